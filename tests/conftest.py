@@ -1,0 +1,24 @@
+"""What every test may count on."""
+
+import os
+import shutil
+
+import hypothesis
+import pytest
+
+# Two workers share two cores, so a time limit per example would measure the neighbour. In CI the examples are fixed:
+# a red build can be repeated.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=os.environ.get("CI") == "true")
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Path of the system's Chromium; without one a test is skipped, in CI it fails."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    message = "no Chromium on the PATH; on Debian: apt-get install chromium"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI=true but {message}")
+    pytest.skip(message)
