@@ -1,0 +1,74 @@
+"""One door to every corpus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trustlab.data.fetching import locate
+from trustlab.data.readers import READERS
+from trustlab.data.synthetic import assistant
+
+if TYPE_CHECKING:
+    import datasets
+
+SPLITS = ("train", "validation", "test")
+
+
+def load(
+    name: str,
+    *,
+    split: str | Sequence[str] | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> datasets.DatasetDict:
+    """Load a corpus by name; :func:`~trustlab.data.catalog` lists them.
+
+    Parameters
+    ----------
+    name
+        "assistant", "snips", "atis", "clinc150" or "hwu64".
+    split
+        Keep only this split, or these; None keeps train, validation and test.
+    directory
+        Folder that holds the files of a real corpus, or a folder ``<name>`` with them. By default they are sought
+        where ``TRUSTLAB_DATA`` points, then in the user's cache, then downloaded, see
+        :func:`~trustlab.data.fetching.locate`. The assistant corpus has no files.
+    seed
+        Seed of the assistant corpus; for hwu64 it picks the fold that is the test set. The other corpora have fixed
+        splits. Rows that their authors left both in train and in test are kept, as published results have them.
+
+    Returns
+    -------
+    datasets.DatasetDict
+        Each split has ``tokens`` (list of str), ``slots`` (BIO tags, as many) and ``intent`` (str). There is
+        ``domain`` in assistant, clinc150 and hwu64, ``fold`` in hwu64; for the further columns of the assistant corpus
+        see :func:`~trustlab.data.assistant`.
+
+    Raises
+    ------
+    ValueError
+        If the name or a split is unknown, a file is not the expected one, or a row is malformed.
+    OSError
+        If a file is missing, the network failed or the cache cannot be written; the message says the way out.
+
+    Examples
+    --------
+    >>> load("assistant", split="test", seed=3)["test"].column_names[:3]
+    ['tokens', 'slots', 'intent']
+    """
+    known = ("assistant", *READERS)
+    if name not in known:
+        raise ValueError(f"Expected name={name!r} to be one of {', '.join(map(repr, known))}.")
+    wanted = SPLITS if split is None else (split,) if isinstance(split, str) else tuple(split)
+    if not wanted or set(wanted) - set(SPLITS):
+        raise ValueError(f"Expected split={split!r} to be one or several of {', '.join(map(repr, SPLITS))}.")
+    import datasets
+
+    if name == "assistant":
+        corpus = assistant(seed=seed)
+    else:
+        splits = READERS[name](locate(name, directory), seed)
+        corpus = datasets.DatasetDict({part: datasets.Dataset.from_dict(splits[part]) for part in SPLITS})
+    return datasets.DatasetDict({part: corpus[part] for part in wanted})
