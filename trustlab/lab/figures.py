@@ -58,10 +58,12 @@ def png(figure: Figure) -> bytes:
     canvas: Any = figure.canvas
     canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    # A drawing needs few colours: 128 of them take a third of the bytes and less time than all of them. Notebooks
-    # are committed with their pictures, and a slider sends one for every step.
+    # A drawing needs few colours: 128 of them take a quarter of the bytes of all. Notebooks are committed with their
+    # pictures, and a slider sends one for every step. MAXCOVERAGE keeps pale colours apart, FASTOCTREE does not.
     buffer = io.BytesIO()
-    pixels.quantize(256, method=Image.Quantize.FASTOCTREE).save(buffer, "png", compress_level=6)
+    pixels.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        buffer, "png", compress_level=6
+    )
     return buffer.getvalue()
 
 

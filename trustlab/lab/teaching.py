@@ -1,0 +1,206 @@
+"""The teaching parts of a notebook around its panels: opening card, predictions and hints; checks and claims.
+
+Each is something a cell shows. Untouched, it shows the same text on every machine, so a notebook that nobody has
+answered yet runs headless and can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+
+from trustlab.lab.checks import check
+from trustlab.lab.claims import claims
+from trustlab.lab.display import Display, inline, plain
+from trustlab.lab.look import STYLE, message_html
+
+__all__ = ["card", "check", "claims", "hint", "predict"]
+
+
+def card(
+    able: Sequence[str], need: str | Sequence[str], time: str, data: str, correctness: str | Sequence[str]
+) -> Display:
+    """Show a notebook's opening card.
+
+    Parameters
+    ----------
+    able
+        What the reader can do afterwards, one verb each.
+    need
+        What to know or to have run before.
+    time
+        Minutes of reading, and of running on two cores.
+    data
+        Which data, under which licence.
+    correctness
+        Which printed guarantees really hold, and what is simplified.
+
+    Returns
+    -------
+    Display
+        The five headings, the same in every notebook. Text may use ``code``, **bold** and [links](https://…).
+    """
+    parts = {
+        "You will be able to": able,
+        "You need": need,
+        "Time": time,
+        "Data and licence": data,
+        "Correctness status": correctness,
+    }
+    rich, text = [], []
+    for heading, body in parts.items():
+        items = [body] if isinstance(body, str) else list(body)
+        rich.append(f'<dt style="font-weight:600;margin-top:8px">{heading}</dt>')
+        rich.append(f'<dd style="margin:2px 0 0 0">{_items(items)}</dd>')
+        text += [heading, *(f"  {plain(item)}" for item in items)]
+    style = "border:1px solid var(--jp-border-color2,#ddd);border-left:4px solid #0072B2;border-radius:6px"
+    style += ";padding:4px 16px 12px;max-width:760px;line-height:1.5"
+    return Display(html=f'<div style="{style}"><dl style="margin:0">{"".join(rich)}</dl></div>', text="\n".join(text))
+
+
+def _items(items: Sequence[str]) -> str:
+    if len(items) == 1:
+        return inline(items[0])
+    return f'<ul style="margin:0;padding-left:20px">{"".join(f"<li>{inline(item)}</li>" for item in items)}</ul>'
+
+
+class _Shown:
+    """A widget that a cell shows, with a text for viewers that have no widgets."""
+
+    widget: ipywidgets.DOMWidget
+    summary: str
+
+    def __repr__(self) -> str:
+        return self.summary
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {"application/vnd.jupyter.widget-view+json": view, "text/plain": self.summary}
+
+
+class predict(_Shown):
+    """Ask for a prediction before the result is shown; committing to one reveals the explanation.
+
+    Parameters
+    ----------
+    question
+        One question about a result that comes later in the notebook.
+    choices
+        What might happen; none is chosen at first.
+    answer
+        The position of the right choice.
+    because
+        Why it is so: one text for everyone, or one per choice that speaks to that choice.
+
+    Raises
+    ------
+    ValueError
+        If `answer` is no position in `choices`, or `because` has another length.
+
+    Examples
+    --------
+    >>> q = predict("Does noise help?", ["yes", "no"], answer=1, because="It hides, and it costs accuracy.")
+    >>> print(q.choose(0))
+    Does noise help?
+      (x) yes
+      ( ) no
+    Not this time: no. It hides, and it costs accuracy.
+    """
+
+    def __init__(self, question: str, choices: Sequence[str], answer: int, because: str | Sequence[str]) -> None:
+        if not 0 <= answer < len(choices):
+            raise ValueError(f"Expected answer={answer} to be a position from 0 to {len(choices) - 1}.")
+        reasons = [because] * len(choices) if isinstance(because, str) else list(because)
+        if len(reasons) != len(choices):
+            raise ValueError(f"Expected one reason for each of {len(choices)} choices, got {len(reasons)}.")
+        self.question, self.choices, self._right, self._reasons = question, list(choices), answer, reasons
+        self.chosen: int | None = None
+        options = [(plain(choice), i) for i, choice in enumerate(self.choices)]
+        wide = {"width": "auto", "max_width": "760px"}
+        self._radio = ipywidgets.RadioButtons(options=options, index=None, layout=wide, tooltip=plain(question))
+        self._commit = ipywidgets.Button(description="Commit", disabled=True, tooltip="Then see what happens, and why.")
+        self._reveal = ipywidgets.HTML()
+        self._radio.observe(lambda change: setattr(self._commit, "disabled", change["new"] is None), names="index")
+        self._commit.on_click(lambda _: self.choose(self._radio.index))
+        asked = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{inline(question)}</div>')
+        self.widget = ipywidgets.VBox([asked, self._radio, self._commit, self._reveal], layout={"max_width": "900px"})
+        self.widget.add_class("trustlab-panel")
+
+    @property
+    def summary(self) -> str:
+        """Question, choices and, once committed, the explanation."""
+        marks = ["x" if i == self.chosen else " " for i in range(len(self.choices))]
+        lines = [f"  ({mark}) {plain(choice)}" for mark, choice in zip(marks, self.choices, strict=True)]
+        return "\n".join([plain(self.question), *lines, plain(self._told()) or "Choose one before you read on."])
+
+    def choose(self, choice: int) -> predict:
+        """Commit to the choice at this position and return the question with its explanation.
+
+        Raises
+        ------
+        ValueError
+            If there is no such choice.
+        """
+        if choice not in range(len(self.choices)):
+            raise ValueError(f"Expected a choice from 0 to {len(self.choices) - 1}, got {choice!r}.")
+        self.chosen = int(choice)
+        self._radio.index = self.chosen
+        self._radio.disabled = self._commit.disabled = True
+        self._reveal.value = message_html("verdict", self._told())
+        return self
+
+    def _told(self) -> str:
+        if self.chosen is None:
+            return ""
+        right = self.chosen == self._right
+        start = "**Yes.**" if right else f"**Not this time: {self.choices[self._right].rstrip('.')}.**"
+        return f"{start} {self._reasons[self.chosen]}"
+
+
+class hint(_Shown):
+    """Offer hints, one more at each press, from a nudge to nearly the solution.
+
+    Parameters
+    ----------
+    texts
+        The hints, weakest first.
+
+    Examples
+    --------
+    >>> print(hint("Which rows belong together?", "Use `groupby`.").reveal())
+    Hint 1 of 2: Which rows belong together?
+    """
+
+    def __init__(self, *texts: str) -> None:
+        if not texts:
+            raise ValueError("Expected at least one hint, got none.")
+        self._texts, self.shown = texts, 0
+        self._button = ipywidgets.Button(layout={"width": "auto"}, tooltip="Shows one more hint.")
+        self._button.on_click(lambda _: self.reveal())
+        self._list = ipywidgets.HTML()
+        style = ipywidgets.HTML(STYLE, layout={"display": "none"})
+        self.widget = ipywidgets.VBox([style, self._button, self._list], layout={"max_width": "900px"})
+        self._label()
+
+    @property
+    def summary(self) -> str:
+        """The hints revealed so far."""
+        lines = [f"Hint {i} of {len(self._texts)}: {plain(text)}" for i, text in self._revealed()]
+        return "\n".join(lines) or f"{len(self._texts)} hint{'s' * (len(self._texts) > 1)}, none shown yet."
+
+    def reveal(self) -> hint:
+        """Show the next hint, if one is left, and return all shown so far."""
+        self.shown = min(self.shown + 1, len(self._texts))
+        self._list.value = "".join(message_html("verdict", f"**Hint {i}.** {text}") for i, text in self._revealed())
+        self._label()
+        return self
+
+    def _revealed(self) -> list[tuple[int, str]]:
+        return list(enumerate(self._texts[: self.shown], start=1))
+
+    def _label(self) -> None:
+        left = self.shown < len(self._texts)
+        self._button.description = f"Hint {self.shown + 1} of {len(self._texts)}" if left else "No more hints"
+        self._button.disabled = not left
