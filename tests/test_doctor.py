@@ -1,0 +1,304 @@
+import importlib
+import json
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from trustlab import __main__ as command
+from trustlab import doctor, versions
+from trustlab.doctor import Check
+
+PYPROJECT = """
+[project]
+dependencies = ["alpha>=1.2,<2", "Beta_B>=3"]
+[project.optional-dependencies]
+extra = ["gamma>=1"]
+"""
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """A checkout with two dependencies and one extra, and an environment whose versions the test chooses."""
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "requirements.lock").write_text("# comment == no pin\nalpha==1.5\nbeta-b==3.1\ngamma==1.0\n")
+    monkeypatch.setattr(versions, "ROOT", tmp_path)
+    present = {"alpha": "1.5", "Beta_B": "3.1", "gamma": "1.0"}
+    monkeypatch.setattr(versions, "installed", lambda name: present.get(name, ""))
+    monkeypatch.setattr(doctor, "installed", versions.installed)
+    return present
+
+
+@pytest.mark.parametrize(("version", "ok"), [((3, 10, 13), False), ((3, 11, 0), True), ((3, 14, 1), True)])
+def test_python(monkeypatch, version, ok):
+    monkeypatch.setattr(sys, "version_info", version)
+    check = doctor.python()
+    assert check.ok is ok and check.found.startswith(".".join(map(str, version)))
+    assert bool(check.mend) is not ok
+
+
+@pytest.mark.parametrize(
+    ("alpha", "ok", "found"),
+    [
+        ("1.5", True, "2 as declared, versions of the lock"),
+        ("1.5+cpu", True, "2 as declared, versions of the lock"),
+        ("1.9", True, "2 as declared, other than the lock: alpha 1.9 (lock: 1.5)"),
+        ("2.0", False, "alpha is 2.0, expected <2,>=1.2"),
+        ("", False, "alpha is missing"),
+    ],
+)
+def test_packages(environment, alpha, ok, found):
+    environment["alpha"] = alpha
+    check = doctor.packages()
+    assert (check.ok, check.found) == (ok, found)
+    assert ("make setup" in check.mend) is not ok
+
+
+def test_packages_without_a_lock(environment, tmp_path):
+    (tmp_path / "requirements.lock").unlink()
+    assert doctor.packages() == Check("Packages", True, "2 as declared, no lock here")
+
+
+def test_packages_of_an_installation_without_a_checkout(environment, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").unlink()
+    lines = ["alpha>=1.2", 'Beta_B>=3; python_version > "3"', 'gamma>=1; extra == "extra"']
+    monkeypatch.setattr(metadata, "requires", lambda name: lines)
+    monkeypatch.setattr(metadata, "metadata", lambda name: SimpleNamespace(get_all=lambda field: ["extra"]))
+    names = {extra: [each.name for each in wanted] for extra, wanted in versions.declared().items()}
+    assert names == {"": ["alpha", "Beta_B"], "extra": ["gamma"]}
+
+
+@pytest.mark.parametrize(
+    ("gamma", "ok", "found"),
+    [
+        ("1.0", True, "1 as declared, versions of the lock"),
+        ("0.9", False, "gamma is 0.9, expected >=1"),
+        ("", None, "extra lacks gamma"),
+    ],
+)
+def test_extras(environment, gamma, ok, found):
+    environment["gamma"] = gamma
+    assert (doctor.extras().ok, doctor.extras().found) == (ok, found)
+
+
+@pytest.fixture
+def jupyter(monkeypatch):
+    """Choose the kernel's interpreter and the `jupyter` on the PATH."""
+
+    def choose(program, server):
+        kernelspec = importlib.import_module("jupyter_client.kernelspec")
+        spec = SimpleNamespace(argv=[program, "-m", "ipykernel_launcher"])
+        monkeypatch.setattr(kernelspec.KernelSpecManager, "get_kernel_spec", lambda self, name: spec)
+        monkeypatch.setattr(doctor.shutil, "which", lambda name: server)
+        return doctor.kernel()
+
+    return choose
+
+
+def test_kernel_and_server_agree(jupyter):
+    scripts = Path(doctor.sysconfig.get_path("scripts"))
+    assert jupyter("python", str(scripts / "jupyter")).ok
+    assert jupyter(sys.executable, None).ok
+    assert "no `jupyter` on the PATH" in jupyter("python3", None).found
+
+
+def test_kernel_of_another_environment(jupyter):
+    check = jupyter("/elsewhere/bin/python", None)
+    assert check.ok is False and "notebooks run in /elsewhere/bin" in check.found and "ipykernel install" in check.mend
+
+
+def test_server_of_another_environment(jupyter):
+    check = jupyter("python", "/elsewhere/bin/jupyter")
+    assert check.ok is False and "`jupyter` is /elsewhere/bin/jupyter" in check.found and "make lab" in check.mend
+
+
+def test_widgets(monkeypatch, tmp_path):
+    paths = importlib.import_module("jupyter_core.paths")
+    monkeypatch.setattr(paths, "jupyter_path", lambda kind: [str(tmp_path / "none"), str(tmp_path)])
+    check = doctor.widgets()
+    assert check.ok is False and "jupyterlab_widgets" in check.mend
+    extension = tmp_path / "@jupyter-widgets" / "jupyterlab-manager"
+    extension.mkdir(parents=True)
+    (extension / "package.json").write_text(json.dumps({"version": "5.0.15"}))
+    check = doctor.widgets()
+    assert check.ok and "5.0.15" in check.found
+
+
+def test_write_access(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setattr(doctor, "_places", lambda: {"runs": tmp_path / "not" / "yet", "cache": tmp_path})
+    assert doctor.write_access() == Check("Write access", True, "runs, cache")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+    def refused(dir):
+        raise PermissionError(dir)
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refused)
+    check = doctor.write_access()
+    assert check.ok is False and f"runs ({tmp_path}" in check.found and check.mend
+
+
+def test_the_places_written_to(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRUSTLAB_CACHE", str(tmp_path))
+    places = doctor._places()
+    assert places["cache"] == tmp_path and places["notebooks"].is_dir()
+
+
+@pytest.fixture
+def corpora(monkeypatch, tmp_path):
+    """Two corpora, of which `located` decides what their folders hold, under TRUSTLAB_DATA and an empty cache."""
+    catalogue, fetching = map(importlib.import_module, ("trustlab.data.catalogue", "trustlab.data.fetching"))
+    monkeypatch.setattr(catalogue, "CORPORA", {"one": None, "two": None})
+    monkeypatch.setenv("TRUSTLAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("TRUSTLAB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data" / "one").mkdir(parents=True)
+
+    def located(answer):
+        def locate(name, directory):
+            assert directory, "without a folder locate would download"
+            if isinstance(answer, Exception):
+                raise answer
+            return {"file": directory}
+
+        monkeypatch.setattr(fetching, "locate", locate)
+        return tmp_path
+
+    return located
+
+
+def test_data_partly_here(corpora):
+    corpora("found")
+    check = doctor.data()
+    assert check.ok is None and check.found == "the embedded corpus, one; not here: two"
+    assert "TRUSTLAB_DATA" in check.mend
+
+
+def test_data_all_here_one_in_the_cache(corpora):
+    (corpora("found") / "cache" / "two").mkdir(parents=True)
+    assert doctor.data() == Check("Data", True, "the embedded corpus, one, two")
+
+
+def test_data_incomplete_is_not_here_and_damaged_fails(corpora):
+    corpora(FileNotFoundError("lacks a file"))
+    assert doctor.data().found == "the embedded corpus; not here: one, two"
+    corpora(ValueError("Expected sha256 a, it has b."))
+    check = doctor.data()
+    assert check.ok is False and "it has b" in check.found and "remove" in check.mend
+
+
+def test_data_variable_that_names_no_folder(corpora, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_DATA", "nowhere")
+    assert doctor.data().ok is False
+
+
+@pytest.mark.parametrize(
+    ("raised", "ok", "found"),
+    [
+        (None, True, "sha256 53aa51172d14… as published"),
+        (FileNotFoundError("no package"), None, "not installed"),
+        (ValueError("Expected the encoder's weights to have"), False, "Expected the encoder's weights"),
+    ],
+)
+def test_encoder(monkeypatch, tmp_path, raised, ok, found):
+    def offline_encoder():
+        if raised:
+            raise raised
+        return tmp_path
+
+    monkeypatch.setattr(importlib.import_module("trustlab.models.encoder"), "offline_encoder", offline_encoder)
+    check = doctor.encoder()
+    assert check.ok is ok and found in check.found and bool(check.mend) is (ok is not True)
+
+
+def test_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert doctor.cores() == Check("Cores", True, "2 cores, torch computes on 2 threads")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
+    assert doctor.cores().ok is None and "OMP_NUM_THREADS=2" in doctor.cores().mend
+
+
+def test_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert doctor.gpu().state == "—"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert doctor.gpu() == Check("GPU", True, "Apple Metal")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "H100")
+    assert doctor.gpu() == Check("GPU", True, "H100")
+
+
+def test_a_check_that_crashes_is_a_failure_and_not_a_traceback():
+    def broken_thing():
+        raise RuntimeError("boom")
+
+    def lacking():
+        raise ModuleNotFoundError("No module named 'packaging'")
+
+    crashed, missing = doctor.examine([broken_thing, lacking])
+    assert (crashed.name, crashed.ok, crashed.found) == ("Broken thing", False, "cannot look: RuntimeError: boom")
+    assert missing.ok is False and "packaging" in missing.found and "make setup" in missing.mend
+
+
+def test_the_table_names_states_mends_and_what_to_mend():
+    findings = [Check("Python", True, "3.11"), Check("Data", False, "gone", "fetch it"), Check("GPU", None, "none")]
+    assert doctor.table(findings).splitlines() == [
+        "OK    Python  3.11",
+        "FAIL  Data    gone",
+        "              → fetch it",
+        "—     GPU     none",
+        "",
+        "To mend: Data.",
+    ]
+    assert doctor.table(findings[::2]).endswith("Nothing to mend: make lab opens the course.")
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (None, 0), (False, 1)])
+def test_the_exit_code_tells_whether_something_failed(monkeypatch, capsys, ok, code):
+    monkeypatch.setattr(doctor, "examine", lambda: [Check("Thing", ok, "found", "mend")])
+    assert command.main(["doctor"]) == code
+    assert f"{Check('', ok, '').state:4}  Thing  found" in capsys.readouterr().out
+
+
+def test_this_environment_is_sound():
+    """The real checks where the tests run; whose `jupyter` comes first on the PATH is the caller's business."""
+    failed = [finding for finding in doctor.examine() if finding.ok is False and finding.name != "Kernel"]
+    assert not failed, doctor.table(failed)
+
+
+def test_data_lists_the_catalogue_and_describes_a_set(capsys):
+    assert command.main(["data"]) == 0
+    listed = capsys.readouterr().out
+    assert "assistant" in listed and "folder or download" in listed and "..." not in listed
+    assert command.main(["data", "assistant"]) == 0
+    assert "16,000 rows: tokens, slots, intent" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="Expected name='nothing' to be one of"):
+        command.main(["data", "nothing"])
+
+
+def test_run_hands_its_arguments_on_unread(monkeypatch):
+    seen = []
+    reproduce = SimpleNamespace(main=lambda argv: seen.append(argv) or 3)
+    monkeypatch.setitem(sys.modules, "trustlab.reproduce", reproduce)
+    monkeypatch.setattr("trustlab.reproduce", reproduce, raising=False)
+    assert command.main(["run", "grid", "--data", "snips", "--write", "--help"]) == 3
+    assert seen == [["grid", "--data", "snips", "--write", "--help"]]
+
+
+def test_app_runs_voila_on_the_notebooks(monkeypatch):
+    seen = []
+    monkeypatch.setattr(command.subprocess, "call", lambda call: seen.append(call) or 0)
+    assert command.main(["app", "--no-browser"]) == 0
+    program, *rest = seen[0]
+    assert program == sys.executable and rest[:2] == ["-m", "voila"] and rest[-1] == "--no-browser"
+    assert Path(rest[2]).name == "notebooks"
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(SystemExit, match="got --loud"):
+        command.main(["doctor", "--loud"])

