@@ -56,7 +56,7 @@ INTENTS: dict[str, Intent] = {
         put on the podcast {podcast} in the {room}
         is there a new episode of {podcast} with {artist}
         start episode {quantity} of {podcast}
-        play the podcast {podcast} please not the song
+        play the podcast {podcast} not the song
         i want the podcast {podcast} and not the song"""),
     "play_audiobook": _intent("audio", 4, """
         read me {book} by {author}
@@ -82,7 +82,7 @@ INTENTS: dict[str, Intent] = {
         turn it up to {volume}
         turn it down to {volume} in the {room}
         make the music louder in the {room}
-        volume {volume} please
+        volume at {volume}
         {volume} is too loud turn {song} down"""),
     "lights_on": _intent("home", 3, """
         turn on the lights in the {room}

@@ -1,0 +1,79 @@
+"""The real corpora as their SOURCE.md describes them."""
+
+import pytest
+
+from trustlab.data import catalog, load
+from trustlab.data.catalogue import CORPORA
+
+
+@pytest.fixture(scope="module", params=CORPORA)
+def real(request, real_data):
+    return request.param, load(request.param, directory=real_data)
+
+
+def slot_types(rows):
+    return {tag[2:] for tags in rows["slots"] for tag in tags if tag != "O"}
+
+
+def test_tokens_and_slots_are_aligned_bio(real):
+    _, corpus = real
+    for rows in corpus.values():
+        for tokens, slots in zip(rows["tokens"], rows["slots"], strict=True):
+            assert len(tokens) == len(slots) > 0
+            for before, slot in zip(["O", *slots], slots, strict=False):
+                assert slot == "O" or slot[:2] == "B-" or (slot[:2] == "I-" and before[1:] == slot[1:])
+
+
+def test_rows_are_those_of_the_catalogue(real):
+    name, corpus = real
+    assert list(corpus) == ["train", "validation", "test"]
+    assert sum(map(len, corpus.values())) == catalog().set_index("name").loc[name, "rows"]
+
+
+def test_hashes_are_those_recorded_beside_the_files(real_data):
+    for name, corpus in CORPORA.items():
+        recorded = (real_data / name / "SOURCE.md").read_text(encoding="utf-8")
+        for file in corpus.files:
+            assert f"`{file.gz_sha256 or file.sha256}`" in recorded, file.path
+        assert corpus.source.split("@")[1] in recorded
+
+
+def verbatim(corpus):
+    seen = {tuple(tokens) for tokens in corpus["train"]["tokens"]}
+    return sum(tuple(tokens) in seen for tokens in corpus["test"]["tokens"])
+
+
+def test_snips(real_data):
+    corpus = load("snips", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [13_084, 700, 700]
+    assert {len(set(rows["intent"])) for rows in corpus.values()} == {7}
+    assert {len(slot_types(rows)) for rows in corpus.values()} == {39}
+    assert verbatim(corpus) == 26  # kept, as published results have them
+
+
+def test_atis(real_data):
+    corpus = load("atis", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [4_478, 500, 893]
+    assert [len(set(rows["intent"])) for rows in corpus.values()] == [21, 16, 20]
+    assert [len(slot_types(rows)) for rows in corpus.values()] == [79, 67, 69]
+    assert verbatim(corpus) == 13
+    assert "atis_airfare#atis_flight" in corpus["test"]["intent"][:]
+
+
+def test_clinc150(real_data):
+    corpus = load("clinc150", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [15_100, 3_100, 5_500]
+    assert [rows["intent"][:].count("oos") for rows in corpus.values()] == [100, 100, 1_000]
+    assert len(set(corpus["train"]["intent"])) == 151
+    assert len(set(corpus["train"]["domain"])) == 11
+    assert slot_types(corpus["train"]) == set()
+
+
+def test_hwu64(real_data):
+    corpus = load("hwu64", directory=real_data, seed=9)
+    assert [len(rows) for rows in corpus.values()] == [8_608, 1_076, 1_352]
+    labels = {intent for rows in corpus.values() for intent in rows["intent"]}
+    assert len(labels) == 64
+    assert len({domain for rows in corpus.values() for domain in rows["domain"]}) == 18
+    assert len(set.union(*map(slot_types, corpus.values()))) == 54
+    assert sum(tag[0] == "B" for rows in corpus.values() for tags in rows["slots"] for tag in tags) == 9_133
