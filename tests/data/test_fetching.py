@@ -55,7 +55,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 def mirror(tmp_path, monkeypatch):
     """A running mirror with an empty cache before it, and nothing else to read from."""
     server = Mirror()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     monkeypatch.setenv("TRUSTLAB_MIRROR", server.address)
     monkeypatch.setenv("TRUSTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
