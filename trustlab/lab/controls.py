@@ -8,6 +8,7 @@ continuous slider where only a range is known.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,7 +52,6 @@ class Control:
         else:
             self._position(default)
             self.widget = self._discrete(default)
-        self.widget.style = {"description_width": "initial"}
 
     @property
     def value(self) -> Any:
@@ -98,16 +98,18 @@ class Control:
     def _discrete(self, default: Any) -> ipywidgets.DOMWidget:
         options = self.options or []
         common = dict(options=options, value=default, description=self.label, tooltip=self.help)
+        style = {"description_width": "initial"}
         if all(isinstance(value, int | float) and not isinstance(value, bool) for _, value in options):
             widest = max(len(label) for label, _ in options)
             width = f"{260 + 8 * (len(self.label) + widest)}px"
-            return ipywidgets.SelectionSlider(**common, layout={"width": width, "max_width": "100%"})
+            return ipywidgets.SelectionSlider(**common, style=style, layout={"width": width, "max_width": "100%"})
         if len(options) <= MOST_BUTTONS and sum(len(label) for label, _ in options) <= MOST_LETTERS_ON_BUTTONS:
-            buttons = {"button_width": "auto", "description_width": "initial"}
+            beside = {"width": "auto", "flex_flow": "row nowrap"}  # else the label goes above its buttons
+            tips = [self.help] * len(options)
             return ipywidgets.ToggleButtons(
-                **common, tooltips=[self.help] * len(options), style=buttons, layout={"width": "auto"}
+                **common, tooltips=tips, style={**style, "button_width": "auto"}, layout=beside
             )
-        return ipywidgets.Dropdown(**common, layout={"width": "auto", "max_width": "100%"})
+        return ipywidgets.Dropdown(**common, style=style, layout={"width": "auto", "max_width": "100%"})
 
     def _continuous(self, field: dataclasses.Field[Any], default: Any) -> ipywidgets.DOMWidget:
         low, high = field.metadata.get("low"), field.metadata.get("high")
@@ -117,11 +119,33 @@ class Control:
                 f"Name the values to step over: controls={{{field.name!r}: (...)}}."
             )
         common = dict(min=low, max=high, value=default, description=self.label, tooltip=self.help)
-        layout = {"width": "380px", "max_width": "100%"}
+        look = dict(style={"description_width": "initial"}, layout={"width": "380px", "max_width": "100%"})
         if isinstance(default, int):
-            return ipywidgets.IntSlider(**common, layout=layout)
-        step = (high - low) / STEPS_OF_A_CONTINUOUS_SLIDER
-        return ipywidgets.FloatSlider(**common, step=step, readout_format=".3g", layout=layout)
+            return ipywidgets.IntSlider(**common, **look)
+        step = _step(low, high, default)
+        decimals = max(0, -math.floor(math.log10(step)))
+        return ipywidgets.FloatSlider(**common, step=step, readout_format=f".{decimals}f", **look)
+
+
+def _step(low: float, high: float, default: float) -> float:
+    """Return a round step near a hundredth of the range that meets `default`: a browser moves any other value.
+
+    Examples
+    --------
+    >>> _step(0.01, 1.0, 0.1), _step(0, 10, 2.5)
+    (0.01, 0.1)
+    """
+    exponent = math.ceil(math.log10((high - low) / STEPS_OF_A_CONTINUOUS_SLIDER))
+    for power in range(exponent, exponent - 5, -1):
+        for digit in (1, 0.5, 0.2):
+            step = float(f"{digit}e{power}")
+            if step <= 1.05 * (high - low) / STEPS_OF_A_CONTINUOUS_SLIDER and _is_whole((default - low) / step):
+                return step
+    raise ValueError(f"Expected a start of a few digits on the slider from {low:g} to {high:g}, got {default!r}.")
+
+
+def _is_whole(value: float) -> bool:
+    return math.isclose(value, round(value), abs_tol=1e-6)
 
 
 def controls_for(config: Any, controls: Mapping[str, Sequence[Any] | None] | None) -> dict[str, Control]:

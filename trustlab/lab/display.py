@@ -112,18 +112,20 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def table_html(rows: Sequence[Mapping[str, Any]], *, focus: Mapping[str, Any] | None = None, digits: int = 3) -> str:
     """Write `rows` as an HTML table with rounded numbers; rows that match every field of `focus` stand out."""
     columns = columns_of(rows)
-    head = "".join(f'<th scope="col" style="text-align:left">{html.escape(str(name))}</th>' for name in columns)
+    sides = {name: "left" if any(isinstance(row.get(name), str) for row in rows) else "right" for name in columns}
+    head = "".join(
+        f'<th scope="col" style="text-align:{side}">{html.escape(str(name))}</th>' for name, side in sides.items()
+    )
     body = []
     for row in rows:
         chosen = bool(focus) and all(row.get(name) == value for name, value in focus.items())
-        cells = "".join(_cell(row.get(name), digits) for name in columns)
+        cells = "".join(_cell(row.get(name), side, digits) for name, side in sides.items())
         body.append(f'<tr style="font-weight:bold">{cells}</tr>' if chosen else f"<tr>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
-def _cell(value: Any, digits: int) -> str:
-    align = "left" if isinstance(value, str) else "right"
-    return f'<td style="text-align:{align}">{html.escape(number(value, digits))}</td>'
+def _cell(value: Any, side: str, digits: int) -> str:
+    return f'<td style="text-align:{side}">{html.escape(number(value, digits))}</td>'
 
 
 def table_text(rows: Sequence[Mapping[str, Any]], digits: int = 3) -> str:

@@ -58,12 +58,13 @@ def png(figure: Figure) -> bytes:
     canvas: Any = figure.canvas
     canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    # A drawing needs few colours: 128 of them take a quarter of the bytes of all. Notebooks are committed with their
-    # pictures, and a slider sends one for every step. MAXCOVERAGE keeps pale colours apart, FASTOCTREE does not.
+    # A drawing needs few colours: 128 of them take a third of the bytes and half the time of all. Notebooks are
+    # committed with their pictures, and a slider sends one for every step. MAXCOVERAGE keeps pale colours apart, as
+    # FASTOCTREE does not; a quarter of the pixels knows them all.
+    quarter = pixels.resize((pixels.width // 2, pixels.height // 2), Image.Resampling.NEAREST)
+    colours = quarter.quantize(128, method=Image.Quantize.MAXCOVERAGE)
     buffer = io.BytesIO()
-    pixels.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-        buffer, "png", compress_level=6
-    )
+    pixels.quantize(palette=colours, dither=Image.Dither.NONE).save(buffer, "png")
     return buffer.getvalue()
 
 

@@ -20,9 +20,9 @@ STYLE = """<style>
 .trustlab-numbers th, .trustlab-numbers td { padding: 2px 14px 2px 0; }
 .trustlab-numbers thead { border-bottom: 1px solid var(--jp-border-color1, #bbb); }
 .trustlab-about summary { cursor: pointer; }
-.trustlab-about dl { margin: 4px 0 0; }
+.trustlab-about dl { margin: 4px 0 0; display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; }
+.trustlab-about dl > * { float: none; width: auto; margin: 0; padding: 0; }
 .trustlab-about dt { font-weight: 600; }
-.trustlab-about dd { margin: 0 0 4px 16px; }
 </style>"""
 
 # Screen readers speak a verdict when it changes, and an error at once.

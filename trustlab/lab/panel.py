@@ -10,28 +10,22 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import html
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
 from trustlab import config as options
 from trustlab.lab.answer import Answer
 from trustlab.lab.controls import Control, controls_for
-from trustlab.lab.display import number, plain, table_html
-from trustlab.lab.figures import Drawing, css_size, image_html, png
+from trustlab.lab.display import plain
+from trustlab.lab.figures import Drawing, css_size, png
 from trustlab.lab.job import Job, Row
-from trustlab.lab.look import STYLE, message_html
+from trustlab.lab.view import View, one_line
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Answer", "Panel"]
-
-# What a training row says while it runs: enough for epoch, loss, accuracy and ε spent.
-FIELDS_IN_PROGRESS = 5
 
 
 class Panel:
@@ -105,7 +99,12 @@ class Panel:
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._png = b""
-        self._build(train_label)
+        self._view = View(title, list(self._controls.values()), drawing.figure, train_label if train else None)
+        acts = {"Reset": self.reset, "Train": self.start, "Stop": self.stop}
+        for name, button in self._view.buttons.items():
+            button.on_click(lambda _, act=acts[name]: self._pressed(act))
+        for control in self._controls.values():
+            control.widget.observe(self._moved, names="value")
         self._show_saved()
 
     # What a cell reads
@@ -130,11 +129,16 @@ class Panel:
         return pandas.DataFrame([dict(row) for row in self.answer.numbers])
 
     @property
+    def rows(self) -> list[Row]:
+        """The rows of the training that runs or ran last; none before one and after a reset."""
+        return [] if self._job is None else self._job.rows
+
+    @property
     def summary(self) -> str:
         """Title, position, verdict and provenance as text: what a viewer without a kernel and nbval see."""
         lines = [self.title, *(f"  {control.label}: {control.text}" for control in self._controls.values())]
         if self._answer is None:
-            return "\n".join([*lines, _one_line(self._error)])
+            return "\n".join([*lines, one_line(self._error)])
         return "\n".join([*lines, plain(self._answer.verdict), f"({self._answer.provenance})"])
 
     # What a cell does
@@ -167,7 +171,7 @@ class Panel:
                 self._job.stop()
             self._job = None  # whatever the old job still sends is ignored
         self._move({name: getattr(self._start_config, name) for name in self._controls})
-        self._show_idle()
+        self._view.set_running(False)
         self._show_saved()
         return self
 
@@ -177,10 +181,12 @@ class Panel:
             raise RuntimeError("This panel shows saved results only; it was made without train.")
         self._refuse_while_running("start another training")
         config = self.config
-        self._job = Job(self._train(config), lambda job: self._follow(job, config))
-        self._show_busy()
-        self._show(lambda: self._as_live(self._live(config, []), "yours, live"))
-        self._job.start()
+        live = self._live
+        job = Job(self._train(config), lambda job: self._follow(job, lambda: live(config, job.rows)))
+        self._show(lambda: _as_live(live(config, []), _TOLD["running"], 0))
+        self._view.show_progress([], "starting")
+        self._view.set_running(True)
+        self._job = job.start()
         return self
 
     def stop(self) -> Panel:
@@ -214,7 +220,7 @@ class Panel:
         with self._lock:
             picture = base64.b64encode(self._png).decode("ascii")
         width, height = css_size(self._drawing.figure)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._view.widget.model_id}
         data = {
             "application/vnd.jupyter.widget-view+json": view,
             "image/png": picture,
@@ -222,32 +228,18 @@ class Panel:
         }
         return data, {"image/png": {"width": width, "height": height}}
 
-    # Widgets
+    # Hands on the widgets
 
-    def _build(self, train_label: str) -> None:
-        self._picture, self._verdict, self._source = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._table = ipywidgets.HTML(layout={"display": "none", "max_height": "320px", "overflow": "auto"})
-        self._reset_button = _button("Reset", "Back to the start position and its saved result.", self.reset)
-        self._numbers_button = _button("Show numbers", "The rounded numbers behind the picture.", self._toggle_numbers)
-        buttons = [self._reset_button, self._numbers_button]
-        work = []
-        if self._train is not None:
-            hint = "Compute this position here and now, instead of showing the saved result."
-            self._train_button = _button(train_label, hint, self.start, button_style="primary")
-            self._stop_button = _button("Stop", "Stop after the current step and keep what is there.", self.stop)
-            self._stop_button.disabled = True
-            self._progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "180px", "display": "none"})
-            self._status = ipywidgets.HTML()
-            buttons = [self._train_button, self._stop_button, *buttons]
-            work = [_row([self._progress, self._status])]
-        for control in self._controls.values():
-            control.widget.observe(self._moved, names="value")
-        title = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{html.escape(self.title)}</div>')
-        controls = _row([control.widget for control in self._controls.values()])
-        about = ipywidgets.HTML(_about(list(self._controls.values())))
-        shown = [title, controls, self._picture, self._verdict, self._source, _row(buttons), *work, self._table, about]
-        self.widget = ipywidgets.VBox(shown, layout={"max_width": "900px"})
-        self.widget.add_class("trustlab-panel")
+    def _pressed(self, act: Callable[[], Any]) -> None:
+        """Do what a button says. Its error is shown in the panel: there is no caller to raise it to."""
+        try:
+            act()
+        except Exception as error:
+            self._show_error(error)
+
+    def _moved(self, change: Any) -> None:
+        if not self._quiet:
+            self._pressed(self._show_saved)
 
     def _move(self, values: Mapping[str, Any]) -> None:
         """Set widgets together, without an answer for each step in between."""
@@ -258,27 +250,16 @@ class Panel:
         finally:
             self._quiet = False
 
-    def _moved(self, change: Any) -> None:
-        """Answer a hand on a control. An error is shown in the panel; there is no caller to raise it to."""
-        if self._quiet:
-            return
-        try:
-            self._show_saved()
-        except Exception:
-            return  # _show has put it into the panel
-
-    def _toggle_numbers(self) -> None:
-        shown = self._table.layout.display != "none"
-        self._table.layout.display = "none" if shown else None
-        self._numbers_button.description = "Show numbers" if shown else "Hide numbers"
+    def _refuse_while_running(self, what: str) -> None:
+        if self._job is not None and self._job.running:
+            raise RuntimeError(f"A training is running; wait() for it, stop() or reset() it before you {what}.")
 
     # Showing
 
     def _show_saved(self) -> None:
         """Show the saved answer at the controls' position."""
         config = self.config
-        if self._train is not None:
-            self._progress.layout.display, self._status.value = "none", ""
+        self._view.hide_progress()
 
         def compute() -> Answer:
             options.check(config)
@@ -297,99 +278,31 @@ class Panel:
                 self._show_error(error)
                 raise
             self._answer, self._error, self._png = answer, None, picture
-            alt = plain(answer.verdict)
-            self._picture.value = image_html(picture, alt, *css_size(self._drawing.figure))
-            self._picture.layout.display = None
-            self._verdict.value = message_html("verdict", answer.verdict)
-            self._source.value = message_html("source", answer.provenance)
-            self._table.value = _numbers_html(answer)
+            self._view.show(answer, picture)
 
     def _show_error(self, error: BaseException) -> None:
-        """Put `error` in the place of the verdict and take the picture away: it would show another position."""
-        self._answer, self._error = None, error
-        self._picture.layout.display = "none"
-        self._verdict.value = message_html("error", _one_line(error))
-        self._source.value = self._table.value = ""
+        with self._lock:
+            self._answer, self._error = None, error
+            self._view.show_error(one_line(error))
 
-    # Training
-
-    def _follow(self, job: Job, config: Any) -> None:
+    def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
         """Show the rows so far; called in the job's thread."""
         with self._lock:
             if job is not self._job:
                 return  # the panel was reset since
-            rows = job.rows
             if job.status != "running":
-                self._show_idle()
+                self._view.set_running(False)
             if job.error is not None:
                 self._show_error(job.error)
                 return
-            self._progress.value = float(rows[-1].get("progress", self._progress.value)) if rows else 0.0
-            self._status.value = message_html("source", _progress_text(rows, job.status))
-            steps = f"{len(rows)} step" + ("" if len(rows) == 1 else "s")
-            told = {
-                "running": "yours, live",
-                "stopped": f"yours, stopped after {steps}",
-                "complete": f"yours, complete after {steps}",
-            }
-            live: Any = self._live
-            self._show(lambda: self._as_live(live(config, rows), told[job.status]))
-
-    def _as_live(self, answer: Answer, told: str) -> Answer:
-        return dataclasses.replace(answer, provenance=f"{told} · {answer.provenance}")
-
-    def _show_busy(self) -> None:
-        self._progress.value, self._progress.layout.display = 0.0, None
-        self._status.value = message_html("source", "starting")
-        self._set_running(True)
-
-    def _show_idle(self) -> None:
-        if self._train is not None:
-            self._set_running(False)
-
-    def _set_running(self, running: bool) -> None:
-        """Lock what defines the run while it runs: a picture must belong to the position shown."""
-        self._train_button.disabled, self._stop_button.disabled = running, not running
-        for control in self._controls.values():
-            control.widget.disabled = running
-
-    def _refuse_while_running(self, what: str) -> None:
-        if self._job is not None and self._job.running:
-            raise RuntimeError(f"A training is running; wait() for it, stop() or reset() it before you {what}.")
+            self._view.show_progress(job.rows, job.status)
+            self._show(lambda: _as_live(live(), _TOLD[job.status], len(job.rows)))
 
 
-def _button(label: str, tooltip: str, act: Callable[[], Any], **look: str) -> ipywidgets.Button:
-    """Return a button as wide as its label. What `act` raises is shown in the panel by `act` itself."""
-    button = ipywidgets.Button(description=label, tooltip=tooltip, layout={"width": "auto"}, **look)
-    button.on_click(lambda _: act())
-    return button
+# How the provenance of a reader's own run begins.
+_TOLD = {"running": "yours, live", "stopped": "yours, stopped after {}", "complete": "yours, complete after {}"}
 
 
-def _row(children: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
-    return ipywidgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 16px"})
-
-
-def _one_line(error: BaseException | None) -> str:
-    """Return the error as one readable sentence."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-
-
-def _progress_text(rows: Sequence[Row], status: str) -> str:
-    if not rows:
-        return status
-    fields = [f"{name} {number(value)}" for name, value in rows[-1].items() if name != "progress"]
-    return " · ".join([status, *fields[:FIELDS_IN_PROGRESS]])
-
-
-def _numbers_html(answer: Answer) -> str:
-    parts = [table_html(answer.numbers, focus=answer.focus)] if answer.numbers else []
-    if answer.live:
-        parts += ["<p><strong>Yours</strong></p>", table_html(answer.live)]
-    return f'<div class="trustlab-numbers">{"".join(parts)}</div>'
-
-
-def _about(controls: Sequence[Control]) -> str:
-    """Say what each control means, for hands without a mouse to hover with."""
-    items = "".join(f"<dt>{html.escape(c.label)}</dt><dd>{html.escape(c.help)}</dd>" for c in controls)
-    return f'<details class="trustlab-about"><summary>About the controls</summary><dl>{items}</dl></details>'
+def _as_live(answer: Answer, told: str, steps: int) -> Answer:
+    told = told.format("1 step" if steps == 1 else f"{steps} steps")
+    return dataclasses.replace(answer, provenance=f"{told} · {answer.provenance}")

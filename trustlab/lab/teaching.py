@@ -52,12 +52,16 @@ def card(
     rich, text = [], []
     for heading, body in parts.items():
         items = [body] if isinstance(body, str) else list(body)
-        rich.append(f'<dt style="font-weight:600;margin-top:8px">{heading}</dt>')
-        rich.append(f'<dd style="margin:2px 0 0 0">{_items(items)}</dd>')
+        rich.append(f'<div style="font-weight:600">{heading}</div><div>{_items(items)}</div>')
         text += [heading, *(f"  {plain(item)}" for item in items)]
-    style = "border:1px solid var(--jp-border-color2,#ddd);border-left:4px solid #0072B2;border-radius:6px"
-    style += ";padding:4px 16px 12px;max-width:760px;line-height:1.5"
-    return Display(html=f'<div style="{style}"><dl style="margin:0">{"".join(rich)}</dl></div>', text="\n".join(text))
+    return Display(html=f'<div style="{_CARD}">{"".join(rich)}</div>', text="\n".join(text))
+
+
+# Inline, on JupyterLab's variables: viewers that drop style sheets still show five readable lines.
+_CARD = (
+    "display:grid;grid-template-columns:max-content 1fr;gap:8px 20px;max-width:720px;padding:12px 16px;line-height:1.5;"
+    "border:1px solid var(--jp-border-color2,#ddd);border-left:4px solid #0072B2;border-radius:6px"
+)
 
 
 def _items(items: Sequence[str]) -> str:
@@ -106,7 +110,7 @@ class predict(_Shown):
     Does noise help?
       (x) yes
       ( ) no
-    Not this time: no. It hides, and it costs accuracy.
+    Not this time: you chose “yes”, it is “no”. It hides, and it costs accuracy.
     """
 
     def __init__(self, question: str, choices: Sequence[str], answer: int, because: str | Sequence[str]) -> None:
@@ -125,7 +129,9 @@ class predict(_Shown):
         self._radio.observe(lambda change: setattr(self._commit, "disabled", change["new"] is None), names="index")
         self._commit.on_click(lambda _: self.choose(self._radio.index))
         asked = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{inline(question)}</div>')
-        self.widget = ipywidgets.VBox([asked, self._radio, self._commit, self._reveal], layout={"max_width": "900px"})
+        self.widget = ipywidgets.VBox(
+            [asked, self._radio, self._commit, self._reveal], layout={"max_width": "756px", "align_items": "flex-start"}
+        )
         self.widget.add_class("trustlab-panel")
 
     @property
@@ -154,8 +160,8 @@ class predict(_Shown):
     def _told(self) -> str:
         if self.chosen is None:
             return ""
-        right = self.chosen == self._right
-        start = "**Yes.**" if right else f"**Not this time: {self.choices[self._right].rstrip('.')}.**"
+        mine, right = self.choices[self.chosen], self.choices[self._right]
+        start = "**Yes.**" if mine == right else f"**Not this time:** you chose “{mine}”, it is “{right}”."
         return f"{start} {self._reasons[self.chosen]}"
 
 
@@ -181,7 +187,9 @@ class hint(_Shown):
         self._button.on_click(lambda _: self.reveal())
         self._list = ipywidgets.HTML()
         style = ipywidgets.HTML(STYLE, layout={"display": "none"})
-        self.widget = ipywidgets.VBox([style, self._button, self._list], layout={"max_width": "900px"})
+        self.widget = ipywidgets.VBox(
+            [style, self._button, self._list], layout={"max_width": "756px", "align_items": "flex-start"}
+        )
         self._label()
 
     @property

@@ -1,0 +1,145 @@
+"""The widgets of a panel: how they are laid out, and which traits show an answer, an error or a running job."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+from matplotlib.figure import Figure
+
+from trustlab.lab.answer import Answer
+from trustlab.lab.controls import Control
+from trustlab.lab.display import number, plain, table_html
+from trustlab.lab.figures import css_size, image_html
+from trustlab.lab.job import Row
+from trustlab.lab.look import STYLE, message_html
+
+# What a training row says while it runs: enough for epoch, loss, accuracy and ε spent.
+FIELDS_IN_PROGRESS = 5
+PADDING = 36  # CSS pixels beside the picture
+
+
+class View:
+    """The widgets around `figure`, top to bottom: title, controls, picture, verdict, provenance, buttons, numbers.
+
+    It knows nothing of what is computed: the panel hands it answers and errors and listens to ``buttons``.
+
+    Parameters
+    ----------
+    title
+        Shown as a heading.
+    controls
+        Their widgets are shown in a row that wraps.
+    figure
+        Gives the picture's size on the page.
+    train_label
+        Text of the training button; None leaves training out.
+    """
+
+    def __init__(self, title: str, controls: Sequence[Control], figure: Figure, train_label: str | None) -> None:
+        self._controls = controls
+        self._size = css_size(figure)
+        self._picture, self._verdict, self._source = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._table = ipywidgets.HTML(layout={"display": "none", "max_height": "420px", "overflow": "auto"})
+        self._progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "180px"})
+        self._status = ipywidgets.HTML()
+        self._work = _row([self._progress, self._status])
+        self.buttons = _buttons(train_label)
+        self._numbers_button = _button("Show numbers", "The rounded numbers behind the picture.")
+        self._numbers_button.on_click(lambda _: self._toggle_numbers())
+        heading = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>')
+        shown = [heading, _row([control.widget for control in controls]), self._picture, self._verdict, self._source]
+        shown += [_row([*self.buttons.values(), self._numbers_button]), self._work, self._table, _about(controls)]
+        self.widget = ipywidgets.VBox(shown, layout={"max_width": f"{self._size[0] + PADDING}px"})
+        self.widget.add_class("trustlab-panel")
+        self.hide_progress()
+
+    def show(self, answer: Answer, picture: bytes) -> None:
+        """Show `answer` with its `picture`, a PNG."""
+        self._picture.value = image_html(picture, plain(answer.verdict), *self._size)
+        self._picture.layout.display = None
+        self._verdict.value = message_html("verdict", answer.verdict)
+        self._source.value = message_html("source", answer.provenance)
+        self._table.value = _numbers_html(answer)
+
+    def show_error(self, sentence: str) -> None:
+        """Put an error in the place of the verdict and take the picture away: it would show another position."""
+        self._picture.layout.display = "none"
+        self._verdict.value = message_html("error", sentence)
+        self._source.value = self._table.value = ""
+
+    def show_progress(self, rows: Sequence[Row], status: str) -> None:
+        """Show how far a job is: its last row, and the bar where rows say their ``progress``."""
+        last: Row = rows[-1] if rows else {}
+        self._progress.value = float(last.get("progress", 0.0))
+        self._progress.layout.display = None if "progress" in last or not rows else "none"
+        fields = [f"{name.replace('_', ' ')} {number(value)}" for name, value in last.items() if name != "progress"]
+        self._status.value = message_html("source", " · ".join([status, *fields[:FIELDS_IN_PROGRESS]]))
+        self._work.layout.display = "flex"
+
+    def hide_progress(self) -> None:
+        """Take bar and status away: what is shown is a saved answer."""
+        self._work.layout.display = "none"
+
+    def set_running(self, running: bool) -> None:
+        """Lock what defines a run while it runs: a picture must belong to the position shown."""
+        for name, disabled in {"Train": running, "Stop": not running}.items():
+            if name in self.buttons:
+                self.buttons[name].disabled = disabled
+        for control in self._controls:
+            control.widget.disabled = running
+
+    def _toggle_numbers(self) -> None:
+        shown = self._table.layout.display != "none"
+        self._table.layout.display = "none" if shown else None
+        self._numbers_button.description = "Show numbers" if shown else "Hide numbers"
+
+
+def one_line(error: BaseException | None) -> str:
+    """Return the error as one readable line; our own errors are sentences, others need their name to be understood.
+
+    Examples
+    --------
+    >>> one_line(ValueError("Expected ε > 0.")), one_line(KeyError("epsilon"))
+    ('Expected ε > 0.', "KeyError: 'epsilon'")
+    """
+    lines = str(error).strip().splitlines()
+    name = type(error).__name__
+    if not lines:
+        return name
+    return lines[0] if isinstance(error, ValueError | RuntimeError) else f"{name}: {lines[0]}"
+
+
+def _buttons(train_label: str | None) -> dict[str, ipywidgets.Button]:
+    """Return the buttons a panel listens to, by what they do."""
+    reset = {"Reset": _button("Reset", "Back to the start position and its saved result.")}
+    if train_label is None:
+        return reset
+    hint = "Compute this position here and now, instead of showing the saved result."
+    train = _button(train_label, hint, button_style="primary")
+    stop = _button("Stop", "Stop after the current step and keep what is there.", disabled=True)
+    return {"Train": train, "Stop": stop, **reset}
+
+
+def _button(label: str, tooltip: str, **look: Any) -> ipywidgets.Button:
+    return ipywidgets.Button(description=label, tooltip=tooltip, layout={"width": "auto"}, **look)
+
+
+def _row(children: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
+    return ipywidgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 16px"})
+
+
+def _numbers_html(answer: Answer) -> str:
+    parts = [table_html(answer.numbers, focus=answer.focus)] if answer.numbers else []
+    if answer.live:
+        parts += ["<p><strong>Yours</strong></p>", table_html(answer.live)]
+    return f'<div class="trustlab-numbers">{"".join(parts)}</div>'
+
+
+def _about(controls: Sequence[Control]) -> ipywidgets.HTML:
+    """Say what each control means, for hands without a mouse to hover with."""
+    items = "".join(f"<dt>{html.escape(c.label)}</dt><dd>{html.escape(c.help)}</dd>" for c in controls)
+    lists = f"<summary>About the controls</summary><dl>{items}</dl>"
+    return ipywidgets.HTML(f'<details class="trustlab-about">{lists}</details>')
