@@ -146,7 +146,7 @@ def test_more_drift_moves_the_law_further():
         law = law.div(law.sum(axis=1), axis=0)
         return (law.loc[0] - law.loc[5]).abs().sum() / 2
 
-    assert distance(0.0) + 0.05 < distance(0.5) < distance(2.0) - 0.1
+    assert distance(0.0) + 0.05 < distance(0.5) < distance(2.0) - 0.1 < distance(10.0)
 
 
 def test_groups_have_their_share_and_speak_of_the_same_things():
@@ -183,6 +183,7 @@ def test_heavy_devices_come_first_and_groups_are_dealt_by_activity():
         ({"utterances": 5}, r"Expected utterances=5 >= 10"),
         ({"utterances": 20.5}, r"Expected utterances=20.5 to be a whole number"),
         ({"periods": True}, r"Expected periods=True to be a whole number"),
+        ({"drift": 11}, r"Expected drift=11 in \[0, 10\]"),
         ({"drift": float("nan")}, r"Expected drift=nan to be a number"),
         ({"canaries": 10_000}, r"Expected canaries=10000 in \[0, 12\d\]"),
         ({"seed": -1}, r"Expected seed=-1 >= 0"),

@@ -190,7 +190,7 @@ def test_clinc_downloads_plain_json_that_equals_the_packed_one(mirror, real_data
 
 
 def test_hwu64_says_plainly_that_it_cannot_be_downloaded(mirror):
-    with refused(FileNotFoundError, "cannot be downloaded as one file", CORPORA["hwu64"].source, "TRUSTLAB_DATA"):
+    with refused(FileNotFoundError, "cannot be downloaded as one file", CORPORA["hwu64"].source, "Put this very file"):
         load("hwu64")
     assert mirror.asked == []
 

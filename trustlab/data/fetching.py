@@ -105,14 +105,15 @@ def _download(name: str, corpus: Corpus, file: File, cache: Path) -> Path:
     import pooch
     from requests.exceptions import RequestException
 
+    if not corpus.remote:
+        raise FileNotFoundError(
+            f"Expected {file.path} in {cache} or in {name}/ under {DATA_VARIABLE}. It cannot be downloaded as one "
+            f"file: it was derived from several files of {corpus.source}, see data/README.md. "
+            f"Put this very file into a folder {name}/ and set {DATA_VARIABLE} to the folder above."
+        )
     way_out = (
         f"Offline? Put the files of {corpus.source} into a folder {name}/ and set {DATA_VARIABLE} to the folder above."
     )
-    if not corpus.remote:
-        raise FileNotFoundError(
-            f"Expected {file.path} in {cache} or under {DATA_VARIABLE}. It cannot be downloaded as one file: it is "
-            f"derived from several files of {corpus.source} (see data/README.md). {way_out}"
-        )
     url = f"{os.environ.get(MIRROR_VARIABLE) or HOST}/{corpus.remote}/{file.path}"
     destination = cache / file.path
     try:

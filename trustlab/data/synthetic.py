@@ -24,7 +24,7 @@ _DIALS: dict[str, tuple[bool, float, float, str]] = {
     "devices": (True, 1, math.inf, "Number of devices that share the utterances."),
     "activity_exponent": (False, 0, math.inf, "0 makes all devices equally active; larger makes few of them heavy."),
     "label_skew": (False, 0, 1, "0 gives every device the global intents, 1 only its persona's."),
-    "drift": (False, 0, math.inf, "0 keeps the intents the same in all periods; larger moves them further."),
+    "drift": (False, 0, 10, "0 keeps the intents the same in all periods; larger moves them further."),
     "periods": (True, 1, math.inf, "Number of periods of equal length."),
     "canaries": (True, 0, MOST_CANARIES, "Number of distinct secrets; a third of them are colours, all different."),
     "canary_repetitions": (True, 1, math.inf, "Times each secret is planted in train."),
@@ -60,7 +60,7 @@ def assistant(
         In [0, 1]: weight of the persona's own intents in a device's intent law, see
         :func:`~trustlab.data.population.intent_law`.
     drift, periods
-        Periods are equally long. With drift = 0 all follow one law; with drift > 0 the law moves from period to period
+        Drift in [0, 10]; periods are equally long. With drift = 0 all follow one law; with drift > 0 the law moves from period to period
         and the new intents arrive late.
     canaries, canary_repetitions, canary_digits
         Distinct secrets appended to train, each so many times and from one device of its own choosing; length of
