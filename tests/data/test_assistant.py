@@ -142,7 +142,8 @@ def test_with_drift_new_intents_arrive_in_their_period():
 
 def test_more_drift_moves_the_law_further():
     def distance(drift):
-        law = table(everything(assistant(drift=drift)), "period", "true_intent").drop(columns=list(NEW_INTENTS))
+        law = table(everything(assistant(drift=drift)), "period", "true_intent")
+        law = law.drop(columns=list(NEW_INTENTS), errors="ignore")  # strong drift may leave one without a row
         law = law.div(law.sum(axis=1), axis=0)
         return (law.loc[0] - law.loc[5]).abs().sum() / 2
 

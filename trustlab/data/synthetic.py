@@ -60,8 +60,8 @@ def assistant(
         In [0, 1]: weight of the persona's own intents in a device's intent law, see
         :func:`~trustlab.data.population.intent_law`.
     drift, periods
-        Drift in [0, 10]; periods are equally long. With drift = 0 all follow one law; with drift > 0 the law moves from period to period
-        and the new intents arrive late.
+        Drift in [0, 10]; periods are equally long. With drift = 0 all follow one law; with drift > 0 the law moves
+        from period to period and the new intents arrive late.
     canaries, canary_repetitions, canary_digits
         Distinct secrets appended to train, each so many times and from one device of its own choosing; length of
         the secret codes. All other rows are the same as without canaries.
