@@ -36,8 +36,10 @@ help:  ## this list
 
 setup: $(STAMP)  ## make .venv and install everything into it (a second call returns at once)
 
+# The root is the project, so that links from a notebook to GLOSSARY.md and data/ open in the same window.
 lab: setup  ## open the course in JupyterLab
-	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb $(ARGS)
+	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir='$(CURDIR)' \
+	  notebooks/00_start_here.ipynb $(ARGS)
 
 test: setup  ## run every test: units, panels, notebooks, browser
 	@$(MAKE) --no-print-directory --keep-going test-units test-notebooks test-browser
