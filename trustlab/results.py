@@ -1,0 +1,103 @@
+"""Committed results: a table as CSV, its provenance beside it as JSON, found by name in ``data/results``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trustlab.durable import digest, from_json, scalar, to_json, write_whole
+from trustlab.provenance import ROOT
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def results_directory() -> Path:
+    """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout."""
+    return Path(os.environ.get("TRUSTLAB_RESULTS") or ROOT / "data" / "results")
+
+
+def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any]) -> Path:
+    """Write ``<stem>.csv`` and ``<stem>.json`` and return the CSV's path.
+
+    The JSON holds the CSV's hash: a pair that was torn apart, by a crash between the two or by an edit, is noticed
+    when it is read.
+
+    Parameters
+    ----------
+    path_stem
+        A path without suffix; a bare name goes to :func:`results_directory`.
+    rows
+        Flat rows; columns are their fields in order of appearance, a missing field is left empty.
+    provenance
+        See :func:`trustlab.provenance.provenance`.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows.
+    TypeError
+        If a cell is not a number, a string or None.
+    """
+    kept = [{str(name): scalar(value) for name, value in row.items()} for row in rows]
+    if not kept:
+        raise ValueError("Expected at least one row to write, got none.")
+    stem = _stem(path_stem)
+    buffer = io.StringIO()
+    columns = list(dict.fromkeys(name for row in kept for name in row))
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(kept)
+    text = buffer.getvalue()
+    write_whole(_beside(stem, ".csv"), text)
+    about = {**provenance, "csv_sha256": digest(text)}
+    write_whole(_beside(stem, ".json"), to_json(about, indent=1, sort_keys=False) + "\n")
+    return _beside(stem, ".csv")
+
+
+def read_results(name: str | Path) -> tuple[pandas.DataFrame, dict[str, Any]]:
+    """Return a results table and its provenance.
+
+    Parameters
+    ----------
+    name
+        The experiment's name, or a path without suffix.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such table; the message says where it was looked for.
+    ValueError
+        If table and provenance do not belong together.
+    """
+    import pandas
+
+    stem = _stem(name)
+    try:
+        text = _beside(stem, ".csv").read_text(encoding="utf-8")
+        about = from_json(_beside(stem, ".json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"Expected {stem.name}.csv and {stem.name}.json in {stem.parent}. "
+            "Set TRUSTLAB_RESULTS to the folder that holds the results, or run from a checkout of the repository."
+        ) from error
+    if digest(text) != about.get("csv_sha256"):
+        raise ValueError(f"{stem.name}.csv is not the table that {stem.name}.json describes. Write both again.")
+    frame = pandas.read_csv(
+        io.StringIO(text), keep_default_na=False, na_values=["", "nan"], float_precision="round_trip"
+    )
+    return frame, about
+
+
+def _stem(path_stem: str | Path) -> Path:
+    path = Path(path_stem)
+    return results_directory() / path if path.parent == Path(".") else path
+
+
+def _beside(stem: Path, suffix: str) -> Path:
+    """Append `suffix`; ``with_suffix`` would cut a name such as ``dp_0.5``."""
+    return stem.with_name(stem.name + suffix)

@@ -1,0 +1,235 @@
+"""The run store: what was computed here is kept with its provenance, and found again by what it was computed from.
+
+A run's key is the sha256 of configuration, seeds, data hash and code version: change one and it is another run.
+Rows pass through :meth:`RunStore.record` on their way to a table or a panel and are written at the end, whole or not
+at all. The store knows no chapter and needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trustlab.durable import digest, from_json, remove_stale, scalar, to_json, write_whole
+from trustlab.provenance import identity, provenance
+from trustlab.results import read_results, write_results
+
+__all__ = ["Run", "RunNotSavedError", "RunStore", "provenance", "read_results", "run_key", "write_results"]
+
+Row = dict[str, Any]
+FORMAT = 1
+# A stopped or failed run never takes the place of a complete one: it lies beside it under its own name.
+_NAME = re.compile(r"([0-9a-f]{64})(?:\.(stopped|failed))?\.json")
+_IDENTITY = ("config", "config_type", "seeds", "data_hash", "code_version")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A saved run: its key, its rows, and its provenance with ``status``, ``error`` and ``seconds``."""
+
+    key: str
+    rows: list[Row]
+    provenance: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """Whether the run is "complete", "stopped" or "failed"."""
+        return self.provenance["status"]
+
+
+class RunNotSavedError(OSError):
+    """A run was computed but could not be written; ``rows`` and ``provenance`` are here, in memory."""
+
+    def __init__(self, message: str, rows: list[Row], about: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.rows, self.provenance = rows, about
+
+
+def run_key(config: Any, *, seeds: Sequence[int] = (), data_hash: str = "", code: Any = None) -> str:
+    """Return the key of a run.
+
+    Examples
+    --------
+    >>> a = run_key({"epsilon": 1.0}, seeds=[0], code="1")
+    >>> a == run_key({"epsilon": 1.0}, seeds=[0], code="1"), a == run_key({"epsilon": 1.0}, seeds=[1], code="1")
+    (True, False)
+    """
+    return digest(to_json(identity(config, seeds=seeds, data_hash=data_hash, code=code)))
+
+
+class RunStore:
+    """Runs in a directory, one file each.
+
+    Parameters
+    ----------
+    directory
+        Where runs lie; default ``TRUSTLAB_RUNS``, else a folder for the user's data.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = RunStore(tempfile.mkdtemp())
+    >>> list(store.record(iter([{"step": 0, "loss": 0.5}]), config={"lr": 0.1}, seeds=[0]))
+    [{'step': 0, 'loss': 0.5}]
+    >>> store.get({"lr": 0.1}, seeds=[0]).rows
+    [{'step': 0, 'loss': 0.5}]
+    """
+
+    def __init__(self, directory: str | Path | None = None) -> None:
+        self.directory = Path(directory or os.environ.get("TRUSTLAB_RUNS") or _user_data() / "trustlab" / "runs")
+        if self.directory.is_dir():
+            remove_stale(self.directory)
+
+    def record(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        config: Any,
+        seeds: Sequence[int] = (),
+        data_hash: str = "",
+        code: Any = None,
+    ) -> Generator[Row, None, None]:
+        """Pass `rows` through and write the run when they end.
+
+        Closing the generator closes `rows` too and saves the rows so far as "stopped"; an exception saves them as
+        "failed" and is raised again. A killed process saves nothing and damages nothing.
+
+        Parameters
+        ----------
+        rows
+            Flat rows; numpy and torch scalars become Python numbers.
+        config, seeds, data_hash, code
+            What the run is computed from, see :func:`trustlab.provenance.provenance`.
+
+        Raises
+        ------
+        TypeError
+            If a cell of a row is not a number or a string.
+        RunNotSavedError
+            If the disk is full or cannot be written. The error holds the rows, and an older entry is intact.
+        """
+        key = run_key(config, seeds=seeds, data_hash=data_hash, code=code)
+        about = provenance(config, seeds=seeds, data_hash=data_hash, code=code)
+        return self._record(rows, key, about)
+
+    def get(self, config: Any, *, seeds: Sequence[int] = (), data_hash: str = "", code: Any = None) -> Run | None:
+        """Return the complete run computed from exactly this, None where there is none."""
+        key = run_key(config, seeds=seeds, data_hash=data_hash, code=code)
+        path = self.directory / f"{key}.json"
+        return self._read(path) if path.is_file() else None
+
+    def fetch(
+        self,
+        compute: Callable[[], Iterable[Mapping[str, Any]]],
+        *,
+        config: Any,
+        seeds: Sequence[int] = (),
+        data_hash: str = "",
+        code: Any = None,
+    ) -> Iterator[Row]:
+        """Return the rows of the saved run, else those of `compute` while recording them."""
+        about = dict(seeds=seeds, data_hash=data_hash, code=code)
+        run = self.get(config, **about)
+        return iter(run.rows) if run is not None else self.record(compute(), config=config, **about)
+
+    def runs(self) -> list[Run]:
+        """Return every readable run, complete or not, in the order they were started."""
+        paths = sorted(self.directory.glob("*.json")) if self.directory.is_dir() else []
+        found = [self._read(path) for path in paths if _NAME.fullmatch(path.name)]
+        return sorted((run for run in found if run is not None), key=lambda run: run.provenance["started"])
+
+    def _record(self, rows: Iterable[Mapping[str, Any]], key: str, about: dict[str, Any]) -> Generator[Row, None, None]:
+        kept: list[Row] = []
+        started = time.monotonic()
+
+        def finish(status: str, error: str | None = None) -> None:
+            seconds = round(time.monotonic() - started, 3)
+            self._save(Run(key, kept, {**about, "status": status, "error": error, "seconds": seconds}))
+
+        try:
+            for row in rows:
+                kept.append(_flat(row))
+                yield dict(kept[-1])
+        except (GeneratorExit, KeyboardInterrupt):
+            _close(rows)
+            finish("stopped")
+            raise
+        except BaseException as error:
+            _close(rows)
+            try:
+                finish("failed", f"{type(error).__name__}: {error}")
+            except RunNotSavedError as unsaved:
+                error.add_note(str(unsaved))  # the run's own error is the one to see
+            raise
+        finish("complete")
+
+    def _save(self, run: Run) -> None:
+        entry = {"format": FORMAT, "key": run.key, "provenance": run.provenance, "rows": run.rows}
+        suffix = "" if run.status == "complete" else f".{run.status}"
+        path = self.directory / f"{run.key}{suffix}.json"
+        try:
+            write_whole(path, to_json({**entry, "sha256": digest(to_json(entry))}, sort_keys=False))
+        except OSError as error:
+            raise RunNotSavedError(
+                f"The run ({run.status}, {len(run.rows)} rows) could not be written to {self.directory}: {error}. "
+                "Its rows are in this error's .rows; free space or set TRUSTLAB_RUNS to another folder.",
+                run.rows,
+                run.provenance,
+            ) from error
+
+    def _read(self, path: Path) -> Run | None:
+        """Read one entry; set it aside with a warning where it is not what its name says."""
+        try:
+            return _parse(path.name, path.read_text(encoding="utf-8"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            aside = path.with_name(path.name + ".corrupt")
+            os.replace(path, aside)
+            warnings.warn(f"A saved run is damaged ({error}); it was set aside as {aside.name}.", stacklevel=3)
+            return None
+
+
+def _parse(name: str, text: str) -> Run:
+    """Return the run in an entry's text.
+
+    Raises
+    ------
+    ValueError
+        If the text is no JSON, was changed after it was written, or belongs to another key.
+    """
+    entry = from_json(text)
+    written = entry.pop("sha256")
+    if entry["format"] != FORMAT:
+        raise ValueError(f"its format is {entry['format']}, expected {FORMAT}")
+    if digest(to_json(entry)) != written:
+        raise ValueError("its checksum does not match its content")
+    about = entry["provenance"]
+    if not entry["key"] == name[:64] == digest(to_json({field: about[field] for field in _IDENTITY})):
+        raise ValueError("its key does not match its content")
+    return Run(entry["key"], entry["rows"], about)
+
+
+def _flat(row: Mapping[str, Any]) -> Row:
+    """Return `row` with plain cells; refused now, not after hours of computing."""
+    return {str(name): scalar(value) for name, value in row.items()}
+
+
+def _close(rows: Any) -> None:
+    close = getattr(rows, "close", None)
+    if close is not None:
+        close()
+
+
+def _user_data() -> Path:
+    """Return the platform's folder for a user's data."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
