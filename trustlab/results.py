@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,10 +89,24 @@ def read_results(name: str | Path) -> tuple[pandas.DataFrame, dict[str, Any]]:
         ) from error
     if digest(text) != about.get("csv_sha256"):
         raise ValueError(f"{stem.name}.csv is not the table that {stem.name}.json describes. Write both again.")
-    frame = pandas.read_csv(
-        io.StringIO(text), keep_default_na=False, na_values=["", "nan"], float_precision="round_trip"
-    )
-    return frame, about
+    header, *lines = csv.reader(io.StringIO(text))
+    columns = zip(*lines, strict=True)
+    return pandas.DataFrame({name: _typed(cells) for name, cells in zip(header, columns, strict=True)}), about
+
+
+def _typed(cells: Sequence[str]) -> list[Any]:
+    """Return a column as bools, ints, floats or strings, whichever all of its cells are; an empty cell is missing.
+
+    Not pandas' reader: it takes names such as "NA" for missing values, and not every version reads a float back
+    exactly as it was written.
+    """
+    given = [cell for cell in cells if cell]
+    kinds: list[Callable[[str], Any]] = [{"True": True, "False": False}.__getitem__, int, float]
+    for kind in kinds if not any("_" in cell for cell in given) else []:  # int("1_2") is 12
+        with contextlib.suppress(ValueError, KeyError):
+            missing = math.nan if kind in (int, float) else None
+            return [kind(cell) if cell else missing for cell in cells]
+    return [cell or None for cell in cells]
 
 
 def _stem(path_stem: str | Path) -> Path:
