@@ -1,0 +1,16 @@
+"""Private training: accounting, clipping, and the training loop that uses both."""
+
+from trustlab.privacy.accounting import decayed, epsilon, noise_multiplier_for
+from trustlab.privacy.clipping import SENSITIVITY, Norms, private_gradients
+from trustlab.privacy.training import TrainConfig, train
+
+__all__ = [
+    "SENSITIVITY",
+    "Norms",
+    "TrainConfig",
+    "decayed",
+    "epsilon",
+    "noise_multiplier_for",
+    "private_gradients",
+    "train",
+]

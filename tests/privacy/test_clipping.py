@@ -1,0 +1,201 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from trustlab.models import tagging_loss
+from trustlab.privacy import SENSITIVITY, private_gradients
+from trustlab.privacy.reference import opacus_gradients
+
+
+def linear(size=4):
+    """A model whose gradient for example x is x itself, so that gradients can be chosen at will."""
+    model = nn.Linear(size, 1, bias=False)
+    return model, lambda model, batch: model(batch).squeeze(-1)
+
+
+def released(batch, seed=0, **options):
+    """Return the sum that is released for `batch` [B, D] before the division, without noise."""
+    model, loss = linear(batch.shape[1])
+    generator = torch.Generator().manual_seed(seed)
+    private_gradients(model, loss, batch, normalizer=1.0, generator=generator, **options)
+    return model.weight.grad[0]
+
+
+def flat(model):
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
+
+
+def test_the_loop_is_the_definition():
+    batch = torch.tensor([[3.0, 4.0], [0.3, 0.4], [-30.0, 40.0]])
+    expected = sum(x * min(1.0, 1.0 / x.norm().item()) for x in batch)
+    torch.testing.assert_close(released(batch, method="loop", clip_norm=1.0), expected)
+
+
+def test_the_loop_equals_opacus_on_every_tagger(task):
+    model, batch = task
+    clip = (
+        0.7 * private_gradients(model, tagging_loss, batch, method="loop", clip_norm=1.0, normalizer=4).norms.median()
+    )
+    own = private_gradients(model, tagging_loss, batch, method="loop", clip_norm=clip.item(), normalizer=4)
+    ours = flat(model)
+    step = opacus_gradients(model, tagging_loss, clip_norm=clip.item(), normalizer=4)
+    theirs = step(batch)
+    assert 0 < own.clipped <= 1
+    assert own.clipped == pytest.approx(theirs.clipped)
+    torch.testing.assert_close(own.norms, theirs.norms, rtol=1e-4, atol=1e-5)
+    assert (ours - flat(model)).norm() <= 1e-5 * ours.norm()
+
+
+def test_opacus_as_reference_takes_several_steps_and_empty_batches(task):
+    model, batch = task
+    step = opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)
+    step(batch)
+    first = flat(model)
+    step(batch[torch.tensor([], dtype=torch.long)])
+    assert not flat(model).any()
+    step(batch)
+    torch.testing.assert_close(flat(model), first)
+
+
+def test_without_clipping_both_mechanisms_are_the_ordinary_gradient(task):
+    model, batch = task
+    gradient = torch.autograd.grad(tagging_loss(model, batch).mean(), list(model.parameters()), allow_unused=True)
+    expected = torch.cat(
+        [
+            torch.zeros_like(p).flatten() if g is None else g.flatten()
+            for p, g in zip(model.parameters(), gradient, strict=True)
+        ]
+    )
+    private_gradients(model, tagging_loss, batch, method="loop", clip_norm=1e6, normalizer=len(batch))
+    assert (flat(model) - expected).norm() <= 1e-5 * expected.norm()
+    private_gradients(model, tagging_loss, batch, method="micro-batch", clip_norm=1e6, micro_batches=1)
+    assert (flat(model) - expected).norm() <= 1e-5 * expected.norm()
+
+
+vectors = st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=9).map(
+    torch.tensor
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(batch=vectors, clip_norm=st.floats(0.1, 10), seed=st.integers(0, 99))
+def test_removing_one_example_moves_the_loop_by_at_most_the_clipping_norm(batch, clip_norm, seed):
+    options = dict(method="loop", clip_norm=clip_norm)
+    distance = (released(batch, **options) - released(batch[:-1], **options)).norm().item()
+    assert distance <= SENSITIVITY["loop"] * clip_norm * (1 + 1e-4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    batch=vectors,
+    clip_norm=st.floats(0.1, 10),
+    seed=st.integers(0, 99),
+    micro_batches=st.integers(1, 4),
+    layerwise=st.sampled_from(["flat", "equal", "dimension"]),
+)
+def test_removing_one_example_moves_micro_batches_by_at_most_twice_that(
+    batch, clip_norm, seed, micro_batches, layerwise
+):
+    options = dict(method="micro-batch", clip_norm=clip_norm, micro_batches=micro_batches, layerwise=layerwise)
+    # The last example's die is thrown last, so removing it leaves the others' dice as they were: real neighbours.
+    distance = (released(batch, seed, **options) - released(batch[:-1], seed, **options)).norm().item()
+    assert distance <= SENSITIVITY["micro-batch"] * clip_norm * (1 + 1e-4)
+
+
+def test_the_factor_two_of_micro_batches_is_reached():
+    options = dict(method="micro-batch", clip_norm=1.0, micro_batches=1)
+    batch = torch.tensor([[-1.0], [1000.0]])  # card P1's witness: the mean turns from +499.5 to -1
+    assert (released(batch, **options) - released(batch[:-1], **options)).norm().item() == pytest.approx(2.0)
+
+
+def test_repacking_in_order_would_exceed_the_factor_two():
+    """Why each example has a die of its own: cut in order, one example moves every later micro-batch."""
+
+    def repacked(batch, size):
+        return sum((mean / mean.norm().clamp(min=1.0)) for mean in (part.mean(0) for part in batch.split(size)))
+
+    ramp = torch.tensor([[1.0], [1000.0], [-1e6], [1e9], [-1e12]], dtype=torch.float64)
+    distance = (repacked(ramp, 2) - repacked(ramp[1:], 2)).norm().item()
+    assert distance > SENSITIVITY["micro-batch"]
+
+
+def test_every_example_is_in_exactly_one_micro_batch():
+    batch = torch.eye(50)
+    total = released(batch, method="micro-batch", clip_norm=1e6, micro_batches=7)
+    # The mean of a micro-batch of n gives each of its examples 1/n, so the entries of a micro-batch sum to one.
+    sizes = (1 / total).round()
+    assert (total > 0).all() and total.sum().item() == pytest.approx(7)
+    assert sum(1 / size for size in sizes.tolist()) == pytest.approx(7, rel=1e-4)
+
+
+@pytest.mark.parametrize("layerwise", ["equal", "dimension"])
+def test_layerwise_thresholds_hold_in_each_tensor_and_sum_to_the_whole(layerwise):
+    model = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 1))
+    loss = lambda model, batch: 1e4 * model(batch).squeeze(-1)  # noqa: E731
+    private_gradients(
+        model, loss, torch.randn(4, 3), method="micro-batch", clip_norm=2.0, micro_batches=1, layerwise=layerwise
+    )
+    norms = torch.stack([p.grad.norm() for p in model.parameters()])
+    sizes = torch.tensor([p.numel() for p in model.parameters()], dtype=torch.float)
+    shares = torch.full((4,), 0.25) if layerwise == "equal" else sizes / sizes.sum()
+    torch.testing.assert_close(norms, 2.0 * shares.sqrt())
+
+
+@pytest.mark.parametrize("method", ["loop", "micro-batch"])
+def test_noise_has_the_declared_spread_is_fresh_and_is_seeded(method):
+    model, loss = linear(40_000)
+    options = dict(method=method, clip_norm=0.5, noise_multiplier=3.0, normalizer=10.0)
+    options |= dict(micro_batches=4) if method == "micro-batch" else {}
+    empty = torch.zeros(0, 40_000)
+
+    def draw(generator):
+        private_gradients(model, loss, empty, generator=generator, **options)
+        return model.weight.grad[0].clone()
+
+    generator = torch.Generator().manual_seed(7)
+    first, second = draw(generator), draw(generator)
+    expected = 3.0 * 0.5 / 10
+    # Standard error of a standard deviation from n draws: σ/√(2n) = 0.35 % of σ; 5 of them are allowed.
+    assert first.std().item() == pytest.approx(expected, rel=5 / math.sqrt(80_000))
+    assert abs(first.mean().item()) < 5 * expected / math.sqrt(40_000)
+    assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1].item()) < 5 / math.sqrt(40_000)
+    assert torch.equal(first, draw(torch.Generator().manual_seed(7)))
+
+
+def test_an_overflowing_example_does_not_spread():
+    batch = torch.tensor([[math.inf, 0.0], [0.3, 0.0], [math.nan, 1.0]])
+    assert released(batch, method="loop", clip_norm=1.0).tolist() == pytest.approx([0.3, 0.0])
+
+
+def test_frozen_parameters_get_no_gradient():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    loss = lambda model, batch: model(batch).squeeze(-1)  # noqa: E731
+    private_gradients(model, loss, torch.ones(3, 2), method="loop", clip_norm=1.0, normalizer=1.0, noise_multiplier=1.0)
+    assert model[0].weight.grad is None and model[1].weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(method="ghost"), "Expected method='ghost' to be one of 'loop', 'micro-batch'"),
+        (dict(clip_norm=0.0), "Expected 0 < clip_norm=0.0"),
+        (dict(clip_norm=math.inf), "Expected 0 < clip_norm=inf"),
+        (dict(noise_multiplier=-1.0), "Expected noise_multiplier=-1.0 >= 0"),
+        (dict(normalizer=None), "Use the expected batch size: dividing by the actual one would publish it"),
+        (dict(micro_batches=4), "Expected micro_batches=None"),
+        (dict(method="micro-batch"), "Expected micro_batches=None >= 1"),
+        (dict(method="micro-batch", micro_batches=2, layerwise="lots"), "Expected layerwise='lots'"),
+    ],
+)
+def test_options_that_void_the_guarantee_are_refused(change, message):
+    model, loss = linear()
+    with pytest.raises(ValueError, match=message):
+        private_gradients(
+            model, loss, torch.ones(2, 4), **{**dict(method="loop", clip_norm=1.0, normalizer=1.0), **change}
+        )
+    assert model.weight.grad is None

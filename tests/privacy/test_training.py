@@ -1,0 +1,119 @@
+import math
+
+import pytest
+import torch
+
+from tests.privacy.conftest import utterances
+from trustlab.models import build, evaluate
+from trustlab.privacy import TrainConfig, epsilon, train
+
+METHODS = ["sgd", "dp-sgd", "edp-sgd", "opacus"]
+
+
+@pytest.fixture
+def data(vocabulary):
+    return {"train": vocabulary.encode(utterances(200)), "validation": vocabulary.encode(utterances(30))}
+
+
+def config(method, **changes):
+    basis = dict(method=method, epsilon=math.inf if method == "sgd" else 8.0, delta=1e-3, epochs=2, batch_size=20)
+    return TrainConfig(**{**basis, "micro_batches": 5, "accountant": "rdp", **changes})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_are_flat_and_tell_what_happened(method, vocabulary, data):
+    rows = list(train(build("bilstm", vocabulary), data, config(method)))
+    assert [row["step"] for row in rows] == [10, 20]
+    assert [row["epoch"] for row in rows] == [1.0, 2.0]
+    assert rows[-1]["progress"] == 1.0
+    assert {"loss", "accuracy", "slot_f1", "seconds", "epsilon", "noise_multiplier", "clipped"} <= set(rows[0])
+    assert all(isinstance(value, int | float | str) for row in rows for value in row.values())
+    assert rows[0]["epsilon"] <= rows[1]["epsilon"]
+    assert rows[1]["epsilon"] == math.inf if method == "sgd" else 7.9 < rows[1]["epsilon"] <= 8.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_run(method, vocabulary, data):
+    def final(seed):
+        model = build("bilstm", vocabulary, seed=4)
+        list(train(model, data, config(method, epochs=1, seed=seed)))
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    first = final(0)
+    assert torch.equal(first, final(0))
+    assert not torch.equal(first, final(1))
+
+
+def test_dp_sgd_is_opacus_run_for_run(vocabulary, data):
+    """The same batches, the same noise, two implementations of the step: the same model after every step."""
+    finals = []
+    for method in ("dp-sgd", "opacus"):
+        model = build("bilstm", vocabulary, seed=4)
+        list(train(model, data, config(method, epochs=1)))
+        finals.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    start = torch.cat([p.detach().flatten() for p in build("bilstm", vocabulary, seed=4).parameters()])
+    moved = (finals[0] - start).norm()
+    assert (finals[0] - finals[1]).norm() <= 1e-3 * moved
+
+
+def test_every_method_learns_without_noise(vocabulary, data):
+    for method in METHODS:
+        model = build("bilstm", vocabulary, seed=0)
+        untrained = evaluate(model, data["validation"])["accuracy"]
+        rows = list(train(model, data, config(method, epsilon=math.inf, epochs=12, learning_rate=0.02)))
+        assert rows[-1]["accuracy"] > 0.9 > untrained, method
+
+
+def test_what_a_row_says_is_spent_is_what_the_accountant_says(vocabulary, data):
+    options = config("edp-sgd", noise_decay=0.5, epochs=3, evaluate_every=5)
+    rows = list(train(build("bilstm", vocabulary), data, options))
+    sigma = rows[0]["noise_multiplier"]
+    assert [row["step"] for row in rows] == [5, 10, 15, 20, 25, 30]
+    assert [row["noise_multiplier"] / sigma for row in rows] == pytest.approx([1, 1, 0.5, 0.5, 0.25, 0.25])
+    taken = [(sigma, 10), (sigma / 2, 5)]
+    expected = epsilon(noise_multiplier=taken, sample_rate=0.1, delta=1e-3, sensitivity=2.0, accountant="rdp")
+    assert rows[2]["epsilon"] == pytest.approx(expected)
+    assert 7.9 < rows[-1]["epsilon"] <= 8.0
+
+
+def test_edp_sgd_needs_twice_the_noise_of_dp_sgd_for_the_same_promise(vocabulary, data):
+    first = {m: next(train(build("bilstm", vocabulary), data, config(m)))["noise_multiplier"] for m in METHODS[1:3]}
+    assert first["edp-sgd"] == pytest.approx(2 * first["dp-sgd"], rel=2e-3)
+
+
+def test_closing_the_generator_keeps_what_was_learned(vocabulary, data):
+    model = build("bilstm", vocabulary, seed=0)
+    before = model.heads.intent.weight.detach().clone()
+    run = train(model, data, config("dp-sgd"))
+    assert next(run)["step"] == 10
+    run.close()
+    assert not torch.equal(before, model.heads.intent.weight)
+    assert list(run) == []
+
+
+def test_tiny_expected_batches_are_often_empty_and_do_no_harm(vocabulary, data):
+    for method in METHODS:
+        small = {"train": data["train"][:10], "validation": data["validation"]}
+        rows = list(train(build("bilstm", vocabulary), small, config(method, batch_size=1, epochs=2, delta=1e-2)))
+        assert all(math.isfinite(row["loss"]) for row in rows), method
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(method="sgd", epsilon=1.0), "Plain SGD guarantees nothing: choose 'dp-sgd' or 'edp-sgd'"),
+        (dict(epsilon=-1.0), "Expected epsilon=-1.0 > 0. Smaller ε means stronger privacy"),
+        (dict(delta=0.01), "Expected delta=0.01 < 1/N"),
+        (dict(batch_size=500), "Expected batch_size=500 <= the 200 training examples"),
+        (dict(method="adam"), "Expected method='adam' to be one of"),
+        (dict(noise_decay=0.5), "They are parts of 'edp-sgd'"),
+        (dict(clip_norm=0.0), "Expected clip_norm=0.0 > 0"),
+        (dict(epochs=0), "Expected epochs=0 >= 1"),
+    ],
+)
+def test_bad_options_are_refused_before_any_step(options, message, vocabulary, data):
+    model = build("bilstm", vocabulary)
+    before = model.heads.intent.weight.detach().clone()
+    with pytest.raises(ValueError, match=message):
+        train(model, data, config(options.pop("method", "dp-sgd"), **options))
+    assert torch.equal(before, model.heads.intent.weight)

@@ -1,0 +1,140 @@
+"""Make, save and load taggers: a folder holds the weights (safetensors, named by their hash) and ``model.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from trustlab.models.encoder import EncoderTagger, SubwordVocabulary
+from trustlab.models.taggers import BiLSTMTagger, TransformerTagger
+from trustlab.models.vocabulary import Vocabulary
+
+KINDS = {"bilstm": BiLSTMTagger, "transformer": TransformerTagger, "encoder": EncoderTagger}
+
+
+def build(kind: str, vocabulary: Vocabulary | SubwordVocabulary, *, seed: int = 0, **settings: Any) -> nn.Module:
+    """Make a tagger with weights drawn from `seed`, leaving torch's global generator as it was.
+
+    Parameters
+    ----------
+    kind
+        ``"bilstm"``, ``"transformer"``, or ``"encoder"`` (pretrained, with a
+        :class:`trustlab.models.SubwordVocabulary`).
+    settings
+        Options of the model's class.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = build("bilstm", Vocabulary(intents=("greet", "leave"), slots=("O",), buckets=100))
+    >>> intent, slots = model(torch.ones(3, 5, dtype=torch.long), torch.ones(3, 5, dtype=torch.bool))
+    >>> intent.shape, slots.shape
+    (torch.Size([3, 2]), torch.Size([3, 5, 1]))
+    """
+    if kind not in KINDS:
+        raise ValueError(f"Expected kind={kind!r} to be one of {', '.join(KINDS)}. Each names a tagger.")
+    if (kind == "encoder") != isinstance(vocabulary, SubwordVocabulary):
+        raise ValueError(
+            f"Expected {'a SubwordVocabulary' if kind == 'encoder' else 'a Vocabulary'} with kind={kind!r}, got a "
+            f"{type(vocabulary).__name__}. A pretrained encoder reads its own sub-tokens, the other taggers words."
+        )
+    sizes = dict(intents=len(vocabulary.intents), slots=len(vocabulary.slots))
+    if kind != "encoder":
+        sizes["words"] = vocabulary.size
+    if kind == "transformer":
+        settings.setdefault("max_length", vocabulary.max_length)
+    if kind == "encoder":
+        settings.setdefault("encoder", vocabulary.encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return KINDS[kind](**sizes, **settings)
+
+
+def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory: str | os.PathLike) -> Path:
+    """Write `model` and `vocabulary` into `directory`, replacing what lay there only once both are whole.
+
+    The weights are written under a name that holds their hash, and ``model.json``, which names that file, is renamed
+    into place last: a crash at any moment leaves the old model or the new one.
+    """
+    from safetensors.torch import save as to_bytes
+
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = to_bytes({name: value.contiguous() for name, value in model.state_dict().items()})
+    digest = hashlib.sha256(content).hexdigest()
+    kind = next(name for name, cls in KINDS.items() if type(model) is cls)
+    description = dict(
+        kind=kind,
+        settings=model.settings,
+        vocabulary=vocabulary.to_dict(),
+        weights=f"{digest[:16]}.safetensors",
+        sha256=digest,
+    )
+    _write(folder / description["weights"], content)
+    _write(folder / "model.json", json.dumps(description, indent=1).encode())
+    for old in folder.glob("*.safetensors"):
+        if old.name != description["weights"]:
+            old.unlink()
+    return folder
+
+
+def load(directory: str | os.PathLike) -> tuple[nn.Module, Vocabulary | SubwordVocabulary]:
+    """Read what :func:`save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When no model lies in `directory`.
+    ValueError
+        When the weights are not the ones that were saved with the description, or do not fit it.
+    """
+    from safetensors.torch import load as from_bytes
+
+    folder = Path(directory)
+    try:
+        description = json.loads((folder / "model.json").read_text())
+        content = (folder / description["weights"]).read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"Expected a saved model in {folder}, got no {Path(error.filename).name}. Save one there first."
+        ) from None
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ValueError(
+            f"Expected {folder / 'model.json'} to describe a model, got {error!r}. Save it again."
+        ) from None
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != description["sha256"]:
+        raise ValueError(
+            f"Expected {description['weights']} to have sha256 {description['sha256']}, got {digest}. "
+            "The weights were damaged or belong to another model: save it again."
+        )
+    vocabulary = (SubwordVocabulary if description["kind"] == "encoder" else Vocabulary).from_dict(
+        description["vocabulary"]
+    )
+    model = build(description["kind"], vocabulary, **_own(description))
+    try:
+        model.load_state_dict(from_bytes(content))
+    except RuntimeError as error:
+        raise ValueError(
+            f"Expected the weights in {folder} to fit its model.json, got: {error}. "
+            "The description was changed after saving, or another version of trustlab wrote it."
+        ) from None
+    return model, vocabulary
+
+
+def _own(description: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that :func:`build` does not take from the vocabulary."""
+    return {k: v for k, v in description["settings"].items() if k not in ("words", "intents", "slots")}
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write aside, then rename: `path` is never half written."""
+    aside = path.with_name(path.name + ".part")
+    aside.write_bytes(content)
+    os.replace(aside, path)

