@@ -31,6 +31,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FONT_POINTS = 10.5
 PIXELS_PER_INCH = 100  # CSS pixels: 7.2 inches are 720 px wide on the page
 SHARPNESS = 2  # image pixels per CSS pixel, for screens that have them
+COLOURS_IN_PNG = 128
 GREY = "#595959"  # 7:1 on white
 
 
@@ -57,15 +58,38 @@ def png(figure: Figure) -> bytes:
     """Return `figure` as a PNG; the same figure gives the same bytes with the same matplotlib."""
     canvas: Any = figure.canvas
     canvas.draw()
-    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    # A drawing needs few colours: 128 of them take a third of the bytes and half the time of all. Notebooks are
-    # committed with their pictures, and a slider sends one for every step. MAXCOVERAGE keeps pale colours apart, as
-    # FASTOCTREE does not; a quarter of the pixels knows them all.
-    quarter = pixels.resize((pixels.width // 2, pixels.height // 2), Image.Resampling.NEAREST)
-    colours = quarter.quantize(128, method=Image.Quantize.MAXCOVERAGE)
     buffer = io.BytesIO()
-    pixels.quantize(palette=colours, dither=Image.Dither.NONE).save(buffer, "png")
+    _indexed(np.asarray(canvas.buffer_rgba())).save(buffer, "png")
     return buffer.getvalue()
+
+
+def _indexed(pixels: np.ndarray) -> Image.Image:
+    """Return an opaque picture with a palette of its commonest colours, the others moved to the nearest of them.
+
+    A drawing needs few colours: these take a third of the bytes and half the time of all of them, notebooks are
+    committed with their pictures, and a slider sends one for every step. Pillow's own quantizers average colours:
+    white becomes grey, or pale bands merge.
+
+    Parameters
+    ----------
+    pixels
+        uint8, shape (height, width, 4).
+    """
+    packed = pixels.view("<u4")[..., 0] & 0xFFFFFF  # blue, green, red from the high byte to the low one
+    colours, counts = np.unique(packed, return_counts=True)
+    kept = colours[np.argsort(-counts, kind="stable")[:COLOURS_IN_PNG]]
+    channels, palette = (_channels(packed_colours) for packed_colours in (colours, kept))
+    distance = ((channels[:, None, :] - palette[None, :, :]) ** 2).sum(axis=2)  # (colours, kept)
+    index = np.zeros(1 << 24, np.uint8)
+    index[colours] = distance.argmin(axis=1)
+    image = Image.frombytes("P", packed.shape[::-1], index[packed].tobytes())
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    return image
+
+
+def _channels(packed: np.ndarray) -> np.ndarray:
+    """Return red, green and blue of packed colours, shape (n, 3)."""
+    return (packed[:, None] >> np.array([0, 8, 16], np.uint32) & 255).astype(np.int32)
 
 
 def css_size(figure: Figure) -> tuple[int, int]:
@@ -168,15 +192,17 @@ class Curves(Drawing):
         # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
         self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
         clean(axes, x_label=x_label, y_label=y_label)
+        axes.autoscale(False)  # _fit decides: empty artists have no limits to offer
         if self.grid is not None:
             axes.set_xticks(range(len(self.grid)), list(ticks or map(number, self.grid)))
             axes.set_xlim(-0.35, len(self.grid) - 0.65)
         elif log_x:
             axes.set_xscale("log")
+            axes.set_xlim(0.1, 1)
         self._lines: dict[str, Any] = {}
         self._bands: dict[str, Any] = {}
         self._colours: dict[str, tuple[Any, Any]] = {}  # of a line in focus, and beside one
-        self._guide = axes.axvline(0, color=GREY, linewidth=1, linestyle=(0, (2, 3)), visible=False, zorder=1)
+        self._guide = axes.axvline(1, color=GREY, linewidth=1, linestyle=(0, (2, 3)), visible=False, zorder=1)
         (self._ring,) = axes.plot([], [], "o", markersize=15, fillstyle="none", color="black", mew=1.8, zorder=5)
         style = "D-" if live_line else "D"
         (self._live,) = axes.plot([], [], style, color="black", markersize=6, linewidth=1.4, label="yours", zorder=6)

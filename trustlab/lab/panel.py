@@ -182,11 +182,16 @@ class Panel:
         self._refuse_while_running("start another training")
         config = self.config
         live = self._live
-        job = Job(self._train(config), lambda job: self._follow(job, lambda: live(config, job.rows)))
+        try:
+            job = Job(self._train(config), lambda job: self._follow(job, lambda: live(config, job.rows)))
+        except Exception as error:
+            self._show_error(error)
+            raise
         self._show(lambda: _as_live(live(config, []), _TOLD["running"], 0))
         self._view.show_progress([], "starting")
         self._view.set_running(True)
-        self._job = job.start()
+        self._job = job  # before its thread asks whose job it is
+        job.start()
         return self
 
     def stop(self) -> Panel:

@@ -1,0 +1,130 @@
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trustlab.lab.answer import Answer
+from trustlab.lab.figures import PALETTE, Curves, Drawing, css_size, image_html, png
+
+GRID = (0.5, 1.0, 2.0, math.inf)
+
+
+def rows(shift=0.0, methods=("DP-SGD", "EDP-SGD")):
+    return [
+        {"method": m, "epsilon": e, "accuracy": 0.5 + 0.1 * i + shift, "low": 0.45 + 0.1 * i, "high": 0.6 + 0.1 * i}
+        for m in methods
+        for i, e in enumerate(GRID)
+    ]
+
+
+def answer(numbers, **more):
+    return Answer(numbers, "It rises.", "saved", **more)
+
+
+def curves(**options):
+    return Curves("epsilon", "accuracy", "method", x_label="ε", y_label="accuracy", **{"grid": GRID, **options})
+
+
+def pixels(drawing):
+    return np.asarray(Image.open(io.BytesIO(png(drawing.figure))).convert("RGB"))
+
+
+def test_the_picture_is_sharp_white_and_has_the_size_it_says():
+    drawing = curves()
+    drawing.draw(answer(rows()))
+    picture = pixels(drawing)
+    width, height = css_size(drawing.figure)
+    assert picture.shape == (2 * height, 2 * width, 3)
+    assert (picture[5, 5] == 255).all()
+
+
+def test_a_series_keeps_its_exact_colour():
+    drawing = curves()
+    drawing.draw(answer(rows(methods=["DP-SGD"])))
+    expected = [int(PALETTE[0][i : i + 2], 16) for i in (1, 3, 5)]
+    assert (np.abs(pixels(drawing).astype(int) - expected).max(axis=2) <= 2).any()
+
+
+def test_redrawing_moves_the_same_artists():
+    drawing = curves()
+    drawing.draw(answer(rows(), focus={"epsilon": 1.0, "method": "DP-SGD"}))
+    artists, before = len(drawing.axes.get_children()), png(drawing.figure)
+    drawing.draw(answer(rows(0.05), focus={"epsilon": 2.0, "method": "EDP-SGD"}))
+    assert len(drawing.axes.get_children()) == artists
+    assert png(drawing.figure) != before
+    drawing.draw(answer(rows(), focus={"epsilon": 1.0, "method": "DP-SGD"}))
+    assert png(drawing.figure) == before
+
+
+def test_infinity_has_a_place_and_a_sign_at_equal_steps():
+    drawing = curves()
+    drawing.draw(answer(rows()))
+    assert [label.get_text() for label in drawing.axes.get_xticklabels()] == ["0.5", "1", "2", "∞"]
+    assert list(drawing._lines["DP-SGD"].get_xdata()) == [0, 1, 2, 3]
+
+
+def test_the_focus_is_ringed_and_other_series_step_back():
+    drawing = curves()
+    drawing.draw(answer(rows(), focus={"epsilon": 2.0, "method": "EDP-SGD"}))
+    assert drawing._ring.get_xydata().tolist() == [[2.0, pytest.approx(0.7)]]
+    assert drawing._guide.get_visible()
+    assert drawing._lines["EDP-SGD"].get_color() == PALETTE[1]
+    assert drawing._lines["DP-SGD"].get_color() != PALETTE[0]
+    drawing.draw(answer(rows()))
+    assert len(drawing._ring.get_xdata()) == 0
+    assert not drawing._guide.get_visible()
+
+
+def test_live_points_have_their_place_between_grid_values_and_their_name():
+    drawing = curves()
+    drawing.draw(answer(rows(), live=[{"epsilon": 1.5, "accuracy": 0.9}]))
+    assert drawing._live.get_xydata().tolist() == [[1.5, 0.9]]
+    assert [text.get_text() for text in drawing.axes.get_legend().get_texts()] == ["DP-SGD", "EDP-SGD", "yours"]
+    drawing.draw(answer(rows()))
+    assert [text.get_text() for text in drawing.axes.get_legend().get_texts()] == ["DP-SGD", "EDP-SGD"]
+
+
+def test_a_series_that_is_gone_is_not_drawn_and_one_without_interval_has_no_band():
+    drawing = curves()
+    drawing.draw(answer(rows()))
+    bare = [{"method": "DP-SGD", "epsilon": 1.0, "accuracy": 0.5}]
+    drawing.draw(answer(bare))
+    assert len(drawing._lines["EDP-SGD"].get_xdata()) == 0
+    assert not drawing._bands["EDP-SGD"].get_visible()
+    assert not drawing._bands["DP-SGD"].get_visible()
+
+
+@pytest.mark.parametrize("log_x", [False, True])
+def test_without_a_grid_x_is_a_number(log_x):
+    drawing = curves(grid=None, log_x=log_x, references={"guessing": 0.2})
+    drawing.draw(answer([row for row in rows() if math.isfinite(row["epsilon"])]))
+    low, high = drawing.axes.get_xlim()
+    assert low < 0.5 < 2.0 < high
+    assert drawing.axes.get_ylim()[0] < 0.2
+
+
+def test_names_off_the_grid_are_refused():
+    drawing = curves(grid=("iid", "skewed"))
+    with pytest.raises(ValueError, match="to be one of 'iid', 'skewed'"):
+        drawing.draw(answer([{"method": "a", "epsilon": "other", "accuracy": 1.0}]))
+
+
+def test_fonts_are_ten_points_or_more():
+    drawing = curves(references={"guessing": 0.4})
+    drawing.draw(answer(rows(), live=[{"epsilon": 1.0, "accuracy": 0.9}]))
+    axes = drawing.axes
+    texts = [axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts]
+    assert min(text.get_fontsize() for text in [*texts, *axes.get_legend().get_texts()]) >= 10
+
+
+def test_a_picture_needs_words():
+    with pytest.raises(ValueError, match="alt text"):
+        image_html(b"x", " ", 10)
+    assert 'alt="a &lt; &quot;b&quot;"' in image_html(b"x", 'a < "b"', 10, 5)
+
+
+def test_a_drawing_draws():
+    with pytest.raises(NotImplementedError):
+        Drawing().draw(None)
