@@ -21,10 +21,10 @@ export TRUSTLAB_DATA := $(abspath ../shared/data)
 endif
 endif
 
-# Workers share the cores, so each computes on one thread. Stored outputs are written and compared that way too, and
-# without TRUSTLAB_DATA: the same sums in the same order, whatever lies on this machine.
+# Workers share the cores, so each computes on one thread. Stored outputs are written and compared that way too,
+# without TRUSTLAB_DATA and with an empty run store: the same sums in the same order, whatever lies on this machine.
 PYTEST := $(PY) -m pytest -q
-SEALED := env -u TRUSTLAB_DATA OMP_NUM_THREADS=1
+SEALED := rm -rf build/runs && env -u TRUSTLAB_DATA TRUSTLAB_RUNS='$(CURDIR)/build/runs' OMP_NUM_THREADS=1
 PARALLEL := -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help

@@ -12,6 +12,14 @@ hypothesis.settings.register_profile("house", deadline=None, derandomize=os.envi
 hypothesis.settings.load_profile("house")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def empty_run_store(tmp_path_factory):
+    """Tests find no run of the user's and leave none behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRUSTLAB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """Path of the system's Chromium; without one a test is skipped, in CI it fails."""

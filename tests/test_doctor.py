@@ -143,9 +143,11 @@ def test_write_access(monkeypatch, tmp_path):
 
 
 def test_the_places_written_to(monkeypatch, tmp_path):
-    monkeypatch.setenv("TRUSTLAB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TRUSTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path / "runs"))
     places = doctor._places()
-    assert places["cache"] == tmp_path and places["notebooks"].is_dir()
+    assert (places["cache"], places["runs"]) == (tmp_path / "cache", tmp_path / "runs")
+    assert places["notebooks"].is_dir() and not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -236,7 +236,9 @@ def _cache() -> Path:
 
 def _places() -> dict[str, Path]:
     """Return the folders something is written to, by what it is."""
-    places = {"runs": ROOT / "runs", "cache": _cache(), "notebooks": ROOT / "notebooks"}
+    from trustlab.runs import RunStore
+
+    places = {"runs": RunStore().directory, "cache": _cache(), "notebooks": ROOT / "notebooks"}
     return {name: folder for name, folder in places.items() if name != "notebooks" or folder.is_dir()}
 
 

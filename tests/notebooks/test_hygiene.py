@@ -36,8 +36,13 @@ def shown(notebook):
 
 
 def headings(notebook):
-    cells = [text(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
-    return [line.lstrip("# ").strip() for cell in cells for line in cell.splitlines() if re.match(r"#{1,6} ", line)]
+    """Markdown headings, and what stands at the margin of a text output: the opening card is a cell's output."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            lines = text(cell["source"]).splitlines()
+            yield from (line.lstrip("# ").strip() for line in lines if re.match(r"#{1,6} ", line))
+    for output in outputs(notebook):
+        yield from text(output.get("data", {}).get("text/plain", "")).splitlines()
 
 
 def ran_top_to_bottom(notebook):
@@ -111,7 +116,7 @@ def closed_as_a_chapter(notebook):
 
 
 def _missing(notebook, wanted):
-    present = headings(notebook)
+    present = list(headings(notebook))
     for heading in wanted:
         if not any(each.startswith(heading) for each in present):
             yield f"no markdown heading begins with {heading!r}"
@@ -161,6 +166,12 @@ def good():
             {"cell_type": "code", "execution_count": 2, "source": ["a = 1\n", "print(a)"], "outputs": [printed]},
         ],
     }
+
+
+def test_the_card_may_be_a_cells_output(good):
+    good["cells"][0] = markdown("Predict first")
+    good["cells"][1]["outputs"][0]["data"]["text/plain"] = "\n".join(f"{heading}\n  words" for heading in CARD)
+    assert list(opened_by_a_card(good)) == []
 
 
 def test_a_good_notebook_passes(good):
