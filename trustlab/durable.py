@@ -90,8 +90,8 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader finds the old file or the new one, whatever happens meanwhile.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write `content` to `path` (text as UTF-8) so that a reader finds the old file or the new one, whatever happens meanwhile.
 
     Raises
     ------
@@ -103,8 +103,8 @@ def write_whole(path: Path, text: str) -> None:
     # Beside the target: renaming is atomic only within one file system.
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=ASIDE)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(aside, 0o644)  # mkstemp's files are private; results are there to be shared

@@ -44,7 +44,7 @@ def test_a_crash_while_saving_leaves_the_old_model(vocabulary, tmp_path, monkeyp
     save(old, vocabulary, tmp_path)
     import trustlab.models.checkpoint as checkpoint
 
-    whole, calls = checkpoint._write, []
+    whole, calls = checkpoint.write_whole, []
 
     def dying(path, content):
         calls.append(path)
@@ -52,7 +52,7 @@ def test_a_crash_while_saving_leaves_the_old_model(vocabulary, tmp_path, monkeyp
             raise OSError("No space left on device")
         whole(path, content)
 
-    monkeypatch.setattr(checkpoint, "_write", dying)
+    monkeypatch.setattr(checkpoint, "write_whole", dying)
     with pytest.raises(OSError, match="No space left"):
         save(build("bilstm", vocabulary, seed=2), vocabulary, tmp_path)
     assert len(calls) == 2

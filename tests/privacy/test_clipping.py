@@ -50,6 +50,16 @@ def test_the_loop_equals_opacus_on_every_tagger(task):
     assert (ours - flat(model)).norm() <= 1e-5 * ours.norm()
 
 
+def test_the_noise_is_opacus_too(task):
+    model, batch = task
+    noise = dict(noise_multiplier=0.5, generator=torch.Generator().manual_seed(3))
+    private_gradients(model, tagging_loss, batch, method="loop", clip_norm=1.0, normalizer=4, **noise)
+    ours = flat(model)
+    noise = dict(noise_multiplier=0.5, generator=torch.Generator().manual_seed(3))
+    opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)(batch, **noise)
+    assert (ours - flat(model)).norm() <= 1e-5 * ours.norm()
+
+
 def test_opacus_as_reference_takes_several_steps_and_empty_batches(task):
     model, batch = task
     step = opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)

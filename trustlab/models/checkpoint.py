@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from trustlab.durable import write_whole
 from trustlab.models.encoder import EncoderTagger, SubwordVocabulary
 from trustlab.models.taggers import BiLSTMTagger, TransformerTagger
 from trustlab.models.vocabulary import Vocabulary
@@ -56,7 +56,7 @@ def build(kind: str, vocabulary: Vocabulary | SubwordVocabulary, *, seed: int = 
         return KINDS[kind](**sizes, **settings)
 
 
-def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory: str | os.PathLike) -> Path:
+def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory: str | Path) -> Path:
     """Write `model` and `vocabulary` into `directory`, replacing what lay there only once both are whole.
 
     The weights are written under a name that holds their hash, and ``model.json``, which names that file, is renamed
@@ -76,15 +76,15 @@ def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory
         weights=f"{digest[:16]}.safetensors",
         sha256=digest,
     )
-    _write(folder / description["weights"], content)
-    _write(folder / "model.json", json.dumps(description, indent=1).encode())
+    write_whole(folder / description["weights"], content)
+    write_whole(folder / "model.json", json.dumps(description, indent=1))
     for old in folder.glob("*.safetensors"):
         if old.name != description["weights"]:
             old.unlink()
     return folder
 
 
-def load(directory: str | os.PathLike) -> tuple[nn.Module, Vocabulary | SubwordVocabulary]:
+def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabulary]:
     """Read what :func:`save` wrote.
 
     Raises
@@ -131,10 +131,3 @@ def load(directory: str | os.PathLike) -> tuple[nn.Module, Vocabulary | SubwordV
 def _own(description: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that :func:`build` does not take from the vocabulary."""
     return {k: v for k, v in description["settings"].items() if k not in ("words", "intents", "slots")}
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write aside, then rename: `path` is never half written."""
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(content)
-    os.replace(aside, path)
