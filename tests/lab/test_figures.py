@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from trustlab.lab.answer import Answer
-from trustlab.lab.figures import PALETTE, Curves, Drawing, css_size, image_html, png
+from trustlab.lab.curves import Curves
+from trustlab.lab.figures import PALETTE, Drawing, css_size, image_html, png
 
 GRID = (0.5, 1.0, 2.0, math.inf)
 

@@ -10,7 +10,7 @@ import ipywidgets
 import pytest
 
 from trustlab.config import option
-from trustlab.lab.figures import Curves
+from trustlab.lab.curves import Curves
 from trustlab.lab.panel import Answer, Panel
 
 GRID = (0.5, 1.0, 2.0, math.inf)

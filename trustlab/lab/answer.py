@@ -48,3 +48,15 @@ class Answer:
             raise ValueError("Expected a verdict of one sentence, got an empty one. It is also the picture's alt text.")
         if not self.provenance.strip():
             raise ValueError("Expected a provenance such as 'saved, seeds 0–4', got an empty one.")
+
+    def as_own(self, status: str, steps: int) -> Answer:
+        """Return the same answer, its provenance headed by the state of the reader's own run.
+
+        Examples
+        --------
+        >>> Answer([], "It learns.", "saved, seeds 0–4").as_own("stopped", 12).provenance
+        'yours, stopped after 12 steps · saved, seeds 0–4'
+        """
+        counted = "1 step" if steps == 1 else f"{steps} steps"
+        own = "yours, live" if status == "running" else f"yours, {status} after {counted}"
+        return dataclasses.replace(self, provenance=f"{own} · {self.provenance}")

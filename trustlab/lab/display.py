@@ -61,9 +61,9 @@ def number(value: Any, digits: int = 3) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if abs(value) >= 10**digits:
-        return f"{value:,.0f}"
     text = f"{value:.{digits}g}"
+    if abs(float(text)) >= 10**digits:
+        return f"{value:,.0f}"
     if "e" in text:
         mantissa, exponent = text.split("e")
         return f"{mantissa}e{int(exponent)}"

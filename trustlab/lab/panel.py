@@ -57,7 +57,7 @@ class Panel:
 
     Examples
     --------
-    >>> from trustlab.lab.figures import Curves
+    >>> from trustlab.lab.curves import Curves
     >>> @dataclasses.dataclass(frozen=True)
     ... class Dial:
     ...     epsilon: float = options.option(1.0, label="ε", help="Privacy budget.", values=(1.0, 8.0))
@@ -187,7 +187,7 @@ class Panel:
         except Exception as error:
             self._show_error(error)
             raise
-        self._show(lambda: _as_live(live(config, []), _TOLD["running"], 0))
+        self._show(lambda: live(config, []).as_own("running", 0))
         self._view.show_progress([], "starting")
         self._view.set_running(True)
         self._job = job  # before its thread asks whose job it is
@@ -301,13 +301,4 @@ class Panel:
                 self._show_error(job.error)
                 return
             self._view.show_progress(job.rows, job.status)
-            self._show(lambda: _as_live(live(), _TOLD[job.status], len(job.rows)))
-
-
-# How the provenance of a reader's own run begins.
-_TOLD = {"running": "yours, live", "stopped": "yours, stopped after {}", "complete": "yours, complete after {}"}
-
-
-def _as_live(answer: Answer, told: str, steps: int) -> Answer:
-    told = told.format("1 step" if steps == 1 else f"{steps} steps")
-    return dataclasses.replace(answer, provenance=f"{told} · {answer.provenance}")
+            self._show(lambda: live().as_own(job.status, len(job.rows)))

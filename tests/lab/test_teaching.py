@@ -1,0 +1,226 @@
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trustlab.intervals import Interval
+from trustlab.lab.display import inline, number, plain, table, table_html
+from trustlab.lab.teaching import card, check, claims, hint, predict
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def bundle(shown):
+    return shown._repr_mimebundle_()
+
+
+# Cards
+
+
+def test_a_card_has_the_five_headings_in_order():
+    shown = card(
+        ["explain *why*", "run `dp_sgd`"], "Notebook 00.", "20 min", "MIT, [source](https://example.org)", "Yes."
+    )
+    headings = ["You will be able to", "You need", "Time", "Data and licence", "Correctness status"]
+    data = bundle(shown)
+    assert set(data) == {"text/html", "text/plain"}
+    assert [line for line in data["text/plain"].splitlines() if not line.startswith(" ")] == headings
+    assert "  explain why\n  run dp_sgd\n" in data["text/plain"]
+    positions = [data["text/html"].index(heading) for heading in headings]
+    assert positions == sorted(positions)
+    assert '<a href="https://example.org">source</a>' in data["text/html"]
+
+
+# Predictions
+
+
+def question(**options):
+    return predict(
+        "What happens?", ["nothing", "**much**"], 1, **{"because": ["It does.", "Noise adds up."], **options}
+    )
+
+
+def test_a_question_is_unanswered_and_the_same_everywhere():
+    q = question()
+    assert set(bundle(q)) == {WIDGET, "text/plain"}
+    assert bundle(q)["text/plain"] == "What happens?\n  ( ) nothing\n  ( ) much\nChoose one before you read on."
+    assert q._commit.disabled
+    assert q._reveal.value == ""
+
+
+def test_choosing_alone_reveals_nothing_committing_does():
+    q = question()
+    q._radio.index = 0
+    assert q._reveal.value == ""
+    assert not q._commit.disabled
+    q._commit.click()
+    assert "Not this time" in q._reveal.value
+    assert "It does." in q._reveal.value  # spoken to this choice
+    assert q._radio.disabled
+    assert q._commit.disabled
+
+
+def test_the_right_choice_is_confirmed_and_shown():
+    q = question()
+    assert q.choose(1) is q
+    assert repr(q) == "What happens?\n  ( ) nothing\n  (x) much\nYes. Noise adds up."
+
+
+def test_questions_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="answer=2 to be a position from 0 to 1"):
+        predict("?", ["a", "b"], 2, "so")
+    with pytest.raises(ValueError, match="one reason for each of 2 choices, got 1"):
+        question(because=["one"])
+    with pytest.raises(ValueError, match="a choice from 0 to 1, got 7"):
+        question().choose(7)
+
+
+# Hints
+
+
+def test_hints_come_one_at_a_time():
+    h = hint("Look left.", "Use `groupby`.")
+    assert repr(h) == "2 hints, none shown yet."
+    h._button.click()
+    assert repr(h) == "Hint 1 of 2: Look left."
+    assert "groupby" not in h._list.value
+    assert h._button.description == "Hint 2 of 2"
+    h.reveal().reveal()
+    assert repr(h).splitlines()[1] == "Hint 2 of 2: Use groupby."
+    assert h._button.disabled
+    with pytest.raises(ValueError, match="at least one hint"):
+        hint()
+
+
+# Checks
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "said"),
+    [
+        (0.5, 0.5, "✓ 0.5 is right."),
+        (0.50001, 0.5, "✓ 0.5 is right."),
+        (np.float32(0.5), 0.5, "✓ 0.5 is right."),
+        ("Laplace", "Laplace", "✓ Laplace is right."),
+        (["a", "b"], ["a", "b"], "✓ ['a', 'b'] is right."),
+        (True, True, "✓ yes is right."),
+        ({1, 2}, {1, 2}, "✓ {1, 2} is right."),
+        (..., 0.5, "… Not answered yet: replace ... by your answer."),
+        (None, 0.5, "… Not answered yet: replace ... by your answer."),
+        (-0.5, 0.5, "✗ -0.5 is not it. The size is right, the sign is not."),
+        (50, 0.5, "✗ 50 is not it. It is 100 times too large: per cent instead of a share?"),
+        (0.3, 30, "✗ 0.3 is not it. It is 100 times too small: a share instead of per cent?"),
+        (4.0, 0.25, "✗ 4 is not it. It is the inverse of the answer."),
+        (0.8, 0.2, "✗ 0.8 is not it. It is one minus the answer."),
+        (7, 0.2, "✗ 7 is not it. It is too large."),
+        (0.1, 0.35, "✗ 0.1 is not it. It is too small."),
+        ("half", 0.5, "✗ half is not it. Expected a number, got a str."),
+        (0.5, "Laplace", "✗ 0.5 is not it. Expected a str."),
+        ("Gauss", "Laplace", "✗ Gauss is not it. Read the question again."),
+        (math.nan, 0.5, "There is a NaN in it"),
+        (np.zeros(3), np.zeros(4), "Expected the shape (4,), got (3,)."),
+        (np.array([1.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0]), "1 of 3 values differ, the first at position 2."),
+    ],
+)
+def test_a_check_says_what_is_wrong_and_never_the_answer(value, expected, said):
+    shown = check(value, expected)
+    assert said in repr(shown)
+    assert set(bundle(shown)) == {"text/html", "text/plain"}
+
+
+def test_known_slips_are_explained_by_value_or_by_predicate():
+    because = [(0.2, "You counted both."), (lambda v: v > 1, "A probability is at most 1.")]
+    assert repr(check(0.2, 0.1, because=because)).endswith("You counted both.")
+    assert repr(check(3, 0.1, because=because)).endswith("A probability is at most 1.")
+    assert repr(check("x", 0.1, because=because)).endswith("Expected a number, got a str.")
+    assert (
+        repr(check(0.2, 0.1, because={0.2: "You counted both."}, unit="nats"))
+        == "✗ 0.2 nats is not it. You counted both."
+    )
+
+
+def test_the_tolerance_is_the_authors():
+    assert repr(check(1.04, 1.0, rtol=0.05)).startswith("✓")
+    assert repr(check(1.06, 1.0, rtol=0.05)).startswith("✗")
+
+
+# Claims
+
+
+def test_a_claim_that_does_not_hold_says_so():
+    shown = claims(
+        [
+            {"claim": "A beats B", "values": [0.04, 0.05, 0.06], "holds": lambda m: m.low > 0, "unit": "points"},
+            {"claim": "It is **free**", "values": [0.1, 0.3], "holds": lambda m: m.high < 0.05},
+            {"claim": "Once", "values": [0.5], "holds": True},
+            {"claim": "Given", "measured": Interval(0.5, 0.4, 0.6, 9), "holds": False},
+            {"claim": "Exact", "measured": "equal", "holds": True},
+        ],
+        digits=2,
+    )
+    assert repr(shown).splitlines() == [
+        "claim       measured                                   outcome",
+        "A beats B   0.05 points (95 % 0.025 to 0.075, 3 runs)  holds",
+        "It is free  0.2 (95 % -1.1 to 1.5, 2 runs)             does not hold",
+        "Once        0.5 (one run, no interval)                 holds",
+        "Given       0.5 (95 % 0.4 to 0.6, 9 runs)              does not hold",
+        "Exact       equal                                      holds",
+    ]
+    assert not shown.all_hold
+    assert len(re.findall("does not hold", shown.html)) == 2
+    assert "<strong>free</strong>" in shown.html
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"claim": "A", "holds": True},
+        {"claim": "A", "values": [1.0]},
+        {"values": [1.0], "holds": True},
+        {"claim": "A", "values": [1.0], "measured": "x", "holds": True},
+        {"claim": "A", "values": [1.0], "holds": True, "colour": "red"},
+    ],
+)
+def test_a_claim_without_measurement_or_test_is_refused(row):
+    with pytest.raises(ValueError, match="Expected claim, holds and either values or measured"):
+        claims([row])
+    with pytest.raises(ValueError, match="at least one claim"):
+        claims([])
+
+
+# Words and tables
+
+
+def test_tables_take_frames_and_rows_and_round():
+    frame = pd.DataFrame({"method": ["SGD", "DP-SGD"], "accuracy": [0.912345, 0.8], "n": [1200, 7]})
+    expected = "method  accuracy      n\nSGD        0.912  1,200\nDP-SGD       0.8      7"
+    assert repr(table(frame)) == repr(table(frame.to_dict("records"))) == expected
+    assert "0.912<" in table(frame).html
+    assert "font-weight:bold" in table_html(frame.to_dict("records"), focus={"method": "SGD"})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float64(0.123456), "0.123"),
+        (np.int64(5), "5"),
+        (999.9996, "1,000"),
+        (-math.inf, "−∞"),
+        (math.nan, "–"),
+        (1e-7, "1e-7"),
+        (False, "no"),
+        (2**40, "1,099,511,627,776"),
+    ],
+)
+def test_numbers_are_written_for_readers(value, text):
+    assert number(value) == text
+
+
+def test_markup_is_small_and_safe():
+    assert inline("<b> `a*b*c` 2*3*4 [x](javascript:alert)") == (
+        "&lt;b&gt; <code>a*b*c</code> 2*3*4 [x](javascript:alert)"
+    )
+    assert inline("[next](12_membership_inference.ipynb)") == '<a href="12_membership_inference.ipynb">next</a>'
+    assert plain("`a_b` **c** *d*") == "a_b c d"

@@ -1,0 +1,195 @@
+"""The course's commonest drawing: lines with 95 % intervals over a grid, the chosen point ringed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+
+from trustlab.lab.display import number
+from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean
+
+
+class Curves(Drawing):
+    """Lines with 95 % intervals, one per series, with the chosen point ringed.
+
+    ``draw(answer)`` reads ``answer.numbers`` (one row per series and x), ``answer.focus`` (column → value: the rows
+    that match are ringed) and ``answer.live`` (rows of the reader's own run, drawn as black diamonds).
+
+    Parameters
+    ----------
+    x, y, series
+        The columns that hold the abscissa, the ordinate and the name of the line.
+    low, high
+        The columns of the interval's ends; rows without them are drawn without a band.
+    grid
+        Values of x drawn at equal steps, in this order (``(0.5, 1, 2, 4, 8, math.inf)``, or names); a number between
+        two of them is placed between them. None draws x as a number.
+    ticks
+        What to write at each value of `grid`; default the value itself, ∞ for infinity.
+    log_x
+        Draw x on a logarithmic axis (without `grid` only).
+    y_limits
+        Fixed ends of the y axis. Fix them wherever a reader compares pictures; default: fitted to the numbers.
+    references
+        Named horizontal lines, such as ``{"guessing": 0.5}``.
+    live_line
+        Connect the live points, for a run drawn over its steps.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> curves = Curves("epsilon", "accuracy", "method", grid=(1, math.inf), x_label="ε", y_label="accuracy")
+    >>> rows = [{"epsilon": e, "accuracy": a, "method": "DP-SGD"} for e, a in [(1, 0.7), (math.inf, 0.9)]]
+    >>> curves.draw(SimpleNamespace(numbers=rows, focus={"epsilon": 1}, live=()))
+    >>> [label.get_text() for label in curves.axes.get_xticklabels()]
+    ['1', '∞']
+    """
+
+    def __init__(
+        self,
+        x: str,
+        y: str,
+        series: str,
+        *,
+        x_label: str,
+        y_label: str,
+        low: str = "low",
+        high: str = "high",
+        grid: Sequence[Any] | None = None,
+        ticks: Sequence[str] | None = None,
+        log_x: bool = False,
+        y_limits: tuple[float, float] | None = None,
+        references: Mapping[str, float] | None = None,
+        live_line: bool = False,
+        width: int = 720,
+        height: int = 380,
+    ) -> None:
+        super().__init__(width, height)
+        self.x, self.y, self.series, self.low, self.high = x, y, series, low, high
+        self.grid = None if grid is None else list(grid)
+        self.y_limits = y_limits
+        self.references = dict(references or {})
+        self.axes = axes = self.figure.add_subplot()
+        # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
+        self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
+        clean(axes, x_label=x_label, y_label=y_label)
+        axes.autoscale(False)  # _fit decides: empty artists have no limits to offer
+        if self.grid is not None:
+            axes.set_xticks(range(len(self.grid)), list(ticks or map(number, self.grid)))
+            axes.set_xlim(-0.35, len(self.grid) - 0.65)
+        elif log_x:
+            axes.set_xscale("log")
+            axes.set_xlim(0.1, 1)
+        self._lines: dict[str, Any] = {}
+        self._bands: dict[str, Any] = {}
+        self._colours: dict[str, tuple[Any, Any]] = {}  # of a line in focus, and beside one
+        self._guide = axes.axvline(1, color=GREY, linewidth=1, linestyle=(0, (2, 3)), visible=False, zorder=1)
+        (self._ring,) = axes.plot([], [], "o", markersize=15, fillstyle="none", color="black", mew=1.8, zorder=5)
+        style = "D-" if live_line else "D"
+        (self._live,) = axes.plot([], [], style, color="black", markersize=6, linewidth=1.4, label="yours", zorder=6)
+        self._draw_references()
+
+    def draw(self, answer: Any) -> None:
+        """Move lines, bands, ring and live points to `answer`."""
+        focus = dict(getattr(answer, "focus", None) or {})
+        live = list(getattr(answer, "live", ()))
+        by_series: dict[str, list[Mapping[str, Any]]] = {}
+        for row in answer.numbers:
+            by_series.setdefault(str(row[self.series]), []).append(row)
+        for name in [*by_series, *self._lines]:
+            self._draw_series(name, by_series.get(name, []), faded=focus.get(self.series, name) != name)
+        chosen = [row for row in answer.numbers if all(row.get(k) == v for k, v in focus.items())] if focus else []
+        self._ring.set_data(*self._points(chosen))
+        self._live.set_data(*self._points(live))
+        self._guide.set_visible(self.x in focus)
+        if self.x in focus:
+            self._guide.set_xdata([self._place(focus[self.x])] * 2)
+        self._fit([*answer.numbers, *live])
+        self._write_legend(list(by_series), bool(live))
+
+    def _draw_series(self, name: str, rows: list[Mapping[str, Any]], *, faded: bool) -> None:
+        if name not in self._lines:
+            i = len(self._lines)
+            colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
+            self._colours[name] = (colour, tuple(0.42 * part + 0.58 for part in to_rgb(colour)))
+            (self._lines[name],) = self.axes.plot([], [], color=colour, marker=marker, linewidth=2.2, markersize=7)
+            self._bands[name] = self.axes.fill_between([], [], [], color=colour, linewidth=0, zorder=2)
+        rows = sorted(rows, key=lambda row: self._place(row[self.x]))
+        x, y = self._points(rows)
+        self._lines[name].set_data(x, y)
+        self._lines[name].set_zorder(3 if faded else 4)
+        self._lines[name].set_color(self._colours[name][faded])
+        bounded = [row for row in rows if row.get(self.low) is not None and row.get(self.high) is not None]
+        band = self._bands[name]
+        band.set_visible(bool(bounded))
+        band.set_alpha(0.1 if faded else 0.2)
+        if bounded:
+            at = [self._place(row[self.x]) for row in bounded]
+            band.set_data(at, [row[self.low] for row in bounded], [row[self.high] for row in bounded])
+
+    def _draw_references(self) -> None:
+        for name, y in self.references.items():
+            self.axes.axhline(y, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
+            at = (1.0, y)
+            text = dict(ha="right", va="bottom", fontsize=10, color=GREY)
+            text["bbox"] = dict(facecolor="white", edgecolor="none", pad=1)
+            self.axes.annotate(name, at, (0, 4), xycoords=("axes fraction", "data"), textcoords="offset points", **text)
+
+    def _write_legend(self, names: list[str], live: bool) -> None:
+        shown = (*names, *(["yours"] if live else []))
+        legend = self.axes.get_legend()
+        if legend is not None and tuple(text.get_text() for text in legend.get_texts()) == shown:
+            return
+        handles = [self._legend_line(name) for name in names] + ([self._live] if live else [])
+        self.axes.legend(
+            handles,
+            shown,
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 1.0),
+            ncols=max(len(handles), 1),
+            frameon=False,
+            fontsize=FONT_POINTS,
+            handlelength=1.8,
+            columnspacing=1.6,
+        )
+
+    def _legend_line(self, name: str) -> Line2D:
+        """Return a line for the legend that does not fade with its series."""
+        line = self._lines[name]
+        return Line2D([], [], color=self._colours[name][0], marker=line.get_marker(), linewidth=2.2, markersize=7)
+
+    def _points(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+        return [self._place(row[self.x]) for row in rows], [float(row[self.y]) for row in rows]
+
+    def _place(self, value: Any) -> float:
+        """Return where on the x axis `value` is drawn."""
+        if self.grid is None:
+            return float(value)
+        if value in self.grid:
+            return float(self.grid.index(value))
+        if isinstance(value, str):
+            raise ValueError(f"Expected {self.x}={value!r} to be one of {', '.join(map(repr, self.grid))}.")
+        finite = [(float(v), i) for i, v in enumerate(self.grid) if math.isfinite(v)]
+        return float(np.interp(value, *zip(*sorted(finite), strict=True)))
+
+    def _fit(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        if self.grid is None and rows:
+            at = [self._place(row[self.x]) for row in rows]
+            room = 0.03 * (max(at) - min(at)) or 0.5
+            if self.axes.get_xscale() == "log":
+                self.axes.set_xlim(min(at) / 1.15, max(at) * 1.15)
+            else:
+                self.axes.set_xlim(min(at) - room, max(at) + room)
+        if self.y_limits is not None:
+            self.axes.set_ylim(*self.y_limits)
+            return
+        seen = [row[name] for row in rows for name in (self.y, self.low, self.high) if row.get(name) is not None]
+        finite = [float(v) for v in [*seen, *self.references.values()] if math.isfinite(v)]
+        if finite:
+            room = 0.08 * (max(finite) - min(finite)) or 0.1
+            self.axes.set_ylim(min(finite) - room, max(finite) + room)
