@@ -104,7 +104,6 @@ class Control:
             width = f"{260 + 8 * (len(self.label) + widest)}px"
             return ipywidgets.SelectionSlider(**common, style=style, layout={"width": width, "max_width": "100%"})
         if len(options) <= MOST_BUTTONS and sum(len(label) for label, _ in options) <= MOST_LETTERS_ON_BUTTONS:
-            beside = {"width": "auto", "flex_flow": "row nowrap"}  # else the label goes above its buttons
             tips = [self.help] * len(options)
             return ipywidgets.ToggleButtons(
                 **common, tooltips=tips, style={**style, "button_width": "auto"}, layout=beside

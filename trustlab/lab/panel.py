@@ -226,11 +226,7 @@ class Panel:
             picture = base64.b64encode(self._png).decode("ascii")
         width, height = css_size(self._drawing.figure)
         view = {"version_major": 2, "version_minor": 0, "model_id": self._view.widget.model_id}
-        data = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "image/png": picture,
-            "text/plain": self.summary,
-        }
+        data = {"application/vnd.jupyter.widget-view+json": view, "image/png": picture, "text/plain": self.summary}
         return data, {"image/png": {"width": width, "height": height}}
 
     # Hands on the widgets
