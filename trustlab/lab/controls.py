@@ -105,9 +105,7 @@ class Control:
             return ipywidgets.SelectionSlider(**common, style=style, layout={"width": width, "max_width": "100%"})
         if len(options) <= MOST_BUTTONS and sum(len(label) for label, _ in options) <= MOST_LETTERS_ON_BUTTONS:
             tips = [self.help] * len(options)
-            return ipywidgets.ToggleButtons(
-                **common, tooltips=tips, style={**style, "button_width": "auto"}, layout=beside
-            )
+            return ipywidgets.ToggleButtons(**common, tooltips=tips, style={**style, "button_width": "auto"})
         return ipywidgets.Dropdown(**common, style=style, layout={"width": "auto", "max_width": "100%"})
 
     def _continuous(self, field: dataclasses.Field[Any], default: Any) -> ipywidgets.DOMWidget:
