@@ -91,7 +91,7 @@ def digest(text: str) -> str:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write `content` to `path` (text as UTF-8) so that a reader finds the old file or the new one, whatever happens meanwhile.
+    """Write `content`, text as UTF-8, so that a reader of `path` finds the old file or the new one, never a part.
 
     Raises
     ------

@@ -7,7 +7,8 @@
 """
 
 from trustlab.data.catalogue import catalog
+from trustlab.data.fingerprint import fingerprint
 from trustlab.data.loading import load
 from trustlab.data.synthetic import assistant
 
-__all__ = ["assistant", "catalog", "load"]
+__all__ = ["assistant", "catalog", "fingerprint", "load"]

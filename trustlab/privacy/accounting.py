@@ -24,6 +24,9 @@ Schedule = Sequence[tuple[float, int]]  # (noise multiplier σ, number of steps)
 ORDERS = [1 + x / 100 for x in range(2, 10)] + [1 + x / 10 for x in range(1, 100)] + [*range(12, 64), 80, 128, 256, 512]
 
 
+PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
+
+
 def epsilon(
     *,
     noise_multiplier: float | Schedule,
@@ -106,14 +109,13 @@ def noise_multiplier_for(
     if math.isinf(epsilon) or steps == 0:
         return 0.0
 
-    def spent(sigma: float) -> float:
+    def spent(sigma: float, accountant: str = accountant) -> float:
         schedule = decayed(sigma, decay=decay, steps=steps, steps_per_epoch=steps_per_epoch)
-        history = tuple((s / sensitivity, sample_rate, count) for s, count in schedule)
-        # Far from the target the quick accountant is enough: it only has to say on which side of it σ lies.
-        rough = _compose(history, delta, "rdp")
-        return rough if accountant == "rdp" or rough > 20 * epsilon else _compose(history, delta, accountant)
+        return _compose(tuple((s / sensitivity, sample_rate, count) for s, count in schedule), delta, accountant)
 
-    return _smallest(spent, epsilon)
+    # The quick accountant asks for a little too much noise: a bracket's upper end, found in a few milliseconds.
+    high = _smallest(lambda sigma: spent(sigma, "rdp"), epsilon, low=0.25, high=1.0)
+    return high if accountant == "rdp" else _smallest(spent, epsilon, low=0.85 * high, high=high)
 
 
 def decayed(
@@ -138,9 +140,8 @@ def decayed(
     return [(noise_multiplier * decay**e, min(steps_per_epoch, steps - start)) for e, start in enumerate(starts)]
 
 
-def _smallest(spent: Callable[[float], float], target: float) -> float:
-    """Find the smallest σ with ``spent(σ) <= target`` by bisection on log σ; `spent` falls as σ grows."""
-    low, high = 0.25, 1.0
+def _smallest(spent: Callable[[float], float], target: float, *, low: float, high: float) -> float:
+    """Find the smallest σ with ``spent(σ) <= target``, from a guessed bracket; `spent` falls as σ grows."""
     while spent(high) > target:
         low, high = high, 2 * high
         if high > 1e6:
@@ -150,9 +151,14 @@ def _smallest(spent: Callable[[float], float], target: float) -> float:
             )
     while low > 1e-3 and spent(low) <= target:
         low, high = low / 2, low
-    while high / low > 1.001:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if spent(middle) <= target else (middle, high)
+    # log ε is nearly straight in log σ: the chord through the bracket's ends aims well, and each guess is pushed a
+    # little past the root so that both ends close in.
+    while high / low > PRECISION:
+        slope = math.log(spent(high) / spent(low)) / math.log(high / low)
+        guess = low * (target / spent(low)) ** (1 / slope)
+        guess *= math.sqrt(PRECISION) if high / guess > guess / low else 1 / math.sqrt(PRECISION)
+        guess = min(max(guess, low * PRECISION**0.1), high / PRECISION**0.1)
+        low, high = (low, guess) if spent(guess) <= target else (guess, high)
     return high  # the side that keeps the promise
 
 

@@ -1,0 +1,155 @@
+"""Recompute the committed results: ``python -m trustlab run [--data NAME] [--seeds N] [--write]``.
+
+Every training goes through the run store, so a reproduction that was stopped goes on where it was. One process per
+core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Any
+
+from trustlab.privacy import comparison
+from trustlab.privacy.comparison import Cell
+from trustlab.runs import RunStore, provenance, read_results, write_results
+
+if TYPE_CHECKING:
+    import pandas
+
+CORPORA = {"assistant": comparison.EPSILONS, "snips": (1.0, 8.0, float("inf"))}
+SEEDS = 3
+# How far a mean over seeds may move on another processor: rounding grows over hundreds of steps.
+TOLERANCE = {"accuracy": 0.05, "slot_f1": 0.08, "epsilon_spent": 0.02}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 1 when a fresh number misses the committed one."""
+    arguments = _parser().parse_args(argv)
+    failed = 0
+    for name in [arguments.data] if arguments.data else _available():
+        cells = comparison.grid(name, epsilons=CORPORA[name], seeds=range(arguments.seeds))
+        rows = list(_with_progress(compute(cells, name, workers=arguments.workers), len(cells), name))
+        if arguments.write:
+            _say(f"wrote {_write(name, rows)}")
+        else:
+            misses = compare(name, rows)
+            _say("\n".join(misses) or f"{name}: every number agrees with data/results")
+            failed += bool(misses)
+    return int(failed > 0)
+
+
+def compute(cells: Sequence[Cell], name: str, *, workers: int | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the row of each cell as it is known: from the run store, else computed by one of `workers` processes."""
+    workers = workers or os.cpu_count() or 1
+    # Slowest first, so that no core ends with a long training alone.
+    queue = sorted(cells, key=lambda cell: ("dp-sgd", "edp-sgd", "sgd").index(cell.method))
+    # Fresh processes: torch's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_row, cell, name) for cell in queue]):
+            yield done.result()
+
+
+def compare(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return one sentence for each mean over seeds that misses the committed one by more than its tolerance."""
+    import pandas
+
+    committed = _means(read_results(result_name(name))[0], {row["seed"] for row in rows})
+    fresh = _means(pandas.DataFrame(rows), {row["seed"] for row in rows})
+    misses = []
+    for cell, measured in fresh.iterrows():
+        for column, tolerance in TOLERANCE.items():
+            expected = committed.loc[cell, column]
+            # inf - inf is no number: equal values agree, whatever they are.
+            if measured[column] != expected and not abs(measured[column] - expected) <= tolerance:
+                misses.append(
+                    f"{name}, {cell[0]} at ε = {cell[1]:g}: expected {column} {expected:.3f} ± {tolerance}, "
+                    f"got {measured[column]:.3f}."
+                )
+    return misses
+
+
+def result_name(corpus: str) -> str:
+    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    return f"dp_sgd_vs_edp_sgd_{corpus}"
+
+
+def _row(cell: Cell, name: str) -> dict[str, Any]:
+    """Compute one cell in this process, on one thread, or find it in the run store."""
+    import torch
+
+    from trustlab.data import fingerprint, load
+
+    torch.set_num_threads(1)
+    corpus = load(name)
+    code = _code()
+    found = RunStore().fetch(
+        lambda: comparison.run(cell, corpus), config=cell, seeds=[cell.seed], data_hash=fingerprint(corpus), code=code
+    )
+    return next(iter(list(found)))  # to its end, so that the run is saved
+
+
+def _code() -> list[Any]:
+    """Return the modules whose sources decide a row: an edit to one of them makes every run a new one."""
+    from trustlab.models import evaluation, taggers, vocabulary
+    from trustlab.privacy import accounting, clipping, training
+
+    return [comparison, training, clipping, accounting, taggers, vocabulary, evaluation]
+
+
+def _write(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    from trustlab.data import fingerprint, load
+
+    order = {method: i for i, method in enumerate(comparison.METHODS)}
+    rows = sorted(rows, key=lambda row: (order[row["method"]], row["epsilon"], row["seed"]))
+    recipes = {method: comparison.recipe(Cell(name, method)) for method in comparison.METHODS}
+    seeds = sorted({row["seed"] for row in rows})
+    about = provenance(recipes, seeds=seeds, data_hash=fingerprint(load(name)), code=_code())
+    return write_results(result_name(name), rows, about).name
+
+
+def _means(table: pandas.DataFrame, seeds: set[int]) -> pandas.DataFrame:
+    """Return the mean over `seeds` of each (method, ε)."""
+    return table[table["seed"].isin(seeds)].groupby(["method", "epsilon"])[list(TOLERANCE)].mean()
+
+
+def _available() -> list[str]:
+    """Return the corpora whose files are on this machine; a reproduction downloads nothing unasked."""
+    from trustlab.data import load
+
+    names = []
+    for name in CORPORA:
+        try:
+            load(name)
+            names.append(name)
+        except (OSError, ValueError) as error:
+            _say(f"{name} is left out: {error}")
+    return names
+
+
+def _with_progress(rows: Iterator[dict[str, Any]], count: int, name: str) -> Iterator[dict[str, Any]]:
+    for i, row in enumerate(rows, start=1):
+        _say(
+            f"{name} {i}/{count}: {row['method']} at ε = {row['epsilon']:g}, seed {row['seed']}: accuracy "
+            f"{row['accuracy']:.3f}, slot F1 {row['slot_f1']:.3f}, {row['seconds']:.0f} s"
+        )
+        yield row
+
+
+def _say(text: str) -> None:
+    """Tell the terminal; nothing imports this module but the command line."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trustlab run", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", choices=tuple(CORPORA), help="one corpus; default: all whose files are here")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds, from 0; default %(default)s")
+    parser.add_argument("--workers", type=int, help="processes; default one per core")
+    parser.add_argument("--write", action="store_true", help="replace the committed table instead of comparing")
+    return parser
