@@ -2,6 +2,7 @@
 
 from trustlab.privacy.accounting import decayed, epsilon, noise_multiplier_for
 from trustlab.privacy.clipping import SENSITIVITY, Norms, private_gradients
+from trustlab.privacy.statement import statement
 from trustlab.privacy.training import TrainConfig, train
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "epsilon",
     "noise_multiplier_for",
     "private_gradients",
+    "statement",
     "train",
 ]

@@ -102,19 +102,14 @@ def train(model: nn.Module, data: Mapping[str, Examples], config: TrainConfig) -
     """
     check(config)
     examples = data["train"]
-    sample_rate = config.batch_size / len(examples) if len(examples) else math.inf
     _check(config, len(examples))
-    steps_per_epoch = round(1 / sample_rate)
-    schedule = _noise_schedule(config, sample_rate, steps_per_epoch)
-    return _run(model, data, config, sample_rate, steps_per_epoch, schedule)
+    return _run(model, data, config, noise_schedule(config, len(examples)))
 
 
 def _run(
     model: nn.Module,
     data: Mapping[str, Examples],
     config: TrainConfig,
-    sample_rate: float,
-    steps_per_epoch: int,
     schedule: list[tuple[float, int]],
 ) -> Iterator[dict[str, Any]]:
     """Take the steps of `schedule`; a generator, so closing it stops the training where it is."""
@@ -122,6 +117,7 @@ def _run(
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate)
     gradients = _gradients(model, config)
     examples, steps = data["train"], sum(count for _, count in schedule)
+    sample_rate, steps_per_epoch = config.batch_size / len(examples), steps // config.epochs
     every = config.evaluate_every or steps_per_epoch
     taken: list[tuple[float, int]] = []
     seconds, clipped = 0.0, []
@@ -171,15 +167,19 @@ def _plain_gradients(model: nn.Module, batch: Examples) -> Norms:
     return Norms(torch.empty(0), math.nan)
 
 
-def _noise_schedule(config: TrainConfig, sample_rate: float, steps_per_epoch: int) -> list[tuple[float, int]]:
-    """Return [(σ, steps), ...] that spends at most ``config.epsilon`` in all."""
+def noise_schedule(config: TrainConfig, examples: int) -> list[tuple[float, int]]:
+    """Return [(σ, steps), ...] with which all epochs over `examples` examples spend at most ``config.epsilon``.
+
+    An epoch is N / batch_size steps, rounded: with Poisson sampling an expected pass, not an exact one.
+    """
+    steps_per_epoch = round(examples / config.batch_size)
     steps = config.epochs * steps_per_epoch
     if config.method == "sgd":
         return [(0.0, steps)]
     shape = dict(decay=config.noise_decay, steps=steps, steps_per_epoch=steps_per_epoch)
     sigma = noise_multiplier_for(
         epsilon=config.epsilon,
-        sample_rate=sample_rate,
+        sample_rate=config.batch_size / examples,
         delta=config.delta,
         sensitivity=SENSITIVITY[MECHANISM[config.method]],
         accountant=config.accountant,

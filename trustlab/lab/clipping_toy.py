@@ -1,0 +1,159 @@
+"""The toy of notebook 11: clip gradients of two dimensions, add noise, and ask whether Anna took part.
+
+Everything is exact: the picture shows the sum with and without Anna's gradient, and the verdict the best guess that
+anybody could make from one noisy sum. For two Gaussians of standard deviation s whose means lie a distance d apart,
+the best guess is right with probability Φ(d / 2s).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.patches import Circle
+from scipy.stats import norm
+
+from trustlab.config import option
+from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
+from trustlab.lab.panel import Answer, Panel
+
+ANNA, OTHERS = PALETTE[1], PALETTE[0]
+ANGLE = math.radians(35)  # the direction of Anna's gradient
+DRAWS = 150  # noisy sums drawn on each side
+ARROWS = dict(angles="xy", scale_units="xy", scale=1)
+
+
+@dataclass(frozen=True)
+class ClippingDials:
+    """What can be moved in the toy."""
+
+    clip_norm: float = option(
+        1.0, label="C", help="Clipping norm: no gradient in the sum is longer than this.", low=0.1, high=3.0
+    )
+    noise_multiplier: float = option(
+        1.0, label="σ", help="Noise multiplier: the noise has standard deviation σ·C.", low=0.0, high=4.0
+    )
+    length: float = option(
+        3.0, label="Anna's gradient", help="Length of Anna's gradient before clipping.", low=0.5, high=3.5
+    )
+
+
+def others() -> np.ndarray:
+    """Return the gradients of the nine other examples, [9, 2]."""
+    angles = np.linspace(0, 2 * np.pi, 9, endpoint=False) + 0.3
+    lengths = np.array([0.4, 0.9, 1.6, 0.7, 1.2, 0.5, 2.0, 0.8, 1.1])
+    return lengths[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def anna(length: float) -> np.ndarray:
+    """Return Anna's gradient [2]."""
+    return length * np.array([math.cos(ANGLE), math.sin(ANGLE)])
+
+
+def clip(gradients: np.ndarray, clip_norm: float) -> np.ndarray:
+    """Shorten each row of `gradients` [B, D] to at most `clip_norm`: g · min(1, C/‖g‖)."""
+    norms = np.linalg.norm(gradients, axis=1, keepdims=True)
+    return gradients * np.minimum(1.0, clip_norm / norms)
+
+
+def best_guess(shift: float, noise_std: float) -> float:
+    """Return the chance, from 0.5 to 1, that the best guess "with or without" is right: Φ(d / 2s).
+
+    Examples
+    --------
+    >>> round(best_guess(1.0, 1.0), 3), best_guess(1.0, 0.0)
+    (0.691, 1.0)
+    """
+    return float(norm.cdf(shift / (2 * noise_std))) if noise_std > 0 else 1.0
+
+
+def answer(dials: ClippingDials) -> Answer:
+    """Say what the dials' position hides, with the numbers behind it."""
+    shift = min(dials.length, dials.clip_norm)
+    noise_std = dials.noise_multiplier * dials.clip_norm
+    right = best_guess(shift, noise_std)
+    cut = f"clipped to {shift:.2f}" if dials.length > dials.clip_norm else "short enough to stay whole"
+    verdict = (
+        f"Anna's gradient has length {dials.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
+        f"From one noisy sum, the best guess whether she took part is right {right:.0%} of the time (coin: 50%)."
+    )
+    numbers = [
+        {"quantity": "Anna's share of the sum", "value": shift},
+        {"quantity": "standard deviation of the noise", "value": noise_std},
+        {"quantity": "best guess is right", "value": right},
+        {"quantity": "… at worst, for any gradient", "value": best_guess(dials.clip_norm, noise_std)},
+    ]
+    return ToyAnswer(numbers, verdict, "computed here, exact; 150 draws on each side", dials=dials)
+
+
+@dataclass(frozen=True)
+class ToyAnswer(Answer):
+    """An answer that carries its dials, from which the picture is drawn."""
+
+    dials: ClippingDials = ClippingDials()
+
+
+class ClippingDrawing(Drawing):
+    """Left the gradients and the circle of radius C; right the noisy sums with Anna and without."""
+
+    def __init__(self) -> None:
+        super().__init__(width=820, height=390)
+        self.figure.subplots_adjust(left=0.06, right=0.985, bottom=0.12, top=0.89, wspace=0.16)
+        left, right = self.figure.subplots(1, 2)
+        for axes, title, reach in (
+            (left, "One gradient per example", 3.4),
+            (right, "What is released: the noisy sum", 6.8),
+        ):
+            clean(axes)
+            axes.grid(axis="both", color="#e8e8e8", linewidth=0.8)
+            axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+            axes.set_xticks(ticks := range(-2 * (round(reach) // 2), round(reach), 2))
+            axes.set_yticks(ticks)
+            axes.set_title(title, fontsize=FONT_POINTS + 1, loc="left")
+        zeros = np.zeros(10)
+        colours = [OTHERS] * 9 + [ANNA]
+        faint = dict(color=colours, alpha=0.25, width=0.006, **ARROWS)
+        self._whole = left.quiver(zeros, zeros, zeros, zeros, **faint)
+        self._clipped = left.quiver(zeros, zeros, zeros, zeros, color=colours, width=0.009, zorder=3, **ARROWS)
+        self._circle = left.add_patch(Circle((0, 0), 1, fill=False, color=GREY, linestyle="--", linewidth=1.4))
+        box = dict(bbox=dict(facecolor="white", edgecolor="none", alpha=0.8, pad=2), zorder=4)
+        key = "orange: Anna\npale: as computed\nstrong: clipped to C"
+        left.text(0.02, 0.98, key, va="top", transform=left.transAxes, color=GREY, fontsize=FONT_POINTS, **box)
+        look = dict(s=15, linewidths=0, alpha=0.55)
+        self._without = right.scatter([], [], color=OTHERS, marker="o", label="without Anna", **look)
+        self._with = right.scatter([], [], color=ANNA, marker="^", label="with Anna", **look)
+        legend = dict(loc="upper left", frameon=False, fontsize=FONT_POINTS, handletextpad=0.2, borderaxespad=0.2)
+        right.legend(**legend, markerscale=1.6)
+        rng = np.random.default_rng(0)
+        self._draws = rng.standard_normal((2, DRAWS, 2))  # the same noise at every position: only the dials move
+
+    def draw(self, answer: ToyAnswer) -> None:
+        """Move arrows, circle and clouds to the dials of `answer`."""
+        dials = answer.dials
+        whole = np.concatenate([others(), anna(dials.length)[None]])  # [10, 2]
+        clipped = clip(whole, dials.clip_norm)
+        self._whole.set_UVC(*whole.T)
+        self._clipped.set_UVC(*clipped.T)
+        self._circle.set_radius(dials.clip_norm)
+        noise = dials.noise_multiplier * dials.clip_norm * self._draws
+        self._without.set_offsets(clipped[:-1].sum(0) + noise[0])
+        self._with.set_offsets(clipped.sum(0) + noise[1])
+
+
+def clipping_toy() -> Panel:
+    """Return the panel: C, σ and the length of Anna's gradient, and who can tell that she took part.
+
+    Examples
+    --------
+    >>> panel = clipping_toy()
+    >>> panel.set(noise_multiplier=0.5).answer.verdict[-37:]
+    'is right 84% of the time (coin: 50%).'
+    """
+    return Panel(
+        ClippingDials(),
+        title="Clip, then add noise: can you tell whether Anna took part?",
+        drawing=ClippingDrawing(),
+        answer=answer,
+        controls={"clip_norm": None, "noise_multiplier": None, "length": None},
+    )
