@@ -58,7 +58,7 @@ def compare(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return one sentence for each mean over seeds that misses the committed one by more than its tolerance."""
     import pandas
 
-    committed = _means(read_results(result_name(name))[0], {row["seed"] for row in rows})
+    committed = _means(read_results(comparison.result_name(name))[0], {row["seed"] for row in rows})
     fresh = _means(pandas.DataFrame(rows), {row["seed"] for row in rows})
     misses = []
     for cell, measured in fresh.iterrows():
@@ -71,11 +71,6 @@ def compare(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
                     f"got {measured[column]:.3f}."
                 )
     return misses
-
-
-def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"dp_sgd_vs_edp_sgd_{corpus}"
 
 
 def _row(cell: Cell, name: str) -> dict[str, Any]:
@@ -109,7 +104,7 @@ def _write(name: str, rows: Sequence[dict[str, Any]]) -> str:
     recipes = {method: comparison.recipe(Cell(name, method)) for method in comparison.METHODS}
     seeds = sorted({row["seed"] for row in rows})
     about = provenance(recipes, seeds=seeds, data_hash=fingerprint(load(name)), code=_code())
-    return write_results(result_name(name), rows, about).name
+    return write_results(comparison.result_name(name), rows, about).name
 
 
 def _means(table: pandas.DataFrame, seeds: set[int]) -> pandas.DataFrame:

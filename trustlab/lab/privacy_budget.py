@@ -13,8 +13,7 @@ from trustlab.intervals import mean_interval
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, PALETTE
 from trustlab.lab.panel import Answer, Panel
-from trustlab.privacy.comparison import METHODS, Cell, prepare, recipe, shown
-from trustlab.reproduce import result_name
+from trustlab.privacy.comparison import METHODS, Cell, prepare, recipe, result_name, shown
 from trustlab.runs import read_results
 
 if TYPE_CHECKING:

@@ -47,6 +47,11 @@ def grid(corpus: str, *, epsilons: tuple[float, ...] = EPSILONS, seeds: range = 
     return [Cell(corpus, method, epsilon, seed) for method, epsilon in [("sgd", math.inf), *private] for seed in seeds]
 
 
+def result_name(corpus: str) -> str:
+    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    return f"dp_sgd_vs_edp_sgd_{corpus}"
+
+
 def recipe(cell: Cell) -> TrainConfig:
     """Return the training options of `cell`.
 

@@ -1,0 +1,84 @@
+"""Seconds per training step by each mechanism, side by side on the same model and batch."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from trustlab.intervals import mean_interval
+from trustlab.models import Examples, tagging_loss
+from trustlab.privacy.clipping import private_gradients
+from trustlab.privacy.reference import opacus_gradients
+
+NOISE = dict(clip_norm=1.0, noise_multiplier=1.0)
+
+
+def seconds_per_step(
+    model: nn.Module,
+    batch: Examples,
+    *,
+    micro_batches: Sequence[int] = (4, 16),
+    repetitions: int = 3,
+    opacus: bool = False,
+) -> list[dict[str, Any]]:
+    """Time one whole step (gradients, noise, AdamW) of each method, interleaved.
+
+    A busy moment of the machine falls on all methods alike, and each is divided by the plain step of its own round.
+
+    Parameters
+    ----------
+    model, batch
+        What to train, and the one batch that every step uses. The weights move.
+    micro_batches
+        The K to time for eDP-SGD.
+    repetitions
+        Rounds, after one that is not counted.
+    opacus
+        Also time Opacus' hooks.
+
+    Returns
+    -------
+    list of dict
+        Per method ``seconds`` (median) and ``times SGD`` (mean ratio over rounds) with its 95 % interval.
+    """
+    steps = _steps(model, batch, micro_batches, opacus)
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for repetition in range(repetitions + 1):
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            if repetition:  # the first round allocates
+                seconds[name].append(time.perf_counter() - started)
+    rows = []
+    for name, times in seconds.items():
+        mean, low, high, _ = mean_interval([own / plain for own, plain in zip(times, seconds["SGD"], strict=True)])
+        rows.append({"method": name, "seconds": statistics.median(times), "times SGD": mean, "low": low, "high": high})
+    return rows
+
+
+def _steps(
+    model: nn.Module, batch: Examples, micro_batches: Sequence[int], opacus: bool
+) -> dict[str, Callable[[], Any]]:
+    """Return one whole training step per method."""
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+
+    def plain() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        tagging_loss(model, batch).mean().backward()
+
+    def private(**method: Any) -> Callable[[], Any]:
+        return lambda: private_gradients(model, tagging_loss, batch, **method, **NOISE)
+
+    gradients: dict[str, Callable[[], Any]] = {"SGD": plain}
+    for k in micro_batches:
+        gradients[f"eDP-SGD, K = {k}"] = private(method="micro-batch", micro_batches=k)
+    gradients["DP-SGD, loop"] = private(method="loop", normalizer=len(batch))
+    if opacus:
+        hooks = opacus_gradients(model, tagging_loss, clip_norm=NOISE["clip_norm"], normalizer=len(batch))
+        gradients["DP-SGD, Opacus hooks"] = lambda: hooks(batch, noise_multiplier=NOISE["noise_multiplier"])
+    return {name: lambda fill=fill: (fill(), optimizer.step()) for name, fill in gradients.items()}
