@@ -131,12 +131,12 @@ def write_access() -> Check:
 def data() -> Check:
     """Look for the catalogue's real data sets where they need no download, and compare their files' sha256."""
     from trustlab.data.catalogue import CORPORA
-    from trustlab.data.fetching import DATA_VARIABLE, locate
+    from trustlab.data.fetching import DATA_VARIABLE, cache_directory, locate
 
     named = os.environ.get(DATA_VARIABLE)
     if named and not Path(named).is_dir():
         return Check("Data", False, f"{DATA_VARIABLE}={named} is no folder", f"correct {DATA_VARIABLE} or unset it")
-    places = [Path(named), _cache()] if named else [_cache()]
+    places = [Path(named), cache_directory()] if named else [cache_directory()]
     here, elsewhere = [], []
     for name in CORPORA:
         folder = next((place / name for place in places if (place / name).is_dir()), None)
@@ -225,20 +225,12 @@ def _guarded(check: Callable[[], Check]) -> Check:
         return Check(name, False, f"cannot look: {type(error).__name__}: {error}", mend)
 
 
-def _cache() -> Path:
-    """Return the folder that downloads are kept in."""
-    import pooch
-
-    from trustlab.data.fetching import CACHE_VARIABLE
-
-    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("trustlab"))
-
-
 def _places() -> dict[str, Path]:
     """Return the folders something is written to, by what it is."""
+    from trustlab.data.fetching import cache_directory
     from trustlab.runs import RunStore
 
-    places = {"runs": RunStore().directory, "cache": _cache(), "notebooks": ROOT / "notebooks"}
+    places = {"runs": RunStore().directory, "cache": cache_directory(), "notebooks": ROOT / "notebooks"}
     return {name: folder for name, folder in places.items() if name != "notebooks" or folder.is_dir()}
 
 

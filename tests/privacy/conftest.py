@@ -21,7 +21,7 @@ WORDS = (
 )
 
 
-def utterances(count):
+def make_utterances(count):
     """Make `count` utterances of 1 to 9 words; the last word of a third of them is a slot."""
     rows = []
     for i in range(count):
@@ -29,6 +29,11 @@ def utterances(count):
         slots = ["O"] * (len(tokens) - 1) + ["B-thing" if i % 3 == 0 else "O"]
         rows.append({"tokens": tokens, "slots": slots, "intent": ("on", "off", "other")[i % 3]})
     return rows
+
+
+@pytest.fixture
+def utterances():
+    return make_utterances
 
 
 @pytest.fixture
@@ -41,4 +46,4 @@ def task(request, vocabulary):
     """A tagger of each kind, and a batch of 14 utterances for it, of which several have the same length."""
     if request.param == "encoder":
         vocabulary = SubwordVocabulary(vocabulary.intents, vocabulary.slots)
-    return build(request.param, vocabulary, seed=1), vocabulary.encode(utterances(14))
+    return build(request.param, vocabulary, seed=1), vocabulary.encode(make_utterances(14))

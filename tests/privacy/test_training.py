@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 
-from tests.privacy.conftest import utterances
 from trustlab.models import build, evaluate
 from trustlab.privacy import TrainConfig, epsilon, train
 
@@ -11,7 +10,7 @@ METHODS = ["sgd", "dp-sgd", "edp-sgd", "opacus"]
 
 
 @pytest.fixture
-def data(vocabulary):
+def data(vocabulary, utterances):
     return {"train": vocabulary.encode(utterances(200)), "validation": vocabulary.encode(utterances(30))}
 
 

@@ -52,7 +52,7 @@ def locate(name: str, directory: str | os.PathLike[str] | None = None) -> dict[s
         folder = _existing(os.environ[DATA_VARIABLE], DATA_VARIABLE) / name
         if folder.is_dir():
             return _from_folder(corpus, folder)
-    cache = _cache() / name
+    cache = cache_directory() / name
     return {file.path: _present(cache, file) or _download(name, corpus, file, cache) for file in corpus.files}
 
 
@@ -64,7 +64,8 @@ def _existing(folder: str | os.PathLike[str], named_by: str) -> Path:
     return Path(folder)
 
 
-def _cache() -> Path:
+def cache_directory() -> Path:
+    """Return where downloads are kept: ``TRUSTLAB_CACHE``, else the system's folder for caches."""
     import pooch
 
     return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("trustlab"))
