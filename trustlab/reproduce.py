@@ -68,7 +68,7 @@ def compare(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
             # inf - inf is no number: equal values agree, whatever they are.
             if measured[column] != expected and not abs(measured[column] - expected) <= tolerance:
                 misses.append(
-                    f"{name}, {cell[0]} at ε = {cell[1]:g}: expected {column} {expected:.3f} ± {tolerance}, "
+                    f"{name}, {_cell(*cell)}: expected {column} {expected:.3f} ± {tolerance}, "
                     f"got {measured[column]:.3f}."
                 )
     return misses
@@ -101,7 +101,7 @@ def _write(name: str, rows: Sequence[dict[str, Any]]) -> str:
     from trustlab.data import fingerprint, load
 
     order = {method: i for i, method in enumerate(comparison.METHODS)}
-    rows = sorted(rows, key=lambda row: (order[row["method"]], row["epsilon"], row["seed"]))
+    rows = sorted(rows, key=lambda row: (order[row["method"]], row["micro_batches"], row["epsilon"], row["seed"]))
     recipes = {method: comparison.recipe(Cell(name, method)) for method in comparison.METHODS}
     seeds = sorted({row["seed"] for row in rows})
     about = provenance(recipes, seeds=seeds, data_hash=fingerprint(load(name)), code=_code())
@@ -109,8 +109,12 @@ def _write(name: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _means(table: pandas.DataFrame, seeds: set[int]) -> pandas.DataFrame:
-    """Return the mean over `seeds` of each (method, ε)."""
-    return table[table["seed"].isin(seeds)].groupby(["method", "epsilon"])[list(TOLERANCE)].mean()
+    """Return the mean over `seeds` of each (method, ε, K)."""
+    return table[table["seed"].isin(seeds)].groupby(["method", "epsilon", "micro_batches"])[list(TOLERANCE)].mean()
+
+
+def _cell(method: str, epsilon: float, micro_batches: int) -> str:
+    return f"{method} at ε = {epsilon:g}" + (f", K = {micro_batches}" if micro_batches else "")
 
 
 def _available() -> list[str]:
@@ -124,8 +128,8 @@ def _available() -> list[str]:
 def _with_progress(rows: Iterator[dict[str, Any]], count: int, name: str) -> Iterator[dict[str, Any]]:
     for i, row in enumerate(rows, start=1):
         _say(
-            f"{name} {i}/{count}: {row['method']} at ε = {row['epsilon']:g}, seed {row['seed']}: accuracy "
-            f"{row['accuracy']:.3f}, slot F1 {row['slot_f1']:.3f}, {row['seconds']:.0f} s"
+            f"{name} {i}/{count}: {_cell(row['method'], row['epsilon'], row['micro_batches'])}, seed {row['seed']}: "
+            f"accuracy {row['accuracy']:.3f}, slot F1 {row['slot_f1']:.3f}, {row['seconds']:.0f} s"
         )
         yield row
 

@@ -13,7 +13,7 @@ from trustlab.intervals import mean_interval
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, PALETTE
 from trustlab.lab.panel import Answer, Panel
-from trustlab.privacy.comparison import METHODS, Cell, prepare, recipe, result_name, shown
+from trustlab.privacy.comparison import EPSILON_OF_KS, METHODS, Cell, K, prepare, recipe, result_name, shown
 from trustlab.runs import read_results
 
 if TYPE_CHECKING:
@@ -37,8 +37,21 @@ class BudgetDials:
 
 @functools.lru_cache
 def saved(corpus: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return the committed comparison on `corpus`, one row per training, and its provenance."""
-    return read_results(result_name(corpus))
+    """Return the committed comparison on `corpus`, one row per training with the usual K, and its provenance."""
+    table, about = read_results(result_name(corpus))
+    return table[table["micro_batches"].isin((0, K))], about
+
+
+def micro_batches_against_accuracy(corpus: str) -> list[dict[str, Any]]:
+    """Return what K costs and gives at ε = 8: DP-SGD as K = B, eDP-SGD for each K, with 95 % intervals over seeds."""
+    table, _ = read_results(result_name(corpus))
+    rows = []
+    for (method, k), runs in table[table["epsilon"] == EPSILON_OF_KS].groupby(["method", "micro_batches"]):
+        accuracy = mean_interval(list(runs["accuracy"]))
+        row = {"method": METHODS[method], "K": int(k) or "every example", "accuracy": accuracy.mean}
+        row |= {"low": accuracy.low, "high": accuracy.high, "slot F1": runs["slot_f1"].mean()}
+        rows.append((method == "dp-sgd", k, row))
+    return [row for *_, row in sorted(rows, key=lambda entry: entry[:2])]
 
 
 def curves_of(table: pandas.DataFrame, measure: str) -> list[dict[str, Any]]:
@@ -59,7 +72,7 @@ def answer(dials: BudgetDials, corpus: str) -> Answer:
     plain = table[table["method"] == "sgd"][dials.measure].mean()
     budget = "without noise" if math.isinf(dials.epsilon) else f"at ε = {dials.epsilon:g} ({STRENGTH[dials.epsilon]})"
     verdict = (
-        f"{focus['method']} {budget} reaches {MEASURES[dials.measure]} {here['value']:.0%} on {corpus}; "
+        f"{focus['method']} {budget} reaches {MEASURES[dials.measure]} {here['value']:.0%} on {_called(corpus)}; "
         f"without privacy the same model reaches {plain:.0%}."
     )
     seeds = about["seeds"]
@@ -209,6 +222,10 @@ class BudgetDrawing(Curves):
             said.set_text(f"“{text}”")
             heard.set_text(f"✓ {guess}" if right else f"✗ {guess}   (it is {true})")
             heard.set_color(PALETTE[2] if right else PALETTE[1])
+
+
+def _called(corpus: str) -> str:
+    return "the embedded corpus" if corpus == "assistant" else corpus.upper()
 
 
 def _budget(epsilon: float) -> str:

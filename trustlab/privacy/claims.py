@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.intervals import Interval
-from trustlab.privacy.comparison import result_name
+from trustlab.privacy.comparison import K, result_name
 from trustlab.runs import read_results
 
 A_FEW_PER_CENT = 1.05  # "training time very similar to the non-private one"
@@ -59,5 +59,6 @@ def _times(model: str, method: str) -> Interval:
 def _difference(corpus: str, measure: str, epsilon: float) -> list[float]:
     """Return eDP-SGD's `measure` minus DP-SGD's at `epsilon`, one number per seed."""
     table, _ = read_results(result_name(corpus))
-    at = table[table["epsilon"] == epsilon].pivot(index="seed", columns="method", values=measure)
+    usual = table["micro_batches"].isin((0, K))
+    at = table[usual & (table["epsilon"] == epsilon)].pivot(index="seed", columns="method", values=measure)
     return list(at["edp-sgd"] - at["dp-sgd"])

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 METHODS = {"sgd": "SGD", "dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
 EPSILONS = (1.0, 2.0, 4.0, 8.0, math.inf)
+K, KS = 64, (16, 64, 256)  # micro-batches per step of eDP-SGD, and the others looked at …
+EPSILON_OF_KS = 8.0  # … at this ε
 BUCKETS = 2048
 SHOWN = 6  # test utterances whose predicted intents are kept, for a reader to look at
 
@@ -39,12 +41,18 @@ class Cell:
         math.inf, label="ε", help="Privacy budget: smaller means stronger privacy and more noise.", values=EPSILONS
     )
     seed: int = option(0, label="Seed", help="Seed of weights, batches and noise.", low=0)
+    micro_batches: int = option(K, label="K", help="Micro-batches per step of eDP-SGD.", low=1)
 
 
 def grid(corpus: str, *, epsilons: tuple[float, ...] = EPSILONS, seeds: range = range(3)) -> list[Cell]:
-    """Return the cells for `corpus`: every private method at every ε, plain SGD at ε = ∞ alone, over `seeds`."""
-    private = [(method, epsilon) for method in ("dp-sgd", "edp-sgd") for epsilon in epsilons]
-    return [Cell(corpus, method, epsilon, seed) for method, epsilon in [("sgd", math.inf), *private] for seed in seeds]
+    """Return the cells for `corpus`, each over `seeds`.
+
+    Plain SGD without noise; both private methods at every ε; and at one ε eDP-SGD with fewer and more micro-batches.
+    """
+    kinds = [("sgd", math.inf, K)]
+    kinds += [(method, epsilon, K) for method in ("dp-sgd", "edp-sgd") for epsilon in epsilons]
+    kinds += [("edp-sgd", EPSILON_OF_KS, k) for k in KS if k != K]
+    return [Cell(corpus, method, epsilon, seed, k) for method, epsilon, k in kinds for seed in seeds]
 
 
 def result_name(corpus: str) -> str:
@@ -55,10 +63,10 @@ def result_name(corpus: str) -> str:
 def recipe(cell: Cell) -> TrainConfig:
     """Return the training options of `cell`.
 
-    K = 64 micro-batches of about 8 utterances: fewer are quicker and noisier. The mean gradient of a micro-batch is
-    shorter than one example's, so it is clipped to a shorter C, which takes noise away and hardly any signal.
+    The mean gradient of a micro-batch is shorter than one example's, so it is clipped to a shorter C: that takes noise
+    away and hardly any signal.
     """
-    own = dict(clip_norm=0.3, micro_batches=64) if cell.method == "edp-sgd" else {}
+    own = dict(clip_norm=0.3, micro_batches=cell.micro_batches) if cell.method == "edp-sgd" else {}
     return TrainConfig(
         method=cell.method,
         epsilon=cell.epsilon,
@@ -83,10 +91,10 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict
-        ``corpus``, ``method``, ``epsilon`` (target) and ``seed``; on the test split ``accuracy``, ``accuracy_rare``
-        (on the quarter of the intents with the fewest training utterances) and ``slot_f1``; ``epsilon_spent``,
-        ``noise_multiplier``, ``clipped`` and ``seconds`` of the training; ``answers``, the intents predicted for
-        :func:`shown`, joined by "|".
+        ``corpus``, ``method``, ``epsilon`` (target), ``seed`` and ``micro_batches`` (K of eDP-SGD, else 0); on the
+        test split ``accuracy``, ``accuracy_rare`` (on the quarter of the intents with the fewest training utterances)
+        and ``slot_f1``; ``epsilon_spent``, ``noise_multiplier``, ``clipped`` and ``seconds`` of the training;
+        ``answers``, the intents predicted for :func:`shown`, joined by "|".
     """
     check(cell)
     vocabulary, data = prepare(corpus)
@@ -101,6 +109,7 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         "method": cell.method,
         "epsilon": cell.epsilon,
         "seed": cell.seed,
+        "micro_batches": cell.micro_batches if cell.method == "edp-sgd" else 0,
         "accuracy": measured["accuracy"],
         "accuracy_rare": sum(of_rare) / len(of_rare),
         "slot_f1": measured["slot_f1"],

@@ -34,7 +34,9 @@ def statement(config: TrainConfig, examples: int) -> list[dict[str, str]]:
     delta = SENSITIVITY[MECHANISM[config.method]]
     moves = "2 C: one utterance can turn a clipped micro-batch mean round" if delta == 2 else "C: one clipped gradient"
     schedule = ", then ".join(f"{sigma:.3g} for {count} steps" for sigma, count in noise_schedule(config, examples))
-    epsilon = "none" if math.isinf(config.epsilon) else f"{config.epsilon:g} at δ = {config.delta:g}"
+    epsilon = (
+        "none" if math.isinf(config.epsilon) else f"{config.epsilon:g} at δ = {config.delta:g}".replace("e-0", "e-")
+    )
     return [
         {"what": "ε", "here": epsilon},
         {"what": "neighbours", "here": "two data sets of which one has one utterance more (add or remove)"},
