@@ -58,7 +58,7 @@ def training(gate, fail_at=None, steps=4):
             gate.acquire(timeout=10)
             if step == fail_at:
                 raise FloatingPointError("loss is nan\nin layer 3")
-            yield {"step": step, "accuracy": 0.1 * step, "epsilon_spent": 0.5, "progress": (step + 1) / steps}
+            yield {"step": step + 1, "accuracy": 0.1 * step, "epsilon_spent": 0.5, "progress": (step + 1) / steps}
 
     return train
 
@@ -232,7 +232,7 @@ def test_training_streams_and_completes():
     assert p.answer.live == [{"epsilon": 2.0, "accuracy": pytest.approx(0.3)}]
     assert p._view._progress.value == 1.0
     assert "epsilon spent 0.5" in p._view._status.value
-    assert [row["step"] for row in p.rows] == [0, 1, 2, 3]
+    assert [row["step"] for row in p.rows] == [1, 2, 3, 4]
     assert not widget(p, "epsilon").disabled
     assert p._view.buttons["Stop"].disabled
 

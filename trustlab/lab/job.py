@@ -56,6 +56,11 @@ class Job:
         return list(self._rows)
 
     @property
+    def steps(self) -> int:
+        """How many steps were taken: what the last row's ``step`` says, else one per row."""
+        return int(self._rows[-1].get("step", len(self._rows))) if self._rows else 0
+
+    @property
     def running(self) -> bool:
         """Whether the thread still consumes rows; False only after the last update has returned."""
         return self._thread is not None and not self._finished.is_set()

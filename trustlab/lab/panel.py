@@ -297,4 +297,4 @@ class Panel:
                 self._show_error(job.error)
                 return
             self._view.show_progress(job.rows, job.status)
-            self._show(lambda: live().as_own(job.status, len(job.rows)))
+            self._show(lambda: live().as_own(job.status, job.steps))

@@ -14,7 +14,7 @@ from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, PALETTE
 from trustlab.lab.panel import Answer, Panel
 from trustlab.privacy.comparison import EPSILON_OF_KS, METHODS, Cell, K, prepare, recipe, result_name, shown
-from trustlab.runs import read_results
+from trustlab.runs import RunStore, read_results
 
 if TYPE_CHECKING:
     import datasets
@@ -118,15 +118,21 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 
 
 def _train(dials: BudgetDials, *, corpus: datasets.DatasetDict, name: str) -> Iterator[dict[str, Any]]:
-    """Train one cell of the comparison, as it was trained for the saved grid, with more rows on the way."""
+    """Train one cell of the comparison, as it was trained for the saved grid, with more rows on the way.
+
+    The run store keeps it, also when it is stopped: a reader's result is not lost with the kernel.
+    """
+    from trustlab.data import fingerprint
     from trustlab.models import build
-    from trustlab.privacy import train
+    from trustlab.privacy import train, training
 
     vocabulary, data = prepare(corpus)
     config = recipe(Cell(name, dials.method, dials.epsilon))
     steps = config.epochs * round(len(data["train"]) / config.batch_size)
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
-    yield from train(build("bilstm", vocabulary), data, config)
+    rows = train(build("bilstm", vocabulary), data, config)
+    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=training)
+    yield from RunStore().record(rows, config=config, **about)
 
 
 def _live(dials: BudgetDials, rows: list[dict[str, Any]], *, name: str) -> Answer:
