@@ -87,6 +87,15 @@ def test_the_noise_found_keeps_the_promise_and_wastes_little(accountant, target,
     assert epsilon(noise_multiplier=0.998 * sigma, **run) > target
 
 
+@settings(max_examples=15)
+@given(target=st.floats(0.01, 50), steps=st.integers(1, 3000), sample_rate=st.floats(0.0005, 1.0))
+def test_any_target_is_met_closely(target, steps, sample_rate):
+    run = dict(steps=steps, sample_rate=sample_rate, delta=1e-5, accountant="rdp")
+    sigma = noise_multiplier_for(epsilon=target, **run)
+    assert epsilon(noise_multiplier=sigma, **run) <= target
+    assert sigma < 1e-3 or epsilon(noise_multiplier=0.998 * sigma, **run) > target
+
+
 def test_the_first_sigma_of_a_decaying_schedule_keeps_the_promise():
     shape = dict(decay=0.8, steps=90, steps_per_epoch=30)
     sigma = noise_multiplier_for(epsilon=4.0, accountant="rdp", **RUN, **shape)

@@ -11,6 +11,7 @@ Two accountants, both Opacus': ``"prv"`` (Gopi et al. 2021, numerical, tight; an
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -152,12 +153,16 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
     while low > 1e-3 and spent(low) <= target:
         low, high = low / 2, low
     # log ε is nearly straight in log σ: the chord through the bracket's ends aims well, and each guess is pushed a
-    # little past the root so that both ends close in.
-    while high / low > PRECISION:
-        slope = math.log(spent(high) / spent(low)) / math.log(high / low)
-        guess = low * (target / spent(low)) ** (1 / slope)
-        guess *= math.sqrt(PRECISION) if high / guess > guess / low else 1 / math.sqrt(PRECISION)
-        guess = min(max(guess, low * PRECISION**0.1), high / PRECISION**0.1)
+    # little past the root so that both ends close in. Should a curve be so bent that this creeps, halving ends it.
+    for attempt in itertools.count():
+        if high / low <= PRECISION:
+            break
+        guess = math.sqrt(low * high)
+        if attempt < 8:
+            slope = math.log(max(spent(high), 1e-12) / spent(low)) / math.log(high / low)
+            guess = low * (target / spent(low)) ** (1 / slope)
+            guess *= math.sqrt(PRECISION) if high / guess > guess / low else 1 / math.sqrt(PRECISION)
+            guess = min(max(guess, low * PRECISION**0.1), high / PRECISION**0.1)
         low, high = (low, guess) if spent(guess) <= target else (guess, high)
     return high  # the side that keeps the promise
 
