@@ -1,0 +1,271 @@
+import dataclasses
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+import datasets
+import pytest
+
+from trustlab.data import assistant, fingerprint, load
+from trustlab.models import entity_f1, predict
+from trustlab.privacy import SENSITIVITY, comparison, epsilon
+from trustlab.privacy.comparison import (
+    EPSILONS,
+    KS,
+    METHODS,
+    SHOWN,
+    Cell,
+    K,
+    grid,
+    prepare,
+    rare_intents,
+    recipe,
+    result_name,
+    run,
+    shown,
+)
+from trustlab.reproduce import CORPORA, SEEDS
+from trustlab.runs import read_results
+
+COMMITTED = Path(__file__).resolve().parents[2] / "data" / "results"
+DELTA = {"sgd": 1.0, "dp-sgd": SENSITIVITY["loop"], "edp-sgd": SENSITIVITY["micro-batch"]}
+TRAINING_UTTERANCES = {"assistant": 16_000, "snips": 13_084}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    """Just over one expected batch of 512 training utterances, so that an epoch is one step."""
+    return assistant(800)
+
+
+def made_up(train, test=()):
+    """A corpus of intents in `train`, and in `test` of (number of tokens, intent)."""
+    rows = {
+        "train": [(["word"], intent) for intent in train],
+        "validation": [(["word"], "a")],
+        "test": [(["word"] * length, intent) for length, intent in test] or [(["word"], "a")],
+    }
+    return datasets.DatasetDict(
+        {
+            split: datasets.Dataset.from_list(
+                [{"tokens": tokens, "slots": ["O"] * len(tokens), "intent": intent} for tokens, intent in part]
+            )
+            for split, part in rows.items()
+        }
+    )
+
+
+# One training
+
+
+@pytest.fixture(scope="module")
+def trained(corpus):
+    """One cell, trained: its row, and the model that the row is about."""
+    with pytest.MonkeyPatch.context() as patch:
+        models, build = [], comparison.build
+        patch.setattr(comparison, "build", lambda *a, **k: models.append(build(*a, **k)) or models[-1])
+        (row,) = run(Cell("assistant", "edp-sgd", 8.0, seed=1), corpus)
+    return row, models[0]
+
+
+def test_a_row_has_the_documented_fields(trained):
+    row, _ = trained
+    documented = re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1])
+    assert set(row) == set(documented)
+    assert {
+        "corpus": "assistant",
+        "method": "edp-sgd",
+        "epsilon": 8.0,
+        "seed": 1,
+        "micro_batches": K,
+    }.items() <= row.items()
+    assert all(isinstance(value, int | float | str) for value in row.values())
+    assert 7.9 < row["epsilon_spent"] <= 8.0
+    assert row["noise_multiplier"] > 0 and row["seconds"] > 0 and 0 <= row["clipped"] <= 1
+
+
+def test_a_row_measures_its_model_on_the_test_split(trained, corpus):
+    row, model = trained
+    _, data = prepare(corpus)
+    test = corpus["test"]
+    intents, tags = predict(model, data["test"])
+    right = [guess == true for guess, true in zip(intents, test["intent"], strict=True)]
+    rare = rare_intents(corpus)
+    of_rare = [is_right for is_right, true in zip(right, test["intent"], strict=True) if true in rare]
+    assert row["accuracy"] == pytest.approx(sum(right) / len(test))
+    assert row["accuracy_rare"] == pytest.approx(sum(of_rare) / len(of_rare))
+    assert row["slot_f1"] == pytest.approx(entity_f1(test["slots"], tags))
+    assert row["answers"].split("|") == [intents[i] for i in shown(corpus)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_row_and_another_seed_another(method, corpus, monkeypatch):
+    # Shorter, and without the search for σ: what is compared is what the seed decides.
+    quick = dict(batch_size=64, epochs=1)
+    monkeypatch.setattr(comparison, "recipe", lambda cell: dataclasses.replace(recipe(cell), **quick))
+    monkeypatch.setattr("trustlab.privacy.training.noise_multiplier_for", lambda **_: 1.0)
+
+    def measured(seed):
+        (row,) = run(Cell("assistant", method, math.inf if method == "sgd" else 8.0, seed), corpus)
+        row.pop("seconds")
+        return {name: "nan" if value != value else value for name, value in row.items()}
+
+    first = measured(0)
+    assert measured(0) == first
+    assert {**measured(1), "seed": 0} != first
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (dict(method="opacus"), "Expected method='opacus' to be one of 'sgd', 'dp-sgd', 'edp-sgd'"),
+        (dict(epsilon=3.0), "Expected epsilon=3.0 to be one of 1.0, 2.0, 4.0, 8.0, inf"),
+        (dict(epsilon=math.nan), "Expected epsilon=nan"),
+        (dict(seed=-1), "Expected seed=-1 >= 0"),
+        (dict(micro_batches=0), "Expected micro_batches=0 >= 1"),
+        (dict(method="sgd", epsilon=1.0), "Plain SGD guarantees nothing"),
+    ],
+)
+def test_a_cell_outside_the_comparison_is_refused(bad, message, corpus):
+    with pytest.raises(ValueError, match=message):
+        next(run(dataclasses.replace(Cell(), **bad), corpus))
+
+
+# What is trained alike, and what is not
+
+
+def test_methods_differ_in_the_mechanism_and_in_nothing_else():
+    own = {"method", "clip_norm", "micro_batches"}
+    configs = [dataclasses.asdict(recipe(Cell(method=method, epsilon=8.0, seed=2))) for method in METHODS]
+    alike = [{name: value for name, value in config.items() if name not in own} for config in configs]
+    assert alike[0] == alike[1] == alike[2]
+    assert alike[0]["epsilon"] == 8.0 and alike[0]["seed"] == 2
+    assert [config["method"] for config in configs] == list(METHODS)
+    assert recipe(Cell(method="edp-sgd", micro_batches=16)).micro_batches == 16
+
+
+@pytest.mark.parametrize("name", TRAINING_UTTERANCES)
+def test_delta_is_below_one_over_n_and_nothing_but_the_name_of_the_corpus_is_read(name):
+    config = recipe(Cell(name, "dp-sgd", 1.0))
+    assert config.delta < 1 / TRAINING_UTTERANCES[name]
+    assert config == recipe(Cell("another", "dp-sgd", 1.0))
+
+
+def test_the_vocabulary_looks_at_no_utterance(corpus):
+    mute = corpus.map(lambda row: {"tokens": ["quiet"] * len(row["tokens"])})
+    vocabulary, data = prepare(corpus)
+    assert prepare(mute)[0] == vocabulary
+    assert vocabulary.words == ()
+    assert {split: len(part) for split, part in data.items()} == {split: len(part) for split, part in corpus.items()}
+
+
+# The grid
+
+
+def test_the_grid_is_complete_and_every_cell_stands_in_it_once():
+    cells = grid("assistant", epsilons=(1.0, 8.0, math.inf), seeds=range(2))
+    expected = {("sgd", math.inf, K)}
+    expected |= {(method, epsilon, K) for method in ("dp-sgd", "edp-sgd") for epsilon in (1.0, 8.0, math.inf)}
+    expected |= {("edp-sgd", 8.0, k) for k in KS}
+    assert Counter((cell.method, cell.epsilon, cell.micro_batches, cell.seed) for cell in cells) == Counter(
+        (*kind, seed) for kind in expected for seed in range(2)
+    )
+    assert {cell.corpus for cell in cells} == {"assistant"}
+    assert K in KS and 8.0 in EPSILONS
+
+
+# What is read off the corpus
+
+
+def test_rare_intents_are_the_quarter_with_the_fewest_training_utterances():
+    corpus = made_up([name for count, name in enumerate("hgfedcba", start=1) for _ in range(count)])
+    assert rare_intents(corpus) == {"h", "g"}
+
+
+def test_there_is_always_one_rare_intent_and_only_training_utterances_count():
+    assert rare_intents(made_up("aab", test=[(4, "a"), (5, "c"), (5, "b"), (5, "b")])) == {"b"}
+
+
+def test_shown_are_the_first_short_utterances_of_different_intents():
+    test = [(3, "a"), (4, "b"), (8, "c"), (9, "d"), (5, "b"), (5, "a"), *((6, name) for name in "efghi")]
+    corpus = made_up("abcdefghi", test=test)
+    assert shown(corpus) == [1, 2, 5, 6, 7, 8]
+    assert len(shown(corpus)) == SHOWN
+    assert shown(made_up("ab", test=[(1, "a"), (20, "b")])) == []
+
+
+# The committed tables
+
+
+@pytest.fixture(scope="module", params=CORPORA)
+def committed(request):
+    table, about = read_results(COMMITTED / result_name(request.param))  # refuses a CSV that its JSON does not describe
+    return request.param, table, about
+
+
+def test_every_cell_of_the_grid_was_trained_once(committed):
+    name, table, about = committed
+    cells = grid(name, epsilons=CORPORA[name], seeds=range(SEEDS))
+    there = Counter(table[["method", "epsilon", "micro_batches", "seed"]].itertuples(index=False, name=None))
+    wanted = [(c.method, c.epsilon, c.micro_batches if c.method == "edp-sgd" else 0, c.seed) for c in cells]
+    assert there == Counter(wanted)
+    assert set(table["corpus"]) == {name}
+    assert about["seeds"] == list(range(SEEDS))
+    assert about["status"] == "complete"
+    assert set(about["config"]) == set(METHODS)
+    for method, config in about["config"].items():
+        assert config == pytest.approx(dataclasses.asdict(recipe(Cell(name, method))))
+
+
+def test_every_number_is_a_share_and_private_training_clipped_something(committed):
+    _, table, _ = committed
+    for column in ("accuracy", "accuracy_rare", "slot_f1"):
+        assert table[column].between(0, 1).all(), column
+    private = table[table["method"] != "sgd"]
+    assert private["clipped"].between(0.01, 1).all()
+    assert (table["seconds"] > 0).all()
+
+
+def test_no_training_spent_more_than_its_budget_or_much_less(committed):
+    _, table, _ = committed
+    finite = table[table["epsilon"] != math.inf]
+    assert (finite["epsilon_spent"] <= finite["epsilon"]).all()
+    assert (finite["epsilon_spent"] >= 0.97 * finite["epsilon"]).all()
+    free = table[table["epsilon"] == math.inf]
+    assert (free["epsilon_spent"] == math.inf).all()
+    assert (free["noise_multiplier"] == 0).all()
+
+
+def test_the_noise_used_gives_the_epsilon_stated(committed):
+    name, table, _ = committed
+    config, examples = recipe(Cell(name)), TRAINING_UTTERANCES[name]
+    noises = table[table["epsilon"] != math.inf].groupby(["method", "epsilon"])[["noise_multiplier", "epsilon_spent"]]
+    for (method, target), rows in noises:
+        assert rows.nunique().tolist() == [1, 1]  # neither K nor the seed moves ε
+        sigma, spent = rows.iloc[0]
+        again = epsilon(
+            noise_multiplier=sigma,
+            sample_rate=config.batch_size / examples,
+            steps=config.epochs * round(examples / config.batch_size),
+            delta=config.delta,
+            sensitivity=DELTA[method],
+        )
+        assert again == pytest.approx(spent, abs=1e-3), (method, target)
+
+
+def test_privacy_costs_accuracy(committed):
+    _, table, _ = committed
+    usual = table[table["micro_batches"].isin((0, K))]
+    means = usual.groupby(["method", "epsilon"])["accuracy"].mean()
+    for method in ("dp-sgd", "edp-sgd"):
+        assert means[method, 1.0] < means["sgd", math.inf]
+        assert means[method, 1.0] < means[method, math.inf]
+
+
+def test_the_answers_kept_are_intents_of_the_corpus():
+    corpus = load("assistant")
+    table, about = read_results(COMMITTED / result_name("assistant"))
+    assert about["data_hash"] == fingerprint(corpus)  # the table is about the corpus that is generated today
+    assert set(table["answers"].str.split("|").map(len)) == {len(shown(corpus))}
+    assert set(table["answers"].str.split("|").explode()) <= set(corpus["train"].unique("intent"))
