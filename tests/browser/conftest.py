@@ -1,0 +1,201 @@
+"""JupyterLab as `make lab` starts it, in a headless browser, on a copy of the notebooks without their outputs."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 1000  # playwright counts in milliseconds
+FLAGS = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
+SETTINGS = {
+    # Every cell is in the page, whether it is on the screen or not.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    # The question whether to fetch news would lie over the page.
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+LAB = pytest.StashKey()
+
+expect.set_options(timeout=60 * SECONDS)
+
+
+class Notebook:
+    """One notebook in its own browser page."""
+
+    def __init__(self, page, cells, started):
+        self.page, self.cells, self._started = page, cells, started
+        self.complaints = []  # what the page's own scripts threw or logged as an error
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._logged)
+
+    def run_all(self):
+        """Give the menu's command. It is lost when it comes right after loading, so it is given until it is heard."""
+        heard = self.page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]")).first
+        for _ in range(10):
+            self.page.get_by_role("menuitem", name="Run", exact=True).click()
+            self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            with contextlib.suppress(Error):
+                heard.wait_for(timeout=8 * SECONDS)
+                return
+        raise AssertionError("JupyterLab did not hear Run All Cells in ten attempts.")
+
+    def wait_for_the_end(self, seconds):
+        """Wait until the last cell has its number, and no cell waits for its own."""
+        prompts = self.page.locator(".jp-CodeCell .jp-InputPrompt")
+        expect(prompts.filter(has_text=f"[{self.cells}]:")).to_have_count(1, timeout=seconds * SECONDS)
+        expect(prompts.filter(has_text="[*]")).to_have_count(0)
+
+    def troubles(self):
+        """What a reader would see of a cell or a widget that failed; everything on stderr counts."""
+        failed = self.page.locator(
+            '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"],'
+            '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
+        )
+        unshown = self.page.get_by_text(re.compile("Error displaying widget|Loading widget"))
+        return [*failed.all_inner_texts(), *unshown.all_inner_texts()]
+
+    def panel(self, title, view=0):
+        """The panel of this title; a cell that moves it shows it in one more view."""
+        return self.panels(title).nth(view)
+
+    def panels(self, title):
+        return self.page.locator(".trustlab-panel", has=self.page.get_by_text(title, exact=True))
+
+    def question(self):
+        """The first question to predict."""
+        return self.page.locator(".trustlab-panel", has=self.page.get_by_role("button", name="Commit")).first
+
+    def seconds_since_server_start(self):
+        return time.monotonic() - self._started
+
+    def _logged(self, message):
+        # A resource that is missing or out of reach is the server's or the network's affair.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+
+class Lab:
+    """A JupyterLab server with its files in `folder`, and a browser beside it."""
+
+    def __init__(self, folder):
+        self.folder, self.root, self.shots = folder, folder / "root", folder / "screenshots"
+        self.notebooks = []
+        self.shots.mkdir()
+        shutil.copytree(ROOT / "notebooks", self.root / "notebooks", ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        shutil.copy(ROOT / "GLOSSARY.md", self.root)
+        for name, settings in SETTINGS.items():
+            path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(settings))
+
+    @contextlib.contextmanager
+    def serving(self):
+        """Start the server; stop it, and with it the kernels, whatever happens."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        options = ["--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+        options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={self.root}"]
+        options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        # Nothing of the user's: no settings, and no kernel of another environment under the same name.
+        own = {f"JUPYTER_{name.upper()}_DIR": str(self.folder / name) for name in ("config", "data", "runtime")}
+        own |= {f"JUPYTERLAB_{name.upper()}_DIR": str(self.folder / name) for name in ("settings", "workspaces")}
+        env = {name: value for name, value in os.environ.items() if name != "JUPYTER_PATH"} | own
+        self.started = time.monotonic()
+        with open(self.folder / "server.log", "wb") as log:
+            command = [sys.executable, "-m", "jupyterlab", *options]
+            self.server = subprocess.Popen(command, env=env, cwd=self.root, stdout=log, stderr=subprocess.STDOUT)
+            try:
+                self._wait_for_server()
+                yield self
+            finally:
+                self.server.terminate()
+                try:
+                    self.server.wait(30)
+                except subprocess.TimeoutExpired:
+                    self.server.kill()
+                    self.server.wait()
+
+    def _wait_for_server(self, seconds=120):
+        ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+        while time.monotonic() < self.started + seconds:
+            assert self.server.poll() is None, f"JupyterLab ended at once:\n{self.log_tail()}"
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                ask(f"{self.url}/api", timeout=5).close()
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"JupyterLab did not answer within {seconds} s:\n{self.log_tail()}")
+
+    def open(self, name):
+        """Open a notebook in a page of its own."""
+        path = self.root / "notebooks" / f"{name}.ipynb"
+        content = json.loads(path.read_text())
+        code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+        for cell in code:
+            cell.update(outputs=[], execution_count=None)  # a number in the page is one of this run
+        path.write_text(json.dumps(content))
+        page = self.context.new_page()
+        notebook = Notebook(page, len(code), self.started)
+        self.notebooks.append(notebook)
+        page.goto(f"{self.url}/lab/workspaces/{name}/tree/notebooks/{path.name}")
+        expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(content["cells"]))
+        return notebook
+
+    def picture(self, locator, name):
+        """Save what the reader sees of `locator`, also where TRUSTLAB_SCREENSHOTS says."""
+        locator.scroll_into_view_if_needed()
+        path = self.shots / f"{name}.png"
+        locator.screenshot(path=path)
+        if elsewhere := os.environ.get("TRUSTLAB_SCREENSHOTS"):
+            Path(elsewhere).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, elsewhere)
+        return path
+
+    def log_tail(self, lines=40):
+        return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-lines:])
+
+
+@pytest.fixture(scope="module")
+def lab(request, chromium, tmp_path_factory):
+    """A server and a browser for the tests of one module."""
+    with Lab(tmp_path_factory.mktemp("lab")).serving() as lab, sync_playwright() as playwright:
+        flags = [f"--{flag}" for flag in f"{FLAGS} disable-sync".split()]
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        lab.context = browser.new_context(viewport={"width": 1280, "height": 1400})
+        lab.context.set_default_timeout(60 * SECONDS)
+        request.config.stash[LAB] = lab
+        try:
+            yield lab
+        finally:
+            del request.config.stash[LAB]
+            browser.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show with a failure what the server said last and what each page showed."""
+    report = yield
+    lab = item.config.stash.get(LAB, None)
+    if report.failed and lab is not None:
+        shots = []
+        for i, notebook in enumerate(lab.notebooks):
+            path = lab.shots / f"{item.name}-{call.when}-failed-{i}.png"
+            with contextlib.suppress(Error):
+                notebook.page.bring_to_front()  # a page in the background paints nothing
+                notebook.page.screenshot(path=path, timeout=10 * SECONDS)
+                shots.append(str(path))
+        report.sections.append(("The pages when it failed", "\n".join(shots)))
+        report.sections.append(("The end of JupyterLab's log", lab.log_tail()))
+    return report

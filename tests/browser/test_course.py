@@ -1,0 +1,217 @@
+"""A reader's hands on notebooks 00 and 11: run all cells, move sliders, train, stop, predict, ask for a hint."""
+
+import base64
+import io
+import json
+import re
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+FIRST = "How much privacy can this assistant afford?"
+TOY = "Clip, then add noise: can you tell whether Anna took part?"
+BUDGET = "What does a privacy budget cost?"
+
+
+@pytest.fixture(scope="module")
+def start(lab, record_testsuite_property):
+    """Notebook 00 after Run All Cells."""
+    notebook = lab.open("00_start_here")
+    notebook.run_all()
+    expect(notebook.panel(FIRST).locator("img")).to_be_visible(timeout=120_000)
+    seconds = round(notebook.seconds_since_server_start(), 1)
+    record_testsuite_property("seconds from server start to the first picture", seconds)
+    notebook.wait_for_the_end(180)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def comparison(lab):
+    """Notebook 11 after Run All Cells."""
+    notebook = lab.open("11_dp_sgd_vs_edp_sgd")
+    notebook.run_all()
+    notebook.wait_for_the_end(300)
+    return notebook
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(lab):
+    """The page's own scripts threw nothing and logged no error during the test."""
+    yield
+    complaints = [complaint for notebook in lab.notebooks for complaint in notebook.complaints]
+    for notebook in lab.notebooks:
+        notebook.complaints.clear()
+    assert complaints == []
+
+
+def says(panel):
+    return panel.locator(".trustlab-verdict").inner_text()
+
+
+def shows(panel):
+    return panel.locator("img").get_attribute("src")
+
+
+def provenance(panel):
+    return panel.locator(".trustlab-source").first
+
+
+def has_a_picture(panel):
+    """Whether picture and verdict are there, and the browser could decode the picture."""
+    expect(panel.locator("img")).to_be_visible()
+    expect(panel.locator(".trustlab-verdict")).to_be_visible()
+    return panel.locator("img").evaluate("image => image.complete && image.naturalWidth > 0")
+
+
+def moves(panel, slider, key):
+    """Press `key` on the panel's slider of that number: readout, verdict and picture must change."""
+    handle, readout = panel.get_by_role("slider").nth(slider), panel.locator(".widget-readout").nth(slider)
+    verdict, picture, value = says(panel), shows(panel), readout.inner_text()
+    handle.focus()
+    handle.press(key)
+    expect(readout).not_to_have_text(value)
+    expect(panel.locator(".trustlab-verdict")).not_to_have_text(verdict)
+    expect(panel.locator("img")).not_to_have_attribute("src", picture)
+
+
+def black(panel):
+    """How many black pixels the picture has: the reader's own points are the only ones that come and go."""
+    data = base64.b64decode(shows(panel).partition("base64,")[2])
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    return int((pixels.max(axis=2) < 30).sum())
+
+
+def test_00_runs_and_shows_its_panel(lab, start):
+    assert start.troubles() == []
+    expect(start.panels(FIRST)).to_have_count(2)
+    for view in range(2):
+        assert has_a_picture(start.panel(FIRST, view))
+        lab.picture(start.panel(FIRST, view), f"00-first-{view}")
+
+
+def test_00_moves_with_the_keyboard(lab, start):
+    panel = start.panel(FIRST)
+    moves(panel, 0, "ArrowRight")
+    verdict = says(panel)
+    moves(panel, 0, "ArrowLeft")
+    moves(panel, 0, "ArrowRight")
+    assert says(panel) == verdict
+    expect(start.panel(FIRST, 1).locator(".trustlab-verdict")).to_have_text(verdict)  # one panel, seen twice
+    panel.get_by_role("button", name="eDP-SGD", exact=True).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("eDP-SGD at ε")
+    panel.get_by_role("button", name="Show numbers").click()
+    expect(panel.locator(".trustlab-numbers table")).to_be_visible()
+    panel.get_by_text("About the controls").click()
+    lab.picture(panel, "00-moved")
+    panel.get_by_role("button", name="Hide numbers").click()
+    expect(panel.locator(".trustlab-numbers table")).to_be_hidden()
+
+
+def test_00_explains_after_a_prediction(lab, start):
+    question = start.question()
+    commit, told = question.get_by_role("button", name="Commit"), question.locator(".trustlab-verdict")
+    expect(commit).to_be_disabled()
+    expect(told).to_have_count(0)
+    question.get_by_role("radio").nth(1).check()
+    commit.click()
+    expect(told).to_contain_text(re.compile(r"^Yes\. \w+"))
+    expect(commit).to_be_disabled()
+    lab.picture(question, "00-prediction")
+
+
+def test_11_runs_and_shows_its_panels(lab, comparison):
+    assert comparison.troubles() == []
+    for name, title in {"toy": TOY, "budget": BUDGET}.items():
+        expect(comparison.panels(title)).to_have_count(2)
+        for view in range(2):
+            assert has_a_picture(comparison.panel(title, view))
+            lab.picture(comparison.panel(title, view), f"11-{name}-{view}")
+
+
+def test_11_toy_moves_with_the_keyboard(lab, comparison):
+    panel = comparison.panel(TOY)
+    for slider, key in enumerate(("ArrowRight", "ArrowRight", "ArrowLeft")):  # C, σ, the length of Anna's gradient
+        moves(panel, slider, key)
+    lab.picture(panel, "11-toy-moved")
+
+
+def test_11_budget_moves_with_the_keyboard(lab, comparison):
+    panel = comparison.panel(BUDGET)
+    moves(panel, 0, "ArrowLeft")
+    lab.picture(panel, "11-budget-moved")
+
+
+def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
+    panel = comparison.panel(BUDGET)
+    train = panel.get_by_role("button", name=re.compile("^Train"))
+    stop, reset = (panel.get_by_role("button", name=name, exact=True) for name in ("Stop", "Reset"))
+    verdict, handle = panel.locator(".trustlab-verdict"), panel.locator(".widget-slider .noUi-target")
+    reset.click()
+    expect(verdict).to_have_text(re.compile(r"^DP-SGD at ε = 8 "))
+    expect(stop).to_be_disabled()
+    saved, blackness = says(panel), black(panel)
+
+    train.click()
+    expect(verdict).to_contain_text(re.compile(r"^After [\d.]+ of \d+ epochs"), timeout=180_000)
+    expect(provenance(panel)).to_contain_text("yours, live")
+    expect(train).to_be_disabled()
+    expect(handle).to_have_attribute("disabled", "true")
+    lab.picture(panel, "11-training")
+    stop.click()
+    expect(provenance(panel)).to_have_text(re.compile(r"^yours, stopped after \d+ steps? · "), timeout=120_000)
+
+    reached = r"After [\d.]+ of \d+ epochs: intent accuracy \d+% on the validation split, ε = [\d.]+ spent\."
+    assert re.fullmatch(reached, says(panel))
+    assert black(panel) > blackness + 100  # diamonds at what was reached, and one in the legend
+    expect(train).to_be_enabled()
+    expect(stop).to_be_disabled()
+    expect(handle).not_to_have_attribute("disabled", "true")
+    panel.get_by_role("button", name="Show numbers").click()
+    expect(panel.locator(".trustlab-numbers")).to_contain_text("Yours")
+    lab.picture(panel, "11-stopped")
+    panel.get_by_role("button", name="Hide numbers").click()
+
+    reset.click()
+    expect(verdict).to_have_text(saved)
+    expect(provenance(panel)).to_contain_text(re.compile("^saved"))
+    assert black(panel) == blackness
+    lab.picture(panel, "11-reset")
+
+
+def test_11_corrects_a_wrong_prediction_and_gives_hints(lab, comparison):
+    question = comparison.question()
+    question.get_by_role("radio").nth(0).check()
+    question.get_by_role("button", name="Commit").click()
+    expect(question.locator(".trustlab-verdict")).to_contain_text("Not this time: you chose “")
+    lab.picture(question, "11-prediction")
+    first = comparison.page.get_by_role("button", name=re.compile(r"^Hint 1 of \d"))
+    cell = comparison.page.locator(".jp-OutputArea-output", has=first).first.element_handle()
+    button = cell.query_selector("button")
+    button.click()
+    told = "([cell, button]) => cell.innerText.includes('Hint 1. ') && button.innerText.startsWith('Hint 2 of ')"
+    comparison.page.wait_for_function(told, arg=[cell, button])
+
+
+def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):
+    lost = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": "none"}}
+    sources = [
+        "import sys; print('a warning', file=sys.stderr)",
+        f"from IPython.display import display; display({json.dumps(lost)}, raw=True)",
+        "1 / 0",
+    ]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    nbformat.write(notebook, lab.root / "notebooks" / "broken.ipynb")
+    broken = lab.open("broken")
+    broken.run_all()
+    broken.wait_for_the_end(60)
+    told = "\n".join(broken.troubles())
+    for trouble in ("a warning", "ZeroDivisionError", "widget"):
+        assert trouble in told
+    broken.complaints.clear()
