@@ -11,6 +11,7 @@ from trustlab.intervals import Interval, mean_interval
 from trustlab.lab.display import Display, inline, number, plain, table_text
 
 HOLDS, FAILS = "holds", "does not hold"
+NARROW = "text-align:left;white-space:nowrap"  # a number and its outcome stay on one line
 
 
 class Claims(Display):
@@ -82,5 +83,7 @@ def _html(rows: Sequence[Mapping[str, str]]) -> str:
         sign, colour = ("✓", "#009E73") if row["outcome"] == HOLDS else ("✗", "#D55E00")
         mark = f'<strong style="color:{colour}">{sign}</strong> {html.escape(row["outcome"])}'
         cells = [inline(row["claim"]), html.escape(row["measured"]), mark]
-        body.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
+        looks = ("text-align:left", NARROW, NARROW)
+        columns = (f'<td style="{look}">{cell}</td>' for look, cell in zip(looks, cells, strict=True))
+        body.append(f"<tr>{''.join(columns)}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"

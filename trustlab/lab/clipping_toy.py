@@ -103,7 +103,7 @@ class ClippingDrawing(Drawing):
         left, right = self.figure.subplots(1, 2)
         for axes, title, reach in (
             (left, "One gradient per example", 3.4),
-            (right, "What is released: the noisy sum", 6.8),
+            (right, "What is released: the noisy sum", 5.4),
         ):
             clean(axes)
             axes.grid(axis="both", color="#e8e8e8", linewidth=0.8)

@@ -13,6 +13,7 @@ STYLE = """<style>
 .trustlab-panel img { max-width: 100%; height: auto; background: white; border-radius: 4px;
   border: 1px solid var(--jp-border-color3, #eee); box-sizing: border-box; display: block; }
 .trustlab-verdict { font-size: 15px; max-width: 720px; }
+.trustlab-panel .widget-toggle-buttons { display: flex; align-items: center; gap: 8px; width: auto; }
 .trustlab-source, .trustlab-about { font-size: 12.5px; color: var(--jp-ui-font-color2, #555); }
 .trustlab-error { font-size: 14px; max-width: 720px; padding: 8px 12px; border-left: 4px solid #D55E00;
   background: var(--jp-layout-color2, #f3f3f3); }

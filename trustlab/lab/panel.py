@@ -188,7 +188,7 @@ class Panel:
             self._show_error(error)
             raise
         self._show(lambda: live(config, []).as_own("running", 0))
-        self._view.show_progress([], "starting")
+        self._view.show_progress([], "starting …")
         self._view.set_running(True)
         self._job = job  # before its thread asks whose job it is
         job.start()
@@ -196,7 +196,8 @@ class Panel:
 
     def stop(self) -> Panel:
         """Ask a running training to stop after its current step; what it reached stays shown."""
-        if self._job is not None:
+        if self._job is not None and self._job.running:
+            self._view.show_stopping()
             self._job.stop()
         return self
 

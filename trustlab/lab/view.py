@@ -79,6 +79,11 @@ class View:
         self._status.value = message_html("source", " · ".join([status, *fields[:FIELDS_IN_PROGRESS]]))
         self._work.layout.display = "flex"
 
+    def show_stopping(self) -> None:
+        """Say at once that a stop was heard: the step in progress still ends."""
+        self.buttons["Stop"].disabled = True
+        self._status.value = message_html("source", "stopping after this step …")
+
     def hide_progress(self) -> None:
         """Take bar and status away: what is shown is a saved answer."""
         self._work.layout.display = "none"

@@ -80,8 +80,8 @@ def train(model: nn.Module, data: Mapping[str, Examples], config: TrainConfig) -
     Yields
     ------
     dict
-        ``step``, ``epoch`` (expected passes so far), ``loss``, ``accuracy``, ``slot_f1`` (on validation), ``seconds``
-        (of training, evaluation left out), ``epsilon`` (spent so far; ``inf`` without noise), ``noise_multiplier``
+        ``step``, ``epoch`` (expected passes so far), ``epsilon`` (spent so far; ``inf`` without noise), ``loss``,
+        ``accuracy``, ``slot_f1`` (on validation), ``seconds`` (of training, evaluation left out), ``noise_multiplier``
         (σ of this step), ``clipped`` (share of units clipped since the last row: not covered by ε), ``progress``.
 
     Raises
@@ -134,9 +134,9 @@ def _run(
         yield {
             "step": step,
             "epoch": step / steps_per_epoch,
+            "epsilon": _spent(config, taken, sample_rate),
             **evaluate(model, data["validation"]),
             "seconds": seconds,
-            "epsilon": _spent(config, taken, sample_rate),
             "noise_multiplier": sigma,
             "clipped": _mean(clipped),
             "progress": step / steps,
