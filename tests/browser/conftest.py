@@ -65,9 +65,9 @@ class Notebook:
         unshown = self.page.get_by_text(re.compile("Error displaying widget|Loading widget"))
         return [*failed.all_inner_texts(), *unshown.all_inner_texts()]
 
-    def panel(self, title, view=0):
-        """The panel of this title; a cell that moves it shows it in one more view."""
-        return self.panels(title).nth(view)
+    def panel(self, title):
+        """The panel of this title."""
+        return self.panels(title).first
 
     def panels(self, title):
         return self.page.locator(".trustlab-panel", has=self.page.get_by_text(title, exact=True))
