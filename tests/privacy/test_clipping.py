@@ -142,6 +142,50 @@ def test_every_example_is_in_exactly_one_micro_batch():
     assert sum(1 / size for size in sizes.tolist()) == pytest.approx(7, rel=1e-4)
 
 
+def dealt(count, micro_batches, generator):
+    """Return the micro-batches that `count` examples were dealt into, each a list of places in the batch."""
+    model, _ = linear(1)
+    groups = []
+
+    def loss(model, batch):
+        groups.append([int(place) for place in batch[:, 0]])
+        return model(batch).squeeze(-1)
+
+    batch = torch.arange(float(count))[:, None]
+    private_gradients(
+        model, loss, batch, method="micro-batch", clip_norm=1.0, micro_batches=micro_batches, generator=generator
+    )
+    return groups
+
+
+def test_each_example_throws_a_die_of_its_own():
+    """Neither order nor the number of the others decides where an example goes: the factor two rests on that."""
+    draws, count, micro_batches = 1500, 6, 2
+    generator = torch.Generator().manual_seed(5)
+    together = torch.zeros(count, count)
+    all_in_one = 0
+    for _ in range(draws):
+        groups = dealt(count, micro_batches, generator)
+        assert sorted(place for group in groups for place in group) == list(range(count))
+        all_in_one += len(groups) == 1
+        for group in groups:
+            together[torch.tensor(group)[:, None], torch.tensor(group)] += 1
+
+    def close(measured, expected):
+        return abs(measured / draws - expected) < 5 * math.sqrt(expected * (1 - expected) / draws)
+
+    # Cut in order, neighbours would nearly always be together; dealt in turn, never; shuffled into halves, 2 in 5.
+    assert all(close(together[i, j].item(), 1 / micro_batches) for i in range(count) for j in range(i))
+    assert close(all_in_one, micro_batches * micro_batches**-count)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_leaves_moves_nobody_else(seed):
+    whole, fewer = (dealt(count, 4, torch.Generator().manual_seed(seed)) for count in (12, 11))
+    # The last example throws last, so with the same seed everybody else's die falls as before.
+    assert [kept for group in whole if (kept := [place for place in group if place != 11])] == fewer
+
+
 @pytest.mark.parametrize("layerwise", ["equal", "dimension"])
 def test_layerwise_thresholds_hold_in_each_tensor_and_sum_to_the_whole(layerwise):
     model = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 1))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trustlab.models import build, evaluate
-from trustlab.privacy import TrainConfig, epsilon, train
+from trustlab.privacy import TrainConfig, epsilon, train, training
 
 METHODS = ["sgd", "dp-sgd", "edp-sgd", "opacus"]
 
@@ -74,6 +74,79 @@ def test_what_a_row_says_is_spent_is_what_the_accountant_says(vocabulary, data):
 def test_edp_sgd_needs_twice_the_noise_of_dp_sgd_for_the_same_promise(vocabulary, data):
     first = {m: next(train(build("bilstm", vocabulary), data, config(m)))["noise_multiplier"] for m in METHODS[1:3]}
     assert first["edp-sgd"] == pytest.approx(2 * first["dp-sgd"], rel=2e-3)
+
+
+class Dealer:
+    """Training examples of which only the places drawn are kept: every batch that is handed out is empty."""
+
+    def __init__(self, examples, count):
+        self.empty, self.count, self.drawn = examples[:0], count, []
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        self.drawn.append(torch.zeros(self.count).index_fill_(0, index, 1.0))
+        assert len(index.unique()) == len(index)
+        return self.empty
+
+
+def test_batches_are_poisson_samples(vocabulary, data):
+    """What the accountant assumes: each example enters each batch by a throw of its own."""
+    dealer, q = Dealer(data["train"], 50), 0.2
+    options = config("sgd", batch_size=10, epochs=200, evaluate_every=1000)
+    list(train(build("bilstm", vocabulary), {**data, "train": dealer}, options))
+    drawn = torch.stack(dealer.drawn)  # [steps, N], 1 where an example is in the batch
+    steps, examples = drawn.shape
+    assert (steps, examples) == (1000, 50)
+
+    def close(share, expected, throws):
+        return (share - expected).abs().max().item() < 5 * math.sqrt(expected * (1 - expected) / throws)
+
+    assert close(drawn.mean(0), q, steps)  # every example alike
+    assert close((drawn[:, 1:] * drawn[:, :-1]).mean(), q**2, steps * 49)  # whatever its neighbours do
+    assert close((drawn[1:] * drawn[:-1]).mean(), q**2, 999 * examples)  # and whatever the step before did
+    sizes = drawn.sum(1)  # binomial: a batch of fixed size would vary by nothing
+    assert sizes.mean().item() == pytest.approx(10, abs=5 * math.sqrt(8 / steps))
+    assert sizes.var().item() == pytest.approx(50 * q * (1 - q), rel=5 * math.sqrt(2 / steps))
+
+
+@pytest.mark.parametrize("method", METHODS[1:])
+def test_an_empty_batch_releases_fresh_noise_of_the_declared_size_on_every_weight(
+    method, vocabulary, data, monkeypatch
+):
+    released, gradients = [], training._gradients
+
+    def watched(model, options):
+        step = gradients(model, options)
+
+        def take(batch, **noise):
+            norms = step(batch, **noise)
+            released.append([parameter.grad.flatten().clone() for parameter in model.parameters()])
+            return norms
+
+        return take
+
+    monkeypatch.setattr(training, "_gradients", watched)
+    options = config(method, clip_norm=0.5, epochs=1)
+    rows = list(train(build("bilstm", vocabulary), {**data, "train": Dealer(data["train"], 200)}, options))
+    # Divided by a number that no batch decides: the expected batch size, or K.
+    expected = rows[0]["noise_multiplier"] * 0.5 / (5 if method == "edp-sgd" else 20)
+    assert len(released) == 10
+    for step in released:
+        for part in step:
+            assert part.ne(0).all()
+            assert (part**2).mean().item() == pytest.approx(expected**2, rel=6 * math.sqrt(2 / len(part)))
+    first, second = (torch.cat(step) for step in released[:2])
+    assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1].item()) < 5 / math.sqrt(len(first))
+
+
+@pytest.mark.parametrize(("examples", "steps"), [(200, 10), (196, 10), (204, 10), (211, 11)])
+def test_an_epoch_is_n_over_batch_size_rounded(examples, steps, vocabulary, data):
+    dealer = Dealer(data["train"], examples)
+    rows = list(train(build("bilstm", vocabulary), {**data, "train": dealer}, config("sgd")))
+    assert [row["step"] for row in rows] == [steps, 2 * steps]
+    assert len(dealer.drawn) == 2 * steps
 
 
 def test_closing_the_generator_keeps_what_was_learned(vocabulary, data):
