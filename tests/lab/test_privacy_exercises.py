@@ -1,0 +1,63 @@
+import math
+
+import pytest
+
+from trustlab.lab.privacy_exercises import (
+    first_sigma_of_decaying_noise,
+    nearly_the_worst_case,
+    noise_on_the_mean,
+    share_spent,
+)
+from trustlab.privacy import decayed, epsilon
+
+
+def clipped_mean(gradients):
+    mean = sum(gradients) / len(gradients)
+    return mean * min(1, 1 / abs(mean))
+
+
+UNANSWERED = [
+    share_spent(..., spent=5.0, budget=8.0),
+    noise_on_the_mean(...),
+    nearly_the_worst_case(..., clipped_mean),
+    first_sigma_of_decaying_noise(...),
+]
+
+
+@pytest.mark.parametrize("shown", UNANSWERED)
+def test_an_unanswered_exercise_says_so(shown):
+    assert str(shown).startswith("… Not answered yet")
+
+
+def test_right_answers_are_right():
+    assert str(share_spent(62.5, spent=5.0, budget=8.0)).startswith("✓")
+    assert str(noise_on_the_mean(0.8 * 0.5 / 200)).startswith("✓")
+    assert str(nearly_the_worst_case([-1.0, -1.0, 10.0], clipped_mean)).startswith("✓")
+
+
+def test_the_right_sigma_spends_the_budget_and_a_tenth_less_does_not():
+    def spent(sigma):
+        schedule = decayed(sigma, decay=0.8, steps=155, steps_per_epoch=31)
+        run = dict(sample_rate=0.032, delta=1e-5, sensitivity=2.0, accountant="rdp")
+        return epsilon(noise_multiplier=schedule, **run)
+
+    # Found here by halving, without the function that the exercise is about.
+    low, high = 1.0, 20.0
+    for _ in range(40):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if spent(middle) <= 4 else (middle, high)
+    assert str(first_sigma_of_decaying_noise(high)).startswith("✓")
+    assert str(first_sigma_of_decaying_noise(0.9 * high)).startswith("✗")
+
+
+@pytest.mark.parametrize(
+    ("gradients", "slip"),
+    [
+        ([-1.0, 10.0], "at least three"),
+        ([-1.0, -1.0, 1000.0], "no gradient longer than 10"),
+        ([-1.0, -1.0, 2.0], "They move it by 1.00"),
+        ([1.0, 1.0, 1.0], "They move it by 0.00"),
+    ],
+)
+def test_each_way_to_miss_the_worst_case_is_named(gradients, slip):
+    assert slip in str(nearly_the_worst_case(gradients, clipped_mean))
