@@ -13,7 +13,7 @@ from trustlab.privacy import decayed, epsilon
 
 def clipped_mean(gradients):
     mean = sum(gradients) / len(gradients)
-    return mean * min(1, 1 / abs(mean))
+    return max(-1.0, min(1.0, mean))
 
 
 UNANSWERED = [
