@@ -97,6 +97,7 @@ def edited(row, **cells):
         corpus().rename_column("slots", "s").rename_column("tokens", "slots").rename_column("s", "tokens"),
         datasets.DatasetDict({"train": corpus()["train"]}),
         datasets.DatasetDict({"train": corpus()["train"], "validation": corpus()["test"]}),
+        datasets.DatasetDict({"train": corpus()["train"], "dev": corpus()["test"]}),  # the same order of splits
     ],
 )
 def test_any_other_content_is_another_fingerprint(other):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import datasets
 import pytest
+import torch
 
 from trustlab.data import assistant, fingerprint, load
-from trustlab.models import entity_f1, predict
+from trustlab.models import build, entity_f1, evaluate, predict
 from trustlab.privacy import SENSITIVITY, comparison, epsilon
 from trustlab.privacy.comparison import (
     EPSILONS,
@@ -59,18 +60,8 @@ def made_up(train, test=()):
 # One training
 
 
-@pytest.fixture(scope="module")
-def trained(corpus):
-    """One cell, trained: its row, and the model that the row is about."""
-    with pytest.MonkeyPatch.context() as patch:
-        models, build = [], comparison.build
-        patch.setattr(comparison, "build", lambda *a, **k: models.append(build(*a, **k)) or models[-1])
-        (row,) = run(Cell("assistant", "edp-sgd", 8.0, seed=1), corpus)
-    return row, models[0]
-
-
-def test_a_row_has_the_documented_fields(trained):
-    row, _ = trained
+def test_a_row_has_the_documented_fields(corpus):
+    (row,) = run(Cell("assistant", "edp-sgd", 8.0, seed=1), corpus)
     documented = re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1])
     assert set(row) == set(documented)
     assert {
@@ -85,11 +76,15 @@ def test_a_row_has_the_documented_fields(trained):
     assert row["noise_multiplier"] > 0 and row["seconds"] > 0 and 0 <= row["clipped"] <= 1
 
 
-def test_a_row_measures_its_model_on_the_test_split(trained, corpus):
-    row, model = trained
+def test_a_row_measures_its_model_on_the_test_split(corpus, monkeypatch):
+    models = []
+    monkeypatch.setattr(comparison, "build", lambda *a, **k: models.append(build(*a, **k)) or models[-1])
+    quick = dict(batch_size=32, epochs=6)
+    monkeypatch.setattr(comparison, "recipe", lambda cell: dataclasses.replace(recipe(cell), **quick))
+    (row,) = run(Cell("assistant", "sgd"), corpus)
     _, data = prepare(corpus)
     test = corpus["test"]
-    intents, tags = predict(model, data["test"])
+    intents, tags = predict(models[0], data["test"])
     right = [guess == true for guess, true in zip(intents, test["intent"], strict=True)]
     rare = rare_intents(corpus)
     of_rare = [is_right for is_right, true in zip(right, test["intent"], strict=True) if true in rare]
@@ -97,6 +92,27 @@ def test_a_row_measures_its_model_on_the_test_split(trained, corpus):
     assert row["accuracy_rare"] == pytest.approx(sum(of_rare) / len(of_rare))
     assert row["slot_f1"] == pytest.approx(entity_f1(test["slots"], tags))
     assert row["answers"].split("|") == [intents[i] for i in shown(corpus)]
+    # It has learned something, and another split or all intents alike would give other numbers.
+    elsewhere = evaluate(models[0], data["validation"])
+    assert len({row["accuracy"], row["accuracy_rare"], elsewhere["accuracy"]}) == 3
+    assert len({row["slot_f1"], elsewhere["slot_f1"], 0.0}) == 3
+
+
+def test_the_seed_decides_the_first_weights(corpus, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def stop(model, data, config):
+        raise Stopped(model)
+
+    monkeypatch.setattr(comparison, "train", stop)
+    vocabulary, _ = prepare(corpus)
+    for seed in (0, 3):
+        with pytest.raises(Stopped) as stopped:
+            next(run(Cell("assistant", "sgd", seed=seed), corpus))
+        (model,) = stopped.value.args
+        expected = build("bilstm", vocabulary, seed=seed).state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("method", METHODS)

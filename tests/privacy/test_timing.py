@@ -1,4 +1,5 @@
 import itertools
+import math
 import time
 from pathlib import Path
 
@@ -43,13 +44,11 @@ def test_methods_take_turns_and_the_first_round_is_not_counted(monkeypatch):
     assert ran == ["SGD", "loop"] * 4
     assert plain == {"method": "SGD", "seconds": 2.0, "times SGD": 1.0, "low": 1.0, "high": 1.0}
     assert (loop["method"], loop["seconds"]) == ("loop", 20.0)
-    # Each round is divided by the plain step of its own round: 10/1, 40/2, 20/4.
-    assert loop["times SGD"] == pytest.approx((10 + 20 + 5) / 3)
-    half = 4.302653 * 7.637626 / 3**0.5  # Student's t with 2 degrees of freedom, standard deviation of the three
-    assert (loop["low"], loop["high"]) == (
-        pytest.approx(loop["times SGD"] - half),
-        pytest.approx(loop["times SGD"] + half),
-    )
+    # Each round is divided by the plain step of its own round: 10/1, 40/2, 20/4; their geometric mean is 10, and the
+    # interval is Student's t with 2 degrees of freedom on the logarithm, whose standard deviation is log 2.
+    assert loop["times SGD"] == pytest.approx(10)
+    half = 4.302653 * math.log(2) / math.sqrt(3)
+    assert (loop["low"], loop["high"]) == (pytest.approx(10 * math.exp(-half)), pytest.approx(10 * math.exp(half)))
 
 
 def test_every_method_asked_for_is_timed(small):
@@ -94,5 +93,6 @@ def test_the_committed_times_cover_every_model_and_method():
     assert about["config"]["repetitions"] >= 3 and about["config"]["cores"] >= 1
     plain = table[table["method"] == "SGD"]
     assert (plain[["times SGD", "low", "high"]] == 1).all(axis=None)
+    assert (table["low"] > 0).all()
     assert (table["seconds"] > 0).all()
     assert ((table["low"] <= table["times SGD"]) & (table["times SGD"] <= table["high"])).all()
