@@ -12,10 +12,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustlab.privacy import comparison
 from trustlab.privacy.comparison import Cell
+from trustlab.provenance import code_version
 from trustlab.runs import RunStore, provenance, read_results, write_results
 
 if TYPE_CHECKING:
@@ -47,22 +49,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 def compute(cells: Sequence[Cell], name: str, *, workers: int | None = None) -> Iterator[dict[str, Any]]:
     """Yield the row of each cell as it is known: from the run store, else computed by one of `workers` processes."""
     workers = workers or os.cpu_count() or 1
+    code = code_version(_code())  # named once: an edit while the processes run must not claim their rows
     # Slowest first, so that no core ends with a long training alone.
     queue = sorted(cells, key=lambda cell: ("dp-sgd", "edp-sgd", "sgd").index(cell.method))
     # Fresh processes: torch's threads do not survive a fork.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_row, cell, name) for cell in queue]):
+        for done in as_completed([pool.submit(_row, cell, name, code) for cell in queue]):
             yield done.result()
 
 
 def compare(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return one sentence for each mean over seeds that misses the committed one by more than its tolerance."""
+    """Return one sentence for each mean over seeds that misses the committed one by more than its tolerance.
+
+    A committed cell that was not computed again is said too.
+    """
     import pandas
 
     committed = _means(read_results(comparison.result_name(name))[0], {row["seed"] for row in rows})
     fresh = _means(pandas.DataFrame(rows), {row["seed"] for row in rows})
     misses = []
     for cell, measured in fresh.iterrows():
+        if cell not in committed.index:
+            misses.append(
+                f"{name}, {_cell(*cell)}: expected it in data/results, which lacks it. Write the table again."
+            )
+            continue
         for column, tolerance in TOLERANCE.items():
             expected = committed.loc[cell, column]
             # inf - inf is no number: equal values agree, whatever they are.
@@ -71,10 +82,11 @@ def compare(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
                     f"{name}, {_cell(*cell)}: expected {column} {expected:.3f} ± {tolerance}, "
                     f"got {measured[column]:.3f}."
                 )
-    return misses
+    gone = [cell for cell in committed.index if cell not in fresh.index]
+    return misses + [f"{name}, {_cell(*cell)}: stands in data/results, and was not computed again." for cell in gone]
 
 
-def _row(cell: Cell, name: str) -> dict[str, Any]:
+def _row(cell: Cell, name: str, code: str) -> dict[str, Any]:
     """Compute one cell in this process, on one thread, or find it in the run store."""
     import torch
 
@@ -82,7 +94,6 @@ def _row(cell: Cell, name: str) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     corpus = load(name)
-    code = _code()
     found = RunStore().fetch(
         lambda: comparison.run(cell, corpus), config=cell, seeds=[cell.seed], data_hash=fingerprint(corpus), code=code
     )
@@ -91,10 +102,10 @@ def _row(cell: Cell, name: str) -> dict[str, Any]:
 
 def _code() -> list[Any]:
     """Return the modules whose sources decide a row: an edit to one of them makes every run a new one."""
-    from trustlab.models import evaluation, taggers, vocabulary
+    from trustlab.models import checkpoint, evaluation, taggers, vocabulary
     from trustlab.privacy import accounting, clipping, training
 
-    return [comparison, training, clipping, accounting, taggers, vocabulary, evaluation]
+    return [comparison, training, clipping, accounting, checkpoint, taggers, vocabulary, evaluation]
 
 
 def _write(name: str, rows: Sequence[dict[str, Any]]) -> str:
@@ -119,10 +130,11 @@ def _cell(method: str, epsilon: float, micro_batches: int) -> str:
 
 def _available() -> list[str]:
     """Return the corpora to recompute when none is named: real ones where ``TRUSTLAB_DATA`` says they are."""
-    if os.environ.get("TRUSTLAB_DATA"):
-        return list(CORPORA)
-    _say("Real corpora are left out: set TRUSTLAB_DATA to the folder that holds them, or name one with --data.")
-    return [EMBEDDED]
+    folder = os.environ.get("TRUSTLAB_DATA")
+    here = [name for name in CORPORA if name == EMBEDDED or (folder and (Path(folder) / name).is_dir())]
+    if left_out := sorted(set(CORPORA) - set(here)):
+        _say(f"Left out: {', '.join(left_out)}. Set TRUSTLAB_DATA to the folder that holds them, or use --data.")
+    return here
 
 
 def _with_progress(rows: Iterator[dict[str, Any]], count: int, name: str) -> Iterator[dict[str, Any]]:

@@ -54,7 +54,7 @@ def anna(length: float) -> np.ndarray:
 def clip(gradients: np.ndarray, clip_norm: float) -> np.ndarray:
     """Shorten each row of `gradients` [B, D] to at most `clip_norm`: g · min(1, C/‖g‖)."""
     norms = np.linalg.norm(gradients, axis=1, keepdims=True)
-    return gradients * np.minimum(1.0, clip_norm / norms)
+    return gradients * clip_norm / np.maximum(norms, clip_norm)
 
 
 def best_guess(shift: float, noise_std: float) -> float:
@@ -62,10 +62,12 @@ def best_guess(shift: float, noise_std: float) -> float:
 
     Examples
     --------
-    >>> round(best_guess(1.0, 1.0), 3), best_guess(1.0, 0.0)
-    (0.691, 1.0)
+    >>> round(best_guess(1.0, 1.0), 3), best_guess(1.0, 0.0), best_guess(0.0, 0.0)
+    (0.691, 1.0, 0.5)
     """
-    return float(norm.cdf(shift / (2 * noise_std))) if noise_std > 0 else 1.0
+    if noise_std == 0:
+        return 1.0 if shift > 0 else 0.5
+    return float(norm.cdf(shift / (2 * noise_std)))
 
 
 def answer(dials: ClippingDials) -> Answer:

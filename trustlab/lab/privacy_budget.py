@@ -113,7 +113,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "measure": [(label, measure) for measure, label in MEASURES.items() if measure != "accuracy_rare"],
         },
         train=functools.partial(_train, corpus=corpus, name=name),
-        live=functools.partial(_live, name=name),
+        live=functools.partial(_live, name=name, measured=min(MEASURED_LIVE, len(corpus["validation"]))),
         train_label=f"Train this point, about {_duration(table)}",
     )
 
@@ -125,7 +125,7 @@ def _train(dials: BudgetDials, *, corpus: datasets.DatasetDict, name: str) -> It
     """
     from trustlab.data import fingerprint
     from trustlab.models import build
-    from trustlab.privacy import train, training
+    from trustlab.privacy import accounting, clipping, train, training
 
     vocabulary, data = prepare(corpus)
     config = recipe(Cell(name, dials.method, dials.epsilon))
@@ -133,11 +133,11 @@ def _train(dials: BudgetDials, *, corpus: datasets.DatasetDict, name: str) -> It
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
     data = {"train": data["train"], "validation": data["validation"][:MEASURED_LIVE]}
     rows = train(build("bilstm", vocabulary), data, config)
-    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=training)
+    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=[training, clipping, accounting])
     yield from RunStore().record(rows, config=config, **about)
 
 
-def _live(dials: BudgetDials, rows: list[dict[str, Any]], *, name: str) -> Answer:
+def _live(dials: BudgetDials, rows: list[dict[str, Any]], *, name: str, measured: int) -> Answer:
     """Show the saved grid and, on it, how far the reader's own training has come at the ε it has spent."""
     base = answer(dials, name)
     if not rows:
@@ -146,7 +146,7 @@ def _live(dials: BudgetDials, rows: list[dict[str, Any]], *, name: str) -> Answe
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
     verdict = (
         f"After {last['epoch']:.1f} of 5 epochs: {MEASURES[dials.measure]} {last[dials.measure]:.0%} on "
-        f"{MEASURED_LIVE} validation utterances, {spent}."
+        f"{measured} validation utterances, {spent}."
     )
     points = [{"epsilon": row["epsilon"], "value": row[dials.measure], "epoch": row["epoch"]} for row in rows]
     return Answer(base.numbers, verdict, "seed 0", focus=base.focus, live=points)

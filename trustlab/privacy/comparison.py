@@ -111,7 +111,7 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         "seed": cell.seed,
         "micro_batches": cell.micro_batches if cell.method == "edp-sgd" else 0,
         "accuracy": measured["accuracy"],
-        "accuracy_rare": sum(of_rare) / len(of_rare),
+        "accuracy_rare": sum(of_rare) / len(of_rare) if of_rare else math.nan,
         "slot_f1": measured["slot_f1"],
         "epsilon_spent": last["epsilon"],
         "noise_multiplier": last["noise_multiplier"],
