@@ -11,7 +11,7 @@ from trustlab import reproduce
 from trustlab.data import assistant, fingerprint
 from trustlab.privacy import comparison
 from trustlab.privacy.comparison import Cell, grid, recipe, result_name
-from trustlab.runs import read_results, write_results
+from trustlab.runs import RunStore, read_results, write_results
 
 NAME = result_name("assistant")
 CELLS = grid("assistant", seeds=range(2))
@@ -108,6 +108,14 @@ def test_a_number_that_is_none_or_infinite_where_it_was_not_is_a_miss(method, ep
     assert f"expected {next(iter(add))}" in miss
 
 
+def test_a_cell_on_one_side_only_is_a_miss(results):
+    (gone,) = reproduce.compare("assistant", [row for row in ROWS if row["method"] != "sgd"])
+    assert gone == "assistant, sgd at ε = inf: stands in data/results, and was not computed again."
+    write_results(NAME, [row for row in ROWS if row["method"] != "sgd"], {"seeds": [0, 1]})
+    (lacking,) = reproduce.compare("assistant", ROWS)
+    assert "assistant, sgd at ε = inf: expected it in data/results, which lacks it." in lacking
+
+
 def test_fewer_seeds_are_compared_with_the_same_seeds(results):
     first = [row for row in ROWS if row["seed"] == 0]
     assert reproduce.compare("assistant", first) == []  # the mean over both would be 0.05 higher
@@ -157,27 +165,26 @@ def in_process(trained, monkeypatch):
 
 def test_a_row_is_computed_once_and_then_restored(trained):
     cell = Cell("assistant", "dp-sgd", 8.0, 1)
-    first = reproduce._row(cell, "assistant")
+    first = reproduce._row(cell, "assistant", "code")
     assert first == row_of(cell)
-    assert reproduce._row(cell, "assistant") == first
+    assert reproduce._row(cell, "assistant", "code") == first
     assert trained == [cell]
 
 
 @pytest.mark.parametrize("what", ["cell", "seed", "data", "code"])
 def test_whatever_decides_a_row_makes_it_a_new_one(what, trained, monkeypatch):
     cell = Cell("assistant", "edp-sgd", 8.0, 0)
-    reproduce._row(cell, "assistant")
+    reproduce._row(cell, "assistant", "code")
     if what == "data":
         other = assistant(100, seed=1)
         monkeypatch.setattr(trustlab.data, "load", lambda name: other)
         monkeypatch.setattr(comparison, "run", lambda cell, given: trained.append(cell) or iter([row_of(cell)]))
-    if what == "code":
-        monkeypatch.setattr(reproduce, "_code", lambda: "edited")
     reproduce._row(
         {"cell": Cell("assistant", "edp-sgd", 8.0, 0, 16), "seed": Cell("assistant", "edp-sgd", 8.0, 1)}.get(
             what, cell
         ),
         "assistant",
+        "edited" if what == "code" else "code",
     )
     assert len(trained) == 2
 
@@ -189,8 +196,8 @@ def test_a_training_that_failed_is_computed_again(trained, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(FloatingPointError):
         patch.setattr(comparison, "run", fails)
-        reproduce._row(Cell(), "assistant")
-    assert reproduce._row(Cell(), "assistant") == row_of(Cell())
+        reproduce._row(Cell(), "assistant", "code")
+    assert reproduce._row(Cell(), "assistant", "code") == row_of(Cell())
 
 
 def test_the_sources_that_decide_a_row_decide_its_key():
@@ -202,8 +209,16 @@ def test_the_sources_that_decide_a_row_decide_its_key():
         "privacy.accounting",
         "models.taggers",
         "models.vocabulary",
+        "models.checkpoint",
         "models.evaluation",
     }
+
+
+def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_process, trained, monkeypatch):
+    versions = iter(["at the start", "edited", "edited again"])
+    monkeypatch.setattr(reproduce, "code_version", lambda code: next(versions))
+    list(reproduce.compute(CELLS[:3], "assistant", workers=1))
+    assert {run.provenance["code_version"] for run in RunStore().runs()} == {"at the start"}
 
 
 def test_every_cell_is_computed_the_slowest_method_first(in_process, trained):
@@ -268,18 +283,21 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
 
 def test_stopped_and_called_again_it_goes_on_where_it_was(in_process, results, trained):
     for cell in CELLS[:5]:
-        reproduce._row(cell, "assistant")
+        reproduce._row(cell, "assistant", reproduce.code_version(reproduce._code()))
     assert reproduce.main(["--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
     assert len(trained) == len(CELLS)
     assert set(trained) == set(CELLS)
 
 
-def test_without_real_data_the_real_corpora_are_left_out_with_a_reason(in_process, results, monkeypatch, capsys):
-    monkeypatch.delenv("TRUSTLAB_DATA", raising=False)
+@pytest.mark.parametrize("folder", ["", "without snips"])
+def test_without_real_data_the_real_corpora_are_left_out_with_a_reason(
+    folder, in_process, results, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("TRUSTLAB_DATA", folder and str(tmp_path))
     monkeypatch.setattr(trustlab.data.fetching, "_download", lambda *_: pytest.fail("a download nobody asked for"))
     assert reproduce.main(["--seeds", "2"]) == 0
     said = capsys.readouterr().out
-    assert "Real corpora are left out: set TRUSTLAB_DATA" in said
+    assert "Left out: snips. Set TRUSTLAB_DATA" in said
     assert "assistant: every number agrees" in said
     assert "snips 1/" not in said
 

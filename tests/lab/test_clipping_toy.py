@@ -115,7 +115,6 @@ def test_redrawing_takes_less_than_100_ms(panel):
 vectors = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=10).map(np.array)
 
 
-@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 @given(gradients=vectors, clip_norm=st.floats(0.05, 10))
 def test_clip_is_its_definition(gradients, clip_norm):
     clipped = clip(gradients, clip_norm)

@@ -54,7 +54,7 @@ def anna(length: float) -> np.ndarray:
 def clip(gradients: np.ndarray, clip_norm: float) -> np.ndarray:
     """Shorten each row of `gradients` [B, D] to at most `clip_norm`: g · min(1, C/‖g‖)."""
     norms = np.linalg.norm(gradients, axis=1, keepdims=True)
-    return gradients * clip_norm / np.maximum(norms, clip_norm)
+    return gradients * (clip_norm / np.maximum(norms, clip_norm))
 
 
 def best_guess(shift: float, noise_std: float) -> float:
