@@ -3,7 +3,9 @@
 import argparse
 
 from benchmarks import private_step
+from trustlab.data import fingerprint, load
 from trustlab.lab.display import table
+from trustlab.privacy import clipping, timing
 from trustlab.runs import provenance, write_results
 
 
@@ -16,7 +18,8 @@ def main() -> None:
     rows = list(private_step.measure(arguments.repetitions))
     print(table(rows))
     if arguments.write:
-        about = provenance({"repetitions": arguments.repetitions, **private_step.MACHINE}, code=private_step)
+        config, code = {"repetitions": arguments.repetitions, **private_step.MACHINE}, [private_step, timing, clipping]
+        about = provenance(config, data_hash=fingerprint(load("assistant")), code=code)
         print("wrote", write_results("private_step_time", rows, about).name)
 
 

@@ -1,5 +1,6 @@
 import math
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -165,9 +166,8 @@ def in_process(trained, monkeypatch):
 
 def test_a_row_is_computed_once_and_then_restored(trained):
     cell = Cell("assistant", "dp-sgd", 8.0, 1)
-    first = reproduce._row(cell, "assistant", "code")
-    assert first == row_of(cell)
-    assert reproduce._row(cell, "assistant", "code") == first
+    assert reproduce._row(cell, "assistant", "code") == (row_of(cell), False)
+    assert reproduce._row(cell, "assistant", "code") == (row_of(cell), True)
     assert trained == [cell]
 
 
@@ -197,11 +197,11 @@ def test_a_training_that_failed_is_computed_again(trained, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(FloatingPointError):
         patch.setattr(comparison, "run", fails)
         reproduce._row(Cell(), "assistant", "code")
-    assert reproduce._row(Cell(), "assistant", "code") == row_of(Cell())
+    assert reproduce._row(Cell(), "assistant", "code") == (row_of(Cell()), False)
 
 
 def test_the_sources_that_decide_a_row_decide_its_key():
-    modules = {module.__name__.removeprefix("trustlab.") for module in reproduce._code()}
+    modules = {module.__name__.removeprefix("trustlab.") for module in reproduce._modules()}
     assert modules >= {
         "privacy.comparison",
         "privacy.training",
@@ -214,15 +214,22 @@ def test_the_sources_that_decide_a_row_decide_its_key():
     }
 
 
-def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_process, trained, monkeypatch):
-    versions = iter(["at the start", "edited", "edited again"])
-    monkeypatch.setattr(reproduce, "code_version", lambda code: next(versions))
-    list(reproduce.compute(CELLS[:3], "assistant", workers=1))
+def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_process, trained, results, monkeypatch):
+    names = iter(["at the start", "edited", "edited again"])
+    monkeypatch.setattr(reproduce, "_code", lambda: next(names))
+    reproduce.main(["--data", "assistant", "--seeds", "2", "--workers", "1", "--write"])
     assert {run.provenance["code_version"] for run in RunStore().runs()} == {"at the start"}
+    assert read_results(NAME)[1]["code_version"] == "at the start"
+
+
+def test_another_torch_is_another_code(monkeypatch):
+    here = reproduce._code()
+    monkeypatch.setattr(reproduce, "versions", lambda: {"torch": "99", "opacus": "1.6.0"})
+    assert reproduce._code() != here
 
 
 def test_every_cell_is_computed_the_slowest_method_first(in_process, trained):
-    rows = list(reproduce.compute(CELLS, "assistant", workers=1))
+    rows = [row for row, _ in reproduce.compute(CELLS, "assistant", code="code", workers=1)]
     assert sorted(rows, key=str) == sorted(ROWS, key=str)
     methods = [cell.method for cell in trained]
     assert methods == sorted(methods, key=["dp-sgd", "edp-sgd", "sgd"].index)
@@ -232,7 +239,7 @@ def test_every_cell_is_computed_the_slowest_method_first(in_process, trained):
 def test_a_failing_cell_is_not_left_out_of_the_table(in_process, trained, monkeypatch):
     monkeypatch.setattr(comparison, "run", lambda cell, corpus: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(reproduce.compute(CELLS[:2], "assistant", workers=1))
+        list(reproduce.compute(CELLS[:2], "assistant", code="code", workers=1))
 
 
 def test_what_a_fresh_process_is_given_can_be_sent_there():
@@ -276,14 +283,14 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
     assert about["status"] == "complete"
     assert about["data_hash"] == fingerprint(assistant(100))
     assert about["config"]["edp-sgd"]["micro_batches"] == recipe(Cell("assistant", "edp-sgd")).micro_batches
-    assert len(about["code_version"]) == 16
+    assert re.fullmatch(r"[0-9a-f]{16} torch \S+ opacus \S+", about["code_version"])
     assert capsys.readouterr().out.splitlines()[-1] == f"wrote {NAME}.csv"
     assert reproduce.main(["--data", "assistant", "--seeds", "2"]) == 0  # and agrees with itself
 
 
 def test_stopped_and_called_again_it_goes_on_where_it_was(in_process, results, trained):
     for cell in CELLS[:5]:
-        reproduce._row(cell, "assistant", reproduce.code_version(reproduce._code()))
+        reproduce._row(cell, "assistant", reproduce._code())
     assert reproduce.main(["--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
     assert len(trained) == len(CELLS)
     assert set(trained) == set(CELLS)

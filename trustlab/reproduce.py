@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.privacy import comparison
 from trustlab.privacy.comparison import Cell
-from trustlab.provenance import code_version
+from trustlab.provenance import code_version, versions
 from trustlab.runs import RunStore, provenance, read_results, write_results
 
 if TYPE_CHECKING:
@@ -34,11 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 1 when a fresh number misses the committed one."""
     arguments = _parser().parse_args(argv)
     failed = 0
+    code = _code()
     for name in [arguments.data] if arguments.data else _available():
         cells = comparison.grid(name, epsilons=CORPORA[name], seeds=range(arguments.seeds))
-        rows = list(_with_progress(compute(cells, name, workers=arguments.workers), len(cells), name))
+        computed = compute(cells, name, code=code, workers=arguments.workers)
+        rows = list(_with_progress(computed, len(cells), name))
         if arguments.write:
-            _say(f"wrote {_write(name, rows)}")
+            _say(f"wrote {_write(name, rows, code)}")
         else:
             misses = compare(name, rows)
             _say("\n".join(misses) or f"{name}: every number agrees with data/results")
@@ -46,10 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(failed > 0)
 
 
-def compute(cells: Sequence[Cell], name: str, *, workers: int | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the row of each cell as it is known: from the run store, else computed by one of `workers` processes."""
-    workers = workers or os.cpu_count() or 1
-    code = code_version(_code())  # named once: an edit while the processes run must not claim their rows
+def compute(
+    cells: Sequence[Cell], name: str, *, code: str, workers: int | None = None
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield the row of each cell as it is known, and whether the run store had it.
+
+    The others are computed by `workers` processes, by default one per core this process may use.
+    """
+    workers = workers or _cores()
     # Slowest first, so that no core ends with a long training alone.
     queue = sorted(cells, key=lambda cell: ("dp-sgd", "edp-sgd", "sgd").index(cell.method))
     # Fresh processes: torch's threads do not survive a fork.
@@ -86,36 +92,46 @@ def compare(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     return misses + [f"{name}, {_cell(*cell)}: stands in data/results, and was not computed again." for cell in gone]
 
 
-def _row(cell: Cell, name: str, code: str) -> dict[str, Any]:
-    """Compute one cell in this process, on one thread, or find it in the run store."""
+def _row(cell: Cell, name: str, code: str) -> tuple[dict[str, Any], bool]:
+    """Compute one cell in this process, on one thread, or find it in the run store; say which."""
     import torch
 
     from trustlab.data import fingerprint, load
 
     torch.set_num_threads(1)
     corpus = load(name)
-    found = RunStore().fetch(
-        lambda: comparison.run(cell, corpus), config=cell, seeds=[cell.seed], data_hash=fingerprint(corpus), code=code
-    )
-    return next(iter(list(found)))  # to its end, so that the run is saved
+    store, about = RunStore(), dict(seeds=[cell.seed], data_hash=fingerprint(corpus), code=code)
+    if (saved := store.get(cell, **about)) is not None:
+        return saved.rows[0], True
+    (row,) = store.record(comparison.run(cell, corpus), config=cell, **about)
+    return row, False
 
 
-def _code() -> list[Any]:
-    """Return the modules whose sources decide a row: an edit to one of them makes every run a new one."""
+def _code() -> str:
+    """Name the code that decides a row: an edit to it, or another torch or Opacus, makes every run a new one.
+
+    It is named once, when a reproduction starts: an edit while its processes run must not claim their rows.
+    """
+    found = versions()
+    return f"{code_version(_modules())} torch {found['torch']} opacus {found['opacus']}"
+
+
+def _modules() -> list[Any]:
+    """Return the modules whose sources decide a row."""
     from trustlab.models import checkpoint, evaluation, taggers, vocabulary
     from trustlab.privacy import accounting, clipping, training
 
     return [comparison, training, clipping, accounting, checkpoint, taggers, vocabulary, evaluation]
 
 
-def _write(name: str, rows: Sequence[dict[str, Any]]) -> str:
+def _write(name: str, rows: Sequence[dict[str, Any]], code: str) -> str:
     from trustlab.data import fingerprint, load
 
     order = {method: i for i, method in enumerate(comparison.METHODS)}
     rows = sorted(rows, key=lambda row: (order[row["method"]], row["micro_batches"], row["epsilon"], row["seed"]))
     recipes = {method: comparison.recipe(Cell(name, method)) for method in comparison.METHODS}
     seeds = sorted({row["seed"] for row in rows})
-    about = provenance(recipes, seeds=seeds, data_hash=fingerprint(load(name)), code=_code())
+    about = provenance(recipes, seeds=seeds, data_hash=fingerprint(load(name)), code=code)
     return write_results(comparison.result_name(name), rows, about).name
 
 
@@ -137,13 +153,19 @@ def _available() -> list[str]:
     return here
 
 
-def _with_progress(rows: Iterator[dict[str, Any]], count: int, name: str) -> Iterator[dict[str, Any]]:
-    for i, row in enumerate(rows, start=1):
+def _with_progress(rows: Iterator[tuple[dict[str, Any], bool]], count: int, name: str) -> Iterator[dict[str, Any]]:
+    for i, (row, restored) in enumerate(rows, start=1):
+        source = "from the run store" if restored else f"{row['seconds']:.0f} s"
         _say(
             f"{name} {i}/{count}: {_cell(row['method'], row['epsilon'], row['micro_batches'])}, seed {row['seed']}: "
-            f"accuracy {row['accuracy']:.3f}, slot F1 {row['slot_f1']:.3f}, {row['seconds']:.0f} s"
+            f"accuracy {row['accuracy']:.3f}, slot F1 {row['slot_f1']:.3f}, {source}"
         )
         yield row
+
+
+def _cores() -> int:
+    """Return how many cores this process may use; a container may have fewer than its machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _say(text: str) -> None:
@@ -155,7 +177,14 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trustlab run", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", choices=tuple(CORPORA), help="one corpus; default: all whose files are here")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds, from 0; default %(default)s")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        choices=range(1, 100),
+        metavar="N",
+        default=SEEDS,
+        help="how many seeds, from 0; default %(default)s",
+    )
     parser.add_argument("--workers", type=int, help="processes; default one per core")
     parser.add_argument("--write", action="store_true", help="replace the committed table instead of comparing")
     return parser

@@ -57,6 +57,10 @@ def test_the_right_sigma_spends_the_budget_and_a_tenth_less_does_not():
         ([-1.0, -1.0, 1000.0], "no gradient longer than 10"),
         ([-1.0, -1.0, 2.0], "They move it by 1.00"),
         ([1.0, 1.0, 1.0], "They move it by 0.00"),
+        ([-1.0, -1.0, math.nan], "Expected no gradient longer than 10"),
+        ([], "at least three"),
+        (["a", "b", "c"], "Expected a list of numbers"),
+        (5, "Expected a list of numbers"),
     ],
 )
 def test_each_way_to_miss_the_worst_case_is_named(gradients, slip):

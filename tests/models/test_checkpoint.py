@@ -65,6 +65,7 @@ def test_a_crash_while_saving_leaves_the_old_model(vocabulary, tmp_path, monkeyp
         (lambda d: d["weights"].write_bytes(d["weights"].read_bytes()[:-1]), "to have sha256"),
         (lambda d: d["json"].write_text(d["json"].read_text()[:40]), "to describe a model"),
         (lambda d: d["json"].write_text(json.dumps({"kind": "bilstm"})), "to describe a model"),
+        (lambda d: d["json"].write_text("[]"), "to describe a model"),
         (lambda d: d["json"].write_text(d["json"].read_text().replace('"hidden": 48', '"hidden": 32')), "to fit its"),
     ],
 )
@@ -78,3 +79,9 @@ def test_a_file_that_does_not_match_is_refused(damage, message, vocabulary, tmp_
 def test_a_missing_model_is_said_to_be_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Expected a saved model in .*, got no model.json"):
         load(tmp_path)
+
+
+def test_a_model_of_another_class_is_not_saved(vocabulary, tmp_path):
+    with pytest.raises(ValueError, match=r"Expected a model made by build\(\), got a Linear"):
+        save(torch.nn.Linear(1, 1), vocabulary, tmp_path)
+    assert list(tmp_path.iterdir()) == []

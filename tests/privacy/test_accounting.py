@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from dp_accounting import SelfComposedDpEvent, dp_event
 from dp_accounting.pld import PLDAccountant
@@ -56,6 +57,11 @@ def test_decaying_noise_costs_more_than_its_first_value_says():
 def test_a_schedule_may_be_cut_anywhere():
     whole = epsilon(noise_multiplier=1.0, steps=100, **RUN)
     assert epsilon(noise_multiplier=[(1.0, 40), (1.0, 60)], **RUN) == pytest.approx(whole, abs=0.01)
+
+
+def test_numbers_of_numpy_are_numbers():
+    spent = epsilon(noise_multiplier=np.float32(1.0), steps=np.int64(10), **RUN)
+    assert spent == epsilon(noise_multiplier=1.0, steps=10, **RUN)
 
 
 def test_no_step_spends_nothing_and_no_noise_spends_everything():
@@ -127,5 +133,9 @@ def test_meaningless_targets_are_refused():
         noise_multiplier_for(epsilon=-1, steps=10, **RUN)
     with pytest.raises(ValueError, match=r"Expected decay=1.5 in \(0, 1\]"):
         noise_multiplier_for(epsilon=1, steps=10, decay=1.5, **RUN)
+    with pytest.raises(ValueError, match="Expected steps=-5 >= 0"):
+        noise_multiplier_for(epsilon=1, steps=-5, **RUN)
+    with pytest.raises(ValueError, match=r"Expected epsilon=1e\+09 <= 1000"):
+        noise_multiplier_for(epsilon=1e9, steps=10, **RUN)
     with pytest.raises(ValueError, match="Expected steps_per_epoch with decay < 1"):
         noise_multiplier_for(epsilon=1, steps=10, decay=0.5, **RUN)

@@ -20,6 +20,7 @@ WHAT = [
     "noise multiplier",
     "accountant",
     "audit",
+    "taken as public",
     "not covered",
 ]
 
@@ -48,7 +49,9 @@ def test_everything_that_belongs_to_an_epsilon_is_said(method):
     assert all(rows.values())
     assert rows["ε"] == "8 at δ = 1e-5"
     assert "add or remove" in rows["neighbours"]
-    assert "one utterance, not one person" in rows["privacy unit"]
+    # Group privacy: (2ε, δ(1 + e^ε)) = (16, 1e-5 · 2982).
+    assert rows["privacy unit"] == "one utterance, not one person; two of a person have 16 at δ = 0.03"
+    assert "label names" in rows["taken as public"]
 
 
 @pytest.mark.parametrize(("method", "delta"), [("dp-sgd", 1), ("opacus", 1), ("edp-sgd", 2)])
@@ -109,3 +112,8 @@ def test_edp_sgd_needs_twice_the_noise_of_dp_sgd(accountant, epsilon):
         for method in ("edp-sgd", "dp-sgd")
     )
     assert edp == pytest.approx(2 * dp, rel=2e-3)
+
+
+def test_what_train_would_refuse_gets_no_statement():
+    with pytest.raises(ValueError, match=r"Expected delta=0.5 < 1/N"):
+        statement(config("dp-sgd", delta=0.5), 1000)

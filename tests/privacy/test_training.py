@@ -185,3 +185,10 @@ def test_bad_options_are_refused_before_any_step(options, message, vocabulary, d
     with pytest.raises(ValueError, match=message):
         train(model, data, config(options.pop("method", "dp-sgd"), **options))
     assert torch.equal(before, model.heads.intent.weight)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_split_that_is_missing_or_empty_is_said_before_any_step(split, vocabulary, data):
+    for without in ({**data, split: data[split][:0]}, {name: rows for name, rows in data.items() if name != split}):
+        with pytest.raises(ValueError, match=f"Expected examples under '{split}'"):
+            train(build("bilstm", vocabulary), without, config("sgd"))

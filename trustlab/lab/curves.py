@@ -13,6 +13,8 @@ from matplotlib.lines import Line2D
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean
 
+ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
+
 
 class Curves(Drawing):
     """Lines with 95 % intervals, one per series, with the chosen point ringed.
@@ -81,7 +83,7 @@ class Curves(Drawing):
         axes.autoscale(False)  # _fit decides: empty artists have no limits to offer
         if self.grid is not None:
             axes.set_xticks(range(len(self.grid)), list(ticks or map(number, self.grid)))
-            axes.set_xlim(-0.35, len(self.grid) - 0.65)
+            axes.set_xlim(-ROOM_BELOW - 0.05, len(self.grid) - 0.65)
         elif log_x:
             axes.set_xscale("log")
             axes.set_xlim(0.1, 1)
@@ -175,6 +177,9 @@ class Curves(Drawing):
         if isinstance(value, str):
             raise ValueError(f"Expected {self.x}={value!r} to be one of {', '.join(map(repr, self.grid))}.")
         finite = [(float(v), i) for i, v in enumerate(self.grid) if math.isfinite(v)]
+        lowest, at = min(finite)
+        if 0 <= value < lowest:
+            return at - ROOM_BELOW * (1 - value / lowest)  # in the margin: a value below the grid is not at its edge
         return float(np.interp(value, *zip(*sorted(finite), strict=True)))
 
     def _fit(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -196,9 +196,10 @@ class Panel:
 
     def stop(self) -> Panel:
         """Ask a running training to stop after its current step; what it reached stays shown."""
-        if self._job is not None and self._job.running:
-            self._view.show_stopping()
-            self._job.stop()
+        with self._lock:
+            if self._job is not None and self._job.status == "running":
+                self._view.show_stopping()
+                self._job.stop()
         return self
 
     def wait(self, timeout: float | None = None) -> Panel:
@@ -292,10 +293,10 @@ class Panel:
         with self._lock:
             if job is not self._job:
                 return  # the panel was reset since
-            if job.status != "running":
-                self._view.set_running(False)
             if job.error is not None:
                 self._show_error(job.error)
-                return
-            self._view.show_progress(job.rows, job.status)
-            self._show(lambda: live().as_own(job.status, job.steps))
+            else:
+                self._view.show_progress(job.rows, job.status)
+                self._show(lambda: live().as_own(job.status, job.steps))
+            if job.status != "running":
+                self._view.set_running(False)  # last: a press on Train is heard once the result stands

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 MEASURES = {"accuracy": "intent accuracy", "slot_f1": "slot F1", "accuracy_rare": "accuracy on rare intents"}
-STRENGTH = {0.5: "very strong", 1.0: "strong", 2.0: "fair", 4.0: "moderate", 8.0: "weak", math.inf: "none"}
+STRENGTH = {1.0: "strong", 2.0: "fair", 4.0: "moderate", 8.0: "weak", math.inf: "none"}
 PRIVATE = {"DP-SGD": "dp-sgd", "eDP-SGD": "edp-sgd"}
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
@@ -125,7 +125,7 @@ def _train(dials: BudgetDials, *, corpus: datasets.DatasetDict, name: str) -> It
     """
     from trustlab.data import fingerprint
     from trustlab.models import build
-    from trustlab.privacy import accounting, clipping, train, training
+    from trustlab.privacy import accounting, clipping, comparison, train, training
 
     vocabulary, data = prepare(corpus)
     config = recipe(Cell(name, dials.method, dials.epsilon))
@@ -133,8 +133,10 @@ def _train(dials: BudgetDials, *, corpus: datasets.DatasetDict, name: str) -> It
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
     data = {"train": data["train"], "validation": data["validation"][:MEASURED_LIVE]}
     rows = train(build("bilstm", vocabulary), data, config)
-    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=[training, clipping, accounting])
-    yield from RunStore().record(rows, config=config, **about)
+    code = [comparison, training, clipping, accounting]
+    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=code)
+    live = {"training": config, "model": "bilstm", "validation": len(data["validation"])}
+    yield from RunStore().record(rows, config=live, **about)
 
 
 def _live(dials: BudgetDials, rows: list[dict[str, Any]], *, name: str, measured: int) -> Answer:
@@ -142,10 +144,10 @@ def _live(dials: BudgetDials, rows: list[dict[str, Any]], *, name: str, measured
     base = answer(dials, name)
     if not rows:
         return Answer(base.numbers, f"{METHODS[dials.method]} is training.", "seed 0", focus=base.focus)
-    last = rows[-1]
+    last, epochs = rows[-1], recipe(Cell(name, dials.method, dials.epsilon)).epochs
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
     verdict = (
-        f"After {last['epoch']:.1f} of 5 epochs: {MEASURES[dials.measure]} {last[dials.measure]:.0%} on "
+        f"After {last['epoch']:.1f} of {epochs} epochs: {MEASURES[dials.measure]} {last[dials.measure]:.0%} on "
         f"{measured} validation utterances, {spent}."
     )
     points = [{"epsilon": row["epsilon"], "value": row[dials.measure], "epoch": row["epoch"]} for row in rows]
@@ -189,7 +191,8 @@ def _first_answer(dials: BudgetDials, texts: list[tuple[str, str]]) -> Utterance
     utterances = tuple((text, true, guess) for (text, true), guess in zip(texts, predicted, strict=True))
     right = sum(true == guess for _, true, guess in utterances)
     verdict = f"{base.verdict} Of the {len(utterances)} utterances shown, it understands {right}."
-    return UtteranceAnswer(base.numbers, verdict, base.provenance, focus=base.focus, utterances=utterances)
+    source = f"{base.provenance}; utterances: seed 0"
+    return UtteranceAnswer(base.numbers, verdict, source, focus=base.focus, utterances=utterances)
 
 
 class BudgetDrawing(Curves):

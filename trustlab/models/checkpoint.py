@@ -19,7 +19,7 @@ KINDS = {"bilstm": BiLSTMTagger, "transformer": TransformerTagger, "encoder": En
 
 
 def build(kind: str, vocabulary: Vocabulary | SubwordVocabulary, *, seed: int = 0, **settings: Any) -> nn.Module:
-    """Make a tagger with weights drawn from `seed`, leaving torch's global generator as it was.
+    """Make a tagger with weights drawn from `seed`, leaving torch's global CPU generator as it was.
 
     Parameters
     ----------
@@ -68,7 +68,11 @@ def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory
     folder.mkdir(parents=True, exist_ok=True)
     content = to_bytes({name: value.contiguous() for name, value in model.state_dict().items()})
     digest = hashlib.sha256(content).hexdigest()
-    kind = next(name for name, cls in KINDS.items() if type(model) is cls)
+    kind = next((name for name, cls in KINDS.items() if type(model) is cls), None)
+    if kind is None:
+        raise ValueError(
+            f"Expected a model made by build(), got a {type(model).__name__}. Save others with torch.save."
+        )
     description = dict(
         kind=kind,
         settings=model.settings,
@@ -99,25 +103,27 @@ def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabula
     folder = Path(directory)
     try:
         description = json.loads((folder / "model.json").read_text())
+        kind, settings, sha256 = (description[name] for name in ("kind", "settings", "sha256"))
         content = (folder / description["weights"]).read_bytes()
+        words = SubwordVocabulary if kind == "encoder" else Vocabulary
+        vocabulary = words.from_dict(description["vocabulary"])
     except FileNotFoundError as error:
+        if error.filename is None:
+            raise  # it is the encoder that is missing, and the error says so
         raise FileNotFoundError(
             f"Expected a saved model in {folder}, got no {Path(error.filename).name}. Save one there first."
         ) from None
-    except (json.JSONDecodeError, KeyError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"Expected {folder / 'model.json'} to describe a model, got {error!r}. Save it again."
         ) from None
     digest = hashlib.sha256(content).hexdigest()
-    if digest != description["sha256"]:
+    if digest != sha256:
         raise ValueError(
-            f"Expected {description['weights']} to have sha256 {description['sha256']}, got {digest}. "
+            f"Expected {description['weights']} to have sha256 {sha256}, got {digest}. "
             "The weights were damaged or belong to another model: save it again."
         )
-    vocabulary = (SubwordVocabulary if description["kind"] == "encoder" else Vocabulary).from_dict(
-        description["vocabulary"]
-    )
-    model = build(description["kind"], vocabulary, **_own(description))
+    model = build(kind, vocabulary, **_own(settings))
     try:
         model.load_state_dict(from_bytes(content))
     except RuntimeError as error:
@@ -128,6 +134,6 @@ def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabula
     return model, vocabulary
 
 
-def _own(description: dict[str, Any]) -> dict[str, Any]:
+def _own(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that :func:`build` does not take from the vocabulary."""
-    return {k: v for k, v in description["settings"].items() if k not in ("words", "intents", "slots")}
+    return {k: v for k, v in settings.items() if k not in ("words", "intents", "slots")}

@@ -35,7 +35,7 @@ class Heads(nn.Module):
 
 
 class BiLSTMTagger(nn.Module):
-    """Word embeddings and one bidirectional LSTM, the recurrent model of the eDP-SGD paper's IC-NER task.
+    """Word embeddings and one bidirectional LSTM, a recurrent model for intents and slots.
 
     Parameters
     ----------

@@ -2,7 +2,9 @@
 
 Two ways to give words their ids. :meth:`Vocabulary.from_corpus` counts the words of the training split, so the list
 itself tells which words somebody said: it lies outside any (ε, δ) guarantee. :meth:`Vocabulary.hashed` gives each word
-the bucket that a fixed hash says, looks at no utterance, and keeps the guarantee whole; a few words share a bucket.
+the bucket that a fixed hash says and looks at no word that was said, so it costs no ε; words share buckets (on SNIPS,
+11,418 words in 2,048 buckets, nearly all do). Label names are read from the corpus in both cases: they are taken as the
+assistant's published schema.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -25,6 +26,7 @@ Schedule = Sequence[tuple[float, int]]  # (noise multiplier σ, number of steps)
 ORDERS = [1 + x / 100 for x in range(2, 10)] + [1 + x / 10 for x in range(1, 100)] + [*range(12, 64), 80, 128, 256, 512]
 
 
+LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
 
 
@@ -107,8 +109,15 @@ def noise_multiplier_for(
     if not epsilon > 0:
         raise ValueError(f"Expected epsilon={epsilon:g} > 0. Smaller ε means stronger privacy; use math.inf for none.")
     _check(sample_rate=sample_rate, delta=delta, sensitivity=sensitivity, accountant=accountant)
+    if not steps >= 0:
+        raise ValueError(f"Expected steps={steps} >= 0.")
     if math.isinf(epsilon) or steps == 0:
         return 0.0
+    if epsilon > LARGEST_EPSILON:
+        raise ValueError(
+            f"Expected epsilon={epsilon:g} <= {LARGEST_EPSILON}, or math.inf for no noise. "
+            "So large an ε promises nothing, and an accountant would need gigabytes to compute it."
+        )
 
     def spent(sigma: float, accountant: str = accountant) -> float:
         schedule = decayed(sigma, decay=decay, steps=steps, steps_per_epoch=steps_per_epoch)
@@ -184,7 +193,7 @@ def _compose(history: tuple[tuple[float, float, int], ...], delta: float, accoun
 
 def _schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[tuple[float, int]]:
     """Return one list of (σ, steps) for either form of `noise_multiplier`."""
-    if isinstance(noise_multiplier, int | float):
+    if isinstance(noise_multiplier, numbers.Real):
         if steps is None:
             raise ValueError("Expected steps with a single noise multiplier, got none. ε grows with every step.")
         schedule = [(float(noise_multiplier), steps)]

@@ -1,9 +1,9 @@
 """One private step's gradient: clip, add noise, divide.
 
 Two mechanisms, readable from top to bottom. ``"loop"`` is textbook DP-SGD (Abadi et al. 2016, Algorithm 1): the
-gradient of every example is clipped to C. ``"micro-batch"`` is eDP-SGD's (Dupuy et al. 2022; McMahan et al. 2018 call
-them microbatches): the batch is dealt into K micro-batches, and the gradient of each one's *mean* loss is clipped,
-which costs K backward passes and not B.
+gradient of every example is clipped to C. ``"micro-batch"`` is our reading of eDP-SGD (Dupuy et al. 2022), of which the
+summaries name the ingredients and not the details: the batch is dealt into K micro-batches, and the gradient of each
+one's *mean* loss is clipped, which costs K backward passes and not B.
 
 One example moves the sum of the loop by at most C. It moves a micro-batch's clipped mean by up to **2C**, from any
 vector of length C to any other, so the same noise buys half the noise multiplier: see :data:`SENSITIVITY`.
@@ -173,9 +173,13 @@ def _check(
         raise ValueError(f"Expected method={method!r} to be one of {', '.join(map(repr, SENSITIVITY))}.")
     if not 0 < clip_norm < math.inf:
         raise ValueError(f"Expected 0 < clip_norm={clip_norm} < inf. Without a bound on a gradient no noise hides it.")
-    if not noise_multiplier >= 0:
-        raise ValueError(f"Expected noise_multiplier={noise_multiplier} >= 0. 0 adds no noise and promises nothing.")
-    if method == "loop" and not normalizer:
+    if not 0 <= noise_multiplier < math.inf:
+        raise ValueError(
+            f"Expected 0 <= noise_multiplier={noise_multiplier} < inf. 0 adds no noise and promises nothing."
+        )
+    if normalizer is not None and not 0 < normalizer < math.inf:
+        raise ValueError(f"Expected normalizer={normalizer} > 0. It turns the noisy sum into a mean.")
+    if method == "loop" and normalizer is None:
         raise ValueError(
             f"Expected normalizer > 0 with method='loop', got {normalizer}. Use the expected batch size: "
             "dividing by the actual one would publish it."

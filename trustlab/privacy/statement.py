@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trustlab.privacy.clipping import SENSITIVITY
-from trustlab.privacy.training import MECHANISM, TrainConfig, noise_schedule
+from trustlab.privacy.training import MECHANISM, TrainConfig, check_training, noise_schedule
 
 
 def statement(config: TrainConfig, examples: int) -> list[dict[str, str]]:
@@ -27,12 +27,21 @@ def statement(config: TrainConfig, examples: int) -> list[dict[str, str]]:
     --------
     >>> rows = statement(TrainConfig(method="edp-sgd", epsilon=8.0, epochs=1, batch_size=100), examples=1000)
     >>> rows[4]["what"], rows[4]["here"]
-    ('sensitivity', '2 C: one utterance can turn a clipped micro-batch mean round')
+    ('sensitivity', '2 C: one utterance can turn a clipped mean round; C = 1, K = 32 micro-batches a step')
+
+    Raises
+    ------
+    ValueError
+        For options with which :func:`trustlab.privacy.train` would refuse to train.
     """
+    check_training(config, examples)
     if config.method == "sgd":
         return [{"what": "guarantee", "here": "none: plain SGD"}]
     delta = SENSITIVITY[MECHANISM[config.method]]
-    moves = "2 C: one utterance can turn a clipped micro-batch mean round" if delta == 2 else "C: one clipped gradient"
+    moves = f"C: one clipped gradient; C = {config.clip_norm:g}"
+    if config.method == "edp-sgd":
+        kept = f"C = {config.clip_norm:g}, K = {config.micro_batches} micro-batches a step"
+        moves = f"{delta:g} C: one utterance can turn a clipped mean round; {kept}"
     schedule = ", then ".join(f"{sigma:.3g} for {count} steps" for sigma, count in noise_schedule(config, examples))
     epsilon = (
         "none" if math.isinf(config.epsilon) else f"{config.epsilon:g} at δ = {config.delta:g}".replace("e-0", "e-")
@@ -40,11 +49,20 @@ def statement(config: TrainConfig, examples: int) -> list[dict[str, str]]:
     return [
         {"what": "ε", "here": epsilon},
         {"what": "neighbours", "here": "two data sets of which one has one utterance more (add or remove)"},
-        {"what": "privacy unit", "here": "one utterance, not one person: k utterances of a person have about k·ε"},
+        {"what": "privacy unit", "here": f"one utterance, not one person{_group(config)}"},
         {"what": "sampler", "here": f"Poisson, q = {config.batch_size / examples:.3g}, both used and assumed"},
         {"what": "sensitivity", "here": moves},
         {"what": "noise multiplier", "here": f"{schedule} (σ; the noise has standard deviation σ·C)"},
         {"what": "accountant", "here": f"Opacus {config.accountant.upper()}, an upper bound on ε"},
         {"what": "audit", "here": "none here: no attack was run to bound ε from below"},
-        {"what": "not covered", "here": "choosing hyper-parameters, the seed, loss and clipped share of the log"},
+        {"what": "taken as public", "here": "N, the label names, the validation split, the hyper-parameters"},
+        {"what": "not covered", "here": "who knows the seed; the logged share clipped; rounding in floating point"},
     ]
+
+
+def _group(config: TrainConfig) -> str:
+    """Say what two utterances of one person still have: 2ε, at δ(1 + e^ε) (group privacy)."""
+    if math.isinf(config.epsilon):
+        return ""
+    delta = config.delta * (1 + math.exp(config.epsilon))
+    return f"; two of a person have {2 * config.epsilon:g} at δ = {min(delta, 1.0):.1g}".replace("e-0", "e-")

@@ -100,10 +100,12 @@ def train(model: nn.Module, data: Mapping[str, Examples], config: TrainConfig) -
     >>> last["step"], last["epsilon"] <= 8.0
     (10, True)
     """
-    check(config)
-    examples = data["train"]
-    _check(config, len(examples))
-    return _run(model, data, config, noise_schedule(config, len(examples)))
+    for split in ("train", "validation"):
+        if split not in data or not len(data[split]):
+            raise ValueError(f"Expected examples under {split!r} in data, got none. Encode every split of a corpus.")
+    examples = len(data["train"])
+    check_training(config, examples)
+    return _run(model, data, config, noise_schedule(config, examples))
 
 
 def _run(
@@ -201,8 +203,9 @@ def _spent(config: TrainConfig, taken: list[tuple[float, int]], sample_rate: flo
     )
 
 
-def _check(config: TrainConfig, examples: int) -> None:
-    """Refuse combinations whose ε would not mean what it says."""
+def check_training(config: TrainConfig, examples: int) -> None:
+    """Refuse options outside their range, and combinations whose ε would not mean what it says."""
+    check(config)
     if config.batch_size > examples:
         raise ValueError(
             f"Expected batch_size={config.batch_size} <= the {examples} training examples. "
