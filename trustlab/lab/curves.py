@@ -30,9 +30,7 @@ class Curves(Drawing):
         The columns of the interval's ends; rows without them are drawn without a band.
     grid
         Values of x drawn at equal steps, in this order (``(0.5, 1, 2, 4, 8, math.inf)``, or names); a number between
-        two of them is placed between them. None draws x as a number.
-    ticks
-        What to write at each value of `grid`; default the value itself, ∞ for infinity.
+        two of them is placed between them, a smaller one in the margin. None draws x as a number.
     log_x
         Draw x on a logarithmic axis (without `grid` only).
     y_limits
@@ -63,7 +61,6 @@ class Curves(Drawing):
         low: str = "low",
         high: str = "high",
         grid: Sequence[Any] | None = None,
-        ticks: Sequence[str] | None = None,
         log_x: bool = False,
         y_limits: tuple[float, float] | None = None,
         references: Mapping[str, float] | None = None,
@@ -82,7 +79,7 @@ class Curves(Drawing):
         clean(axes, x_label=x_label, y_label=y_label)
         axes.autoscale(False)  # _fit decides: empty artists have no limits to offer
         if self.grid is not None:
-            axes.set_xticks(range(len(self.grid)), list(ticks or map(number, self.grid)))
+            axes.set_xticks(range(len(self.grid)), [number(value) for value in self.grid])
             axes.set_xlim(-ROOM_BELOW - 0.05, len(self.grid) - 0.65)
         elif log_x:
             axes.set_xscale("log")

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 MEASURES = {"accuracy": "intent accuracy", "slot_f1": "slot F1", "accuracy_rare": "accuracy on rare intents"}
 STRENGTH = {1.0: "strong", 2.0: "fair", 4.0: "moderate", 8.0: "weak", math.inf: "none"}
 PRIVATE = {"DP-SGD": "dp-sgd", "eDP-SGD": "edp-sgd"}
+AXES: dict[str, Any] = {
+    "x": "epsilon",
+    "y": "value",
+    "series": "method",
+    "x_label": "ε, the privacy budget (smaller is more private)",
+    "y_limits": (0.0, 1.02),
+}
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
 
@@ -96,16 +103,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     return Panel(
         BudgetDials(),
         title="What does a privacy budget cost?",
-        drawing=Curves(
-            "epsilon",
-            "value",
-            "method",
-            grid=epsilons,
-            x_label="ε, the privacy budget (smaller is more private)",
-            y_label="score on the test split",
-            y_limits=(0.0, 1.02),
-            live_line=True,
-        ),
+        drawing=Curves(**AXES, grid=epsilons, y_label="score on the test split", live_line=True),
         answer=functools.partial(answer, corpus=name),
         controls={
             "epsilon": [(_budget(epsilon), epsilon) for epsilon in epsilons],
@@ -200,18 +198,8 @@ class BudgetDrawing(Curves):
 
     def __init__(self, epsilons: list[float]) -> None:
         plain = saved("assistant")[0].query("method == 'sgd'")["accuracy"].mean()
-        super().__init__(
-            "epsilon",
-            "value",
-            "method",
-            grid=epsilons,
-            x_label="ε, the privacy budget (smaller is more private)",
-            y_label="intent accuracy",
-            y_limits=(0.0, 1.02),
-            references={"without privacy": plain},
-            width=900,
-            height=380,
-        )
+        reference = {"without privacy": plain}
+        super().__init__(**AXES, grid=epsilons, y_label="intent accuracy", references=reference, width=900)
         self.figure.subplots_adjust(right=0.50)
         self._right = self.figure.add_axes((0.54, 0.0, 0.46, 1.0))
         self._right.axis("off")
