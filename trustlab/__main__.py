@@ -50,7 +50,8 @@ def _data(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
 
     _refuse_rest(rest)
     if arguments.name is None:
-        print(trustlab.data.catalog().to_string(index=False))
+        # Where each comes from and what is known of its harms fills pages: data/README.md.
+        print(trustlab.data.catalog()[["name", "task", "rows", "access", "licence"]].to_string(index=False))
         return
     try:
         corpus = trustlab.data.load(arguments.name)

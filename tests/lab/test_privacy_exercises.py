@@ -55,8 +55,8 @@ def test_the_right_sigma_spends_the_budget_and_a_tenth_less_does_not():
     [
         ([-1.0, 10.0], "at least three"),
         ([-1.0, -1.0, 1000.0], "no gradient longer than 10"),
-        ([-1.0, -1.0, 2.0], "They move it by 1.00"),
-        ([1.0, 1.0, 1.0], "They move it by 0.00"),
+        ([-1.0, -1.0, 2.0], "moves it by 1.00, not more than 1.9"),
+        ([1.0, 1.0, 1.0], "moves it by 0.00, not more than 1.9"),
         ([-1.0, -1.0, math.nan], "Expected no gradient longer than 10"),
         ([], "at least three"),
         (["a", "b", "c"], "Expected a list of numbers"),
@@ -65,3 +65,11 @@ def test_the_right_sigma_spends_the_budget_and_a_tenth_less_does_not():
 )
 def test_each_way_to_miss_the_worst_case_is_named(gradients, slip):
     assert slip in str(nearly_the_worst_case(gradients, clipped_mean))
+
+
+@pytest.mark.parametrize(
+    ("answer", "slip"),
+    [(1.89, "Enough for DP-SGD"), (1.80, "constant σ"), (0.8995, "Neither"), (3.496, "tight"), (1.553, "last epoch")],
+)
+def test_each_slip_with_decaying_noise_is_named(answer, slip):
+    assert slip in str(first_sigma_of_decaying_noise(answer))

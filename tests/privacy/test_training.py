@@ -1,5 +1,6 @@
 import math
 
+import datasets
 import pytest
 import torch
 
@@ -192,3 +193,11 @@ def test_a_split_that_is_missing_or_empty_is_said_before_any_step(split, vocabul
     for without in ({**data, split: data[split][:0]}, {name: rows for name, rows in data.items() if name != split}):
         with pytest.raises(ValueError, match=f"Expected examples under '{split}'"):
             train(build("bilstm", vocabulary), without, config("sgd"))
+
+
+def test_a_corpus_that_was_not_encoded_is_told_from_one_that_was(vocabulary, utterances):
+    corpus = datasets.DatasetDict(
+        {split: datasets.Dataset.from_list(utterances(30)) for split in ("train", "validation")}
+    )
+    with pytest.raises(TypeError, match=r"Pass vocabulary\.encode_corpus\(corpus\)"):
+        train(build("bilstm", vocabulary), corpus, config("sgd"))

@@ -113,7 +113,8 @@ def _download(name: str, corpus: Corpus, file: File, cache: Path) -> Path:
             f"Put this very file into a folder {name}/ and set {DATA_VARIABLE} to the folder above."
         )
     way_out = (
-        f"Offline? Put the files of {corpus.source} into a folder {name}/ and set {DATA_VARIABLE} to the folder above."
+        f"Offline? Copy {', '.join(each.path for each in corpus.files)} of {corpus.source} into a folder {name}/, "
+        f"and set {DATA_VARIABLE} to the folder that holds {name}/."
     )
     url = f"{os.environ.get(MIRROR_VARIABLE) or HOST}/{corpus.remote}/{file.path}"
     destination = cache / file.path

@@ -40,6 +40,7 @@ def noise_on_the_mean(answer: Any) -> Display:
     slips = {
         sigma * clip_norm: "That is the noise on the sum; what is released is divided by the batch size.",
         sigma / batch_size: "The noise scales with C too.",
+        clip_norm / batch_size: "The noise scales with σ too.",
         sigma * clip_norm / batch_size**0.5: "Dividing a number by 200 divides its standard deviation by 200.",
     }
     return check(answer, sigma * clip_norm / batch_size, because=slips)
@@ -65,7 +66,10 @@ def nearly_the_worst_case(
     slips = [
         (lambda _: len(gradients) < 3, "Expected at least three gradients."),
         (lambda _: not short, "Expected no gradient longer than 10."),
-        (lambda _: not moved > 1.9, f"They move it by {moved:.2f}: both means must be long, in opposite directions."),
+        (
+            lambda _: not moved > 1.9,
+            f"Leaving out the last moves it by {moved:.2f}, not more than 1.9: both means must be long and opposite.",
+        ),
     ]
     right = not any(slip(None) for slip, _ in slips)
     return check(list(gradients), list(gradients) if right else None, because=slips)
@@ -80,15 +84,17 @@ def first_sigma_of_decaying_noise(answer: Any) -> Display:
     ✗ 1.89 is not it. Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?
     """
     run = dict(epsilon=4.0, sample_rate=0.032, steps=155, delta=1e-5, accountant="rdp")
-    decaying = dict(decay=0.8, steps_per_epoch=31)
+    right = dict(decay=0.8, steps_per_epoch=31, sensitivity=2.0)
+    sigma = noise_multiplier_for(**run, **right)
+
+    def without(*options: str, **changes: Any) -> float:
+        return noise_multiplier_for(**{**run, **changes}, **{k: v for k, v in right.items() if k not in options})
+
     slips = [
-        (
-            noise_multiplier_for(**run, **decaying),
-            "Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?",
-        ),
-        (
-            noise_multiplier_for(**run, sensitivity=2.0),
-            "That is the constant σ. Later epochs have less noise than the first.",
-        ),
+        (without("sensitivity"), "Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?"),
+        (without("decay"), "That is the constant σ. Later epochs have less noise than the first."),
+        (without("decay", "sensitivity"), "Neither the decay nor the sensitivity of micro-batches is in it."),
+        (without(accountant="prv"), 'That is the tight accountant\'s; the exercise asks for accountant="rdp".'),
+        (sigma * 0.8**4, "That is the last epoch's σ; the question asks for the first."),
     ]
-    return check(answer, noise_multiplier_for(**run, **decaying, sensitivity=2.0), rtol=5e-3, because=slips)
+    return check(answer, sigma, rtol=5e-3, because=slips)

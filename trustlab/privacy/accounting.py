@@ -96,8 +96,16 @@ def noise_multiplier_for(
     ----------
     epsilon
         Target ε > 0; ``inf`` asks for no noise.
-    sample_rate, steps, delta, sensitivity, accountant
-        As in :func:`epsilon`.
+    sample_rate
+        Probability q in (0, 1] with which each example enters a batch.
+    steps
+        Number of steps in all.
+    delta
+        δ in (0, 1).
+    sensitivity
+        1 for clipped examples, 2 for the clipped means of micro-batches.
+    accountant
+        ``"prv"`` (tight) or ``"rdp"`` (quick, asks for a little more noise).
     decay, steps_per_epoch
         γ in (0, 1] of :func:`decayed`, when the noise shrinks by epochs; the first epoch's σ is returned.
 

@@ -38,7 +38,7 @@ class TrainConfig:
     epsilon: float = option(
         math.inf,
         label="ε",
-        help="Smaller ε means stronger privacy and more noise; math.inf for none.",
+        help="Smaller ε means stronger privacy and more noise; math.inf: no noise and no privacy.",
         above=0,
     )
     delta: float = option(1e-5, label="δ", help="Chance that the ε guarantee fails; well below 1/N.", above=0, high=1)
@@ -100,6 +100,8 @@ def train(model: nn.Module, data: Mapping[str, Examples], config: TrainConfig) -
     >>> last["step"], last["epsilon"] <= 8.0
     (10, True)
     """
+    if any(hasattr(examples, "column_names") for examples in data.values()):
+        raise TypeError("Expected encoded examples, got a corpus of words. Pass vocabulary.encode_corpus(corpus).")
     for split in ("train", "validation"):
         if split not in data or not len(data[split]):
             raise ValueError(f"Expected examples under {split!r} in data, got none. Encode every split of a corpus.")
