@@ -40,9 +40,18 @@ class Notebook:
         page.on("console", self._logged)
 
     def run_all(self):
-        """Give the menu's command. It is lost when it comes right after loading, so it is given until it is heard."""
+        """Give the menu's command. It is lost when it comes right after loading, so it is given until it is heard.
+
+        Before the kernel has answered, JupyterLab takes the command for a wish to choose another one and asks. Should
+        that happen on a busy machine all the same, the kernel it offers is taken, as a reader would.
+        """
+        idle = self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first
+        idle.wait_for(state="attached", timeout=180 * SECONDS)
         heard = self.page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]")).first
+        asked = self.page.locator("dialog.jp-Dialog", has_text="Select Kernel")
         for _ in range(10):
+            if asked.count():
+                asked.locator(".jp-mod-accept").click()
             self.page.get_by_role("menuitem", name="Run", exact=True).click()
             self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
             with contextlib.suppress(Error):
