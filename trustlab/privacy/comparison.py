@@ -3,8 +3,9 @@
 One cell is one training: a corpus, a method, a target ε and a seed. Every cell trains the same BiLSTM tagger on hashed
 word ids for the same number of steps, and is measured once, at the end, on the test split.
 
-The hyper-parameters were chosen on the synthetic corpus, which is nobody's data, and used unchanged on the real ones:
-choosing them on private data would spend ε that no row here counts.
+The hyper-parameters were chosen on the synthetic corpus, which is nobody's data, and used unchanged on the real ones
+(a first look at models and K, with other settings, was taken on SNIPS' validation split): choosing them on private data
+would spend ε that no row here counts.
 """
 
 from __future__ import annotations
