@@ -6,7 +6,6 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,7 +67,9 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int | None:
 
 
 def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    notebooks = Path(__file__).resolve().parents[1] / "notebooks"
+    from trustlab.versions import ROOT
+
+    notebooks = ROOT / "notebooks"
     if not notebooks.is_dir():
         raise SystemExit(f"Expected the course's notebooks in {notebooks}: clone the project and call this from there.")
     return subprocess.call([sys.executable, "-m", "voila", str(notebooks), *rest])

@@ -172,7 +172,7 @@ def cores() -> Check:
     import torch
 
     threads = torch.get_num_threads()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_cores()
     found = f"{usable} cores, torch computes on {threads} threads"
     if threads > usable:
         return Check("Cores", None, found, f"OMP_NUM_THREADS={usable} avoids threads waiting for each other")
@@ -223,6 +223,11 @@ def _guarded(check: Callable[[], Check]) -> Check:
     except Exception as error:
         mend = "make clean setup; if it stays, report it with this line"
         return Check(name, False, f"cannot look: {type(error).__name__}: {error}", mend)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use; a container may have fewer than its machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _places() -> dict[str, Path]:

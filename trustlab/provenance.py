@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import inspect
 import platform
 import subprocess
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from trustlab.durable import digest, simple
+from trustlab.versions import ROOT, installed
 
 PACKAGES = ("trustlab", "torch", "transformers", "opacus")
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def provenance(
@@ -85,17 +83,9 @@ def code_version(code: Any = None) -> str:
     return digest("\n".join(Path(file).read_text(encoding="utf-8") for file in files))[:16]
 
 
-@functools.cache
-def _installed(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def versions() -> dict[str, str | None]:
     """Return the versions of Python and of the packages that decide results; None where one is not installed."""
-    return {"python": platform.python_version(), **{package: _installed(package) for package in PACKAGES}}
+    return {"python": platform.python_version(), **{package: installed(package) or None for package in PACKAGES}}
 
 
 def git_commit() -> str | None:

@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustlab.doctor import usable_cores
 from trustlab.privacy import comparison
 from trustlab.privacy.comparison import Cell
 from trustlab.provenance import code_version, versions
@@ -55,7 +56,7 @@ def compute(
 
     The others are computed by `workers` processes, by default one per core this process may use.
     """
-    workers = workers or _cores()
+    workers = workers or usable_cores()
     # Slowest first, so that no core ends with a long training alone.
     queue = sorted(cells, key=lambda cell: ("dp-sgd", "edp-sgd", "sgd").index(cell.method))
     # Fresh processes: torch's threads do not survive a fork.
@@ -101,10 +102,9 @@ def _row(cell: Cell, name: str, code: str) -> tuple[dict[str, Any], bool]:
     torch.set_num_threads(1)
     corpus = load(name)
     store, about = RunStore(), dict(seeds=[cell.seed], data_hash=fingerprint(corpus), code=code)
-    if (saved := store.get(cell, **about)) is not None:
-        return saved.rows[0], True
-    (row,) = store.record(comparison.run(cell, corpus), config=cell, **about)
-    return row, False
+    restored = store.get(cell, **about) is not None
+    (row,) = store.fetch(lambda: comparison.run(cell, corpus), config=cell, **about)
+    return row, restored
 
 
 def _code() -> str:
@@ -161,11 +161,6 @@ def _with_progress(rows: Iterator[tuple[dict[str, Any], bool]], count: int, name
             f"accuracy {row['accuracy']:.3f}, slot F1 {row['slot_f1']:.3f}, {source}"
         )
         yield row
-
-
-def _cores() -> int:
-    """Return how many cores this process may use; a container may have fewer than its machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _say(text: str) -> None:

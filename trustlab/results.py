@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustlab.durable import digest, from_json, scalar, to_json, write_whole
-from trustlab.provenance import ROOT
+from trustlab.versions import ROOT
 
 if TYPE_CHECKING:
     import pandas

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MEASURES = {"accuracy": "intent accuracy", "slot_f1": "slot F1", "accuracy_rare": "accuracy on rare intents"}
 STRENGTH = {1.0: "strong", 2.0: "fair", 4.0: "moderate", 8.0: "weak", math.inf: "none"}
-PRIVATE = {"DP-SGD": "dp-sgd", "eDP-SGD": "edp-sgd"}
+PRIVATE = {label: method for method, label in METHODS.items() if method != "sgd"}
 AXES: dict[str, Any] = {
     "x": "epsilon",
     "y": "value",

@@ -15,6 +15,7 @@ from trustlab.intervals import mean_interval
 from trustlab.models import Examples, tagging_loss
 from trustlab.privacy.clipping import private_gradients
 from trustlab.privacy.reference import opacus_gradients
+from trustlab.privacy.training import plain_gradients
 
 NOISE = dict(clip_norm=1.0, noise_multiplier=1.0)
 
@@ -71,14 +72,10 @@ def _steps(
     """Return one whole training step per method."""
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
 
-    def plain() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        tagging_loss(model, batch).mean().backward()
-
     def private(**method: Any) -> Callable[[], Any]:
         return lambda: private_gradients(model, tagging_loss, batch, **method, **NOISE)
 
-    gradients: dict[str, Callable[[], Any]] = {"SGD": plain}
+    gradients: dict[str, Callable[[], Any]] = {"SGD": lambda: plain_gradients(model, batch)}
     for k in micro_batches:
         gradients[f"eDP-SGD, K = {k}"] = private(method="micro-batch", micro_batches=k)
     gradients["DP-SGD, loop"] = private(method="loop", normalizer=len(batch))

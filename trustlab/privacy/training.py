@@ -138,7 +138,7 @@ def _run(
         yield {
             "step": step,
             "epoch": step / steps_per_epoch,
-            "epsilon": _spent(config, taken, sample_rate),
+            "epsilon": _spent(config, taken, len(examples)),
             **evaluate(model, data["validation"]),
             "seconds": seconds,
             "noise_multiplier": sigma,
@@ -151,7 +151,7 @@ def _run(
 def _gradients(model: nn.Module, config: TrainConfig) -> Step:
     """Return the function that fills ``.grad`` from a batch by the method of `config`."""
     if config.method == "sgd":
-        return lambda batch, **noise: _plain_gradients(model, batch)
+        return lambda batch, **noise: plain_gradients(model, batch)
     if config.method == "opacus":
         from trustlab.privacy.reference import opacus_gradients
 
@@ -163,7 +163,7 @@ def _gradients(model: nn.Module, config: TrainConfig) -> Step:
     return lambda batch, **noise: private_gradients(model, tagging_loss, batch, **options, **noise)
 
 
-def _plain_gradients(model: nn.Module, batch: Examples) -> Norms:
+def plain_gradients(model: nn.Module, batch: Examples) -> Norms:
     """Fill ``.grad`` with the gradient of the mean loss: one backward, nothing clipped, no noise."""
     model.zero_grad(set_to_none=True)
     if len(batch):
@@ -181,24 +181,21 @@ def noise_schedule(config: TrainConfig, examples: int) -> list[tuple[float, int]
     if config.method == "sgd":
         return [(0.0, steps)]
     shape = dict(decay=config.noise_decay, steps=steps, steps_per_epoch=steps_per_epoch)
-    sigma = noise_multiplier_for(
-        epsilon=config.epsilon,
-        sample_rate=config.batch_size / examples,
-        delta=config.delta,
-        sensitivity=SENSITIVITY[MECHANISM[config.method]],
-        accountant=config.accountant,
-        **shape,
-    )
+    sigma = noise_multiplier_for(epsilon=config.epsilon, **_accounted(config, examples), **shape)
     return decayed(sigma, **shape)
 
 
-def _spent(config: TrainConfig, taken: list[tuple[float, int]], sample_rate: float) -> float:
+def _spent(config: TrainConfig, taken: list[tuple[float, int]], examples: int) -> float:
     """Return the ε of the steps taken so far."""
     if config.method == "sgd":
         return math.inf
-    return epsilon(
-        noise_multiplier=taken,
-        sample_rate=sample_rate,
+    return epsilon(noise_multiplier=taken, **_accounted(config, examples))
+
+
+def _accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
+    """Return what an accountant is told of the mechanism: the same for the noise chosen and for the ε spent."""
+    return dict(
+        sample_rate=config.batch_size / examples,
         delta=config.delta,
         sensitivity=SENSITIVITY[MECHANISM[config.method]],
         accountant=config.accountant,
