@@ -1,4 +1,4 @@
-"""Make, save and load taggers: a folder holds the weights (safetensors, named by their hash) and ``model.json``."""
+"""Make, save and load models: a folder holds the weights (safetensors, named by their hash) and ``model.json``."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from torch import nn
 
 from trustlab.durable import write_whole
 from trustlab.models.encoder import EncoderTagger, SubwordVocabulary
+from trustlab.models.language import LanguageModel
 from trustlab.models.taggers import BiLSTMTagger, TransformerTagger
 from trustlab.models.vocabulary import Vocabulary
 
-KINDS = {"bilstm": BiLSTMTagger, "transformer": TransformerTagger, "encoder": EncoderTagger}
+KINDS = {
+    "bilstm": BiLSTMTagger,
+    "transformer": TransformerTagger,
+    "encoder": EncoderTagger,
+    "language": LanguageModel,
+}
 
 
 def build(kind: str, vocabulary: Vocabulary | SubwordVocabulary, *, seed: int = 0, **settings: Any) -> nn.Module:
-    """Make a tagger with weights drawn from `seed`, leaving torch's global CPU generator as it was.
+    """Make a model with weights drawn from `seed`, leaving torch's global CPU generator as it was.
 
     Parameters
     ----------
     kind
-        ``"bilstm"``, ``"transformer"``, or ``"encoder"`` (pretrained, with a
-        :class:`trustlab.models.SubwordVocabulary`).
+        ``"bilstm"``, ``"transformer"`` or ``"encoder"`` (pretrained, with a
+        :class:`trustlab.models.SubwordVocabulary`) for a tagger; ``"language"`` for a causal language model.
     settings
         Options of the model's class.
 
@@ -38,16 +44,16 @@ def build(kind: str, vocabulary: Vocabulary | SubwordVocabulary, *, seed: int = 
     (torch.Size([3, 2]), torch.Size([3, 5, 1]))
     """
     if kind not in KINDS:
-        raise ValueError(f"Expected kind={kind!r} to be one of {', '.join(KINDS)}. Each names a tagger.")
+        raise ValueError(f"Expected kind={kind!r} to be one of {', '.join(KINDS)}. Each names a model.")
     if (kind == "encoder") != isinstance(vocabulary, SubwordVocabulary):
         raise ValueError(
             f"Expected {'a SubwordVocabulary' if kind == 'encoder' else 'a Vocabulary'} with kind={kind!r}, got a "
-            f"{type(vocabulary).__name__}. A pretrained encoder reads its own sub-tokens, the other taggers words."
+            f"{type(vocabulary).__name__}. A pretrained encoder reads its own sub-tokens, the other models words."
         )
-    sizes = dict(intents=len(vocabulary.intents), slots=len(vocabulary.slots))
+    sizes = {} if kind == "language" else dict(intents=len(vocabulary.intents), slots=len(vocabulary.slots))
     if kind != "encoder":
         sizes["words"] = vocabulary.size
-    if kind == "transformer":
+    if kind in ("transformer", "language"):
         settings.setdefault("max_length", vocabulary.max_length)
     if kind == "encoder":
         settings.setdefault("encoder", vocabulary.encoder)
@@ -66,7 +72,8 @@ def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory
 
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    content = to_bytes({name: value.contiguous() for name, value in model.state_dict().items()})
+    # Copies: safetensors refuses two names for one tensor, which is what tied weights are.
+    content = to_bytes({name: value.detach().clone().contiguous() for name, value in model.state_dict().items()})
     digest = hashlib.sha256(content).hexdigest()
     kind = next((name for name, cls in KINDS.items() if type(model) is cls), None)
     if kind is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from trustlab.models.lora import add_lora
 from trustlab.models.taggers import Heads
 from trustlab.models.vocabulary import Examples, collate, labels
 
@@ -125,13 +126,23 @@ class EncoderTagger(nn.Module):
         A ``transformers`` name or a folder; None is the offline encoder.
     frozen
         Train the two heads only.
+    lora
+        Rank of :mod:`trustlab.models.lora`'s adapters in each attention's query and value, trained with the two heads
+        while the encoder's own weights stay; 0 adds none.
     """
 
-    def __init__(self, intents: int, slots: int, *, encoder: str | None = None, frozen: bool = False) -> None:
+    def __init__(
+        self, intents: int, slots: int, *, encoder: str | None = None, frozen: bool = False, lora: int = 0
+    ) -> None:
         from transformers import AutoModel
 
         super().__init__()
-        self.settings = dict(intents=intents, slots=slots, encoder=encoder, frozen=frozen)
+        if frozen and lora:
+            raise ValueError(
+                f"Expected lora=0 with frozen=True, got lora={lora}. Adapters are trained while the encoder's own "
+                "weights stay: leave frozen out."
+            )
+        self.settings = dict(intents=intents, slots=slots, encoder=encoder, frozen=frozen, lora=lora)
         self.encoder = AutoModel.from_pretrained(encoder or offline_encoder())
         self.encoder.pooler = None  # the sentence head of the pretraining task: its output is not used here
         self.encoder.train()  # from_pretrained() leaves it in evaluation mode, alone in its module
@@ -139,6 +150,8 @@ class EncoderTagger(nn.Module):
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # a run is to depend on its seed and its noise alone
         self.encoder.requires_grad_(not frozen)
+        if lora:
+            add_lora(self.encoder, rank=lora)
         self.heads = Heads(self.encoder.config.hidden_size, intents, slots)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
