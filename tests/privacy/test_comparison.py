@@ -5,16 +5,18 @@ from collections import Counter
 from pathlib import Path
 
 import datasets
+import pandas
 import pytest
 import torch
 
 from trustlab.data import assistant, fingerprint, load
-from trustlab.models import build, entity_f1, evaluate, predict
-from trustlab.privacy import SENSITIVITY, comparison, epsilon
+from trustlab.models import build, evaluate, predict
+from trustlab.privacy import comparison, epsilon
 from trustlab.privacy.comparison import (
-    EPSILONS,
-    KS,
+    CORPORA,
+    KEY,
     METHODS,
+    MODELS,
     SHOWN,
     Cell,
     K,
@@ -25,13 +27,13 @@ from trustlab.privacy.comparison import (
     result_name,
     run,
     shown,
+    usual,
 )
-from trustlab.reproduce import CORPORA, SEEDS
+from trustlab.reproduce import SEEDS
 from trustlab.runs import read_results
 
 COMMITTED = Path(__file__).resolve().parents[2] / "data" / "results"
-DELTA = {"sgd": 1.0, "dp-sgd": SENSITIVITY["loop"], "edp-sgd": SENSITIVITY["micro-batch"]}
-TRAINING_UTTERANCES = {"assistant": 16_000, "snips": 13_084}
+TRAINING_UTTERANCES = {"assistant": 16_000, "snips": 13_084, "atis": 4_478}
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +63,11 @@ def made_up(train, test=()):
 
 
 def test_a_row_has_the_documented_fields(corpus):
-    (row,) = run(Cell("assistant", "edp-sgd", 8.0, seed=1), corpus)
+    cell = Cell("assistant", "edp-sgd", 8.0, seed=1, layerwise="equal", noise_decay=0.9)
+    (row,) = run(cell, corpus)
     documented = re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1])
     assert set(row) == set(documented)
-    assert {
-        "corpus": "assistant",
-        "method": "edp-sgd",
-        "epsilon": 8.0,
-        "seed": 1,
-        "micro_batches": K,
-    }.items() <= row.items()
+    assert dataclasses.asdict(cell).items() <= row.items()
     assert all(isinstance(value, int | float | str) for value in row.values())
     assert 7.9 < row["epsilon_spent"] <= 8.0
     assert row["noise_multiplier"] > 0 and row["seconds"] > 0 and 0 <= row["clipped"] <= 1
@@ -81,16 +78,21 @@ def test_a_row_measures_its_model_on_the_test_split(corpus, monkeypatch):
     monkeypatch.setattr(comparison, "build", lambda *a, **k: models.append(build(*a, **k)) or models[-1])
     quick = dict(batch_size=32, epochs=6)
     monkeypatch.setattr(comparison, "recipe", lambda cell: dataclasses.replace(recipe(cell), **quick))
+    forwarded = []
+    monkeypatch.setattr(
+        comparison, "predict", lambda model, examples: forwarded.append(examples) or predict(model, examples)
+    )
     (row,) = run(Cell("assistant", "sgd"), corpus)
+    assert len(forwarded) == 1
     _, data = prepare(corpus)
     test = corpus["test"]
-    intents, tags = predict(models[0], data["test"])
+    intents, _ = predict(models[0], data["test"])
     right = [guess == true for guess, true in zip(intents, test["intent"], strict=True)]
     rare = rare_intents(corpus)
     of_rare = [is_right for is_right, true in zip(right, test["intent"], strict=True) if true in rare]
-    assert row["accuracy"] == pytest.approx(sum(right) / len(test))
+    assert row["accuracy"] == pytest.approx(evaluate(models[0], data["test"])["accuracy"])
     assert row["accuracy_rare"] == pytest.approx(sum(of_rare) / len(of_rare))
-    assert row["slot_f1"] == pytest.approx(entity_f1(test["slots"], tags))
+    assert row["slot_f1"] == pytest.approx(evaluate(models[0], data["test"])["slot_f1"])
     assert row["answers"].split("|") == [intents[i] for i in shown(corpus)]
     # It has learned something, and another split or all intents alike would give other numbers.
     elsewhere = evaluate(models[0], data["validation"])
@@ -98,7 +100,8 @@ def test_a_row_measures_its_model_on_the_test_split(corpus, monkeypatch):
     assert len({row["slot_f1"], elsewhere["slot_f1"], 0.0}) == 3
 
 
-def test_the_seed_decides_the_first_weights(corpus, monkeypatch):
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_cell_decides_the_model_and_the_seed_its_first_weights(kind, corpus, monkeypatch):
     class Stopped(Exception):
         pass
 
@@ -109,9 +112,9 @@ def test_the_seed_decides_the_first_weights(corpus, monkeypatch):
     vocabulary, _ = prepare(corpus)
     for seed in (0, 3):
         with pytest.raises(Stopped) as stopped:
-            next(run(Cell("assistant", "sgd", seed=seed), corpus))
+            next(run(Cell("assistant", "sgd", seed=seed, model=kind), corpus))
         (model,) = stopped.value.args
-        expected = build("bilstm", vocabulary, seed=seed).state_dict()
+        expected = build(kind, vocabulary, seed=seed).state_dict()
         assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
 
 
@@ -135,8 +138,10 @@ def test_the_same_seed_gives_the_same_row_and_another_seed_another(method, corpu
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (dict(method="opacus"), "Expected method='opacus' to be one of 'sgd', 'dp-sgd', 'edp-sgd'"),
-        (dict(epsilon=3.0), "Expected epsilon=3.0 to be one of 1.0, 2.0, 4.0, 8.0, inf"),
+        (dict(method="opacus"), "Expected method='opacus' to be one of 'sgd', 'dp-sgd', 'edp-sgd', 'fast'"),
+        (dict(epsilon=2.0), "Expected epsilon=2.0 to be one of 1.0, 3.0, 8.0, inf"),
+        (dict(corpus="enron"), "Expected corpus='enron' to be one of 'assistant', 'snips', 'atis'"),
+        (dict(model="encoder"), "Expected model='encoder' to be one of 'bilstm', 'transformer'"),
         (dict(epsilon=math.nan), "Expected epsilon=nan"),
         (dict(seed=-1), "Expected seed=-1 >= 0"),
         (dict(micro_batches=0), "Expected micro_batches=0 >= 1"),
@@ -151,21 +156,44 @@ def test_a_cell_outside_the_comparison_is_refused(bad, message, corpus):
 # What is trained alike, and what is not
 
 
-def test_methods_differ_in_the_mechanism_and_in_nothing_else():
-    own = {"method", "clip_norm", "micro_batches"}
-    configs = [dataclasses.asdict(recipe(Cell(method=method, epsilon=8.0, seed=2))) for method in METHODS]
-    alike = [{name: value for name, value in config.items() if name not in own} for config in configs]
-    assert alike[0] == alike[1] == alike[2]
-    assert alike[0]["epsilon"] == 8.0 and alike[0]["seed"] == 2
-    assert [config["method"] for config in configs] == list(METHODS)
-    assert recipe(Cell(method="edp-sgd", micro_batches=16)).micro_batches == 16
+@pytest.mark.parametrize("model", MODELS)
+def test_methods_differ_in_the_mechanism_and_in_nothing_else(model):
+    configs = {method: recipe(Cell(method=method, epsilon=8.0, seed=2, model=model)) for method in METHODS}
+    alike = {method: dataclasses.replace(config, method="sgd") for method, config in configs.items()}
+    assert alike["sgd"] == alike["dp-sgd"] == alike["fast"]
+    assert dataclasses.replace(alike["edp-sgd"], clip_norm=alike["sgd"].clip_norm) == alike["sgd"]
+    assert alike["sgd"].epsilon == 8.0 and alike["sgd"].seed == 2
+    assert [config.method for config in configs.values()] == list(METHODS)
+
+
+def test_a_variant_differs_from_the_usual_cell_in_what_it_varies():
+    usual_recipe = recipe(Cell(method="edp-sgd"))
+    for variant in comparison.VARIANTS:
+        changed = recipe(Cell(method="edp-sgd", **variant))
+        assert changed == dataclasses.replace(usual_recipe, **variant) != usual_recipe
+
+
+def test_models_are_trained_alike():
+    one, other = (recipe(Cell(model=model)) for model in MODELS)
+    assert one == other
+
+
+def test_every_corpus_takes_about_as_many_steps():
+    """So that the small ATIS is trained at all; the rule reads N, which is public."""
+    steps = {name: _steps(name) for name in CORPORA}
+    assert steps == {"assistant": 155, "snips": 130, "atis": 135}
+
+
+def _steps(name):
+    config = recipe(Cell(name))
+    return config.epochs * round(TRAINING_UTTERANCES[name] / config.batch_size)
 
 
 @pytest.mark.parametrize("name", TRAINING_UTTERANCES)
-def test_delta_is_below_one_over_n_and_nothing_but_the_name_of_the_corpus_is_read(name):
-    config = recipe(Cell(name, "dp-sgd", 1.0))
+def test_delta_is_below_one_over_n_and_corpora_differ_in_their_epochs_only(name):
+    config, embedded = recipe(Cell(name, "dp-sgd", 1.0)), recipe(Cell("assistant", "dp-sgd", 1.0))
     assert config.delta < 1 / TRAINING_UTTERANCES[name]
-    assert config == recipe(Cell("another", "dp-sgd", 1.0))
+    assert dataclasses.replace(config, epochs=embedded.epochs) == embedded
 
 
 def test_the_vocabulary_looks_at_no_utterance(corpus):
@@ -180,15 +208,31 @@ def test_the_vocabulary_looks_at_no_utterance(corpus):
 
 
 def test_the_grid_is_complete_and_every_cell_stands_in_it_once():
-    cells = grid("assistant", epsilons=(1.0, 8.0, math.inf), seeds=range(2))
-    expected = {("sgd", math.inf, K)}
-    expected |= {(method, epsilon, K) for method in ("dp-sgd", "edp-sgd") for epsilon in (1.0, 8.0, math.inf)}
-    expected |= {("edp-sgd", 8.0, k) for k in KS}
-    assert Counter((cell.method, cell.epsilon, cell.micro_batches, cell.seed) for cell in cells) == Counter(
-        (*kind, seed) for kind in expected for seed in range(2)
-    )
-    assert {cell.corpus for cell in cells} == {"assistant"}
-    assert K in KS and 8.0 in EPSILONS
+    private = [(method, epsilon) for method in ("dp-sgd", "edp-sgd", "fast") for epsilon in (1.0, 3.0, 8.0, math.inf)]
+    budgets = [("sgd", math.inf), *private]
+    expected = {(model, *budget, K, "flat", 1.0) for model in ("bilstm", "transformer") for budget in budgets}
+    assert Counter(map(_seedless, grid("snips", seeds=range(2)))) == dict.fromkeys(expected, 2)
+    assert {cell.corpus for cell in grid("snips")} == {"snips"}
+    at = ("bilstm", "edp-sgd", 8.0)
+    variants = [(16, "flat", 1.0), (256, "flat", 1.0), (K, "equal", 1.0), (K, "dimension", 1.0), (K, "flat", 0.8)]
+    expected |= {(*at, *variant) for variant in variants}
+    assert Counter(map(_seedless, grid("assistant"))) == dict.fromkeys(expected, 3)
+
+
+def _seedless(cell):
+    return tuple(getattr(cell, name) for name in KEY)
+
+
+def test_a_part_of_the_grid_is_what_was_asked_for_of_it():
+    whole, part = grid("assistant"), grid("assistant", models=["bilstm"], methods=["edp-sgd", "sgd"])
+    assert part == [cell for cell in whole if cell.model == "bilstm" and cell.method in ("edp-sgd", "sgd")]
+
+
+def test_the_usual_rows_are_the_ones_without_a_variant():
+    cells = grid("assistant", seeds=[0])
+    kept = usual(pandas.DataFrame([cell.key() for cell in cells]))
+    assert len(cells) - len(kept) == len(comparison.VARIANTS)
+    assert len(kept) == len(grid("snips", seeds=[0]))
 
 
 # What is read off the corpus
@@ -222,16 +266,16 @@ def committed(request):
 
 def test_every_cell_of_the_grid_was_trained_once(committed):
     name, table, about = committed
-    cells = grid(name, epsilons=CORPORA[name], seeds=range(SEEDS))
-    there = Counter(table[["method", "epsilon", "micro_batches", "seed"]].itertuples(index=False, name=None))
-    wanted = [(c.method, c.epsilon, c.micro_batches if c.method == "edp-sgd" else 0, c.seed) for c in cells]
-    assert there == Counter(wanted)
+    cells = grid(name, seeds=range(SEEDS))
+    there = Counter(table[[*KEY, "seed"]].itertuples(index=False, name=None))
+    assert there == Counter(tuple(cell.key()[column] for column in (*KEY, "seed")) for cell in cells)
     assert set(table["corpus"]) == {name}
     assert about["seeds"] == list(range(SEEDS))
     assert about["status"] == "complete"
-    assert set(about["config"]) == set(METHODS)
-    for method, config in about["config"].items():
-        assert config == pytest.approx(dataclasses.asdict(recipe(Cell(name, method))))
+    assert set(about["config"]) == {f"{model} {method}" for model in MODELS for method in METHODS}
+    for label, config in about["config"].items():
+        model, method = label.split()
+        assert config == pytest.approx(dataclasses.asdict(recipe(Cell(name, method, model=model))))
 
 
 def test_every_number_is_a_share_and_private_training_clipped_something(committed):
@@ -256,27 +300,34 @@ def test_no_training_spent_more_than_its_budget_or_much_less(committed):
 def test_the_noise_used_gives_the_epsilon_stated(committed):
     name, table, _ = committed
     config, examples = recipe(Cell(name)), TRAINING_UTTERANCES[name]
-    noises = table[table["epsilon"] != math.inf].groupby(["method", "epsilon"])[["noise_multiplier", "epsilon_spent"]]
-    for (method, target), rows in noises:
-        assert rows.nunique().tolist() == [1, 1]  # neither K nor the seed moves ε
+    noisy = table[(table["epsilon"] != math.inf) & (table["noise_decay"] == 1)]
+    for (method, target), rows in noisy.groupby(["method", "epsilon"])[["noise_multiplier", "epsilon_spent"]]:
+        assert rows.nunique().tolist() == [1, 1]  # neither model, K, thresholds nor seed move ε
         sigma, spent = rows.iloc[0]
         again = epsilon(
             noise_multiplier=sigma,
             sample_rate=config.batch_size / examples,
-            steps=config.epochs * round(examples / config.batch_size),
+            steps=_steps(name),
             delta=config.delta,
-            sensitivity=DELTA[method],
+            sensitivity=2.0 if method == "edp-sgd" else 1.0,
         )
         assert again == pytest.approx(spent, abs=1e-3), (method, target)
 
 
+def test_decaying_noise_spends_no_more_and_ends_with_less_noise(committed):
+    _, table, _ = committed
+    decaying = table[table["noise_decay"] != 1]
+    constant = usual(table)[lambda rows: (rows["method"] == "edp-sgd") & (rows["epsilon"] == 8.0)]
+    assert (decaying["noise_multiplier"] < constant["noise_multiplier"].min()).all()
+
+
 def test_privacy_costs_accuracy(committed):
     _, table, _ = committed
-    usual = table[table["micro_batches"].isin((0, K))]
-    means = usual.groupby(["method", "epsilon"])["accuracy"].mean()
-    for method in ("dp-sgd", "edp-sgd"):
-        assert means[method, 1.0] < means["sgd", math.inf]
-        assert means[method, 1.0] < means[method, math.inf]
+    means = usual(table).groupby(["model", "method", "epsilon"])["accuracy"].mean()
+    for model in MODELS:
+        for method in METHODS.keys() - {"sgd"}:
+            assert means[model, method, 1.0] < means[model, "sgd", math.inf]
+            assert means[model, method, 1.0] < means[model, method, math.inf]
 
 
 def test_the_answers_kept_are_intents_of_the_corpus():
