@@ -1,7 +1,9 @@
 """Opacus as the reference: the same step as DP-SGD's loop, computed by somebody else's code.
 
-A shadow copy of the model carries Opacus' hooks (and its ``DPLSTM`` where the model has an ``nn.LSTM``), so that the
-user's model stays free of them. Weights go in before each step, gradients come out after it.
+Three of Opacus 1.6's engines: ``"hooks"`` keeps every example's gradient, by a formula per layer; ``"functorch"`` keeps
+them too, by vectorised automatic differentiation; ``"ghost"`` computes norms only, then a second backward of the
+weighted losses (Li et al. 2022; Bu et al. 2022). A copy of the model carries the hooks (and Opacus' ``DPLSTM`` where
+the model has an ``nn.LSTM``), so that the user's model stays free of them.
 
 A trap met here with Opacus 1.6: on packed sequences that torch sorts by length, ``DPLSTM`` returns its per-example
 gradients in the sorted order, every other layer in the batch's order. The examples are mixed up, their norms are
@@ -14,70 +16,134 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trustlab.models import Examples
 from trustlab.privacy.clipping import Norms, PerExampleLoss
 
+ENGINES = ("hooks", "ghost", "functorch")
 
-def opacus_gradients(
-    model: nn.Module, per_example_loss: PerExampleLoss, *, clip_norm: float, normalizer: int
-) -> Callable[..., Norms]:
-    """Return ``step(batch, noise_multiplier=..., generator=...) -> Norms``, filling ``.grad`` as DP-SGD's loop does.
+
+class OpacusCopy:
+    """A copy of a model, wrapped by Opacus, on which it computes private gradients.
+
+    A step is :meth:`backward`, :meth:`norms` where they are wanted, and :meth:`release`.
 
     Parameters
     ----------
     model, per_example_loss, clip_norm
-        As in :func:`trustlab.privacy.private_gradients`.
+        As in :func:`trustlab.privacy.private_gradients`. `model` is copied and left as it is.
     normalizer
         Expected batch size; Opacus wants a whole number.
+    engine
+        ``"hooks"``, ``"ghost"`` or ``"functorch"``.
+
+    Attributes
+    ----------
+    weights : dict
+        The copy's parameters by the model's names.
+    trained : list of Parameter
+        Those of them that are trained, in the model's order, to be given to an optimizer.
 
     Raises
     ------
+    ValueError
+        For another `engine`.
     opacus.validators.errors.UnsupportedModuleError
         For a module that Opacus cannot differentiate per example, such as batch normalisation.
     """
-    from opacus.grad_sample import GradSampleModule
-    from opacus.optimizers import DPOptimizer
-    from opacus.validators import ModuleValidator
 
-    shadow = GradSampleModule(ModuleValidator.fix(model))  # fix() clones, and swaps nn.LSTM for DPLSTM
-    weights = dict(shadow._module.named_parameters())  # DPLSTM keeps nn.LSTM's names here, not their order
-    trained = [weights[name] for name, parameter in model.named_parameters() if parameter.requires_grad]
-    optimizer = DPOptimizer(
-        torch.optim.SGD(trained, lr=0.0),
-        noise_multiplier=0.0,
-        max_grad_norm=clip_norm,
-        expected_batch_size=normalizer,
-    )
+    def __init__(
+        self,
+        model: nn.Module,
+        per_example_loss: PerExampleLoss,
+        *,
+        clip_norm: float,
+        normalizer: int,
+        engine: str = "hooks",
+    ) -> None:
+        from opacus.grad_sample import GradSampleModule, GradSampleModuleFastGradientClipping
+        from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
+        from opacus.validators import ModuleValidator
+
+        if engine not in ENGINES:
+            raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, ENGINES))}.")
+        self.engine, self.clip_norm, self._loss = engine, clip_norm, per_example_loss
+        copy = ModuleValidator.fix(model)  # clones, and swaps nn.LSTM for DPLSTM
+        if engine == "ghost":
+            self._module = GradSampleModuleFastGradientClipping(copy, max_grad_norm=clip_norm)
+        else:
+            self._module = GradSampleModule(copy, force_functorch=engine == "functorch")
+        self.weights = dict(copy.named_parameters())  # DPLSTM keeps nn.LSTM's names here, not their order
+        self.trained = [self.weights[name] for name, own in model.named_parameters() if own.requires_grad]
+        optimizer = DPOptimizerFastGradientClipping if engine == "ghost" else DPOptimizer
+        self._optimizer = optimizer(
+            torch.optim.SGD(self.trained, lr=0.0),
+            noise_multiplier=0.0,
+            max_grad_norm=clip_norm,
+            expected_batch_size=normalizer,
+        )
+
+    def backward(self, batch: Examples) -> None:
+        """Compute what Opacus needs of each example in `batch`, which may be empty."""
+        self._module.train()  # in evaluation mode Opacus' hooks record nothing
+        self._optimizer.zero_grad(set_to_none=True)
+        self._order = batch.attention_mask.sum(1).argsort(descending=True, stable=True)
+        if not len(batch):
+            for parameter in self.trained:
+                if self.engine == "ghost":
+                    parameter.grad = torch.zeros_like(parameter)
+                else:
+                    parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
+            return
+        with warnings.catch_warnings():
+            # Token ids carry no gradient, so torch tells that a full backward hook has none to see.
+            warnings.filterwarnings("ignore", message="Full backward hook is firing")
+            # functorch asks for autocast in the type of the ids; torch declines, as it should.
+            warnings.filterwarnings("ignore", message="In CPU autocast, but the target dtype")
+            losses = self._loss(self._module, batch[self._order])  # [B]
+            if self.engine == "ghost":
+                from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
+
+                DPTensorFastGradientClipping(self._module, self._optimizer, losses, "mean").backward()
+            else:
+                losses.mean().backward()  # Opacus' hooks take the loss for a mean over the batch
+
+    def norms(self) -> Tensor:
+        """Return the norm [B] of each example's gradient in the last backward, in the batch's order."""
+        if not len(self._order):
+            return torch.zeros(0)
+        if self.engine == "ghost":
+            norms = self._module.get_norm_sample()
+        else:
+            norms = torch.stack([own.flatten(1).norm(dim=1) for own in self._optimizer.grad_samples]).norm(dim=0)
+        return norms[self._order.argsort()]
+
+    def release(self, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> None:
+        """Leave ``(Σ clipped gradients + noise) / normalizer`` in ``.grad`` of the copy's trained parameters."""
+        self._optimizer.noise_multiplier, self._optimizer.generator = noise_multiplier, generator
+        self._optimizer.pre_step()
+
+
+def opacus_gradients(
+    model: nn.Module, per_example_loss: PerExampleLoss, *, clip_norm: float, normalizer: int, engine: str = "hooks"
+) -> Callable[..., Norms]:
+    """Return ``step(batch, noise_multiplier=..., generator=...) -> Norms``, filling ``.grad`` as DP-SGD's loop does.
+
+    Weights go into an :class:`OpacusCopy` before each step, gradients come out after it; parameters and errors are its.
+    """
+    copy = OpacusCopy(model, per_example_loss, clip_norm=clip_norm, normalizer=normalizer, engine=engine)
 
     def step(batch: Examples, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> Norms:
         with torch.no_grad():
             for name, value in model.named_parameters():
-                weights[name].copy_(value)
-        shadow.train()  # in evaluation mode Opacus' hooks record nothing
-        optimizer.zero_grad(set_to_none=True)
-        optimizer.noise_multiplier, optimizer.generator = noise_multiplier, generator
-        order = batch.attention_mask.sum(1).argsort(descending=True, stable=True)
-        if len(batch):
-            with warnings.catch_warnings():
-                # Token ids carry no gradient, so torch tells that a full backward hook has none to see.
-                warnings.filterwarnings("ignore", message="Full backward hook is firing")
-                # Opacus' hooks take the loss for a mean over the batch.
-                per_example_loss(shadow, batch[order]).mean().backward()
-        else:
-            for parameter in optimizer.params:
-                parameter.grad_sample = torch.zeros(0, *parameter.shape)
-        norms = _norms(optimizer.grad_samples)[order.argsort()]
-        optimizer.pre_step()
+                copy.weights[name].copy_(value)
+        copy.backward(batch)
+        norms = copy.norms()
+        copy.release(noise_multiplier=noise_multiplier, generator=generator)
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                parameter.grad = weights[name].grad.clone()
+                parameter.grad = copy.weights[name].grad.clone()
         return Norms(norms, (norms > clip_norm).float().mean().item())
 
     return step
-
-
-def _norms(grad_samples: list[torch.Tensor]) -> torch.Tensor:
-    """Return each example's gradient norm [B] from per-example gradients, each [B, ...]."""
-    return torch.stack([grad.flatten(1).norm(dim=1) for grad in grad_samples]).norm(dim=0)
