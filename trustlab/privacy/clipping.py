@@ -1,28 +1,33 @@
 """One private step's gradient: clip, add noise, divide.
 
-Two mechanisms, readable from top to bottom. ``"loop"`` is textbook DP-SGD (Abadi et al. 2016, Algorithm 1): the
-gradient of every example is clipped to C. ``"micro-batch"`` is our reading of eDP-SGD (Dupuy et al. 2022), of which the
-summaries name the ingredients and not the details: the batch is dealt into K micro-batches, and the gradient of each
-one's *mean* loss is clipped, which costs K backward passes and not B.
+Three methods, two mechanisms. ``"loop"`` is textbook DP-SGD (Abadi et al. 2016, Algorithm 1), readable below: the
+gradient of every example is clipped to C. ``"fast"`` gives the same sum from one forward and one backward, see
+:mod:`trustlab.privacy.fast`. ``"micro-batch"`` is our reading of eDP-SGD (Dupuy et al. 2022), of which the summaries
+name the ingredients and not the details: the batch is dealt into K micro-batches, and the gradient of each one's *mean*
+loss is clipped; it is computed as ``"fast"`` is, with micro-batches in the place of examples.
 
-One example moves the sum of the loop by at most C. It moves a micro-batch's clipped mean by up to **2C**, from any
-vector of length C to any other, so the same noise buys half the noise multiplier: see :data:`SENSITIVITY`.
+One example moves the sum of clipped examples by at most C. It moves a micro-batch's clipped mean by up to **2C**, from
+any vector of length C to any other, so the same noise buys half the noise multiplier: see :data:`SENSITIVITY`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trustlab.privacy import fast
+from trustlab.privacy.noise import check_source, fill_with_noise
+from trustlab.privacy.thresholds import Thresholds
+
 PerExampleLoss = Callable[[nn.Module, Any], Tensor]
 
 # Δ: how far adding or removing one example can move the sum before noise, in units of the clipping norm.
-SENSITIVITY = {"loop": 1.0, "micro-batch": 2.0}
+SENSITIVITY = {"loop": 1.0, "fast": 1.0, "micro-batch": 2.0}
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,14 @@ class Norms:
     norms : Tensor [U]
         L2 norm of each unit's gradient before clipping; a unit is an example or a non-empty micro-batch.
     clipped : float
-        Share of units that clipping shortened, in [0, 1]; NaN for an empty batch. A unit whose norm is not finite is
-        left out of the sum and stands in `norms` as it is.
+        Share of units that clipping shortened, in [0, 1]; NaN for an empty batch.
+    dropped : int
+        Units left out of the sum because their norm is not finite; they stand in `norms` as they are.
     """
 
     norms: Tensor
     clipped: float
+    dropped: int = 0
 
 
 def private_gradients(
@@ -52,112 +59,160 @@ def private_gradients(
     noise_multiplier: float = 0.0,
     normalizer: float | None = None,
     micro_batches: int | None = None,
-    layerwise: str = "flat",
+    layerwise: str | Mapping[str, float] = "flat",
+    automatic: bool = False,
+    noise_by: str = "sum",
+    physical_batch: int | None = None,
     generator: torch.Generator | None = None,
+    secure: bool = False,
 ) -> Norms:
     """Leave ``(Σ clipped gradients + noise) / normalizer`` in ``.grad`` of the trainable parameters.
 
     Parameters
     ----------
     model
-        Its parameters with ``requires_grad`` are trained.
+        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten: no ``zero_grad()`` is needed.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry a function of its own example only.
     batch
         Has a length B, possibly 0, and can be indexed with a tensor of indices.
     method
-        ``"loop"`` or ``"micro-batch"``.
+        ``"loop"``, ``"fast"`` or ``"micro-batch"``.
     clip_norm
         C > 0, the largest L2 norm a unit keeps.
     noise_multiplier
         σ ≥ 0; the noise added to the sum has standard deviation σ·C in every coordinate.
     normalizer
-        A number fixed without looking at the batch: the expected batch size for the loop (required), K for
+        A number fixed without looking at the batch: the expected batch size for clipped examples (required), K for
         micro-batches (the default).
     micro_batches
         K ≥ 1. Each example of the batch goes to one of K micro-batches by its own throw of a die, so that removing
         it leaves every other example where it was. Cutting the batch into K pieces in order would move them all:
         one example could then change every micro-batch, by 2C each.
     layerwise
-        How ``"micro-batch"`` divides C over the L parameter tensors: ``"flat"`` (one norm over all), ``"equal"``
-        (C/√L each) or ``"dimension"`` (C·√(d_l/Σd)). The squares sum to C² in each case, so Δ is the same.
+        How C is divided over the parameter tensors, see :meth:`Thresholds.divide`: ``"flat"``, ``"equal"``,
+        ``"dimension"`` or a weight for each name. The limits' squares sum to C² in each case, so Δ is the same.
+    automatic
+        Scale every unit's gradient to C / (norm + 0.01) of its length instead of shortening the long ones only.
+    noise_by
+        ``"sum"``, or for micro-batches ``"worker"``: each of K workers adds its share, of standard deviation σ·C/√K,
+        so that nobody has to hold the sum without noise.
+    physical_batch
+        Compute at most that many examples at once (one micro-batch at least) and add up: less memory, the same result.
     generator
         Source of the noise and of the dice. A seeded one makes a run repeatable, and its noise predictable to
         anybody who knows the seed.
+    secure
+        Draw the noise from the operating system's generator; takes no `generator`. See :mod:`trustlab.privacy.noise`.
 
     Raises
     ------
     ValueError
-        For options outside these ranges, before any gradient is computed.
+        For options outside these ranges, before any gradient is computed; and for a model in which the method cannot
+        tell the examples apart.
 
     Examples
     --------
     >>> model = nn.Linear(2, 1, bias=False)
     >>> loss = lambda model, x: model(x).squeeze(-1)  # the gradient of example i is x_i itself
     >>> norms = private_gradients(model, loss, torch.tensor([[3.0, 4.0], [0.0, 0.5]]),
-    ...                           method="loop", clip_norm=1.0, normalizer=1.0)
+    ...                           method="fast", clip_norm=1.0, normalizer=1.0)
     >>> norms.norms, norms.clipped
     (tensor([5.0000, 0.5000]), 0.5)
     >>> model.weight.grad
     tensor([[0.6000, 1.3000]])
     """
-    _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, layerwise)
+    _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
+    check_source(generator, secure)
+    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    parameters = list(named.values())
+    thresholds = Thresholds.divide(clip_norm, named, layerwise=layerwise, automatic=automatic)
+    dealt, normalizer = _deal(len(batch), micro_batches, generator), normalizer or micro_batches
+    # The noise is drawn first and the gradients are added to it: one pass over the memory less.
+    totals = [_room(parameter) for parameter in parameters]
+    std, shares = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
+    _fill_by_workers(totals, std, shares, generator=generator, secure=secure)
+    add = _one_by_one if method == "loop" else fast.add_clipped
+    norms, kept = [torch.zeros(0)], [torch.zeros(0, len(parameters))]
+    for members, units in _parts(dealt, physical_batch):
+        options = dict(units=units, thresholds=thresholds, totals=totals, scale=1 / normalizer)
+        results = add(model, per_example_loss, batch[members], **options)
+        norms.append(results[0].float())
+        kept.append(results[1])
+    for parameter, total in zip(parameters, totals, strict=True):
+        parameter.grad = total.to(parameter.dtype)
+    return _summary(torch.cat(norms), torch.cat(kept))
+
+
+def _one_by_one(
+    model: nn.Module,
+    per_example_loss: PerExampleLoss,
+    batch: Any,
+    *,
+    units: Tensor,
+    thresholds: Thresholds,
+    totals: list[Tensor],
+    scale: float,
+) -> tuple[Tensor, Tensor]:
+    """Add each unit's clipped gradient to `totals`: the definition, one backward for each. See ``fast.add_clipped``."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if method == "loop":
-        units = [torch.tensor([i]) for i in range(len(batch))]
-        limits = _limits(parameters, clip_norm, "flat")
-    else:
-        dice = torch.randint(micro_batches, (len(batch),), generator=generator)  # [B], each example's micro-batch
-        units = [members for k in range(micro_batches) if len(members := (dice == k).nonzero()[:, 0])]
-        limits = _limits(parameters, clip_norm, layerwise)
-        normalizer = micro_batches if normalizer is None else normalizer
-
-    total = [torch.zeros_like(parameter) for parameter in parameters]
-    norms, clipped = [], 0
-    for members in units:
-        loss = per_example_loss(model, batch[members]).mean()
-        gradient = torch.autograd.grad(loss, parameters, allow_unused=True)
-        norm, shortened = _add_clipped(total, gradient, limits)
+    norms, shares = [], []
+    for unit in range(int(units.max()) + 1):
+        loss = per_example_loss(model, batch[(units == unit).nonzero()[:, 0]]).mean()
+        gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        squares = torch.stack([part.square().sum().double() for part in gradient])
+        norm, share = thresholds.kept(squares[None])
         norms.append(norm)
-        clipped += shortened
-    for parameter, summed in zip(parameters, total, strict=True):
-        noise = _noise(summed, noise_multiplier * clip_norm, generator)
-        parameter.grad = (summed + noise) / normalizer
-    return Norms(torch.tensor(norms), clipped / len(units) if units else math.nan)
+        shares.append(share)
+        if norm.isfinite():
+            for total, part, kept in zip(totals, gradient, share[0].tolist(), strict=True):
+                total.add_(part, alpha=kept * scale)
+    return torch.cat(norms), torch.cat(shares)
 
 
-def _add_clipped(
-    total: list[Tensor], gradient: tuple[Tensor | None, ...], limits: list[tuple[list[int], float]]
-) -> tuple[float, bool]:
-    """Add one unit's gradient to `total`, each group of tensors shortened to its limit; return its norm."""
-    square, shortened = 0.0, False
-    for group, limit in limits:
-        parts = [(i, gradient[i]) for i in group if gradient[i] is not None]
-        norm = math.sqrt(sum(part.square().sum().item() for _, part in parts))
-        square += norm**2
-        if not math.isfinite(norm):
-            continue  # an example whose gradient overflows adds nothing: it must not poison the sum
-        factor = min(1.0, limit / norm) if norm > 0 else 1.0
-        shortened = shortened or factor < 1
-        for i, part in parts:
-            total[i].add_(part, alpha=factor)
-    return math.sqrt(square), shortened
+def _deal(examples: int, micro_batches: int | None, generator: torch.Generator | None) -> Tensor:
+    """Return each example's unit [B]: its own number, or the micro-batch that its throw of a die says."""
+    if micro_batches is None:
+        return torch.arange(examples)
+    return torch.randint(micro_batches, (examples,), generator=generator)
 
 
-def _limits(parameters: list[Tensor], clip_norm: float, layerwise: str) -> list[tuple[list[int], float]]:
-    """Return groups of parameter indices, each with the largest norm that the group keeps."""
-    if layerwise == "flat":
-        return [(list(range(len(parameters))), clip_norm)]
-    sizes = [parameter.numel() for parameter in parameters]
-    shares = [1 / len(sizes)] * len(sizes) if layerwise == "equal" else [size / sum(sizes) for size in sizes]
-    return [([i], clip_norm * math.sqrt(share)) for i, share in enumerate(shares)]
+def _parts(dealt: Tensor, physical_batch: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield examples to compute together [b] and their units, numbered from 0; no unit is ever divided."""
+    names, units, sizes = dealt.unique(return_inverse=True, return_counts=True)  # units in use, renumbered
+    first, count = 0, 0
+    for unit in range(len(names) + 1):
+        ends = unit == len(names)
+        if unit > first and (ends or (physical_batch and count + sizes[unit] > physical_batch)):
+            members = ((units >= first) & (units < unit)).nonzero()[:, 0]
+            yield members, units[members] - first
+            first, count = unit, 0
+        count += 0 if ends else int(sizes[unit])
 
 
-def _noise(like: Tensor, std: float, generator: torch.Generator | None) -> Tensor | float:
-    """Return Gaussian noise of standard deviation `std` in the shape of `like`."""
-    if std == 0:
-        return 0.0
-    return torch.normal(0.0, std, like.shape, generator=generator, dtype=like.dtype).to(like.device)
+def _room(parameter: nn.Parameter) -> Tensor:
+    """Return memory for a parameter's gradient, the last step's where it can be used again."""
+    old = parameter.grad
+    dtype = torch.float32 if parameter.dtype in (torch.float16, torch.bfloat16) else parameter.dtype
+    if old is not None and old.dtype == dtype and old.is_contiguous() and not old.requires_grad:
+        return old
+    return torch.empty(parameter.shape, dtype=dtype, device=parameter.device)
+
+
+def _fill_by_workers(totals: list[Tensor], std: float, workers: int, **source: Any) -> None:
+    """Fill `totals` with the noise of all `workers`, whose sum has standard deviation `std`."""
+    fill_with_noise(totals, std / math.sqrt(workers), **source)
+    for _ in range(workers - 1):
+        share = [torch.empty_like(total) for total in totals]
+        fill_with_noise(share, std / math.sqrt(workers), **source)
+        torch._foreach_add_(totals, share)
+
+
+def _summary(norms: Tensor, kept: Tensor) -> Norms:
+    """Return what was clipped, from each unit's norm [U] and the shares kept of it [U, P]."""
+    finite = norms.isfinite()
+    shortened = finite & (kept < 1).any(1)
+    return Norms(norms, shortened.sum().item() / len(norms) if len(norms) else math.nan, int((~finite).sum()))
 
 
 def _check(
@@ -166,7 +221,8 @@ def _check(
     noise_multiplier: float,
     normalizer: float | None,
     micro_batches: int | None,
-    layerwise: str,
+    noise_by: str,
+    physical_batch: int | None,
 ) -> None:
     """Refuse options that would change or void the guarantee."""
     if method not in SENSITIVITY:
@@ -179,16 +235,21 @@ def _check(
         )
     if normalizer is not None and not 0 < normalizer < math.inf:
         raise ValueError(f"Expected normalizer={normalizer} > 0. It turns the noisy sum into a mean.")
-    if method == "loop" and normalizer is None:
+    if physical_batch is not None and physical_batch < 1:
+        raise ValueError(f"Expected physical_batch={physical_batch} >= 1. So many examples are computed at once.")
+    if method == "micro-batch":
+        if micro_batches is None or micro_batches < 1:
+            raise ValueError(
+                f"Expected micro_batches={micro_batches} >= 1. It is the number of clipped means per step."
+            )
+        if noise_by not in ("sum", "worker"):
+            raise ValueError(f"Expected noise_by={noise_by!r} to be 'sum' or 'worker'.")
+    elif normalizer is None:
         raise ValueError(
-            f"Expected normalizer > 0 with method='loop', got {normalizer}. Use the expected batch size: "
+            f"Expected normalizer > 0 with method={method!r}, got {normalizer}. Use the expected batch size: "
             "dividing by the actual one would publish it."
         )
-    if method == "loop" and (micro_batches is not None or layerwise != "flat"):
+    elif micro_batches is not None or noise_by != "sum":
         raise ValueError(
-            "Expected micro_batches=None and layerwise='flat' with method='loop': it clips examples whole."
+            f"Expected micro_batches=None and noise_by='sum' with method={method!r}: it has no micro-batches."
         )
-    if method == "micro-batch" and (micro_batches is None or micro_batches < 1):
-        raise ValueError(f"Expected micro_batches={micro_batches} >= 1. It is the number of clipped means per step.")
-    if layerwise not in ("flat", "equal", "dimension"):
-        raise ValueError(f"Expected layerwise={layerwise!r} to be 'flat', 'equal' or 'dimension'.")

@@ -1,0 +1,80 @@
+"""Any other module: its per-example gradients by torch.func, from its inputs and its outputs' gradients.
+
+The module is computed a second time, for each example alone (vectorised), and differentiated with respect to its own
+parameters. That is exact, slower than a rule of its own, and keeps the module's gradients of all examples in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from trustlab.privacy.fast.factors import Dense
+from trustlab.privacy.fast.recording import WHOLE, Parts, Recording, detached
+
+
+def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Recording) -> Callable[..., Any]:
+    """Return a forward that keeps its inputs and taps every output."""
+    parameters = dict(module.named_parameters(recurse=isinstance(module, WHOLE)))
+    trained = {own: parameter for own, parameter in parameters.items() if parameter.requires_grad}
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            for part in module.modules() if isinstance(module, WHOLE) else [module]:
+                stack.enter_context(detached(part))
+            values, shape = tree_flatten(forward(*args, **kwargs))
+        differentiable = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.is_floating_point()]
+        for i in differentiable:
+            values[i] = record.tap(name, values[i])
+        inputs, call = tree_flatten((args, kwargs))
+        given = [value for value in inputs if isinstance(value, Tensor)]
+
+        def parts(*deltas: Tensor) -> Parts:
+            found = _per_example(name, module, trained, (inputs, call), differentiable, deltas)
+            return [(trained[own], Dense(gradients.flatten(1))) for own, gradients in found.items()]
+
+        record.note(name, given, len(differentiable), parts)
+        return tree_unflatten(values, shape)
+
+    return recorded
+
+
+def _per_example(
+    name: str,
+    module: nn.Module,
+    trained: dict[str, nn.Parameter],
+    inputs: tuple[list[Any], Any],
+    differentiable: list[int],
+    deltas: tuple[Tensor, ...],
+) -> dict[str, Tensor]:
+    """Return each trained parameter's gradients [B, ...] of Σ ⟨output, δ⟩, one example at a time (vectorised)."""
+    values, call = inputs
+    examples = len(deltas[0])
+    # An input with a row per example, or one row for all, goes row by row; anything else is the same for everybody.
+    mapped = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.ndim and len(v) in (1, examples)]
+    rows = [values[i].detach().expand(examples, *values[i].shape[1:]) for i in mapped]
+
+    def inner(weights: dict[str, Tensor], rows: list[Tensor], deltas: tuple[Tensor, ...]) -> Tensor:
+        own = [value.detach() if isinstance(value, Tensor) else value for value in values]
+        for i, row in zip(mapped, rows, strict=True):
+            own[i] = row[None]
+        args, kwargs = tree_unflatten(own, call)
+        outputs, _ = tree_flatten(functional_call(module, weights, args, kwargs))
+        return sum((outputs[i][0] * delta).sum() for i, delta in zip(differentiable, deltas, strict=True))
+
+    weights = {own: parameter.detach() for own, parameter in trained.items()}
+    try:
+        with torch.enable_grad():
+            return vmap(grad(inner), in_dims=(None, 0, 0))(weights, rows, deltas)
+    except (RuntimeError, NotImplementedError, IndexError) as error:
+        raise ValueError(
+            f"Expected {name!r} ({type(module).__name__}) to be computed example by example, got: "
+            f"{str(error).splitlines()[0]} No rule of its own is known: build it from known layers, or use "
+            "method='loop'."
+        ) from error

@@ -1,0 +1,154 @@
+"""What each known layer's per-example gradient is made of.
+
+A rule knows one kind of layer. Given the layer's input x and the gradient δ that arrived at its output, both with the
+examples first, it returns a factor for each trainable parameter. B examples, S rows of each (its tokens), I inputs,
+O outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trustlab.privacy.fast import function, lstm
+from trustlab.privacy.fast.factors import Dense, Outer, Rows
+from trustlab.privacy.fast.recording import Parts, Recording, detached
+
+
+
+def refuse_mixers(model: nn.Module) -> None:
+    """Refuse normalisations that mix the examples of a batch, or keep statistics of them.
+
+    Raises
+    ------
+    ValueError
+        Naming the layer. In evaluation mode, with statistics from elsewhere, the same layer is welcome.
+    """
+    for name, module in model.named_modules():
+        batch = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        if isinstance(module, nn.modules.batchnorm._NormBase) and (
+            (module.training and (batch or module.track_running_stats)) or (batch and not module.track_running_stats)
+        ):
+            raise ValueError(
+                f"Expected no {type(module).__name__} in training mode, got {name!r}. It mixes the examples of a batch "
+                "and keeps statistics of them, which no clipping bounds: use LayerNorm or GroupNorm, or call eval() "
+                "on it."
+            )
+
+
+def rule_of(module: nn.Module) -> Callable[..., Any]:
+    """Return how to record `module`: by a rule of its own, or else as any function of its inputs."""
+    if type(module).forward is nn.LSTM.forward and lstm.knows(module):
+        return lstm.rule
+    for forward, knows, parts in RULES:
+        if type(module).forward is forward and knows(module):
+            return _simple(parts)
+    if type(module).__name__ == "Conv1D" and type(module).__module__.startswith("transformers."):
+        return _simple(conv1d_of_transformers)
+    return function.rule
+
+
+def _simple(parts: Callable[[nn.Module, Tensor, Tensor], Parts]) -> Callable[..., Any]:
+    """Return the rule of a layer with one input and one output, both with the examples first."""
+
+    def rule(name: str, module: nn.Module, forward: Callable[..., Tensor], record: Recording) -> Callable[..., Tensor]:
+        def recorded(*args: Tensor, **kwargs: Tensor) -> Tensor:
+            (x,) = (*args, *kwargs.values())
+            with detached(module):
+                output = record.tap(name, forward(x))
+            # One row for all examples is their common input; anything else is refused by tap().
+            shared = x.expand(record.examples, *x.shape[1:]) if len(x) == 1 else x
+            record.check_rows(name, "input", shared)
+            record.note(name, [x], 1, lambda delta: _trainable(parts(module, shared.detach(), delta)))
+            return output
+
+        return recorded
+
+    return rule
+
+
+def _trainable(parts: Parts) -> Parts:
+    return [(parameter, factor()) for parameter, factor in parts if parameter is not None and parameter.requires_grad]
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """Return [B, ..., D] as [B, S, D] in at least single precision."""
+    rows = tensor.reshape(len(tensor), -1, tensor.shape[-1])
+    return rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
+
+
+def linear(module: nn.Linear, x: Tensor, delta: Tensor) -> Parts:
+    """y = W x + b: G = Σ_s δ_s x_sᵀ, and Σ_s δ_s for the bias."""
+    x, delta = _rows(x), _rows(delta)  # [B, S, I], [B, S, O]
+    return [(module.weight, lambda: Outer(delta, x)), (module.bias, lambda: Dense(delta.sum(1)))]
+
+
+def conv1d_of_transformers(module: Any, x: Tensor, delta: Tensor) -> Parts:
+    """GPT-2's linear layer, whose weight is stored as [I, O]."""
+    x, delta = _rows(x), _rows(delta)
+    return [(module.weight, lambda: Outer(x, delta)), (module.bias, lambda: Dense(delta.sum(1)))]
+
+
+def embedding(module: nn.Embedding, ids: Tensor, delta: Tensor) -> Parts:
+    """y_s = W[id_s]: δ_s goes to row id_s; the padding's row is never trained."""
+    delta = _rows(delta)  # [B, S, I]
+    ids = ids.reshape(len(ids), -1)  # [B, S]
+    if module.padding_idx is not None:
+        delta = delta.masked_fill((ids == module.padding_idx)[..., None], 0.0)
+    return [(module.weight, lambda: Rows(ids, delta, module.num_embeddings))]
+
+
+def layer_norm(module: nn.LayerNorm, x: Tensor, delta: Tensor) -> Parts:
+    """y = g·x̂ + b with x̂ the normalised input: Σ_s δ_s x̂_s and Σ_s δ_s."""
+    normalised = F.layer_norm(x, module.normalized_shape, eps=module.eps)
+    return [
+        (module.weight, lambda: _gain(module, normalised * delta)),
+        (module.bias, lambda: _gain(module, delta)),
+    ]
+
+
+def rms_norm(module: nn.RMSNorm, x: Tensor, delta: Tensor) -> Parts:
+    """y = g·x̂ with x̂ = x / √mean(x²): Σ_s δ_s x̂_s."""
+    normalised = F.rms_norm(x, module.normalized_shape, eps=module.eps)
+    return [(module.weight, lambda: _gain(module, normalised * delta))]
+
+
+def _gain(module: Any, products: Tensor) -> Dense:
+    """Sum [B, ..., *normalized_shape] over the dimensions between."""
+    return Dense(_rows(products.flatten(-len(module.normalized_shape))).sum(1))
+
+
+def convolution(module: nn.Conv1d, x: Tensor, delta: Tensor) -> Parts:
+    """A linear layer over windows: x_s is the window of the input that output s sees. x [B, I, T], δ [B, O, S]."""
+    # unfold() knows images only: time becomes their width.
+    windows = F.unfold(
+        x.unsqueeze(2),
+        (1, module.kernel_size[0]),
+        dilation=(1, module.dilation[0]),
+        padding=(0, module.padding[0]),
+        stride=(1, module.stride[0]),
+    )  # [B, I·k, S]
+    x, delta = _rows(windows.mT), _rows(delta.mT)
+    return [(module.weight, lambda: Outer(delta, x)), (module.bias, lambda: Dense(delta.sum(1)))]
+
+
+def _usual_embedding(module: nn.Embedding) -> bool:
+    return module.max_norm is None and not module.scale_grad_by_freq and not module.sparse
+
+
+def _usual_convolution(module: nn.Conv1d) -> bool:
+    return module.groups == 1 and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+
+
+# A subclass keeps its parent's rule as long as it keeps its parent's forward.
+RULES: list[tuple[Callable[..., Any], Callable[[Any], bool], Callable[..., Parts]]] = [
+    (nn.Linear.forward, lambda module: True, linear),
+    (nn.Embedding.forward, _usual_embedding, embedding),
+    (nn.LayerNorm.forward, lambda module: True, layer_norm),
+    (nn.RMSNorm.forward, lambda module: True, rms_norm),
+    (nn.Conv1d.forward, _usual_convolution, convolution),
+]

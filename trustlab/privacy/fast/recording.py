@@ -1,0 +1,158 @@
+"""Catch, during one forward, what every layer with trainable parameters read, and where its outputs' gradients arrive.
+
+While a recording runs, each such layer computes with its parameters *detached*: the backward then skips the weights'
+gradients, which would be sums over all examples, and stops at the layers' outputs, where the examples are still apart.
+A parameter that is used behind its layer's back still has a path to the loss, and is found out by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
+
+from trustlab.privacy.fast.factors import Factor
+
+Parts = list[tuple[nn.Parameter, Factor]]
+
+# Modules that use their children's parameters without calling the children: recorded as one.
+WHOLE = (nn.MultiheadAttention,)
+
+
+@dataclass
+class Tap:
+    """Where the gradient of one output arrives.
+
+    Attributes
+    ----------
+    edge
+        The place in the autograd graph.
+    like : Tensor
+        An output's shape and kind, without its memory.
+    owner : Tensor [N] or None
+        The example that each row of dimension 1 belongs to; None where dimension 0 counts the examples.
+    """
+
+    name: str
+    edge: Any
+    like: Tensor
+    device: torch.device
+    owner: Tensor | None = None
+
+    def zeros(self) -> Tensor:
+        """Return the gradient of an output that the loss did not use."""
+        return torch.zeros_like(self.like, device=self.device)
+
+    def weigh(self, gradient: Tensor, weights: Tensor) -> Tensor:
+        """Return `gradient` with each example's part times its weight, of `weights` [B]."""
+        weights = weights.to(gradient)
+        weights = weights if self.owner is None else weights[self.owner][None]
+        return gradient * weights.view(*weights.shape, *[1] * (gradient.ndim - weights.ndim))
+
+
+@dataclass
+class Recording:
+    """What one forward of `examples` examples left behind.
+
+    Attributes
+    ----------
+    taps
+        Where gradients of outputs are to be caught.
+    uses
+        For each call of a layer: which taps are its own, and how its parameters' factors follow from their gradients.
+    read
+        The inputs that factors will be made of, and their versions when they were read.
+    """
+
+    examples: int
+    taps: list[Tap] = field(default_factory=list)
+    uses: list[tuple[slice, Callable[..., Parts]]] = field(default_factory=list)
+    read: list[tuple[str, Tensor, int]] = field(default_factory=list)
+
+    def tap(self, name: str, output: Tensor, *, owner: Tensor | None = None) -> Tensor:
+        """Note where the gradient of `output` [B, ...] arrives, and return the tensor to go on with."""
+        if owner is None:
+            if output.shape[:1] == (1,) and self.examples > 1:
+                # One row for all examples, such as BERT's positions: each gets its own, to have its own gradient.
+                output = output.expand(self.examples, *output.shape[1:])
+            self.check_rows(name, "output", output)
+        inner = output.requires_grad
+        start = output if inner else output.detach().requires_grad_()
+        like = torch.empty_like(output, device="meta")
+        self.taps.append(Tap(name, get_gradient_edge(start), like, output.device, owner))
+        return start if inner else start.clone()  # a leaf of the graph would refuse to be changed in place
+
+    def note(self, name: str, inputs: list[Tensor], taps: int, parts: Callable[..., Parts]) -> None:
+        """Note a call: the last `taps` taps are its own, and `parts` turns their gradients into factors."""
+        self.read += [(name, tensor, tensor._version) for tensor in inputs]
+        self.uses.append((slice(len(self.taps) - taps, len(self.taps)), parts))
+
+    def check_rows(self, name: str, what: str, tensor: Tensor) -> None:
+        """Refuse a tensor whose first dimension does not count the examples."""
+        if tensor.ndim == 0 or len(tensor) != self.examples:
+            raise ValueError(
+                f"Expected the {what} of {name!r} to have {self.examples} rows, one per example, got shape "
+                f"{tuple(tensor.shape)}. Per-example gradients need the batch first: give positions and masks the "
+                "batch's size, or use method='loop'."
+            )
+
+    def check_unchanged(self) -> None:
+        """Refuse to use an input that was changed in place after its layer read it."""
+        for name, tensor, version in self.read:
+            if tensor._version != version:
+                raise ValueError(
+                    f"Expected the input of {name!r} unchanged after the layer read it, but an in-place operation "
+                    "changed it: its gradient would be wrong. Use the operation that returns a new tensor."
+                )
+
+
+@contextlib.contextmanager
+def recording(model: nn.Module, examples: int, rule_of: Callable[..., Any]) -> Iterator[Recording]:
+    """Record every call of a layer of `model` that has trainable parameters of its own.
+
+    Parameters
+    ----------
+    model
+        Its layers' ``forward`` is replaced for the while.
+    examples
+        B, the number of examples in the batch that will be read.
+    rule_of
+        ``rule_of(module)`` returns ``rule(name, module, forward, recording)``, which returns the recording forward.
+    """
+    record, patched = Recording(examples), []
+    try:
+        inside = {child for module in model.modules() if isinstance(module, WHOLE) for child in module.children()}
+        for name, module in model.named_modules():
+            if module not in inside and any(parameter.requires_grad for parameter in module.parameters(recurse=False)):
+                own = module.__dict__.get("forward")
+                forward = rule_of(module)(name or type(module).__name__, module, module.forward, record)
+                patched.append((module, own))
+                module.forward = _when_differentiable(forward, module.forward)
+        yield record
+    finally:
+        for module, own in patched:
+            if own is None:
+                del module.forward
+            else:
+                module.forward = own
+
+
+@contextlib.contextmanager
+def detached(module: nn.Module) -> Iterator[None]:
+    """Let `module` compute with its own parameters cut off from the graph."""
+    own = dict(module._parameters)
+    try:
+        module._parameters.update({name: p if p is None else p.detach() for name, p in own.items()})
+        yield
+    finally:
+        module._parameters.update(own)
+
+
+def _when_differentiable(recorded: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a forward that records only where torch would build a graph."""
+    return lambda *args, **kwargs: (recorded if torch.is_grad_enabled() else plain)(*args, **kwargs)

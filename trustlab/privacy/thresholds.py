@@ -1,0 +1,104 @@
+"""How a clipping norm is divided over a model, and how much of a gradient it lets through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+STABILITY = 0.01  # γ of automatic clipping: keeps the scale of a vanishing gradient finite
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The largest norm that each group of parameter tensors keeps.
+
+    A whole gradient keeps at most √Σ limit², which is the clipping norm C for every way of dividing it.
+
+    Attributes
+    ----------
+    groups
+        For each group, its parameters' numbers and its limit.
+    automatic
+        Scale every gradient to (nearly) its limit instead of shortening the long ones only: AUTO-S of Bu et al. 2022,
+        "Automatic clipping", limit / (norm + γ). C then only sets the step's scale, as a learning rate does.
+    """
+
+    groups: tuple[tuple[tuple[int, ...], float], ...]
+    automatic: bool = False
+
+    @classmethod
+    def divide(
+        cls,
+        clip_norm: float,
+        parameters: Mapping[str, nn.Parameter],
+        *,
+        layerwise: str | Mapping[str, float] = "flat",
+        automatic: bool = False,
+    ) -> Thresholds:
+        """Divide `clip_norm` over named `parameters`.
+
+        Parameters
+        ----------
+        layerwise
+            ``"flat"`` (one norm over all), ``"equal"`` (C/√L for each of L tensors), ``"dimension"`` (C·√(d_l/Σd)) or
+            a weight ≥ 0 for each name: C·w_l/√Σw².
+
+        Examples
+        --------
+        >>> parameters = dict(nn.Linear(3, 1).named_parameters())  # 3 numbers and 1
+        >>> Thresholds.divide(2.0, parameters, layerwise="dimension").groups
+        (((0,), 1.7320508075688772), ((1,), 1.0))
+        """
+        if layerwise == "flat":
+            return cls(((tuple(range(len(parameters))), float(clip_norm)),), automatic)
+        weights = _weights(parameters, layerwise)
+        whole = math.sqrt(sum(weight**2 for weight in weights))
+        return cls(tuple(((i,), clip_norm * weight / whole) for i, weight in enumerate(weights)), automatic)
+
+    def kept(self, squares: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each unit's whole norm [U], and the share [U, P] of each of its parameters' gradients that is kept.
+
+        Parameters
+        ----------
+        squares : Tensor [U, P], float64
+            Squared norm of each unit's gradient with respect to each parameter.
+
+        Returns
+        -------
+        norms, shares
+            A unit whose norm is not finite keeps nothing at all: it must not poison the sum.
+        """
+        norms = squares.sum(1).sqrt()
+        shares = torch.empty_like(squares)
+        for members, limit in self.groups:
+            own = squares[:, list(members)].sum(1).sqrt()
+            scale = limit / (own + STABILITY) if self.automatic else (limit / own.clamp(min=1e-300)).clamp(max=1.0)
+            shares[:, list(members)] = scale[:, None]
+        shares[~norms.isfinite()] = 0.0
+        return norms, shares
+
+
+def _weights(parameters: Mapping[str, nn.Parameter], layerwise: str | Mapping[str, float]) -> Sequence[float]:
+    """Return the weight of each parameter's limit."""
+    if layerwise == "equal":
+        return [1.0] * len(parameters)
+    if layerwise == "dimension":
+        return [math.sqrt(parameter.numel()) for parameter in parameters.values()]
+    if not isinstance(layerwise, Mapping):
+        raise ValueError(
+            f"Expected layerwise={layerwise!r} to be 'flat', 'equal', 'dimension' or a weight for each parameter's "
+            "name. It says how the clipping norm is divided."
+        )
+    if set(layerwise) != set(parameters):
+        odd = ", ".join(sorted(set(layerwise) ^ set(parameters)))
+        raise ValueError(
+            f"Expected a weight for exactly the trained parameters in layerwise; these differ: {odd}. "
+            "A gradient without a limit would not be private."
+        )
+    if not all(0 <= weight < math.inf for weight in layerwise.values()) or not any(layerwise.values()):
+        raise ValueError("Expected finite weights >= 0 in layerwise, one of them > 0. They are shares of C.")
+    return [layerwise[name] for name in parameters]
