@@ -3,11 +3,12 @@ import math
 import datasets
 import pytest
 import torch
+from torch import nn
 
 from trustlab.models import build, evaluate
-from trustlab.privacy import TrainConfig, epsilon, train, training
+from trustlab.privacy import Norms, TrainConfig, epsilon, private_gradients, train, training
 
-METHODS = ["sgd", "dp-sgd", "edp-sgd", "opacus"]
+METHODS = ["sgd", "dp-sgd", "edp-sgd", "fast", "opacus"]
 
 
 @pytest.fixture
@@ -44,9 +45,10 @@ def test_the_same_seed_gives_the_same_run(method, vocabulary, data):
     assert not torch.equal(first, final(1))
 
 
-def test_dp_sgd_trains_as_opacus_does(vocabulary, data):
+@pytest.mark.parametrize("other", ["fast", "opacus"])
+def test_dp_sgd_trains_as_its_other_implementations_do(other, vocabulary, data):
     """The same batches and the same noise through two implementations of the step."""
-    ends = [list(train(build("bilstm", vocabulary, seed=4), data, config(m)))[-1] for m in ("dp-sgd", "opacus")]
+    ends = [list(train(build("bilstm", vocabulary, seed=4), data, config(m)))[-1] for m in ("dp-sgd", other)]
     # Adam follows the sign of coordinates that are all but zero, so rounding does show after some steps.
     assert ends[0]["loss"] == pytest.approx(ends[1]["loss"], rel=1e-3)
     assert ends[0]["epsilon"] == ends[1]["epsilon"]
@@ -150,6 +152,93 @@ def test_an_epoch_is_n_over_batch_size_rounded(examples, steps, vocabulary, data
     assert len(dealer.drawn) == 2 * steps
 
 
+# The options of a step, and what is the user's own
+
+
+@pytest.mark.parametrize("method", ["dp-sgd", "edp-sgd", "fast"])
+def test_the_options_of_a_step_reach_it(method, vocabulary, data, monkeypatch):
+    given = []
+
+    def step(model, loss, batch, **options):
+        given.append(options)
+        return private_gradients(model, loss, batch, **options)
+
+    monkeypatch.setattr(training, "private_gradients", step)
+    own = dict(noise_by="worker") if method == "edp-sgd" else {}
+    options = config(method, clip_norm=0.5, layerwise="equal", automatic=True, physical_batch=7, epochs=1, **own)
+    list(train(build("bilstm", vocabulary), data, options))
+    expected = dict(clip_norm=0.5, layerwise="equal", automatic=True, physical_batch=7, **own)
+    expected |= dict(micro_batches=5) if method == "edp-sgd" else dict(normalizer=20)
+    assert all(expected.items() <= step.items() for step in given)
+    assert len(given) == 10
+
+
+@pytest.mark.parametrize("method", ["sgd", "dp-sgd", "fast"])
+def test_a_batch_in_pieces_trains_as_a_whole_one(method, vocabulary, data):
+    def first(physical_batch):
+        model = build("bilstm", vocabulary, seed=4)
+        next(train(model, data, config(method, physical_batch=physical_batch, evaluate_every=1)))
+        return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+    assert torch.allclose(first(3), first(None), rtol=1e-4, atol=1e-7)
+
+
+def test_the_optimizer_and_its_schedule_are_the_users_own(vocabulary, data):
+    made = []
+
+    def optimizer(parameters):
+        made.append(torch.optim.AdamW(parameters, lr=0.5, weight_decay=0.1))
+        return made[-1]
+
+    def scheduler(given):
+        assert given is made[-1]
+        return torch.optim.lr_scheduler.LambdaLR(given, lambda step: 1 / (1 + step))
+
+    rates = []
+    model = build("bilstm", vocabulary)
+    model.embedding.weight.requires_grad_(False)
+    for _ in train(model, data, config("fast", evaluate_every=5), optimizer=optimizer, scheduler=scheduler):
+        rates.append(made[0].param_groups[0]["lr"])
+    assert rates == pytest.approx([0.5 / (1 + step) for step in (5, 10, 15, 20)])
+    assert len(made[0].state) == sum(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_an_optimizer_of_other_parameters_is_refused(vocabulary, data):
+    other = build("bilstm", vocabulary)
+    with pytest.raises(ValueError, match=r"Expected an optimizer of the model's .* trainable parameters"):
+        train(
+            build("bilstm", vocabulary), data, config("fast"), optimizer=lambda _: torch.optim.SGD(other.parameters())
+        )
+
+
+def test_a_schedule_that_waits_for_a_measurement_is_refused(vocabulary, data):
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
+    with pytest.raises(ValueError, match="got ReduceLROnPlateau"):
+        train(build("bilstm", vocabulary), data, config("fast"), scheduler=plateau)
+
+
+def test_dropout_throws_the_seeds_dice_and_leaves_the_global_ones(vocabulary, data):
+    def final(seed, global_seed):
+        model = build("bilstm", vocabulary, seed=4)
+        model.embedding = nn.Sequential(model.embedding, nn.Dropout(0.5))
+        torch.manual_seed(global_seed)
+        before = torch.get_rng_state()
+        list(train(model, data, config("sgd", batch_size=200, seed=seed)))  # every example in every batch
+        assert torch.equal(torch.get_rng_state(), before)
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    assert torch.equal(final(0, 1), final(0, 2))
+    assert not torch.equal(final(0, 1), final(1, 1))
+
+
+def test_units_of_no_finite_norm_are_counted_since_the_last_row(vocabulary, data, monkeypatch):
+    monkeypatch.setattr(
+        training, "_gradients", lambda model, config: lambda batch, **noise: Norms(torch.empty(0), 0.5, dropped=2)
+    )
+    rows = list(train(build("bilstm", vocabulary), data, config("fast")))
+    assert [row["dropped"] for row in rows] == [20, 20]
+
+
 def test_closing_the_generator_keeps_what_was_learned(vocabulary, data):
     model = build("bilstm", vocabulary, seed=0)
     before = model.heads.intent.weight.detach().clone()
@@ -170,12 +259,20 @@ def test_tiny_expected_batches_are_often_empty_and_do_no_harm(vocabulary, data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(method="sgd", epsilon=1.0), "Plain SGD guarantees nothing: choose 'dp-sgd' or 'edp-sgd'"),
+        (dict(method="sgd", epsilon=1.0), "Plain SGD guarantees nothing: choose 'fast', 'dp-sgd' or 'edp-sgd'"),
         (dict(epsilon=-1.0), "Expected epsilon=-1.0 > 0. Smaller ε means stronger privacy"),
         (dict(delta=0.01), "Expected delta=0.01 < 1/N"),
         (dict(batch_size=500), "Expected batch_size=500 <= the 200 training examples"),
         (dict(method="adam"), "Expected method='adam' to be one of"),
-        (dict(noise_decay=0.5), "They are parts of 'edp-sgd'"),
+        (
+            dict(method="sgd", noise_decay=0.5),
+            "Expected noise_decay=1.0 with method='sgd', got 0.5. It is an option of",
+        ),
+        (dict(method="sgd", automatic=True), "Expected automatic=False with method='sgd', got True"),
+        (dict(method="opacus", layerwise="equal"), "Expected layerwise='flat' with method='opacus', got 'equal'"),
+        (dict(method="opacus", physical_batch=4), "Expected physical_batch=None with method='opacus', got 4"),
+        (dict(method="fast", noise_by="worker"), "It is an option of 'edp-sgd'"),
+        (dict(physical_batch=0), "Expected physical_batch=0 >= 1"),
         (dict(clip_norm=0.0), "Expected clip_norm=0.0 > 0"),
         (dict(epochs=0), "Expected epochs=0 >= 1"),
     ],

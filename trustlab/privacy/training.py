@@ -3,6 +3,8 @@
 Each step draws a Poisson batch (every example independently with probability q = batch_size / N, so the batch varies
 in size and may be empty), fills the gradients with the chosen mechanism, and lets an ordinary optimizer do the rest.
 The ε of a row is what the steps so far guarantee under the sampler really used.
+
+For a loop of your own, or a model that is no tagger, :func:`trustlab.privacy.private_gradients` is the one step.
 """
 
 from __future__ import annotations
@@ -10,63 +12,33 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from trustlab.config import check, option
 from trustlab.models import Examples, evaluate, tagging_loss
-from trustlab.privacy.accounting import decayed, epsilon, noise_multiplier_for
-from trustlab.privacy.clipping import SENSITIVITY, Norms, private_gradients
+from trustlab.privacy.checkpointing import Checkpoint, identity
+from trustlab.privacy.clipping import Norms, private_gradients
+from trustlab.privacy.options import MECHANISM, TrainConfig, check_training, noise_schedule, spent
+from trustlab.privacy.state import TrainingState
 
 Step = Callable[..., Norms]
-MECHANISM = {"dp-sgd": "loop", "edp-sgd": "micro-batch", "fast": "fast", "opacus": "loop"}
+Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train. ``epsilon`` is a target: the noise is chosen so that all epochs together spend at most that."""
-
-    method: str = option(
-        "dp-sgd",
-        label="Method",
-        help="sgd: no privacy. dp-sgd: clips each example, one by one. fast: the same, all in one backward. "
-        "edp-sgd: clips micro-batches. opacus: dp-sgd by Opacus.",
-        values=("sgd", "dp-sgd", "edp-sgd", "fast", "opacus"),
-    )
-    epsilon: float = option(
-        math.inf,
-        label="ε",
-        help="Smaller ε means stronger privacy and more noise; math.inf: no noise and no privacy.",
-        above=0,
-    )
-    delta: float = option(1e-5, label="δ", help="Chance that the ε guarantee fails; well below 1/N.", above=0, high=1)
-    clip_norm: float = option(1.0, label="C", help="Largest L2 norm that a clipped gradient keeps.", above=0)
-    epochs: int = option(5, label="Epochs", help="Expected passes over the training examples.", low=1)
-    batch_size: int = option(256, label="Batch size", help="Expected examples per step; q = batch size / N.", low=1)
-    learning_rate: float = option(4e-3, label="Learning rate", help="Step size of Adam.", above=0)
-    micro_batches: int = option(32, label="K", help="Micro-batches per step (edp-sgd); each is clipped once.", low=1)
-    layerwise: str = option(
-        "flat",
-        label="Thresholds",
-        help="How edp-sgd divides C over the layers.",
-        values=("flat", "equal", "dimension"),
-    )
-    noise_decay: float = option(
-        1.0, label="γ", help="edp-sgd multiplies its noise by γ every epoch; 1 keeps it.", above=0, high=1
-    )
-    accountant: str = option(
-        "prv", label="Accountant", help="prv is tight; rdp is looser and quicker.", values=("prv", "rdp")
-    )
-    evaluate_every: int | None = option(
-        None, label="Row every", help="Steps between rows; None gives one row per epoch.", unit="steps", low=1
-    )
-    seed: int = option(0, label="Seed", help="Seed of batches, dice and noise.", low=0)
-
-
-def train(model: nn.Module, data: Mapping[str, Examples], config: TrainConfig) -> Iterator[dict[str, Any]]:
+def train(
+    model: nn.Module,
+    data: Mapping[str, Examples],
+    config: TrainConfig,
+    *,
+    optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None = None,
+    scheduler: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int | None = None,
+) -> Iterator[Row]:
     """Train `model` in place on ``data["train"]`` and yield a row after each epoch (or `evaluate_every` steps).
 
     Parameters
@@ -76,19 +48,38 @@ def train(model: nn.Module, data: Mapping[str, Examples], config: TrainConfig) -
     data
         Examples under ``"train"`` and ``"validation"``; the latter is taken as public and only measured on.
     config
-        Every option; `config.seed` fixes the batches and the noise, not the model's first weights.
+        Every option; `config.seed` fixes batches, dropout and noise, not the model's first weights. torch's global
+        generators are left as they were.
+    optimizer
+        Makes the optimizer of the trainable parameters, as ``lambda parameters: AdamW(parameters, lr=1e-3)``; default
+        Adam with ``config.learning_rate``. It sees noisy gradients only, so no optimizer costs further ε.
+    scheduler
+        Makes a learning-rate schedule of the optimizer, as ``lambda optimizer: LambdaLR(optimizer, ...)``; it is
+        stepped after every step.
+    checkpoint
+        A file that the training is kept in, and goes on from where it exists. It then equals, on the same machine and
+        versions, an uninterrupted one bit for bit: steps taken after the last write are taken again with the same batch
+        and the same noise, so they spend their ε once. The last row kept is yielded again first; of a training that was
+        finished it is the only one. The noise planned at the start stays. It holds the generators' states: whoever can
+        read it can take the noise away.
+    checkpoint_every
+        Steps between writes; None for one with each row. There is one before every row: what was shown is accounted.
 
     Yields
     ------
     dict
         ``step``, ``epoch`` (expected passes so far), ``epsilon`` (spent so far; ``inf`` without noise), ``loss``,
         ``accuracy``, ``slot_f1`` (on validation), ``seconds`` (of training, evaluation left out), ``noise_multiplier``
-        (σ of this step), ``clipped`` (share of units clipped since the last row: not covered by ε), ``progress``.
+        (σ of this step), ``clipped`` (share of units clipped) and ``dropped`` (units of no finite norm, left out) since
+        the last row, neither covered by ε, ``progress``.
 
     Raises
     ------
     ValueError
-        At once, before any step, for options outside their range or a δ that 1/N makes meaningless.
+        At once, before any step, for options outside their range, a δ that 1/N makes meaningless, or a checkpoint that
+        is damaged or of another training.
+    OSError
+        When the checkpoint cannot be written: at once, or before the row that it would have held.
 
     Examples
     --------
@@ -101,131 +92,165 @@ def train(model: nn.Module, data: Mapping[str, Examples], config: TrainConfig) -
     >>> last["step"], last["epsilon"] <= 8.0
     (10, True)
     """
-    if any(hasattr(examples, "column_names") for examples in data.values()):
-        raise TypeError("Expected encoded examples, got a corpus of words. Pass vocabulary.encode_corpus(corpus).")
-    for split in ("train", "validation"):
-        if split not in data or not len(data[split]):
-            raise ValueError(f"Expected examples under {split!r} in data, got none. Encode every split of a corpus.")
-    examples = len(data["train"])
-    check_training(config, examples)
-    return _run(model, data, config, noise_schedule(config, examples))
+    _check_data(data)
+    check_training(config, len(data["train"]))
+    if checkpoint_every is not None and (checkpoint is None or checkpoint_every < 1):
+        raise ValueError(
+            f"Expected checkpoint_every={checkpoint_every} >= 1 and a checkpoint, got checkpoint={checkpoint}. "
+            "It is the number of steps between two writes of that file."
+        )
+    made = _optimizer(model, config, optimizer)
+    rates = _scheduler(made, scheduler)
+    if checkpoint is None:
+        schedule = noise_schedule(config, len(data["train"]))
+        return _run(TrainingState(model, made, rates, config.seed, schedule), data, config)
+    named = identity(config, model=model, data=data, optimizer=made, scheduler=rates)
+    kept = Checkpoint(Path(checkpoint), named)
+    content = kept.read()
+    schedule = content["counters"]["schedule"] if content else noise_schedule(config, len(data["train"]))
+    state = TrainingState(model, made, rates, config.seed, schedule)
+    if content is None or content["counters"]["step"] < state.steps:
+        kept.write(content or state.to_dict())  # a file that cannot be written is found out before any ε is spent
+    return _kept_run(state, data, config, kept, content, checkpoint_every)
 
 
 def _run(
-    model: nn.Module,
+    state: TrainingState,
     data: Mapping[str, Examples],
     config: TrainConfig,
-    schedule: list[tuple[float, int]],
-) -> Iterator[dict[str, Any]]:
-    """Take the steps of `schedule`; a generator, so closing it stops the training where it is."""
-    generator = torch.Generator().manual_seed(config.seed)
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate)
-    gradients = _gradients(model, config)
-    examples, steps = data["train"], sum(count for _, count in schedule)
-    sample_rate, steps_per_epoch = config.batch_size / len(examples), steps // config.epochs
+    keep: Callable[[bool], None] = lambda shown: None,
+) -> Iterator[Row]:
+    """Take the steps that are left; a generator, so closing it stops the training where it is.
+
+    `keep` is called after every step, and told whether a row is about to be yielded.
+    """
+    gradients, examples = _gradients(state.model, config), data["train"]
+    sigmas = [sigma for sigma, count in state.schedule for _ in range(count)]
+    sample_rate, steps_per_epoch = config.batch_size / len(examples), state.steps // config.epochs
     every = config.evaluate_every or steps_per_epoch
-    taken: list[tuple[float, int]] = []
-    seconds, clipped = 0.0, []
-    model.train()
-    for step, sigma in enumerate((sigma for sigma, count in schedule for _ in range(count)), start=1):
-        started = time.perf_counter()
-        chosen = (torch.rand(len(examples), generator=generator) < sample_rate).nonzero()[:, 0]  # [B], B varies
-        clipped.append(gradients(examples[chosen], noise_multiplier=sigma, generator=generator).clipped)
-        optimizer.step()
-        seconds += time.perf_counter() - started
-        taken = [*taken[:-1], (sigma, taken[-1][1] + 1)] if taken and taken[-1][0] == sigma else [*taken, (sigma, 1)]
-        if step % every and step < steps:
-            continue
-        yield {
-            "step": step,
-            "epoch": step / steps_per_epoch,
-            "epsilon": _spent(config, taken, len(examples)),
-            **evaluate(model, data["validation"]),
-            "seconds": seconds,
-            "noise_multiplier": sigma,
-            "clipped": _mean(clipped),
-            "progress": step / steps,
-        }
-        clipped = []
+    state.model.train()
+    while state.step < state.steps:
+        started, sigma = time.perf_counter(), sigmas[state.step]
+        with state.own_dice():
+            chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
+            norms = gradients(examples[chosen], noise_multiplier=sigma, generator=state.generator)
+            state.optimizer.step()
+        if state.scheduler is not None:
+            state.scheduler.step()
+        state.seconds += time.perf_counter() - started
+        state.step += 1
+        state.clipped.append(norms.clipped)
+        state.dropped.append(norms.dropped)
+        shown = state.step % every == 0 or state.step == state.steps
+        if shown:
+            state.row = _row(state, config, data, sigma, state.step / steps_per_epoch)
+            state.clipped, state.dropped = [], []
+        keep(shown)
+        if shown:
+            yield dict(state.row)
+
+
+def _kept_run(
+    state: TrainingState,
+    data: Mapping[str, Examples],
+    config: TrainConfig,
+    kept: Checkpoint,
+    content: Mapping[str, Any] | None,
+    every: int | None,
+) -> Iterator[Row]:
+    """Go on from `content`, if there is any, writing the checkpoint every so many steps and before each row."""
+    if content is not None:
+        state.restore(content)
+        if state.row is not None:
+            yield dict(state.row)
+
+    def keep(shown: bool) -> None:
+        if shown or (every is not None and state.step % every == 0):
+            kept.write(state.to_dict())
+
+    yield from _run(state, data, config, keep)
+
+
+def _row(state: TrainingState, config: TrainConfig, data: Mapping[str, Examples], sigma: float, epoch: float) -> Row:
+    """Measure the model as it is now."""
+    return {
+        "step": state.step,
+        "epoch": epoch,
+        "epsilon": spent(config, state.schedule, state.step, len(data["train"])),
+        **evaluate(state.model, data["validation"]),
+        "seconds": state.seconds,
+        "noise_multiplier": sigma,
+        "clipped": _mean(state.clipped),
+        "dropped": sum(state.dropped),
+        "progress": state.step / state.steps,
+    }
 
 
 def _gradients(model: nn.Module, config: TrainConfig) -> Step:
     """Return the function that fills ``.grad`` from a batch by the method of `config`."""
     if config.method == "sgd":
-        return lambda batch, **noise: plain_gradients(model, batch)
+        return lambda batch, **noise: plain_gradients(model, batch, physical_batch=config.physical_batch)
     if config.method == "opacus":
         from trustlab.privacy.reference import opacus_gradients
 
         return opacus_gradients(model, tagging_loss, clip_norm=config.clip_norm, normalizer=config.batch_size)
     own = dict(normalizer=config.batch_size)
     if config.method == "edp-sgd":
-        own = dict(micro_batches=config.micro_batches, layerwise=config.layerwise)
-    options = dict(method=MECHANISM[config.method], clip_norm=config.clip_norm, **own)
+        own = dict(micro_batches=config.micro_batches, noise_by=config.noise_by)
+    alike = {name: getattr(config, name) for name in ("clip_norm", "layerwise", "automatic", "physical_batch")}
+    options = dict(method=MECHANISM[config.method], **alike, **own)
     return lambda batch, **noise: private_gradients(model, tagging_loss, batch, **options, **noise)
 
 
-def plain_gradients(model: nn.Module, batch: Examples) -> Norms:
-    """Fill ``.grad`` with the gradient of the mean loss: one backward, nothing clipped, no noise."""
+def plain_gradients(model: nn.Module, batch: Examples, *, physical_batch: int | None = None) -> Norms:
+    """Fill ``.grad`` with the gradient of the mean loss: nothing clipped, no noise.
+
+    One backward, or one for each `physical_batch` examples, added up.
+    """
     model.zero_grad(set_to_none=True)
-    if len(batch):
-        tagging_loss(model, batch).mean().backward()
+    at_once = physical_batch or max(len(batch), 1)
+    for start in range(0, len(batch), at_once):
+        (tagging_loss(model, batch[start : start + at_once]).sum() / len(batch)).backward()
     return Norms(torch.empty(0), math.nan)
 
 
-def noise_schedule(config: TrainConfig, examples: int) -> list[tuple[float, int]]:
-    """Return [(σ, steps), ...] with which all epochs over `examples` examples spend at most ``config.epsilon``.
-
-    An epoch is N / batch_size steps, rounded: with Poisson sampling an expected pass, not an exact one.
-    """
-    steps_per_epoch = round(examples / config.batch_size)
-    steps = config.epochs * steps_per_epoch
-    if config.method == "sgd":
-        return [(0.0, steps)]
-    shape = dict(decay=config.noise_decay, steps=steps, steps_per_epoch=steps_per_epoch)
-    sigma = noise_multiplier_for(epsilon=config.epsilon, **_accounted(config, examples), **shape)
-    return decayed(sigma, **shape)
-
-
-def _spent(config: TrainConfig, taken: list[tuple[float, int]], examples: int) -> float:
-    """Return the ε of the steps taken so far."""
-    if config.method == "sgd":
-        return math.inf
-    return epsilon(noise_multiplier=taken, **_accounted(config, examples))
-
-
-def _accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
-    """Return what an accountant is told of the mechanism: the same for the noise chosen and for the ε spent."""
-    return dict(
-        sample_rate=config.batch_size / examples,
-        delta=config.delta,
-        sensitivity=SENSITIVITY[MECHANISM[config.method]],
-        accountant=config.accountant,
-    )
-
-
-def check_training(config: TrainConfig, examples: int) -> None:
-    """Refuse options outside their range, and combinations whose ε would not mean what it says."""
-    check(config)
-    if config.batch_size > examples:
+def _optimizer(
+    model: nn.Module, config: TrainConfig, make: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None
+) -> torch.optim.Optimizer:
+    """Return the user's optimizer, or Adam; refuse one that does not step exactly the trainable parameters."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if make is None:
+        return torch.optim.Adam(parameters, lr=config.learning_rate)
+    made = make(parameters)
+    held = [id(parameter) for group in made.param_groups for parameter in group["params"]]
+    if sorted(held) != sorted(map(id, parameters)):
         raise ValueError(
-            f"Expected batch_size={config.batch_size} <= the {examples} training examples. "
-            "Each is drawn with probability batch_size / N."
+            f"Expected an optimizer of the model's {len(parameters)} trainable parameters, got one of {len(held)}, not "
+            "the same. Make it of the list that the function is given; freeze what is not to be trained."
         )
-    if config.method == "sgd" and config.epsilon != math.inf:
+    return made
+
+
+def _scheduler(
+    optimizer: torch.optim.Optimizer, make: Callable[[torch.optim.Optimizer], LRScheduler] | None
+) -> LRScheduler | None:
+    """Return the user's schedule of the learning rate, if any; refuse one that waits for a measurement."""
+    made = make(optimizer) if make is not None else None
+    if isinstance(made, ReduceLROnPlateau):
         raise ValueError(
-            f"Expected epsilon=inf with method='sgd', got {config.epsilon:g}. "
-            "Plain SGD guarantees nothing: choose 'dp-sgd' or 'edp-sgd'."
+            "Expected a scheduler that counts steps, got ReduceLROnPlateau. It follows a measured loss, which a step "
+            "here does not have: use LambdaLR, OneCycleLR or another one."
         )
-    if config.epsilon != math.inf and config.delta >= 1 / examples:
-        raise ValueError(
-            f"Expected delta={config.delta:g} < 1/N = {1 / examples:.2g}. "
-            "With δ ≥ 1/N, publishing one whole example at random would count as private."
-        )
-    if config.method != "edp-sgd" and (config.noise_decay != 1 or config.layerwise != "flat"):
-        raise ValueError(
-            f"Expected noise_decay=1 and layerwise='flat' with method={config.method!r}, got {config.noise_decay:g} "
-            f"and {config.layerwise!r}. They are parts of 'edp-sgd'."
-        )
+    return made
+
+
+def _check_data(data: Mapping[str, Examples]) -> None:
+    """Refuse a corpus that is not encoded, or lacks a split."""
+    if any(hasattr(examples, "column_names") for examples in data.values()):
+        raise TypeError("Expected encoded examples, got a corpus of words. Pass vocabulary.encode_corpus(corpus).")
+    for split in ("train", "validation"):
+        if split not in data or not len(data[split]):
+            raise ValueError(f"Expected examples under {split!r} in data, got none. Encode every split of a corpus.")
 
 
 def _mean(shares: list[float]) -> float:
