@@ -134,8 +134,8 @@ def private_gradients(
     _fill_by_workers(totals, std, shares, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(parameters))]
-    for members, units in _parts(dealt, physical_batch):
-        options = dict(units=units, thresholds=thresholds, totals=totals, scale=1 / normalizer)
+    for members, sizes in _parts(dealt, physical_batch):
+        options = dict(sizes=sizes, thresholds=thresholds, totals=totals, scale=1 / normalizer)
         results = add(model, per_example_loss, batch[members], **options)
         norms.append(results[0].float())
         kept.append(results[1])
@@ -149,7 +149,7 @@ def _one_by_one(
     per_example_loss: PerExampleLoss,
     batch: Any,
     *,
-    units: Tensor,
+    sizes: Tensor,
     thresholds: Thresholds,
     totals: list[Tensor],
     scale: float,
@@ -157,8 +157,8 @@ def _one_by_one(
     """Add each unit's clipped gradient to `totals`: the definition, one backward for each. See ``fast.add_clipped``."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     norms, shares = [], []
-    for unit in range(int(units.max()) + 1):
-        loss = per_example_loss(model, batch[(units == unit).nonzero()[:, 0]]).mean()
+    for members in torch.arange(len(batch)).split(sizes.tolist()):
+        loss = per_example_loss(model, batch[members]).mean()
         gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
         squares = torch.stack([part.square().sum().double() for part in gradient])
         norm, share = thresholds.kept(squares[None])
@@ -178,16 +178,22 @@ def _deal(examples: int, micro_batches: int | None, generator: torch.Generator |
 
 
 def _parts(dealt: Tensor, physical_batch: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield examples to compute together [b] and their units, numbered from 0; no unit is ever divided."""
-    names, units, sizes = dealt.unique(return_inverse=True, return_counts=True)  # units in use, renumbered
-    first, count = 0, 0
-    for unit in range(len(names) + 1):
-        ends = unit == len(names)
-        if unit > first and (ends or (physical_batch and count + sizes[unit] > physical_batch)):
-            members = ((units >= first) & (units < unit)).nonzero()[:, 0]
-            yield members, units[members] - first
-            first, count = unit, 0
-        count += 0 if ends else int(sizes[unit])
+    """Yield examples to compute together, unit by unit [b], and the sizes of their units [u]; no unit is divided."""
+    if not len(dealt):
+        return
+    _, units, sizes = dealt.unique(return_inverse=True, return_counts=True)  # units in use
+    order = sizes.argsort(stable=True)  # units of equal size side by side
+    members = order.argsort()[units].argsort(stable=True)  # [B]
+    sizes = sizes[order]
+    if physical_batch is None:
+        yield members, sizes
+        return
+    start, ends = 0, sizes.cumsum(0)
+    while start < len(sizes):
+        before = int(ends[start] - sizes[start])
+        stop = max(start + 1, int((ends <= before + physical_batch).sum()))
+        yield members[before : ends[stop - 1]], sizes[start:stop]
+        start = stop
 
 
 def _room(parameter: nn.Parameter) -> Tensor:

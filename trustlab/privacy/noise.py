@@ -11,15 +11,17 @@ the Gaussian). And a seeded generator is repeatable for whoever knows its seed: 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-PIECE = 1 << 19  # numbers per generator: few enough that two threads share a small encoder evenly
+PIECES, SMALLEST = 64, 1 << 16  # at most so many generators, each for at least so many numbers
 STATE_WORDS = 624  # 32-bit words in the state of MT19937, torch's generator on a CPU
 
 
@@ -59,7 +61,7 @@ def fill_with_noise(
         for tensor in tensors:
             tensor.zero_()
         return
-    groups = list(_groups(tensors))
+    groups = list(_groups(tensors, max(SMALLEST, math.ceil(sum(tensor.numel() for tensor in tensors) / PIECES))))
     if secure:
         jobs = [(group, None) for group in groups]
     elif len(groups) == 1 or (generator is not None and generator.device.type != "cpu"):
@@ -77,8 +79,7 @@ def fill_with_noise(
         for job in jobs:
             fill(job)
     else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(fill, jobs))
+        list(_pool(workers, os.getpid()).map(fill, jobs))
 
 
 def check_source(generator: torch.Generator | None, secure: bool) -> None:
@@ -90,14 +91,20 @@ def check_source(generator: torch.Generator | None, secure: bool) -> None:
         )
 
 
-def _groups(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
-    """Cut `tensors` into flat pieces and put them into groups of at most :data:`PIECE` numbers."""
+@lru_cache(maxsize=1)
+def _pool(workers: int, process: int) -> ThreadPoolExecutor:
+    """Return this process's threads; they do not survive a fork."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="noise")
+
+
+def _groups(tensors: Iterable[Tensor], size: int) -> Iterator[list[Tensor]]:
+    """Cut `tensors` into flat pieces and put them into groups of at most `size` numbers."""
     group: list[Tensor] = []
-    room = PIECE
-    for piece in (piece for tensor in tensors for piece in tensor.view(-1).split(PIECE)):
+    room = size
+    for piece in (piece for tensor in tensors for piece in tensor.view(-1).split(size)):
         if piece.numel() > room:
             yield group
-            group, room = [], PIECE
+            group, room = [], size
         group.append(piece)
         room -= piece.numel()
     if group:

@@ -20,7 +20,7 @@ def add_clipped(
     per_example_loss: Callable[[nn.Module, Any], Tensor],
     batch: Any,
     *,
-    units: Tensor,
+    sizes: Tensor,
     thresholds: Thresholds,
     totals: list[Tensor],
     scale: float,
@@ -30,10 +30,10 @@ def add_clipped(
     Parameters
     ----------
     batch
-        B examples, at least one.
-    units : Tensor [B]
-        The unit, 0 … U - 1, that each example belongs to; a unit's loss is the mean of its examples'. For per-example
-        clipping every example is a unit of its own.
+        B examples, at least one, unit by unit.
+    sizes : Tensor [U]
+        How many examples each unit has; a unit's loss is the mean of its examples'. For per-example clipping every
+        example is a unit of its own. Units of equal size side by side are measured together.
     totals
         One tensor for each trainable parameter, in the model's order.
 
@@ -48,25 +48,22 @@ def add_clipped(
         For a model in which examples meet, or a parameter used outside its layer.
     """
     refuse_mixers(model)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    check_apart(model, per_example_loss, batch, lambda few, weights: _probe(model, per_example_loss, few, weights))
-    sizes = torch.bincount(units)  # [U]
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    check_apart(model, per_example_loss, batch, lambda few, w: _probe(model, trained, per_example_loss, few, w))
     record, losses = _forward(model, per_example_loss, batch)
-    (deltas,) = _gradients(model, record, losses, [1 / sizes[units]])
-    factors: dict[int, list[Factor]] = {id(parameter): [] for parameter in parameters}
-    while record.uses:  # popped, so that what a layer read is free once its factors are made
-        edges, parts = record.uses.pop()
-        for parameter, factor in parts(*deltas[edges]):
-            factors[id(parameter)].append(factor)
+    (deltas,) = _gradients(trained, record, losses, [(1 / sizes).repeat_interleave(sizes)])
+    factors = _factors(trained, record, deltas)
     del deltas
-    squares = [_square_norms(factors[id(parameter)], units, sizes) for parameter in parameters]  # each [U]
-    norms, shares = thresholds.kept(torch.stack(squares, dim=1))
-    kept = norms.isfinite()[units]  # [B]
-    weights = (scale * shares[units]).to(parameters[0].device)  # [B, P]
-    for i, parameter in enumerate(parameters):
-        for factor in factors.pop(id(parameter)):
+    runs = [(int(run[0]), len(run)) for run in sizes.tensor_split((sizes.diff() != 0).nonzero()[:, 0] + 1)]
+    squares = torch.stack([_square_norms(own, runs) for own in factors], dim=1)  # [U, P]
+    norms, shares = thresholds.kept(squares.clamp(min=0).double().cpu())
+    kept = norms.isfinite().repeat_interleave(sizes)  # [B]
+    weights = (scale * shares).repeat_interleave(sizes, dim=0).to(squares.device, squares.dtype)  # [B, P]
+    for i, total in enumerate(totals):
+        for factor in factors[i]:
             factor = factor if kept.all() else factor.finite(kept)
-            factor.add_to(totals[i], weights[:, i].to(totals[i].dtype))
+            factor.add_to(total, weights[:, i])
+        factors[i].clear()
     return norms, shares
 
 
@@ -85,21 +82,21 @@ def _forward(
     return record, losses
 
 
-def _gradients(model: nn.Module, record: Recording, losses: Tensor, weightings: list[Tensor]) -> list[list[Tensor]]:
+def _gradients(
+    trained: dict[str, nn.Parameter], record: Recording, losses: Tensor, weightings: list[Tensor]
+) -> list[list[Tensor]]:
     """Return the gradients of Σ_b weights_b·loss_b at every tapped output, for each of the weightings [B]."""
-    names, parameters = zip(*((n, p) for n, p in model.named_parameters() if p.requires_grad), strict=True)
     results = []
     for i, weights in enumerate(weightings, start=1):
         found = torch.autograd.grad(
             losses,
-            [tap.edge for tap in record.taps] + list(parameters),
+            [tap.edge for tap in record.taps] + list(trained.values()),
             weights.to(losses),
             allow_unused=True,
-            materialize_grads=False,
             retain_graph=i < len(weightings),
         )
         caught, direct = found[: len(record.taps)], found[len(record.taps) :]
-        for name, gradient in zip(names, direct, strict=True):
+        for name, gradient in zip(trained, direct, strict=True):
             if gradient is not None:
                 raise ValueError(
                     f"Expected {name!r} to be used by calling its layer only, but it also reaches the loss directly. "
@@ -110,19 +107,32 @@ def _gradients(model: nn.Module, record: Recording, losses: Tensor, weightings: 
     return results
 
 
-def _square_norms(factors: list[Factor], units: Tensor, sizes: Tensor) -> Tensor:
-    """Return the squared norms [U] of one parameter's gradients, in double precision."""
+def _factors(trained: dict[str, nn.Parameter], record: Recording, deltas: list[Tensor]) -> list[list[Factor]]:
+    """Return each trained parameter's factors, one for each use of it."""
+    place = {id(parameter): i for i, parameter in enumerate(trained.values())}
+    factors: list[list[Factor]] = [[] for _ in place]
+    while record.uses:  # popped, so that what a layer read is free once its factors are made
+        edges, parts = record.uses.pop()
+        for parameter, factor in parts(*deltas[edges]):
+            factors[place[id(parameter)]].append(factor)
+    return factors
+
+
+def _square_norms(factors: list[Factor], runs: list[tuple[int, int]]) -> Tensor:
+    """Return the squared norms [U] of one parameter's gradients; `runs` of (examples in a unit, such units)."""
     if not factors:
-        return torch.zeros(len(sizes), dtype=torch.float64)
-    if len(sizes) == len(units):  # every example is a unit of its own
-        squares = square_norms(factors)
-    else:
-        members = units.argsort(stable=True).split(sizes.tolist())
-        squares = torch.cat([square_norms([factor[own].merged() for factor in factors]) for own in members])
-    return squares.clamp(min=0).double().cpu()
+        return torch.zeros(sum(units for _, units in runs))
+    if runs[0] == (1, len(factors[0])):  # every example is a unit of its own
+        return square_norms(factors)
+    squares, start = [], 0
+    for size, units in runs:
+        end = start + size * units
+        squares.append(square_norms([factor[start:end].summed(size) for factor in factors]))
+        start = end
+    return torch.cat(squares)
 
 
-def _probe(model: nn.Module, per_example_loss: Any, few: Any, weights: Tensor) -> tuple[Any, ...]:
+def _probe(model: nn.Module, trained: Any, per_example_loss: Any, few: Any, weights: Tensor) -> tuple[Any, ...]:
     """Return what :func:`check_apart` compares: the taps, and their gradients without and with weights."""
     record, losses = _forward(model, per_example_loss, few)
-    return record.taps, *_gradients(model, record, losses, [torch.ones_like(weights), weights])
+    return record.taps, *_gradients(trained, record, losses, [torch.ones_like(weights), weights])

@@ -42,9 +42,10 @@ class Outer:
     def __getitem__(self, examples: Tensor | slice) -> Outer:
         return Outer(self.left[examples], self.right[examples])
 
-    def merged(self) -> Outer:
-        """Return the sum over all examples as one."""
-        return Outer(self.left.flatten(0, 1)[None], self.right.flatten(0, 1)[None])
+    def summed(self, size: int) -> Outer:
+        """Return each `size` consecutive examples as one, whose gradient is their sum."""
+        left, right = (rows.reshape(-1, size * rows.shape[1], rows.shape[2]) for rows in (self.left, self.right))
+        return Outer(left, right)
 
     def finite(self, kept: Tensor) -> Outer:
         """Return the same with zeros for the examples that `kept` [B] leaves out."""
@@ -103,9 +104,10 @@ class Rows:
     def __getitem__(self, examples: Tensor | slice) -> Rows:
         return Rows(self.ids[examples], self.values[examples], self.height)
 
-    def merged(self) -> Rows:
-        """Return the sum over all examples as one."""
-        return Rows(self.ids.flatten()[None], self.values.flatten(0, 1)[None], self.height)
+    def summed(self, size: int) -> Rows:
+        """Return each `size` consecutive examples as one, whose gradient is their sum."""
+        rows = size * self.ids.shape[1]
+        return Rows(self.ids.reshape(-1, rows), self.values.reshape(-1, rows, self.values.shape[2]), self.height)
 
     def finite(self, kept: Tensor) -> Rows:
         """Return the same with zeros for the examples that `kept` [B] leaves out."""
@@ -154,9 +156,9 @@ class Dense:
     def __getitem__(self, examples: Tensor | slice) -> Dense:
         return Dense(self.gradients[examples])
 
-    def merged(self) -> Dense:
-        """Return the sum over all examples as one."""
-        return Dense(self.gradients.sum(0, keepdim=True))
+    def summed(self, size: int) -> Dense:
+        """Return each `size` consecutive examples as one, whose gradient is their sum."""
+        return Dense(self.gradients.view(-1, size, self.gradients.shape[1]).sum(1))
 
     def finite(self, kept: Tensor) -> Dense:
         """Return the same with zeros for the examples that `kept` [B] leaves out."""
