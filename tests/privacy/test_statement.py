@@ -5,10 +5,11 @@ import pytest
 from dp_accounting import SelfComposedDpEvent, dp_event
 from dp_accounting.pld import PLDAccountant
 
-from trustlab.privacy import TrainConfig, noise_multiplier_for, statement
-from trustlab.privacy.training import noise_schedule
+from trustlab.privacy import TrainConfig, epsilon, noise_multiplier_for, statement
+from trustlab.privacy.options import noise_schedule
+from trustlab.privacy.statement import PrivacyStatement
 
-PRIVATE = ["dp-sgd", "opacus", "edp-sgd"]
+PRIVATE = ["dp-sgd", "fast", "opacus", "edp-sgd"]
 EXAMPLES = 1000
 # What Ponomareva et al. 2023, §5.3.3, ask to be said with an ε, in the order in which it is said here.
 WHAT = [
@@ -39,7 +40,7 @@ def schedule_said(text):
 
 
 def test_plain_sgd_promises_nothing():
-    assert statement(TrainConfig(method="sgd"), EXAMPLES) == [{"what": "guarantee", "here": "none: plain SGD"}]
+    assert list(statement(TrainConfig(method="sgd"), EXAMPLES)) == [{"what": "guarantee", "here": "none: plain SGD"}]
 
 
 @pytest.mark.parametrize("method", PRIVATE)
@@ -54,7 +55,7 @@ def test_everything_that_belongs_to_an_epsilon_is_said(method):
     assert "label names" in rows["taken as public"]
 
 
-@pytest.mark.parametrize(("method", "delta"), [("dp-sgd", 1), ("opacus", 1), ("edp-sgd", 2)])
+@pytest.mark.parametrize(("method", "delta"), [("dp-sgd", 1), ("fast", 1), ("opacus", 1), ("edp-sgd", 2)])
 def test_the_sensitivity_is_the_mechanisms(method, delta):
     text = said(method)["sensitivity"]
     assert text.startswith("2 C: " if delta == 2 else "C: ")
@@ -117,3 +118,110 @@ def test_edp_sgd_needs_twice_the_noise_of_dp_sgd(accountant, epsilon):
 def test_what_train_would_refuse_gets_no_statement():
     with pytest.raises(ValueError, match=r"Expected delta=0.5 < 1/N"):
         statement(config("dp-sgd", delta=0.5), 1000)
+
+
+# --- A loop of one's own ---------------------------------------------------------------------------------------------
+
+
+def of_steps(**changes):
+    told = dict(method="fast", clip_norm=0.5, noise_multiplier=2.0, steps=300, sample_rate=0.02, delta=2.5e-6)
+    return PrivacyStatement.of_steps(**{**told, **changes})
+
+
+def words(card):
+    return {row["what"]: row["here"] for row in card}
+
+
+def test_steps_of_any_loop_get_a_statement_with_the_accountants_epsilon():
+    card = of_steps()
+    expected = epsilon(noise_multiplier=2.0, steps=300, sample_rate=0.02, delta=2.5e-6)
+    assert card.epsilon == expected and card.holds
+    rows = words(card)
+    assert list(rows) == WHAT
+    said, delta = re.fullmatch(r"([\d.]+) at δ = (\S+)", rows["ε"]).groups()
+    assert expected <= float(said) <= 1.01 * expected and float(delta) == 2.5e-6
+    assert rows["privacy unit"].startswith("one example, not one person; two of a person have")
+    assert rows["sensitivity"] == "C: one clipped gradient; C = 0.5"
+    assert schedule_said(rows["noise multiplier"]) == [(2.0, 300)]
+
+
+def test_the_whole_schedule_is_said_and_accounted():
+    schedule = [(2.0, 31), (1.8, 31), (1.62, 31)]
+    card = of_steps(noise_multiplier=schedule, steps=None)
+    assert schedule_said(words(card)["noise multiplier"]) == schedule
+    assert card.epsilon == epsilon(noise_multiplier=schedule, sample_rate=0.02, delta=2.5e-6)
+
+
+@pytest.mark.parametrize(
+    ("used", "assumed", "holds"),
+    [
+        ("poisson", "poisson", True),
+        ("shuffle", "shuffle", True),
+        ("none", "none", True),
+        ("poisson", "none", True),  # every step counted in full covers every sampler
+        ("shuffle", "none", True),
+        ("shuffle", "poisson", False),
+        ("none", "poisson", False),
+        ("poisson", "shuffle", False),  # Poisson may draw an example twice in an epoch
+        ("none", "shuffle", False),
+    ],
+)
+def test_an_epsilon_for_another_sampler_is_loudly_refused(used, assumed, holds):
+    card = of_steps(sampling_used=used, sampling_assumed=assumed)
+    assert card.holds == holds
+    assert card.epsilon == epsilon(noise_multiplier=2.0, steps=300, sample_rate=0.02, delta=2.5e-6, sampling=assumed)
+    rows, shown = words(card), card._repr_mimebundle_()
+    for text in (rows["ε"], shown["text/plain"], shown["text/html"]):
+        assert ("does NOT hold" in text) == (not holds)
+    assert ("both used and assumed" in rows["sampler"]) == (used == assumed)
+    assert ('role="alert"' in shown["text/html"]) == (not holds)
+    assert ("Chua et al. 2024" in shown["text/plain"]) == (not holds)
+
+
+def test_the_sampler_assumed_is_the_one_used_unless_said_otherwise():
+    assert of_steps(sampling_used="shuffle").sampling_assumed == "shuffle"
+    assert "the others keep their batches" in words(of_steps(sampling_used="shuffle"))["neighbours"]
+
+
+def test_an_attack_above_epsilon_is_loud_and_one_below_is_told():
+    assert "at least 0.1" in words(of_steps(audit=0.1))["audit"] and of_steps(audit=0.1).holds
+    broken = of_steps(audit=40.0)
+    assert not broken.holds and "Look for the error" in str(broken)
+
+
+def test_one_example_replaced_counts_double_without_sampling():
+    # One clipped gradient for another, or one clipped mean for another: 2C apart either way.
+    told = dict(adjacency="replace", sampling_used="none", steps=10)
+    expected = epsilon(noise_multiplier=1.0, steps=10, sampling="none", delta=2.5e-6)
+    for method in ("loop", "fast", "micro-batch"):
+        card = of_steps(method=method, **told)
+        assert card.epsilon == expected
+        assert words(card)["sensitivity"].startswith("2 C: ")
+        assert "replace one" in words(card)["neighbours"]
+
+
+def test_one_example_replaced_in_sampled_micro_batches_is_bounded_from_above():
+    bound = of_steps(method="micro-batch", adjacency="replace").epsilon
+    # Two of the triples of sums that can happen: the new mean where there was none, and means on both sides of it.
+    assert bound > of_steps(method="micro-batch").epsilon
+    assert bound > of_steps(method="fast", adjacency="replace").epsilon
+
+
+def test_the_card_is_a_table_that_a_screen_reader_can_tell():
+    card = of_steps(unit="<b>record</b>")
+    shown = card._repr_html_()
+    assert shown.count('<th scope="row"') == shown.count("<tr>") == len(WHAT)
+    assert "<caption>What this run guarantees</caption>" in shown
+    assert "<b>" not in shown and "&lt;b&gt;record" in shown
+    assert str(card).splitlines() == [f"{row['what']:<16}  {row['here']}" for row in card]
+
+
+def test_a_statement_that_could_not_be_true_is_not_made():
+    with pytest.raises(ValueError, match="Expected method='ghost' to be 'sgd' or one of 'loop'"):
+        of_steps(method="ghost")
+    with pytest.raises(ValueError, match="Expected sampling_used='fixed' to be one of poisson"):
+        of_steps(sampling_used="fixed")
+    with pytest.raises(ValueError, match="Expected accountant='rdp' to be one of 'pld'"):
+        of_steps(accountant="rdp", adjacency="replace")
+    with pytest.raises(ValueError, match=r"Expected delta=1.5 in \(0, 1\)"):
+        of_steps(delta=1.5)

@@ -1,12 +1,15 @@
 """What a run of noisy steps guarantees: from noise to ε, and from ε to noise.
 
-Every figure here is for **add-or-remove-one-example** adjacency and for batches drawn by **Poisson sampling**, each
-example independently with probability `sample_rate`. A step that releases a sum of L2 sensitivity Δ·C plus Gaussian
-noise of standard deviation σ·C counts as noise multiplier σ/Δ: Δ = 1 when every example is clipped to C, Δ = 2 when
-micro-batch means are (Ponomareva et al. 2023, §5.6).
+A step releases a sum that one example moves by at most Δ·C, plus Gaussian noise of standard deviation σ·C: it counts
+as noise multiplier σ/Δ. Δ = 1 when every example is clipped to C, Δ = 2 when micro-batch means are (Ponomareva et al.
+2023, §5.6). What the same noise is worth depends on two more things, and an ε says nothing without them:
 
-Two accountants, both Opacus': ``"prv"`` (Gopi et al. 2021, numerical, tight; an upper bound within 0.01) and ``"rdp"``
-(Mironov et al. 2019, a closed form, looser and quicker).
+* **how examples come into a batch**: ``"poisson"`` (each independently with probability q), ``"shuffle"`` (each once
+  per epoch; no amplification by the shuffle is credited, because none is proven that comes near Poisson's: Chua et al.
+  2024) or ``"none"`` (every step may see every example);
+* **which data sets are neighbours**: ``"add-remove"`` (one example more) or ``"replace"`` (one example other).
+
+The accountants themselves are in :mod:`trustlab.privacy.accountants`.
 """
 
 from __future__ import annotations
@@ -14,18 +17,18 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
-import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
+from trustlab.privacy.accountants import ACCOUNTANTS, Steps
+
 Schedule = Sequence[tuple[float, int]]  # (noise multiplier σ, number of steps), in order
 
-# Opacus' own orders end at 63 and are too coarse for weak noise below 1.1 and for strong noise above 63.
-ORDERS = [1 + x / 100 for x in range(2, 10)] + [1 + x / 10 for x in range(1, 100)] + [*range(12, 64), 80, 128, 256, 512]
-
-
+SAMPLINGS = ("poisson", "shuffle", "none")
+ADJACENCIES = ("add-remove", "replace")
 LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
 
@@ -33,11 +36,13 @@ PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
 def epsilon(
     *,
     noise_multiplier: float | Schedule,
-    sample_rate: float,
     delta: float,
+    sample_rate: float = 1.0,
     steps: int | None = None,
     sensitivity: float = 1.0,
-    accountant: str = "prv",
+    sampling: str = "poisson",
+    adjacency: str = "add-remove",
+    accountant: str = "pld",
 ) -> float:
     """Return the ε that the given steps guarantee at `delta`.
 
@@ -45,78 +50,84 @@ def epsilon(
     ----------
     noise_multiplier
         σ > 0 in units of the clipping norm, or a schedule ``[(sigma, steps), ...]`` when it changes.
-    sample_rate
-        Probability q in (0, 1] with which each example enters a batch.
     delta
         δ in (0, 1); well below one over the number of examples.
+    sample_rate
+        q in (0, 1]: the share of all examples in an expected batch. ``"none"`` does not read it.
     steps
         Number of steps; None with a schedule.
     sensitivity
-        Δ, how far one example moves the released sum, in units of the clipping norm.
+        Δ, how far one example that comes or goes moves the released sum, in units of the clipping norm.
+    sampling
+        ``"poisson"``, ``"shuffle"`` or ``"none"``. An epoch of ``"shuffle"`` is 1/q steps, and one begun counts as a
+        whole one. Where 1/q is not whole, its last short batch may be kept or dropped, and the costlier is counted:
+        give q as one over the number of batches to be exact.
+    adjacency
+        ``"add-remove"``, or ``"replace"``: an example that is exchanged moves the sum by up to 2Δ.
     accountant
-        ``"prv"`` or ``"rdp"``.
+        ``"pld"`` (tight, milliseconds), ``"prv"``, ``"rdp"`` or ``"gaussian"`` (exact, without Poisson sampling).
 
     Returns
     -------
     float
         ε ≥ 0; ``inf`` when some step adds no noise, 0 when no step was taken.
 
+    Raises
+    ------
+    ValueError
+        For an argument outside its range, or a combination that the accountant has no proof for.
+
     Examples
     --------
-    >>> round(epsilon(noise_multiplier=1.0, sample_rate=0.02, steps=500, delta=1e-5), 2)
-    2.78
-    >>> round(epsilon(noise_multiplier=1.0, sample_rate=0.02, steps=500, delta=1e-5, sensitivity=2.0), 1)
-    17.6
+    >>> run = dict(noise_multiplier=1.0, sample_rate=0.02, steps=500, delta=1e-5)
+    >>> round(epsilon(**run), 2)
+    2.77
+    >>> round(epsilon(**run, sensitivity=2.0), 1), round(epsilon(**run, adjacency="replace"), 1)
+    (17.6, 4.2)
+    >>> round(epsilon(**run, sampling="shuffle"), 1)
+    17.9
     """
-    schedule = _schedule(noise_multiplier, steps)
-    _check(sample_rate=sample_rate, delta=delta, sensitivity=sensitivity, accountant=accountant)
-    schedule = [(sigma, count) for sigma, count in schedule if count]
-    if not schedule:
-        return 0.0
-    if min(sigma for sigma, _ in schedule) == 0:
-        return math.inf
-    history = tuple((sigma / sensitivity, sample_rate, count) for sigma, count in schedule)
-    return _compose(history, delta, accountant)
+    schedule = one_schedule(noise_multiplier, steps)
+    _check(sample_rate=sample_rate, delta=delta, sensitivity=sensitivity)
+    _check_known(sampling=sampling, adjacency=adjacency, accountant=accountant, sample_rate=sample_rate)
+    return _spent(schedule, sample_rate, delta, sensitivity, sampling, adjacency, accountant)
 
 
 def noise_multiplier_for(
     *,
     epsilon: float,
-    sample_rate: float,
     steps: int,
     delta: float,
+    sample_rate: float = 1.0,
     sensitivity: float = 1.0,
     decay: float = 1.0,
     steps_per_epoch: int | None = None,
-    accountant: str = "prv",
+    sampling: str = "poisson",
+    adjacency: str = "add-remove",
+    accountant: str = "pld",
 ) -> float:
     """Return the smallest noise multiplier, within 0.1 %, whose steps guarantee `epsilon` or less at `delta`.
 
     Parameters
     ----------
     epsilon
-        Target ε > 0; ``inf`` asks for no noise.
-    sample_rate
-        Probability q in (0, 1] with which each example enters a batch.
+        Target ε > 0, at most 1000; ``inf`` asks for no noise.
     steps
         Number of steps in all.
-    delta
-        δ in (0, 1).
-    sensitivity
-        1 for clipped examples, 2 for the clipped means of micro-batches.
-    accountant
-        ``"prv"`` (tight) or ``"rdp"`` (quick, asks for a little more noise).
     decay, steps_per_epoch
         γ in (0, 1] of :func:`decayed`, when the noise shrinks by epochs; the first epoch's σ is returned.
+    delta, sample_rate, sensitivity, sampling, adjacency, accountant
+        As in :func:`epsilon`.
 
     Examples
     --------
-    >>> round(noise_multiplier_for(epsilon=2.78, sample_rate=0.02, steps=500, delta=1e-5), 2)
+    >>> round(noise_multiplier_for(epsilon=2.774, sample_rate=0.02, steps=500, delta=1e-5), 2)
     1.0
     """
     if not epsilon > 0:
         raise ValueError(f"Expected epsilon={epsilon:g} > 0. Smaller ε means stronger privacy; use math.inf for none.")
-    _check(sample_rate=sample_rate, delta=delta, sensitivity=sensitivity, accountant=accountant)
+    _check(sample_rate=sample_rate, delta=delta, sensitivity=sensitivity)
+    _check_known(sampling=sampling, adjacency=adjacency, accountant=accountant, sample_rate=sample_rate)
     if not steps >= 0:
         raise ValueError(f"Expected steps={steps} >= 0.")
     if math.isinf(epsilon) or steps == 0:
@@ -129,11 +140,11 @@ def noise_multiplier_for(
 
     def spent(sigma: float, accountant: str = accountant) -> float:
         schedule = decayed(sigma, decay=decay, steps=steps, steps_per_epoch=steps_per_epoch)
-        return _compose(tuple((s / sensitivity, sample_rate, count) for s, count in schedule), delta, accountant)
+        return _spent(schedule, sample_rate, delta, sensitivity, sampling, adjacency, accountant)
 
-    # The quick accountant asks for a little too much noise: a bracket's upper end, found in a few milliseconds.
-    high = _smallest(lambda sigma: spent(sigma, "rdp"), epsilon, low=0.25, high=1.0)
-    return high if accountant == "rdp" else _smallest(spent, epsilon, low=0.85 * high, high=high)
+    # The quickest accountant finds the answer, or the place where to look for a slower one's.
+    sigma = _smallest(lambda sigma: spent(sigma, "pld"), epsilon, low=0.5, high=1.0)
+    return sigma if accountant == "pld" else _smallest(spent, epsilon, low=0.98 * sigma, high=1.1 * sigma)
 
 
 def decayed(
@@ -156,6 +167,39 @@ def decayed(
         raise ValueError("Expected steps_per_epoch with decay < 1, got none. The noise shrinks once an epoch.")
     starts = range(0, steps, steps_per_epoch)
     return [(noise_multiplier * decay**e, min(steps_per_epoch, steps - start)) for e, start in enumerate(starts)]
+
+
+def _spent(
+    schedule: Schedule,
+    sample_rate: float,
+    delta: float,
+    sensitivity: float,
+    sampling: str,
+    adjacency: str,
+    accountant: str,
+) -> float:
+    """Reduce a run to what accountants know, and ask one."""
+    schedule = [(sigma, count) for sigma, count in schedule if count]
+    if not schedule:
+        return 0.0
+    if min(sigma for sigma, _ in schedule) == 0:
+        return math.inf
+    if sampling == "shuffle":
+        schedule = _once_an_epoch(schedule, sample_rate)
+    rate = sample_rate if sampling == "poisson" else 1.0
+    if rate == 1 and adjacency == "replace":
+        # The two sums are at most 2Δ apart, and two Gaussians know only their distance.
+        sensitivity, adjacency = 2 * sensitivity, "add-remove"
+    merged = Counter[float]()
+    for sigma, count in schedule:
+        merged[sigma / sensitivity] += int(count)
+    return _ask(tuple(sorted(merged.items())), rate, delta, adjacency, accountant)
+
+
+@lru_cache(maxsize=4096)
+def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, accountant: str) -> float:
+    """Remember what an accountant said."""
+    return ACCOUNTANTS[accountant].epsilon(steps, sample_rate=sample_rate, delta=delta, adjacency=adjacency)
 
 
 def _smallest(spent: Callable[[float], float], target: float, *, low: float, high: float) -> float:
@@ -184,22 +228,17 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
     return high  # the side that keeps the promise
 
 
-@lru_cache(maxsize=4096)
-def _compose(history: tuple[tuple[float, float, int], ...], delta: float, accountant: str) -> float:
-    """Ask Opacus' accountant for ε after `history` of (noise multiplier, sample rate, steps)."""
-    from opacus.accountants import PRVAccountant, RDPAccountant
-
-    tracker = RDPAccountant() if accountant == "rdp" else PRVAccountant()
-    tracker.history = list(history)
-    options = {"alphas": ORDERS} if accountant == "rdp" else {}
-    with warnings.catch_warnings(), np.errstate(divide="ignore"):
-        # Opacus warns that the best order is the largest or smallest one; the bound holds all the same. Without
-        # sampling (q = 1) it takes log(1 - q) in a branch that it then leaves out.
-        warnings.filterwarnings("ignore", message="Optimal order is the")
-        return max(float(tracker.get_epsilon(delta, **options)), 0.0)
+def _once_an_epoch(schedule: Schedule, sample_rate: float) -> list[tuple[float, int]]:
+    """Return the releases that one example takes part in when it is seen once per epoch, always at the worst step."""
+    sigmas = np.repeat([sigma for sigma, _ in schedule], [count for _, count in schedule])
+    # A tolerance, so that q = 1/49 in floating point still has epochs of 49 steps.
+    lengths = math.floor(1 / sample_rate + 1e-9), math.ceil(1 / sample_rate - 1e-9)
+    epochs = [np.minimum.reduceat(sigmas, np.arange(0, len(sigmas), length)) for length in lengths]
+    costlier = max(epochs, key=lambda least: np.sum(1 / least**2))  # unsampled, noise counts by this sum alone
+    return [(float(sigma), 1) for sigma in costlier]
 
 
-def _schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[tuple[float, int]]:
+def one_schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[tuple[float, int]]:
     """Return one list of (σ, steps) for either form of `noise_multiplier`."""
     if isinstance(noise_multiplier, numbers.Real):
         if steps is None:
@@ -210,18 +249,35 @@ def _schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[tup
     else:
         raise ValueError(f"Expected steps=None with a schedule, got {steps}. The schedule says its own steps.")
     for sigma, count in schedule:
-        if not sigma >= 0 or count < 0 or int(count) != count:
+        if not 0 <= sigma < math.inf or count < 0 or int(count) != count:
             raise ValueError(f"Expected noise multiplier >= 0 and whole steps >= 0, got ({sigma}, {count}).")
     return schedule
 
 
-def _check(*, sample_rate: float, delta: float, sensitivity: float, accountant: str) -> None:
-    """Refuse what the accountants cannot read, before any work starts."""
+def _check(*, sample_rate: float, delta: float, sensitivity: float) -> None:
+    """Refuse numbers outside their range, before any work starts."""
     if not 0 < sample_rate <= 1:
         raise ValueError(f"Expected sample_rate={sample_rate} in (0, 1]. It is the chance of one example per step.")
     if not 0 < delta < 1:
         raise ValueError(f"Expected delta={delta} in (0, 1). It is the chance that the ε guarantee fails.")
-    if not sensitivity > 0:
+    if not 0 < sensitivity < math.inf:
         raise ValueError(f"Expected sensitivity={sensitivity} > 0. 1 for per-example clipping, 2 for micro-batches.")
-    if accountant not in ("prv", "rdp"):
-        raise ValueError(f"Expected accountant={accountant!r} to be 'prv' or 'rdp'.")
+
+
+def _check_known(*, sampling: str, adjacency: str, accountant: str, sample_rate: float) -> None:
+    """Refuse unknown names, and what an accountant has no proof for."""
+    for name, given, known in (
+        ("sampling", sampling, SAMPLINGS),
+        ("adjacency", adjacency, ADJACENCIES),
+        ("accountant", accountant, ACCOUNTANTS),
+    ):
+        if given not in known:
+            raise ValueError(f"Expected {name}={given!r} to be one of {', '.join(map(repr, known))}.")
+    if sampling != "poisson" or sample_rate == 1:
+        return
+    able = [name for name, one in ACCOUNTANTS.items() if (one.replaced if adjacency == "replace" else one.sampled)]
+    if accountant not in able:
+        raise ValueError(
+            f"Expected accountant={accountant!r} to be one of {', '.join(map(repr, able))} with sampling='poisson' and "
+            f"adjacency={adjacency!r}. It has no proof for that; with sampling='none' every accountant gives a bound."
+        )

@@ -1,14 +1,233 @@
-"""What has to be said with every ε, or the number means nothing."""
+"""What has to be said with every ε, or the number means nothing.
+
+The rows are what Ponomareva et al. 2023, "How to DP-fy ML", §5.3.3, ask for. A statement is made from a configuration
+of this package (:func:`statement`) or from the steps of anybody's own loop (:meth:`PrivacyStatement.of_steps`), and
+shows itself as a card in a notebook.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import html
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
+from trustlab.privacy.accountants import ACCOUNTANTS
+from trustlab.privacy.accounting import SAMPLINGS, Schedule, epsilon, one_schedule
 from trustlab.privacy.clipping import SENSITIVITY
-from trustlab.privacy.training import MECHANISM, TrainConfig, check_training, noise_schedule
+from trustlab.privacy.options import MECHANISM, TrainConfig, check_training, noise_schedule
+
+SAMPLER = {
+    "poisson": "Poisson",
+    "shuffle": "shuffled, each example once per epoch",
+    "none": "none (a step may see every example)",
+}
+NEIGHBOURS = {
+    "add-remove": "two data sets of which one has one {unit} more (add or remove)",
+    "replace": "two data sets of the same size that differ in one {unit} (replace one)",
+}
+Row = dict[str, str]
 
 
-def statement(config: TrainConfig, examples: int) -> list[dict[str, str]]:
+@dataclass(frozen=True)
+class PrivacyStatement:
+    """A guarantee with everything that it rests on; see :meth:`of_steps` for how to get one.
+
+    Attributes
+    ----------
+    method
+        How gradients were bounded: a key of :data:`trustlab.privacy.SENSITIVITY`, or ``"sgd"`` for not at all.
+    epsilon, delta
+        The guarantee; ε is ``inf`` where there is none.
+    adjacency, unit
+        What neighbouring data sets differ in.
+    sampling_used, sampling_assumed, sample_rate
+        How examples came into batches, what the accountant was told, and q.
+    clip_norm, micro_batches, schedule
+        C, K where there are micro-batches, and every ``(sigma, steps)`` in order.
+    accountant
+        Who computed ε: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`.
+    audit
+        The largest ε that an attack has shown, a lower bound; None when none was run.
+    public, not_covered
+        What the guarantee takes as known to everybody, and what it does not speak of.
+    """
+
+    method: str
+    epsilon: float
+    delta: float
+    adjacency: str
+    unit: str
+    sampling_used: str
+    sampling_assumed: str
+    sample_rate: float
+    clip_norm: float
+    micro_batches: int | None
+    schedule: tuple[tuple[float, int], ...]
+    accountant: str
+    audit: float | None
+    public: str
+    not_covered: str
+
+    @classmethod
+    def of_steps(
+        cls,
+        *,
+        method: str,
+        clip_norm: float,
+        noise_multiplier: float | Schedule,
+        delta: float,
+        sample_rate: float = 1.0,
+        steps: int | None = None,
+        micro_batches: int | None = None,
+        sampling_used: str = "poisson",
+        sampling_assumed: str | None = None,
+        adjacency: str = "add-remove",
+        accountant: str = "pld",
+        unit: str = "example",
+        audit: float | None = None,
+        public: str = "the number of examples, the hyper-parameters",
+        not_covered: str = "who knows the seed; norms and shares clipped, if shown; rounding in floating point",
+    ) -> PrivacyStatement:
+        """Account for the steps of a loop, this package's or another, and say what the result rests on.
+
+        Parameters
+        ----------
+        noise_multiplier, steps, sample_rate, delta, adjacency, accountant
+            As in :func:`trustlab.privacy.epsilon`; the sensitivity follows from `method`.
+        sampling_used, sampling_assumed
+            ``"poisson"``, ``"shuffle"`` or ``"none"``; the second defaults to the first. Where ε is computed for
+            another sampler than the one used, the card says that it does not hold.
+
+        Examples
+        --------
+        >>> told = dict(method="fast", clip_norm=1.0, noise_multiplier=1.0, steps=500, sample_rate=0.02, delta=1e-5)
+        >>> card = PrivacyStatement.of_steps(**told)
+        >>> round(card.epsilon, 2), card.holds
+        (2.77, True)
+        >>> PrivacyStatement.of_steps(**told, sampling_used="shuffle", sampling_assumed="poisson").holds
+        False
+        """
+        if method not in SENSITIVITY and method != "sgd":
+            raise ValueError(f"Expected method={method!r} to be 'sgd' or one of {', '.join(map(repr, SENSITIVITY))}.")
+        if sampling_used not in SAMPLINGS:
+            raise ValueError(f"Expected sampling_used={sampling_used!r} to be one of {', '.join(SAMPLINGS)}.")
+        schedule = one_schedule(noise_multiplier, steps)
+        assumed = sampling_assumed or sampling_used
+        told = dict(delta=delta, adjacency=adjacency, sample_rate=sample_rate, accountant=accountant)
+        moves = 1.0 if method == "sgd" else _sensitivity(method, adjacency, assumed, sample_rate)
+        spent = epsilon(noise_multiplier=schedule, sensitivity=moves, sampling=assumed, **told)
+        return cls(
+            method=method,
+            epsilon=math.inf if method == "sgd" else spent,
+            sampling_used=sampling_used,
+            sampling_assumed=assumed,
+            clip_norm=clip_norm,
+            micro_batches=micro_batches,
+            schedule=tuple(schedule),
+            unit=unit,
+            audit=audit,
+            public=public,
+            not_covered=not_covered,
+            **told,
+        )
+
+    @property
+    def warning(self) -> str:
+        """Why ε does not hold, in words; empty when nothing speaks against it."""
+        # Without sampling, every step counts in full: that covers every sampler that shows an example once a step.
+        if self.sampling_assumed not in (self.sampling_used, "none"):
+            return (
+                f"ε does NOT hold: it is computed for the sampler “{SAMPLER[self.sampling_assumed]}”, and the batches "
+                f"were drawn by “{SAMPLER[self.sampling_used]}” (Chua et al. 2024)."
+            )
+        if self.audit is not None and self.audit > self.epsilon:
+            return f"ε does NOT hold: an attack has shown at least {self.audit:.3g}. Look for the error."
+        return ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing that is said here speaks against ε."""
+        return not self.warning
+
+    def rows(self) -> list[Row]:
+        """Return the statement as rows of ``what`` and ``here``, in words."""
+        if self.method == "sgd":
+            return [{"what": "guarantee", "here": "none: plain SGD"}]
+        noise = ", then ".join(f"{sigma:.3g} for {count} steps" for sigma, count in self.schedule)
+        audit = "none here: no attack was run to bound ε from below"
+        said = {
+            "ε": self._guarantee() + (" (does NOT hold, see sampler and audit)" if self.warning else ""),
+            "neighbours": self._neighbours(),
+            "privacy unit": f"one {self.unit}, not one person{self._group()}",
+            "sampler": self._sampler(),
+            "sensitivity": self._moves(),
+            "noise multiplier": f"{noise} (σ; the noise has standard deviation σ·C)",
+            "accountant": ACCOUNTANTS[self.accountant].words,
+            "audit": audit if self.audit is None else f"an attack has shown ε of at least {self.audit:.3g}",
+            "taken as public": self.public,
+            "not covered": self.not_covered,
+        }
+        return [{"what": what, "here": here} for what, here in said.items()]
+
+    def _guarantee(self) -> str:
+        """Write ε rounded up, so that what is read is promised too."""
+        return "none" if math.isinf(self.epsilon) else f"{_up(self.epsilon):g} at {_delta(self.delta)}"
+
+    def _neighbours(self) -> str:
+        """Say which data sets must look alike; shuffled batches must not be dealt anew for them."""
+        apart = NEIGHBOURS[self.adjacency].format(unit=self.unit)
+        return f"{apart}; the others keep their batches" if self.sampling_assumed == "shuffle" else apart
+
+    def _group(self) -> str:
+        """Say what two units of one person still have: 2ε, at δ(1 + e^ε) (group privacy)."""
+        if math.isinf(self.epsilon):
+            return ""
+        delta = self.delta * (1 + math.exp(min(self.epsilon, 700)))
+        return f"; two of a person have {2 * _up(self.epsilon):g} at {_delta(_up(min(delta, 1.0), 2))}"
+
+    def _sampler(self) -> str:
+        """Say which sampler drew the batches, and which one ε is computed for."""
+        used, assumed = f"{SAMPLER[self.sampling_used]}, q = {self.sample_rate:.3g}", SAMPLER[self.sampling_assumed]
+        if self.sampling_used == self.sampling_assumed:
+            return f"{used}, both used and assumed"
+        ending = "which covers it" if self.sampling_assumed == "none" else "ε does NOT hold (Chua et al. 2024)"
+        return f"used: {used}; assumed: {assumed}: {ending}"
+
+    def _moves(self) -> str:
+        """Say how far one unit moves the released sum, and why."""
+        kept = f"C = {self.clip_norm:g}"
+        replaced = self.adjacency == "replace"
+        if self.method != "micro-batch":
+            return f"2 C: one clipped gradient for another; {kept}" if replaced else f"C: one clipped gradient; {kept}"
+        kept += f", K = {self.micro_batches} micro-batches a step" if self.micro_batches else ""
+        return f"2 C: one {self.unit} can turn a clipped mean round; {kept}"
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows())
+
+    def __str__(self) -> str:
+        width = max(len(row["what"]) for row in self.rows())
+        lines = [f"{row['what'].ljust(width)}  {row['here']}" for row in self.rows()]
+        return "\n".join([self.warning, *lines] if self.warning else lines)
+
+    def _repr_html_(self) -> str:
+        """Return the card: a table with a caption and row headers, and the warning before it where there is one."""
+        alarm = f'<p role="alert"><strong>⚠ {html.escape(self.warning)}</strong></p>' if self.warning else ""
+        left = 'style="text-align:left"'
+        body = "".join(
+            f'<tr><th scope="row" {left}>{html.escape(row["what"])}</th><td {left}>{html.escape(row["here"])}</td></tr>'
+            for row in self.rows()
+        )
+        return f"{alarm}<table><caption>What this run guarantees</caption><tbody>{body}</tbody></table>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> Row:
+        return {"text/html": self._repr_html_(), "text/plain": str(self)}
+
+
+def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
     """Spell out the guarantee of a whole training.
 
     Parameters
@@ -20,13 +239,13 @@ def statement(config: TrainConfig, examples: int) -> list[dict[str, str]]:
 
     Returns
     -------
-    list of dict
-        Rows of ``what`` and ``here``, in words.
+    PrivacyStatement
+        Iterating over it gives its rows of ``what`` and ``here``; a notebook shows it as a card.
 
     Examples
     --------
-    >>> rows = statement(TrainConfig(method="edp-sgd", epsilon=8.0, epochs=1, batch_size=100), examples=1000)
-    >>> rows[4]["what"], rows[4]["here"]
+    >>> card = statement(TrainConfig(method="edp-sgd", epsilon=8.0, epochs=1, batch_size=100), examples=1000)
+    >>> card.rows()[4]["what"], card.rows()[4]["here"]
     ('sensitivity', '2 C: one utterance can turn a clipped mean round; C = 1, K = 32 micro-batches a step')
 
     Raises
@@ -35,34 +254,47 @@ def statement(config: TrainConfig, examples: int) -> list[dict[str, str]]:
         For options with which :func:`trustlab.privacy.train` would refuse to train.
     """
     check_training(config, examples)
-    if config.method == "sgd":
-        return [{"what": "guarantee", "here": "none: plain SGD"}]
-    delta = SENSITIVITY[MECHANISM[config.method]]
-    moves = f"C: one clipped gradient; C = {config.clip_norm:g}"
-    if config.method == "edp-sgd":
-        kept = f"C = {config.clip_norm:g}, K = {config.micro_batches} micro-batches a step"
-        moves = f"{delta:g} C: one utterance can turn a clipped mean round; {kept}"
-    schedule = ", then ".join(f"{sigma:.3g} for {count} steps" for sigma, count in noise_schedule(config, examples))
-    epsilon = (
-        "none" if math.isinf(config.epsilon) else f"{config.epsilon:g} at δ = {config.delta:g}".replace("e-0", "e-")
+    card = PrivacyStatement.of_steps(
+        method=MECHANISM.get(config.method, "sgd"),
+        clip_norm=config.clip_norm,
+        noise_multiplier=noise_schedule(config, examples),
+        delta=config.delta,
+        sample_rate=config.batch_size / examples,
+        micro_batches=config.micro_batches,
+        accountant=config.accountant,
+        unit="utterance",
+        public="N, the label names, the validation split, the hyper-parameters",
+        not_covered="who knows the seed; the logged share clipped; rounding in floating point",
     )
-    return [
-        {"what": "ε", "here": epsilon},
-        {"what": "neighbours", "here": "two data sets of which one has one utterance more (add or remove)"},
-        {"what": "privacy unit", "here": f"one utterance, not one person{_group(config)}"},
-        {"what": "sampler", "here": f"Poisson, q = {config.batch_size / examples:.3g}, both used and assumed"},
-        {"what": "sensitivity", "here": moves},
-        {"what": "noise multiplier", "here": f"{schedule} (σ; the noise has standard deviation σ·C)"},
-        {"what": "accountant", "here": f"Opacus {config.accountant.upper()}, an upper bound on ε"},
-        {"what": "audit", "here": "none here: no attack was run to bound ε from below"},
-        {"what": "taken as public", "here": "N, the label names, the validation split, the hyper-parameters"},
-        {"what": "not covered", "here": "who knows the seed; the logged share clipped; rounding in floating point"},
-    ]
+    # The noise spends a little less than the target; the target is what was promised.
+    return dataclasses.replace(card, epsilon=config.epsilon)
 
 
-def _group(config: TrainConfig) -> str:
-    """Say what two utterances of one person still have: 2ε, at δ(1 + e^ε) (group privacy)."""
-    if math.isinf(config.epsilon):
-        return ""
-    delta = config.delta * (1 + math.exp(config.epsilon))
-    return f"; two of a person have {2 * config.epsilon:g} at δ = {min(delta, 1.0):.1g}".replace("e-0", "e-")
+def _sensitivity(method: str, adjacency: str, sampling: str, sample_rate: float) -> float:
+    """Return the Δ to tell :func:`trustlab.privacy.epsilon`, which doubles it where an example is replaced.
+
+    A micro-batch's clipped mean goes from any vector of length C to any other, 2C apart, whatever happens to the
+    example in it. Replaced without sampling that is one clipped vector for another, Δ = 1. On Poisson samples three
+    sums matter, without the example and with either of both, each up to 2C from the others; Δ = 2 puts the last two
+    on opposite sides of the first, which is more than can happen, and no tighter bound is known here.
+    """
+    sampled = sampling == "poisson" and sample_rate < 1
+    return 1.0 if method == "micro-batch" and adjacency == "replace" and not sampled else SENSITIVITY[method]
+
+
+def _up(value: float, digits: int = 3) -> float:
+    """Round up to `digits` significant digits.
+
+    Examples
+    --------
+    >>> _up(2.7738), _up(8.0), _up(0.0)
+    (2.78, 8.0, 0.0)
+    """
+    if value == 0:
+        return 0.0
+    scale = 10.0 ** (digits - 1 - math.floor(math.log10(value)))
+    return math.ceil(value * scale - 1e-9) / scale
+
+
+def _delta(delta: float) -> str:
+    return f"δ = {delta:g}".replace("e-0", "e-")
