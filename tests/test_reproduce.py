@@ -2,6 +2,7 @@ import math
 import pickle
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -224,17 +225,21 @@ def test_a_training_that_failed_is_computed_again(trained, monkeypatch):
 
 
 def test_the_sources_that_decide_a_row_decide_its_key():
-    modules = {module.__name__.removeprefix("trustlab.") for module in reproduce._modules("dp-sgd")}
-    assert modules >= {
-        "privacy.comparison",
-        "privacy.training",
-        "privacy.clipping",
-        "privacy.accounting",
-        "models.taggers",
-        "models.vocabulary",
-        "models.checkpoint",
-        "models.evaluation",
-    }
+    """Every file of the package that trains, the others named: a new file asks to be put on one side."""
+    decide = {Path(module.__file__) for module in reproduce._modules("fast")}
+    folder = Path(comparison.__file__).parent
+    others = {"__init__", "checkpointing", "claims", "reference", "statement", "timing"}
+    assert {path for path in folder.rglob("*.py") if path.parent != folder or path.stem not in others} <= decide
+    models = {path.stem for path in decide if path.parent.name == "models"}
+    assert models == {"taggers", "vocabulary", "checkpoint", "evaluation"}
+
+
+def test_an_edit_to_the_fast_engine_keeps_what_the_loop_computed():
+    named = {method: {module.__name__ for module in reproduce._modules(method)} for method in comparison.METHODS}
+    assert named["sgd"] < named["dp-sgd"] < named["edp-sgd"] == named["fast"]
+    assert not any("fast" in name for name in named["dp-sgd"])
+    codes = {reproduce._code(method) for method in comparison.METHODS}
+    assert len(codes) == 3
 
 
 def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_process, trained, results, monkeypatch):

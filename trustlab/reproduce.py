@@ -8,8 +8,10 @@ a table (some methods, some models) can be computed and compared, and is found a
 from __future__ import annotations
 
 import argparse
+import importlib
 import multiprocessing
 import os
+import pkgutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -139,11 +141,34 @@ def _code(method: str) -> str:
 
 
 def _modules(method: str) -> list[Any]:
-    """Return the modules whose sources decide a row of `method`."""
-    from trustlab.models import checkpoint, evaluation, taggers, vocabulary
-    from trustlab.privacy import accounting, clipping, training
+    """Return the modules whose sources decide a row of `method`.
 
-    return [comparison, training, clipping, accounting, checkpoint, taggers, vocabulary, evaluation]
+    An edit to the fast engine must not throw away hours of the loop, which does without it, nor any edit of a private
+    step plain SGD.
+    """
+    from trustlab.models import checkpoint, evaluation, taggers, vocabulary
+    from trustlab.privacy import (
+        accountants,
+        accounting,
+        clipping,
+        fast,
+        noise,
+        options,
+        pld,
+        state,
+        thresholds,
+        training,
+    )
+
+    found = [comparison, options, state, training, checkpoint, taggers, vocabulary, evaluation]
+    if method != "sgd":
+        found += [clipping, noise, thresholds, accounting, accountants, pld]
+    if method in ("edp-sgd", "fast"):
+        found += [
+            importlib.import_module(part.name) for part in pkgutil.iter_modules(fast.__path__, f"{fast.__name__}.")
+        ]
+        found += [fast]
+    return found
 
 
 def _write(name: str, rows: Sequence[dict[str, Any]], code: Mapping[str, str]) -> str:
