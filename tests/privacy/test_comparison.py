@@ -310,6 +310,7 @@ def test_the_noise_used_gives_the_epsilon_stated(committed):
             steps=_steps(name),
             delta=config.delta,
             sensitivity=2.0 if method == "edp-sgd" else 1.0,
+            accountant=config.accountant,
         )
         assert again == pytest.approx(spent, abs=1e-3), (method, target)
 

@@ -77,7 +77,10 @@ class TrainConfig:
         None, label="At once", help="At most so many examples in memory; the result is the same.", low=1
     )
     accountant: str = option(
-        "prv", label="Accountant", help="prv is tight; rdp is looser and quicker.", values=("prv", "rdp")
+        "pld",
+        label="Accountant",
+        help="pld is tight, prv Opacus' tight one, rdp looser.",
+        values=("pld", "prv", "rdp"),
     )
     evaluate_every: int | None = option(
         None, label="Row every", help="Steps between rows; None gives one row per epoch.", unit="steps", low=1
@@ -113,6 +116,8 @@ def spent(config: TrainConfig, schedule: list[tuple[float, int]], steps: int, ex
 def accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
     """Return what an accountant is told of the mechanism: the same for the noise chosen and for the ε spent."""
     return dict(
+        sampling="poisson",  # as the training draws
+        adjacency="add-remove",
         sample_rate=config.batch_size / examples,
         delta=config.delta,
         sensitivity=SENSITIVITY[MECHANISM[config.method]],
