@@ -5,8 +5,8 @@ as noise multiplier σ/Δ. Δ = 1 when every example is clipped to C, Δ = 2 whe
 2023, §5.6). What the same noise is worth depends on two more things, and an ε says nothing without them:
 
 * **how examples come into a batch**: ``"poisson"`` (each independently with probability q), ``"shuffle"`` (each once
-  per epoch; no amplification by the shuffle is credited, because none is proven that comes near Poisson's: Chua et al.
-  2024) or ``"none"`` (every step may see every example);
+  per epoch; no amplification by the shuffle is credited, which can be far weaker than Poisson's: Chua et al. 2024) or
+  ``"none"`` (every step may see every example, once);
 * **which data sets are neighbours**: ``"add-remove"`` (one example more) or ``"replace"`` (one example other).
 
 The accountants themselves are in :mod:`trustlab.privacy.accountants`.

@@ -15,8 +15,8 @@ and independent steps add their losses, so that distributions convolve. Three in
   so that P's and Q's mass stay what they are. That pair dominates the true one; its error falls with the width squared.
 * **Tails** that are cut off, and a bound on what floating point loses, count as infinite loss.
 
-The grid is :data:`RESOLUTION` times the standard deviation of one step's loss: ε then is 0.02 to 0.05 % above the exact
-value in milliseconds. dp-accounting works by the same means on a fixed grid, and is what the tests compare with.
+The grid is :data:`RESOLUTION` times the standard deviation of one step's loss, so that ε is less than 0.1 % above the
+exact value, in milliseconds. dp-accounting works by the same means on a fixed grid, and is what the tests compare with.
 """
 
 from __future__ import annotations
