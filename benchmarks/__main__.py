@@ -1,26 +1,76 @@
-"""Run the benchmarks and print their table; ``--write`` also stores it in ``data/results``."""
+"""Time and weigh one private training step by every method, and print one table of ratios to plain SGD.
+
+``--write`` stores the table in ``data/results`` and puts its summary into the README.
+"""
 
 import argparse
+import itertools
+import platform
 
-from benchmarks import private_step
+import torch
+import transformers
+
+from benchmarks import cases, memory, private_step, readme
+from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
+from trustlab.doctor import usable_cores
 from trustlab.lab.display import table
-from trustlab.privacy import clipping, timing
+from trustlab.privacy import clipping, noise, reference, timing
 from trustlab.runs import provenance, write_results
+
+CODE = [cases, memory, private_step, clipping, noise, reference, timing]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options; every choice left out means all of them."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options.add_argument(
+        "--repetitions", type=int, default=10, help="interleaved rounds, fewer for slow methods; default %(default)s"
+    )
+    options.add_argument("--model", nargs="+", choices=MODELS, default=list(MODELS), help="models to train")
+    options.add_argument("--batch", nargs="+", type=int, default=BATCHES, help="examples in a batch")
+    options.add_argument("--tokens", nargs="+", type=int, default=TOKENS, help="tokens in an example")
+    options.add_argument("--device", default="cpu", help="cpu or cuda; default %(default)s")
+    options.add_argument("--dtype", choices=DTYPES, default="fp32", help="precision; default %(default)s")
+    options.add_argument("--write", action="store_true", help="store the table, and its summary in the README")
+    return options
 
 
 def main() -> None:
-    """Time every method of private training and print one table of ratios to plain SGD."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=5, help="interleaved rounds; default %(default)s")
-    parser.add_argument("--write", action="store_true", help="store the table in data/results")
-    arguments = parser.parse_args()
-    rows = list(private_step.measure(arguments.repetitions))
+    """Run the benchmark."""
+    options = parser()
+    asked = options.parse_args()
+    chosen = list(itertools.product(asked.model, asked.batch, asked.tokens))
+    if asked.write and not set(itertools.product(MODELS, BATCHES, TOKENS)) <= set(chosen):
+        options.error("--write stores the whole table: leave out --model, and --batch and --tokens or add to them")
+    transformers.utils.logging.disable_progress_bar()
+    sizes = [Case(*each, device=asked.device, dtype=asked.dtype) for each in chosen]
+    rows = list(private_step.measure(sizes, asked.repetitions))
     print(table(rows))
-    if arguments.write:
-        config, code = {"repetitions": arguments.repetitions, **private_step.MACHINE}, [private_step, timing, clipping]
-        about = provenance(config, data_hash=fingerprint(load("assistant")), code=code)
-        print("wrote", write_results("private_step_time", rows, about).name)
+    if asked.write:
+        about = provenance(machine(asked), data_hash=fingerprint(load("assistant")), code=CODE)
+        print("wrote", write_results(result_name(asked.device, asked.dtype), rows, about).name)
+        if asked.device == "cpu":
+            print("wrote", readme.write().name)
+
+
+def result_name(device: str, dtype: str) -> str:
+    """Return the table's name in ``data/results``."""
+    return "private_step_time" if device == "cpu" else f"private_step_time_{device.split(':')[0]}_{dtype}"
+
+
+def machine(asked: argparse.Namespace) -> dict[str, object]:
+    """Return what a time depends on beside the code."""
+    on_gpu = asked.device != "cpu"
+    return {
+        "repetitions": asked.repetitions,
+        "patience": private_step.PATIENCE,
+        "cores": usable_cores(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(asked.device) if on_gpu else "cpu",
+        "processor": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        "dtype": asked.dtype,
+    }
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,20 +14,66 @@ from torch import nn
 
 from trustlab.intervals import mean_interval
 from trustlab.models import Examples, tagging_loss
-from trustlab.privacy.clipping import private_gradients
-from trustlab.privacy.reference import opacus_gradients
-from trustlab.privacy.training import plain_gradients
+from trustlab.privacy.clipping import PerExampleLoss, private_gradients
+from trustlab.privacy.noise import fill_with_noise
+from trustlab.privacy.reference import OpacusCopy
 
 NOISE = dict(clip_norm=1.0, noise_multiplier=1.0)
+PLAIN, FLOOR, LOOP, FAST = "SGD", "SGD + noise alone", "DP-SGD, loop", "DP-SGD, fast"
+FEWEST_ROUNDS = 2  # an interval needs two
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """One whole step: ``gradients()`` fills ``.grad``, then the optimizer moves the weights."""
+
+    gradients: Callable[[], Any]
+    optimizer: torch.optim.Optimizer
+
+    def __call__(self) -> None:
+        """Take the step."""
+        self.gradients()
+        self.optimizer.step()
+
+
+# A method, given a model, its loss and a batch, makes its step.
+Method = Callable[[nn.Module, PerExampleLoss, Examples], TrainingStep]
+
+
+def methods(micro_batches: Sequence[int] = (4, 16), opacus: Sequence[str] = ()) -> dict[str, Method]:
+    """Return every method under its name.
+
+    Parameters
+    ----------
+    micro_batches
+        The K of eDP-SGD.
+    opacus
+        Opacus' engines, from :data:`trustlab.privacy.reference.ENGINES`.
+
+    Examples
+    --------
+    >>> list(methods(micro_batches=[4], opacus=["ghost"]))
+    ['SGD', 'SGD + noise alone', 'eDP-SGD, K = 4', 'DP-SGD, loop', 'DP-SGD, fast', 'DP-SGD, Opacus ghost']
+    """
+    return {
+        PLAIN: _plain,
+        FLOOR: _floor,
+        **{f"eDP-SGD, K = {k}": _private(method="micro-batch", micro_batches=k) for k in micro_batches},
+        LOOP: _private(method="loop"),
+        FAST: _private(method="fast"),
+        **{f"DP-SGD, Opacus {engine}": _opacus(engine) for engine in opacus},
+    }
 
 
 def seconds_per_step(
     model: nn.Module,
     batch: Examples,
     *,
+    per_example_loss: PerExampleLoss = tagging_loss,
     micro_batches: Sequence[int] = (4, 16),
+    opacus: Sequence[str] = (),
     repetitions: int = 3,
-    opacus: bool = False,
+    patience: float = math.inf,
 ) -> list[dict[str, Any]]:
     """Time one whole step (gradients, noise, AdamW) of each method, interleaved.
 
@@ -36,50 +83,132 @@ def seconds_per_step(
     ----------
     model, batch
         What to train, and the one batch that every step uses. The weights move.
-    micro_batches
-        The K to time for eDP-SGD.
+    per_example_loss
+        As in :func:`trustlab.privacy.private_gradients`.
+    micro_batches, opacus
+        See :func:`methods`.
     repetitions
-        Rounds, after one that is not counted.
-    opacus
-        Also time Opacus' hooks.
+        Rounds, after one that is not counted. At least 1; 2 give an interval.
+    patience
+        Seconds that one method may take over all rounds. A slower one sits out the last rounds, never the first two;
+        the plain step takes part in all.
 
     Returns
     -------
     list of dict
-        Per method ``seconds`` (median) and ``times SGD`` (geometric mean over rounds) with its 95 % interval.
+        Per method ``seconds`` (median), ``times SGD`` (geometric mean over rounds) with its 95 % interval ``low`` and
+        ``high``, and ``rounds``. An engine of Opacus that cannot train the model has a ``note`` with its own words.
     """
-    steps = _steps(model, batch, micro_batches, opacus)
+    if repetitions < 1:
+        raise ValueError(f"Expected repetitions={repetitions} >= 1. Each round times every method once.")
+    refused, steps, rounds = {}, {}, {}
+    for name, method in methods(micro_batches, opacus).items():
+        try:
+            step = method(model, per_example_loss, batch)
+            rounds[name] = _affordable(_seconds(step), repetitions, patience)  # the first run allocates: not counted
+        except NotImplementedError as error:
+            refused[name] = f"not supported: {error}"
+            continue
+        steps[name] = step
+    rounds[PLAIN] = max(rounds.values())  # the others are divided by it
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for repetition in range(repetitions + 1):
+    for repetition in range(rounds[PLAIN]):
         for name, step in steps.items():
-            started = time.perf_counter()
-            step()
-            if repetition:  # the first round allocates
-                seconds[name].append(time.perf_counter() - started)
-    rows = []
-    for name, times in seconds.items():
-        # On the logarithm: a ratio that is off by a busy moment is as often too large as too small, and never negative.
-        logs = mean_interval([math.log(own / plain) for own, plain in zip(times, seconds["SGD"], strict=True)])
-        times_sgd, low, high = (math.exp(value) for value in logs[:3])
-        row = {"method": name, "seconds": statistics.median(times), "times SGD": times_sgd, "low": low, "high": high}
-        rows.append(row)
-    return rows
+            if repetition < rounds[name]:
+                seconds[name].append(_seconds(step))
+    measured = [_row(name, times, seconds[PLAIN]) for name, times in seconds.items()]
+    return measured + [{"method": name, "note": note} for name, note in refused.items()]
 
 
-def _steps(
-    model: nn.Module, batch: Examples, micro_batches: Sequence[int], opacus: bool
-) -> dict[str, Callable[[], Any]]:
-    """Return one whole training step per method."""
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+def _affordable(seconds: float, repetitions: int, patience: float) -> int:
+    """Return how many rounds a method that took `seconds` once may take."""
+    if seconds * repetitions <= patience:
+        return repetitions
+    return min(repetitions, max(FEWEST_ROUNDS, int(patience / seconds)))
 
-    def private(**method: Any) -> Callable[[], Any]:
-        return lambda: private_gradients(model, tagging_loss, batch, **method, **NOISE)
 
-    gradients: dict[str, Callable[[], Any]] = {"SGD": lambda: plain_gradients(model, batch)}
-    for k in micro_batches:
-        gradients[f"eDP-SGD, K = {k}"] = private(method="micro-batch", micro_batches=k)
-    gradients["DP-SGD, loop"] = private(method="loop", normalizer=len(batch))
-    if opacus:
-        hooks = opacus_gradients(model, tagging_loss, clip_norm=NOISE["clip_norm"], normalizer=len(batch))
-        gradients["DP-SGD, Opacus hooks"] = lambda: hooks(batch, noise_multiplier=NOISE["noise_multiplier"])
-    return {name: lambda fill=fill: (fill(), optimizer.step()) for name, fill in gradients.items()}
+def _seconds(step: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    step()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()  # a GPU is still at work when the call returns
+    return time.perf_counter() - started
+
+
+def _row(name: str, times: list[float], plain: list[float]) -> dict[str, Any]:
+    """Compare a method's `times` with the plain step's of the same rounds."""
+    # On the logarithm: a ratio that is off by a busy moment is as often too large as too small, and never negative.
+    logs = mean_interval([math.log(own / other) for own, other in zip(times, plain[: len(times)], strict=True)])
+    times_sgd, low, high = (math.exp(value) for value in logs[:3])
+    return {
+        "method": name,
+        "seconds": statistics.median(times),
+        "times SGD": times_sgd,
+        "low": low,
+        "high": high,
+        "rounds": len(times),
+    }
+
+
+def _adamw(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    # Fused, for every method alike: the usual one reads and writes all weights some ten times, which hides the rest.
+    return torch.optim.AdamW(parameters, lr=1e-4, fused=True)
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _plain(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+    """Take one backward of the mean loss: nothing clipped, no noise."""
+    optimizer = _adamw(_trained(model))
+
+    def gradients() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        per_example_loss(model, batch).mean().backward()
+
+    return TrainingStep(gradients, optimizer)
+
+
+def _floor(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+    """Take the plain step with noise drawn over its gradient: what no private method can do without."""
+    plain = _plain(model, per_example_loss, batch)
+
+    def gradients() -> None:
+        plain.gradients()
+        drawn = [parameter.grad for parameter in _trained(model) if parameter.grad is not None]
+        fill_with_noise(drawn, NOISE["noise_multiplier"] * NOISE["clip_norm"])
+
+    return TrainingStep(gradients, plain.optimizer)
+
+
+def _private(**mechanism: Any) -> Method:
+    """Return a method of :func:`private_gradients`."""
+
+    def method(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+        options = dict(mechanism, **NOISE)
+        if "micro_batches" not in options:
+            options["normalizer"] = len(batch)  # one batch of fixed size: its expected size is its size
+
+        def gradients() -> None:
+            private_gradients(model, per_example_loss, batch, **options)
+
+        return TrainingStep(gradients, _adamw(_trained(model)))
+
+    return method
+
+
+def _opacus(engine: str) -> Method:
+    """Return the method of one of Opacus' engines, which trains Opacus' own copy of the model."""
+
+    def method(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+        settings = dict(clip_norm=NOISE["clip_norm"], normalizer=len(batch), engine=engine)
+        copy = OpacusCopy(model, per_example_loss, **settings)
+
+        def gradients() -> None:
+            copy.backward(batch)
+            copy.release(noise_multiplier=NOISE["noise_multiplier"])
+
+        return TrainingStep(gradients, _adamw(copy.trained))
+
+    return method

@@ -1,0 +1,85 @@
+"""Peak memory of one training step, each measured in a fresh process.
+
+On a CPU the measure is the process' resident memory, reset and read through ``/proc`` (Linux; elsewhere nothing is
+measured). Processes are forked from a server that has imported everything and computed nothing, so imports are in none
+of the differences. The C library is told to give freed blocks of more than 64 kB back at once: what counts is what is
+in use at the peak, and not what was once in use and kept for later, which differs from run to run.
+
+On a GPU it is ``torch.cuda.max_memory_allocated``.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import opacus.grad_sample  # noqa: F401
+import torch
+import torch._dynamo  # torch.optim imports it at the first step, and with it some 100 MB
+import transformers
+
+from benchmarks.cases import Case
+from trustlab.privacy.reference import ENGINES
+from trustlab.privacy.timing import methods
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+MB = 1e6
+
+
+def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict[str, Any]:
+    """Return ``step MB``, the peak above model and batch, and ``peak MB``, the whole process' (or device's) peak.
+
+    The step's part holds activations, gradients and AdamW's two moments. An error of the method is raised here.
+    """
+    if case.device == "cpu" and not RESET.exists():
+        return {}
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)  # read by the server when it starts
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(_measure, case, method, micro_batches).result()
+        except BrokenProcessPool:
+            return {"note": "memory not measured: its process was ended, most likely for want of memory"}
+
+
+def _measure(case: Case, name: str, micro_batches: tuple[int, ...]) -> dict[str, float]:
+    """Take one step in this process, with AdamW's moments in place as every step but the first finds them."""
+    transformers.utils.logging.disable_progress_bar()
+    model, loss, batch = case.build()
+    step = methods(micro_batches, ENGINES)[name](model, loss, batch)
+    if "Opacus" in name:
+        del model  # Opacus trains its own copy
+    gc.collect()
+    before = _in_use(case.device)
+    for group in step.optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    step.optimizer.step()
+    step.optimizer.zero_grad(set_to_none=True)
+    step()
+    peak = _peak(case.device)
+    return {"step MB": (peak - before) / MB, "peak MB": peak / MB}
+
+
+def _in_use(device: str) -> float:
+    """Return the bytes in use now, and let the peak start from here."""
+    if device == "cpu":
+        RESET.write_text("5")  # proc(5): the peak becomes what is in use
+        return _status("VmRSS")
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
+
+
+def _peak(device: str) -> float:
+    return _status("VmHWM") if device == "cpu" else torch.cuda.max_memory_allocated(device)
+
+
+def _status(field: str) -> float:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
+    return float(line.split()[1]) * 1024
