@@ -35,6 +35,7 @@ DATA = {"train": examples(40), "validation": examples(12)}
 
 def config(method="fast", **changes):
     basis = dict(method=method, epsilon=math.inf if method == "sgd" else 8.0, delta=1e-3, epochs=2, batch_size=10)
+    basis |= dict(clip_norm=2.0)  # some are clipped and some are not: the share is worth remembering
     return TrainConfig(**{**basis, "micro_batches": 5, "accountant": "rdp", "evaluate_every": 3, **changes})
 
 

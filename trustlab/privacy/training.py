@@ -101,14 +101,12 @@ def train(
         )
     made = _optimizer(model, config, optimizer)
     rates = _scheduler(made, scheduler)
+    state = TrainingState(model, made, rates, config.seed, noise_schedule(config, len(data["train"])))
     if checkpoint is None:
-        schedule = noise_schedule(config, len(data["train"]))
-        return _run(TrainingState(model, made, rates, config.seed, schedule), data, config)
+        return _run(state, data, config)
     named = identity(config, model=model, data=data, optimizer=made, scheduler=rates)
     kept = Checkpoint(Path(checkpoint), named)
     content = kept.read()
-    schedule = content["counters"]["schedule"] if content else noise_schedule(config, len(data["train"]))
-    state = TrainingState(model, made, rates, config.seed, schedule)
     if content is None or content["counters"]["step"] < state.steps:
         kept.write(content or state.to_dict())  # a file that cannot be written is found out before any ε is spent
     return _kept_run(state, data, config, kept, content, checkpoint_every)
