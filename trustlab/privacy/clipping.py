@@ -160,13 +160,13 @@ def _one_by_one(
     for members in torch.arange(len(batch)).split(sizes.tolist()):
         loss = per_example_loss(model, batch[members]).mean()
         gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-        squares = torch.stack([part.square().sum().double() for part in gradient])
+        squares = torch.stack(torch._foreach_norm(gradient)).double().square()  # [P]
         norm, share = thresholds.kept(squares[None])
         norms.append(norm)
         shares.append(share)
-        if norm.isfinite():
-            for total, part, kept in zip(totals, gradient, share[0].tolist(), strict=True):
-                total.add_(part, alpha=kept * scale)
+        if norm.isfinite():  # an example whose gradient overflows adds nothing: it must not poison the sum
+            kept = torch._foreach_mul(gradient, (scale * share[0]).tolist())
+            torch._foreach_add_(totals, [part.to(total.dtype) for part, total in zip(kept, totals, strict=True)])
     return torch.cat(norms), torch.cat(shares)
 
 

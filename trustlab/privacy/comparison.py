@@ -122,7 +122,6 @@ def recipe(cell: Cell) -> TrainConfig:
         micro_batches=cell.micro_batches,
         layerwise=cell.layerwise,
         noise_decay=cell.noise_decay,
-        accountant="prv",  # always installed: the same table with and without dp-accounting
         seed=cell.seed,
     )
 

@@ -14,20 +14,20 @@ STABILITY = 0.01  # γ of automatic clipping: keeps the scale of a vanishing gra
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The largest norm that each group of parameter tensors keeps.
+    """The largest norm that a gradient keeps: as a whole, or in each parameter tensor.
 
     A whole gradient keeps at most √Σ limit², which is the clipping norm C for every way of dividing it.
 
     Attributes
     ----------
-    groups
-        For each group, its parameters' numbers and its limit.
+    limits : Tensor [1] or [P], float64
+        One limit for the whole gradient, or one for each of the P parameter tensors.
     automatic
         Scale every gradient to (nearly) its limit instead of shortening the long ones only: AUTO-S of Bu et al. 2022,
         "Automatic clipping", limit / (norm + γ). C then only sets the step's scale, as a learning rate does.
     """
 
-    groups: tuple[tuple[tuple[int, ...], float], ...]
+    limits: Tensor
     automatic: bool = False
 
     @classmethod
@@ -50,14 +50,13 @@ class Thresholds:
         Examples
         --------
         >>> parameters = dict(nn.Linear(3, 1).named_parameters())  # 3 numbers and 1
-        >>> Thresholds.divide(2.0, parameters, layerwise="dimension").groups
-        (((0,), 1.7320508075688772), ((1,), 1.0))
+        >>> Thresholds.divide(2.0, parameters, layerwise="dimension").limits
+        tensor([1.7321, 1.0000], dtype=torch.float64)
         """
         if layerwise == "flat":
-            return cls(((tuple(range(len(parameters))), float(clip_norm)),), automatic)
-        weights = _weights(parameters, layerwise)
-        whole = math.sqrt(sum(weight**2 for weight in weights))
-        return cls(tuple(((i,), clip_norm * weight / whole) for i, weight in enumerate(weights)), automatic)
+            return cls(torch.tensor([clip_norm], dtype=torch.float64), automatic)
+        weights = torch.tensor(_weights(parameters, layerwise), dtype=torch.float64)
+        return cls(clip_norm * weights / weights.norm(), automatic)
 
     def kept(self, squares: Tensor) -> tuple[Tensor, Tensor]:
         """Return each unit's whole norm [U], and the share [U, P] of each of its parameters' gradients that is kept.
@@ -72,14 +71,11 @@ class Thresholds:
         norms, shares
             A unit whose norm is not finite keeps nothing at all: it must not poison the sum.
         """
-        norms = squares.sum(1).sqrt()
-        shares = torch.empty_like(squares)
-        for members, limit in self.groups:
-            own = squares[:, list(members)].sum(1).sqrt()
-            scale = limit / (own + STABILITY) if self.automatic else (limit / own.clamp(min=1e-300)).clamp(max=1.0)
-            shares[:, list(members)] = scale[:, None]
-        shares[~norms.isfinite()] = 0.0
-        return norms, shares
+        norms = squares.sum(1, keepdim=True).sqrt()  # [U, 1]
+        # One limit for the whole gradient, or one for each tensor; [U, 1] and [1], or [U, P] and [P].
+        own = norms if self.limits.numel() == 1 else squares.sqrt()
+        scale = self.limits / (own + STABILITY) if self.automatic else (self.limits / own).clamp(max=1.0)
+        return norms[:, 0], torch.where(norms.isfinite(), scale, 0.0).expand_as(squares)
 
 
 def _weights(parameters: Mapping[str, nn.Parameter], layerwise: str | Mapping[str, float]) -> Sequence[float]:
