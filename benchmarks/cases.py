@@ -37,6 +37,9 @@ class Case:
     device: str = "cpu"
     dtype: str = "fp32"
 
+    def __str__(self) -> str:
+        return f"{self.model}, {self.batch} × {self.tokens} tokens, {self.device}, {self.dtype}"
+
     def build(self) -> tuple[nn.Module, PerExampleLoss, Examples]:
         """Return the model, its per-example loss, and the batch."""
         kind, options = MODELS[self.model]

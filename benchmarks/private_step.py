@@ -48,7 +48,7 @@ def measure(cases: Iterable[Case], repetitions: int) -> Iterator[dict[str, Any]]
 
 
 def _measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
-    """Return the rows of one case: first memory, while this process holds none, then time."""
+    """Return the rows of one case: first memory, then time."""
     model, loss, batch = case.build()
     too_large = _too_large(model, case.batch)
     engines = [engine for engine in ENGINES if engine not in too_large]

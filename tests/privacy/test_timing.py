@@ -50,13 +50,13 @@ def test_methods_take_turns_and_the_first_round_is_not_counted(monkeypatch):
 
 
 def test_a_slow_method_sits_out_the_last_rounds_and_is_divided_by_the_first(monkeypatch):
-    slow, slower = [3.0, 3.0, 6.0, 3.0], [50.0, 50.0, 100.0]
-    ran = on_a_clock(monkeypatch, SGD=[1.0, 1.0, 2.0, 1.0, 9.0], quick=[1.0] * 5, slow=slow, slower=slower)
-    plain, quick, slow, slower = seconds_per_step(None, None, repetitions=4, patience=10.0)
-    assert [row["rounds"] for row in (plain, quick, slow, slower)] == [4, 4, 3, 2]
+    slow, slower = [2.5, 2.5, 5.0, 2.5, 2.5], [50.0, 50.0, 100.0, 50.0]
+    ran = on_a_clock(monkeypatch, SGD=[1.0, 1.0, 2.0, 1.0, 1.0, 9.0], quick=[1.0] * 6, slow=slow, slower=slower)
+    plain, quick, slow, slower = seconds_per_step(None, None, repetitions=5, patience=10.0)
+    assert [row["rounds"] for row in (plain, quick, slow, slower)] == [5, 5, 4, 3]
     assert ran[-2:] == ["SGD", "quick"]
-    assert slow["times SGD"] == pytest.approx(3) and slower["times SGD"] == pytest.approx(50)
-    assert slow["low"] == pytest.approx(slow["high"])  # three times SGD in each of its rounds
+    assert slow["times SGD"] == pytest.approx(2.5) and slower["times SGD"] == pytest.approx(50)
+    assert slow["low"] == pytest.approx(slow["high"])  # two and a half times SGD in each of its rounds
 
 
 def test_the_plain_step_is_in_every_round_even_when_it_stumbled_at_first(monkeypatch):
