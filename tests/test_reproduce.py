@@ -92,7 +92,7 @@ def test_the_mean_over_seeds_is_what_is_compared(results):
 def test_every_cell_and_column_that_misses_has_its_own_sentence(results):
     for variant, words in [
         (dict(micro_batches=16), "K = 16"),
-        (dict(layerwise="equal"), "K = 64, thresholds equal"),
+        (dict(rule="equal"), "K = 64, clipping per layer"),
         (dict(noise_decay=0.8), "K = 64, noise decay 0.8"),
         (dict(model="transformer"), "K = 64"),
     ]:

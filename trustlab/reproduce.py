@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.doctor import usable_cores
 from trustlab.privacy import comparison
-from trustlab.privacy.comparison import CORPORA, EMBEDDED, KEY, METHODS, MODELS, Cell
+from trustlab.privacy.comparison import CORPORA, EMBEDDED, KEY, METHODS, MODELS, RULES, Cell
 from trustlab.provenance import code_version
 from trustlab.runs import RunStore, provenance, read_results, write_results
 from trustlab.versions import installed
@@ -193,11 +193,11 @@ def _means(table: pandas.DataFrame, seeds: set[int]) -> pandas.DataFrame:
     return table[table["seed"].isin(seeds)].groupby(list(KEY))[list(TOLERANCE)].mean()
 
 
-def _cell(model: str, method: str, epsilon: float, micro_batches: int, layerwise: str, noise_decay: float) -> str:
+def _cell(model: str, method: str, epsilon: float, micro_batches: int, rule: str, noise_decay: float) -> str:
     """Name a cell in a few words: what is as usual is left out."""
     words = [f"{model}, {method} at ε = {epsilon:g}"]
     words += [f"K = {micro_batches}"] if micro_batches else []
-    words += [f"thresholds {layerwise}"] if layerwise != "flat" else []
+    words += [f"clipping {RULES[rule]}"] if rule != "flat" else []
     words += [f"noise decay {noise_decay:g}"] if noise_decay != 1 else []
     return ", ".join(words)
 
