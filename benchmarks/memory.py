@@ -52,6 +52,9 @@ def _measure(case: Case, name: str, micro_batches: tuple[int, ...]) -> dict[str,
     """Take one step in this process, with AdamW's moments in place as every step but the first finds them."""
     transformers.utils.logging.disable_progress_bar()
     model, loss, batch = case.build()
+    for parameter in model.parameters():
+        # Pretrained weights are mapped from their file and come into memory when first read: now, and not in the step.
+        parameter.data = parameter.data.clone()
     step = methods(micro_batches, ENGINES)[name](model, loss, batch)
     if "Opacus" in name:
         del model  # Opacus trains its own copy
