@@ -124,22 +124,21 @@ def private_gradients(
     """
     _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
     check_source(generator, secure)
-    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    parameters = list(named.values())
-    thresholds = Thresholds.divide(clip_norm, named, layerwise=layerwise, automatic=automatic)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     dealt, normalizer = _deal(len(batch), micro_batches, generator), normalizer or micro_batches
     # The noise is drawn first and the gradients are added to it: one pass over the memory less.
-    totals = [_room(parameter) for parameter in parameters]
+    totals = [_room(parameter) for parameter in trained.values()]
     std, shares = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
     _fill_by_workers(totals, std, shares, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
-    norms, kept = [torch.zeros(0)], [torch.zeros(0, len(parameters))]
+    norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
     for members, sizes in _parts(dealt, physical_batch):
-        options = dict(sizes=sizes, thresholds=thresholds, totals=totals, scale=1 / normalizer)
+        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, totals=totals, scale=1 / normalizer)
         results = add(model, per_example_loss, batch[members], **options)
         norms.append(results[0].float())
         kept.append(results[1])
-    for parameter, total in zip(parameters, totals, strict=True):
+    for parameter, total in zip(trained.values(), totals, strict=True):
         parameter.grad = total.to(parameter.dtype)
     return _summary(torch.cat(norms), torch.cat(kept))
 
@@ -150,16 +149,16 @@ def _one_by_one(
     batch: Any,
     *,
     sizes: Tensor,
+    trained: dict[str, nn.Parameter],
     thresholds: Thresholds,
     totals: list[Tensor],
     scale: float,
 ) -> tuple[Tensor, Tensor]:
     """Add each unit's clipped gradient to `totals`: the definition, one backward for each. See ``fast.add_clipped``."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     norms, shares = [], []
     for members in torch.arange(len(batch)).split(sizes.tolist()):
         loss = per_example_loss(model, batch[members]).mean()
-        gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        gradient = torch.autograd.grad(loss, list(trained.values()), allow_unused=True, materialize_grads=True)
         squares = torch.stack(torch._foreach_norm(gradient)).double().square()  # [P]
         norm, share = thresholds.kept(squares[None])
         norms.append(norm)

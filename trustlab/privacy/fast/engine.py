@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from trustlab.privacy.fast.apart import check_apart
 from trustlab.privacy.fast.factors import Factor, square_norms
-from trustlab.privacy.fast.layers import refuse_mixers, rule_of
-from trustlab.privacy.fast.recording import Recording, recording
+from trustlab.privacy.fast.layers import trained_layers
+from trustlab.privacy.fast.recording import Layer, Recording, recording
 from trustlab.privacy.thresholds import Thresholds
 
 
@@ -21,6 +21,7 @@ def add_clipped(
     batch: Any,
     *,
     sizes: Tensor,
+    trained: dict[str, nn.Parameter],
     thresholds: Thresholds,
     totals: list[Tensor],
     scale: float,
@@ -34,8 +35,10 @@ def add_clipped(
     sizes : Tensor [U]
         How many examples each unit has; a unit's loss is the mean of its examples'. For per-example clipping every
         example is a unit of its own. Units of equal size side by side are measured together.
+    trained
+        The trainable parameters by name, in the model's order.
     totals
-        One tensor for each trainable parameter, in the model's order.
+        One tensor for each of them.
 
     Returns
     -------
@@ -47,10 +50,13 @@ def add_clipped(
     ValueError
         For a model in which examples meet, or a parameter used outside its layer.
     """
-    refuse_mixers(model)
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    check_apart(model, per_example_loss, batch, lambda few, w: _probe(model, trained, per_example_loss, few, w))
-    record, losses = _forward(model, per_example_loss, batch)
+    layers = trained_layers(model)
+
+    def forward(batch: Any) -> tuple[Recording, Tensor]:
+        return _forward(model, layers, per_example_loss, batch)
+
+    check_apart(model, per_example_loss, batch, lambda few, w: _probe(trained, *forward(few), w))
+    record, losses = forward(batch)
     (deltas,) = _gradients(trained, record, losses, [(1 / sizes).repeat_interleave(sizes)])
     factors = _factors(trained, record, deltas)
     del deltas
@@ -58,20 +64,21 @@ def add_clipped(
     squares = torch.stack([_square_norms(own, runs) for own in factors], dim=1)  # [U, P]
     norms, shares = thresholds.kept(squares.clamp(min=0).double().cpu())
     kept = norms.isfinite().repeat_interleave(sizes)  # [B]
+    all_kept = bool(kept.all())
     weights = (scale * shares).repeat_interleave(sizes, dim=0).to(squares.device, squares.dtype)  # [B, P]
     for i, total in enumerate(totals):
         for factor in factors[i]:
-            factor = factor if kept.all() else factor.finite(kept)
+            factor = factor if all_kept else factor.finite(kept)
             factor.add_to(total, weights[:, i])
         factors[i].clear()
     return norms, shares
 
 
 def _forward(
-    model: nn.Module, per_example_loss: Callable[[nn.Module, Any], Tensor], batch: Any
+    model: nn.Module, layers: list[Layer], per_example_loss: Callable[[nn.Module, Any], Tensor], batch: Any
 ) -> tuple[Recording, Tensor]:
     """Compute the losses [B] once, recording every layer that is trained."""
-    with recording(model, len(batch), rule_of) as record:
+    with recording(layers, len(batch)) as record:
         losses = per_example_loss(model, batch)
     if losses.shape != (len(batch),):
         raise ValueError(
@@ -132,7 +139,6 @@ def _square_norms(factors: list[Factor], runs: list[tuple[int, int]]) -> Tensor:
     return torch.cat(squares)
 
 
-def _probe(model: nn.Module, trained: Any, per_example_loss: Any, few: Any, weights: Tensor) -> tuple[Any, ...]:
+def _probe(trained: dict[str, nn.Parameter], record: Recording, losses: Tensor, weights: Tensor) -> tuple[Any, ...]:
     """Return what :func:`check_apart` compares: the taps, and their gradients without and with weights."""
-    record, losses = _forward(model, per_example_loss, few)
     return record.taps, *_gradients(trained, record, losses, [torch.ones_like(weights), weights])

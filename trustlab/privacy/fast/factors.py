@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 DENSE_NUMBERS = 1 << 22  # at most this many numbers of per-example gradients are formed at once
-# Below this ratio between a squared norm and the terms it is summed from, they cancel: float32 rounding of the terms
-# could then pass for the norm, so the gradient is formed and measured directly.
+# Below this ratio between a squared norm and what its terms could add up to, they cancel: float32 rounding of the
+# terms could then pass for the norm, so the gradient is formed and measured directly.
 CANCELS = 1e-3
 
 
@@ -62,8 +62,8 @@ class Outer:
         left = self.left @ self.left.mT  # [B, S, S], δ_t·δ_s
         right = self.right @ self.right.mT  # [B, S, S], x_t·x_s
         squares = torch.linalg.vecdot(left.flatten(1), right.flatten(1))  # [B]
-        lengths = (left.diagonal(dim1=1, dim2=2) * right.diagonal(dim1=1, dim2=2)).clamp(min=0).sqrt().sum(1)
-        return _measured_again(squares, CANCELS * lengths.square(), [self])
+        scale = torch.linalg.matrix_norm(left) * torch.linalg.matrix_norm(right)  # what the terms could add up to
+        return _measured_again(squares, CANCELS * scale, [self])
 
     def add_to(self, total: Tensor, weights: Tensor) -> None:
         """Add Σ_b weights[b] G_b to `total`, of O·I numbers."""
@@ -201,7 +201,7 @@ def square_norms(factors: Sequence[Factor]) -> Tensor:
 
 
 def _tied_square_norms(outer: Outer, rows: Rows) -> Tensor:
-    """Return the squared norms of Σ_s left_s ⊗ right_s + Σ_t e(id_t) ⊗ value_t, as of an embedding tied to the output."""
+    """Return the squared norms of Σ_s left_s ⊗ right_s + Σ_t e(id_t) ⊗ value_t: an embedding tied to the output."""
     where = rows.ids[:, None, :].expand(-1, outer.left.shape[1], -1)  # [B, S, T]
     picked = outer.left.gather(2, where)  # [B, S, T], left_s at id_t
     common = (picked * (outer.right @ rows.values.mT)).sum((1, 2))
@@ -211,8 +211,8 @@ def _tied_square_norms(outer: Outer, rows: Rows) -> Tensor:
 
 
 def _measured_again(squares: Tensor, limit: Tensor, factors: Sequence[Factor]) -> Tensor:
-    """Return `squares` [B], measured on the gradient itself where they are below `limit` [B] and above zero."""
-    doubtful = ((squares < limit) & (limit > 0)).nonzero()[:, 0]
+    """Return `squares` [B], measured on the gradient itself where they are below `limit` [B]."""
+    doubtful = (squares < limit).nonzero()[:, 0]
     if len(doubtful):
         squares[doubtful] = _dense_square_norms([factor[doubtful] for factor in factors])
     return squares

@@ -13,10 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from trustlab.privacy.fast.factors import Dense
-from trustlab.privacy.fast.recording import WHOLE, Parts, Recording, detached
+from trustlab.privacy.fast.recording import Parts, Recording, detached
+
+# Modules that use their children's parameters without calling the children: computed as one.
+WHOLE = (nn.MultiheadAttention,)
 
 
 def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Recording) -> Callable[..., Any]:
@@ -70,7 +74,8 @@ def _per_example(
 
     weights = {own: parameter.detach() for own, parameter in trained.items()}
     try:
-        with torch.enable_grad():
+        # Plain attention: torch's fused one cannot be vectorised over examples.
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
             return vmap(grad(inner), in_dims=(None, 0, 0))(weights, rows, deltas)
     except (RuntimeError, NotImplementedError, IndexError) as error:
         raise ValueError(

@@ -16,33 +16,43 @@ from torch.nn import functional as F
 
 from trustlab.privacy.fast import function, lstm
 from trustlab.privacy.fast.factors import Dense, Outer, Rows
-from trustlab.privacy.fast.recording import Parts, Recording, detached
+from trustlab.privacy.fast.recording import Layer, Parts, Recording, detached
 
 
-
-def refuse_mixers(model: nn.Module) -> None:
-    """Refuse normalisations that mix the examples of a batch, or keep statistics of them.
+def trained_layers(model: nn.Module) -> list[Layer]:
+    """Return every module that has trainable parameters of its own, with its name and its rule.
 
     Raises
     ------
     ValueError
-        Naming the layer. In evaluation mode, with statistics from elsewhere, the same layer is welcome.
+        For a normalisation that mixes the examples of a batch, or keeps statistics of them. In evaluation mode, with
+        statistics from elsewhere, the same layer is welcome.
     """
+    layers, inside = [], set()
     for name, module in model.named_modules():
-        batch = isinstance(module, nn.modules.batchnorm._BatchNorm)
-        if isinstance(module, nn.modules.batchnorm._NormBase) and (
-            (module.training and (batch or module.track_running_stats)) or (batch and not module.track_running_stats)
-        ):
-            raise ValueError(
-                f"Expected no {type(module).__name__} in training mode, got {name!r}. It mixes the examples of a batch "
-                "and keeps statistics of them, which no clipping bounds: use LayerNorm or GroupNorm, or call eval() "
-                "on it."
-            )
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            _refuse_mixer(name, module)
+        if isinstance(module, function.WHOLE):
+            inside.update(module.children())
+        trained = any(p is not None and p.requires_grad for p in module._parameters.values())
+        if trained and module not in inside:
+            layers.append((name or type(module).__name__, module, _rule_of(module)))
+    return layers
 
 
-def rule_of(module: nn.Module) -> Callable[..., Any]:
+def _refuse_mixer(name: str, module: Any) -> None:
+    batch = isinstance(module, nn.modules.batchnorm._BatchNorm)
+    keeps = module.training and module.track_running_stats
+    if keeps or (batch and (module.training or not module.track_running_stats)):
+        raise ValueError(
+            f"Expected no {type(module).__name__} in training mode, got {name!r}. It mixes the examples of a batch "
+            "and keeps statistics of them, which no clipping bounds: use LayerNorm or GroupNorm, or call eval() on it."
+        )
+
+
+def _rule_of(module: nn.Module) -> Callable[..., Any]:
     """Return how to record `module`: by a rule of its own, or else as any function of its inputs."""
-    if type(module).forward is nn.LSTM.forward and lstm.knows(module):
+    if isinstance(module, nn.RNNBase):
         return lstm.rule
     for forward, knows, parts in RULES:
         if type(module).forward is forward and knows(module):
@@ -82,19 +92,19 @@ def _rows(tensor: Tensor) -> Tensor:
 
 
 def linear(module: nn.Linear, x: Tensor, delta: Tensor) -> Parts:
-    """y = W x + b: G = Σ_s δ_s x_sᵀ, and Σ_s δ_s for the bias."""
+    """Return the factors of y = W x + b: Σ_s δ_s x_sᵀ, and Σ_s δ_s for the bias."""
     x, delta = _rows(x), _rows(delta)  # [B, S, I], [B, S, O]
     return [(module.weight, lambda: Outer(delta, x)), (module.bias, lambda: Dense(delta.sum(1)))]
 
 
 def conv1d_of_transformers(module: Any, x: Tensor, delta: Tensor) -> Parts:
-    """GPT-2's linear layer, whose weight is stored as [I, O]."""
+    """Return the factors of GPT-2's linear layer, whose weight is stored as [I, O]."""
     x, delta = _rows(x), _rows(delta)
     return [(module.weight, lambda: Outer(x, delta)), (module.bias, lambda: Dense(delta.sum(1)))]
 
 
 def embedding(module: nn.Embedding, ids: Tensor, delta: Tensor) -> Parts:
-    """y_s = W[id_s]: δ_s goes to row id_s; the padding's row is never trained."""
+    """Return the factor of y_s = W[id_s]: δ_s goes to row id_s. The padding's row is never trained."""
     delta = _rows(delta)  # [B, S, I]
     ids = ids.reshape(len(ids), -1)  # [B, S]
     if module.padding_idx is not None:
@@ -103,7 +113,7 @@ def embedding(module: nn.Embedding, ids: Tensor, delta: Tensor) -> Parts:
 
 
 def layer_norm(module: nn.LayerNorm, x: Tensor, delta: Tensor) -> Parts:
-    """y = g·x̂ + b with x̂ the normalised input: Σ_s δ_s x̂_s and Σ_s δ_s."""
+    """Return the factors of y = g·x̂ + b with x̂ the normalised input: Σ_s δ_s x̂_s and Σ_s δ_s."""
     normalised = F.layer_norm(x, module.normalized_shape, eps=module.eps)
     return [
         (module.weight, lambda: _gain(module, normalised * delta)),
@@ -112,7 +122,7 @@ def layer_norm(module: nn.LayerNorm, x: Tensor, delta: Tensor) -> Parts:
 
 
 def rms_norm(module: nn.RMSNorm, x: Tensor, delta: Tensor) -> Parts:
-    """y = g·x̂ with x̂ = x / √mean(x²): Σ_s δ_s x̂_s."""
+    """Return the factor of y = g·x̂ with x̂ = x / √mean(x²): Σ_s δ_s x̂_s."""
     normalised = F.rms_norm(x, module.normalized_shape, eps=module.eps)
     return [(module.weight, lambda: _gain(module, normalised * delta))]
 
@@ -123,7 +133,7 @@ def _gain(module: Any, products: Tensor) -> Dense:
 
 
 def convolution(module: nn.Conv1d, x: Tensor, delta: Tensor) -> Parts:
-    """A linear layer over windows: x_s is the window of the input that output s sees. x [B, I, T], δ [B, O, S]."""
+    """Return the factors of a linear layer over windows: x_s is what output s sees. x [B, I, T], δ [B, O, S]."""
     # unfold() knows images only: time becomes their width.
     windows = F.unfold(
         x.unsqueeze(2),

@@ -23,13 +23,14 @@ from trustlab.privacy.fast.factors import Dense, Outer
 from trustlab.privacy.fast.recording import Parts, Recording
 
 
-def knows(module: nn.LSTM) -> bool:
-    """Return whether the rule computes what `module` does."""
-    return module.proj_size == 0 and not (module.dropout and module.training)
-
-
 def rule(name: str, module: nn.LSTM, forward: Callable[..., Any], record: Recording) -> Callable[..., Any]:
     """Return a forward with the inputs and outputs of nn.LSTM, which records its gates."""
+    if type(module).forward is not nn.LSTM.forward or module.proj_size:
+        kind = type(module).__name__ + (" with proj_size" if getattr(module, "proj_size", 0) else "")
+        raise ValueError(
+            f"Expected {name!r} to be an nn.LSTM without proj_size, got {kind}. Its gates are not written out here: "
+            "use an LSTM, or method='loop'."
+        )
 
     def recorded(input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None) -> Any:
         if hx is not None:
@@ -38,6 +39,8 @@ def rule(name: str, module: nn.LSTM, forward: Callable[..., Any], record: Record
         order = Order(packed, record.examples, name)
         data, finals = packed.data, []
         for layer in range(module.num_layers):
+            if layer:
+                data = nn.functional.dropout(data, module.dropout, module.training)
             data, final = _layer(name, module, layer, data, order, record)
             finals.append(final)
         output = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)

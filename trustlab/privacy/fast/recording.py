@@ -8,7 +8,7 @@ A parameter that is used behind its layer's back still has a path to the loss, a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,7 @@ from torch.autograd.graph import get_gradient_edge
 from trustlab.privacy.fast.factors import Factor
 
 Parts = list[tuple[nn.Parameter, Factor]]
-
-# Modules that use their children's parameters without calling the children: recorded as one.
-WHOLE = (nn.MultiheadAttention,)
+Layer = tuple[str, nn.Module, Callable[..., Any]]
 
 
 @dataclass
@@ -32,21 +30,21 @@ class Tap:
     ----------
     edge
         The place in the autograd graph.
-    like : Tensor
-        An output's shape and kind, without its memory.
+    shape, kind
+        The output's shape, and its dtype and device.
     owner : Tensor [N] or None
         The example that each row of dimension 1 belongs to; None where dimension 0 counts the examples.
     """
 
     name: str
     edge: Any
-    like: Tensor
-    device: torch.device
+    shape: torch.Size
+    kind: dict[str, Any]
     owner: Tensor | None = None
 
     def zeros(self) -> Tensor:
         """Return the gradient of an output that the loss did not use."""
-        return torch.zeros_like(self.like, device=self.device)
+        return torch.zeros(self.shape, **self.kind)
 
     def weigh(self, gradient: Tensor, weights: Tensor) -> Tensor:
         """Return `gradient` with each example's part times its weight, of `weights` [B]."""
@@ -83,8 +81,8 @@ class Recording:
             self.check_rows(name, "output", output)
         inner = output.requires_grad
         start = output if inner else output.detach().requires_grad_()
-        like = torch.empty_like(output, device="meta")
-        self.taps.append(Tap(name, get_gradient_edge(start), like, output.device, owner))
+        kind = dict(dtype=output.dtype, device=output.device)
+        self.taps.append(Tap(name, get_gradient_edge(start), output.shape, kind, owner))
         return start if inner else start.clone()  # a leaf of the graph would refuse to be changed in place
 
     def note(self, name: str, inputs: list[Tensor], taps: int, parts: Callable[..., Parts]) -> None:
@@ -112,27 +110,24 @@ class Recording:
 
 
 @contextlib.contextmanager
-def recording(model: nn.Module, examples: int, rule_of: Callable[..., Any]) -> Iterator[Recording]:
-    """Record every call of a layer of `model` that has trainable parameters of its own.
+def recording(layers: Sequence[Layer], examples: int) -> Iterator[Recording]:
+    """Record every call of the given layers.
 
     Parameters
     ----------
-    model
-        Its layers' ``forward`` is replaced for the while.
+    layers
+        Name, module and rule of each. ``rule(name, module, forward, recording)`` returns the forward that records, and
+        stands in the place of the module's own for the while.
     examples
         B, the number of examples in the batch that will be read.
-    rule_of
-        ``rule_of(module)`` returns ``rule(name, module, forward, recording)``, which returns the recording forward.
     """
     record, patched = Recording(examples), []
     try:
-        inside = {child for module in model.modules() if isinstance(module, WHOLE) for child in module.children()}
-        for name, module in model.named_modules():
-            if module not in inside and any(parameter.requires_grad for parameter in module.parameters(recurse=False)):
-                own = module.__dict__.get("forward")
-                forward = rule_of(module)(name or type(module).__name__, module, module.forward, record)
-                patched.append((module, own))
-                module.forward = _when_differentiable(forward, module.forward)
+        for name, module, rule in layers:
+            own = module.__dict__.get("forward")
+            forward = rule(name, module, module.forward, record)
+            patched.append((module, own))
+            module.forward = _when_differentiable(forward, module.forward)
         yield record
     finally:
         for module, own in patched:

@@ -1,0 +1,586 @@
+"""The engine against the definition: whatever the layer, method "fast" gives the loop's norms and the loop's sum."""
+
+import copy
+import functools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import BertConfig, BertModel
+from transformers.pytorch_utils import Conv1D
+
+from trustlab.models import EncoderTagger, SubwordVocabulary, Vocabulary, build, tagging_loss
+from trustlab.models.language import LanguageModel, next_token_loss
+from trustlab.privacy import SENSITIVITY, private_gradients
+from trustlab.privacy.fast import apart, engine, factors
+
+WORDS, WIDTH, TIMES, EXAMPLES = 11, 6, 5, 7
+
+
+def flat(model):
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
+
+
+def squares(model, batch):
+    """A loss [B] that depends on every output, and differently on each."""
+    outputs = model(batch).flatten(1)
+    return (outputs * torch.linspace(0.5, 1.5, outputs.shape[1])).square().sum(1)
+
+
+def assert_equal_to_the_loop(model, loss, batch, *, tolerance=1e-5, norms_within=1e-5, **options):
+    """Compare norms, shares and sums with one backward per unit."""
+    options = dict(clip_norm=1.0, normalizer=3.0) | options
+    start = private_gradients(model, loss, batch, method="loop", clip_norm=1.0, normalizer=3.0).norms
+    options["clip_norm"] = 0.8 * start.median().item()  # some are clipped, some are not
+    loop = private_gradients(model, loss, batch, method="loop", **options)
+    expected = flat(model).clone()
+    model.zero_grad(set_to_none=True)
+    found = private_gradients(model, loss, batch, method="fast", **options)
+    assert loop.clipped == found.clipped
+    torch.testing.assert_close(found.norms, loop.norms, rtol=norms_within, atol=1e-6)
+    assert (flat(model) - expected).norm() <= tolerance * expected.norm()
+
+
+def ids():
+    # Words said twice in one utterance, and padding at the end of some.
+    found = torch.randint(1, WORDS, (EXAMPLES, TIMES), generator=torch.Generator().manual_seed(1))
+    found[:, 1] = found[:, 0]
+    found[::2, -2:] = 0
+    return found
+
+
+def states(*shape):
+    return torch.randn(EXAMPLES, *(shape or (TIMES, WIDTH)), generator=torch.Generator().manual_seed(2))
+
+
+class Tied(nn.Module):
+    """A layer used twice in one forward, and an embedding whose weight is also the output's."""
+
+    def __init__(self, bias=True):
+        super().__init__()
+        self.words = nn.Embedding(WORDS, WIDTH)
+        self.twice = nn.Linear(WIDTH, WIDTH)
+        self.out = nn.Linear(WIDTH, WORDS, bias=bias)
+        self.out.weight = self.words.weight
+
+    def forward(self, batch):
+        return self.out(self.twice(self.twice(self.words(batch)).tanh()) + self.words(batch.flip(1)))
+
+
+class Scaled(nn.Module):
+    """A parameter of its own beside a layer: no rule knows it."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(WIDTH))
+        self.inner = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, batch, *, shift=0.0):
+        return self.inner(batch * self.scale + shift).tanh()
+
+
+class Shared(nn.Module):
+    """BERT's positions: one row of ids for all examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(WORDS, WIDTH, padding_idx=0)
+        self.positions = nn.Embedding(TIMES, WIDTH)
+        self.out = nn.Linear(WIDTH, 2)
+
+    def forward(self, batch):
+        return self.out(self.words(batch) + self.positions(torch.arange(TIMES)[None]))
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
+
+    def forward(self, batch):
+        return self.attention(batch, batch, batch, need_weights=False)[0]
+
+
+class InPlace(nn.Module):
+    """An embedding whose output is changed in place, as some models scale it."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.out = nn.Embedding(WORDS, WIDTH), nn.Linear(WIDTH, 2)
+
+    def forward(self, batch):
+        return self.out(self.words(batch).mul_(3.0))
+
+
+class Recurrent(nn.Module):
+    """An LSTM over padded, packed or time-first input, of which the last state is read as well."""
+
+    def __init__(self, packed=False, **options):
+        super().__init__()
+        self.packed, self.lstm = packed, nn.LSTM(WIDTH, 4, **options)
+
+    def forward(self, batch):
+        if not self.lstm.batch_first:
+            batch = batch.transpose(0, 1)
+        if self.packed:
+            first = batch.select(1 if self.lstm.batch_first else 0, 0)[:, 0].nan_to_num(0.0, 0.0)  # decides the length
+            lengths = 1 + (first * 10).long().abs() % TIMES
+            batch = pack_padded_sequence(batch, lengths, self.lstm.batch_first, enforce_sorted=False)
+        output, (hidden, cell) = self.lstm(batch)
+        if self.packed:
+            output, _ = pad_packed_sequence(output, self.lstm.batch_first, total_length=TIMES)
+        output = output if self.lstm.batch_first else output.transpose(0, 1)
+        return torch.cat([output.flatten(1), hidden.transpose(0, 1).flatten(1), cell.transpose(0, 1).flatten(1)], 1)
+
+
+LAYERS = {
+    "linear on vectors": (lambda: nn.Linear(WIDTH, 3), states(WIDTH)),
+    "linear on tokens": (lambda: nn.Linear(WIDTH, 3), states()),
+    "linear on a grid": (lambda: nn.Linear(WIDTH, 3, bias=False), states(2, TIMES, WIDTH)),
+    "wide linear, by ghost norm": (lambda: nn.Linear(WIDTH, 60), states(2, WIDTH)),
+    "narrow linear, formed": (lambda: nn.Linear(WIDTH, 2), states(20, WIDTH)),
+    "two layers": (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.GELU(), nn.Linear(4, 2)), states()),
+    "Conv1D of transformers": (lambda: nn.Sequential(Conv1D(9, WIDTH), nn.Tanh(), Conv1D(4, 9)), states()),
+    "embedding": (lambda: nn.Embedding(WORDS, WIDTH), ids()),
+    "embedding with padding": (lambda: nn.Embedding(WORDS, WIDTH, padding_idx=0), ids()),
+    "layer norm": (lambda: nn.LayerNorm(WIDTH), states()),
+    "layer norm over two dimensions": (lambda: nn.LayerNorm((TIMES, WIDTH), bias=False), states(3, TIMES, WIDTH)),
+    "RMS norm": (lambda: nn.RMSNorm(WIDTH), states()),
+    "group norm, no rule": (lambda: nn.GroupNorm(2, WIDTH), states(WIDTH, TIMES)),
+    "convolution": (lambda: nn.Conv1d(WIDTH, 4, 3, stride=2, padding=2, dilation=2), states(WIDTH, 12)),
+    "grouped convolution, no rule": (lambda: nn.Conv1d(WIDTH, 4, 3, groups=2), states(WIDTH, 12)),
+    "image convolution, no rule": (lambda: nn.Conv2d(2, 3, 3), states(2, 5, 6)),
+    "bilinear, two weights": (Scaled, states()),
+    "a layer used twice, and a tied embedding": (Tied, ids()),
+    "a tied embedding without bias": (functools.partial(Tied, bias=False), ids()),
+    "one row of positions for all": (Shared, ids()),
+    "changed in place": (InPlace, ids()),
+    "multi-head attention": (Attention, states()),
+    "transformer encoder layer": (
+        lambda: nn.TransformerEncoderLayer(WIDTH, 2, dim_feedforward=9, dropout=0.0, batch_first=True),
+        states(),
+    ),
+    "LSTM": (functools.partial(Recurrent, batch_first=True), states()),
+    "LSTM, time first": (Recurrent, states()),
+    "LSTM, two layers, both directions": (
+        functools.partial(Recurrent, batch_first=True, num_layers=2, bidirectional=True),
+        states(),
+    ),
+    "LSTM with dropout, in evaluation": (
+        lambda: Recurrent(batch_first=True, num_layers=2, dropout=0.5).eval(),
+        states(),
+    ),
+    "LSTM, packed": (functools.partial(Recurrent, packed=True, batch_first=True, bidirectional=True), states()),
+    "LSTM, packed, time first, no bias": (functools.partial(Recurrent, packed=True, bias=False), states()),
+}
+
+
+@pytest.fixture(params=LAYERS)
+def layer(request):
+    make, batch = LAYERS[request.param]
+    torch.manual_seed(0)
+    return make(), batch
+
+
+def test_every_layer_equals_the_loop(layer):
+    model, batch = layer
+    assert_equal_to_the_loop(model, squares, batch)
+
+
+@pytest.mark.parametrize("layerwise", ["equal", "dimension", "named"])
+@pytest.mark.parametrize("automatic", [False, True])
+def test_every_layer_equals_the_loop_with_thresholds_of_its_own(layer, layerwise, automatic):
+    model, batch = layer
+    if layerwise == "named":
+        layerwise = {name: 1.0 + i for i, (name, _) in enumerate(model.named_parameters())}
+    assert_equal_to_the_loop(model, squares, batch, layerwise=layerwise, automatic=automatic)
+
+
+def test_every_layer_keeps_micro_batches_whole(layer):
+    """Units of several examples, of equal and unequal size: each one's mean gradient is clipped."""
+    model, batch = layer
+    dealt = dict(method="micro-batch", clip_norm=0.5, micro_batches=3, normalizer=1.0)
+    found = private_gradients(model, squares, batch, generator=torch.Generator().manual_seed(4), **dealt)
+    dice = torch.randint(3, (len(batch),), generator=torch.Generator().manual_seed(4))
+    groups = sorted((dice == k).nonzero()[:, 0].tolist() for k in range(3))
+    expected, norms = torch.zeros_like(flat(model)), []
+    for group in groups:
+        if group:
+            gradient = torch.autograd.grad(squares(model, batch[group]).mean(), list(model.parameters()))
+            gradient = torch.cat([part.flatten() for part in gradient])
+            norms.append(gradient.norm())
+            expected += gradient * min(1.0, 0.5 / norms[-1].item())
+    torch.testing.assert_close(found.norms.sort().values, torch.stack(norms).sort().values, rtol=1e-5, atol=1e-6)
+    assert (flat(model) - expected).norm() <= 1e-5 * expected.norm()
+
+
+def test_the_gradients_are_right_on_the_real_taggers(task):
+    model, batch = task
+    # Single precision leaves a few digits of a norm to the order of its sums; double shows that they are the same.
+    assert_equal_to_the_loop(model, tagging_loss, batch, norms_within=1e-4)
+    model.double()
+    assert_equal_to_the_loop(model, tagging_loss, batch, norms_within=1e-6, tolerance=1e-9)
+    assert_equal_to_the_loop(model, tagging_loss, batch[:1])
+    assert_equal_to_the_loop(model, tagging_loss, batch, automatic=True, layerwise="dimension")
+
+
+def test_a_language_model_with_tied_weights_and_transposed_layers(vocabulary, utterances):
+    torch.manual_seed(0)
+    model = LanguageModel(vocabulary.size, width=16, heads=2, layers=2, max_length=12)
+    assert_equal_to_the_loop(model, next_token_loss, vocabulary.encode(utterances(12)))
+
+
+@pytest.mark.parametrize("options", [dict(frozen=True), dict(lora=4)])
+def test_probes_and_adapters_come_for_free(options, vocabulary, utterances):
+    words = SubwordVocabulary(vocabulary.intents, vocabulary.slots)
+    model = build("encoder", words, seed=1, **options)
+    assert isinstance(model, EncoderTagger)
+    frozen = [p.clone() for p in model.parameters() if not p.requires_grad]
+    assert_equal_to_the_loop(model, tagging_loss, words.encode(utterances(8)))
+    assert all(p.grad is None for p in model.parameters() if not p.requires_grad)
+    left = [p for p in model.parameters() if not p.requires_grad]
+    assert all(torch.equal(before, after) for before, after in zip(frozen, left, strict=True))
+
+
+def test_bert_with_its_own_positions(utterances):
+    """transformers' default position ids have one row for the whole batch; Opacus cannot take them."""
+    torch.manual_seed(0)
+    sizes = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12)
+    bert = BertModel(
+        BertConfig(vocab_size=40, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **sizes),
+        add_pooling_layer=False,
+    )
+    loss = lambda model, batch: model(input_ids=batch).last_hidden_state[:, :, :3].square().sum((1, 2))  # noqa: E731
+    assert_equal_to_the_loop(bert, loss, ids() + 1)
+
+
+@pytest.mark.parametrize("kept", ["weight", "bias"])
+def test_what_is_frozen_in_a_layer_is_left_alone(kept):
+    model = nn.Sequential(nn.Linear(WIDTH, 4), nn.LSTM(4, 3, batch_first=True))
+    loss = lambda model, batch: model(batch)[0].square().sum((1, 2))  # noqa: E731
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(kept in name)
+    assert_equal_to_the_loop(model, loss, states())
+
+
+def test_dropout_is_one_and_the_same_forward():
+    """Two forwards would have drawn two masks: norms of one model and gradients of another."""
+    model = nn.Sequential(nn.Linear(WIDTH, 30), nn.Dropout(0.5), nn.Linear(30, 2))
+    options = dict(method="fast", normalizer=1.0, clip_norm=1e9)
+    torch.manual_seed(5)
+    private_gradients(model, squares, states(), **options)
+    found = flat(model).clone()
+    torch.manual_seed(5)
+    expected = torch.autograd.grad(squares(model, states()).sum(), list(model.parameters()))
+    torch.testing.assert_close(found, torch.cat([part.flatten() for part in expected]), rtol=1e-5, atol=1e-6)
+
+
+def test_one_forward_and_one_backward(task, monkeypatch):
+    model, batch = task
+    options = dict(method="fast", clip_norm=1.0, normalizer=4.0)
+    private_gradients(model, tagging_loss, batch, **options)  # the first step also looks whether examples mix
+    calls = {"forward": 0, "backward": 0}
+    monkeypatch.setattr(
+        torch.autograd, "grad", lambda *args, real=torch.autograd.grad, **kw: (count("backward"), real(*args, **kw))[1]
+    )
+
+    def count(what):
+        calls[what] += 1
+
+    handle = model.register_forward_hook(lambda *_: count("forward"))
+    private_gradients(model, tagging_loss, batch, **options)
+    handle.remove()
+    assert calls == {"forward": 1, "backward": 1}
+
+
+class Largest(TorchDispatchMode):
+    """Remember the largest tensor that any operation makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        found = [value for value in tree_leaves(out) if isinstance(value, torch.Tensor)]
+        self.numbers = max([self.numbers, *(tensor.numel() for tensor in found)])
+        return out
+
+
+def test_memory_does_not_grow_with_examples_times_parameters():
+    """No tensor of the step is larger than the largest weight, or than the largest activation."""
+    vocabulary = Vocabulary(intents=tuple("abc"), slots=("O",), buckets=5000)
+    model = build("transformer", vocabulary, width=64)
+    rows = [{"tokens": ["w"] * 12, "slots": ["O"] * 12, "intent": "a"}] * 64
+    batch = vocabulary.encode(rows)
+    options = dict(clip_norm=1.0, normalizer=64.0, noise_multiplier=1.0)
+    private_gradients(model, tagging_loss, batch, method="fast", **options)
+    with Largest() as largest:
+        private_gradients(model, tagging_loss, batch, method="fast", **options)
+    weight = max(parameter.numel() for parameter in model.parameters())
+    assert largest.numbers <= weight  # 64 examples' gradients of it would be 64 times that
+    assert weight < factors.DENSE_NUMBERS
+
+
+# ---- cancelling, overflowing, empty --------------------------------------------------------------------------------
+
+
+def test_a_norm_that_cancels_is_not_mistaken():
+    """Tokens of opposite gradients: the terms are 1e10 times what is left, and float32 keeps 7 digits."""
+    model = nn.Linear(40, 60, bias=False)
+    token = 1e3 * torch.randn(40, generator=torch.Generator().manual_seed(0))
+    batch = torch.stack([torch.stack([token, -token + 1e-2]), torch.stack([token, token])])
+    loss = lambda model, batch: model(batch).sum((1, 2))  # noqa: E731
+    found = private_gradients(model, loss, batch, method="fast", clip_norm=1.0, normalizer=1.0).norms
+    exact = (batch.double().sum(1).norm(dim=1) * 60**0.5).float()
+    torch.testing.assert_close(found, exact, rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, batch) in LAYERS.items() if batch.is_floating_point()])
+def test_examples_without_a_finite_norm_are_left_out_and_counted(name):
+    make, batch = LAYERS[name]
+    model = make()
+    options = dict(method="fast", clip_norm=1.0, normalizer=1.0)
+    poisoned = batch.clone()
+    poisoned[2], poisoned[4] = float("inf"), float("nan")
+    healthy = torch.tensor([0, 1, 3, 5, 6])
+    private_gradients(model, squares, batch[healthy], **options)
+    expected = flat(model).clone()
+    norms = private_gradients(model, squares, poisoned, **options)
+    assert norms.dropped == 2
+    torch.testing.assert_close(flat(model), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_empty_batch_is_noise_alone():
+    model = nn.Linear(200, 300)
+    norms = private_gradients(
+        model, squares, torch.zeros(0, 200), method="fast", clip_norm=2.0, noise_multiplier=3.0, normalizer=10.0
+    )
+    assert len(norms.norms) == 0 and norms.dropped == 0
+    assert flat(model).std().item() == pytest.approx(0.6, rel=0.02)
+
+
+@pytest.mark.parametrize("method", ["loop", "fast", "micro-batch"])
+@pytest.mark.parametrize("physical_batch", [1, 3, 100])
+def test_virtual_steps_give_the_step_of_the_whole_batch(task, method, physical_batch):
+    model, batch = task
+    options = dict(method=method, clip_norm=1.0, noise_multiplier=0.3, normalizer=4.0)
+    options |= dict(micro_batches=5) if method == "micro-batch" else {}
+
+    def step(physical_batch):
+        generator = torch.Generator().manual_seed(3)
+        norms = private_gradients(
+            model, tagging_loss, batch, physical_batch=physical_batch, generator=generator, **options
+        )
+        return norms.norms, flat(model).clone()
+
+    (norms, whole), (parts_norms, parts) = step(None), step(physical_batch)
+    torch.testing.assert_close(parts_norms, norms, rtol=1e-4, atol=1e-6)
+    assert (parts - whole).norm() <= 1e-5 * whole.norm()
+
+
+def test_virtual_steps_hold_no_more_examples_than_asked():
+    seen = []
+
+    def loss(model, batch):
+        seen.append(len(batch))
+        return squares(model, batch)
+
+    model = nn.Linear(WIDTH, 2)
+    private_gradients(model, loss, states(), method="fast", clip_norm=1.0, normalizer=1.0, physical_batch=4)
+    assert sum(seen[1:]) == EXAMPLES and max(seen) <= 4  # the first call looks at three examples for mixing
+
+
+# ---- the guarantee -------------------------------------------------------------------------------------------------
+
+numbers = st.floats(-1e3, 1e3, width=32)
+sequences = st.lists(
+    st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=2, max_size=2), min_size=2, max_size=6
+).map(torch.tensor)
+
+
+@settings(max_examples=100, deadline=None)
+@given(batch=sequences, clip_norm=st.floats(0.1, 10), seed=st.integers(0, 9), rule=st.sampled_from(["flat", "equal"]))
+@pytest.mark.parametrize("automatic", [False, True])
+def test_one_example_moves_the_sum_by_at_most_the_clipping_norm(automatic, batch, clip_norm, seed, rule):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(3, 5), nn.LayerNorm(5), nn.Linear(5, 2))
+
+    def released(batch):
+        options = dict(method="fast", clip_norm=clip_norm, normalizer=1.0, layerwise=rule, automatic=automatic)
+        private_gradients(model, squares, batch, **options)
+        return flat(model).double()
+
+    whole = released(batch).clone()
+    assert (whole - released(batch[:-1])).norm().item() <= SENSITIVITY["fast"] * clip_norm * (1 + 1e-4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(direction=st.lists(numbers, min_size=3, max_size=3), size=st.integers(1, 12), rows=st.integers(2, 40))
+def test_tokens_that_nearly_cancel_do_not_slip_through(direction, size, rows):
+    """The ghost norm is a sum of large terms of both signs: an example built to cancel must still be clipped."""
+    model = nn.Linear(3, 80, bias=False)
+    token = torch.tensor(direction) * 10.0 ** (size % 4)
+    batch = torch.stack([torch.stack([token, -token] * rows + [torch.tensor([1.0, 2.0, 3.0]) * size])])
+    loss = lambda model, batch: model(batch).sum((1, 2))  # noqa: E731
+    private_gradients(model, loss, batch, method="fast", clip_norm=1.0, normalizer=1.0)
+    # What float32 leaves of the cancelling sum itself is no gradient's fault: up to 2·rows roundings of it.
+    rounding = 2 * rows * token.abs().max().item() * 2**-23 * 80**0.5
+    assert flat(model).double().norm().item() <= 1 + 1e-4 + rounding
+
+
+# ---- refusals ------------------------------------------------------------------------------------------------------
+
+
+class Mixing(nn.Module):
+    """Subtracts the batch's mean: no layer of it looks suspicious."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(WIDTH, 4), nn.Linear(4, 2)
+
+    def forward(self, batch):
+        hidden = self.first(batch)
+        return self.second(hidden - hidden.mean(0))
+
+
+class BehindTheLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(WORDS, WIDTH)
+
+    def forward(self, batch):
+        return F.linear(self.words(batch), self.words.weight)
+
+
+class Positions(nn.Module):
+    """nanoGPT's positions: no batch dimension at all."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.positions = nn.Embedding(WORDS, WIDTH), nn.Embedding(TIMES, WIDTH)
+
+    def forward(self, batch):
+        return self.words(batch) + self.positions(torch.arange(batch.shape[1]))
+
+
+class TimeFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, 2)
+
+    def forward(self, batch):
+        return self.linear(batch.transpose(0, 1)).transpose(0, 1)
+
+
+class FirstState(Recurrent):
+    def __init__(self):
+        super().__init__(batch_first=True)
+
+    def forward(self, batch):
+        state = torch.ones(1, len(batch), 4)
+        return self.lstm(batch, (state, state))[0]
+
+
+class ChangesItsInput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(WIDTH, 4), nn.Linear(4, 2)
+
+    def forward(self, batch):
+        hidden = self.first(batch)
+        out = self.second(hidden)
+        hidden.detach().mul_(2.0)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("make", "batch", "message"),
+    [
+        (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4)), states(WIDTH), "BatchNorm1d in training .*'1'"),
+        (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4).requires_grad_(False)), states(WIDTH), "BatchN"),
+        (Mixing, states(WIDTH), "stay apart in 'first'"),
+        (BehindTheLayer, ids(), "'words.weight' to be used by calling its layer only"),
+        (Positions, ids(), r"'positions' to have 3 rows, one per example, got shape \(5, 6\)"),
+        (TimeFirst, states(), r"'linear' to have 3 rows, one per example, got shape \(5, 3, 2\)"),
+        (TimeFirst, states(3, WIDTH), "stay apart in 'linear'"),  # three times and three examples look alike
+        (ChangesItsInput, states(WIDTH), "input of 'second' unchanged"),
+        (functools.partial(Recurrent, proj_size=2), states(), "'lstm' to be an nn.LSTM without proj_size"),
+        (lambda: nn.GRU(WIDTH, 4), states(), "nn.LSTM without proj_size, got GRU"),
+        (lambda: FirstState(), states(), "no first state for 'lstm'"),
+    ],
+)
+def test_what_cannot_be_done_exactly_is_refused_by_name(make, batch, message):
+    model = make()
+    with pytest.raises(ValueError, match=message):
+        private_gradients(model, squares, batch, method="fast", clip_norm=1.0, normalizer=1.0)
+    assert "forward" not in vars(model) and all("forward" not in vars(part) for part in model.modules())
+
+
+def test_a_loss_that_is_a_mean_is_refused():
+    with pytest.raises(ValueError, match=r"shape \(3,\), one loss per example, got \(\)"):
+        private_gradients(
+            nn.Linear(WIDTH, 2),
+            lambda model, batch: model(batch).mean(),
+            states(WIDTH),
+            method="fast",
+            clip_norm=1.0,
+            normalizer=1.0,
+        )
+
+
+def test_batch_norm_with_statistics_from_elsewhere_is_welcome():
+    model = nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)).eval()
+    assert_equal_to_the_loop(model, squares, states(WIDTH))
+
+
+def test_looking_for_mixing_leaves_the_random_numbers_alone():
+    model = nn.Sequential(nn.Linear(WIDTH, 4), nn.Dropout(0.5))
+    torch.manual_seed(3)
+    private_gradients(model, squares, states(), method="fast", clip_norm=1.0, normalizer=1.0)
+    first = flat(model).clone()
+    torch.manual_seed(3)
+    private_gradients(model, squares, states(), method="fast", clip_norm=1.0, normalizer=1.0)
+    assert torch.equal(first, flat(model))
+
+
+def test_a_model_is_looked_at_again_when_its_mode_changes():
+    class Moody(Mixing):
+        def forward(self, batch):
+            return super().forward(batch) if self.training else self.second(self.first(batch))
+
+    model = Moody().eval()
+    options = dict(method="fast", clip_norm=1.0, normalizer=1.0)
+    private_gradients(model, squares, states(WIDTH), **options)
+    with pytest.raises(ValueError, match="stay apart"):
+        private_gradients(model.train(), squares, states(WIDTH), **options)
+
+
+def test_a_step_leaves_the_model_as_it_was(task):
+    model, batch = task
+    before = copy.deepcopy(model.state_dict())
+    kinds = {name: type(p) for name, p in model.named_parameters()}
+    private_gradients(model, tagging_loss, batch, method="fast", clip_norm=1.0, normalizer=1.0, noise_multiplier=1.0)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert {name: type(p) for name, p in model.named_parameters()} == kinds
+    assert all("forward" not in vars(part) for part in model.modules())
+    with pytest.raises(RuntimeError, match="boom"):
+        private_gradients(model, boom, batch, method="fast", clip_norm=1.0, normalizer=1.0)
+    assert all("forward" not in vars(part) for part in model.modules())
+
+
+def boom(model, batch):
+    model(batch.input_ids, batch.attention_mask)
+    raise RuntimeError("boom")
+
+
+def test_the_engine_and_its_check_are_reached():
+    """The tests above would mean little if "fast" were computed some other way."""
+    assert engine.check_apart is apart.check_apart
+    assert private_gradients.__globals__["fast"].add_clipped is engine.add_clipped
