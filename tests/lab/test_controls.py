@@ -31,7 +31,8 @@ def test_by_default_every_field_with_values_moves():
     ("name", "choices", "kind"),
     [
         ("epsilon", None, ipywidgets.SelectionSlider),
-        ("clip_norm", (0.5, 1.0), ipywidgets.SelectionSlider),
+        ("clip_norm", (0.5, 1.0, 2.0), ipywidgets.SelectionSlider),
+        ("clip_norm", (0.5, 1.0), ipywidgets.ToggleButtons),  # two stops
         ("method", None, ipywidgets.ToggleButtons),
         ("task", None, ipywidgets.Dropdown),
         ("share", None, ipywidgets.FloatSlider),

@@ -12,67 +12,19 @@ import pytest
 import trustlab.privacy
 from trustlab.data import assistant, fingerprint
 from trustlab.lab import privacy_budget
-from trustlab.lab.privacy_budget import answer, budget_panel, first_picture, micro_batches_against_accuracy, saved
-from trustlab.privacy.comparison import EPSILONS, KS, SHOWN, Cell, K, grid, recipe, result_name, shown
+from trustlab.lab.privacy_budget import VARIANT, answer, budget_panel
+from trustlab.privacy.comparison import EPSILONS, METHODS, MODELS, RULES, VARIED, Cell, K, recipe
 from trustlab.privacy.training import train as really_train
-from trustlab.runs import RunStore, write_results
+from trustlab.runs import RunStore
 
-LABELS = {"sgd": "SGD", "dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
-MEASURES = {"accuracy": "intent accuracy", "slot_f1": "slot F1"}
-SECONDS = {"sgd": 300.0, "dp-sgd": 61.0, "edp-sgd": 31.0}
+pytestmark = pytest.mark.usefixtures("results")
 
-
-@pytest.fixture(scope="module")
-def corpus():
-    """Just over one expected batch of 512 training utterances, so that an epoch is one step."""
-    return assistant(800)
+PRIVATE = ("dp-sgd", "edp-sgd", "fast")
 
 
 @pytest.fixture(scope="module")
-def rows(corpus):
-    """A made-up table of the right shape, in which no two means are the same."""
-    first = [corpus["test"][i]["intent"] for i in shown(corpus)]
-    made = []
-    for place, cell in enumerate(grid("assistant")):
-        accuracy = 0.93 if cell.method == "sgd" else 0.2 + 0.015 * place + 0.003 * cell.seed
-        k = cell.micro_batches if cell.method == "edp-sgd" else 0
-        right = 0 if cell.seed else (place // 3) % (len(first) + 1)  # only seed 0 is right about any
-        made.append(
-            {
-                "corpus": "assistant",
-                "method": cell.method,
-                "epsilon": cell.epsilon,
-                "seed": cell.seed,
-                "micro_batches": k,
-                "accuracy": accuracy,
-                "accuracy_rare": 0.5 * accuracy,
-                "slot_f1": 0.8 * accuracy,
-                "seconds": SECONDS[cell.method] + cell.seed,
-                "answers": "|".join(true if i < right else "nonsense" for i, true in enumerate(first)),
-            }
-        )
-    return made
-
-
-@pytest.fixture(scope="module", autouse=True)
-def results(rows, tmp_path_factory):
-    """The made-up table in the place of the committed one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
-        write_results(result_name("assistant"), rows, {"seeds": [0, 1, 2]})
-        saved.cache_clear()
-        yield
-    saved.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def moved(corpus):
+def moved(corpus, results):
     return budget_panel(corpus, "assistant")
-
-
-@pytest.fixture(scope="module")
-def first(corpus):
-    return first_picture(corpus)
 
 
 @pytest.fixture
@@ -82,15 +34,8 @@ def panel(corpus, tmp_path, monkeypatch):
     return budget_panel(corpus, "assistant")
 
 
-def mean(rows, method, epsilon, measure):
-    values = [row[measure] for row in usual(rows, method, epsilon)]
-    assert len(values) == 3
-    return sum(values) / 3
-
-
-def usual(rows, method, epsilon):
-    """The rows of one point of a curve: eDP-SGD with other K than the usual one is no part of it."""
-    return [r for r in rows if (r["method"], r["epsilon"]) == (method, epsilon) and r["micro_batches"] in (0, K)]
+def mean(runs, measure="accuracy"):
+    return statistics.mean(run[measure] for run in runs)
 
 
 def alt_and_picture(panel):
@@ -103,52 +48,106 @@ def positions(panel):
     return [dict(zip(choices, place, strict=True)) for place in itertools.product(*choices.values())]
 
 
+def is_usual(place):
+    """Whether nothing is varied at this position; without noise there is nothing to decay."""
+    return place["rule"] == "flat" and (place["noise_decay"] == 1 or math.isinf(place["epsilon"]))
+
+
+def trained(rows, place):
+    """The rows saved for this position, one per seed; none where nothing was."""
+    at = dict(place, model="bilstm", micro_batches=K if place["method"] == "edp-sgd" else 0)
+    at["noise_decay"] = 1.0 if math.isinf(place["epsilon"]) else place["noise_decay"]
+    return [row for row in rows if row.items() >= at.items()]
+
+
+def rings(panel):
+    return {model: pane._ring.get_xydata().tolist() for model, pane in panel._drawing.panes.items()}
+
+
 # Moved over the saved table
 
 
-def test_the_controls_step_over_what_the_table_holds(moved, first):
-    every = {place["epsilon"] for place in positions(moved)}
-    assert every == {place["epsilon"] for place in positions(first)} == set(EPSILONS)
-    assert {place["method"] for place in positions(moved)} == {"dp-sgd", "edp-sgd"}
-    assert {place["measure"] for place in positions(moved)} == set(MEASURES)
+def test_there_are_four_controls_over_what_was_compared(moved):
+    offered = {name: [value for _, value in control.options] for name, control in moved._controls.items()}
+    assert offered == {
+        "epsilon": list(EPSILONS),
+        "method": list(PRIVATE),
+        "rule": list(RULES),
+        "noise_decay": [1.0, 0.8],
+    }
 
 
-@pytest.mark.parametrize("which", ["moved", "first"])
-def test_every_position_has_words_and_its_own_picture(which, request):
-    panel = request.getfixturevalue(which)
+def test_every_position_has_words_and_its_own_sentence(moved):
     seen = set()
-    for place in positions(panel):
-        alt, picture = alt_and_picture(panel.set(**place))
-        assert alt and alt in panel.summary
-        assert panel.config == dataclasses.replace(panel.config, **place)
-        seen.add(picture)
-    assert len(seen) == len(positions(panel)) == (20 if which == "moved" else 10)
-
-
-def test_the_verdict_and_the_marked_point_are_the_tables_mean(moved, rows):
     for place in positions(moved):
         moved.set(**place)
-        expected = mean(rows, place["method"], place["epsilon"], place["measure"])
-        plain = mean(rows, "sgd", math.inf, place["measure"])
-        label, measure = LABELS[place["method"]], MEASURES[place["measure"]]
-        assert f"reaches {measure} {expected:.0%} on " in moved.answer.verdict
-        assert moved.answer.verdict.endswith(f"without privacy the same model reaches {plain:.0%}.")
-        budget = "without noise" if math.isinf(place["epsilon"]) else f"at ε = {place['epsilon']:g} ("
-        assert moved.answer.verdict.startswith(f"{label} {budget}")
-        (here,) = [row for row in moved.answer.numbers if row.items() >= moved.answer.focus.items()]
-        assert here["value"] == pytest.approx(expected)
-        ring = moved._drawing._ring.get_xydata()
-        assert ring.tolist() == [[EPSILONS.index(place["epsilon"]), pytest.approx(expected)]]
+        alt, _ = alt_and_picture(moved)
+        assert alt and alt in moved.summary
+        assert moved.config == dataclasses.replace(moved.config, **place)
+        seen.add((moved.summary, alt))
+    assert len(seen) == len(positions(moved)) == 4 * 3 * 4 * 2
 
 
-def test_every_curve_has_its_95_percent_interval_over_seeds(moved, rows):
-    numbers = moved.reset().numbers
-    assert len(numbers) == 2 * len(EPSILONS)
-    for row in numbers.itertuples():
-        method = {label: name for name, label in LABELS.items()}[row.method]
-        values = [r["accuracy"] for r in usual(rows, method, row.epsilon)]
-        half = 4.302653 * statistics.stdev(values) / math.sqrt(3)  # Student's t with 2 degrees of freedom
-        assert (row.low, row.high) == (pytest.approx(row.value - half), pytest.approx(row.value + half))
+def test_a_usual_position_tells_of_both_models_and_rings_both(moved, usual_rows):
+    for epsilon, method in itertools.product(EPSILONS, PRIVATE):
+        moved.set(epsilon=epsilon, method=method, rule="flat", noise_decay=1.0)
+        here = {model: usual_rows(method, epsilon, model) for model in MODELS}
+        free = {model: usual_rows("sgd", math.inf, model) for model in MODELS}
+        said = {}
+        for name, runs in (("here", here), ("free", free)):
+            shares = " and ".join(f"{mean(runs[model]):.0%} ({label})" for model, label in MODELS.items())
+            said[name] = shares, " and ".join(f"{mean(runs[model], 'slot_f1'):.0%}" for model in MODELS)
+        budget = "Without noise" if math.isinf(epsilon) else f"At ε = {privacy_budget.budget_label(epsilon)}"
+        assert moved.answer.verdict == (
+            f"{budget}, {METHODS[method]} gets {said['here'][0]} of the intents right on the embedded corpus, slot F1 "
+            f"{said['here'][1]}; without privacy {said['free'][0]}, slot F1 {said['free'][1]}."
+        )
+        at = EPSILONS.index(epsilon)
+        assert rings(moved) == {label: [[at, pytest.approx(mean(here[model]))]] for model, label in MODELS.items()}
+
+
+def test_a_variant_gets_a_line_of_its_own_and_is_held_against_the_usual(moved, rows, usual_rows):
+    told = 0
+    for place in positions(moved):
+        runs = trained(rows, place)
+        if is_usual(place) or not runs:
+            continue
+        moved.set(**place)
+        base = usual_rows(place["method"], place["epsilon"])
+        verdict = moved.answer.verdict
+        assert f" gets {mean(runs):.0%} (BiLSTM) of the intents right on the embedded corpus, slot F1 " in verdict
+        assert verdict.endswith(f"constant noise {mean(base):.0%}, slot F1 {mean(base, 'slot_f1'):.0%}.")
+        assert (f"clipping {RULES[place['rule']]}" in verdict) == (place["rule"] != "flat")
+        assert ("γ = 0.8" in verdict) == (place["noise_decay"] != 1 and math.isfinite(place["epsilon"]))
+        assert rings(moved)["BiLSTM"] == [[EPSILONS.index(place["epsilon"]), pytest.approx(mean(runs))]]
+        assert rings(moved)["transformer"] == []  # it was not varied
+        own = [row for row in moved.answer.numbers if row["method"] == VARIANT]
+        assert {row["model"] for row in own} == {"BiLSTM"}
+        told += 1
+    # Each rule at every ε, alone or beside a decay that does nothing without noise; γ = 0.8 at every finite ε.
+    assert told == len(VARIED) * (3 * 4 + 3 + 3)
+
+
+def test_a_position_that_was_not_trained_says_so_and_why(moved, rows):
+    reasons = {True: "the loop is too slow to vary", False: "varied one at a time"}
+    untold = 0
+    for place in positions(moved):
+        if is_usual(place) or trained(rows, place):
+            continue
+        moved.set(**place)
+        assert moved.answer.verdict.startswith(f"No training of {METHODS[place['method']]}, ")
+        assert reasons[place["method"] == "dp-sgd"] in moved.answer.verdict
+        assert moved.answer.verdict.endswith("The button trains this point.")
+        assert rings(moved) == {"BiLSTM": [], "transformer": []}
+        untold += 1
+    assert untold == (3 * 8 + 3) + 2 * 9  # by the loop, and two things at once by the others
+
+
+def test_other_corpora_have_no_variants(corpus):
+    panel = budget_panel(corpus, "snips")
+    assert "10% (BiLSTM) and 10% (transformer) of the intents right on SNIPS" in panel.answer.verdict
+    panel.set(method="fast", rule="automatic")
+    assert "rules and decay were varied on the embedded corpus only" in panel.answer.verdict
 
 
 def test_the_source_says_seeds_and_neighbours(moved):
@@ -157,79 +156,31 @@ def test_the_source_says_seeds_and_neighbours(moved):
     )
 
 
-@pytest.mark.parametrize("which", ["moved", "first"])
-def test_reset_restores_words_and_picture(which, request):
-    panel = request.getfixturevalue(which).reset()
-    before = panel.summary, alt_and_picture(panel)
-    panel.set(epsilon=1.0, method="edp-sgd")
-    assert (panel.summary, alt_and_picture(panel)) != before
-    panel._view.buttons["Reset"].click()
-    assert (panel.summary, alt_and_picture(panel)) == before
+def test_reset_restores_words_and_picture(moved):
+    moved.reset()
+    before = moved.summary, alt_and_picture(moved)
+    moved.set(epsilon=1.0, method="fast", rule="automatic")
+    assert (moved.summary, alt_and_picture(moved)) != before
+    moved._view.buttons["Reset"].click()
+    assert (moved.summary, alt_and_picture(moved)) == before
 
 
-@pytest.mark.parametrize("which", ["moved", "first"])
-def test_redrawing_takes_less_than_100_ms(which, request):
-    panel = request.getfixturevalue(which)
+def test_redrawing_takes_less_than_100_ms(moved):
     times = []
     for i in range(20):
         started = time.process_time()  # of this process: what else the machine does is not the panel's
-        panel.set(epsilon=EPSILONS[i % len(EPSILONS)])
+        moved.set(epsilon=EPSILONS[i % len(EPSILONS)])
         times.append(time.process_time() - started)
     assert statistics.median(times) < 0.1
 
 
-def test_the_button_says_how_long_the_slower_private_method_took(moved):
-    assert moved._view.buttons["Train"].description == "Train this point, about 1.5 min"  # 62 s, and not sgd's 301
+def test_the_button_says_how_long_the_slower_of_what_it_trains_took(moved):
+    assert moved._view.buttons["Train"].description == "Train this point, about 40 s"  # 34 s, and not the loop's 302
 
 
-def test_what_k_costs_and_gives_is_read_off_one_epsilon(rows):
-    table = micro_batches_against_accuracy("assistant")
-    assert [(row["method"], row["K"]) for row in table] == [
-        *(("eDP-SGD", k) for k in sorted(KS)),
-        ("DP-SGD", "every example"),
-    ]
-    for row, k in zip(table, [*sorted(KS), 0], strict=True):
-        at = [r for r in rows if (r["epsilon"], r["micro_batches"]) == (8.0, k)]
-        values = [r["accuracy"] for r in at]
-        assert len(values) == 3
-        assert row["accuracy"] == pytest.approx(sum(values) / 3)
-        assert row["slot F1"] == pytest.approx(sum(r["slot_f1"] for r in at) / 3)
-        assert row["high"] - row["accuracy"] == pytest.approx(4.302653 * statistics.stdev(values) / math.sqrt(3))
-
-
-def test_a_result_that_is_not_there_is_named(corpus, tmp_path, monkeypatch):
-    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"Expected dp_sgd_vs_edp_sgd_snips\.csv"):
-        budget_panel(corpus, "snips")
-
-
-# The panel of notebook 00
-
-
-def test_the_first_picture_shows_what_seed_0_answered(first, corpus, rows):
-    said = [" ".join(corpus["test"][i]["tokens"]) for i in shown(corpus)]
-    assert len(said) == SHOWN
-    counts = set()
-    for place in positions(first):
-        first.set(**place)
-        (row,) = [r for r in usual(rows, place["method"], place["epsilon"]) if r["seed"] == 0]
-        right = sum(guess != "nonsense" for guess in row["answers"].split("|"))
-        assert first.answer.verdict.endswith(f"Of the {SHOWN} utterances shown, it understands {right}.")
-        assert [text for text, _, _ in first.answer.utterances] == said
-        assert "|".join(guess for _, _, guess in first.answer.utterances) == row["answers"]
-        texts = [text.get_text() for text in first._drawing.figure.axes[1].texts]
-        assert sum(text.startswith("✓") for text in texts) == right
-        assert sum(text.startswith("✗ nonsense   (it is ") for text in texts) == SHOWN - right
-        assert all(f"“{text}”" in texts for text in said)
-        counts.add(right)
-    assert len(counts) > 3
-
-
-def test_plain_sgd_is_a_line_of_reference_there_and_no_curve(first, moved, rows):
-    assert set(first.numbers["method"]) == set(moved.numbers["method"]) == {"DP-SGD", "eDP-SGD"}
-    plain = mean(rows, "sgd", math.inf, "accuracy")
-    heights = [line.get_ydata()[0] for line in first._drawing.axes.lines if line.get_linestyle() == "--"]
-    assert pytest.approx(plain) in heights
+def test_a_result_that_is_not_there_is_named(corpus):
+    with pytest.raises(FileNotFoundError, match=r"Expected dp_sgd_vs_edp_sgd_atis\.csv"):
+        budget_panel(corpus, "atis")
 
 
 # Trained live
@@ -260,7 +211,7 @@ def wait_for(panel, count):
 
 def test_a_live_training_streams_to_the_end_and_its_points_sit_at_the_epsilon_spent(panel, corpus, monkeypatch):
     gate, configs = gated(monkeypatch)
-    panel.set(method="edp-sgd", epsilon=8.0).start()
+    panel.set(method="edp-sgd", epsilon=8.0, rule="automatic", noise_decay=0.8).start()
     assert panel.answer.verdict == "eDP-SGD is training."
     gate.release(100)
     panel.wait(120)
@@ -268,34 +219,44 @@ def test_a_live_training_streams_to_the_end_and_its_points_sit_at_the_epsilon_sp
     assert steps == [1, 2, 3, 4, 5]
     spent = [row["epsilon"] for row in panel.rows]
     assert spent == sorted(set(spent)) and spent[0] < 8 and 7.9 < spent[-1] <= 8
-    assert [(p["epsilon"], p["value"]) for p in panel.answer.live] == [
+    assert [(p["epsilon"], p["accuracy"]) for p in panel.answer.live] == [
         (r["epsilon"], r["accuracy"]) for r in panel.rows
     ]
-    x, y = panel._drawing._live.get_data()
+    assert [len(pane._live.get_xdata()) for pane in panel._drawing.panes.values()] == [5, 0]  # it is a BiLSTM
+    x, y = panel._drawing.panes["BiLSTM"]._live.get_data()
     assert list(y) == [row["accuracy"] for row in panel.rows]
     assert x[-1] == pytest.approx(EPSILONS.index(8.0), abs=0.05)  # on the axis, where ε = 8 stands
     for place, epsilon in zip(x, spent, strict=True):
         assert EPSILONS[math.floor(place)] <= epsilon <= EPSILONS[math.floor(place) + 1]
-    accuracy, end = panel.rows[-1]["accuracy"], f"validation utterances, ε = {spent[-1]:.2f} spent."
-    assert panel.answer.verdict.startswith(f"After 5.0 of 5 epochs: intent accuracy {accuracy:.0%} on ")
+    accuracy, end = panel.rows[-1]["accuracy"], f" validation utterances, ε = {spent[-1]:.2f} spent."
+    assert panel.answer.verdict.startswith(f"After 5.0 of 5 epochs: intent accuracy {accuracy:.0%}, slot F1 ")
     assert panel.answer.verdict.endswith(end)
-    assert panel.answer.provenance == "yours, complete after 5 steps · seed 0"
+    assert panel.answer.provenance == "yours, complete after 5 steps · BiLSTM, seed 0"
     # The saved curves stay: the reader's own point is compared with them.
-    assert panel.answer.numbers == answer(panel.config, "assistant").numbers
-    saved_way = recipe(Cell("assistant", "edp-sgd", 8.0))
+    assert panel.answer.numbers == answer(panel.config).numbers
+    saved_way = recipe(Cell("assistant", "edp-sgd", 8.0, rule="automatic", noise_decay=0.8))
     assert dataclasses.replace(configs[0], evaluate_every=None) == saved_way
     (run,) = RunStore().runs()  # not lost with the kernel
     assert (run.status, run.rows, run.provenance["data_hash"]) == ("complete", panel.rows, fingerprint(corpus))
 
 
-def test_the_measure_shown_is_the_one_chosen(panel, monkeypatch):
+def test_dp_sgd_is_trained_by_the_fast_engine_which_releases_the_same_sums(panel, monkeypatch):
+    gate, configs = gated(monkeypatch)
+    gate.release(100)
+    panel.set(method="dp-sgd", rule="equal").start()
+    assert panel.answer.verdict == "DP-SGD is training."
+    panel.wait(120)
+    assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(Cell("assistant", "fast", 8.0, rule="equal"))
+    assert panel.answer.provenance.endswith("BiLSTM, seed 0, by the fast engine: the same sums as the loop's")
+
+
+def test_without_noise_a_live_training_promises_nothing(panel, monkeypatch):
     rows = [{"epoch": 1.0, "epsilon": math.inf, "accuracy": 0.25, "slot_f1": 0.75, "progress": 1.0}]
     monkeypatch.setattr(trustlab.privacy, "train", lambda *_: iter(rows))
-    panel.set(measure="slot_f1", epsilon=math.inf).start().wait(60)
-    assert panel.answer.verdict.startswith("After 1.0 of 5 epochs: slot F1 75% on ")
+    panel.set(epsilon=math.inf).start().wait(60)
+    assert panel.answer.verdict.startswith("After 1.0 of 5 epochs: intent accuracy 25%, slot F1 75% on ")
     assert panel.answer.verdict.endswith(" validation utterances, no guarantee.")
-    assert [point["value"] for point in panel.answer.live] == [0.75]
-    assert panel._drawing._live.get_xdata() == [EPSILONS.index(math.inf)]
+    assert panel._drawing.panes["BiLSTM"]._live.get_xydata().tolist() == [[EPSILONS.index(math.inf), 0.25]]
 
 
 def test_stop_keeps_the_partial_result(panel, monkeypatch):
@@ -344,7 +305,7 @@ def test_a_live_training_shows_about_fifty_rows_and_measures_each_on_500_utteran
     monkeypatch.setattr(privacy_budget, "prepare", lambda corpus: (None, data))
     monkeypatch.setattr("trustlab.models.build", lambda *_, **__: None)
     monkeypatch.setattr(trustlab.privacy, "train", lambda model, *given_: given.append(given_) or iter([]))
-    list(privacy_budget._train(privacy_budget.BudgetDials(), corpus=corpus, name="assistant"))
+    list(privacy_budget._train(Cell(), corpus=corpus))
     ((seen, config),) = given
     assert config.evaluate_every == every
     assert seen == {"train": data["train"], "validation": range(500)}

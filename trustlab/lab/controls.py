@@ -20,6 +20,7 @@ from trustlab.lab.display import number
 MOST_BUTTONS = 4
 MOST_LETTERS_ON_BUTTONS = 44
 STEPS_OF_A_CONTINUOUS_SLIDER = 100
+FEWEST_STEPS = 2  # so many stops of a slider are better two buttons
 
 
 class Control:
@@ -99,7 +100,8 @@ class Control:
         options = self.options or []
         common = dict(options=options, value=default, description=self.label, tooltip=self.help)
         style = {"description_width": "initial"}
-        if all(isinstance(value, int | float) and not isinstance(value, bool) for _, value in options):
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for _, value in options)
+        if numbers and len(options) > FEWEST_STEPS:
             widest = max(len(label) for label, _ in options)
             width = f"{260 + 8 * (len(self.label) + widest)}px"
             return ipywidgets.SelectionSlider(**common, style=style, layout={"width": width, "max_width": "100%"})

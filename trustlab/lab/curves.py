@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
@@ -39,6 +40,10 @@ class Curves(Drawing):
         Named horizontal lines, such as ``{"guessing": 0.5}``.
     live_line
         Connect the live points, for a run drawn over its steps.
+    axes
+        Draw there, on a part of another drawing's figure, instead of on a figure of its own.
+    legend_at
+        How high the legend's foot stands, in heights of the axes; None for a second pane that shares the first's.
 
     Examples
     --------
@@ -57,7 +62,7 @@ class Curves(Drawing):
         series: str,
         *,
         x_label: str,
-        y_label: str,
+        y_label: str = "",
         low: str = "low",
         high: str = "high",
         grid: Sequence[Any] | None = None,
@@ -67,15 +72,19 @@ class Curves(Drawing):
         live_line: bool = False,
         width: int = 720,
         height: int = 380,
+        axes: Axes | None = None,
+        legend_at: float | None = 1.0,
     ) -> None:
-        super().__init__(width, height)
+        if axes is None:
+            super().__init__(width, height)
+            axes = self.figure.add_subplot()
+            # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
+            self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
+        self.axes, self._legend_at = axes, legend_at
         self.x, self.y, self.series, self.low, self.high = x, y, series, low, high
         self.grid = None if grid is None else list(grid)
         self.y_limits = y_limits
         self.references = dict(references or {})
-        self.axes = axes = self.figure.add_subplot()
-        # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
-        self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
         clean(axes, x_label=x_label, y_label=y_label)
         axes.autoscale(False)  # _fit decides: empty artists have no limits to offer
         if self.grid is not None:
@@ -109,7 +118,8 @@ class Curves(Drawing):
         if self.x in focus:
             self._guide.set_xdata([self._place(focus[self.x])] * 2)
         self._fit([*answer.numbers, *live])
-        self._write_legend(list(by_series), bool(live))
+        if self._legend_at is not None:
+            self._write_legend(list(by_series), bool(live))
 
     def _draw_series(self, name: str, rows: list[Mapping[str, Any]], *, faded: bool) -> None:
         if name not in self._lines:
@@ -149,7 +159,7 @@ class Curves(Drawing):
             handles,
             shown,
             loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
+            bbox_to_anchor=(-0.01, self._legend_at),
             ncols=max(len(handles), 1),
             frameon=False,
             fontsize=FONT_POINTS,

@@ -10,6 +10,7 @@ from typing import Any
 
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
+from trustlab.lab.teaching import hint
 from trustlab.privacy import noise_multiplier_for
 
 
@@ -28,22 +29,22 @@ def share_spent(answer: Any, *, spent: float, budget: float) -> Display:
     return check(answer, 100 * spent / budget, rtol=0.02, because=slips, unit="%")
 
 
-def noise_on_the_mean(answer: Any) -> Display:
-    """Check the noise on DP-SGD's released mean for σ = 0.8, C = 0.5 and an expected batch of 200.
+def ghost_norm(answer: Any) -> Display:
+    """Check ‖G‖² of an utterance of two words, with x = (1, 2), (0, 1) and δ = (1, 0), (1, 1).
 
     Examples
     --------
-    >>> noise_on_the_mean(0.4)
-    ✗ 0.4 is not it. That is the noise on the sum; what is released is divided by the batch size.
+    >>> ghost_norm(7)
+    ✗ 7 is not it. Each word by itself: but they add up before the square, so pairs of different words count too.
     """
-    sigma, clip_norm, batch_size = 0.8, 0.5, 200
+    norm_of_each = 5**0.5 + 2**0.5
     slips = {
-        sigma * clip_norm: "That is the noise on the sum; what is released is divided by the batch size.",
-        sigma / batch_size: "The noise scales with C too.",
-        clip_norm / batch_size: "The noise scales with σ too.",
-        sigma * clip_norm / batch_size**0.5: "Dividing a number by 200 divides its standard deviation by 200.",
+        11**0.5: "That is the norm; the question asks for its square.",
+        7: "Each word by itself: but they add up before the square, so pairs of different words count too.",
+        9: "A pair of different words counts twice: as (t, s) and as (s, t).",
+        norm_of_each**2: "So long it would be if both words pulled the same way: only one part of each does.",
     }
-    return check(answer, sigma * clip_norm / batch_size, because=slips)
+    return check(answer, 11, because=slips)
 
 
 def nearly_the_worst_case(
@@ -76,14 +77,14 @@ def nearly_the_worst_case(
 
 
 def first_sigma_of_decaying_noise(answer: Any) -> Display:
-    """Check eDP-SGD's σ₀ for ε = 4, δ = 1e-5, q = 0.032, five epochs of 31 steps and γ = 0.8, by RDP.
+    """Check eDP-SGD's σ₀ for ε = 4, δ = 1e-5, q = 0.032, five epochs of 31 steps and γ = 0.8.
 
     Examples
     --------
-    >>> first_sigma_of_decaying_noise(1.89)
-    ✗ 1.89 is not it. Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?
+    >>> first_sigma_of_decaying_noise(1.746)
+    ✗ 1.746 is not it. Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?
     """
-    run = dict(epsilon=4.0, sample_rate=0.032, steps=155, delta=1e-5, accountant="rdp")
+    run = dict(epsilon=4.0, sample_rate=0.032, steps=155, delta=1e-5)
     right = dict(decay=0.8, steps_per_epoch=31, sensitivity=2.0)
     sigma = noise_multiplier_for(**run, **right)
 
@@ -94,7 +95,36 @@ def first_sigma_of_decaying_noise(answer: Any) -> Display:
         (without("sensitivity"), "Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?"),
         (without("decay"), "That is the constant σ. Later epochs have less noise than the first."),
         (without("decay", "sensitivity"), "Neither the decay nor the sensitivity of micro-batches is in it."),
-        (without(accountant="prv"), 'That is the tight accountant\'s; the exercise asks for accountant="rdp".'),
+        (without(accountant="rdp"), "That is a looser accountant's, RDP: safe, and more noise than needed."),
         (sigma * 0.8**4, "That is the last epoch's σ; the question asks for the first."),
     ]
     return check(answer, sigma, rtol=5e-3, because=slips)
+
+
+HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+    ghost_norm: (
+        "Four terms: (t, s) = (1, 1), (1, 2), (2, 1), (2, 2). Each is (δ_t·δ_s)(x_t·x_s).",
+        "δ₁·δ₂ = 1 and x₁·x₂ = 2, so that the two words have 2 in common, and it counts twice.",
+        "In code: `((Delta @ Delta.T) * (X @ X.T)).sum()`.",
+    ),
+    nearly_the_worst_case: (
+        "Without the last one the mean must be near −1 or beyond.",
+        "With the last one it must be near +1 or beyond: how large must it be to outweigh the others?",
+    ),
+    first_sigma_of_decaying_noise: (
+        "`help(noise_multiplier_for)` lists `decay` and `steps_per_epoch`.",
+        "Five epochs of 31 steps are `steps=155`.",
+        "Micro-batches have `sensitivity=2.0`.",
+    ),
+}
+
+
+def hints(exercise: Callable[..., Display]) -> hint:
+    """Return the hints for an exercise of this file, none of them shown yet.
+
+    Examples
+    --------
+    >>> hints(nearly_the_worst_case)
+    2 hints, none shown yet.
+    """
+    return hint(*HINTS[exercise])

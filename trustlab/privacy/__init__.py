@@ -2,12 +2,13 @@
 
 from trustlab.privacy.accounting import decayed, epsilon, noise_multiplier_for
 from trustlab.privacy.clipping import SENSITIVITY, Norms, private_gradients
-from trustlab.privacy.statement import statement
+from trustlab.privacy.statement import PrivacyStatement, statement
 from trustlab.privacy.training import TrainConfig, train
 
 __all__ = [
     "SENSITIVITY",
     "Norms",
+    "PrivacyStatement",
     "TrainConfig",
     "decayed",
     "epsilon",

@@ -1,0 +1,67 @@
+import dataclasses
+import math
+import statistics
+
+import pytest
+
+from trustlab.lab.first_picture import first_picture
+from trustlab.privacy.comparison import EPSILONS, METHODS, SHOWN, shown
+
+pytestmark = pytest.mark.usefixtures("results")
+
+
+@pytest.fixture(scope="module")
+def panel(corpus, results):
+    return first_picture(corpus)
+
+
+def positions():
+    return [dict(epsilon=epsilon, method=method) for epsilon in EPSILONS for method in ("dp-sgd", "edp-sgd")]
+
+
+def mean(runs):
+    return statistics.mean(run["accuracy"] for run in runs)
+
+
+def test_the_controls_step_over_what_the_table_holds(panel):
+    offered = {name: [value for _, value in control.options] for name, control in panel._controls.items()}
+    assert offered == {"epsilon": list(EPSILONS), "method": ["dp-sgd", "edp-sgd"]}
+
+
+def test_it_shows_what_seed_0_answered(panel, corpus, usual_rows):
+    said = [" ".join(corpus["test"][i]["tokens"]) for i in shown(corpus)]
+    assert len(said) == SHOWN
+    counts = set()
+    for place in positions():
+        panel.set(**place)
+        assert panel.config == dataclasses.replace(panel.config, **place)
+        (row,) = [run for run in usual_rows(**place) if run["seed"] == 0]
+        right = sum(guess != "nonsense" for guess in row["answers"].split("|"))
+        assert panel.answer.verdict.endswith(f"Of the {SHOWN} utterances shown, it understands {right}.")
+        assert [text for text, _, _ in panel.answer.utterances] == said
+        assert "|".join(guess for _, _, guess in panel.answer.utterances) == row["answers"]
+        texts = [text.get_text() for text in panel._drawing.figure.axes[1].texts]
+        assert sum(text.startswith("✓") for text in texts) == right
+        assert sum(text.startswith("✗ nonsense   (it is ") for text in texts) == SHOWN - right
+        assert all(f"“{text}”" in texts for text in said)
+        counts.add(right)
+    assert len(counts) > 3
+
+
+def test_the_verdict_and_the_marked_point_are_the_means_of_the_bilstm(panel, usual_rows):
+    plain = mean(usual_rows("sgd", math.inf))
+    for place in positions():
+        panel.set(**place)
+        expected = mean(usual_rows(**place))
+        budget = "Without noise" if math.isinf(place["epsilon"]) else f"At ε = {place['epsilon']:g} ("
+        assert panel.answer.verdict.startswith(budget)
+        start = f", {METHODS[place['method']]} reaches intent accuracy {expected:.0%}; "
+        assert start + f"without privacy the same model reaches {plain:.0%}. " in panel.answer.verdict
+        ring = panel._drawing._ring.get_xydata()
+        assert ring.tolist() == [[EPSILONS.index(place["epsilon"]), pytest.approx(expected)]]
+
+
+def test_plain_sgd_is_a_line_of_reference_and_no_curve(panel, usual_rows):
+    assert set(panel.numbers["method"]) == {"DP-SGD", "eDP-SGD"}
+    heights = [line.get_ydata()[0] for line in panel._drawing.axes.lines if line.get_linestyle() == "--"]
+    assert pytest.approx(mean(usual_rows("sgd", math.inf))) in heights
