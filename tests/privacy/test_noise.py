@@ -2,22 +2,35 @@
 
 import itertools
 import math
+import threading
 
 import pytest
 import scipy.stats
 import torch
 
 from trustlab.privacy import noise
-from trustlab.privacy.noise import PIECES, SMALLEST, fill_with_noise
+from trustlab.privacy.noise import LARGEST, SMALLEST, NoisySum
 
-SHAPES = [(300, 1000), (17,), (2, 70_000), (1,), (400_000,)]  # several pieces, one tensor cut, small ones together
+SHAPES = [
+    (300, 1000),
+    (17,),
+    (2, 70_000),
+    (1,),
+    (2 * LARGEST + 5,),
+]  # several lots, one tensor cut, small ones together
 
 
-def drawn(seed=0, shapes=SHAPES, **options):
-    tensors = [torch.full(shape, torch.nan) for shape in shapes]
+def parameters(shapes=SHAPES, dtype=torch.float32):
+    """Parameters whose old gradients must not show."""
+    made = [torch.nn.Parameter(torch.zeros(shape, dtype=dtype)) for shape in shapes]
+    for parameter in made:
+        parameter.grad = torch.full_like(parameter, torch.nan)
+    return made
+
+
+def drawn(seed=0, shapes=SHAPES, std=1.0, **options):
     options.setdefault("generator", None if options.get("secure") else torch.Generator().manual_seed(seed))
-    fill_with_noise(tensors, options.pop("std", 1.0), **options)
-    return tensors
+    return NoisySum(parameters(shapes), std, **options).tensors
 
 
 def flat(tensors):
@@ -85,11 +98,10 @@ def test_the_state_is_laid_out_as_torch_lays_it_out():
     assert words.tolist() == expected
 
 
-def test_many_pieces_share_few_generators(monkeypatch):
-    counts = []
-    monkeypatch.setattr(noise, "_children", lambda g, n, real=noise._children: counts.append(n) or real(g, n))
-    drawn(shapes=[(SMALLEST * PIECES * 2,)])
-    assert counts == [PIECES]
+def test_lots_are_neither_tiny_nor_huge():
+    shapes = [(10,), (3 * LARGEST + 1,), (20_000,), (30_000,), (40_000,), (LARGEST,), (7,)]
+    lots = list(noise._lots(parameters(shapes)))
+    assert lots == [([6, 5], 1), ([4, 3], 1), ([1], 4), ([2, 0], 1)]
 
 
 def test_no_noise_is_zero_and_draws_nothing():
@@ -98,34 +110,59 @@ def test_no_noise_is_zero_and_draws_nothing():
     assert torch.equal(generator.get_state(), torch.Generator().manual_seed(0).get_state())
 
 
+def test_gradients_are_added_once_each_and_again_when_asked():
+    noisy = NoisySum(parameters(), 0.0)
+    for times in (1, 2):
+        noisy.add(lambda i, total: total.add_(float(i + 1)))
+        assert all((total == times * (i + 1)).all() for i, total in enumerate(noisy.tensors))
+
+
+def test_an_error_while_adding_is_raised():
+    def fail(i, total):
+        raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        NoisySum(parameters(), 1.0).add(fail)
+
+
+def test_threads_of_ours_change_nobody_elses_number_of_threads():
+    before = torch.get_num_threads()
+    drawn()
+    assert torch.get_num_threads() == before
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
 @pytest.mark.parametrize("secure", [False, True])
 def test_every_precision_is_filled(secure):
     for dtype in (torch.float64, torch.bfloat16):
-        tensor = torch.full((40_000,), torch.nan, dtype=dtype)
-        fill_with_noise([tensor], 2.0, secure=secure)
+        (tensor,) = NoisySum(parameters([(40_000,)], dtype), 2.0, secure=secure).tensors
+        assert tensor.dtype in (torch.float32, torch.float64)  # sums are never kept in half precision
         assert tensor.double().std().item() == pytest.approx(2.0, rel=5 / math.sqrt(80_000))
 
 
 def test_secure_noise_comes_from_the_operating_system(monkeypatch):
     asked = []
     monkeypatch.setattr(noise.os, "urandom", lambda n: asked.append(n) or bytes(n))
-    tensor = torch.empty(10)
-    fill_with_noise([tensor], 1.0, secure=True)
+    (tensor,) = drawn(shapes=[(10,)], secure=True)
     assert asked == [80] * 4  # four draws of 64 bits each
     assert tensor.isfinite().all() and len(tensor.unique()) == 1  # all bits zero: the far end of the tail, and finite
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    fill_with_noise([tensor], 1.0, secure=True)
+    drawn(secure=True)
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_secure_refuses_a_seed_and_a_system_without_randomness(monkeypatch):
     with pytest.raises(ValueError, match="What a seed repeats is not secure"):
-        fill_with_noise([torch.empty(3)], 1.0, generator=torch.Generator(), secure=True)
+        drawn(generator=torch.Generator(), secure=True)
 
     def none(count):
         raise NotImplementedError("no randomness here")
 
     monkeypatch.setattr(noise.os, "urandom", none)
     with pytest.raises(NotImplementedError):
-        fill_with_noise([torch.empty(3)], 1.0, secure=True)
+        drawn(secure=True)

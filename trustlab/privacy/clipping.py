@@ -12,6 +12,7 @@ any vector of length C to any other, so the same noise buys half the noise multi
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.privacy import fast
-from trustlab.privacy.noise import check_source, fill_with_noise
+from trustlab.privacy.noise import NoisySum, check_source
 from trustlab.privacy.thresholds import Thresholds
 
 PerExampleLoss = Callable[[nn.Module, Any], Tensor]
@@ -71,7 +72,8 @@ def private_gradients(
     Parameters
     ----------
     model
-        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten: no ``zero_grad()`` is needed.
+        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten, in place where it exists: a
+        ``zero_grad()`` before the step is not needed, saves memory during it, and costs the time to get it back.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry a function of its own example only.
     batch
@@ -126,20 +128,20 @@ def private_gradients(
     check_source(generator, secure)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
-    dealt, normalizer = _deal(len(batch), micro_batches, generator), normalizer or micro_batches
-    # The noise is drawn first and the gradients are added to it: one pass over the memory less.
-    totals = [_room(parameter) for parameter in trained.values()]
-    std, shares = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
-    _fill_by_workers(totals, std, shares, generator=generator, secure=secure)
+    # Asked for now: the dice are thrown before the noise is drawn.
+    parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
+    normalizer = normalizer or micro_batches
+    std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
+    total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
-    for members, sizes in _parts(dealt, physical_batch):
-        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, totals=totals, scale=1 / normalizer)
+    for members, sizes in parts:
+        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / normalizer)
         results = add(model, per_example_loss, batch[members], **options)
         norms.append(results[0].float())
         kept.append(results[1])
-    for parameter, total in zip(trained.values(), totals, strict=True):
-        parameter.grad = total.to(parameter.dtype)
+    for parameter, summed in zip(trained.values(), total.tensors, strict=True):
+        parameter.grad = summed.to(parameter.dtype)
     return _summary(torch.cat(norms), torch.cat(kept))
 
 
@@ -151,10 +153,10 @@ def _one_by_one(
     sizes: Tensor,
     trained: dict[str, nn.Parameter],
     thresholds: Thresholds,
-    totals: list[Tensor],
+    total: NoisySum,
     scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """Add each unit's clipped gradient to `totals`: the definition, one backward for each. See ``fast.add_clipped``."""
+    """Add each unit's clipped gradient to `total`: the definition, one backward for each. See ``fast.add_clipped``."""
     norms, shares = [], []
     for members in torch.arange(len(batch)).split(sizes.tolist()):
         loss = per_example_loss(model, batch[members]).mean()
@@ -165,52 +167,30 @@ def _one_by_one(
         shares.append(share)
         if norm.isfinite():  # an example whose gradient overflows adds nothing: it must not poison the sum
             kept = torch._foreach_mul(gradient, (scale * share[0]).tolist())
-            torch._foreach_add_(totals, [part.to(total.dtype) for part, total in zip(kept, totals, strict=True)])
+            into = total.tensors
+            torch._foreach_add_(into, [part.to(sum.dtype) for part, sum in zip(kept, into, strict=True)])
     return torch.cat(norms), torch.cat(shares)
 
 
-def _deal(examples: int, micro_batches: int | None, generator: torch.Generator | None) -> Tensor:
-    """Return each example's unit [B]: its own number, or the micro-batch that its throw of a die says."""
-    if micro_batches is None:
-        return torch.arange(examples)
-    return torch.randint(micro_batches, (examples,), generator=generator)
-
-
-def _parts(dealt: Tensor, physical_batch: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+def _parts(
+    examples: int, micro_batches: int | None, physical_batch: int | None, generator: torch.Generator | None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield examples to compute together, unit by unit [b], and the sizes of their units [u]; no unit is divided."""
-    if not len(dealt):
-        return
-    _, units, sizes = dealt.unique(return_inverse=True, return_counts=True)  # units in use
-    order = sizes.argsort(stable=True)  # units of equal size side by side
-    members = order.argsort()[units].argsort(stable=True)  # [B]
-    sizes = sizes[order]
-    if physical_batch is None:
-        yield members, sizes
-        return
-    start, ends = 0, sizes.cumsum(0)
+    if micro_batches is None:
+        members, sizes = torch.arange(examples), torch.ones(examples, dtype=torch.long)
+    else:
+        dice = torch.randint(micro_batches, (examples,), generator=generator)
+        _, units, sizes = dice.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
+        order = sizes.argsort(stable=True)  # those of equal size side by side
+        members, sizes = order.argsort()[units].argsort(stable=True), sizes[order]
+    ends = sizes.cumsum(0).tolist()
+    start = 0
     while start < len(sizes):
-        before = int(ends[start] - sizes[start])
-        stop = max(start + 1, int((ends <= before + physical_batch).sum()))
-        yield members[before : ends[stop - 1]], sizes[start:stop]
+        first, stop = ends[start] - int(sizes[start]), len(sizes)
+        if physical_batch is not None:
+            stop = max(start + 1, bisect.bisect_right(ends, first + physical_batch))
+        yield members[first : ends[stop - 1]], sizes[start:stop]
         start = stop
-
-
-def _room(parameter: nn.Parameter) -> Tensor:
-    """Return memory for a parameter's gradient, the last step's where it can be used again."""
-    old = parameter.grad
-    dtype = torch.float32 if parameter.dtype in (torch.float16, torch.bfloat16) else parameter.dtype
-    if old is not None and old.dtype == dtype and old.is_contiguous() and not old.requires_grad:
-        return old
-    return torch.empty(parameter.shape, dtype=dtype, device=parameter.device)
-
-
-def _fill_by_workers(totals: list[Tensor], std: float, workers: int, **source: Any) -> None:
-    """Fill `totals` with the noise of all `workers`, whose sum has standard deviation `std`."""
-    fill_with_noise(totals, std / math.sqrt(workers), **source)
-    for _ in range(workers - 1):
-        share = [torch.empty_like(total) for total in totals]
-        fill_with_noise(share, std / math.sqrt(workers), **source)
-        torch._foreach_add_(totals, share)
 
 
 def _summary(norms: Tensor, kept: Tensor) -> Norms:

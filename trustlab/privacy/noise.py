@@ -1,7 +1,7 @@
-"""Gaussian noise for a whole model at once: drawn in parallel, repeatable from a seed, or from the operating system.
+"""Gaussian noise for a whole model: drawn in parallel, repeatable from a seed, or from the operating system.
 
-torch draws normal numbers in one thread. Here the parameters are cut into pieces of a fixed size, each with a random
-generator of its own, and several threads fill them; a seed gives the same numbers whatever the number of threads.
+torch draws normal numbers in one thread. Here the parameters are cut into lots, each with a random generator of its
+own, and several threads fill them; a seed gives the same numbers whatever the number of threads.
 
 Two caveats hold for every floating-point sampler, this one included. The guarantee is proved for real numbers, and the
 gaps between floats can tell an attacker who sees exact outputs more than ε allows (Mironov 2012; Haney et al. 2022 for
@@ -13,32 +13,34 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-PIECES, SMALLEST = 64, 1 << 16  # at most so many generators, each for at least so many numbers
+from trustlab.privacy.parallel import side_by_side
+
+SMALLEST, LARGEST = 1 << 16, 1 << 20  # numbers that one generator draws, but for the last of a model
 STATE_WORDS = 624  # 32-bit words in the state of MT19937, torch's generator on a CPU
 
 
-def fill_with_noise(
-    tensors: Sequence[Tensor], std: float, *, generator: torch.Generator | None = None, secure: bool = False
-) -> None:
-    """Overwrite `tensors` with independent Gaussian numbers of mean 0 and standard deviation `std`.
+class NoisySum:
+    """Σ clipped gradients + noise, of which the noise comes first and the gradients are added to it.
 
     Parameters
     ----------
-    tensors
-        Contiguous floating-point tensors.
+    parameters
+        The sum has a tensor for each. Their old gradients' memory is used again where there is some, other memory is
+        taken one lot of parameters at a time.
     std
-        Standard deviation; with 0 the tensors are set to zero and nothing is drawn.
+        Standard deviation of the noise; with 0 nothing is drawn.
+    workers
+        So many workers add noise of their own, of standard deviation std/√workers.
     generator
         Where randomness comes from; None is torch's global generator. The numbers drawn depend on its state and on the
-        tensors' shapes, not on the number of threads.
+        parameters' shapes, and not on the number of threads.
     secure
         Draw from the operating system's generator, which cannot be repeated.
 
@@ -51,35 +53,86 @@ def fill_with_noise(
 
     Examples
     --------
-    >>> weight, bias = torch.empty(1000, 1000), torch.empty(1000)
-    >>> fill_with_noise([weight, bias], std=2.0, generator=torch.Generator().manual_seed(0))
-    >>> round(weight.std().item(), 2)
+    >>> parameters = list(torch.nn.Linear(1000, 1000).parameters())
+    >>> noisy = NoisySum(parameters, 2.0, generator=torch.Generator().manual_seed(0))
+    >>> round(noisy.tensors[0].std().item(), 2)
     2.0
     """
-    check_source(generator, secure)
-    if std == 0:
-        for tensor in tensors:
-            tensor.zero_()
-        return
-    groups = list(_groups(tensors, max(SMALLEST, math.ceil(sum(tensor.numel() for tensor in tensors) / PIECES))))
-    if secure:
-        jobs = [(group, None) for group in groups]
-    elif len(groups) == 1 or (generator is not None and generator.device.type != "cpu"):
-        jobs = [(group, generator) for group in groups]
-    else:
-        jobs = list(zip(groups, _children(generator, len(groups)), strict=True))
-    # A shared generator serves its pieces in turn; generators of their own can work side by side.
-    workers = 1 if len(jobs) == 1 or (not secure and jobs[0][1] is jobs[-1][1]) else torch.get_num_threads()
 
-    def fill(job: tuple[list[Tensor], torch.Generator | None]) -> None:
-        for piece in job[0]:
-            _fill_securely(piece, std) if secure else _fill(piece, std, job[1])
+    def __init__(
+        self,
+        parameters: Sequence[torch.nn.Parameter],
+        std: float,
+        *,
+        workers: int = 1,
+        generator: torch.Generator | None = None,
+        secure: bool = False,
+    ) -> None:
+        check_source(generator, secure)
+        self.parameters, self.std, self.workers = parameters, std / workers**0.5, workers
+        self.generator, self.secure = generator, secure
+        self._made: dict[int, Tensor] = {}
 
-    if workers == 1:
-        for job in jobs:
-            fill(job)
-    else:
-        list(_pool(workers, os.getpid()).map(fill, jobs))
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Return the sum as it is, one tensor for each parameter."""
+        if not self._made:
+            self.add(lambda i, total: None)
+        return [self._made[i] for i in range(len(self.parameters))]
+
+    def add(self, add: Callable[[int, Tensor], None]) -> None:
+        """Call ``add(i, total)`` for every parameter, several at once, after its noise was drawn.
+
+        The last parameters come first: an embedding, the largest and usually the first, gets its memory when what the
+        other gradients were made of is free.
+        """
+        if self._made:
+            side_by_side([partial(add, i, total) for i, total in self._made.items()])
+            return
+        lots = list(_lots(self.parameters))
+        sources = iter(self._sources(sum(pieces for _, pieces in lots)))
+        tasks, later = [], []
+        for members, pieces in lots:
+            if pieces == 1:
+                tasks.append(partial(self._fill_and_add, members, next(sources), add))
+            else:  # one large tensor: added to when all its pieces are filled
+                (i,) = members
+                self._made[i] = _room(self.parameters[i])
+                tasks += [partial(self._fill, piece, next(sources)) for piece in self._made[i].view(-1).split(LARGEST)]
+                later.append(i)
+        if self.generator is not None and self.generator.device.type != "cpu":
+            for task in tasks:  # one generator for all
+                task()
+        else:
+            side_by_side(tasks)
+        for i in later:
+            add(i, self._made[i])
+
+    def _sources(self, count: int) -> list[torch.Generator | None]:
+        """Return where each of `count` lots draws from."""
+        if self.secure or count == 1 or self.std == 0 or (self.generator and self.generator.device.type != "cpu"):
+            return [self.generator] * count
+        return _children(self.generator, count)
+
+    def _fill_and_add(
+        self, members: list[int], source: torch.Generator | None, add: Callable[[int, Tensor], None]
+    ) -> None:
+        for i in members:
+            self._made[i] = _room(self.parameters[i])
+            self._fill(self._made[i].view(-1), source)
+            add(i, self._made[i])  # at once, while the noise is still in the processor's cache
+
+    def _fill(self, piece: Tensor, source: torch.Generator | None) -> None:
+        """Overwrite one flat piece with the noise of all workers."""
+        if self.std == 0:
+            piece.zero_()
+            return
+        draw = _draw_securely if self.secure else partial(_draw, generator=source)
+        draw(piece, self.std)
+        for _ in range(self.workers - 1):
+            share = torch.empty_like(piece)
+            draw(share, self.std)
+            piece.add_(share)
 
 
 def check_source(generator: torch.Generator | None, secure: bool) -> None:
@@ -91,55 +144,63 @@ def check_source(generator: torch.Generator | None, secure: bool) -> None:
         )
 
 
-@lru_cache(maxsize=1)
-def _pool(workers: int, process: int) -> ThreadPoolExecutor:
-    """Return this process's threads; they do not survive a fork."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="noise")
+def _lots(parameters: Sequence[torch.nn.Parameter]) -> Iterator[tuple[list[int], int]]:
+    """Yield the numbers of parameters that share a lot, last parameters first, and into how many pieces they are cut.
+
+    Small tensors are put together until there are :data:`SMALLEST` numbers; a large one is cut.
+    """
+    members: list[int] = []
+    numbers = 0
+    for i in reversed(range(len(parameters))):
+        size = parameters[i].numel()
+        if size > LARGEST:
+            yield [i], math.ceil(size / LARGEST)
+            continue
+        members.append(i)
+        numbers += size
+        if numbers >= SMALLEST:
+            yield members, 1
+            members, numbers = [], 0
+    if members:
+        yield members, 1
 
 
-def _groups(tensors: Iterable[Tensor], size: int) -> Iterator[list[Tensor]]:
-    """Cut `tensors` into flat pieces and put them into groups of at most `size` numbers."""
-    group: list[Tensor] = []
-    room = size
-    for piece in (piece for tensor in tensors for piece in tensor.view(-1).split(size)):
-        if piece.numel() > room:
-            yield group
-            group, room = [], size
-        group.append(piece)
-        room -= piece.numel()
-    if group:
-        yield group
+def _room(parameter: torch.nn.Parameter) -> Tensor:
+    """Return memory for a parameter's gradient, in at least single precision; the old gradient's if that fits."""
+    old = parameter.grad
+    dtype = torch.float32 if parameter.dtype in (torch.float16, torch.bfloat16) else parameter.dtype
+    if old is not None and old.dtype == dtype and old.is_contiguous() and not old.requires_grad:
+        return old
+    return torch.empty(parameter.shape, dtype=dtype, device=parameter.device)
 
 
 def _children(generator: torch.Generator | None, count: int) -> list[torch.Generator]:
     """Return `count` independent generators, their whole states drawn from `generator`.
 
-    ``Generator.manual_seed`` keeps only 32 bits of a seed: after a hundred thousand pieces two would, more likely than
+    ``Generator.manual_seed`` keeps only 32 bits of a seed: after a hundred thousand lots two would, more likely than
     not, have had the same noise, and whoever saw both could subtract it. A whole state has 19,937 bits.
     """
     words = torch.randint(2**32, (count, STATE_WORDS), generator=generator)  # int64, one 32-bit word each
+    state = torch.Generator().get_state()  # uint8: seed u64, left i32, seeded i32, next u64, 624 words u64, …
+    state[8:12] = torch.tensor([1], dtype=torch.int32).view(torch.uint8)  # left = 1: mix before the first draw
+    state[16:24] = 0
     children = []
     for own in words:
-        child = torch.Generator()
-        state = child.get_state().numpy().copy()  # seed u64, left i32, seeded i32, next u64, 624 words u64, …
-        state[8:12] = np.frombuffer(np.int32(1).tobytes(), np.uint8)  # left = 1: mix the state before the first draw
-        state[16:24] = 0
-        state[24 : 24 + 8 * STATE_WORDS] = own.numpy().view(np.uint8)
-        child.set_state(torch.from_numpy(state))
-        children.append(child)
+        state[24 : 24 + 8 * STATE_WORDS] = own.view(torch.uint8)
+        children.append(torch.Generator().set_state(state))
     return children
 
 
-def _fill(piece: Tensor, std: float, generator: torch.Generator | None) -> None:
-    """Fill one flat piece from `generator`, which may live on another device or be drawn in another precision."""
+def _draw(piece: Tensor, std: float, *, generator: torch.Generator | None) -> None:
+    """Fill one flat piece from `generator`, which may live on another device."""
     home = piece.device if generator is None else generator.device
-    if home == piece.device and piece.dtype in (torch.float32, torch.float64):
+    if home == piece.device:
         piece.normal_(0.0, std, generator=generator)
     else:
-        piece.copy_(torch.empty(piece.shape, device=home).normal_(0.0, std, generator=generator))
+        piece.copy_(torch.empty(piece.shape, dtype=piece.dtype, device=home).normal_(0.0, std, generator=generator))
 
 
-def _fill_securely(piece: Tensor, std: float) -> None:
+def _draw_securely(piece: Tensor, std: float) -> None:
     """Fill one flat piece from the operating system's generator: four draws of half the size, summed."""
     from scipy.special import ndtri
 

@@ -15,7 +15,7 @@ from torch import nn
 from trustlab.intervals import mean_interval
 from trustlab.models import Examples, tagging_loss
 from trustlab.privacy.clipping import PerExampleLoss, private_gradients
-from trustlab.privacy.noise import fill_with_noise
+from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.reference import OpacusCopy
 
 NOISE = dict(clip_norm=1.0, noise_multiplier=1.0)
@@ -176,8 +176,7 @@ def _floor(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) 
 
     def gradients() -> None:
         plain.gradients()
-        drawn = [parameter.grad for parameter in _trained(model) if parameter.grad is not None]
-        fill_with_noise(drawn, NOISE["noise_multiplier"] * NOISE["clip_norm"])
+        _ = NoisySum(_trained(model), NOISE["noise_multiplier"] * NOISE["clip_norm"]).tensors
 
     return TrainingStep(gradients, plain.optimizer)
 

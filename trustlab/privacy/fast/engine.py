@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from trustlab.privacy.fast.apart import check_apart
 from trustlab.privacy.fast.factors import Factor, square_norms
 from trustlab.privacy.fast.layers import trained_layers
 from trustlab.privacy.fast.recording import Layer, Recording, recording
+from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.thresholds import Thresholds
 
 
@@ -23,10 +25,10 @@ def add_clipped(
     sizes: Tensor,
     trained: dict[str, nn.Parameter],
     thresholds: Thresholds,
-    totals: list[Tensor],
+    total: NoisySum,
     scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """Add ``scale`` times the clipped gradients of all units to `totals`.
+    """Add ``scale`` times the clipped gradients of all units to `total`.
 
     Parameters
     ----------
@@ -37,8 +39,8 @@ def add_clipped(
         example is a unit of its own. Units of equal size side by side are measured together.
     trained
         The trainable parameters by name, in the model's order.
-    totals
-        One tensor for each of them.
+    total
+        Takes its memory when the backward is over.
 
     Returns
     -------
@@ -60,17 +62,22 @@ def add_clipped(
     (deltas,) = _gradients(trained, record, losses, [(1 / sizes).repeat_interleave(sizes)])
     factors = _factors(trained, record, deltas)
     del deltas
-    runs = [(int(run[0]), len(run)) for run in sizes.tensor_split((sizes.diff() != 0).nonzero()[:, 0] + 1)]
-    squares = torch.stack([_square_norms(own, runs) for own in factors], dim=1)  # [U, P]
-    norms, shares = thresholds.kept(squares.clamp(min=0).double().cpu())
+    runs = [(size, len(list(units))) for size, units in groupby(sizes.tolist())]
+    squares = torch.empty(len(factors), len(sizes), dtype=losses.dtype, device=losses.device)  # [P, U]
+    for own, out in zip(factors, squares, strict=True):
+        _write_square_norms(own, runs, out)
+    norms, shares = thresholds.kept(squares.mT.clamp(min=0).double().cpu())
     kept = norms.isfinite().repeat_interleave(sizes)  # [B]
     all_kept = bool(kept.all())
     weights = (scale * shares).repeat_interleave(sizes, dim=0).to(squares.device, squares.dtype)  # [B, P]
-    for i, total in enumerate(totals):
+
+    def add(i: int, summed: Tensor) -> None:
         for factor in factors[i]:
             factor = factor if all_kept else factor.finite(kept)
-            factor.add_to(total, weights[:, i])
+            factor.add_to(summed, weights[:, i])
         factors[i].clear()
+
+    total.add(add)
     return norms, shares
 
 
@@ -125,18 +132,16 @@ def _factors(trained: dict[str, nn.Parameter], record: Recording, deltas: list[T
     return factors
 
 
-def _square_norms(factors: list[Factor], runs: list[tuple[int, int]]) -> Tensor:
-    """Return the squared norms [U] of one parameter's gradients; `runs` of (examples in a unit, such units)."""
-    if not factors:
-        return torch.zeros(sum(units for _, units in runs))
-    if runs[0] == (1, len(factors[0])):  # every example is a unit of its own
-        return square_norms(factors)
-    squares, start = [], 0
+def _write_square_norms(factors: list[Factor], runs: list[tuple[int, int]], out: Tensor) -> None:
+    """Write the squared norms of one parameter's gradients into `out` [U].
+
+    `runs` are pairs: so many examples make a unit, and so many such units come next.
+    """
+    first, unit = 0, 0
     for size, units in runs:
-        end = start + size * units
-        squares.append(square_norms([factor[start:end].summed(size) for factor in factors]))
-        start = end
-    return torch.cat(squares)
+        own = [factor[first : first + size * units].summed(size) for factor in factors]
+        out[unit : unit + units] = square_norms(own) if own else 0.0
+        first, unit = first + size * units, unit + units
 
 
 def _probe(trained: dict[str, nn.Parameter], record: Recording, losses: Tensor, weights: Tensor) -> tuple[Any, ...]:

@@ -41,7 +41,7 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
 
         def parts(*deltas: Tensor) -> Parts:
             found = _per_example(name, module, trained, (inputs, call), differentiable, deltas)
-            return [(trained[own], Dense(gradients.flatten(1))) for own, gradients in found.items()]
+            return [(trained[own], Dense(gradients.detach().flatten(1))) for own, gradients in found.items()]
 
         record.note(name, given, len(differentiable), parts)
         return tree_unflatten(values, shape)
