@@ -32,9 +32,9 @@ MB = 1e6
 
 
 def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict[str, Any]:
-    """Return ``step MB``, the peak above model and batch, and ``peak MB``, the whole process' (or device's) peak.
+    """Return ``training MB``, the peak above an empty process with its batch, and ``peak MB``, the whole peak.
 
-    The step's part holds activations, gradients and AdamW's two moments. An error of the method is raised here.
+    Training holds weights, activations, gradients and AdamW's two moments. An error of the method is raised here.
     """
     if case.device == "cpu" and not RESET.exists():
         return {}
@@ -49,25 +49,23 @@ def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict
 
 
 def _measure(case: Case, name: str, micro_batches: tuple[int, ...]) -> dict[str, float]:
-    """Take one step in this process, with AdamW's moments in place as every step but the first finds them."""
+    """Take two steps in this process and weigh the second: it finds what every later step finds."""
     transformers.utils.logging.disable_progress_bar()
     model, loss, batch = case.build()
     for parameter in model.parameters():
         # Pretrained weights are mapped from their file and come into memory when first read: now, and not in the step.
         parameter.data = parameter.data.clone()
     step = methods(micro_batches, ENGINES)[name](model, loss, batch)
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     if "Opacus" in name:
         del model  # Opacus trains its own copy
     gc.collect()
-    before = _in_use(case.device)
-    for group in step.optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
-    step.optimizer.step()
-    step.optimizer.zero_grad(set_to_none=True)
+    before = _in_use(case.device) - weights
+    step()
+    _in_use(case.device)
     step()
     peak = _peak(case.device)
-    return {"step MB": (peak - before) / MB, "peak MB": peak / MB}
+    return {"training MB": (peak - before) / MB, "peak MB": peak / MB}
 
 
 def _in_use(device: str) -> float:

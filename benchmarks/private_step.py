@@ -35,7 +35,7 @@ from trustlab.privacy.timing import FLOOR, PLAIN, methods, seconds_per_step
 MICRO_BATCHES = (4, 16)
 PATIENCE = 8.0  # seconds that one method may take in one case, beyond which it has fewer rounds
 MEMORY_LIMIT = 12e9  # bytes: a peer that would need more is left out
-MEMORY = ("step MB", "peak MB")
+MEMORY = ("training MB", "peak MB")
 
 
 def measure(cases: Iterable[Case], repetitions: int) -> Iterator[dict[str, Any]]:

@@ -65,7 +65,7 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     """Return "time · memory", or a dash where the method did not run."""
     if row is None or row["times SGD"] != row["times SGD"]:  # NaN: it has a note
         return "–"
-    return f"{number(row['times SGD'], 3)} · {number(row['step MB / SGD'], 2)}"
+    return f"{number(row['times SGD'], 3)} · {number(row['training MB / SGD'], 2)}"
 
 
 def _provenance(about: Mapping[str, Any]) -> str:

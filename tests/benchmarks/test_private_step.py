@@ -44,11 +44,11 @@ def test_the_peak_holds_what_a_step_must_hold():
     case = Case("transformer", batch=2, tokens=8)
     trained = sum(p.numel() for p in case.build()[0].parameters())
     peaks = [memory.peak_memory(case, PLAIN, (4,)) for _ in range(2)]
-    # A gradient and AdamW's two moments, 4 bytes each; on top of them little, as the batch is tiny.
+    # Weights, gradients and AdamW's two moments, 4 bytes each; on top of them little, as the batch is tiny.
     for peak in peaks:
-        assert 3 * 4 * trained / 1e6 < peak["step MB"] < 3 * 4 * trained / 1e6 + 30
-        assert peak["step MB"] < peak["peak MB"]
-    assert peaks[0]["step MB"] == pytest.approx(peaks[1]["step MB"], abs=5)
+        assert 4 * 4 * trained / 1e6 < peak["training MB"] < 4 * 4 * trained / 1e6 + 30
+        assert peak["training MB"] < peak["peak MB"]
+    assert peaks[0]["training MB"] == pytest.approx(peaks[1]["training MB"], abs=5)
 
 
 def test_what_would_not_fit_is_left_out_with_its_reason():
@@ -63,7 +63,7 @@ def test_a_case_becomes_one_row_for_each_method(monkeypatch):
     def peak(case, name, micro_batches):
         if "ghost" in name:
             raise NotImplementedError("tied")
-        return {"step MB": 30.0 if name == FAST else 20.0, "peak MB": 200.0}
+        return {"training MB": 30.0 if name == FAST else 20.0, "peak MB": 200.0}
 
     def times(model, batch, *, opacus, **options):
         names = [name for name in methods((4, 16), opacus) if "ghost" not in name]
@@ -79,7 +79,7 @@ def test_a_case_becomes_one_row_for_each_method(monkeypatch):
     assert len({tuple(row) for row in rows.values()}) == 1  # the same columns in the same order
     fast = rows[FAST]
     assert fast["floor's share"] == pytest.approx(1.1 / 1.25) and rows[PLAIN]["floor's share"] is None
-    assert (fast["step MB / SGD"], fast["peak MB / SGD"]) == (1.5, 1.0)
+    assert (fast["training MB / SGD"], fast["peak MB / SGD"]) == (1.5, 1.0)
     assert rows["DP-SGD, Opacus ghost"]["note"] == "not supported: tied"
     assert rows["DP-SGD, Opacus hooks"]["note"].startswith("not run: about")
     assert rows["DP-SGD, Opacus hooks"]["times SGD"] is None
@@ -101,7 +101,7 @@ def test_the_summary_stands_between_its_marks(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     row = {"model": "encoder", "batch": 32, "tokens": 16}
     rows = [
-        {**row, "method": "DP-SGD, fast", "times SGD": 1.2345, "step MB / SGD": 1.26},
+        {**row, "method": "DP-SGD, fast", "times SGD": 1.2345, "training MB / SGD": 1.26},
         {**row, "method": "DP-SGD, Opacus ghost", "note": "not supported"},
     ]
     config = {"cores": 2, "threads": 2, "processor": "x", "dtype": "fp32", "repetitions": 10}
@@ -132,10 +132,10 @@ def test_the_committed_table_covers_every_case_and_method():
     assert missing["method"].str.contains("Opacus").all() and missing["note"].notna().all()
     assert (measured["rounds"] >= 3).all() and (measured["low"] > 0).all() and (measured["seconds"] > 0).all()
     assert ((measured["low"] <= measured["times SGD"]) & (measured["times SGD"] <= measured["high"])).all()
-    assert (measured["step MB"] > 0).all()
+    assert (measured["training MB"] > 0).all()
     assert about["config"]["cores"] >= 1 and about["config"]["device"] == "cpu"
     plain = measured[measured["method"] == PLAIN]
-    assert (plain[["times SGD", "low", "high", "step MB / SGD"]] == 1).all(axis=None)
+    assert (plain[["times SGD", "low", "high", "training MB / SGD"]] == 1).all(axis=None)
     share = measured[measured["method"] != PLAIN]["floor's share"]
     assert all(math.isfinite(value) and value > 0 for value in share)
     assert set(measured["method"]) >= {LOOP, FAST, FLOOR}

@@ -36,7 +36,7 @@ def committed(tmp_path, monkeypatch):
                     # Another size of step: nothing that a claim is about.
                     ratio = dict(times).get((model, method), ratio) if other == size else 99.0
                     row = {"model": model, "batch": other[0], "tokens": other[1], "method": method, "times SGD": ratio}
-                    row |= {"low": ratio - half, "high": ratio + half, "rounds": 7, "step MB / SGD": memory}
+                    row |= {"low": ratio - half, "high": ratio + half, "rounds": 7, "training MB / SGD": memory}
                     rows.append(row)
         write_results("private_step_time", rows, {})
         rows = []

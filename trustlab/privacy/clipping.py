@@ -72,8 +72,7 @@ def private_gradients(
     Parameters
     ----------
     model
-        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten, in place where it exists: a
-        ``zero_grad()`` before the step is not needed, saves memory during it, and costs the time to get it back.
+        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten, and needs no ``zero_grad()`` before.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry a function of its own example only.
     batch

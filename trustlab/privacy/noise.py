@@ -32,8 +32,8 @@ class NoisySum:
     Parameters
     ----------
     parameters
-        The sum has a tensor for each. Their old gradients' memory is used again where there is some, other memory is
-        taken one lot of parameters at a time.
+        The sum has a tensor for each. Their old gradients are dropped, or their memory is used again where it is large;
+        other memory is taken one lot of parameters at a time.
     std
         Standard deviation of the noise; with 0 nothing is drawn.
     workers
@@ -72,6 +72,11 @@ class NoisySum:
         self.parameters, self.std, self.workers = parameters, std / workers**0.5, workers
         self.generator, self.secure = generator, secure
         self._made: dict[int, Tensor] = {}
+        for parameter in parameters:
+            # Small tensors take the memory that the backward frees. Large ones would be given to the system and taken
+            # back at every step, page by page: theirs is kept.
+            if parameter.numel() <= LARGEST:
+                parameter.grad = None
 
     @property
     def tensors(self) -> list[Tensor]:
