@@ -90,7 +90,7 @@ def test_00_runs_and_shows_its_panel(lab, start):
     assert start.troubles() == []
     expect(start.panels(FIRST)).to_have_count(1)
     assert has_a_picture(start.panel(FIRST))
-    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text("DP-SGD at ε = 8 ")  # where its text says
+    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text(", DP-SGD reaches")  # where its text says
     lab.picture(start.panel(FIRST), "00-first")
 
 
@@ -102,7 +102,7 @@ def test_00_moves_with_the_keyboard(lab, start):
     moves(panel, 0, "ArrowLeft")
     assert says(panel) == verdict
     panel.get_by_role("button", name="eDP-SGD", exact=True).click()
-    expect(panel.locator(".trustlab-verdict")).to_contain_text("eDP-SGD at ε")
+    expect(panel.locator(".trustlab-verdict")).to_contain_text(", eDP-SGD reaches")
     panel.get_by_role("button", name="Show numbers").click()
     expect(panel.locator(".trustlab-numbers table")).to_be_visible()
     panel.get_by_text("About the controls").click()
@@ -138,10 +138,28 @@ def test_11_toy_moves_with_the_keyboard(lab, comparison):
     lab.picture(panel, "11-toy-moved")
 
 
-def test_11_budget_moves_with_the_keyboard(lab, comparison):
+def test_11_budget_moves_and_says_where_nothing_was_saved(lab, comparison):
     panel = comparison.panel(BUDGET)
+    verdict, saved = panel.locator(".trustlab-verdict"), says(panel)
     moves(panel, 0, "ArrowLeft")
+    expect(verdict).to_contain_text("At ε = 3 (moderate), DP-SGD gets ")
+    for button, told in (
+        ("eDP-SGD", "At ε = 3 (moderate), eDP-SGD gets "),
+        ("automatic", "eDP-SGD, clipping automatic, gets "),
+        ("0.8 an epoch", "No training of eDP-SGD, clipping automatic, γ = 0.8, was saved: rule and decay"),
+        ("flat", "eDP-SGD, γ = 0.8, gets "),
+        ("fast exact", "fast exact, γ = 0.8, gets "),
+    ):
+        picture = shows(panel)
+        panel.get_by_role("button", name=button, exact=True).click()
+        expect(verdict).to_contain_text(told)
+        expect(panel.locator("img")).not_to_have_attribute("src", picture)
+        lab.picture(panel, f"11-budget-{button}")
+    panel.get_by_text("About the controls").click()
     lab.picture(panel, "11-budget-moved")
+    panel.get_by_text("About the controls").click()
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
 
 
 def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
@@ -150,7 +168,7 @@ def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     stop, reset = (panel.get_by_role("button", name=name, exact=True) for name in ("Stop", "Reset"))
     verdict, handle = panel.locator(".trustlab-verdict"), panel.locator(".widget-slider .noUi-target")
     reset.click()
-    expect(verdict).to_have_text(re.compile(r"^DP-SGD at ε = 8 "))
+    expect(verdict).to_have_text(re.compile(r"^At ε = 8 \(weak\), DP-SGD gets "))
     expect(stop).to_be_disabled()
     saved, blackness = says(panel), black(panel)
 
@@ -163,7 +181,10 @@ def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     stop.click()
     expect(provenance(panel)).to_have_text(re.compile(r"^yours, stopped after \d+ steps? · "), timeout=120_000)
 
-    reached = r"After [\d.]+ of \d+ epochs: intent accuracy \d+% on \d+ validation utterances, ε = [\d.]+ spent\."
+    reached = (
+        r"After [\d.]+ of \d+ epochs: intent accuracy \d+%, slot F1 \d+% on \d+ validation utterances, "
+        r"ε = [\d.]+ spent\."
+    )
     assert re.fullmatch(reached, says(panel))
     assert black(panel) > blackness + 100  # diamonds at what was reached, and one in the legend
     expect(train).to_be_enabled()

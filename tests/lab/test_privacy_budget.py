@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+import torch
 
 import trustlab.privacy
 from trustlab.data import assistant, fingerprint
@@ -293,6 +294,20 @@ def test_a_corpus_too_small_for_the_recipe_says_so():
         panel.wait(60)
     assert "batch_size=512" in panel.summary
     assert panel.reset().answer.provenance.startswith("saved, ")
+
+
+def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        training = privacy_budget._train(Cell(method="fast", epsilon=8.0), corpus=corpus)
+        next(training)
+        assert torch.get_num_threads() == 1
+        training.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("examples", "every"), [(16_000, 3), (512, 1)])

@@ -193,6 +193,13 @@ def test_a_claim_without_measurement_or_test_is_refused(row):
 # Words and tables
 
 
+def test_a_table_may_have_a_title():
+    titled = table([{"K": 16}], title="What **K** gives, < 5 %")
+    assert titled.text.splitlines()[0] == "What K gives, < 5 %"
+    assert ">What <strong>K</strong> gives, &lt; 5 %</caption><thead>" in titled.html
+    assert "<caption" not in table([{"K": 16}]).html
+
+
 def test_tables_take_frames_and_rows_and_round():
     frame = pd.DataFrame({"method": ["SGD", "DP-SGD"], "accuracy": [0.912345, 0.8], "n": [1200, 7]})
     expected = "method  accuracy      n\nSGD        0.912  1,200\nDP-SGD       0.8      7"

@@ -65,16 +65,16 @@ def test_what_it_shows_is_about_snips(executed):
     shown = "\n".join(map(text_of, outputs(executed)))
     assert "{'train': 13084, 'validation': 700, 'test': 700}" in shown
     assert "q = 0.0391" in shown  # 512 of 13 084 in the statement of the guarantee
-    assert " on SNIPS; without privacy the same model reaches" in shown
-    assert "on the embedded corpus; " not in shown
+    assert "of the intents right on SNIPS, slot F1 " in shown
+    assert "of the intents right on the embedded corpus" not in shown
 
 
 def test_the_panel_shows_the_results_committed_for_snips(executed):
-    from trustlab.privacy.comparison import K
+    from trustlab.privacy.comparison import usual
     from trustlab.runs import read_results
 
     table, _ = read_results(result_name("snips"))
-    usual = table[table["micro_batches"].isin((0, K))]
-    mean = usual.groupby(["method", "epsilon"])["accuracy"].mean()
-    verdict = f"eDP-SGD at ε = 8 (weak) reaches intent accuracy {mean['edp-sgd', 8.0]:.0%} on SNIPS"
+    mean = usual(table).groupby(["model", "method", "epsilon"])["accuracy"].mean()
+    both = " and ".join(f"{mean[model, 'edp-sgd', 3.0]:.0%} ({model})" for model in ("bilstm", "transformer"))
+    verdict = f"At ε = 3 (moderate), eDP-SGD gets {both.replace('bilstm', 'BiLSTM')} of the intents right on SNIPS"
     assert verdict in "\n".join(map(text_of, outputs(executed)))

@@ -109,7 +109,9 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def table_html(rows: Sequence[Mapping[str, Any]], *, focus: Mapping[str, Any] | None = None, digits: int = 3) -> str:
+def table_html(
+    rows: Sequence[Mapping[str, Any]], *, focus: Mapping[str, Any] | None = None, digits: int = 3, title: str = ""
+) -> str:
     """Write `rows` as an HTML table with rounded numbers; rows that match every field of `focus` stand out."""
     columns = columns_of(rows)
     sides = {name: "left" if any(isinstance(row.get(name), str) for row in rows) else "right" for name in columns}
@@ -121,7 +123,8 @@ def table_html(rows: Sequence[Mapping[str, Any]], *, focus: Mapping[str, Any] | 
         chosen = bool(focus) and all(row.get(name) == value for name, value in focus.items())
         cells = "".join(_cell(row.get(name), side, digits) for name, side in sides.items())
         body.append(f'<tr style="font-weight:bold">{cells}</tr>' if chosen else f"<tr>{cells}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    caption = f'<caption style="text-align:left;font-weight:bold">{inline(title)}</caption>' if title else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
 def _cell(value: Any, side: str, digits: int) -> str:
@@ -149,7 +152,7 @@ def table_text(rows: Sequence[Mapping[str, Any]], digits: int = 3) -> str:
     return "\n".join(lines)
 
 
-def table(rows: Any, *, digits: int = 3) -> Display:
+def table(rows: Any, *, digits: int = 3, title: str = "") -> Display:
     """Show a DataFrame or a list of rows with rounded numbers, the same on every machine.
 
     Parameters
@@ -158,6 +161,18 @@ def table(rows: Any, *, digits: int = 3) -> Display:
         A pandas DataFrame (its index is left out) or a sequence of mappings.
     digits
         Significant digits of floats.
+    title
+        A line above the table, where a cell shows several.
+
+    Examples
+    --------
+    >>> table([{"K": 16, "accuracy": 0.2301}], title="What K gives")
+    What K gives
+     K  accuracy
+    16      0.23
     """
     records = rows.to_dict("records") if hasattr(rows, "to_dict") else [dict(row) for row in rows]
-    return Display(html=table_html(records, digits=digits), text=table_text(records, digits))
+    text = table_text(records, digits)
+    return Display(
+        html=table_html(records, digits=digits, title=title), text=f"{plain(title)}\n{text}" if title else text
+    )

@@ -6,6 +6,7 @@ Not every position was trained for that: where one was not, the panel says so an
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -194,7 +195,25 @@ def _train(dials: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, A
     code = [comparison, training, clipping, fast, accounting]
     about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=code)
     live = {"training": config, "model": LIVE, "validation": len(data["validation"])}
-    yield from RunStore().record(rows, config=live, **about)
+    with _one_thread():
+        yield from RunStore().record(rows, config=live, **about)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one thread for the while, as for the saved comparison.
+
+    So small a model gains little from a second one, and on cores that something else needs as well torch's threads
+    wait for one another: on two busy ones a training took 16 s by one thread, and was not done after 400 s by two.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _live(dials: Cell, rows: list[dict[str, Any]], *, measured: int) -> Answer:
