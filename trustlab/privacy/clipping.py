@@ -156,18 +156,17 @@ def _one_by_one(
     scale: float,
 ) -> tuple[Tensor, Tensor]:
     """Add each unit's clipped gradient to `total`: the definition, one backward for each. See ``fast.add_clipped``."""
-    norms, shares = [], []
+    norms, shares, summed = [], [], total.tensors
     for members in torch.arange(len(batch)).split(sizes.tolist()):
         loss = per_example_loss(model, batch[members]).mean()
         gradient = torch.autograd.grad(loss, list(trained.values()), allow_unused=True, materialize_grads=True)
+        gradient = [part.to(into.dtype) for part, into in zip(gradient, summed, strict=True)]
         squares = torch.stack(torch._foreach_norm(gradient)).double().square()  # [P]
         norm, share = thresholds.kept(squares[None])
         norms.append(norm)
         shares.append(share)
         if norm.isfinite():  # an example whose gradient overflows adds nothing: it must not poison the sum
-            kept = torch._foreach_mul(gradient, (scale * share[0]).tolist())
-            into = total.tensors
-            torch._foreach_add_(into, [part.to(sum.dtype) for part, sum in zip(kept, into, strict=True)])
+            torch._foreach_add_(summed, torch._foreach_mul(gradient, (scale * share[0]).tolist()))
     return torch.cat(norms), torch.cat(shares)
 
 

@@ -63,7 +63,8 @@ def add_clipped(
     factors = _factors(trained, record, deltas)
     del deltas
     runs = [(size, len(list(units))) for size, units in groupby(sizes.tolist())]
-    squares = torch.empty(len(factors), len(sizes), dtype=losses.dtype, device=losses.device)  # [P, U]
+    single = torch.promote_types(losses.dtype, torch.float32)  # half precision would let norms slip past C
+    squares = torch.empty(len(factors), len(sizes), dtype=single, device=losses.device)  # [P, U]
     for own, out in zip(factors, squares, strict=True):
         _write_square_norms(own, runs, out)
     norms, shares = thresholds.kept(squares.mT.clamp(min=0).double().cpu())
