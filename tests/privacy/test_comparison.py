@@ -286,9 +286,11 @@ def test_every_cell_of_the_grid_was_trained_once(committed):
 
 
 def test_every_number_is_a_share_and_private_training_clipped_something(committed):
-    _, table, _ = committed
-    for column in ("accuracy", "accuracy_rare", "slot_f1"):
+    name, table, _ = committed
+    for column in ("accuracy", "slot_f1"):
         assert table[column].between(0, 1).all(), column
+    rare = table["accuracy_rare"]  # no rare intent of ATIS occurs in its test split
+    assert rare.isna().all() if name == "atis" else rare.between(0, 1).all()
     private = table[table["method"] != "sgd"]
     assert private["clipped"].between(0.01, 1).all()
     assert (table["seconds"] > 0).all()
