@@ -146,7 +146,7 @@ def test_11_budget_moves_and_says_where_nothing_was_saved(lab, comparison):
     for button, told in (
         ("eDP-SGD", "At ε = 3 (moderate), eDP-SGD gets "),
         ("automatic", "eDP-SGD, clipping automatic, gets "),
-        ("0.8 an epoch", "No training of eDP-SGD, clipping automatic, γ = 0.8, was saved: rule and decay"),
+        ("0.8 an epoch", "eDP-SGD, clipping automatic, γ = 0.8, was not trained for the saved comparison: rule and "),
         ("flat", "eDP-SGD, γ = 0.8, gets "),
         ("fast exact", "fast exact, γ = 0.8, gets "),
     ):

@@ -14,9 +14,10 @@ import trustlab.privacy
 from trustlab.data import assistant, fingerprint
 from trustlab.lab import privacy_budget
 from trustlab.lab.privacy_budget import VARIANT, answer, budget_panel
-from trustlab.privacy.comparison import EPSILONS, METHODS, MODELS, RULES, VARIED, Cell, K, recipe
+from trustlab.lab.privacy_results import saved
+from trustlab.privacy.comparison import EPSILONS, METHODS, MODELS, RULES, VARIED, Cell, K, recipe, result_name
 from trustlab.privacy.training import train as really_train
-from trustlab.runs import RunStore
+from trustlab.runs import RunStore, write_results
 
 pytestmark = pytest.mark.usefixtures("results")
 
@@ -130,18 +131,32 @@ def test_a_variant_gets_a_line_of_its_own_and_is_held_against_the_usual(moved, r
 
 
 def test_a_position_that_was_not_trained_says_so_and_why(moved, rows):
-    reasons = {True: "the loop is too slow to vary", False: "varied one at a time"}
+    reasons = {True: "the loop is too slow", False: "varied one at a time"}
     untold = 0
     for place in positions(moved):
         if is_usual(place) or trained(rows, place):
             continue
         moved.set(**place)
-        assert moved.answer.verdict.startswith(f"No training of {METHODS[place['method']]}, ")
+        assert f"{METHODS[place['method']]}, " in moved.answer.verdict
+        assert " was not trained for the saved comparison: " in moved.answer.verdict
         assert reasons[place["method"] == "dp-sgd"] in moved.answer.verdict
         assert moved.answer.verdict.endswith("The button trains this point.")
         assert rings(moved) == {"BiLSTM": [], "transformer": []}
         untold += 1
     assert untold == (3 * 8 + 3) + 2 * 9  # by the loop, and two things at once by the others
+
+
+def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
+    saved.cache_clear()
+    try:
+        panel = budget_panel(corpus, "assistant")
+        assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD was not trained for the saved comparison: the ")
+        assert rings(panel) == {"BiLSTM": [], "transformer": []}
+        assert " gets " in panel.set(method="fast").answer.verdict
+    finally:
+        saved.cache_clear()
 
 
 def test_other_corpora_have_no_variants(corpus):

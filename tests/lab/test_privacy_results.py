@@ -11,7 +11,8 @@ from trustlab.lab.privacy_results import (
     scores_at,
     variants_against_accuracy,
 )
-from trustlab.privacy.comparison import EPSILONS, KS, METHODS, MODELS, RULES, usual
+from trustlab.privacy.comparison import EPSILONS, KS, METHODS, MODELS, RULES, result_name, usual
+from trustlab.runs import write_results
 
 pytestmark = pytest.mark.usefixtures("results")
 
@@ -55,14 +56,26 @@ def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows):
     assert {row["fast exact"] for row in table[4::2]} == {"10 (10 to 10)"}
 
 
+def test_a_method_that_was_not_trained_is_a_dash_and_no_error(rows, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
+    saved.cache_clear()
+    try:
+        table = scores_at(3.0)
+    finally:
+        saved.cache_clear()
+    assert [row["DP-SGD"] for row in table] == [None] * 4
+    assert all(row["fast exact"] and row["eDP-SGD"] for row in table)
+
+
 def test_what_k_gives_is_read_off_one_epsilon(rows):
     table = micro_batches_against_accuracy()
     assert [(row["method"], row["K"]) for row in table] == [
         *(("eDP-SGD", k) for k in sorted(KS)),
-        ("DP-SGD", "every example"),
+        ("fast exact", "every example"),
     ]
     at = dict(model="bilstm", epsilon=8.0, rule="flat", noise_decay=1.0)
-    for row, (k, method) in zip(table, [*((k, "edp-sgd") for k in sorted(KS)), (0, "dp-sgd")], strict=True):
+    for row, (k, method) in zip(table, [*((k, "edp-sgd") for k in sorted(KS)), (0, "fast")], strict=True):
         where = dict(at, micro_batches=k, method=method)
         assert row["intents, % right"] == written(values(rows, **where))
         assert row["slots, F1 in %"] == written(values(rows, "slot_f1", **where))

@@ -73,36 +73,41 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 def answer(dials: Cell) -> Answer:
     """Read the saved comparison at the dials' position, or say why nothing was saved there."""
     table, _ = saved(dials.corpus)
-    rows = curves_of(usual(table))
-    label, variant = PRIVATE[dials.method], _variant(dials)
-    if not variant:
-        verdict = _of_both_models(dials, rows, table)
-        return Answer(rows, verdict, source_of(dials.corpus), focus={"method": label, "epsilon": dials.epsilon})
-    own = [{**row, "method": VARIANT} for row in curves_of(_trained(table, dials))]
-    here = [row for row in own if row["epsilon"] == dials.epsilon]
-    focus = {"method": VARIANT, "epsilon": dials.epsilon}
+    rows, variant = curves_of(usual(table)), _variant(dials)
+    if variant:
+        rows += [{**row, "method": VARIANT} for row in curves_of(_trained(table, dials))]
+    focus = {"method": VARIANT if variant else PRIVATE[dials.method], "epsilon": dials.epsilon}
+    here = [row for row in rows if all(row[name] == value for name, value in focus.items())]
     if not here:
-        verdict = f"No training of {label}, {variant}, was saved: {_why_not(dials)} The button trains this point."
-        return Answer(rows, verdict, source_of(dials.corpus), focus=focus)
-    (base,) = (r for r in rows if (r["model"], r["method"], r["epsilon"]) == (MODELS[LIVE], label, dials.epsilon))
-    verdict = (
-        f"{with_budget(f'{label}, {variant},', dials.epsilon)} gets {_share(here)} of the intents right on "
-        f"{CORPUS_NAMES[dials.corpus]}, slot F1 {_f1(here)}; with the flat rule and constant noise "
-        f"{base['accuracy']:.0%}, slot F1 {_f1([base])}."
-    )
-    return Answer([*rows, *own], verdict, source_of(dials.corpus), focus=focus)
+        said = with_budget(_named(dials), dials.epsilon)
+        verdict = f"{said} was not trained for the saved comparison: {_why_not(dials)} The button trains this point."
+    else:
+        beside = _beside_the_usual(dials, rows) if variant else _beside_no_privacy(table)
+        verdict = (
+            f"{with_budget(_named(dials), dials.epsilon)} gets {_share(here)} of the intents right on "
+            f"{CORPUS_NAMES[dials.corpus]}, slot F1 {_f1(here)}; {beside}."
+        )
+    return Answer(rows, verdict, source_of(dials.corpus), focus=focus)
 
 
-def _of_both_models(dials: Cell, rows: list[dict[str, Any]], table: pandas.DataFrame) -> str:
-    """Say what the method reaches on both models, and what they reach without privacy."""
-    at = {"method": PRIVATE[dials.method], "epsilon": dials.epsilon}
-    here = [row for row in rows if all(row[name] == value for name, value in at.items())]
+def _beside_no_privacy(table: pandas.DataFrame) -> str:
+    """Say what plain SGD reaches, on both models."""
     plain = table[table["method"] == "sgd"].groupby("model")[["accuracy", "slot_f1"]].mean()
-    free = [{"model": MODELS[model], **plain.loc[model]} for model in MODELS]
-    return (
-        f"{with_budget(at['method'], dials.epsilon)} gets {_share(here)} of the intents right on "
-        f"{CORPUS_NAMES[dials.corpus]}, slot F1 {_f1(here)}; without privacy {_share(free)}, slot F1 {_f1(free)}."
-    )
+    rows = [{"model": MODELS[model], **plain.loc[model]} for model in MODELS]
+    return f"without privacy {_share(rows)}, slot F1 {_f1(rows)}"
+
+
+def _beside_the_usual(dials: Cell, rows: list[dict[str, Any]]) -> str:
+    """Say what the same method reaches, on the model that varies, when nothing is varied."""
+    at = {"model": MODELS[LIVE], "method": PRIVATE[dials.method], "epsilon": dials.epsilon}
+    (base,) = (row for row in rows if all(row[name] == value for name, value in at.items()))
+    return f"with the flat rule and constant noise {base['accuracy']:.0%}, slot F1 {_f1([base])}"
+
+
+def _named(dials: Cell) -> str:
+    """Name the method, and what is varied about it."""
+    variant = _variant(dials)
+    return f"{PRIVATE[dials.method]}, {variant}," if variant else PRIVATE[dials.method]
 
 
 def _share(rows: list[dict[str, Any]]) -> str:
@@ -134,10 +139,10 @@ def _trained(table: pandas.DataFrame, dials: Cell) -> pandas.DataFrame:
 
 def _why_not(dials: Cell) -> str:
     """Say why the saved comparison has no such training."""
+    if dials.method == "dp-sgd":
+        return f"the loop is too slow. {PRIVATE['fast'].capitalize()} clips the same gradients: look there."
     if dials.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
-    if dials.method == "dp-sgd":
-        return f"the loop is too slow to vary. {PRIVATE['fast'].capitalize()} clips the same gradients: look there."
     return "rule and decay were varied one at a time."
 
 

@@ -57,7 +57,8 @@ def curves_of(trainings: pandas.DataFrame) -> list[Row]:
 def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
     """Return what each method reaches at one ε: a row per corpus, model and measure, a column per method.
 
-    Plain SGD, which promises nothing, stands beside them. A corpus whose table is not there is left out.
+    Plain SGD, which promises nothing, stands beside them. A corpus whose table is not there is left out, and a
+    training that is not in a table is None.
     """
     rows = []
     for corpus in corpora:
@@ -68,17 +69,18 @@ def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
         for model, label in MODELS.items():
             here = table[(table["model"] == model) & ((table["epsilon"] == epsilon) | (table["method"] == "sgd"))]
             for measure, words in MEASURES.items():
-                scores = {METHODS[m]: per_cent(here[here["method"] == m][measure]) for m in METHODS}
+                runs = {METHODS[method]: here[here["method"] == method][measure] for method in METHODS}
+                scores = {method: per_cent(shares) if len(shares) else None for method, shares in runs.items()}
                 rows.append({"corpus": CORPUS_NAMES[corpus], "model": label, "measured": words, **scores})
     return rows
 
 
 def micro_batches_against_accuracy() -> list[Row]:
-    """Return what K gives at ε = 8 on the embedded corpus (BiLSTM), and DP-SGD, which clips every example."""
+    """Return what K gives at ε = 8 on the embedded corpus (BiLSTM), and clipping every example, the fast way."""
     table = saved(EMBEDDED)[0]
     plain = (table["rule"] == "flat") & (table["noise_decay"] == 1) & (table["model"] == "bilstm")
     table, rows = table[plain & (table["epsilon"] == EPSILON_OF_KS)], []
-    for method in ("edp-sgd", "dp-sgd"):
+    for method in ("edp-sgd", "fast"):
         for k, runs in table[table["method"] == method].groupby("micro_batches"):
             row = {"method": METHODS[method], "K": int(k) or "every example"}
             rows.append({**row, **{words: per_cent(runs[measure]) for measure, words in MEASURES.items()}})
