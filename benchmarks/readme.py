@@ -1,4 +1,4 @@
-"""The benchmark's summary in the README: two tables made from the committed results, between two marks."""
+"""The benchmark's summary in the README: a table made from the committed results, between two marks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
 from trustlab.runs import read_results
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
-SHOWN = ((32, 16), (128, 64))  # B × T of the two tables; the others are in the results
 HEADS = {
     "bilstm": "BiLSTM",
     "transformer": "small transformer",
@@ -30,7 +30,7 @@ HEADS = {
 def section() -> str:
     """Return the summary as Markdown."""
     results, about = read_results("private_step_time")
-    parts = [_table(results, *size) for size in SHOWN]
+    parts = [_table(results, *size) for size in WEIGHED]
     return "\n".join([*parts, _provenance(about)])
 
 

@@ -74,6 +74,7 @@ def test_a_case_becomes_one_row_for_each_method(monkeypatch):
     monkeypatch.setattr(private_step, "peak_memory", peak)
     monkeypatch.setattr(private_step, "seconds_per_step", times)
     monkeypatch.setattr(private_step, "MEMORY_LIMIT", 1.0)
+    monkeypatch.setattr(private_step, "WEIGHED", ((2, 4),))
     rows = {row["method"]: row for row in private_step.measure([Case("transformer", 2, 4)], 3)}
     assert set(rows) == set(methods((4, 16), ENGINES))
     assert len({tuple(row) for row in rows.values()}) == 1  # the same columns in the same order
@@ -121,21 +122,28 @@ def test_the_summary_stands_between_its_marks(tmp_path, monkeypatch):
         readme.write(page)
 
 
+NOT_REACHED = {("encoder", 128, 64), ("encoder-lora", 128, 64)}  # said in the table's note; `make bench` measures them
+
+
 def test_the_committed_table_covers_every_case_and_method():
     table, about = read_results(ROOT / "data" / "results" / "private_step_time")
     there = list(table[["model", "batch", "tokens", "method"]].itertuples(index=False, name=None))
     wanted = itertools.product(MODELS, BATCHES, TOKENS, methods((4, 16), ENGINES))
-    assert len(there) == len(set(there)) and set(there) == set(wanted)
+    assert len(there) == len(set(there))
+    assert set(there) == {each for each in wanted if each[:3] not in NOT_REACHED}
+    assert "at 128 × 64 tokens was not reached" in about["note"]
     measured = table[table["times SGD"].notna()]
     # Only Opacus may be missing, and never without a reason.
     missing = table[table["times SGD"].isna()]
     assert missing["method"].str.contains("Opacus").all() and missing["note"].notna().all()
     assert (measured["rounds"] >= 3).all() and (measured["low"] > 0).all() and (measured["seconds"] > 0).all()
     assert ((measured["low"] <= measured["times SGD"]) & (measured["times SGD"] <= measured["high"])).all()
-    assert (measured["training MB"] > 0).all()
+    weighed = [size in private_step.WEIGHED for size in zip(measured["batch"], measured["tokens"], strict=True)]
+    assert (measured["training MB"] > 0).tolist() == weighed
     assert about["config"]["cores"] >= 1 and about["config"]["device"] == "cpu"
     plain = measured[measured["method"] == PLAIN]
-    assert (plain[["times SGD", "low", "high", "training MB / SGD"]] == 1).all(axis=None)
+    assert (plain[["times SGD", "low", "high"]] == 1).all(axis=None)
+    assert (plain["training MB / SGD"].dropna() == 1).all()
     share = measured[measured["method"] != PLAIN]["floor's share"]
     assert all(math.isfinite(value) and value > 0 for value in share)
     assert set(measured["method"]) >= {LOOP, FAST, FLOOR}
