@@ -72,7 +72,7 @@ def private_gradients(
     Parameters
     ----------
     model
-        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten, and needs no ``zero_grad()`` before.
+        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten: ``zero_grad()`` is not needed.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry a function of its own example only.
     batch
