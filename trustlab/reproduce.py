@@ -154,6 +154,7 @@ def _modules(method: str) -> list[Any]:
         fast,
         noise,
         options,
+        parallel,
         pld,
         state,
         thresholds,
@@ -162,7 +163,7 @@ def _modules(method: str) -> list[Any]:
 
     found = [comparison, options, state, training, checkpoint, taggers, vocabulary, evaluation]
     if method != "sgd":
-        found += [clipping, noise, thresholds, accounting, accountants, pld]
+        found += [clipping, noise, parallel, thresholds, accounting, accountants, pld]
     if method in ("edp-sgd", "fast"):
         found += [
             importlib.import_module(part.name) for part in pkgutil.iter_modules(fast.__path__, f"{fast.__name__}.")

@@ -41,7 +41,7 @@ def committed(tmp_path, monkeypatch):
         write_results("private_step_time", rows, {})
         rows = []
         for seed in (2, 0, 1):  # a table may have its rows in any order
-            for cell in grid("assistant", seeds=[seed]):
+            for cell in grid("snips", seeds=[seed]):
                 row = cell.key() | {"accuracy": 0.5 + 0.1 * seed, "slot_f1": 0.2 + 0.1 * seed}
                 if cell.method != "dp-sgd":
                     for measure in ("accuracy", "slot_f1"):
@@ -50,8 +50,8 @@ def committed(tmp_path, monkeypatch):
                 if cell.epsilon != 8 or cell != usual_of(cell):
                     row["accuracy"] = row["slot_f1"] = -70.0 * (cell.method != "dp-sgd")
                 rows.append(row)
-        write_results(result_name("assistant"), rows, {"seeds": [0, 1, 2]})
-        return claims_of_p1("assistant")
+        write_results(result_name("snips"), rows, {"seeds": [0, 1, 2]})
+        return claims_of_p1("snips")
 
     return write
 
@@ -125,10 +125,10 @@ def test_a_step_that_was_not_timed_is_named(committed, tmp_path):
     table, about = read_results("private_step_time")
     write_results("private_step_time", table[table["method"] != "DP-SGD, fast"].to_dict("records"), about)
     with pytest.raises(ValueError, match=r"Expected one row for .*'DP-SGD, fast'.* got 0\. Run `make bench`"):
-        claims_of_p1("assistant")
+        claims_of_p1("snips")
 
 
 def test_results_that_are_not_there_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"Expected private_step_time\.csv"):
-        claims_of_p1("assistant")
+        claims_of_p1("snips")
