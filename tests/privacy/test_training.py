@@ -47,8 +47,9 @@ def test_the_same_seed_gives_the_same_run(method, vocabulary, data):
 
 @pytest.mark.parametrize("other", ["fast", "opacus"])
 def test_dp_sgd_trains_as_its_other_implementations_do(other, vocabulary, data):
-    """The same batches and the same noise through two implementations of the step."""
-    ends = [list(train(build("bilstm", vocabulary, seed=4), data, config(m)))[-1] for m in ("dp-sgd", other)]
+    """The same batches through two implementations of the step; ours share the noise too, Opacus draws its own."""
+    noise = {"epsilon": math.inf} if other == "opacus" else {}
+    ends = [list(train(build("bilstm", vocabulary, seed=4), data, config(m, **noise)))[-1] for m in ("dp-sgd", other)]
     # Adam follows the sign of coordinates that are all but zero, so rounding does show after some steps.
     assert ends[0]["loss"] == pytest.approx(ends[1]["loss"], rel=1e-3)
     assert ends[0]["epsilon"] == ends[1]["epsilon"]

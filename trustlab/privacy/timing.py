@@ -176,7 +176,10 @@ def _floor(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) 
 
     def gradients() -> None:
         plain.gradients()
-        _ = NoisySum(_trained(model), NOISE["noise_multiplier"] * NOISE["clip_norm"]).tensors
+        trained = _trained(model)
+        drawn = NoisySum(trained, NOISE["noise_multiplier"] * NOISE["clip_norm"]).tensors
+        for parameter, noise in zip(trained, drawn, strict=True):
+            parameter.grad = noise
 
     return TrainingStep(gradients, plain.optimizer)
 
