@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.privacy import fast
-from trustlab.privacy.noise import NoisySum, check_source
+from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.thresholds import Thresholds
 
 PerExampleLoss = Callable[[nn.Module, Any], Tensor]
@@ -124,7 +124,6 @@ def private_gradients(
     tensor([[0.6000, 1.3000]])
     """
     _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
-    check_source(generator, secure)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     # Asked for now: the dice are thrown before the noise is drawn.

@@ -23,6 +23,7 @@ from torch import Tensor
 from trustlab.privacy.parallel import side_by_side
 
 SMALLEST, LARGEST = 1 << 16, 1 << 20  # numbers that one generator draws, but for the last of a model
+FEW = 1 << 19  # handing out so few numbers to threads, and adding to them there, takes longer than it saves
 STATE_WORDS = 624  # 32-bit words in the state of MT19937, torch's generator on a CPU
 
 
@@ -68,9 +69,16 @@ class NoisySum:
         generator: torch.Generator | None = None,
         secure: bool = False,
     ) -> None:
-        check_source(generator, secure)
+        if secure and generator is not None:
+            raise ValueError(
+                "Expected generator=None with secure=True, got a generator. What a seed repeats is not secure: "
+                "leave the generator out, or secure."
+            )
         self.parameters, self.std, self.workers = parameters, std / workers**0.5, workers
         self.generator, self.secure = generator, secure
+        # A generator of another device draws every number itself, in turn; a CPU's seeds one for each lot.
+        home = generator.device if generator is not None else parameters[0].device
+        self._on_cpu = home.type == "cpu"
         self._made: dict[int, Tensor] = {}
         for parameter in parameters:
             # Small tensors take the memory that the backward frees. Large ones would be given to the system and taken
@@ -105,17 +113,17 @@ class NoisySum:
                 self._made[i] = _room(self.parameters[i])
                 tasks += [partial(self._fill, piece, next(sources)) for piece in self._made[i].view(-1).split(LARGEST)]
                 later.append(i)
-        if self.generator is not None and self.generator.device.type != "cpu":
-            for task in tasks:  # one generator for all
-                task()
-        else:
+        if self._on_cpu and sum(parameter.numel() for parameter in self.parameters) > FEW:
             side_by_side(tasks)
+        else:
+            for task in tasks:
+                task()
         for i in later:
             add(i, self._made[i])
 
     def _sources(self, count: int) -> list[torch.Generator | None]:
         """Return where each of `count` lots draws from."""
-        if self.secure or count == 1 or self.std == 0 or (self.generator and self.generator.device.type != "cpu"):
+        if self.secure or count == 1 or self.std == 0 or not self._on_cpu:
             return [self.generator] * count
         return _children(self.generator, count)
 
@@ -138,15 +146,6 @@ class NoisySum:
             share = torch.empty_like(piece)
             draw(share, self.std)
             piece.add_(share)
-
-
-def check_source(generator: torch.Generator | None, secure: bool) -> None:
-    """Refuse a generator beside ``secure=True``."""
-    if secure and generator is not None:
-        raise ValueError(
-            "Expected generator=None with secure=True, got a generator. What a seed repeats is not secure: "
-            "leave the generator out, or secure."
-        )
 
 
 def _lots(parameters: Sequence[torch.nn.Parameter]) -> Iterator[tuple[list[int], int]]:

@@ -127,8 +127,8 @@ def _factors(trained: dict[str, nn.Parameter], record: Recording, deltas: list[T
     place = {id(parameter): i for i, parameter in enumerate(trained.values())}
     factors: list[list[Factor]] = [[] for _ in place]
     while record.uses:  # popped, so that what a layer read is free once its factors are made
-        edges, parts = record.uses.pop()
-        for parameter, factor in parts(*deltas[edges]):
+        own, parts = record.uses.pop()
+        for parameter, factor in parts(*deltas[own]):
             factors[place[id(parameter)]].append(factor)
     return factors
 
@@ -140,7 +140,9 @@ def _write_square_norms(factors: list[Factor], runs: list[tuple[int, int]], out:
     """
     first, unit = 0, 0
     for size, units in runs:
-        own = [factor[first : first + size * units].summed(size) for factor in factors]
+        own = factors
+        if size > 1 or len(runs) > 1:
+            own = [factor[first : first + size * units].summed(size) for factor in factors]
         out[unit : unit + units] = square_norms(own) if own else 0.0
         first, unit = first + size * units, unit + units
 

@@ -1,6 +1,6 @@
 """What one parameter's per-example gradients are made of, how long each is, and their weighted sum.
 
-Three forms, none of which holds a gradient of every example in memory unless it is as small as an activation. B
+Three forms, none of which holds a gradient of every example in memory unless it is as small as what it is made of. B
 examples (or other units), S rows of each (its tokens), a weight of shape [O, I].
 """
 
@@ -178,6 +178,16 @@ class Dense:
 
 
 Factor = Outer | Rows | Dense
+
+
+def outer(left: Tensor, right: Tensor) -> Outer | Dense:
+    """Return the factor of Σ_s left[b, s] ⊗ right[b, s]: the gradient itself, if it is no larger than its two parts.
+
+    It is then formed once, for its norm and for the sum, in memory that the parts give back.
+    """
+    rows, outputs, inputs = *left.shape[1:], right.shape[2]
+    factor = Outer(left, right)
+    return Dense(factor.dense()) if outputs * inputs <= rows * (outputs + inputs) else factor
 
 
 def square_norms(factors: Sequence[Factor]) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.privacy.fast import function, lstm
-from trustlab.privacy.fast.factors import Dense, Outer, Rows
+from trustlab.privacy.fast.factors import Dense, Rows, outer
 from trustlab.privacy.fast.recording import Layer, Parts, Recording, detached
 
 
@@ -94,13 +94,13 @@ def _rows(tensor: Tensor) -> Tensor:
 def linear(module: nn.Linear, x: Tensor, delta: Tensor) -> Parts:
     """Return the factors of y = W x + b: Σ_s δ_s x_sᵀ, and Σ_s δ_s for the bias."""
     x, delta = _rows(x), _rows(delta)  # [B, S, I], [B, S, O]
-    return [(module.weight, lambda: Outer(delta, x)), (module.bias, lambda: Dense(delta.sum(1)))]
+    return [(module.weight, lambda: outer(delta, x)), (module.bias, lambda: Dense(delta.sum(1)))]
 
 
 def conv1d_of_transformers(module: Any, x: Tensor, delta: Tensor) -> Parts:
     """Return the factors of GPT-2's linear layer, whose weight is stored as [I, O]."""
     x, delta = _rows(x), _rows(delta)
-    return [(module.weight, lambda: Outer(x, delta)), (module.bias, lambda: Dense(delta.sum(1)))]
+    return [(module.weight, lambda: outer(x, delta)), (module.bias, lambda: Dense(delta.sum(1)))]
 
 
 def embedding(module: nn.Embedding, ids: Tensor, delta: Tensor) -> Parts:
@@ -143,7 +143,7 @@ def convolution(module: nn.Conv1d, x: Tensor, delta: Tensor) -> Parts:
         stride=(1, module.stride[0]),
     )  # [B, I·k, S]
     x, delta = _rows(windows.mT), _rows(delta.mT)
-    return [(module.weight, lambda: Outer(delta, x)), (module.bias, lambda: Dense(delta.sum(1)))]
+    return [(module.weight, lambda: outer(delta, x)), (module.bias, lambda: Dense(delta.sum(1)))]
 
 
 def _usual_embedding(module: nn.Embedding) -> bool:

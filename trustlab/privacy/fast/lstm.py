@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from trustlab.privacy.fast.factors import Dense, Outer
+from trustlab.privacy.fast.factors import Dense, outer
 from trustlab.privacy.fast.recording import Parts, Recording
 
 
@@ -129,8 +129,8 @@ def _recur(gates: Tensor, recurrent: Tensor, sizes: list[int]) -> tuple[Tensor, 
 def _factors(own: dict[str, nn.Parameter | None], delta: Tensor, x: Tensor, before: Tensor) -> Parts:
     """Return the factors of one direction from δ [B, T, 4H], x [B, T, I] and h_{t-1} [B, T, H]."""
     factors = {
-        "weight_ih": lambda: Outer(delta, x),
-        "weight_hh": lambda: Outer(delta, before),
+        "weight_ih": lambda: outer(delta, x),
+        "weight_hh": lambda: outer(delta, before),
         "bias_ih": lambda: Dense(delta.sum(1)),
         "bias_hh": lambda: Dense(delta.sum(1)),
     }
