@@ -85,9 +85,9 @@ def from_json(text: str) -> Any:
     return json.loads(text, object_hook=lambda d: float(d["float"]) if set(d) == {"float"} else d)
 
 
-def digest(text: str) -> str:
-    """Return the sha256 of `text` as hexadecimal digits."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+def digest(content: str | bytes) -> str:
+    """Return the sha256 of `content`, text as UTF-8, as 64 hexadecimal digits."""
+    return hashlib.sha256(_bytes(content)).hexdigest()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -104,7 +104,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=ASIDE)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.write(_bytes(content))
             file.flush()
             os.fsync(file.fileno())
         os.chmod(aside, 0o644)  # mkstemp's files are private; results are there to be shared
@@ -122,6 +122,10 @@ def remove_stale(folder: Path) -> None:
         with contextlib.suppress(OSError):  # another process may have removed it
             if time.time() - aside.stat().st_mtime > SECONDS_UNTIL_STALE:
                 aside.unlink()
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode("utf-8") if isinstance(content, str) else content
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trustlab.durable import write_whole
+from trustlab.durable import digest, write_whole
 from trustlab.models.encoder import EncoderTagger, SubwordVocabulary
 from trustlab.models.language import LanguageModel
 from trustlab.models.taggers import BiLSTMTagger, TransformerTagger
@@ -74,7 +73,7 @@ def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory
     folder.mkdir(parents=True, exist_ok=True)
     # Copies: safetensors refuses two names for one tensor, which is what tied weights are.
     content = to_bytes({name: value.detach().clone().contiguous() for name, value in model.state_dict().items()})
-    digest = hashlib.sha256(content).hexdigest()
+    sha256 = digest(content)
     kind = next((name for name, cls in KINDS.items() if type(model) is cls), None)
     if kind is None:
         raise ValueError(
@@ -84,8 +83,8 @@ def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory
         kind=kind,
         settings=model.settings,
         vocabulary=vocabulary.to_dict(),
-        weights=f"{digest[:16]}.safetensors",
-        sha256=digest,
+        weights=f"{sha256[:16]}.safetensors",
+        sha256=sha256,
     )
     write_whole(folder / description["weights"], content)
     write_whole(folder / "model.json", json.dumps(description, indent=1))
@@ -124,10 +123,9 @@ def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabula
         raise ValueError(
             f"Expected {folder / 'model.json'} to describe a model, got {error!r}. Save it again."
         ) from None
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != sha256:
+    if digest(content) != sha256:
         raise ValueError(
-            f"Expected {description['weights']} to have sha256 {sha256}, got {digest}. "
+            f"Expected {description['weights']} to have sha256 {sha256}, got {digest(content)}. "
             "The weights were damaged or belong to another model: save it again."
         )
     model = build(kind, vocabulary, **_own(settings))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.models.lora import add_lora
-from trustlab.models.taggers import Heads
+from trustlab.models.taggers import Heads, token_positions
 from trustlab.models.vocabulary import Examples, collate, labels
 
 if TYPE_CHECKING:
@@ -156,13 +156,11 @@ class EncoderTagger(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return intent logits [B, I] and slot logits [B, T, S]."""
-        batch, length = input_ids.shape
-        # Full batch size for both: BERT's defaults have one row, and per-example gradients need one per example.
-        positions = torch.arange(length, device=input_ids.device).repeat(batch, 1)  # [B, T]
         states = self.encoder(
             input_ids=input_ids,
             attention_mask=attention_mask.long(),
+            # Full batch size for both: BERT's defaults have one row, and per-example gradients need one per example.
             token_type_ids=torch.zeros_like(input_ids),
-            position_ids=positions,
+            position_ids=token_positions(input_ids, self.encoder.config.max_position_embeddings),
         ).last_hidden_state  # [B, T, D]
         return self.heads(states, attention_mask)

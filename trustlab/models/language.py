@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trustlab.models.taggers import token_positions
 from trustlab.models.vocabulary import IGNORE, Examples
 
 
@@ -61,14 +61,7 @@ class LanguageModel(nn.Module):
         Padding follows the real tokens, so no real token attends to it and `attention_mask` [B, T] has nothing to
         hide: it stands here for the interface, and :func:`next_token_loss` leaves padding out.
         """
-        batch, length = input_ids.shape
-        if length > self.settings["max_length"]:
-            raise ValueError(
-                f"Expected at most max_length={self.settings['max_length']} tokens, got {length}. "
-                "Encode with a vocabulary of the same max_length."
-            )
-        # A row of positions for every example: per-example gradients need each input to have the batch dimension.
-        positions = torch.arange(length, device=input_ids.device).repeat(batch, 1)  # [B, T]
+        positions = token_positions(input_ids, self.settings["max_length"])
         return self.gpt2(input_ids=input_ids, position_ids=positions).logits
 
 

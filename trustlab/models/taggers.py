@@ -21,6 +21,20 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
+def token_positions(input_ids: Tensor, max_length: int) -> Tensor:
+    """Return the place of each token in its example, [B, T] as `input_ids`; refuse more than `max_length` tokens.
+
+    There is a row for every example: per-example gradients need each input of a layer to have the batch dimension.
+    """
+    batch, length = input_ids.shape
+    if length > max_length:
+        raise ValueError(
+            f"Expected at most max_length={max_length} tokens, got {length}. "
+            "Encode with a vocabulary of the same max_length."
+        )
+    return torch.arange(length, device=input_ids.device).repeat(batch, 1)
+
+
 class Heads(nn.Module):
     """The two outputs of every tagger: the intent from the mean state, a slot tag from each token's state."""
 
@@ -102,14 +116,7 @@ class TransformerTagger(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return intent logits [B, I] and slot logits [B, T, S]."""
-        batch, length = input_ids.shape
-        if length > self.settings["max_length"]:
-            raise ValueError(
-                f"Expected at most max_length={self.settings['max_length']} tokens, got {length}. "
-                "Encode with a vocabulary of the same max_length."
-            )
-        # A row of positions for every example: per-example gradients need each input to have the batch dimension.
-        positions = torch.arange(length, device=input_ids.device).repeat(batch, 1)  # [B, T]
+        positions = token_positions(input_ids, self.settings["max_length"])
         states = self.embedding(input_ids) + self.position(positions)  # [B, T, D]
         for block in self.blocks:
             states = block(states, attention_mask)

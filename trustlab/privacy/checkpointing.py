@@ -63,7 +63,7 @@ class Checkpoint:
         torch.save({"identity": dict(self.identity), "content": dict(content)}, buffer)
         payload = buffer.getvalue()
         try:
-            write_whole(self.path, MAGIC + _sha256(payload) + b"\n" + payload)
+            write_whole(self.path, MAGIC + digest(payload).encode() + b"\n" + payload)
         except OSError as error:
             raise OSError(
                 f"Expected to write the checkpoint {self.path}, got: {error}. An earlier one is intact and holds the "
@@ -83,7 +83,7 @@ class Checkpoint:
         except (FileNotFoundError, NotADirectoryError):
             return None
         start = len(MAGIC) + DIGITS + 1
-        if not data.startswith(MAGIC) or data[len(MAGIC) : start] != _sha256(data[start:]) + b"\n":
+        if not data.startswith(MAGIC) or data[len(MAGIC) : start] != digest(data[start:]).encode() + b"\n":
             raise ValueError(
                 f"Expected {self.path} to be a checkpoint, got a damaged file or another kind of file. What was spent "
                 "up to it cannot be known: restore a copy, or remove it and start again with a fresh budget."
@@ -144,8 +144,3 @@ def _data(examples: Any) -> str:
         hashed.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() if tensor else f"{name} {value}".encode())
         hashed.update(value.detach().cpu().contiguous().numpy().tobytes() if tensor else b"")
     return f"{len(examples)} examples, {hashed.hexdigest()[:8]}"
-
-
-def _sha256(payload: bytes) -> bytes:
-    """Return the hexadecimal sha256 of `payload`, :data:`DIGITS` bytes."""
-    return hashlib.sha256(payload).hexdigest().encode()

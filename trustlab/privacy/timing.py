@@ -17,6 +17,7 @@ from trustlab.models import Examples, tagging_loss
 from trustlab.privacy.clipping import PerExampleLoss, private_gradients
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.reference import OpacusCopy
+from trustlab.privacy.training import plain_gradients
 
 NOISE = dict(clip_norm=1.0, noise_multiplier=1.0)
 PLAIN, FLOOR, LOOP, FAST = "SGD", "SGD + noise alone", "DP-SGD, loop", "DP-SGD, fast"
@@ -161,13 +162,11 @@ def _trained(model: nn.Module) -> list[nn.Parameter]:
 
 def _plain(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
     """Take one backward of the mean loss: nothing clipped, no noise."""
-    optimizer = _adamw(_trained(model))
 
     def gradients() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        per_example_loss(model, batch).mean().backward()
+        plain_gradients(model, batch, per_example_loss=per_example_loss)
 
-    return TrainingStep(gradients, optimizer)
+    return TrainingStep(gradients, _adamw(_trained(model)))
 
 
 def _floor(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:

@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from trustlab.models import Examples, evaluate, tagging_loss
 from trustlab.privacy.checkpointing import Checkpoint, identity
-from trustlab.privacy.clipping import Norms, private_gradients
+from trustlab.privacy.clipping import Norms, PerExampleLoss, private_gradients
 from trustlab.privacy.options import MECHANISM, TrainConfig, check_training, noise_schedule, spent
 from trustlab.privacy.state import TrainingState
 
@@ -200,7 +200,13 @@ def _gradients(model: nn.Module, config: TrainConfig) -> Step:
     return lambda batch, **noise: private_gradients(model, tagging_loss, batch, **options, **noise)
 
 
-def plain_gradients(model: nn.Module, batch: Examples, *, physical_batch: int | None = None) -> Norms:
+def plain_gradients(
+    model: nn.Module,
+    batch: Examples,
+    *,
+    per_example_loss: PerExampleLoss = tagging_loss,
+    physical_batch: int | None = None,
+) -> Norms:
     """Fill ``.grad`` with the gradient of the mean loss: nothing clipped, no noise.
 
     One backward, or one for each `physical_batch` examples, added up.
@@ -208,7 +214,7 @@ def plain_gradients(model: nn.Module, batch: Examples, *, physical_batch: int | 
     model.zero_grad(set_to_none=True)
     at_once = physical_batch or max(len(batch), 1)
     for start in range(0, len(batch), at_once):
-        (tagging_loss(model, batch[start : start + at_once]).sum() / len(batch)).backward()
+        (per_example_loss(model, batch[start : start + at_once]).sum() / len(batch)).backward()
     return Norms(torch.empty(0), math.nan)
 
 
