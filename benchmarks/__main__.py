@@ -4,9 +4,7 @@
 """
 
 import argparse
-import importlib
 import itertools
-import pkgutil
 import platform
 
 import torch
@@ -17,11 +15,10 @@ from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
 from trustlab.lab.display import table
-from trustlab.privacy import clipping, fast, noise, reference, thresholds, timing
+from trustlab.privacy import clipping, fast, noise, parallel, reference, thresholds, timing
 from trustlab.runs import provenance, write_results
 
-ENGINE = [importlib.import_module(f"{fast.__name__}.{each.name}") for each in pkgutil.iter_modules(fast.__path__)]
-CODE = [cases, memory, private_step, clipping, *ENGINE, noise, reference, thresholds, timing]
+CODE = [cases, memory, private_step, clipping, fast, noise, parallel, reference, thresholds, timing]
 
 
 def parser() -> argparse.ArgumentParser:

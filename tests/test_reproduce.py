@@ -13,6 +13,8 @@ from trustlab import reproduce
 from trustlab.data import assistant, fingerprint
 from trustlab.privacy import comparison
 from trustlab.privacy.comparison import Cell, grid, recipe, result_name
+from trustlab.privacy.sources import sources
+from trustlab.provenance import source_files
 from trustlab.runs import RunStore, read_results, write_results
 from trustlab.versions import installed
 
@@ -226,16 +228,16 @@ def test_a_training_that_failed_is_computed_again(trained, monkeypatch):
 
 def test_the_sources_that_decide_a_row_decide_its_key():
     """Every file of the package that trains, the others named: a new file asks to be put on one side."""
-    decide = {Path(module.__file__) for module in reproduce._modules("fast")}
+    decide = set(source_files(*sources("fast")))
     folder = Path(comparison.__file__).parent
-    others = {"__init__", "checkpointing", "claims", "reference", "statement", "timing"}
+    others = {"__init__", "checkpointing", "claims", "comparison", "reference", "sources", "statement", "timing"}
     assert {path for path in folder.rglob("*.py") if path.parent != folder or path.stem not in others} <= decide
     models = {path.stem for path in decide if path.parent.name == "models"}
     assert models == {"taggers", "vocabulary", "checkpoint", "evaluation"}
 
 
 def test_an_edit_to_the_fast_engine_keeps_what_the_loop_computed():
-    named = {method: {module.__name__ for module in reproduce._modules(method)} for method in comparison.METHODS}
+    named = {method: {module.__name__ for module in sources(method)} for method in comparison.METHODS}
     assert named["sgd"] < named["dp-sgd"] < named["edp-sgd"] == named["fast"]
     assert not any("fast" in name for name in named["dp-sgd"])
     codes = {reproduce._code(method) for method in comparison.METHODS}

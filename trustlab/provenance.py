@@ -65,9 +65,9 @@ def code_version(code: Any = None) -> str:
     Parameters
     ----------
     code
-        A text is taken as it is. A function, a class, a module or several of them are named by a hash of the source
-        files they are written in, so that an edit there makes a new run. None is the package's version: for results
-        of released code only.
+        A text is taken as it is. A function, a class, a module, a package or several of them are named by a hash of
+        their :func:`source_files`, so that an edit there makes a new run. None is the package's version: for results of
+        released code only.
 
     Examples
     --------
@@ -79,8 +79,23 @@ def code_version(code: Any = None) -> str:
     if code is None:
         return versions()["trustlab"] or "unknown"
     parts = code if isinstance(code, list | tuple) else [code]
-    files = sorted({inspect.getsourcefile(part) or "" for part in parts})
-    return digest("\n".join(Path(file).read_text(encoding="utf-8") for file in files))[:16]
+    return digest("\n".join(file.read_text(encoding="utf-8") for file in source_files(*parts)))[:16]
+
+
+def source_files(*parts: Any) -> list[Path]:
+    """Return the source files that functions, classes and modules are written in, and all files of a package.
+
+    Examples
+    --------
+    >>> from trustlab import results
+    >>> [file.name for file in source_files(results, results.write_results)]
+    ['results.py']
+    """
+    files: set[Path] = set()
+    for part in parts:
+        own = Path(inspect.getsourcefile(part) or "")
+        files.update(own.parent.rglob("*.py") if hasattr(part, "__path__") else [own])
+    return sorted(files)
 
 
 def versions() -> dict[str, str | None]:

@@ -8,10 +8,8 @@ a table (some methods, some models) can be computed and compared, and is found a
 from __future__ import annotations
 
 import argparse
-import importlib
 import multiprocessing
 import os
-import pkgutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from trustlab.doctor import usable_cores
 from trustlab.privacy import comparison
 from trustlab.privacy.comparison import CORPORA, EMBEDDED, KEY, METHODS, MODELS, RULES, Cell
+from trustlab.privacy.sources import sources
 from trustlab.provenance import code_version
 from trustlab.runs import RunStore, provenance, read_results, write_results
 from trustlab.versions import installed
@@ -137,39 +136,7 @@ def _code(method: str) -> str:
     It is named once, when a reproduction starts: an edit while its processes run must not claim their rows.
     """
     packages = (f"{name} {installed(name) or 'none'}" for name in ("torch", "opacus", "dp-accounting"))
-    return " ".join([code_version(_modules(method)), *packages])
-
-
-def _modules(method: str) -> list[Any]:
-    """Return the modules whose sources decide a row of `method`.
-
-    An edit to the fast engine must not throw away hours of the loop, which does without it, nor any edit of a private
-    step plain SGD.
-    """
-    from trustlab.models import checkpoint, evaluation, taggers, vocabulary
-    from trustlab.privacy import (
-        accountants,
-        accounting,
-        clipping,
-        fast,
-        noise,
-        options,
-        parallel,
-        pld,
-        state,
-        thresholds,
-        training,
-    )
-
-    found = [comparison, options, state, training, checkpoint, taggers, vocabulary, evaluation]
-    if method != "sgd":
-        found += [clipping, noise, parallel, thresholds, accounting, accountants, pld]
-    if method in ("edp-sgd", "fast"):
-        found += [
-            importlib.import_module(part.name) for part in pkgutil.iter_modules(fast.__path__, f"{fast.__name__}.")
-        ]
-        found += [fast]
-    return found
+    return " ".join([code_version([comparison, *sources(method)]), *packages])
 
 
 def _write(name: str, rows: Sequence[dict[str, Any]], code: Mapping[str, str]) -> str:
