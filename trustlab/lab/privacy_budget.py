@@ -139,11 +139,11 @@ def _trained(table: pandas.DataFrame, dials: Cell) -> pandas.DataFrame:
 
 def _why_not(dials: Cell) -> str:
     """Say why the saved comparison has no such training."""
-    if dials.method == "dp-sgd":
-        return f"the loop is too slow. {PRIVATE['fast'].capitalize()} clips the same gradients: look there."
     if dials.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
-    return "rule and decay were varied one at a time, at ε = 8."
+    if dials.method == "dp-sgd":
+        return f"the loop is too slow. {PRIVATE['fast'].capitalize()} clips the same gradients: look there."
+    return "rule and decay were varied one at a time."
 
 
 def with_budget(label: str, epsilon: float) -> str:
@@ -189,7 +189,8 @@ def _train(dials: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, A
     """
     from trustlab.data import fingerprint
     from trustlab.models import build
-    from trustlab.privacy import accounting, clipping, comparison, fast, train, training
+    from trustlab.privacy import comparison, train
+    from trustlab.privacy.sources import sources
 
     vocabulary, data = prepare(corpus)
     config = recipe(_live_cell(dials))
@@ -197,7 +198,7 @@ def _train(dials: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, A
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
     data = {"train": data["train"], "validation": data["validation"][:MEASURED_LIVE]}
     rows = train(build(LIVE, vocabulary), data, config)
-    code = [comparison, training, clipping, fast, accounting]
+    code = [comparison, *sources(config.method)]
     about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=code)
     live = {"training": config, "model": LIVE, "validation": len(data["validation"])}
     with _one_thread():

@@ -12,7 +12,7 @@ from trustlab.privacy.comparison import (
     CORPORA,
     DECAYS,
     EMBEDDED,
-    EPSILON_OF_VARIANTS,
+    EPSILON_OF_KS,
     EPSILONS,
     METHODS,
     MODELS,
@@ -79,7 +79,7 @@ def micro_batches_against_accuracy() -> list[Row]:
     """Return what K gives at ε = 8 on the embedded corpus (BiLSTM), and clipping every example, the fast way."""
     table = saved(EMBEDDED)[0]
     plain = (table["rule"] == "flat") & (table["noise_decay"] == 1) & (table["model"] == "bilstm")
-    table, rows = table[plain & (table["epsilon"] == EPSILON_OF_VARIANTS)], []
+    table, rows = table[plain & (table["epsilon"] == EPSILON_OF_KS)], []
     for method in ("edp-sgd", "fast"):
         for k, runs in table[table["method"] == method].groupby("micro_batches"):
             row = {"method": METHODS[method], "K": int(k) or "every example"}
