@@ -1,0 +1,113 @@
+"""A partition: which examples belong to which client, and how that was decided."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.federated.partition.assignment import stable_order
+
+if TYPE_CHECKING:
+    import datasets
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """The examples of K clients: ``partition[k]`` are the indices of client k, in ascending order.
+
+    All indices lie in one array, and a client's are a view into it: 8 bytes per example and 8 per client, however many
+    clients there are.
+
+    Attributes
+    ----------
+    flat : int64 [n]
+        The indices of client 0, then those of client 1, and so on.
+    offsets : int64 [K + 1]
+        Client k has ``flat[offsets[k]:offsets[k + 1]]``.
+    scheme, dials, seed
+        What it was made by.
+    names : tuple or None
+        The value behind each client, where a column named the clients.
+    moved : int
+        Examples that were moved so that every client has the minimum size.
+
+    Examples
+    --------
+    >>> halves = Partition.from_owners(np.array([1, 0, 1]), 2)
+    >>> len(halves), halves[1], halves.sizes
+    (2, array([0, 2]), array([1, 2]))
+    """
+
+    flat: np.ndarray
+    offsets: np.ndarray
+    scheme: str = "given"
+    dials: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    names: tuple[Any, ...] | None = None
+    moved: int = 0
+
+    @classmethod
+    def from_owners(cls, owners: np.ndarray, clients: int, **provenance: Any) -> Partition:
+        """Return the partition in which example i belongs to client ``owners[i]`` in 0 … `clients` − 1."""
+        sizes = np.bincount(owners, minlength=clients)
+        return cls(stable_order(owners, clients), np.concatenate([[0], sizes.cumsum()]), **provenance)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, client: int) -> np.ndarray:
+        client = range(len(self))[client]  # counts from the end for negative ones, and knows where to stop
+        return self.flat[self.offsets[client] : self.offsets[client + 1]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[client] for client in range(len(self)))
+
+    @property
+    def indices(self) -> tuple[np.ndarray, ...]:
+        """The clients' indices, one int64 array each; views, no copies."""
+        return tuple(self)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Examples of each client, int64 [K]."""
+        return np.diff(self.offsets)
+
+    @property
+    def owners(self) -> np.ndarray:
+        """The client that each entry of ``flat`` belongs to, int64 [n]."""
+        return np.repeat(np.arange(len(self)), self.sizes)
+
+    def check_covers(self, examples: int) -> None:
+        """Raise ``ValueError`` unless these are all of `examples` examples: a column must belong to the partition."""
+        if len(self.flat) != examples:
+            raise ValueError(
+                f"Expected one value for each of the partition's {len(self.flat)} examples, got {examples}. "
+                "Take the column of the split that was partitioned."
+            )
+
+    def replaced(self, flat: np.ndarray, offsets: np.ndarray, **changes: Any) -> Partition:
+        """Return other examples for the same clients, with this partition's provenance."""
+        return dataclasses.replace(self, flat=flat, offsets=offsets, **changes)
+
+    def datasets(self, split: datasets.Dataset) -> list[datasets.Dataset]:
+        """Return each client's rows as a view: ``Dataset.select`` notes the indices and copies no row."""
+        self.check_covers(len(split))
+        return [split.select(indices) for indices in self]
+
+    def to_h5(self, path: str | os.PathLike, *, test: Partition | None = None, **options: Any) -> str:
+        """Write it in FedNLP's layout, see :func:`trustlab.federated.partition.storage.write_h5`."""
+        from trustlab.federated.partition.storage import write_h5
+
+        return write_h5(path, self, test, **options)
+
+    @classmethod
+    def from_h5(cls, path: str | os.PathLike, *, method: str | None = None, split: str = "train") -> Partition:
+        """Read one back, see :func:`trustlab.federated.partition.storage.read_h5`."""
+        from trustlab.federated.partition.storage import read_h5
+
+        return read_h5(path, method=method, split=split)

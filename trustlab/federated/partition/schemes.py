@@ -1,0 +1,205 @@
+"""The one way to a partition: a table of schemes, their dials checked before any work, and the draw itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from trustlab.config import check
+from trustlab.federated.partition import clusters, dirichlet, natural, shards, sizes
+from trustlab.federated.partition.indices import Partition
+from trustlab.federated.partition.matching import matching
+from trustlab.federated.partition.minimum import fill_up
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One way to divide examples among clients.
+
+    Attributes
+    ----------
+    assign
+        ``assign(values, clients, dials, rng)`` returns the client [n] of each example.
+    dials
+        Frozen dataclass of the scheme's options.
+    prepare
+        ``prepare(train, test, dials, rng)`` turns what the user gives into labels, where these are something else.
+    drawn
+        Whether `clients` is the user's choice; otherwise the data say who the clients are.
+    """
+
+    assign: Callable[..., np.ndarray]
+    dials: type = sizes.NoDials
+    prepare: Callable[..., tuple[Any, Any]] | None = None
+    drawn: bool = True
+
+
+SCHEMES: Mapping[str, Scheme] = MappingProxyType({
+    "iid": Scheme(sizes.iid),
+    "label-dirichlet-fednlp": Scheme(dirichlet.label_fednlp, dirichlet.FedNLPDials),
+    "label-dirichlet-flower": Scheme(dirichlet.label_flower, dirichlet.FlowerDials),
+    "quantity-dirichlet": Scheme(sizes.quantity_dirichlet, sizes.QuantityDials),
+    "shards": Scheme(shards.shards, shards.ShardDials),
+    "pathological": Scheme(shards.pathological, shards.PathologicalDials),
+    "feature-clusters": Scheme(dirichlet.label_fednlp, clusters.ClusterDials, prepare=clusters.cluster_labels),
+    "natural": Scheme(natural.natural, drawn=False),
+    "sizes-linear": Scheme(sizes.linear),
+    "sizes-square": Scheme(sizes.square),
+    "sizes-exponential": Scheme(sizes.exponential),
+    "sizes-power-law": Scheme(sizes.power_law, sizes.PowerLawDials),
+    "time": Scheme(natural.time_slices),
+})  # fmt: skip
+
+
+def partition(
+    labels_or_features: Any,
+    *,
+    scheme: str,
+    clients: int | None = None,
+    seed: int = 0,
+    min_size: int = 0,
+    **dials: Any,
+) -> Partition:
+    """Divide examples among clients, every example exactly once.
+
+    Parameters
+    ----------
+    labels_or_features
+        One entry per example. Labels of any hashable kind; for ``"feature-clusters"`` an array [n, d]; for
+        ``"natural"`` the column that names the client; for ``"time"`` what to sort by. The schemes without label skew
+        only count the entries. Sequence tagging has no label per example: FedNLP takes the set of entity types,
+        ``frozenset(tags)``.
+    scheme
+        A name of :data:`SCHEMES`.
+    clients
+        K ≥ 1; None for ``"natural"``. More clients than examples leave some empty.
+    seed
+        The partition is a function of the values, the dials and this seed. k-means sums in threads, so that its
+        clusters may differ on another machine.
+    min_size
+        Every client has at least that many examples; see :mod:`~trustlab.federated.partition.minimum` for how.
+    **dials
+        Those of the scheme, for example ``alpha``.
+
+    Raises
+    ------
+    ValueError
+        Before any work: for an unknown scheme or dial, a value out of range, or a minimum size that cannot be had.
+
+    Examples
+    --------
+    >>> skewed = partition([0, 1] * 50, scheme="label-dirichlet-fednlp", clients=4, alpha=0.1, seed=1)
+    >>> skewed.sizes
+    array([25, 25, 25, 25])
+    """
+    plan = _checked(scheme, clients, seed, min_size, dials, labels_or_features)
+    return _drawn(plan, labels_or_features, None)[0]
+
+
+def partition_pair(
+    train: Any,
+    test: Any,
+    *,
+    scheme: str,
+    clients: int | None = None,
+    seed: int = 0,
+    min_size: int = 0,
+    **dials: Any,
+) -> tuple[Partition, Partition]:
+    """Divide train and test so that a client's test examples follow the law of its training examples.
+
+    The training partition is the one that :func:`partition` gives for the same arguments; test follows by
+    :func:`~trustlab.federated.partition.matching.matching` on the same labels (users, clusters). FedNLP's public code
+    draws both on their own, so that a client is tested on labels that it never saw.
+
+    Parameters
+    ----------
+    train, test
+        As `labels_or_features` of :func:`partition`, for either split.
+    scheme, clients, seed, min_size, **dials
+        As there. `min_size` is about train: a small test split may leave clients without examples.
+
+    Examples
+    --------
+    >>> train, test = partition_pair([0, 1] * 50, [0, 1] * 5, scheme="label-dirichlet-fednlp", clients=2, alpha=0.01)
+    >>> test.sizes
+    array([5, 5])
+    """
+    if scheme == "time":
+        raise ValueError(
+            "Expected a scheme with labels, got scheme='time'. No test example is of a training example's time: use "
+            "matching(partition, labels, test_labels) with the labels of your task."
+        )
+    plan = _checked(scheme, clients, seed, min_size, dials, train)
+    trained, train_labels, test_labels = _drawn(plan, train, test)
+    return trained, matching(trained, train_labels, test_labels, seed=seed)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    name: str
+    clients: int | None
+    seed: int
+    min_size: int
+    dials: Any
+
+
+def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
+    """Return the partition of train, and the labels of train and test that it was made by."""
+    scheme, rng = SCHEMES[plan.name], np.random.default_rng(plan.seed)
+    if scheme.prepare:
+        train, test = scheme.prepare(train, test, plan.dials, rng)
+    owners = scheme.assign(train, plan.clients, plan.dials, rng)
+    clients = plan.clients or int(owners.max()) + 1
+    if scheme.drawn:
+        owners, moved = fill_up(owners, clients, plan.min_size, rng)
+    else:
+        moved, smallest = 0, int(np.bincount(owners).min())
+        if smallest < plan.min_size:
+            raise ValueError(
+                f"Expected min_size={plan.min_size} <= {smallest}, the smallest client's examples. They are its own "
+                "and nobody else's: lower min_size, or leave small clients out of the data."
+            )
+    about = dict(scheme=plan.name, dials=dataclasses.asdict(plan.dials), seed=plan.seed, moved=moved)
+    made = Partition.from_owners(owners, clients, **about)
+    if not scheme.drawn:
+        made = dataclasses.replace(made, names=tuple(train[indices[0]] for indices in made))
+    return made, train, test
+
+
+def _checked(name: str, clients: int | None, seed: int, min_size: int, dials: Mapping[str, Any], values: Any) -> _Plan:
+    """Refuse what cannot be done, in words, before any work."""
+    if name not in SCHEMES:
+        raise ValueError(f"Expected scheme={name!r} to be one of {', '.join(map(repr, SCHEMES))}.")
+    scheme, examples = SCHEMES[name], len(values)
+    known = [field.name for field in dataclasses.fields(scheme.dials)]
+    unknown = ", ".join(f"{dial}={value!r}" for dial, value in dials.items() if dial not in known)
+    if unknown:
+        raise ValueError(
+            f"Expected dials of scheme={name!r} ({', '.join(known) or 'it has none'}), got {unknown}. "
+            "It would do nothing there: leave it out or choose a scheme that has it."
+        )
+    options = scheme.dials(**dials)
+    check(options)
+    for option, value, low in (("seed", seed, 0), ("min_size", min_size, 0), ("clients", clients, 1)):
+        if option == "clients" and not scheme.drawn:
+            if value is not None:
+                raise ValueError(
+                    f"Expected clients=None with scheme={name!r}, got {value!r}. The column says how many there are."
+                )
+        elif isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+            raise ValueError(f"Expected {option}={value!r} to be a whole number >= {low}.")
+    if not examples:
+        raise ValueError("Expected at least one example, got none. There is nothing to deal out.")
+    if min_size * (clients or 0) > examples:
+        raise ValueError(
+            f"Expected clients * min_size <= examples, got {clients} * {min_size} > {examples}. There are not so many "
+            f"examples: lower min_size to {math.floor(examples / clients)} or less, or take fewer clients."
+        )
+    return _Plan(name, clients, int(seed), int(min_size), options)
