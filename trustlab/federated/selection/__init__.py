@@ -1,0 +1,11 @@
+"""Device selection: whom the server asks in a round, by what rule, and with what known probability.
+
+:class:`Selector` is all that most users need. ``strategies`` turns activity into weights, ``designs`` weights into
+cohorts, and ``urn`` is the fast weighted draw below both. Notebook 22 derives them.
+"""
+
+from trustlab.federated.selection.designs import DESIGNS
+from trustlab.federated.selection.selector import Selector
+from trustlab.federated.selection.strategies import STRATEGIES, SelectionConfig
+
+__all__ = ["DESIGNS", "STRATEGIES", "SelectionConfig", "Selector"]

@@ -1,0 +1,186 @@
+"""Who takes part in a round: one object from activity to cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from trustlab.federated.selection import designs
+from trustlab.federated.selection.strategies import SelectionConfig, weighing
+from trustlab.federated.selection.urn import Urn
+
+Losses = Callable[[np.ndarray], np.ndarray]  # numbers [d] of devices -> their local losses [d]
+
+
+class Selector:
+    """Draw cohorts of devices by their activity, and say how often each device is in one.
+
+    Setting up costs one look at all N devices; a draw of k then costs O(k), and a changed activity O(1), beside a pass
+    over N/64 block sums: see :class:`trustlab.federated.selection.urn.Urn`.
+
+    Parameters
+    ----------
+    activity : array [N]
+        n_i >= 0, the training examples that each device holds now. A device without any is never drawn.
+    strategy, design, **dials
+        Options of :class:`trustlab.federated.selection.SelectionConfig`. ``"top-k"`` and ``"power-of-choice"`` read no
+        design.
+    norms : array [N]
+        For ``"optimal"`` alone: norm ‖U_i‖ of the update that each device has to send; the weight is n_i·‖U_i‖, and
+        the probabilities are the paper's with ``design="poisson"``. Every device has to train before it is selected:
+        what is saved is sending. Chen, Horváth and Richtárik (2022), equation (7).
+
+    Raises
+    ------
+    ValueError
+        For a dial outside its range, and for a fleet of which nobody could be drawn.
+
+    Examples
+    --------
+    >>> selector = Selector([100, 10, 10, 0], strategy="power", beta=1.0, design="systematic")
+    >>> selector.inclusion(2).tolist()
+    [1.0, 0.5, 0.5, 0.0]
+    >>> rng = np.random.default_rng(0)
+    >>> len(selector.draw(2, rng))
+    2
+    >>> selector.update([3], [980])  # the fourth device was used a lot
+    >>> selector.inclusion(1).tolist()[3] > 0.8
+    True
+    """
+
+    def __init__(
+        self,
+        activity: np.ndarray,
+        *,
+        strategy: str = "power",
+        design: str = "without-replacement",
+        norms: np.ndarray | None = None,
+        **dials: Any,
+    ) -> None:
+        self.config = SelectionConfig(strategy=strategy, design=design, **dials)
+        _check_norms(self.config, norms)
+        activity = np.asarray(activity)
+        if activity.ndim != 1 or not len(activity):
+            raise ValueError(f"Expected activity of shape [N] with N >= 1, got {list(activity.shape)}.")
+        if not (np.isfinite(activity).all() and activity.min() >= 0 and activity.max() > 0):
+            raise ValueError(
+                f"Expected finite activity >= 0 and > 0 for somebody, got {activity.min()} to {activity.max()}. "
+                "It is the number of training examples on each device."
+            )
+        self._weigh = weighing(self.config, activity)
+        self._urn = Urn(self._weights(activity, norms))
+
+    @property
+    def design(self) -> str:
+        """How devices are drawn; ``"top-k"`` and ``"power-of-choice"`` are designs of their own."""
+        own = ("top-k", "power-of-choice")
+        return self.config.strategy if self.config.strategy in own else self.config.design
+
+    def __len__(self) -> int:
+        return self._urn.devices
+
+    def draw(self, k: int, rng: np.random.Generator, *, losses: Losses | None = None) -> np.ndarray:
+        """Return the numbers of `k` devices, int64; about `k` with ``"poisson"``.
+
+        Parameters
+        ----------
+        k
+            Size of the cohort, >= 1. Without repeats at most the number of devices with a positive weight.
+        rng
+            Where randomness comes from; ``"top-k"`` draws none.
+        losses
+            For ``"power-of-choice"`` alone: asked once, with the numbers of the candidates, for the loss of the model
+            on each one's data.
+        """
+        self._check_size(k)
+        if (losses is None) == (self.design == "power-of-choice"):
+            raise ValueError(
+                f"Expected losses with strategy='power-of-choice' alone, got losses={losses!r} with "
+                f"{self.config.strategy!r}. The k candidates with the highest loss are kept."
+            )
+        if self.design == "top-k":
+            return self._urn.largest(k)
+        if losses is None:
+            return designs.DESIGNS[self.design](self._urn, k, rng)
+        candidates = designs.without_replacement(self._urn, self._candidates(k), rng)
+        return candidates[np.argsort(-np.asarray(losses(candidates)), kind="stable")[:k]]
+
+    def inclusion(self, k: int) -> np.ndarray:
+        """Return how often each device is expected in a cohort of `k`, float64 [N], summing to `k`.
+
+        It is the probability to be in the cohort, and with replacement the expected number of times. One over it is the
+        Horvitz–Thompson weight in every design.
+
+        Raises
+        ------
+        ValueError
+            Where it is not known: successive sampling (use :meth:`estimate_inclusion`), and power-of-choice, where it
+            depends on the losses.
+        """
+        self._check_size(k)
+        if self.design == "power-of-choice":
+            raise ValueError(
+                "Expected a strategy with known inclusion probabilities, got 'power-of-choice'. Who is kept depends on "
+                "the candidates' losses: weight by examples or equally."
+            )
+        if self.design == "top-k":
+            certain = np.zeros(len(self))
+            certain[self._urn.largest(k)] = 1.0
+            return certain
+        return designs.inclusion(self._urn, k, self.design)
+
+    def estimate_inclusion(
+        self, k: int, rng: np.random.Generator, *, repetitions: int = 100
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return successive sampling's inclusion probabilities, unbiased estimates [N], and their standard errors [N].
+
+        Costs `repetitions` passes over all devices, see :mod:`trustlab.federated.selection.designs`.
+        """
+        self._check_size(k)
+        if self.design != "without-replacement":
+            raise ValueError(
+                f"Expected design='without-replacement', got {self.design!r}. inclusion(k) knows it exactly, where "
+                "it is known."
+            )
+        return designs.estimate_inclusion(self._urn, k, rng, repetitions=repetitions)
+
+    def update(self, devices: np.ndarray, activity: np.ndarray, *, norms: np.ndarray | None = None) -> None:
+        """Tell the activity [C] of `devices` [C] that have new data or lost some; 0 takes a device out.
+
+        What a strategy fitted to the whole fleet stays as it was: oort's cap, and softmax's zero point. A new
+        :class:`Selector` for each period fits them anew.
+        """
+        _check_norms(self.config, norms)
+        activity = np.asarray(activity)
+        if len(activity) and not (np.isfinite(activity).all() and activity.min() >= 0):
+            raise ValueError(f"Expected finite activity >= 0, got {activity.min()} to {activity.max()}.")
+        self._urn.update(devices, self._weights(activity, norms))
+
+    def _weights(self, activity: np.ndarray, norms: np.ndarray | None) -> np.ndarray:
+        weights = self._weigh(activity)
+        return weights if norms is None else weights * np.asarray(norms)
+
+    def _candidates(self, k: int) -> int:
+        """Return d, the number of power-of-choice's candidates for a cohort of `k`."""
+        return min(self.config.candidates or 2 * k, self._urn.positive)
+
+    def _check_size(self, k: int) -> None:
+        """Refuse cohorts that cannot be drawn, before any work."""
+        most = np.inf if self.design == "with-replacement" else self._urn.positive
+        if not 1 <= k <= most:
+            raise ValueError(
+                f"Expected k={k} in [1, {most}]. So many devices have a positive weight; a device without examples, "
+                "below the threshold, or far behind in a cold softmax has none."
+            )
+        if self.design == "power-of-choice" and self._candidates(k) < k:
+            raise ValueError(f"Expected candidates={self.config.candidates} >= k={k}. The cohort is chosen among them.")
+
+
+def _check_norms(config: SelectionConfig, norms: np.ndarray | None) -> None:
+    if (norms is None) == (config.strategy == "optimal"):
+        raise ValueError(
+            f"Expected norms with strategy='optimal' alone, got {'none' if norms is None else 'norms'} with "
+            f"{config.strategy!r}. They are the norms of the devices' updates."
+        )
