@@ -1,0 +1,235 @@
+"""What the server does with the cohort's models: weigh them, average their updates, and step.
+
+w is the global model, w_k what device k made of it. One round of every algorithm here is
+
+    Δ = Σ_k p_k (w_k − w),        w ← ServerOptimizer(w, Δ).
+
+The weights p_k of :func:`client_weights` decide whom the average speaks for, and the server optimizer of Reddi et al.
+(2021) takes Δ for the negative of a gradient. With p_k = n_k / Σ n, plain SGD and a rate of 1 this is FedAvg (McMahan
+et al. 2017, Algorithm 1): w becomes Σ_k p_k w_k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trustlab.config import check, option
+
+WEIGHTINGS = ("examples", "equal", "horvitz-thompson", "hajek")
+RULES = ("sgd", "momentum", "adagrad", "adam", "yogi")
+State = dict[str, Tensor]  # tensors by name, as a module's named_parameters()
+
+
+def client_weights(
+    how: str,
+    *,
+    examples: np.ndarray | Tensor,
+    inclusion: np.ndarray | Tensor | None = None,
+    total_examples: float | None = None,
+) -> Tensor:
+    """Return the aggregation weight p_k of each device in a cohort.
+
+    Parameters
+    ----------
+    how
+        * ``"examples"``: n_k / Σ_j n_j over the cohort, as FedAvg. ``"equal"``: 1/K.
+        * ``"horvitz-thompson"``: n_k / (n π_k), the only one that is unbiased for every selection with known π_k > 0.
+          The weights need not sum to 1: they do on average.
+        * ``"hajek"``: the same divided by their sum. Not unbiased for small cohorts, but a cohort that is lighter or
+          heavier than expected no longer shrinks or stretches the update.
+    examples : [K]
+        n_k >= 0 of the devices in the cohort; one that was drawn twice stands there twice.
+    inclusion : [K]
+        Their π_k, for the last two: :meth:`trustlab.federated.selection.Selector.inclusion` of the cohort's devices.
+    total_examples
+        n, the examples of the whole fleet, for ``"horvitz-thompson"``.
+
+    Returns
+    -------
+    Tensor [K], float64
+        Empty for an empty cohort, which Poisson sampling may draw.
+
+    Examples
+    --------
+    >>> client_weights("examples", examples=[30, 10]).tolist()
+    [0.75, 0.25]
+    >>> client_weights("horvitz-thompson", examples=[30, 10], inclusion=[1.0, 0.5], total_examples=100).tolist()
+    [0.3, 0.2]
+    """
+    n = torch.as_tensor(examples, dtype=torch.float64)
+    weighted = how in ("horvitz-thompson", "hajek")
+    _check_weighting(how, n, inclusion, total_examples)
+    values = torch.ones_like(n) if how == "equal" else n
+    if weighted:
+        values = n / torch.as_tensor(inclusion, dtype=torch.float64)
+    return values / (total_examples if how == "horvitz-thompson" else values.sum())
+
+
+def _check_weighting(how: str, n: Tensor, inclusion: Any, total_examples: float | None) -> None:
+    """Refuse what would give weights that mean something else."""
+    if how not in WEIGHTINGS:
+        raise ValueError(f"Expected how={how!r} to be one of {', '.join(map(repr, WEIGHTINGS))}.")
+    if (how in ("horvitz-thompson", "hajek")) != (inclusion is not None):
+        raise ValueError(
+            f"Expected inclusion with 'horvitz-thompson' and 'hajek' alone, got {inclusion!r} with {how!r}. It is how "
+            "often each device of the cohort is expected to be drawn."
+        )
+    if (how == "horvitz-thompson") != (total_examples is not None):
+        raise ValueError(
+            f"Expected total_examples with 'horvitz-thompson' alone, got {total_examples!r} with {how!r}. It counts "
+            "the whole fleet's examples, not the cohort's."
+        )
+    if len(n) and not (n.min() >= 0 and n.sum() > 0):
+        raise ValueError(f"Expected examples >= 0 with a positive sum, got {n.tolist()}. Somebody must have trained.")
+    if inclusion is not None and len(n) and not torch.as_tensor(inclusion).min() > 0:
+        raise ValueError(
+            "Expected inclusion > 0 for every device in the cohort, got 0. Who was drawn had a chance to be: these are "
+            "other devices' probabilities, or of another cohort size."
+        )
+
+
+def stack(states: list[Mapping[str, Tensor]]) -> State:
+    """Lay the K devices' tensors of each name on top of one another: [K, ...]."""
+    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
+
+
+def pseudo_gradient(weights: Tensor, stacked: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> State:
+    """Return Δ = Σ_k p_k (w_k − w) for every tensor of `start`, added up in double precision and rounded to its own.
+
+    Differences are averaged and not models: where the weights do not sum to 1 only they are right, and they are small,
+    so that rounding is too.
+
+    Parameters
+    ----------
+    weights : Tensor [K]
+        p_k.
+    stacked
+        w_k, tensors [K, ...].
+    start
+        w, tensors [...] of floating point. Counters, such as a batch norm's, cannot be averaged: leave them out.
+
+    Examples
+    --------
+    >>> start, local = {"w": torch.tensor([1.0])}, {"w": torch.tensor([[2.0], [5.0]])}
+    >>> pseudo_gradient(torch.tensor([0.75, 0.25]), local, start)["w"].tolist()
+    [1.75]
+    """
+    delta = {}
+    for name, w in start.items():
+        if not w.is_floating_point():
+            raise ValueError(f"Expected floating point tensors, got {name!r} of {w.dtype}. Leave counters out.")
+        difference = stacked[name].double() - w.double()  # [K, ...]; in half precision light devices would be lost
+        delta[name] = torch.tensordot(weights.to(difference), difference, dims=1).to(w.dtype)
+    return delta
+
+
+def proximal_term(parameters: Mapping[str, Tensor], start: Mapping[str, Tensor], mu: float) -> Tensor:
+    """Return FedProx's (μ/2)‖w_k − w‖², a scalar to add to a device's loss (Li et al. 2020, equation 2).
+
+    Its gradient pulls every step back towards the global model `start` by μ(w_k − w). It is one term for the mean loss
+    of a step, not one for each example; μ = 0 is FedAvg.
+
+    Examples
+    --------
+    >>> w = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> term = proximal_term({"w": w}, {"w": torch.zeros(2)}, mu=0.1)
+    >>> term.backward()
+    >>> round(term.item(), 4), w.grad.tolist() == (0.1 * w).tolist()
+    (1.25, True)
+    """
+    distance = sum(((parameters[name] - start[name].detach()) ** 2).sum() for name in start)
+    return torch.as_tensor(mu / 2 * distance)
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How the server steps along Δ. The defaults are FedAvg's; adaptive rules want a smaller rate."""
+
+    rule: str = option(
+        "sgd",
+        label="Server optimizer",
+        help="sgd with rate 1 puts the average in place; adagrad, adam and yogi scale every weight's step.",
+        values=RULES,
+    )
+    learning_rate: float = option(1.0, label="η", help="Step size of the server.", above=0)
+    beta_1: float | None = option(
+        None, label="β₁", help="Memory of past updates; None takes 0.9, and 0 for adagrad.", low=0, high=1
+    )
+    beta_2: float = option(0.99, label="β₂", help="Memory of past squares (adam, yogi).", low=0, high=1)
+    tau: float = option(1e-3, label="τ", help="Degree of adaptivity; a smaller one adapts more.", above=0)
+    initial: float | None = option(
+        None, label="v₋₁", help="First second moment; None takes τ², the paper's least. Flower takes 0.", low=0
+    )
+
+
+class ServerOptimizer:
+    """Steps along the pseudo-gradient Δ, with the memory that this needs between rounds.
+
+    ``"sgd"``: w + ηΔ. ``"momentum"`` (FedAvgM, Hsu et al. 2019): m = β₁m + Δ, w + ηm. The others are Algorithm 2 of
+    Reddi et al. (2021), line by line and without bias correction:
+
+        m = β₁ m + (1 − β₁) Δ
+        v = v + Δ²                            (adagrad)
+        v = β₂ v + (1 − β₂) Δ²                (adam)
+        v = v − (1 − β₂) Δ² sign(v − Δ²)      (yogi)
+        w + η m / (√v + τ)
+
+    Parameters
+    ----------
+    config
+        A :class:`ServerConfig`.
+
+    Examples
+    --------
+    >>> server = ServerOptimizer(ServerConfig("adagrad", learning_rate=0.1, tau=0.5, initial=0.0))
+    >>> server.step({"w": torch.tensor([0.1])}, {"w": torch.tensor([0.5])})["w"].item()  # 0.1 + 0.1·0.5/(0.5 + 0.5)
+    0.15000000596046448
+    """
+
+    def __init__(self, config: ServerConfig | None = None) -> None:
+        self.config = config or ServerConfig()
+        check(self.config)
+        default = 0.0 if self.config.rule == "adagrad" else 0.9
+        self._beta_1 = default if self.config.beta_1 is None else self.config.beta_1
+        self._m: State = {}
+        self._v: State = {}
+
+    def step(self, weights: Mapping[str, Tensor], delta: Mapping[str, Tensor]) -> State:
+        """Return the next global model; `weights` w and `delta` Δ, tensors of the same names and shapes, are kept."""
+        return {name: w + self._step(name, delta[name]) for name, w in weights.items()}
+
+    def _step(self, name: str, delta: Tensor) -> Tensor:
+        rule, eta = self.config.rule, self.config.learning_rate
+        if rule == "sgd":
+            return eta * delta
+        m = self._m.get(name, torch.zeros_like(delta))
+        if rule == "momentum":
+            self._m[name] = self._beta_1 * m + delta
+            return eta * self._m[name]
+        self._m[name] = self._beta_1 * m + (1 - self._beta_1) * delta
+        self._v[name] = self._second_moment(name, delta**2)
+        return eta * self._m[name] / (self._v[name].sqrt() + self.config.tau)
+
+    def _second_moment(self, name: str, square: Tensor) -> Tensor:
+        config = self.config
+        initial = config.tau**2 if config.initial is None else config.initial
+        v = self._v[name] if name in self._v else torch.full_like(square, initial)
+        if config.rule == "adagrad":
+            return v + square
+        if config.rule == "adam":
+            return config.beta_2 * v + (1 - config.beta_2) * square
+        return v - (1 - config.beta_2) * square * torch.sign(v - square)
+
+    def state_dict(self) -> dict[str, State]:
+        """Return the memory between rounds, for a checkpoint."""
+        return {"m": dict(self._m), "v": dict(self._v)}
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go on with the memory that :meth:`state_dict` returned."""
+        self._m, self._v = dict(state["m"]), dict(state["v"])
