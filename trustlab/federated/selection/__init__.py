@@ -4,8 +4,8 @@
 cohorts, and ``urn`` is the fast weighted draw below both. Notebook 22 derives them.
 """
 
-from trustlab.federated.selection.designs import DESIGNS
+from trustlab.federated.selection.designs import DESIGNS, UnknownInclusionError
 from trustlab.federated.selection.selector import Selector
 from trustlab.federated.selection.strategies import STRATEGIES, SelectionConfig
 
-__all__ = ["DESIGNS", "STRATEGIES", "SelectionConfig", "Selector"]
+__all__ = ["DESIGNS", "STRATEGIES", "SelectionConfig", "Selector", "UnknownInclusionError"]

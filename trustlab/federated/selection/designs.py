@@ -29,6 +29,10 @@ import numpy as np
 from trustlab.federated.selection.urn import Urn
 
 
+class UnknownInclusionError(ValueError):
+    """Raised where nobody can say exactly how likely a device is to be in a cohort."""
+
+
 def with_replacement(urn: Urn, k: int, rng: np.random.Generator) -> np.ndarray:
     """Draw `k` devices independently, each with probability q_i: int64 [k], with repeats."""
     return urn.locate(rng.random(k) * urn.total)
@@ -119,7 +123,7 @@ def inclusion(urn: Urn, k: int, design: str) -> np.ndarray:
 
     Raises
     ------
-    ValueError
+    UnknownInclusionError
         For ``"without-replacement"`` unless it is trivial (one device, all, or all equally likely): no closed form.
     """
     weights = urn.weights
@@ -128,7 +132,7 @@ def inclusion(urn: Urn, k: int, design: str) -> np.ndarray:
     smallest = weights.min(initial=np.inf, where=weights > 0)
     trivial = k in (1, urn.positive) or smallest == weights.max()
     if design == "without-replacement" and not trivial:
-        raise ValueError(
+        raise UnknownInclusionError(
             f"Expected design='poisson' or 'systematic' for known inclusion probabilities, got {design!r}. Successive "
             "sampling has none in closed form, and k·q is wrong: use estimate_inclusion, which comes with its error."
         )

@@ -115,13 +115,13 @@ class Selector:
 
         Raises
         ------
-        ValueError
+        UnknownInclusionError
             Where it is not known: successive sampling (use :meth:`estimate_inclusion`), and power-of-choice, where it
             depends on the losses.
         """
         self._check_size(k)
         if self.design == "power-of-choice":
-            raise ValueError(
+            raise designs.UnknownInclusionError(
                 "Expected a strategy with known inclusion probabilities, got 'power-of-choice'. Who is kept depends on "
                 "the candidates' losses: weight by examples or equally."
             )
