@@ -33,7 +33,7 @@ def codes_of(values: Any, what: str = "label") -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If there is no value, or one is missing (None, NaN): it would belong to nobody.
+        If there is no value, one is missing (None, NaN), or cannot be hashed.
 
     Examples
     --------
@@ -42,12 +42,18 @@ def codes_of(values: Any, what: str = "label") -> tuple[np.ndarray, np.ndarray]:
     """
     import pandas as pd  # hashing: a sort would take ten times as long
 
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    array = np.asarray(values) if hasattr(values, "__array__") else np.empty(0, dtype=object)
     if array.dtype.kind not in "biuf":
         array = np.fromiter(values, dtype=object, count=len(values))  # texts, dates, tuples: never a second dimension
     if array.ndim != 1 or not len(array):
-        raise ValueError(f"Expected one {what} per example, got shape {array.shape}. There is nothing to deal out.")
-    codes, names = pd.factorize(array)
+        raise ValueError(f"Expected one {what} per example, got an array of shape {array.shape}.")
+    try:
+        codes, names = pd.factorize(array)
+    except TypeError:
+        raise ValueError(
+            f"Expected {what}s that can be hashed, got {type(array[0]).__name__}. Make each a text, a number, a tuple "
+            "or a frozenset: for BIO tags the set of their types, as FedNLP does."
+        ) from None
     if codes.min() < 0:
         raise ValueError(
             f"Expected a {what} for every example, got none for example {codes.argmin()}. "
@@ -83,8 +89,8 @@ def equal_sizes(examples: int, clients: int) -> np.ndarray:
     return examples // clients + (np.arange(clients) < examples % clients)
 
 
-def cut(shares: np.ndarray, examples: np.ndarray) -> np.ndarray:
-    """Cut each row's examples where its cumulative shares fall, rounded down, as FedNLP and Flower do.
+def cut(shares: np.ndarray, examples: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
+    """Cut each row's examples where its cumulative shares fall, rounded down.
 
     Parameters
     ----------
@@ -92,6 +98,9 @@ def cut(shares: np.ndarray, examples: np.ndarray) -> np.ndarray:
         Each row sums to 1.
     examples : int [R]
         How many there are to cut in each row.
+    shift : float [R, 1], or 0
+        Added to the places of a row's cuts before rounding. 0 rounds as FedNLP and Flower do, which favours later
+        columns; uniform draws from [0, 1) make every count ``shares * examples`` in the mean.
 
     Returns
     -------
@@ -103,7 +112,7 @@ def cut(shares: np.ndarray, examples: np.ndarray) -> np.ndarray:
     >>> cut(np.array([[0.5, 0.25, 0.25]]), np.array([10]))
     array([[5, 2, 3]])
     """
-    ends = (shares.cumsum(axis=1) * examples[:, None]).astype(np.int64)
+    ends = (shares.cumsum(axis=1) * examples[:, None] + shift).astype(np.int64)
     # A cumulative sum may end a rounding error below or above 1: the last end is the number itself, none is larger.
     ends = np.minimum(ends, examples[:, None])
     ends[:, -1] = examples

@@ -49,18 +49,19 @@ class FlowerDials:
 
 
 def label_fednlp(values: Any, clients: int, dials: FedNLPDials, rng: np.random.Generator) -> np.ndarray:
-    """Return the client [n] of each example: equal sizes, labels of client k drawn from q_k ~ Dir(α·p).
+    """Return the client [n] of each example: equal sizes, and labels in the shares q_k ~ Dir(α·p) of client k.
 
-    The labels drawn cannot all be had: each label has only so many examples. FedNLP's code serves clients one after
-    another, so that the last ones take what is left and their law is nobody's draw. Here no client comes before
-    another, see :func:`ration`.
+    Not all clients can have their shares: a label has only so many examples, see :func:`serve`. FedNLP's code serves
+    clients in order and fills places whose label is used up in proportion to what is left; here the order is drawn, and
+    such places are filled by the client's own shares. Flower's ``InnerDirichletPartitioner`` serves them in turns, an
+    example at a time: all run out of a label together, so that with small α its clients are more alike than their laws.
 
     Source: FedNLP (Lin et al. 2022), label shift.
     """
     codes, names = codes_of(values)
     supply = np.bincount(codes, minlength=len(names))
     log_laws = log_dirichlet(np.broadcast_to(dials.alpha * supply / len(codes), (clients, len(names))), rng)
-    return deal(codes, ration(log_laws, equal_sizes(len(codes), clients), supply, rng), rng)
+    return deal(codes, serve(log_laws, equal_sizes(len(codes), clients), supply, rng), rng)
 
 
 def label_flower(values: Any, clients: int, dials: FlowerDials, rng: np.random.Generator) -> np.ndarray:
@@ -109,12 +110,13 @@ def log_dirichlet(concentration: np.ndarray, rng: np.random.Generator) -> np.nda
     return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
 
 
-def ration(log_laws: np.ndarray, sizes: np.ndarray, supply: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Let clients draw labels from their laws until every place is filled and every example placed.
+def serve(log_laws: np.ndarray, sizes: np.ndarray, supply: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Let one client after another take its labels, until every place is filled and every example placed.
 
-    All clients ask at once, each for as many labels as it has places, drawn from its law. Where a label is asked for
-    more often than it has examples, a random part of those who ask is served. The others ask again, with what is
-    left and their law renormalised to it. Every round but the last uses up a label, so there are at most L.
+    A client takes each label's share of its places, rounded at random. Where a label has fewer examples left, it fills
+    the places that stay empty by its law renormalised to the labels that are left, which is a Dirichlet law of their
+    α·p again. Each such round but a client's last uses up a label. Labels are not drawn one by one: that noise would
+    add up over the clients, and the last would get what nobody's law asks for, even where all laws are equal.
 
     Parameters
     ----------
@@ -133,20 +135,19 @@ def ration(log_laws: np.ndarray, sizes: np.ndarray, supply: np.ndarray, rng: np.
     Examples
     --------
     >>> laws = np.log([[0.9, 0.1], [0.9, 0.1]])  # both want the first label
-    >>> ration(laws, np.array([5, 5]), np.array([5, 5]), np.random.default_rng(0)).sum(axis=0)
+    >>> serve(laws, np.array([5, 5]), np.array([5, 5]), np.random.default_rng(0)).sum(axis=0)
     array([5, 5])
     """
-    counts = np.zeros(log_laws.shape, dtype=np.int64)
-    places, left = np.array(sizes, dtype=np.int64), np.array(supply, dtype=np.int64)
-    while places.any():
-        asking, labels = np.flatnonzero(places), np.flatnonzero(left)
-        laws = log_laws[np.ix_(asking, labels)]
-        laws = np.exp(laws - laws.max(axis=1, keepdims=True))
-        asked = rng.multinomial(places[asking], laws / laws.sum(axis=1, keepdims=True))
-        for column in np.flatnonzero(asked.sum(axis=0) > left[labels]):
-            served = left[labels[column]]
-            asked[:, column] = rng.multivariate_hypergeometric(asked[:, column], served, method="marginals")
-        counts[np.ix_(asking, labels)] += asked
-        places[asking] -= asked.sum(axis=1)
-        left[labels] -= asked.sum(axis=0)
+    counts, left = cut(np.exp(log_laws), sizes, rng.random((len(sizes), 1))), supply.copy()
+    # Who comes last takes what is left, whatever its law: who that is must be drawn.
+    for client in rng.permutation(len(sizes)):
+        counts[client] = got = np.minimum(counts[client], left)
+        left -= got
+        while places := int(sizes[client] - counts[client].sum()):
+            labels = np.flatnonzero(left)
+            law = np.exp(log_laws[client, labels] - log_laws[client, labels].max())
+            wanted = cut(law[None] / law.sum(), np.array([places]), rng.random())[0]
+            got = np.minimum(wanted, left[labels])
+            counts[client, labels] += got
+            left[labels] -= got
     return counts

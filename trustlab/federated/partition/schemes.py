@@ -169,7 +169,7 @@ def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
     about = dict(scheme=plan.name, dials=dataclasses.asdict(plan.dials), seed=plan.seed, moved=moved)
     made = Partition.from_owners(owners, clients, **about)
     if not scheme.drawn:
-        made = dataclasses.replace(made, names=tuple(train[indices[0]] for indices in made))
+        made = dataclasses.replace(made, names=tuple(train[int(indices[0])] for indices in made))
     return made, train, test
 
 

@@ -115,7 +115,7 @@ def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = 
     with _h5py().File(Path(path), "r") as file:
         if method is None and len(file) == 1:
             (method,) = file
-        if method not in file:
+        if method is None or method not in file:
             raise ValueError(f"Expected method={method!r} to be one of {', '.join(map(repr, file))}.")
         group = file[method]
         clients = int(group["n_clients"][()])
