@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from benchmarks import selecting
 from trustlab.federated.selection import DESIGNS, STRATEGIES, SelectionConfig, Selector, designs
 from trustlab.federated.selection.strategies import weighing
 from trustlab.federated.selection.urn import BLOCK, Urn
@@ -380,7 +381,7 @@ def test_optimal_probabilities_have_the_least_variance():
     assert found == pytest.approx(least.x, abs=1e-3)
 
 
-def test_optimal_probabilities_are_equation_7_by_hand():
+def test_optimal_probabilities_by_hand():
     """n = 4 updates of norms 1, 1, 2, 8 and m = 2: l = 3 is the largest with m + l − n = 1 <= (1 + 1 + 2)/2."""
     found = Selector(np.ones(4), strategy="optimal", norms=np.array([1.0, 1, 2, 8]), design="poisson").inclusion(2)
     assert found.tolist() == [0.25, 0.25, 0.5, 1.0]
@@ -458,3 +459,10 @@ def test_what_makes_no_cohort_is_refused(make, message):
     with pytest.raises(ValueError) as caught:
         make()
     assert message in str(caught.value)
+
+
+def test_the_benchmark_has_a_row_for_each_method():
+    rows = list(selecting.measure(devices=500, k=20, repetitions=2))
+    names = [row["method"] for row in rows]
+    assert {f"draw, {design}" for design in DESIGNS} | {selecting.NUMPY, "update", "set-up"} <= set(names)
+    assert rows[0]["times numpy"] == 1 and all(row["low"] <= row["times numpy"] <= row["high"] for row in rows)

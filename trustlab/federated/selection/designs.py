@@ -77,8 +77,8 @@ class Rates(NamedTuple):
 def rates(urn: Urn, k: int) -> Rates:
     """Return the probabilities π_i = min(1, c·w_i) that add up to `k`.
 
-    Who would get more than 1 gets 1, and the rest of k is shared by the others, until nobody is over. This is also
-    equation (7) of Chen, Horváth and Richtárik (2022), where the weights are norms of the devices' updates.
+    Who would get more than 1 gets 1, and the rest of k is shared by the others, until nobody is over. These are
+    also the probabilities of optimal client sampling, where the weights are norms of the devices' updates.
     """
     if k == urn.positive:
         return Rates(np.flatnonzero(urn.weights), 0.0)

@@ -30,7 +30,7 @@ class Selector:
     norms : array [N]
         For ``"optimal"`` alone: norm ‖U_i‖ of the update that each device has to send; the weight is n_i·‖U_i‖, and
         the probabilities are the paper's with ``design="poisson"``. Every device has to train before it is selected:
-        what is saved is sending. Chen, Horváth and Richtárik (2022), equation (7).
+        what is saved is sending. Chen, Horváth and Richtárik (2022).
 
     Raises
     ------
