@@ -62,6 +62,11 @@ def codes_of(values: Any, what: str = "label") -> tuple[np.ndarray, np.ndarray]:
     return codes.astype(np.int64, copy=False), np.asarray(names)
 
 
+def plain(value: Any) -> Any:
+    """Return a NumPy scalar as the Python value it holds, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def stable_order(codes: np.ndarray, kinds: int) -> np.ndarray:
     """Return the indices that sort `codes`, whole numbers in [0, kinds) with kinds ≤ 2³², equal ones as they stood.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.federated.partition.assignment import codes_of, equal_sizes
+from trustlab.federated.partition.assignment import codes_of, equal_sizes, plain
 from trustlab.federated.partition.indices import Partition
 from trustlab.federated.partition.sizes import NoDials
 
@@ -70,7 +70,5 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     for code in np.argsort(names):
         kept = of_flat == code
         offsets = np.concatenate([[0], np.bincount(owners[kept], minlength=len(partition)).cumsum()])
-        parts[names[code].item() if hasattr(names[code], "item") else names[code]] = partition.replaced(
-            partition.flat[kept], offsets
-        )
+        parts[plain(names[code])] = partition.replaced(partition.flat[kept], offsets)
     return parts

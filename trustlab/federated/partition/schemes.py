@@ -13,6 +13,7 @@ import numpy as np
 
 from trustlab.config import check
 from trustlab.federated.partition import clusters, dirichlet, natural, shards, sizes
+from trustlab.federated.partition.assignment import plain
 from trustlab.federated.partition.indices import Partition
 from trustlab.federated.partition.matching import matching
 from trustlab.federated.partition.minimum import fill_up
@@ -67,6 +68,8 @@ def partition(
     **dials: Any,
 ) -> Partition:
     """Divide examples among clients, every example exactly once.
+
+    Time and memory are linear in the number of examples; label laws take K·L numbers more, for L labels.
 
     Parameters
     ----------
@@ -169,7 +172,7 @@ def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
     about = dict(scheme=plan.name, dials=dataclasses.asdict(plan.dials), seed=plan.seed, moved=moved)
     made = Partition.from_owners(owners, clients, **about)
     if not scheme.drawn:
-        made = dataclasses.replace(made, names=tuple(train[int(indices[0])] for indices in made))
+        made = dataclasses.replace(made, names=tuple(plain(train[int(indices[0])]) for indices in made))
     return made, train, test
 
 
