@@ -266,6 +266,17 @@ def test_automatic_clipping_scales_every_example_to_nearly_the_clipping_norm():
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("method", ["loop", "fast"])
+def test_a_limit_of_zero_lets_nothing_through_and_makes_no_nan(method):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    nn.init.zeros_(model[1].weight)  # the first layer's gradients are exactly zero
+    weights = {name: float(name != "0.weight") for name, _ in model.named_parameters()}
+    loss, options = lambda model, batch: model(batch)[:, 0], dict(clip_norm=1.0, normalizer=1.0, layerwise=weights)
+    norms = private_gradients(model, loss, torch.ones(3, 2), method=method, **options)
+    assert norms.dropped == 0 and not model[0].weight.grad.any()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 def test_the_last_step_leaves_no_trace_in_the_next():
     model, loss = linear(2)
     model.weight.grad = torch.full_like(model.weight, 1e9)

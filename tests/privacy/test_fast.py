@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import math
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.checkpoint import checkpoint
 from transformers import BertConfig, BertModel
 from transformers.pytorch_utils import Conv1D
 
@@ -392,9 +394,12 @@ def test_virtual_steps_hold_no_more_examples_than_asked():
         seen.append(len(batch))
         return squares(model, batch)
 
-    model = nn.Linear(WIDTH, 2)
-    private_gradients(model, loss, states(), method="fast", clip_norm=1.0, normalizer=1.0, physical_batch=4)
-    assert sum(seen[1:]) == EXAMPLES and max(seen) <= 4  # the first call looks at three examples for mixing
+    model, options = nn.Linear(WIDTH, 2), dict(method="fast", clip_norm=1.0, normalizer=1.0, physical_batch=4)
+    private_gradients(model, loss, states(), **options)
+    assert max(seen) <= 4
+    seen.clear()  # the first step looked for mixing
+    private_gradients(model, loss, states(), **options)
+    assert seen == [4, 3] and sum(seen) == EXAMPLES
 
 
 # ---- the guarantee -------------------------------------------------------------------------------------------------
@@ -500,9 +505,120 @@ class ChangesItsInput(nn.Module):
         return out
 
 
+class Standardised(nn.Module):
+    """Statistics of the inputs, which no gradient passes."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, 2)
+
+    def forward(self, batch):
+        return self.linear((batch - batch.mean(0)) / (batch.std(0, correction=0) + 0.1))
+
+
+class AfterFrozen(nn.Module):
+    """torch's function for batch normalisation, behind what is not trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.frozen, self.linear = nn.Linear(WIDTH, 4).requires_grad_(False), nn.Linear(4, 2)
+
+    def forward(self, batch):
+        return self.linear(F.batch_norm(self.frozen(batch), None, None, training=True))
+
+
+class AddsInPlace(nn.Module):
+    """A linear layer's output over tokens is a view: changed in place, it leads the gradient around its tap."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(WIDTH, 4), nn.Linear(4, 4)
+
+    def forward(self, batch):
+        hidden = self.first(batch)
+        out = self.second(hidden)
+        out += hidden
+        return out
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, reentrant):
+        super().__init__()
+        self.words, self.reentrant = nn.Embedding(WORDS, WIDTH).requires_grad_(False), reentrant
+        self.inner = nn.Sequential(nn.Linear(WIDTH, 4), nn.Tanh(), nn.Linear(4, 4))
+
+    def forward(self, batch):
+        states = self.words(batch).requires_grad_()
+        return checkpoint(self.inner, states, use_reentrant=self.reentrant)
+
+
+class Places(nn.Module):
+    """A parameter of its own, and an argument with a row for each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(WIDTH))
+
+    def forward(self, batch, places):
+        return batch * places * self.scale
+
+
+class WithPlaces(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.places = Places()
+
+    def forward(self, batch):
+        return self.places(batch, torch.arange(1.0, batch.shape[1] + 1)[:, None].expand(-1, WIDTH))
+
+
+class Rooted(nn.Module):
+    """A parameter at the root, which reads a batch that is no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.scale = nn.Linear(WIDTH, 2), nn.Parameter(torch.ones(2))
+
+    def forward(self, batch):
+        return self.linear(batch.states) * self.scale
+
+
+class Wrapped:
+    def __init__(self, states):
+        self.states = states
+
+    def __len__(self):
+        return len(self.states)
+
+    def __getitem__(self, index):
+        return Wrapped(self.states[index])
+
+
+class ReturnsAnObject(Rooted):
+    def forward(self, batch):
+        return Wrapped(self.linear(batch) * self.scale)
+
+
 @pytest.mark.parametrize(
     ("make", "batch", "message"),
     [
+        (Standardised, states(WIDTH), "to have the loss that it has alone, but its neighbours change it"),
+        (
+            AfterFrozen,
+            states(WIDTH),
+            "to be computed alone as well as among others, got: Expected more than",
+        ),
+        (AddsInPlace, states(), "output of 'second' unchanged after the layer"),
+        (
+            lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.Linear(4, 4), nn.ReLU(inplace=True)),
+            states(),
+            "of '1' unchanged",
+        ),
+        (functools.partial(Checkpointed, True), ids(), "'inner.0' to be called where torch records"),
+        (functools.partial(Checkpointed, False), ids(), "that keeps its activations"),
+        (WithPlaces, states(WIDTH, WIDTH)[:WIDTH], "'places' .* to give every example what it gives it alone"),
+        (Rooted, Wrapped(states(WIDTH)), "'Rooted' .* to give every example what it gives it alone"),
+        (ReturnsAnObject, states(WIDTH), "'ReturnsAnObject' .* to return tensors, .* got Wrapped"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4)), states(WIDTH), "BatchNorm1d in training .*'1'"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4).requires_grad_(False)), states(WIDTH), "BatchN"),
         (Mixing, states(WIDTH), "stay apart in 'first'"),
@@ -538,6 +654,102 @@ def test_a_loss_that_is_a_mean_is_refused():
 def test_batch_norm_with_statistics_from_elsewhere_is_welcome():
     model = nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)).eval()
     assert_equal_to_the_loop(model, squares, states(WIDTH))
+
+
+@pytest.mark.parametrize("method", ["loop", "micro-batch"])
+def test_no_method_takes_batch_norm(method):
+    model = nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4))
+    own = dict(micro_batches=2) if method == "micro-batch" else dict(normalizer=1.0)
+    with pytest.raises(ValueError, match="Expected no BatchNorm1d in training mode, got '1'"):
+        private_gradients(model, squares, states(WIDTH), method=method, clip_norm=1.0, **own)
+    assert torch.equal(model[1].running_mean, torch.zeros(4))  # nothing was read before
+
+
+@pytest.mark.parametrize("physical_batch", [None, 3, 2])
+def test_small_physical_batches_are_looked_at_too(physical_batch):
+    options = dict(method="fast", clip_norm=1.0, normalizer=1.0, physical_batch=physical_batch)
+    with pytest.raises(ValueError, match="stay apart in 'first'"):
+        private_gradients(Mixing(), squares, states(WIDTH), **options)
+
+
+def test_another_loss_is_looked_at_also_behind_the_same_wrapper():
+    def apart_in(scale, model, batch):
+        return scale * model(batch).square().sum(1)
+
+    def together_in(scale, model, batch):
+        losses = apart_in(scale, model, batch)
+        return losses + losses.mean()
+
+    def wrapped(loss):
+        return lambda model, batch: loss(1.0, model, batch)
+
+    model, options = nn.Linear(WIDTH, 2), dict(method="fast", clip_norm=1.0, normalizer=1.0)
+    for wrap in (wrapped, lambda loss: functools.partial(loss, 1.0)):
+        private_gradients(model, wrap(apart_in), states(WIDTH), **options)
+        with pytest.raises(ValueError, match="stay apart"):
+            private_gradients(model, wrap(together_in), states(WIDTH), **options)
+
+
+def test_a_loss_made_anew_at_each_step_is_looked_at_once(monkeypatch):
+    looks = []
+    look = apart._check_alone
+    monkeypatch.setattr(apart, "_check_alone", lambda *args: looks.append(1) or look(*args))
+    model = nn.Linear(WIDTH, 2)
+    for step in range(3):
+        weights = torch.full((2,), 1.0 + step)
+        loss = lambda model, batch: (model(batch).square() * weights).sum(1)  # noqa: B023, E731
+        private_gradients(model, loss, states(WIDTH), method="fast", clip_norm=1.0, normalizer=1.0)
+    assert looks == [1]
+
+
+def test_a_batch_that_shows_nothing_puts_the_look_off():
+    batch = states(WIDTH)
+    batch[0] = math.inf
+    model, options = Mixing(), dict(method="fast", clip_norm=1.0, normalizer=1.0)
+    private_gradients(model, squares, batch, **options)
+    with pytest.raises(ValueError, match="stay apart"):
+        private_gradients(model, squares, states(WIDTH), **options)
+
+
+def test_autocast_around_the_step_lets_nothing_past_the_clipping_norm():
+    """Tokens that nearly cancel: bf16 norms would be 0 where the gradient is hundreds of C."""
+    generator = torch.Generator().manual_seed(0)
+    batch = 1 + 0.003 * torch.rand(4, 64, 256, generator=generator)
+    signs = torch.tensor([1.0, -1.0]).repeat(32)[:, None]
+    model, options = nn.Linear(256, 256, bias=False), dict(method="fast", clip_norm=1.0, normalizer=1.0)
+    for around in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=around):
+            norms = private_gradients(model, lambda m, b: (m(b) * signs).sum((1, 2)) * 100, batch[:2], **options)
+        assert norms.clipped == 1.0 and norms.norms.min() > 10
+        assert flat(model).norm() <= 2 * 1.001
+
+
+@pytest.mark.parametrize("kind", ["lstm", "convolution", "norm"])
+def test_half_precision_reaches_every_kind_of_layer(kind):
+    model, batch = {
+        "lstm": (Recurrent(batch_first=True), states()),
+        "convolution": (nn.Sequential(nn.Conv2d(1, 3, 2), nn.Flatten()), states(1, TIMES, WIDTH)),
+        "norm": (nn.Sequential(nn.Linear(WIDTH, 6), nn.GroupNorm(2, 6)), states(WIDTH)),
+    }[kind]
+    model, batch = model.bfloat16(), batch.bfloat16()
+    options = dict(clip_norm=1.0, normalizer=1.0)
+    expected = private_gradients(model, squares, batch, method="loop", **options).norms
+    found = private_gradients(model, squares, batch, method="fast", **options).norms
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=1e-3)
+
+
+def test_somebodys_own_forward_is_computed_as_it_is():
+    model = nn.Sequential(nn.Linear(WIDTH, 4), nn.Linear(4, 2))
+    first = model[0]
+    first.forward = lambda x: 3 * F.linear(x, first.weight, first.bias)
+    assert_equal_to_the_loop(model, squares, states(WIDTH))
+
+
+def test_attention_of_which_only_the_output_is_trained():
+    model = Attention()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("out_proj" in name)
+    assert_equal_to_the_loop(model, squares, states())
 
 
 def test_looking_for_mixing_leaves_the_random_numbers_alone():

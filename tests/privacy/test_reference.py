@@ -86,3 +86,14 @@ def test_what_opacus_cannot_do_it_says(vocabulary, utterances):
         ghost(batch)
     with pytest.raises(ValueError, match="Expected engine='fast' to be one of 'hooks'"):
         opacus_gradients(model, next_token_loss, clip_norm=1.0, normalizer=4, engine="fast")
+
+
+def test_what_opacus_would_exchange_or_poison_is_refused(vocabulary, utterances):
+    model = build("transformer", vocabulary, seed=1)
+    with torch.no_grad():
+        model.embedding.weight[1:30] = float("inf")
+    with pytest.raises(FloatingPointError, match=r"Expected finite gradients with Opacus, got \d+ examples without"):
+        opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)(vocabulary.encode(utterances(10)))
+    model.norm = torch.nn.BatchNorm1d(8)
+    with pytest.raises(ValueError, match="Expected no BatchNorm1d in training mode, got 'norm'"):
+        opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.privacy import fast
+from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.thresholds import Thresholds
 
@@ -124,6 +125,7 @@ def private_gradients(
     tensor([[0.6000, 1.3000]])
     """
     _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
+    refuse_mixers(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     # Asked for now: the dice are thrown before the noise is drawn.
@@ -176,7 +178,8 @@ def _parts(
     if micro_batches is None:
         members, sizes = torch.arange(examples), torch.ones(examples, dtype=torch.long)
     else:
-        dice = torch.randint(micro_batches, (examples,), generator=generator)
+        home = generator.device if generator is not None else None  # a generator throws on its own device only
+        dice = torch.randint(micro_batches, (examples,), generator=generator, device=home).cpu()
         _, units, sizes = dice.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
         order = sizes.argsort(stable=True)  # those of equal size side by side
         members, sizes = order.argsort()[units].argsort(stable=True), sizes[order]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from trustlab.models import Examples
 from trustlab.privacy.clipping import Norms, PerExampleLoss
+from trustlab.privacy.mixers import refuse_mixers
 
 ENGINES = ("hooks", "ghost", "functorch")
 
@@ -49,8 +50,9 @@ class OpacusCopy:
     ------
     ValueError
         For another `engine`.
+        For a module that mixes the examples of a batch: Opacus would put another one in its place.
     opacus.validators.errors.UnsupportedModuleError
-        For a module that Opacus cannot differentiate per example, such as batch normalisation.
+        For a module that Opacus cannot differentiate per example.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class OpacusCopy:
 
         if engine not in ENGINES:
             raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, ENGINES))}.")
+        refuse_mixers(model)
         self.engine, self.clip_norm, self._loss = engine, clip_norm, per_example_loss
         copy = ModuleValidator.fix(model)  # clones, and swaps nn.LSTM for DPLSTM
         if engine == "ghost":
@@ -131,6 +134,7 @@ def opacus_gradients(
     """Return ``step(batch, noise_multiplier=..., generator=...) -> Norms``, filling ``.grad`` as DP-SGD's loop does.
 
     Weights go into an :class:`OpacusCopy` before each step, gradients come out after it; parameters and errors are its.
+    An example without a finite gradient raises FloatingPointError.
     """
     copy = OpacusCopy(model, per_example_loss, clip_norm=clip_norm, normalizer=normalizer, engine=engine)
 
@@ -140,6 +144,11 @@ def opacus_gradients(
                 copy.weights[name].copy_(value)
         copy.backward(batch)
         norms = copy.norms()
+        if not norms.isfinite().all():
+            raise FloatingPointError(
+                f"Expected finite gradients with Opacus, got {int((~norms.isfinite()).sum())} examples without: all "
+                "of the sum would be NaN. Our own methods leave such examples out: use 'fast' or 'dp-sgd'."
+            )
         copy.release(noise_multiplier=noise_multiplier, generator=generator)
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:

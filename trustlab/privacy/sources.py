@@ -10,6 +10,7 @@ from trustlab.privacy import (
     accounting,
     clipping,
     fast,
+    mixers,
     noise,
     options,
     parallel,
@@ -33,7 +34,7 @@ def sources(method: str) -> list[ModuleType]:
     """
     found = [options, state, training, checkpoint, taggers, vocabulary, evaluation]
     if method != "sgd":
-        found += [clipping, noise, parallel, thresholds, accounting, accountants, pld]
+        found += [clipping, mixers, noise, parallel, thresholds, accounting, accountants, pld]
     if method in ("edp-sgd", "fast"):
         found += [fast]
     return found

@@ -74,7 +74,8 @@ class Thresholds:
         norms = squares.sum(1, keepdim=True).sqrt()  # [U, 1]
         # One limit for the whole gradient, or one for each tensor; [U, 1] and [1], or [U, P] and [P].
         own = norms if self.limits.numel() == 1 else squares.sqrt()
-        scale = self.limits / (own + STABILITY) if self.automatic else (self.limits / own).clamp(max=1.0)
+        shortened = torch.where(own > self.limits, self.limits / own, 1.0)  # no 0 / 0 where a limit is 0
+        scale = self.limits / (own + STABILITY) if self.automatic else shortened
         return norms[:, 0], torch.where(norms.isfinite(), scale, 0.0).expand_as(squares)
 
 

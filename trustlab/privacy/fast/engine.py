@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointError
 
 from trustlab.privacy.fast.apart import check_apart
-from trustlab.privacy.fast.factors import Factor, square_norms
+from trustlab.privacy.fast.factors import Factor, single, square_norms
 from trustlab.privacy.fast.layers import trained_layers
 from trustlab.privacy.fast.recording import Layer, Recording, recording
 from trustlab.privacy.noise import NoisySum
@@ -54,19 +56,33 @@ def add_clipped(
     """
     layers = trained_layers(model)
 
-    def forward(batch: Any) -> tuple[Recording, Tensor]:
-        return _forward(model, layers, per_example_loss, batch)
+    def gradients(batch: Any, *weightings: Tensor) -> tuple[Recording, Tensor, list[list[Tensor]]]:
+        record, losses = _forward(model, layers, per_example_loss, batch)
+        return record, losses, _gradients(trained, record, losses, list(weightings))
 
-    check_apart(model, per_example_loss, batch, lambda few, w: _probe(trained, *forward(few), w))
-    record, losses = forward(batch)
-    (deltas,) = _gradients(trained, record, losses, [(1 / sizes).repeat_interleave(sizes)])
-    factors = _factors(trained, record, deltas)
-    del deltas
-    runs = [(size, len(list(units))) for size, units in groupby(sizes.tolist())]
-    single = torch.promote_types(losses.dtype, torch.float32)  # half precision would let norms slip past C
-    squares = torch.empty(len(factors), len(sizes), dtype=single, device=losses.device)  # [P, U]
-    for own, out in zip(factors, squares, strict=True):
-        _write_square_norms(own, runs, out)
+    def measured(batch: Any, sizes: Tensor) -> tuple[Tensor, list[list[Factor]], Tensor]:
+        record, losses, (deltas,) = gradients(batch, (1 / sizes).repeat_interleave(sizes))
+        with _full_precision(losses.device):
+            factors = _factors(trained, record, deltas)
+            deltas.clear()
+            return losses.detach(), factors, _square_norms(factors, sizes, losses)
+
+    check_apart(model, per_example_loss, batch, trained, gradients, measured)
+    losses, factors, squares = measured(batch, sizes)
+    with _full_precision(losses.device):
+        return _clip_and_add(factors, squares, sizes=sizes, thresholds=thresholds, total=total, scale=scale)
+
+
+def _clip_and_add(
+    factors: list[list[Factor]],
+    squares: Tensor,
+    *,
+    sizes: Tensor,
+    thresholds: Thresholds,
+    total: NoisySum,
+    scale: float,
+) -> tuple[Tensor, Tensor]:
+    """Add what `factors` hold, clipped by their squared norms [P, U], to `total`; see :func:`add_clipped`."""
     norms, shares = thresholds.kept(squares.mT.clamp(min=0).double().cpu())
     kept = norms.isfinite().repeat_interleave(sizes)  # [B]
     all_kept = bool(kept.all())
@@ -75,7 +91,7 @@ def add_clipped(
     def add(i: int, summed: Tensor) -> None:
         for factor in factors[i]:
             factor = factor if all_kept else factor.finite(kept)
-            factor.add_to(summed, weights[:, i])
+            factor.add_to(summed, weights[:, i].to(summed.dtype))
         factors[i].clear()
 
     total.add(add)
@@ -88,6 +104,7 @@ def _forward(
     """Compute the losses [B] once, recording every layer that is trained."""
     with recording(layers, len(batch)) as record:
         losses = per_example_loss(model, batch)
+    record.check_reached()
     if losses.shape != (len(batch),):
         raise ValueError(
             f"Expected per_example_loss to return shape ({len(batch)},), one loss per example, got "
@@ -103,13 +120,16 @@ def _gradients(
     """Return the gradients of Σ_b weights_b·loss_b at every tapped output, for each of the weightings [B]."""
     results = []
     for i, weights in enumerate(weightings, start=1):
-        found = torch.autograd.grad(
-            losses,
-            [tap.edge for tap in record.taps] + list(trained.values()),
-            weights.to(losses),
-            allow_unused=True,
-            retain_graph=i < len(weightings),
-        )
+        wanted = [tap.edge for tap in record.taps] + list(trained.values())
+        try:
+            found = torch.autograd.grad(
+                losses, wanted, weights.to(losses), allow_unused=True, retain_graph=i < len(weightings)
+            )
+        except CheckpointError as error:
+            raise ValueError(
+                "Expected a model that keeps its activations, got one that computes them again in the backward, where "
+                "nothing is recorded. Turn checkpointing of activations off; physical_batch saves memory too."
+            ) from error
         caught, direct = found[: len(record.taps)], found[len(record.taps) :]
         for name, gradient in zip(trained, direct, strict=True):
             if gradient is not None:
@@ -133,6 +153,27 @@ def _factors(trained: dict[str, nn.Parameter], record: Recording, deltas: list[T
     return factors
 
 
+@contextlib.contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """Compute norms and sums as exactly as their type allows: bf16 or TF32 would let gradients slip past C."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _square_norms(factors: list[list[Factor]], sizes: Tensor, losses: Tensor) -> Tensor:
+    """Return the squared norm [P, U] of each parameter's gradient for each unit, of `sizes` [U] examples."""
+    runs = [(size, len(list(units))) for size, units in groupby(sizes.tolist())]
+    squares = single(losses.detach()).new_empty(len(factors), len(sizes))
+    for own, out in zip(factors, squares, strict=True):
+        _write_square_norms(own, runs, out)
+    return squares
+
+
 def _write_square_norms(factors: list[Factor], runs: list[tuple[int, int]], out: Tensor) -> None:
     """Write the squared norms of one parameter's gradients into `out` [U].
 
@@ -145,8 +186,3 @@ def _write_square_norms(factors: list[Factor], runs: list[tuple[int, int]], out:
             own = [factor[first : first + size * units].summed(size) for factor in factors]
         out[unit : unit + units] = square_norms(own) if own else 0.0
         first, unit = first + size * units, unit + units
-
-
-def _probe(trained: dict[str, nn.Parameter], record: Recording, losses: Tensor, weights: Tensor) -> tuple[Any, ...]:
-    """Return what :func:`check_apart` compares: the taps, and their gradients without and with weights."""
-    return record.taps, *_gradients(trained, record, losses, [torch.ones_like(weights), weights])

@@ -18,6 +18,11 @@ DENSE_NUMBERS = 1 << 22  # at most this many numbers of per-example gradients ar
 CANCELS = 1e-3
 
 
+def single(tensor: Tensor) -> Tensor:
+    """Return `tensor` in at least single precision: half of it would let norms slip past C."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 @dataclass
 class Outer:
     """Example b's gradient is Σ_s left[b, s] ⊗ right[b, s]: linear layers, convolutions, recurrent gates.

@@ -16,11 +16,12 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from trustlab.privacy.fast.factors import Dense
+from trustlab.privacy.fast.factors import Dense, single
 from trustlab.privacy.fast.recording import Parts, Recording, detached
 
 # Modules that use their children's parameters without calling the children: computed as one.
 WHOLE = (nn.MultiheadAttention,)
+ALIKE = 0.02  # of the largest number: another example's row is farther away, half precision is nearer
 
 
 def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Recording) -> Callable[..., Any]:
@@ -34,14 +35,23 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
                 stack.enter_context(detached(part))
             values, shape = tree_flatten(forward(*args, **kwargs))
         differentiable = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.is_floating_point()]
+        if not differentiable:
+            raise ValueError(
+                f"Expected {name!r} ({type(module).__name__}) to return tensors, alone or in tuples, lists and dicts, "
+                f"got {type(values[0]).__name__}. Gradients arrive at tensors: return them, or use method='loop'."
+            )
         for i in differentiable:
             values[i] = record.tap(name, values[i])
         inputs, call = tree_flatten((args, kwargs))
         given = [value for value in inputs if isinstance(value, Tensor)]
+        outputs = [(values[i].detach(), values[i]._version) for i in differentiable]
 
         def parts(*deltas: Tensor) -> Parts:
-            found = _per_example(name, module, trained, (inputs, call), differentiable, deltas)
-            return [(trained[own], Dense(gradients.detach().flatten(1))) for own, gradients in found.items()]
+            found, again = _per_example(name, module, trained, (inputs, call), differentiable, deltas)
+            for own, (value, made) in zip(again, outputs, strict=True):
+                if value._version == made:  # changed in place since, it is another number
+                    _check_alike(name, module, own, value)
+            return [(trained[own], Dense(single(gradients.detach().flatten(1)))) for own, gradients in found.items()]
 
         record.note(name, given, len(differentiable), parts)
         return tree_unflatten(values, shape)
@@ -56,30 +66,42 @@ def _per_example(
     inputs: tuple[list[Any], Any],
     differentiable: list[int],
     deltas: tuple[Tensor, ...],
-) -> dict[str, Tensor]:
-    """Return each trained parameter's gradients [B, ...] of Σ ⟨output, δ⟩, one example at a time (vectorised)."""
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Return each trained parameter's gradients [B, ...] of Σ ⟨output, δ⟩, and the outputs, one example at a time."""
     values, call = inputs
     examples = len(deltas[0])
     # An input with a row per example, or one row for all, goes row by row; anything else is the same for everybody.
     mapped = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.ndim and len(v) in (1, examples)]
     rows = [values[i].detach().expand(examples, *values[i].shape[1:]) for i in mapped]
 
-    def inner(weights: dict[str, Tensor], rows: list[Tensor], deltas: tuple[Tensor, ...]) -> Tensor:
+    def inner(weights: dict[str, Tensor], rows: list[Tensor], deltas: tuple[Tensor, ...]) -> tuple[Tensor, Any]:
         own = [value.detach() if isinstance(value, Tensor) else value for value in values]
         for i, row in zip(mapped, rows, strict=True):
             own[i] = row[None]
         args, kwargs = tree_unflatten(own, call)
         outputs, _ = tree_flatten(functional_call(module, weights, args, kwargs))
-        return sum((outputs[i][0] * delta).sum() for i, delta in zip(differentiable, deltas, strict=True))
+        own = [outputs[i][0] for i in differentiable]
+        return sum((one * delta).sum() for one, delta in zip(own, deltas, strict=True)), own
 
     weights = {own: parameter.detach() for own, parameter in trained.items()}
     try:
         # Plain attention: torch's fused one cannot be vectorised over examples.
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-            return vmap(grad(inner), in_dims=(None, 0, 0))(weights, rows, deltas)
+            return vmap(grad(inner, has_aux=True), in_dims=(None, 0, 0))(weights, rows, deltas)
     except (RuntimeError, NotImplementedError, IndexError) as error:
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to be computed example by example, got: "
             f"{str(error).splitlines()[0]} No rule of its own is known: build it from known layers, or use "
             "method='loop'."
         ) from error
+
+
+def _check_alike(name: str, module: nn.Module, alone: Tensor, together: Tensor) -> None:
+    """Refuse outputs [B, ...] that an example alone does not have: then what is computed is not its gradient either."""
+    difference = (single(alone) - single(together.expand(alone.shape))).abs()
+    if (difference > ALIKE * single(together).abs().max()).any():
+        raise ValueError(
+            f"Expected {name!r} ({type(module).__name__}) to give every example what it gives it alone, but its rows "
+            "differ. It takes an input that is no tensor with a row for each example, or one that only looks like it: "
+            "pass such tensors, or use method='loop'."
+        )

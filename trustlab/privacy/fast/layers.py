@@ -10,48 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.privacy.fast import function, lstm
-from trustlab.privacy.fast.factors import Dense, Rows, outer
+from trustlab.privacy.fast.factors import Dense, Rows, outer, single
 from trustlab.privacy.fast.recording import Layer, Parts, Recording, detached
 
 
 def trained_layers(model: nn.Module) -> list[Layer]:
-    """Return every module that has trainable parameters of its own, with its name and its rule.
-
-    Raises
-    ------
-    ValueError
-        For a normalisation that mixes the examples of a batch, or keeps statistics of them. In evaluation mode, with
-        statistics from elsewhere, the same layer is welcome.
-    """
+    """Return every module that has trainable parameters of its own, with its name and its rule."""
     layers, inside = [], set()
     for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase):
-            _refuse_mixer(name, module)
-        if isinstance(module, function.WHOLE):
+        whole = isinstance(module, function.WHOLE)
+        if whole:
             inside.update(module.children())
-        trained = any(p is not None and p.requires_grad for p in module._parameters.values())
+        trained = any(parameter.requires_grad for parameter in module.parameters(recurse=whole))
         if trained and module not in inside:
             layers.append((name or type(module).__name__, module, _rule_of(module)))
     return layers
 
 
-def _refuse_mixer(name: str, module: Any) -> None:
-    batch = isinstance(module, nn.modules.batchnorm._BatchNorm)
-    keeps = module.training and module.track_running_stats
-    if keeps or (batch and (module.training or not module.track_running_stats)):
-        raise ValueError(
-            f"Expected no {type(module).__name__} in training mode, got {name!r}. It mixes the examples of a batch "
-            "and keeps statistics of them, which no clipping bounds: use LayerNorm or GroupNorm, or call eval() on it."
-        )
-
-
 def _rule_of(module: nn.Module) -> Callable[..., Any]:
     """Return how to record `module`: by a rule of its own, or else as any function of its inputs."""
+    if "forward" in vars(module):  # somebody's own, in the place of its class's
+        return function.rule
     if isinstance(module, nn.RNNBase):
         return lstm.rule
     for forward, knows, parts in RULES:
@@ -87,8 +70,7 @@ def _trainable(parts: Parts) -> Parts:
 
 def _rows(tensor: Tensor) -> Tensor:
     """Return [B, ..., D] as [B, S, D] in at least single precision."""
-    rows = tensor.reshape(len(tensor), -1, tensor.shape[-1])
-    return rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
+    return single(tensor.reshape(len(tensor), -1, tensor.shape[-1]))
 
 
 def linear(module: nn.Linear, x: Tensor, delta: Tensor) -> Parts:
@@ -151,7 +133,8 @@ def _usual_embedding(module: nn.Embedding) -> bool:
 
 
 def _usual_convolution(module: nn.Conv1d) -> bool:
-    return module.groups == 1 and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    own = type(module)._conv_forward is not nn.Conv1d._conv_forward
+    return not own and module.groups == 1 and module.padding_mode == "zeros" and not isinstance(module.padding, str)
 
 
 # A subclass keeps its parent's rule as long as it keeps its parent's forward.

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from trustlab.privacy.fast.factors import Dense, outer
+from trustlab.privacy.fast.factors import Dense, outer, single
 from trustlab.privacy.fast.recording import Parts, Recording
 
 
@@ -78,6 +78,7 @@ class Order:
 
     def padded(self, rows: Tensor) -> Tensor:
         """Return packed rows [N, D] as [B, T, D] in the batch's own order, zeros where an utterance has ended."""
+        rows = single(rows)
         out = rows.new_zeros(len(self.lengths), len(self.sizes), rows.shape[1])
         out[self.example, self.time] = rows
         return out
@@ -114,7 +115,7 @@ def _recur(gates: Tensor, recurrent: Tensor, sizes: list[int]) -> tuple[Tensor, 
     """Run the recurrence over `gates` [dirs, N, 4H]; return h_t, c_t and h_{t-1}, each [dirs, N, H]."""
     hidden = recurrent.shape[2]
     h = c = gates.new_zeros(len(gates), sizes[0], hidden)
-    turned, states, cells, before = recurrent.mT, [], [], []
+    turned, states, cells, before = recurrent.mT.to(gates.dtype), [], [], []  # autocast makes gates of half precision
     for step, size in zip(gates.split(sizes, dim=1), sizes, strict=True):
         h, c = h[:, :size], c[:, :size]  # sorted by length: who has ended is at the end
         before.append(h.detach())
@@ -128,11 +129,12 @@ def _recur(gates: Tensor, recurrent: Tensor, sizes: list[int]) -> tuple[Tensor, 
 
 def _factors(own: dict[str, nn.Parameter | None], delta: Tensor, x: Tensor, before: Tensor) -> Parts:
     """Return the factors of one direction from δ [B, T, 4H], x [B, T, I] and h_{t-1} [B, T, H]."""
+    biases = delta.sum(1)  # [B, 4H], for both
     factors = {
         "weight_ih": lambda: outer(delta, x),
         "weight_hh": lambda: outer(delta, before),
-        "bias_ih": lambda: Dense(delta.sum(1)),
-        "bias_hh": lambda: Dense(delta.sum(1)),
+        "bias_ih": lambda: Dense(biases),
+        "bias_hh": lambda: Dense(biases),
     }
     return [(own[kind], make()) for kind, make in factors.items() if own[kind] is not None and own[kind].requires_grad]
 

@@ -65,12 +65,20 @@ class Recording:
         For each call of a layer: which taps are its own, and how its parameters' factors follow from their gradients.
     read
         The inputs that factors will be made of, and their versions when they were read.
+    written
+        The outputs that are views, and their versions when they were tapped: changed in place, they would lead around
+        the tap.
+    called, unseen
+        Layers that were called where torch builds a graph, and where it builds none.
     """
 
     examples: int
     taps: list[Tap] = field(default_factory=list)
     uses: list[tuple[slice, Callable[..., Parts]]] = field(default_factory=list)
     read: list[tuple[str, Tensor, int]] = field(default_factory=list)
+    written: list[tuple[str, Tensor, int]] = field(default_factory=list)
+    called: set[str] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
 
     def tap(self, name: str, output: Tensor, *, owner: Tensor | None = None) -> Tensor:
         """Note where the gradient of `output` [B, ...] arrives, and return the tensor to go on with."""
@@ -83,6 +91,8 @@ class Recording:
         start = output if inner else output.detach().requires_grad_()
         kind = dict(dtype=output.dtype, device=output.device)
         self.taps.append(Tap(name, get_gradient_edge(start), output.shape, kind, owner))
+        if inner and output._is_view():
+            self.written.append((name, output, output._version))
         return start if inner else start.clone()  # a leaf of the graph would refuse to be changed in place
 
     def note(self, name: str, inputs: list[Tensor], taps: int, parts: Callable[..., Parts]) -> None:
@@ -100,13 +110,22 @@ class Recording:
             )
 
     def check_unchanged(self) -> None:
-        """Refuse to use an input that was changed in place after its layer read it."""
-        for name, tensor, version in self.read:
-            if tensor._version != version:
-                raise ValueError(
-                    f"Expected the input of {name!r} unchanged after the layer read it, but an in-place operation "
-                    "changed it: its gradient would be wrong. Use the operation that returns a new tensor."
-                )
+        """Refuse an input that was changed in place after its layer read it, or an output that is a view."""
+        for what, kept in (("input", self.read), ("output", self.written)):
+            for name, tensor, version in kept:
+                if tensor._version != version:
+                    raise ValueError(
+                        f"Expected the {what} of {name!r} unchanged after the layer, but an in-place operation changed "
+                        "it: its gradient would be wrong. Use the operation that returns a new tensor."
+                    )
+
+    def check_reached(self) -> None:
+        """Refuse a layer that was called without a graph only, as checkpointing of activations does."""
+        for name in sorted(self.unseen - self.called):
+            raise ValueError(
+                f"Expected {name!r} to be called where torch records gradients, but it was called without only. Turn "
+                "checkpointing of activations off, or freeze the layer: its gradient would be zero."
+            )
 
 
 @contextlib.contextmanager
@@ -127,7 +146,7 @@ def recording(layers: Sequence[Layer], examples: int) -> Iterator[Recording]:
             own = module.__dict__.get("forward")
             forward = rule(name, module, module.forward, record)
             patched.append((module, own))
-            module.forward = _when_differentiable(forward, module.forward)
+            module.forward = _when_differentiable(name, forward, module.forward, record)
         yield record
     finally:
         for module, own in patched:
@@ -148,6 +167,14 @@ def detached(module: nn.Module) -> Iterator[None]:
         module._parameters.update(own)
 
 
-def _when_differentiable(recorded: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+def _when_differentiable(
+    name: str, recorded: Callable[..., Any], plain: Callable[..., Any], record: Recording
+) -> Callable[..., Any]:
     """Return a forward that records only where torch would build a graph."""
-    return lambda *args, **kwargs: (recorded if torch.is_grad_enabled() else plain)(*args, **kwargs)
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        graph = torch.is_grad_enabled()
+        (record.called if graph else record.unseen).add(name)
+        return (recorded if graph else plain)(*args, **kwargs)
+
+    return forward
