@@ -9,6 +9,7 @@ import numpy as np
 
 from trustlab.config import option
 from trustlab.federated.partition import effective_labels
+from trustlab.federated.partition.assignment import cut
 from trustlab.federated.partition.dirichlet import log_dirichlet
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
 from trustlab.lab.panel import Answer, Panel
@@ -81,7 +82,7 @@ class ToyDrawing(Drawing):
         self.triangle.set_aspect("equal")
         self.triangle.axis("off")
         self._strips = label_strips(self.bars)
-        clean(self.bars, x_label=f"{EXAMPLES} examples", y_label="client")
+        clean(self.bars, x_label=f"of {EXAMPLES} examples", y_label="client")
         self.bars.grid(visible=False)
         self.bars.set_title("The first twelve clients' labels", fontsize=FONT_POINTS + 1, loc="left")
 
@@ -89,5 +90,5 @@ class ToyDrawing(Drawing):
         """Move the cloud and redraw the bars."""
         laws = np.array([[row[label] for label in LABELS] for row in answer.numbers])
         self._cloud.set_data(*(laws @ CORNERS).T)
-        show_strips(self._strips, np.round(laws[:BARS] * EXAMPLES).astype(int))
+        show_strips(self._strips, cut(laws[:BARS], np.full(BARS, EXAMPLES)))
         self.bars.set(yticks=np.arange(BARS) + 0.5, yticklabels=[str(k) for k in range(1, BARS + 1)])
