@@ -64,11 +64,16 @@ class Cell:
         return {"corpus": self.corpus, "scheme": self.scheme, "alpha": alpha, "seed": self.seed}
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(5)) -> list[Cell]:
-    """Return the cells for `corpus`: every definition at every α, and the two references, each over `seeds`."""
+def grid(
+    corpus: str, *, seeds: Sequence[int] = range(5), schemes: Sequence[str] = (*DEFINITIONS, *REFERENCES)
+) -> list[Cell]:
+    """Return the cells for `corpus`: every definition at every α, and the two references, each over `seeds`.
+
+    Fewer `schemes` keep a part of them.
+    """
     kinds = [(scheme, alpha) for scheme in DEFINITIONS for alpha in ALPHAS]
     kinds += [(reference, math.inf) for reference in REFERENCES]
-    return [Cell(corpus, scheme, alpha, seed) for scheme, alpha in kinds for seed in seeds]
+    return [Cell(corpus, scheme, alpha, seed) for scheme, alpha in kinds if scheme in schemes for seed in seeds]
 
 
 def result_name(corpus: str) -> str:

@@ -1,0 +1,118 @@
+"""The experiments whose results are committed, and what a reproduction has to know of each.
+
+An experiment is a module: ``CORPORA``; ``KEY``, the columns that with the seed name a row; ``grid(corpus, seeds=…)``,
+its cells, of a dataclass with ``key()``; ``run(cell, corpus)``, which yields the row of one; ``result_name(corpus)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from trustlab.federated import partition, simulation, skew
+from trustlab.models import taggers, vocabulary
+from trustlab.privacy import comparison
+from trustlab.privacy.sources import sources
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a reproduction has to know beside the experiment's module.
+
+    Attributes
+    ----------
+    module
+        As above.
+    varied
+        The field of a cell that decides which code computes it.
+    slowest_first
+        The values of that field; with the slowest first, no core ends with a long training alone.
+    sources
+        The modules that decide a row, by that value.
+    whole
+        The value whose sources hold those of all others.
+    packages
+        Other people's code that decides a row.
+    tolerance
+        Column → how far a mean over seeds may move on another processor: rounding grows over hundreds of steps.
+    named
+        Names a cell in a few words, from the values of ``KEY``.
+    recipes
+        The options of the trainings on a corpus, for the table's provenance.
+    parts
+        Arguments of ``grid`` that keep a part of it; without their s they are columns. They are options of the command.
+    """
+
+    module: ModuleType
+    varied: str
+    slowest_first: tuple[str, ...]
+    sources: Callable[[str], list[ModuleType]]
+    whole: str
+    packages: tuple[str, ...]
+    tolerance: Mapping[str, float]
+    named: Callable[..., str]
+    recipes: Callable[[str], dict[str, Any]]
+    parts: Mapping[str, tuple[str, ...]]
+
+
+def experiment_of(cell: Any) -> Experiment:
+    """Return the experiment that `cell` is a part of.
+
+    Examples
+    --------
+    >>> experiment_of(skew.Cell()) is EXPERIMENTS["label-skew"]
+    True
+    """
+    (found,) = (each for each in EXPERIMENTS.values() if each.module.__name__ == type(cell).__module__)
+    return found
+
+
+def _name_private(model: str, method: str, epsilon: float, micro_batches: int, rule: str, noise_decay: float) -> str:
+    """Name a cell of the private trainings: what is as usual is left out."""
+    words = [f"{model}, {method} at ε = {epsilon:g}"]
+    words += [f"K = {micro_batches}"] if micro_batches else []
+    words += [f"clipping {comparison.RULES[rule]}"] if rule != "flat" else []
+    words += [f"noise decay {noise_decay:g}"] if noise_decay != 1 else []
+    return ", ".join(words)
+
+
+def _private_recipes(corpus: str) -> dict[str, Any]:
+    return {
+        f"{model} {method}": comparison.recipe(comparison.Cell(corpus, method, model=model))
+        for model in comparison.MODELS
+        for method in comparison.METHODS
+    }
+
+
+def _skew_recipes(corpus: str) -> dict[str, Any]:
+    return {scheme: skew.recipe(skew.Cell(corpus, scheme)) for scheme in ("fednlp", "centralised")}
+
+
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
+    "private-training": Experiment(
+        comparison,
+        varied="method",
+        slowest_first=("dp-sgd", "edp-sgd", "fast", "sgd"),
+        sources=sources,
+        whole="fast",
+        packages=("torch", "opacus", "dp-accounting"),
+        tolerance={"accuracy": 0.05, "slot_f1": 0.08, "epsilon_spent": 0.02},
+        named=_name_private,
+        recipes=_private_recipes,
+        parts={"models": tuple(comparison.MODELS), "methods": tuple(comparison.METHODS)},
+    ),
+    "label-skew": Experiment(
+        skew,
+        varied="scheme",
+        slowest_first=("centralised", "flower", "fednlp", "pfl", "iid"),
+        sources=lambda scheme: [partition, simulation, taggers, vocabulary],
+        whole="fednlp",
+        packages=("torch", "numpy"),
+        tolerance={"accuracy": 0.05, "accuracy_rare": 0.08, "effective_labels": 0.2},
+        named=lambda scheme, alpha: f"{scheme} at α = {alpha:g}",
+        recipes=_skew_recipes,
+        parts={"schemes": (*skew.DEFINITIONS, *skew.REFERENCES)},
+    ),
+})  # fmt: skip
