@@ -1,4 +1,4 @@
-"""A reader's hands on notebooks 00 and 11: run all cells, move sliders, train, stop, predict, ask for a hint."""
+"""A reader's hands on notebooks 00, 11 and 21: run all cells, move sliders, train, stop, predict, ask for a hint."""
 
 import base64
 import io
@@ -16,6 +16,9 @@ pytestmark = pytest.mark.browser
 FIRST = "How much privacy can this assistant afford?"
 TOY = "Clip, then add noise: can you tell whether Anna took part?"
 BUDGET = "What does a privacy budget cost?"
+LAWS = "What does a client's law look like?"
+FLEET = "What does α do to a fleet?"
+FEDAVG = "What does skew do to FedAvg?"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,15 @@ def start(lab, record_testsuite_property):
 def comparison(lab):
     """Notebook 11 after Run All Cells."""
     notebook = lab.open("11_dp_sgd_vs_edp_sgd")
+    notebook.run_all()
+    notebook.wait_for_the_end(300)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def partitioning(lab):
+    """Notebook 21 after Run All Cells."""
+    notebook = lab.open("21_non_iid_partitioning")
     notebook.run_all()
     notebook.wait_for_the_end(300)
     return notebook
@@ -214,6 +226,60 @@ def test_11_corrects_a_wrong_prediction_and_gives_hints(lab, comparison):
     button.click()
     told = "([cell, button]) => cell.innerText.includes('Hint 1. ') && button.innerText.startsWith('Hint 2 of ')"
     comparison.page.wait_for_function(told, arg=[cell, button])
+
+
+def test_21_runs_and_shows_its_panels(lab, partitioning):
+    assert partitioning.troubles() == []
+    for name, (title, count) in {"toy": (LAWS, 1), "fleet": (FLEET, 2), "fedavg": (FEDAVG, 2)}.items():
+        expect(partitioning.panels(title)).to_have_count(count)
+        assert has_a_picture(partitioning.panel(title))
+        lab.picture(partitioning.panel(title), f"21-{name}")
+
+
+def test_21_toy_and_fleet_move_with_the_keyboard(lab, partitioning):
+    toy, fleet = partitioning.panel(LAWS), partitioning.panel(FLEET)
+    moves(toy, 0, "ArrowLeft")
+    toy.get_by_role("button", name="one common", exact=True).click()
+    expect(toy.locator(".trustlab-verdict")).to_contain_text("The mean over clients stays near p: 0.")
+    lab.picture(toy, "21-toy-moved")
+    for slider, key in enumerate(("ArrowLeft", "ArrowLeft", "ArrowRight")):  # α, clients, seed
+        moves(fleet, slider, key)
+    verdict = fleet.locator(".trustlab-verdict")
+    for button, told in {"Flower": "Flower's α", "pfl": "pfl's α", "sizes only": "FedNLP's quantity skew"}.items():
+        picture = shows(fleet)
+        fleet.get_by_role("button", name=button, exact=True).click()
+        expect(verdict).to_contain_text(f"{told}: ")
+        expect(fleet.locator("img")).not_to_have_attribute("src", picture)
+        lab.picture(fleet, f"21-fleet-{button}")
+    fleet.get_by_role("button", name="Show numbers").click()
+    expect(fleet.locator(".trustlab-numbers")).to_contain_text("no skew")
+    lab.picture(fleet, "21-fleet-numbers")
+    fleet.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_contain_text("FedNLP's α: each client draws its labels")
+
+
+def test_21_trains_stops_and_keeps_what_was_reached(lab, partitioning):
+    panel = partitioning.panel(FEDAVG)
+    verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
+    saved, blackness = says(panel), black(panel)
+    moves(panel, 0, "ArrowLeft")
+    panel.get_by_role("button", name="effective labels", exact=True).click()
+    panel.get_by_role("button", name="rare intents", exact=True).click()
+    expect(verdict).to_contain_text("% of rare intents right")
+    lab.picture(panel, "21-fedavg-moved")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
+    train.click()
+    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 100 rounds"), timeout=120_000)
+    expect(train).to_be_disabled()
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(provenance(panel)).to_have_text(
+        re.compile(r"^yours, (stopped|complete) after \d+ steps · "), timeout=120_000
+    )
+    assert black(panel) > blackness + 100
+    lab.picture(panel, "21-fedavg-stopped")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
 
 
 def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):

@@ -1,11 +1,19 @@
 import importlib.util
+import os
+import re
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
+
+from trustlab.data.catalogue import CORPORA
+from trustlab.results import results_directory
 
 ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("TRUSTLAB_DATA") or ROOT.parent / "shared" / "data")
+LINE = re.compile(r'^name = "assistant"', re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +30,37 @@ def regenerate():
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def run_on(tmp_path_factory):
+    """Return a function that runs a notebook on real data, with the one line changed that its card names."""
+
+    def run(stem, name):
+        there = [path for file in CORPORA[name].files for path in (DATA / name).glob(f"{file.path}*")]
+        if len(there) < len(CORPORA[name].files):
+            pytest.skip(
+                f"NOTEBOOK {stem[:2]} NOT TESTED ON {name.upper()}: its files are not in {DATA / name}. "
+                f"Set TRUSTLAB_DATA to a folder with {name}/ in it, see data/README.md."
+            )
+        notebook = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
+        changed = 0
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+                cell.source, count = LINE.subn(f'name = "{name}"', cell.source)
+                changed += count
+        assert changed == 1
+        resources = {"metadata": {"path": str(tmp_path_factory.mktemp(name))}}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TRUSTLAB_DATA", str(DATA))
+            patch.setenv("TRUSTLAB_RESULTS", str(results_directory()))
+            patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
+            patch.setenv("OMP_NUM_THREADS", "1")
+            NotebookClient(notebook, timeout=240, kernel_name="python3", resources=resources).execute()
+        return notebook
+
+    return run
 
 
 @pytest.fixture

@@ -1,20 +1,8 @@
 """Notebook 11 on real utterances: the one line that its card names is changed, and it runs from top to bottom."""
 
-import os
-import re
-from pathlib import Path
-
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
-from trustlab.data.catalogue import CORPORA
 from trustlab.privacy.comparison import result_name
-from trustlab.results import results_directory
-
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("TRUSTLAB_DATA") or ROOT.parent / "shared" / "data")
-LINE = re.compile(r'^name = "assistant"', re.MULTILINE)
 
 
 def text_of(output):
@@ -22,31 +10,9 @@ def text_of(output):
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """Notebook 11 with `name = "snips"`, executed in a folder of its own."""
-    there = [path for file in CORPORA["snips"].files for path in (DATA / "snips").glob(f"{file.path}*")]
-    if len(there) < len(CORPORA["snips"].files):
-        pytest.skip(
-            f"NOTEBOOK 11 NOT TESTED ON SNIPS: its files are not in {DATA / 'snips'}. "
-            "Set TRUSTLAB_DATA to a folder with snips/ in it, see data/README.md."
-        )
-    notebook = nbformat.read(ROOT / "notebooks" / "11_dp_sgd_vs_edp_sgd.ipynb", as_version=4)
-    changed = 0
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-            cell.source, count = LINE.subn('name = "snips"', cell.source)
-            changed += count
-    assert changed == 1
-    folder = tmp_path_factory.mktemp("snips")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRUSTLAB_DATA", str(DATA))
-        patch.setenv("TRUSTLAB_RESULTS", str(results_directory()))
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        resources = {"metadata": {"path": str(folder)}}
-        NotebookClient(notebook, timeout=240, kernel_name="python3", resources=resources).execute()
-    return notebook
+def executed(run_on):
+    """Notebook 11 with `name = "snips"`."""
+    return run_on("11_dp_sgd_vs_edp_sgd", "snips")
 
 
 def outputs(notebook):

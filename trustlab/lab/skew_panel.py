@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from trustlab.config import option
 from trustlab.federated.skew import ALPHAS, DEFINITIONS, REFERENCES, ROUNDS, Cell, prepare, task, train
@@ -169,6 +169,7 @@ class SkewDrawing(Drawing):
         self.over = Curves("α", x_label="α", y_label="", log_x=True, legend_at=None, axes=right, **look)
         left.set_title("Over the rounds, all intents", fontsize=FONT_POINTS + 1, loc="left")
         right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        right.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         right.xaxis.set_minor_formatter(NullFormatter())
         self._without = right.axhline(0, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
         beside = right.get_yaxis_transform()
@@ -182,7 +183,8 @@ class SkewDrawing(Drawing):
         self.over.x = answer.against
         named = "α" if answer.against == "α" else "effective labels of the median client"
         self.over.axes.set_xlabel(named, fontsize=FONT_POINTS)
-        self.over.axes.set_title(f"After {ROUNDS}, {MEASURES[answer.measure]}", fontsize=FONT_POINTS + 1, loc="left")
+        title = f"After {ROUNDS} rounds, {MEASURES[answer.measure]}"
+        self.over.axes.set_title(title, fontsize=FONT_POINTS + 1, loc="left")
         self._without.set_ydata([answer.without_skew] * 2)
         self._name.set_y(answer.without_skew + 0.01)
         curves = [row for row in answer.numbers if row["α of"] in DEFINITIONS.values()]  # the others have no α
