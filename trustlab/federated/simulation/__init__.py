@@ -1,0 +1,15 @@
+"""Federated training of many simulated devices on one computer, with exactly the steps that each would take alone.
+
+>>> from trustlab.federated.simulation import FederatedConfig, Task, simulate
+
+Read in this order: ``config`` and ``task`` (what is to be trained), ``rounds`` (the loop), ``work`` (what a device does
+in a round), ``sequential`` (local training by its definition), ``stacked`` (all devices at once), ``tables`` (embeddings
+of which devices need few rows), ``trial`` (whether a model can be stacked), ``server`` (averaging) and ``private``
+(DP-FedAvg).
+"""
+
+from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.rounds import simulate
+from trustlab.federated.simulation.task import Task
+
+__all__ = ["FederatedConfig", "Task", "simulate"]

@@ -1,0 +1,89 @@
+"""DP-FedAvg: what makes a round private for every device (McMahan et al. 2018, Algorithm 1).
+
+Each device's update is clipped to C, the clipped updates are summed, Gaussian noise of standard deviation σ·C is added
+to the sum, and it is divided by the *expected* number of devices, a number fixed without looking. Adding or removing
+one device's contribution moves the sum by at most C.
+
+How much that is worth depends on the chance to be in a round, and selection by activity gives every device a chance of
+its own. The guarantee must hold for each of them, so the accountant is told the largest, max_k q_k: the most active
+device is the least protected, and it decides. Selection must be Poisson, each device by a coin of its own; under any
+other design the coins depend on one another and this accountant has no proof.
+
+The privacy unit is a device, and the adjacency is *zero-out*: a device sends nothing instead of its update, while its
+registration and its activity stay known. Rates computed from activity change for all when a device comes or goes, and
+what they tell is outside the guarantee. So are counts and training losses in the rows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trustlab.federated.selection import Selector
+from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.sequential import Update
+
+
+def clipped(update: Update, clip_norm: float) -> Update:
+    """Return `update` with every device's part cut to the norm `clip_norm`.
+
+    An update of no finite norm becomes zero: what it would add has no bound.
+
+    Examples
+    --------
+    >>> update = Update([0, 1], {"w": torch.tensor([[3.0, 4.0], [0.0, 0.5]])}, torch.zeros(2))
+    >>> clipped(update, 1.0).deltas["w"]
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.5000]])
+    """
+    squares = [delta.flatten(1).double().square().sum(1) for delta in update.deltas.values()]
+    norms = torch.stack(squares).sum(0).sqrt()  # [K]
+    shares = (clip_norm / norms).clamp(max=1).nan_to_num(nan=0.0)
+    deltas = {}
+    for name, delta in update.deltas.items():
+        own = shares.to(delta).view(-1, *[1] * (delta.ndim - 1))
+        deltas[name] = torch.where(own > 0, own * delta, 0)  # 0 · ∞ would be NaN
+    return dataclasses.replace(update, deltas=deltas)
+
+
+def add_noise(total: dict[str, Tensor], std: float, rng: np.random.Generator) -> None:
+    """Add normal noise of standard deviation `std` to every number of `total`, in place."""
+    for value in total.values():
+        noise = rng.standard_normal(value.shape, dtype=np.float32)
+        value += std * torch.from_numpy(noise).to(value)
+
+
+def spent(config: FederatedConfig, rounds: int, largest_rate: float) -> float:
+    """Return the ε of so many rounds for a device that is in each with chance `largest_rate`; infinite without noise.
+
+    Examples
+    --------
+    >>> config = FederatedConfig(clip_norm=1.0, noise_multiplier=1.0, weighting="equal", delta=1e-5)
+    >>> round(spent(config, 500, 0.02), 2), spent(config, 500, 0.02) < spent(config, 500, 0.1)
+    (2.77, True)
+    """
+    if not config.noise_multiplier:
+        return math.inf
+    from trustlab.privacy.accounting import epsilon
+
+    known = dict(sample_rate=largest_rate, delta=config.delta)
+    return epsilon(noise_multiplier=config.noise_multiplier, steps=rounds, **known)
+
+
+def check_selection(config: FederatedConfig, selector: Selector) -> None:
+    """Refuse a selection whose ε is not known.
+
+    Raises
+    ------
+    ValueError
+        When updates are to be private and devices are not drawn by independent coins.
+    """
+    if config.clip_norm is not None and selector.design != "poisson":
+        raise ValueError(
+            f"Expected a selector with design='poisson' with clip_norm={config.clip_norm:g}, got {selector.design!r}. "
+            "Only where each device is in a round by a coin of its own is the ε of a round known."
+        )

@@ -1,0 +1,189 @@
+"""The rounds of a federated training: select, train, average, measure; a flat row for each."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trustlab.checkpoint import Checkpoint
+from trustlab.federated.selection import Selector
+from trustlab.federated.simulation.config import FederatedConfig, check_config
+from trustlab.federated.simulation.fleet import Fleet
+from trustlab.federated.simulation.identity import identity
+from trustlab.federated.simulation.measuring import device_losses, measure
+from trustlab.federated.simulation.private import check_selection, spent
+from trustlab.federated.simulation.sequential import Update, train_sequentially
+from trustlab.federated.simulation.server import Server, average, check_known, update_weights
+from trustlab.federated.simulation.stacked import train_stacked
+from trustlab.federated.simulation.task import Task
+from trustlab.federated.simulation.trial import Verdict, choose_engine
+from trustlab.federated.simulation.work import DICE, SELECTION, Work, source, works
+
+Row = dict[str, Any]
+
+
+def simulate(
+    task: Task,
+    clients: Sequence[Any],
+    config: FederatedConfig,
+    *,
+    selector: Selector | None = None,
+    test_clients: Sequence[Any] | None = None,
+    model: nn.Module | None = None,
+    checkpoint: str | Path | None = None,
+) -> Iterator[Row]:
+    """Train on many devices and yield a row after each round.
+
+    Parameters
+    ----------
+    task
+        Model, examples, loss and measure. Its model is left as it is.
+    clients
+        For each registered device the indices of its examples in ``task.train``: a list of arrays, or a
+        :class:`trustlab.federated.partition.Partition`. Only those of selected devices are looked at in a round.
+    config
+        Every option. ``config.seed`` fixes all that is random, not the model's first weights; torch's global
+        generators are left as they were.
+    selector
+        Who takes part; None is uniform among devices that hold examples, without replacement.
+    test_clients
+        Indices of each device's examples in ``task.test``. With them each device is measured by itself.
+    model
+        Trained in place, from the weights that it has; None trains a copy of ``task.model`` that is gone at the end.
+    checkpoint
+        A file that the training is kept in before each row, and goes on from where it exists. It then equals, on the
+        same machine and versions, an uninterrupted one bit for bit. The last row kept is yielded again first; of a
+        training that was finished it is the only one.
+
+    Yields
+    ------
+    dict
+        ``round`` (from 1), ``clients`` (different devices selected), ``arrived`` (updates that reached the server),
+        ``examples`` and ``steps`` (of those), ``train_loss`` (mean over the examples that they stepped on, each
+        measured just before its step; NaN without any), ``epsilon`` (``inf`` without noise), ``seconds`` (so far,
+        measuring left out), ``bytes_down`` and ``bytes_up`` (of this round), ``engine``, ``engine_note`` (why devices
+        are not stacked), ``progress``. Rounds that are measured, every ``evaluate_every`` and the last, also have what
+        ``task.evaluate`` returns and, with `test_clients`, ``device_…`` and ``light_…`` of each, see
+        :func:`trustlab.federated.simulation.measuring.measure`.
+
+    Raises
+    ------
+    ValueError
+        At once, before any round, for options outside their range, combinations whose ε is not known, or a model that
+        cannot be stacked with ``engine="stacked"``, or a checkpoint that is damaged or of another training.
+    OSError
+        When the checkpoint cannot be written: at once, or before the row that it would have held.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 12)[:, None]
+    >>> def loss(model, batch):
+    ...     return (model(batch) - 3 * batch).square().sum(1)
+    >>> task = Task(nn.Linear(1, 1), x, x, loss, lambda model, batch: {"loss": loss(model, batch).mean().item()})
+    >>> clients = [range(0, 3), range(3, 7), range(7, 12)]
+    >>> *_, last = simulate(task, clients, FederatedConfig(rounds=60, clients_per_round=2, learning_rate=0.5))
+    >>> last["loss"] < 1e-3, last["engine"]
+    (True, 'stacked')
+    """
+    fleet = Fleet.of(clients, selector, test_clients)
+    check_config(config, len(fleet))
+    check_selection(config, fleet.selector)
+    check_known(fleet, config)
+    server = Server(copy.deepcopy(task.model) if model is None else model, config)
+    verdict = choose_engine(server.model, task, config, fleet.some_examples())
+    if checkpoint is None:
+        return _run(server, task, fleet, config, verdict)
+    kept = Checkpoint(Path(checkpoint), identity(task, fleet, config))
+    content = kept.read()
+    if content is None or content["counters"]["round"] < config.rounds:
+        kept.write(content or server.to_dict())  # a file that cannot be written is found out before any round
+    return _kept_run(server, task, fleet, config, verdict, kept, content)
+
+
+def _run(
+    server: Server,
+    task: Task,
+    fleet: Fleet,
+    config: FederatedConfig,
+    verdict: Verdict,
+    keep: Callable[[], None] = lambda: None,
+) -> Iterator[Row]:
+    """Take the rounds that are left; a generator, so closing it stops the training where it is."""
+    about = {"engine": verdict.engine, "engine_note": verdict.reason}
+    server.model.train()
+    while server.round < config.rounds:
+        started = time.perf_counter()
+        row = _round(server, task, fleet, config, verdict)
+        server.round += 1
+        server.seconds += time.perf_counter() - started
+        row |= {"seconds": server.seconds, **about, "progress": server.round / config.rounds}
+        if server.round % config.evaluate_every == 0 or server.round == config.rounds:
+            row |= measure(server.model, task, fleet)
+        server.row = {"round": server.round, **row}
+        keep()
+        yield dict(server.row)
+
+
+def _kept_run(
+    server: Server,
+    task: Task,
+    fleet: Fleet,
+    config: FederatedConfig,
+    verdict: Verdict,
+    kept: Checkpoint,
+    content: Row | None,
+) -> Iterator[Row]:
+    """Go on from `content`, if there is any, writing the checkpoint before each row."""
+    if content is not None:
+        server.restore(content)
+        if server.row is not None:
+            yield dict(server.row)
+    yield from _run(server, task, fleet, config, verdict, lambda: kept.write(server.to_dict()))
+
+
+def _round(server: Server, task: Task, fleet: Fleet, config: FederatedConfig, verdict: Verdict) -> Row:
+    """Move the server by one round and say what happened in it."""
+    devices, times = np.unique(_drawn(server, task, fleet, config), return_counts=True)
+    planned = works(config, server.round, devices, fleet.clients)
+    # What is lost on the way need not be trained here.
+    arrived = [work for work in planned if work.arrives]
+    weights = update_weights(arrived, times[[work.arrives for work in planned]], fleet, config)
+    with torch.random.fork_rng(), torch.enable_grad():
+        torch.manual_seed(int(source(config, server.round, DICE).integers(2**62)))
+        delta, losses = average(_updates(server.model, task, arrived, config, verdict), weights, server, fleet, config)
+    server.step(delta)
+    stepped = np.array([sum(map(len, work.batches)) for work in arrived])
+    return {
+        "clients": len(planned),
+        "arrived": len(arrived),
+        "examples": sum(work.examples for work in arrived),
+        "steps": sum(work.steps for work in arrived),
+        "train_loss": float(losses.numpy() @ stepped / stepped.sum()) if stepped.sum() else float("nan"),
+        "epsilon": spent(config, server.round + 1, server.largest_rate),
+        "bytes_down": len(planned) * server.message_bytes,
+        "bytes_up": len(arrived) * server.message_bytes,
+    }
+
+
+def _drawn(server: Server, task: Task, fleet: Fleet, config: FederatedConfig) -> np.ndarray:
+    """Return the devices selected in this round, repeats kept."""
+    asked = {}
+    if fleet.selector.design == "power-of-choice":
+        asked["losses"] = lambda devices: device_losses(server.model, task, fleet, devices)
+    return fleet.selector.draw(config.clients_per_round, source(config, server.round, SELECTION), **asked)
+
+
+def _updates(
+    model: nn.Module, task: Task, arrived: list[Work], config: FederatedConfig, verdict: Verdict
+) -> Iterator[Update]:
+    """Return the updates of who is heard, as they come."""
+    if verdict.engine == "stacked":
+        return train_stacked(model, task, arrived, config, verdict.tables or {})
+    return train_sequentially(model, task, arrived, config)

@@ -1,0 +1,149 @@
+"""The server's side of a round: weigh the updates, add them up as they come, and step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trustlab.federated.aggregation import ServerOptimizer, client_weights
+from trustlab.federated.selection import UnknownInclusionError
+from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.fleet import Fleet
+from trustlab.federated.simulation.private import add_noise, clipped
+from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.tables import add_rows
+from trustlab.federated.simulation.work import NOISE, Work, source
+
+COUNTERS = ("round", "seconds", "row", "largest_rate")
+
+
+class Server:
+    """All that changes while a training runs; as everything random comes from the round's number, no generator does.
+
+    Attributes
+    ----------
+    model
+        With the weights after `round` rounds.
+    round
+        Rounds finished.
+    seconds
+        Spent on them, measuring left out.
+    row
+        The last row shown.
+    largest_rate
+        The largest chance that any device had to be in any round so far; known where ε is counted.
+    """
+
+    def __init__(self, model: nn.Module, config: FederatedConfig) -> None:
+        self.model, self.optimizer = model, ServerOptimizer(config.server)
+        self.round, self.seconds, self.row, self.largest_rate = 0, 0.0, None, 0.0
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Return what is trained and sent, by name."""
+        return {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
+
+    @property
+    def message_bytes(self) -> int:
+        """Return the size of what is sent to a device, and back."""
+        return sum(weight.numel() * weight.element_size() for weight in self.weights.values())
+
+    def step(self, delta: dict[str, Tensor]) -> None:
+        """Move the weights along the averaged update."""
+        weights = self.weights
+        for name, value in self.optimizer.step(weights, delta).items():
+            weights[name].copy_(value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return tensors, numbers and strings in dicts: what :meth:`restore` needs."""
+        counters = {name: getattr(self, name) for name in COUNTERS}
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "counters": counters}
+
+    def restore(self, content: Mapping[str, Any]) -> None:
+        """Become the server that :meth:`to_dict` described."""
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        for name in COUNTERS:
+            setattr(self, name, content["counters"][name])
+
+
+def average(
+    updates: Iterator[Update], weights: Tensor, server: Server, fleet: Fleet, config: FederatedConfig
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return Δ = Σ_k p_k (w_k − w_t), private where `config` says so, and the losses [K] of the works.
+
+    Updates are added as they come and forgotten: memory does not grow with the number of devices.
+    """
+    total = {name: torch.zeros_like(weight) for name, weight in server.weights.items()}
+    losses = torch.zeros(len(weights))
+    for update in updates:
+        members = list(update.members)
+        losses[members] = update.losses.cpu()
+        if config.clip_norm is not None:
+            update = clipped(update, config.clip_norm)
+        for name, delta in update.deltas.items():
+            p = weights[members].to(delta)
+            if name in update.rows:
+                add_rows(total[name], update.rows[name], delta * p[:, None, None])
+            else:
+                total[name] += torch.tensordot(p, delta, dims=1)
+    if config.noise_multiplier:
+        chances = fleet.selector.inclusion(config.clients_per_round)
+        add_noise(
+            total, config.noise_multiplier * config.clip_norm / chances.sum(), source(config, server.round, NOISE)
+        )
+        server.largest_rate = max(server.largest_rate, float(chances.max()))
+    return total, losses
+
+
+def update_weights(arrived: list[Work], times: np.ndarray, fleet: Fleet, config: FederatedConfig) -> Tensor:
+    """Return the weight p_k of every update that arrived.
+
+    Parameters
+    ----------
+    arrived
+        The works, by device.
+    times : int array [K]
+        How often each device was drawn; with replacement its weight counts as often.
+    """
+    if config.clip_norm is not None:  # a number fixed without looking: dividing by who came would tell
+        expected = fleet.selector.inclusion(config.clients_per_round).sum()
+        return torch.full((len(arrived),), 1 / expected, dtype=torch.float64)
+    examples = np.repeat([work.examples for work in arrived], times)
+    if not examples.any():
+        return torch.zeros(len(arrived), dtype=torch.float64)
+    known = {}
+    if config.weighting in ("horvitz-thompson", "hajek"):
+        devices = np.repeat([work.device for work in arrived], times)
+        chance = fleet.selector.inclusion(config.clients_per_round)[devices]
+        known["inclusion"] = chance * arrival_chance(config)
+    if config.weighting == "horvitz-thompson":
+        known["total_examples"] = float(fleet.sizes.sum())
+    p = client_weights(config.weighting, examples=examples, **known)
+    places = torch.arange(len(arrived)).repeat_interleave(torch.from_numpy(times))
+    return torch.zeros(len(arrived), dtype=torch.float64).index_add_(0, places, p)
+
+
+def arrival_chance(config: FederatedConfig) -> float:
+    """Return the chance that a selected device's update reaches the server."""
+    late = config.straggler_rate if config.stragglers == "drop" else 0.0
+    return (1 - late) * (1 - config.drop_out)
+
+
+def check_known(fleet: Fleet, config: FederatedConfig) -> None:
+    """Refuse cohorts that cannot be drawn, and weights or an ε that need chances which nobody knows.
+
+    Raises
+    ------
+    ValueError
+        Or its subclass :class:`trustlab.federated.selection.UnknownInclusionError`.
+    """
+    try:
+        fleet.selector.inclusion(config.clients_per_round)
+    except UnknownInclusionError:
+        if config.weighting in ("horvitz-thompson", "hajek"):
+            raise
