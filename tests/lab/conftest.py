@@ -1,6 +1,5 @@
 """A made-up comparison in the place of the committed one: of the right shape, and no two of its means are the same."""
 
-
 import pandas
 import pytest
 
