@@ -1,5 +1,8 @@
 """The real corpora as their SOURCE.md describes them."""
 
+import statistics
+from collections import Counter
+
 import pytest
 
 from trustlab.data import catalog, load
@@ -17,7 +20,7 @@ def slot_types(rows):
 
 def test_tokens_and_slots_are_aligned_bio(real):
     _, corpus = real
-    for rows in corpus.values():
+    for rows in corpus.values() if "slots" in corpus["train"].column_names else ():
         for tokens, slots in zip(rows["tokens"], rows["slots"], strict=True):
             assert len(tokens) == len(slots) > 0
             for before, slot in zip(["O", *slots], slots, strict=False):
@@ -77,3 +80,17 @@ def test_hwu64(real_data):
     assert len({domain for rows in corpus.values() for domain in rows["domain"]}) == 18
     assert len(set.union(*map(slot_types, corpus.values()))) == 54
     assert sum(tag[0] == "B" for rows in corpus.values() for tags in rows["slots"] for tag in tags) == 9_133
+
+
+def test_shakespeare_roles(real_data):
+    corpus = load("shakespeare_roles", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [86_496, 10_811, 10_811]
+    lines = Counter(role for rows in corpus.values() for role in rows["role"])
+    assert len(lines) == 1_347 and lines.most_common(1) == [("hamlet: HAMLET", 1_495)]
+    assert statistics.median(lines.values()) == 23
+    assert len({play for rows in corpus.values() for play in rows["play"]}) == 37
+    tested = Counter(corpus["test"]["role"])
+    light = {role for role, count in lines.items() if count <= 23}
+    assert sum(tested[role] for role in light) == pytest.approx(0.1 * sum(lines[role] for role in light), rel=0.15)
+    other = load("shakespeare_roles", directory=real_data, seed=1)["test"]
+    assert other["text"][:] != corpus["test"]["text"][:]

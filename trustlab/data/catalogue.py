@@ -100,6 +100,19 @@ CORPORA: dict[str, Corpus] = {
             ),
         ),
     ),
+    "shakespeare_roles": Corpus(
+        task="next characters, 1,347 speakers",
+        rows=108_118,
+        licence="none stated in the repository; the text is in the public domain",
+        source="github.com/TheMITTech/shakespeare@6b82db852c7322dd33e95db347f0ddfc812c6409",
+        remote="",  # 37 pages, <play>/full.html, parsed into the one file below
+        files=(
+            File(
+                "shakespeare_lines.tsv.gz",
+                "930659ae1587814ba1ccf49c79a6f122eb4ef7fa15a1fa81f51fe04ca9e2b096",
+            ),
+        ),
+    ),
 }
 
 

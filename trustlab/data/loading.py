@@ -28,7 +28,7 @@ def load(
     Parameters
     ----------
     name
-        "assistant", "snips", "atis", "clinc150" or "hwu64".
+        "assistant", "snips", "atis", "clinc150", "hwu64" or "shakespeare_roles".
     split
         Keep only this split, or these; None keeps train, validation and test.
     directory
@@ -36,15 +36,15 @@ def load(
         where ``TRUSTLAB_DATA`` points, then in the user's cache, then downloaded, see
         :func:`~trustlab.data.fetching.locate`. The assistant corpus has no files.
     seed
-        Seed of the assistant corpus; for hwu64 it picks the fold that is the test set. The other corpora have fixed
-        splits. Rows that their authors left both in train and in test are kept, as published results have them.
+        Seed of the assistant corpus; for hwu64 it picks the fold that is the test set, for shakespeare_roles the lines
+        that are. The other corpora have fixed splits. Rows that their authors left both in train and in test are kept, as published results have them.
 
     Returns
     -------
     datasets.DatasetDict
         Each split has ``tokens`` (list of str), ``slots`` (BIO tags, as many) and ``intent`` (str). There is
         ``domain`` in assistant, clinc150 and hwu64, ``fold`` in hwu64; for the further columns of the assistant corpus
-        see :func:`~trustlab.data.assistant`.
+        see :func:`~trustlab.data.assistant`. shakespeare_roles has ``text``, ``role`` and ``play`` instead.
 
     Raises
     ------

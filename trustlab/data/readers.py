@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 Columns = dict[str, list]
 Splits = dict[str, Columns]
 
@@ -97,6 +99,29 @@ def read_hwu(files: Mapping[str, Path], seed: int) -> Splits:
     return splits
 
 
+def read_shakespeare(files: Mapping[str, Path], seed: int) -> Splits:
+    """Read the plays: a row per line of verse or prose, ``text``, ``role`` (play and name: a device) and ``play``.
+
+    A random tenth of all lines is the test set and another one the validation set, drawn from `seed` without regard to
+    role: a role of few lines is tested as often, line for line, as Hamlet. Rows stay in the order of the plays.
+    """
+    (path,) = files.values()
+    header, *lines = _lines(path)
+    rows = [dict(zip(header.split("\t"), line.split("\t"), strict=True)) for line in lines]
+    columns = {
+        "text": [row["text"] for row in rows],
+        "role": [f"{row['play']}: {row['role']}" for row in rows],
+        "play": [row["play"] for row in rows],
+    }
+    held_out = len(rows) // 10
+    places = np.random.default_rng(seed).permutation(len(rows))
+    parts = np.split(places, [held_out, 2 * held_out])
+    return {
+        split: {name: [column[i] for i in sorted(part.tolist())] for name, column in columns.items()}
+        for split, part in zip(("test", "validation", "train"), parts, strict=True)
+    }
+
+
 def parse_annotation(text: str) -> tuple[list[str], list[str]]:
     """Turn an utterance annotated as ``[slot : value]`` into tokens and BIO slots, two lists of one length.
 
@@ -147,4 +172,5 @@ READERS: dict[str, Callable[[Mapping[str, Path], int], Splits]] = {
     "atis": read_slot_gated,
     "clinc150": read_clinc,
     "hwu64": read_hwu,
+    "shakespeare_roles": read_shakespeare,
 }
