@@ -42,7 +42,8 @@ def row_of(cell, **changes):
 
 ROWS = [row_of(cell) for cell in CELLS]
 CODE = dict.fromkeys(comparison.METHODS, "code")
-TOLERANCE = EXPERIMENTS["private-training"].tolerance
+KNOWN = EXPERIMENTS["private-training"]
+TOLERANCE = KNOWN.tolerance
 
 
 def changed(method, epsilon, seeds=(0, 1), *, variant=(), **add):
@@ -62,6 +63,10 @@ def results(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
+def compare(rows, **part):
+    return reproduce.compare("assistant", rows, KNOWN, **part)
+
+
 def contents(folder):
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
@@ -71,16 +76,16 @@ def contents(folder):
 
 def test_the_committed_numbers_agree_with_themselves_infinity_included(results):
     assert any(math.isinf(row["epsilon_spent"]) for row in ROWS)
-    assert reproduce.compare("assistant", ROWS) == []
-    assert reproduce.compare("assistant", ROWS[::-1]) == []
+    assert compare(ROWS) == []
+    assert compare(ROWS[::-1]) == []
 
 
 @pytest.mark.parametrize("column", TOLERANCE)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_number_within_its_tolerance_agrees_and_one_beyond_is_named(column, sign, results):
     tolerance = sign * TOLERANCE[column]
-    assert reproduce.compare("assistant", changed("dp-sgd", 8.0, **{column: 0.9 * tolerance})) == []
-    (miss,) = reproduce.compare("assistant", changed("dp-sgd", 8.0, **{column: 1.1 * tolerance}))
+    assert compare(changed("dp-sgd", 8.0, **{column: 0.9 * tolerance})) == []
+    (miss,) = compare(changed("dp-sgd", 8.0, **{column: 1.1 * tolerance}))
     mean = {"epsilon_spent": 0.999 * 8, "accuracy": 0.55, "slot_f1": 0.45}[column]
     got = mean + 1.1 * tolerance
     assert miss == (
@@ -89,8 +94,8 @@ def test_a_number_within_its_tolerance_agrees_and_one_beyond_is_named(column, si
 
 
 def test_the_mean_over_seeds_is_what_is_compared(results):
-    assert reproduce.compare("assistant", changed("sgd", math.inf, seeds=(0,), accuracy=0.09)) == []
-    assert len(reproduce.compare("assistant", changed("sgd", math.inf, seeds=(0,), accuracy=0.11))) == 1
+    assert compare(changed("sgd", math.inf, seeds=(0,), accuracy=0.09)) == []
+    assert len(compare(changed("sgd", math.inf, seeds=(0,), accuracy=0.11))) == 1
 
 
 def test_every_cell_and_column_that_misses_has_its_own_sentence(results):
@@ -101,7 +106,7 @@ def test_every_cell_and_column_that_misses_has_its_own_sentence(results):
         (dict(model="transformer"), "K = 64"),
     ]:
         worse = changed("edp-sgd", 8.0, variant=variant, accuracy=-0.2, slot_f1=-0.2)
-        misses = reproduce.compare("assistant", worse)
+        misses = compare(worse)
         assert len(misses) == 2
         model = variant.get("model", "bilstm")
         assert all(miss.startswith(f"assistant, {model}, edp-sgd at ε = 8, {words}: expected ") for miss in misses)
@@ -117,38 +122,37 @@ def test_every_cell_and_column_that_misses_has_its_own_sentence(results):
     ],
 )
 def test_a_number_that_is_none_or_infinite_where_it_was_not_is_a_miss(method, epsilon, add, results):
-    (miss,) = reproduce.compare("assistant", changed(method, epsilon, **add))
+    (miss,) = compare(changed(method, epsilon, **add))
     assert f"expected {next(iter(add))}" in miss
 
 
 def test_a_cell_on_one_side_only_is_a_miss(results):
     without = [row for row in ROWS if (row["model"], row["method"]) != ("bilstm", "sgd")]
-    (gone,) = reproduce.compare("assistant", without)
+    (gone,) = compare(without)
     assert gone == "assistant, bilstm, sgd at ε = inf: stands in data/results, and was not computed again."
     write_results(NAME, without, {"seeds": [0, 1]})
-    (lacking,) = reproduce.compare("assistant", ROWS)
+    (lacking,) = compare(ROWS)
     assert "assistant, bilstm, sgd at ε = inf: expected it in data/results, which lacks it." in lacking
 
 
 def test_a_part_is_compared_with_that_part(results):
     part = dict(models=["transformer"], methods=["sgd", "fast"])
     rows = [row for row in ROWS if row["model"] in part["models"] and row["method"] in part["methods"]]
-    assert reproduce.compare("assistant", rows, **part) == []
-    (gone,) = reproduce.compare("assistant", rows[2:], **part)
+    assert compare(rows, **part) == []
+    (gone,) = compare(rows[2:], **part)
     assert gone == "assistant, transformer, sgd at ε = inf: stands in data/results, and was not computed again."
 
 
 def test_a_table_of_before_a_column_is_a_miss(results):
     write_results(NAME, [{k: v for k, v in row.items() if k != "model"} for row in ROWS], {"seeds": [0, 1]})
-    (miss,) = reproduce.compare("assistant", ROWS)
+    (miss,) = compare(ROWS)
     assert miss == "assistant: expected the columns model in data/results. Write the table again."
 
 
 def test_fewer_seeds_are_compared_with_the_same_seeds(results):
     first = [row for row in ROWS if row["seed"] == 0]
-    assert reproduce.compare("assistant", first) == []  # the mean over both would be 0.05 higher
-    (miss,) = reproduce.compare(
-        "assistant",
+    assert compare(first) == []  # the mean over both would be 0.05 higher
+    (miss,) = compare(
         [{**row, "accuracy": 0.56} if (row["model"], row["method"]) == ("bilstm", "sgd") else row for row in first],
     )
     assert "expected accuracy 0.500 ± 0.05, got 0.560" in miss
@@ -156,7 +160,7 @@ def test_fewer_seeds_are_compared_with_the_same_seeds(results):
 
 def test_without_a_committed_table_the_miss_names_it(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
-    (miss,) = reproduce.compare("assistant", ROWS)  # after hours of computing, a sentence and no traceback
+    (miss,) = compare(ROWS)  # after hours of computing, a sentence and no traceback
     assert miss.startswith(f"assistant: Expected {NAME}.csv")
 
 
@@ -242,22 +246,22 @@ def test_an_edit_to_the_fast_engine_keeps_what_the_loop_computed():
     named = {method: {module.__name__ for module in sources(method)} for method in comparison.METHODS}
     assert named["sgd"] < named["dp-sgd"] < named["edp-sgd"] == named["fast"]
     assert not any("fast" in name for name in named["dp-sgd"])
-    codes = {reproduce._code(method) for method in comparison.METHODS}
+    codes = {reproduce._code(method, KNOWN) for method in comparison.METHODS}
     assert len(codes) == 3
 
 
 def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_process, trained, results, monkeypatch):
     names = iter(["at the start"] * len(comparison.METHODS))
     monkeypatch.setattr(reproduce, "_code", lambda *_: next(names, "edited"))
-    reproduce.main(["--data", "assistant", "--seeds", "2", "--workers", "1", "--write"])
+    reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--workers", "1", "--write"])
     assert {run.provenance["code_version"] for run in RunStore().runs()} == {"at the start"}
     assert read_results(NAME)[1]["code_version"] == "at the start"
 
 
 def test_another_torch_is_another_code(monkeypatch):
-    here = reproduce._code("sgd")
+    here = reproduce._code("sgd", KNOWN)
     monkeypatch.setattr(reproduce, "installed", lambda name: "99" if name == "torch" else installed(name))
-    assert reproduce._code("sgd") != here
+    assert reproduce._code("sgd", KNOWN) != here
 
 
 def test_every_cell_is_computed_the_slowest_method_first(in_process, trained):
@@ -284,7 +288,7 @@ def test_what_a_fresh_process_is_given_can_be_sent_there():
 
 def test_a_reproduction_that_agrees_says_so_and_writes_nothing(in_process, results, capsys):
     before = contents(results)
-    assert command.main(["run", "--data", "assistant", "--seeds", "2", "--workers", "2"]) == 0
+    assert command.main(["run", "private-training", "--data", "assistant", "--seeds", "2", "--workers", "2"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(CELLS) + 1
     assert f"assistant {len(CELLS)}/{len(CELLS)}: " in said[-2]
@@ -295,7 +299,7 @@ def test_a_reproduction_that_agrees_says_so_and_writes_nothing(in_process, resul
 def test_a_number_that_misses_is_said_fails_and_writes_nothing(in_process, results, capsys):
     write_results(NAME, changed("dp-sgd", 1.0, accuracy=0.2), {"seeds": [0, 1]})
     before = contents(results)
-    assert reproduce.main(["--data", "assistant", "--seeds", "2"]) == 1
+    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2"]) == 1
     said = capsys.readouterr().out
     assert "assistant, bilstm, dp-sgd at ε = 1: expected accuracy 0.750 ± 0.05, got 0.550." in said
     assert "every number agrees" not in said
@@ -304,7 +308,7 @@ def test_a_number_that_misses_is_said_fails_and_writes_nothing(in_process, resul
 
 def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path / "fresh"))
-    assert reproduce.main(["--data", "assistant", "--seeds", "2", "--write"]) == 0
+    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--write"]) == 0
     table, about = read_results(NAME)
     key = [*comparison.KEY, "seed"]
     there = list(table[key].itertuples(index=False, name=None))
@@ -316,13 +320,13 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
     assert about["config"]["bilstm edp-sgd"]["micro_batches"] == recipe(Cell("assistant", "edp-sgd")).micro_batches
     assert re.fullmatch(r"[0-9a-f]{16} torch \S+ opacus \S+ dp-accounting \S+", about["code_version"])
     assert capsys.readouterr().out.splitlines()[-1] == f"wrote {NAME}.csv"
-    assert reproduce.main(["--data", "assistant", "--seeds", "2"]) == 0  # and agrees with itself
+    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2"]) == 0  # and agrees with itself
 
 
 def test_stopped_and_called_again_it_goes_on_where_it_was(in_process, results, trained):
     for cell in CELLS[:5]:
-        reproduce._row(cell, "assistant", reproduce._code(cell.method))
-    assert reproduce.main(["--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
+        reproduce._row(cell, "assistant", reproduce._code(cell.method, KNOWN))
+    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
     assert len(trained) == len(CELLS)
     assert set(trained) == set(CELLS)
 
@@ -333,7 +337,7 @@ def test_without_real_data_the_real_corpora_are_left_out_with_a_reason(
 ):
     monkeypatch.setenv("TRUSTLAB_DATA", folder and str(tmp_path))
     monkeypatch.setattr(trustlab.data.fetching, "_download", lambda *_: pytest.fail("a download nobody asked for"))
-    assert reproduce.main(["--seeds", "2"]) == 0
+    assert reproduce.main(["private-training", "--seeds", "2"]) == 0
     said = capsys.readouterr().out
     assert "Left out: atis, snips. Set TRUSTLAB_DATA" in said
     assert "assistant: every number agrees" in said
@@ -345,7 +349,7 @@ def test_with_real_data_every_corpus_is_reproduced(in_process, results, trained,
     monkeypatch.setenv("TRUSTLAB_DATA", str(tmp_path))
     cells = grid("snips", seeds=range(2))
     write_results(result_name("snips"), [row_of(cell, accuracy=0.9) for cell in cells], {"seeds": [0, 1]})
-    assert reproduce.main(["--seeds", "2"]) == 1  # snips misses, and assistant agrees
+    assert reproduce.main(["private-training", "--seeds", "2"]) == 1  # snips misses, and assistant agrees
     said = capsys.readouterr().out
     assert "assistant: every number agrees" in said
     assert "snips, bilstm, sgd at ε = inf: expected accuracy 0.900" in said
@@ -357,7 +361,7 @@ def test_a_part_is_computed_kept_and_not_computed_again_when_the_whole_is_writte
     assert reproduce.main(part) == 0
     loops = [cell for cell in CELLS if (cell.model, cell.method) == ("bilstm", "dp-sgd")]
     assert set(trained) == set(loops)
-    assert reproduce.main(["--data", "assistant", "--seeds", "2", "--write"]) == 0
+    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--write"]) == 0
     assert len(trained) == len(CELLS)
     assert capsys.readouterr().out.count("from the run store") == len(loops)
 
@@ -365,7 +369,7 @@ def test_a_part_is_computed_kept_and_not_computed_again_when_the_whole_is_writte
 def test_a_part_does_not_replace_the_whole_table(in_process, results, trained, capsys):
     before = contents(results)
     with pytest.raises(SystemExit) as ended:
-        reproduce.main(["--data", "assistant", "--methods", "dp-sgd", "--write"])
+        reproduce.main(["private-training", "--data", "assistant", "--methods", "dp-sgd", "--write"])
     assert ended.value.code == 2
     assert "a part must not replace the whole table" in " ".join(capsys.readouterr().err.split())
     assert trained == [] and contents(results) == before
@@ -373,6 +377,39 @@ def test_a_part_does_not_replace_the_whole_table(in_process, results, trained, c
 
 def test_an_unknown_corpus_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
-        reproduce.main(["--data", "enron"])
+        reproduce.main(["private-training", "--data", "enron"])
     assert ended.value.code == 2
     assert "invalid choice: 'enron'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], list(EXPERIMENTS)),
+        (["all", "--data", "snips"], [name for name, known in EXPERIMENTS.items() if "snips" in known.module.CORPORA]),
+        (["--methods", "sgd"], ["private-training"]),
+        (["label-skew"], ["label-skew"]),
+    ],
+)
+def test_all_experiments_are_meant_that_have_what_is_asked_for(arguments, expected, monkeypatch):
+    begun = []
+    monkeypatch.setattr(reproduce, "_reproduce", lambda experiment, *_: begun.append(experiment))
+    assert reproduce.main(arguments) == 0
+    assert begun == [EXPERIMENTS[name] for name in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["label-skew", "--methods", "sgd"], "Expected --methods with an experiment that has them, got label-skew."),
+        (
+            ["label-skew", "--data", "snips"],
+            "Expected --data to be one of assistant, clinc150 for label-skew, got snips.",
+        ),
+    ],
+)
+def test_what_an_experiment_lacks_is_refused_by_name(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        reproduce.main(arguments)
+    assert ended.value.code == 2
+    assert said in " ".join(capsys.readouterr().err.split())

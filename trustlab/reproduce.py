@@ -1,5 +1,7 @@
 """Recompute the committed results: ``python -m trustlab run [EXPERIMENT] [--data NAME] [--seeds N] [--write]``.
 
+Without an experiment's name all are meant that have the corpus, and the parts, that are asked for.
+
 Every training goes through the run store, so a reproduction that was stopped goes on where it was. One process per
 core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed. A part of
 a table (some methods, some models) can be computed and compared, and is found again when the whole is written. Which
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     import pandas
 
 SEEDS = 3
-FIRST = EXPERIMENTS["private-training"]  # what is meant where no experiment is named
 ALL = "all"
 PARTS = {option: values for experiment in EXPERIMENTS.values() for option, values in experiment.parts.items()}
 
@@ -37,30 +38,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 1 when a fresh number misses the committed one."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    chosen = list(EXPERIMENTS.values()) if arguments.experiment == ALL else [EXPERIMENTS[arguments.experiment]]
     part = {option: getattr(arguments, option) for option in PARTS if getattr(arguments, option)}
-    _refuse_mixtures(parser, arguments, chosen, part)
+    chosen = _chosen(parser, arguments, part)
     return int(any([_reproduce(experiment, arguments, part) for experiment in chosen]))  # a list: all of them
 
 
-def _refuse_mixtures(
-    parser: argparse.ArgumentParser,
-    arguments: argparse.Namespace,
-    chosen: Sequence[Experiment],
-    part: Mapping[str, Sequence[str]],
-) -> None:
-    """End with an error where the arguments do not go together."""
-    for experiment in chosen:
-        if unknown := sorted(set(part) - set(experiment.parts)):
-            parser.error(f"Expected --{unknown[0]} with an experiment that has them, got {arguments.experiment}.")
-        if arguments.data and arguments.data not in experiment.module.CORPORA:
-            known = ", ".join(experiment.module.CORPORA)
-            parser.error(f"Expected --data to be one of {known} for {arguments.experiment}, got {arguments.data}.")
+def _chosen(
+    parser: argparse.ArgumentParser, arguments: argparse.Namespace, part: Mapping[str, Sequence[str]]
+) -> list[Experiment]:
+    """Return the experiments meant: the one named, or all that have such a corpus and such parts.
+
+    Ends with an error where the arguments do not go together.
+    """
     if arguments.write and part:
         parser.error(
             f"Expected --write without --{next(iter(part))}: a part must not replace the whole table. Compute the "
             "part without --write, its rows are kept; then write the whole."
         )
+    named = EXPERIMENTS if arguments.experiment == ALL else {arguments.experiment: EXPERIMENTS[arguments.experiment]}
+    meant = [each for each in named.values() if set(part) <= set(each.parts)]
+    if not meant:
+        parser.error(f"Expected --{', --'.join(part)} with an experiment that has them, got {arguments.experiment}.")
+    chosen = [each for each in meant if arguments.data in (None, *each.module.CORPORA)]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(corpus for each in meant for corpus in each.module.CORPORA))
+        parser.error(f"Expected --data to be one of {known} for {arguments.experiment}, got {arguments.data}.")
+    return chosen
 
 
 def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapping[str, Sequence[str]]) -> bool:
@@ -97,9 +100,7 @@ def compute(
             yield done.result()
 
 
-def compare(
-    name: str, rows: Sequence[dict[str, Any]], experiment: Experiment = FIRST, **part: Sequence[str]
-) -> list[str]:
+def compare(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment, **part: Sequence[str]) -> list[str]:
     """Return one sentence for each mean over seeds that misses the committed one by more than its tolerance.
 
     A committed cell of this `part` (``models=[...]``) that was not computed again is said too, and so is a table that
@@ -150,7 +151,7 @@ def _row(cell: Any, name: str, code: str) -> tuple[dict[str, Any], bool]:
     return row, restored
 
 
-def _code(kind: str, experiment: Experiment = FIRST) -> str:
+def _code(kind: str, experiment: Experiment) -> str:
     """Name the code that decides a row of `kind`: an edit to it, or another version of a package, makes a new run.
 
     It is named once, when a reproduction starts: an edit while its processes run must not claim their rows.
@@ -209,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         "experiment",
         nargs="?",
         choices=(*EXPERIMENTS, ALL),
-        default=next(iter(EXPERIMENTS)),
+        default=ALL,
         help="which experiment; default %(default)s",
     )
     corpora = dict.fromkeys(name for experiment in EXPERIMENTS.values() for name in experiment.module.CORPORA)
