@@ -257,3 +257,11 @@ def test_time_slices_keep_time_order_and_periods_keep_the_clients():
         assert {split[int(i)]["period"] for i in part.flat} == {period}
     for client, indices in enumerate(devices):
         assert np.array_equal(np.sort(np.concatenate([part[client] for part in periods.values()])), indices)
+
+
+def test_times_that_cannot_be_sorted_are_refused_in_words():
+    with pytest.raises(ValueError, match="Expected times of one kind that can be sorted, got NoneType, int, str"):
+        partition(["a", 3, None], scheme="time", clients=2)
+    whole = partition([0, 0, 1], scheme="natural")
+    with pytest.raises(ValueError, match="Expected times of one kind that can be sorted"):
+        by_period(whole, ["2020", 2021, "2022"])

@@ -30,7 +30,7 @@ def time_slices(values: Any, clients: int, dials: NoDials, rng: np.random.Genera
     """
     owners = np.empty(len(values), dtype=np.int32)
     slices = np.repeat(np.arange(clients, dtype=np.int32), equal_sizes(len(values), clients))
-    owners[np.argsort(np.asarray(values), kind="stable")] = slices
+    owners[_in_time_order(np.asarray(values))] = slices
     return owners
 
 
@@ -53,7 +53,7 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     Raises
     ------
     ValueError
-        If there is not one period per example.
+        If there is not one period per example, or periods cannot be sorted.
 
     Examples
     --------
@@ -67,8 +67,20 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     of_flat = codes[partition.flat]
     owners = partition.owners
     parts = {}
-    for code in np.argsort(names):
+    for code in _in_time_order(names):
         kept = of_flat == code
         offsets = np.concatenate([[0], np.bincount(owners[kept], minlength=len(partition)).cumsum()])
         parts[plain(names[code])] = partition.replaced(partition.flat[kept], offsets)
     return parts
+
+
+def _in_time_order(times: np.ndarray) -> np.ndarray:
+    """Return the order of `times`, equal ones as they come."""
+    try:
+        return np.argsort(times, kind="stable")
+    except TypeError as error:
+        kinds = ", ".join(sorted({type(time).__name__ for time in times}))
+        raise ValueError(
+            f"Expected times of one kind that can be sorted, got {kinds}: {error}. Give all examples numbers, dates or "
+            "strings such as '2026-11-21'."
+        ) from error
