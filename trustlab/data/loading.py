@@ -37,7 +37,8 @@ def load(
         :func:`~trustlab.data.fetching.locate`. The assistant corpus has no files.
     seed
         Seed of the assistant corpus; for hwu64 it picks the fold that is the test set, for shakespeare_roles the lines
-        that are. The other corpora have fixed splits. Rows that their authors left both in train and in test are kept, as published results have them.
+        that are. The other corpora have fixed splits. Rows that their authors left both in train and in test are kept,
+        as published results have them.
 
     Returns
     -------
