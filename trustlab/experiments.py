@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from trustlab.federated import partition, simulation, skew
+from trustlab.data import population, synthetic
+from trustlab.federated import aggregation, continual, drift, feedback, partition, selection, simulation, skew
 from trustlab.models import taggers, vocabulary
 from trustlab.privacy import comparison
 from trustlab.privacy.sources import sources
@@ -90,6 +91,18 @@ def _skew_recipes(corpus: str) -> dict[str, Any]:
     return {scheme: skew.recipe(skew.Cell(corpus, scheme)) for scheme in ("fednlp", "centralised")}
 
 
+def _name_continual(setting: str, drift: float, replay: int, beta: float, weighting: str, labels: str) -> str:
+    """Name a cell of the trainings over time: what is as usual is left out."""
+    words = [f"{setting}, drift {drift:g}, β = {beta:g}, weights {weighting}"]
+    words += [f"replay {replay}"] if replay else []
+    words += [f"labels from {labels}"] if labels != "true" else []
+    return ", ".join(words)
+
+
+def _continual_recipes(corpus: str) -> dict[str, Any]:
+    return {setting: drift.recipe(drift.Cell(corpus, setting)) for setting in drift.SETTINGS}
+
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     "private-training": Experiment(
         comparison,
@@ -114,5 +127,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda scheme, alpha: f"{scheme} at α = {alpha:g}",
         recipes=_skew_recipes,
         parts={"schemes": (*skew.DEFINITIONS, *skew.REFERENCES)},
+    ),
+    "continual": Experiment(
+        drift,
+        varied="setting",
+        slowest_first=drift.SETTINGS,
+        sources=lambda setting: [continual, feedback, selection, aggregation, simulation, skew, population, synthetic],
+        whole="continual",
+        packages=("torch", "numpy"),
+        tolerance={"accuracy": 0.05, "accuracy_light": 0.06, "forgetting": 0.05},
+        named=_name_continual,
+        recipes=_continual_recipes,
+        parts={"settings": drift.SETTINGS},
     ),
 })  # fmt: skip
