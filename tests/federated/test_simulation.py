@@ -141,6 +141,13 @@ def assert_engines_agree(task, clients, config, tolerance=1e-5, **options):
             assert row[name] == wanted[name]
 
 
+def in_double_precision(task):
+    task.model.double()
+    if isinstance(task.train, Pairs) and task.train.x.is_floating_point():
+        task.train.x, task.test.x = task.train.x.double(), task.test.x.double()
+    return task
+
+
 OPTIMIZERS = {
     "sgd": dict(),
     "momentum": dict(momentum=0.9),
@@ -154,22 +161,26 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("name", [*MODELS, "transformer"])
 def test_stacked_is_sequential(name, options):
     config = FederatedConfig(rounds=2, clients_per_round=5, local_epochs=2, batch_size=4, **options)
-    # Adam divides by roots of tiny numbers: rounding grows.
-    tolerance = 1e-3 if config.optimizer == "adam" else 1e-5
-    assert_engines_agree(make_task(name), split([12, 3, 1, 0, 7, 30]), config, tolerance)
+    task = make_task(name)
+    tolerance = 1e-5
+    if config.optimizer == "adam":  # makes whole steps of gradients that are nothing but rounding: let there be none
+        task, tolerance = in_double_precision(task), 1e-8
+        for parameter_name, parameter in task.model.named_parameters():  # the bias of the keys has gradient zero
+            parameter.requires_grad_(not parameter_name.endswith("qkv.bias"))
+    assert_engines_agree(task, split([12, 3, 1, 0, 7, 30]), config, tolerance)
 
 
 @settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(0, 25), min_size=1, max_size=7),
-    batch_size=st.none() | st.integers(1, 12),
+    batch_size=st.integers(1, 30),
     epochs=st.integers(1, 3),
     seed=st.integers(0, 99),
 )
 def test_stacked_is_sequential_whatever_the_sizes(sizes, batch_size, epochs, seed):
     config = FederatedConfig(
         rounds=2,
-        clients_per_round=max(1, len(sizes) - 1),
+        clients_per_round=max(1, sum(size > 0 for size in sizes) - 1),
         local_epochs=epochs,
         batch_size=batch_size,
         straggler_rate=0.3,
@@ -177,7 +188,7 @@ def test_stacked_is_sequential_whatever_the_sizes(sizes, batch_size, epochs, see
         seed=seed,
     )
     if not sum(sizes):
-        with pytest.raises(ValueError, match="no device has an example"):
+        with pytest.raises(ValueError, match="Expected at least one device that holds examples"):
             assert_engines_agree(make_task(), split(sizes), config)
     else:
         assert_engines_agree(make_task(), split(sizes), config)

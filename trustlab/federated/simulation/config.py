@@ -13,7 +13,8 @@ class FederatedConfig:
     """How to train on many devices. The defaults are FedAvg (McMahan et al. 2017, Algorithm 1).
 
     Who is selected is no option here: it is a rule over the devices' activity, given to
-    :func:`trustlab.federated.simulation.simulate` as a selector. ``server`` says how the server steps along the average.
+    :func:`trustlab.federated.simulation.simulate` as a selector. ``server`` says how the server steps along the
+    average.
     """
 
     rounds: int = option(50, label="Rounds", help="How often the server averages.", unit="rounds", low=1)
@@ -21,8 +22,8 @@ class FederatedConfig:
         10, label="Clients", help="Devices selected per round; with Poisson selection their expected number.", low=1
     )
     local_epochs: int = option(1, label="Local epochs", help="Passes of a device over its own examples.", low=1)
-    batch_size: int | None = option(
-        10, label="Batch size", help="Examples per local step; None takes all of a device's at once.", low=1
+    batch_size: int = option(
+        10, label="Batch size", help="Examples per local step; a device with fewer takes all of its own.", low=1
     )
     optimizer: str = option(
         "sgd",

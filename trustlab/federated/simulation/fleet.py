@@ -39,17 +39,19 @@ class Fleet:
         Raises
         ------
         ValueError
-            For no device that holds any example, or test examples or a selector of another number of devices.
+            Where no device holds an example, or for test examples or a selector of another number of devices.
         """
-        if not len(clients):
-            raise ValueError("Expected at least one device, got none. Pass an array of indices for each.")
+        sizes = counts(clients)
+        if not sizes.any():
+            raise ValueError(
+                f"Expected at least one device that holds examples, got {len(sizes)} without any. Pass an array of "
+                "indices for each."
+            )
         if test_clients is not None and len(test_clients) != len(clients):
             raise ValueError(
                 f"Expected test_clients for {len(clients)} devices, got {len(test_clients)}. An empty array stands for "
                 "a device without test examples."
             )
-        sizes = clients.sizes if hasattr(clients, "sizes") else [len(indices) for indices in clients]
-        sizes = np.asarray(sizes, dtype=np.int64)
         selector = selector or Selector(sizes, strategy="uniform")
         if len(selector) != len(sizes):
             raise ValueError(f"Expected a selector of {len(sizes)} devices, got one of {len(selector)}.")
@@ -60,5 +62,10 @@ class Fleet:
 
     def some_examples(self) -> np.ndarray:
         """Return the indices of the first device that holds any example."""
-        holders = np.flatnonzero(self.sizes)
-        return np.asarray(self.clients[int(holders[0])] if len(holders) else [], dtype=np.int64)
+        return np.asarray(self.clients[int(np.flatnonzero(self.sizes)[0])], dtype=np.int64)
+
+
+def counts(clients: Sequence[Any]) -> np.ndarray:
+    """Return the number of examples of each device, int64 [N]; of a Partition without looking at any."""
+    sizes = clients.sizes if hasattr(clients, "sizes") else [len(indices) for indices in clients]
+    return np.asarray(sizes, dtype=np.int64)

@@ -13,7 +13,7 @@ import torch
 from trustlab.checkpoint import describe_model
 from trustlab.federated.simulation.batches import as_tensors
 from trustlab.federated.simulation.config import FederatedConfig
-from trustlab.federated.simulation.fleet import Fleet
+from trustlab.federated.simulation.fleet import Fleet, counts
 from trustlab.federated.simulation.task import Batches, Task
 
 
@@ -44,8 +44,7 @@ def _examples(examples: Batches) -> str:
 def _holders(clients: Sequence[Any]) -> str:
     """Name who holds what by the number of devices and a hash of their indices, in order."""
     flat = clients.flat if hasattr(clients, "flat") else np.concatenate([np.asarray(own, np.int64) for own in clients])
-    sizes = np.asarray([len(own) for own in clients], dtype=np.int64)
-    return f"{len(clients)} devices, {_digest(np.asarray(flat, np.int64), sizes)}"
+    return f"{len(clients)} devices, {_digest(np.asarray(flat, np.int64), counts(clients))}"
 
 
 def _cohorts(fleet: Fleet, config: FederatedConfig) -> list[np.ndarray]:

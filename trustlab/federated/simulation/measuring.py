@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 
-from trustlab.federated.simulation.fleet import Fleet
+from trustlab.federated.simulation.fleet import Fleet, counts
 from trustlab.federated.simulation.task import Task
+
+AT_ONCE = 1024  # examples in one forward
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Turn off dropout and the like for a while."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 @torch.no_grad()
@@ -17,32 +34,70 @@ def measure(model: nn.Module, task: Task, fleet: Fleet) -> dict[str, float]:
     ``device_…`` is the mean over devices that have test examples, each counting once, and ``light_…`` the mean over
     those of them that hold no more training examples than the median one. A gain for heavy devices that costs the
     light ones shows there and not in the pooled number.
+
+    With ``task.per_example_scores`` the devices are measured in one pass over the test examples, and on what it scores;
+    without, ``task.evaluate`` is called for each device, which in a large fleet takes longer than a round.
     """
-    training = model.training
-    model.eval()
-    try:
-        row = task.evaluate(model, task.test)
-        if fleet.test_clients is None:
+    with evaluating(model):
+        row = dict(task.evaluate(model, task.test))
+        if fleet.test_clients is None or not len(devices := np.flatnonzero(counts(fleet.test_clients))):
             return row
-        devices = [k for k in range(len(fleet)) if len(fleet.test_clients[k])]
-        own = [task.evaluate(model, task.test[torch.as_tensor(fleet.test_clients[k])]) for k in devices]
-    finally:
-        model.train(training)
-    sizes = fleet.sizes[devices]
-    light = np.flatnonzero(sizes <= np.median(sizes)) if devices else []
-    for prefix, chosen in (("device", range(len(devices))), ("light", light)):
-        row |= {f"{prefix}_{name}": float(np.mean([own[k][name] for k in chosen])) for name in row if own}
-    return row
+        by_device = _one_by_one if task.per_example_scores is None else _in_one_pass
+        own = by_device(model, task, [fleet.test_clients[k] for k in devices.tolist()])
+    light = fleet.sizes[devices] <= np.median(fleet.sizes[devices])
+    row |= {f"device_{name}": float(values.mean()) for name, values in own.items()}
+    return row | {f"light_{name}": float(values[light].mean()) for name, values in own.items()}
+
+
+def _one_by_one(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.ndarray]:
+    """Return each measure of each device, [d]."""
+    rows = [task.evaluate(model, task.test[torch.as_tensor(indices)]) for indices in tests]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _in_one_pass(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.ndarray]:
+    """Return each measure of each device, [d]; every example that somebody is tested on goes through once."""
+    indices = np.concatenate([np.asarray(own, dtype=np.int64) for own in tests])
+    owners = np.repeat(np.arange(len(tests)), [len(own) for own in tests])
+    used, places = np.unique(indices, return_inverse=True)
+    parts = [task.per_example_scores(model, task.test[part]) for part in torch.from_numpy(used).split(AT_ONCE)]
+    found = {}
+    for name in parts[0]:
+        # Several tables of one number per example, of which each device adds up its own.
+        score, weight = (torch.cat([part[name][i] for part in parts]).double().cpu().numpy()[places] for i in (0, 1))
+        found[name] = np.bincount(owners, score) / np.bincount(owners, weight)
+    return found
 
 
 @torch.no_grad()
-def device_losses(
-    model: nn.Module, task: Task, fleet: Fleet, devices: np.ndarray, *, at_once: int = 1024
-) -> np.ndarray:
+def check_scores(model: nn.Module, task: Task) -> None:
+    """Refuse scores of single examples that do not add up to what ``task.evaluate`` says of a few of them.
+
+    Raises
+    ------
+    ValueError
+        Naming the measure; and for a measure that ``evaluate`` does not know.
+    """
+    few = torch.arange(min(len(task.test), 64))
+    with evaluating(model):
+        wanted = task.evaluate(model, task.test[few])
+        found = _in_one_pass(model, task, [few])
+    for name, value in found.items():
+        if name not in wanted or not np.allclose(value, wanted[name], rtol=1e-3, atol=1e-6, equal_nan=True):
+            raise ValueError(
+                f"Expected per_example_scores of {name!r} to add up to what evaluate says, {wanted.get(name)}, got "
+                f"{value[0]:.6g} on the same {len(few)} examples. A measure that is no sum of scores over a sum of "
+                "weights, such as F1, must be left to evaluate."
+            )
+
+
+@torch.no_grad()
+def device_losses(model: nn.Module, task: Task, fleet: Fleet, devices: np.ndarray) -> np.ndarray:
     """Return the mean loss of `model` on the training examples of each of `devices`, float64 [d]; 0 without any."""
     own = [np.asarray(fleet.clients[device], dtype=np.int64) for device in devices.tolist()]
+    held = np.array([len(part) for part in own])
     indices = torch.from_numpy(np.concatenate(own))
-    losses = [task.per_example_loss(model, task.train[part]).double().cpu() for part in indices.split(at_once)]
-    counts = [len(part) for part in own]
-    sums = np.bincount(np.repeat(np.arange(len(own)), counts), torch.cat(losses).numpy(), minlength=len(own))
-    return sums / np.maximum(counts, 1)
+    with evaluating(model):
+        losses = [task.per_example_loss(model, task.train[part]).double().cpu() for part in indices.split(AT_ONCE)]
+    sums = np.bincount(np.repeat(np.arange(len(own)), held), torch.cat(losses).numpy(), minlength=len(own))
+    return sums / np.maximum(held, 1)

@@ -5,8 +5,8 @@ own minibatches go through ``torch.func.vmap`` side by side, and as no device's 
 gradient of the *sum* of their losses holds the gradient of each.
 
 Every device takes exactly the steps it would take alone. Devices are sorted by their number of steps, those with most
-first, so that the ones still training are the first k of the stack, a view of it: nobody waits masked. Devices of unlike
-minibatch sizes go into different stacks, so that padding at most doubles the work; a padded place repeats an
+first, so that the ones still training are the first k of the stack, a view of it: nobody waits masked. Devices of
+unlike minibatch sizes go into different stacks, so that padding at most doubles the work; a padded place repeats an
 example of the device's own and has weight zero.
 """
 
@@ -116,7 +116,7 @@ def _one_device(model: nn.Module, task: Task, rebuild: Rebuild, layers: list[nn.
         named = {f"model.{name}": weight for name, weight in weights.items()}
         with still_padding(model), looked_up_by(dict(zip(layers, places, strict=True))):
             losses = functional_call(whole, named, (rebuild(tensors),))  # [B]
-        return (losses * shares).sum()
+        return (losses * shares.to(losses)).sum()
 
     return loss
 
@@ -139,7 +139,7 @@ def _padded(batches: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     flat = np.concatenate(batches)
     indices = np.repeat(flat[np.cumsum(sizes) - sizes], len(real[0])).reshape(real.shape)
     indices[real] = flat
-    return torch.from_numpy(indices), torch.from_numpy((real / sizes[:, None]).astype(np.float32))
+    return torch.from_numpy(indices), torch.from_numpy(real / sizes[:, None])
 
 
 def _rows(task: Task, works: list[Work], tables: dict[str, Table]) -> dict[str, Rows]:

@@ -34,6 +34,10 @@ class Task:
         others nor on the padding beside it: devices are trained in common batches.
     evaluate
         ``evaluate(model, examples) -> {"accuracy": ...}``, flat numbers.
+    per_example_scores
+        ``per_example_scores(model, batch) -> {"accuracy": (score [B], weight [B])}``, with which thousands of devices
+        are measured in one pass. What ``evaluate`` says of any examples must be the sum of their scores over the sum
+        of their weights: right or wrong over 1, right words of a text over its words. None: there is no such measure.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class Task:
     test: Batches
     per_example_loss: Callable[[nn.Module, Any], Tensor]
     evaluate: Callable[[nn.Module, Any], dict[str, float]]
+    per_example_scores: Callable[[nn.Module, Any], dict[str, tuple[Tensor, Tensor]]] | None = None
 
     def __post_init__(self) -> None:
         if not any(parameter.requires_grad for parameter in self.model.parameters()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.measuring import evaluating
 from trustlab.federated.simulation.sequential import Update, train_sequentially
 from trustlab.federated.simulation.stacked import train_stacked
 from trustlab.federated.simulation.tables import Table, add_rows, find_tables
@@ -48,24 +50,20 @@ def choose_engine(model: nn.Module, task: Task, config: FederatedConfig, example
     """
     if config.engine == "sequential":
         return Verdict("sequential", "asked for")
-    if not len(examples):
-        return Verdict("sequential", "no device has an example")
-    training = model.training
-    model.eval()  # dropout's dice fall differently in the two engines: the comparison is about all else
-    try:
+    # Dropout's dice fall differently in the two engines: the comparison is about all else.
+    with evaluating(model), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")  # so it is not stacked, the row says
         tables = find_tables(model, task, task.train[torch.from_numpy(examples[:1])])
         reason = _difference(model, task, examples, tables)
         if reason and tables:  # a table may be read in a way that its first batch did not show
             tables = {}
             reason = _difference(model, task, examples, tables)
-    finally:
-        model.train(training)
     if not reason:
         return Verdict("stacked", tables=tables)
     if config.engine == "stacked":
         raise ValueError(
-            f"Expected a model that can be stacked with engine='stacked', got: {reason} Use 'auto', which trains such a "
-            "model one device after another."
+            f"Expected a model that can be stacked with engine='stacked', got: {reason} Use 'auto', which trains such "
+            "a model one device after another."
         )
     return Verdict("sequential", reason)
 

@@ -1,8 +1,8 @@
 """What a selected device does in a round: its minibatches in order, how far it gets, and whether it is heard.
 
-Everything random comes from (seed, round, purpose, device) and from nothing else. So a device draws the same minibatches
-whoever else is selected and whichever engine trains it, and a training that was interrupted needs to remember no
-generator: the round's number is enough.
+Everything random comes from (seed, round, purpose, device) and from nothing else. So a device draws the same
+minibatches whoever else is selected and whichever engine trains it, and a training that was interrupted needs to
+remember no generator: the round's number is enough.
 """
 
 from __future__ import annotations
@@ -93,6 +93,6 @@ def minibatches(indices: np.ndarray, config: FederatedConfig, rng: np.random.Gen
     >>> [batch.size for batch in minibatches(np.arange(5), config, np.random.default_rng(0))]
     [2, 2, 1, 2, 2, 1]
     """
-    size = config.batch_size or max(len(indices), 1)
+    size = config.batch_size
     epochs = [rng.permutation(indices) for _ in range(config.local_epochs)]
     return tuple(order[start : start + size] for order in epochs for start in range(0, len(order), size))
