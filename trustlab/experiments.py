@@ -12,8 +12,19 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from trustlab.data import population, synthetic
-from trustlab.federated import aggregation, continual, drift, feedback, partition, selection, simulation, skew
-from trustlab.models import taggers, vocabulary
+from trustlab.federated import (
+    activity,
+    activity_tasks,
+    aggregation,
+    continual,
+    drift,
+    feedback,
+    partition,
+    selection,
+    simulation,
+    skew,
+)
+from trustlab.models import language, taggers, vocabulary
 from trustlab.privacy import comparison
 from trustlab.privacy.sources import sources
 
@@ -103,6 +114,12 @@ def _continual_recipes(corpus: str) -> dict[str, Any]:
     return {setting: drift.recipe(drift.Cell(corpus, setting)) for setting in drift.SETTINGS}
 
 
+def _selection_recipes(corpus: str) -> dict[str, Any]:
+    return {
+        f"cohort {cohort}": activity.recipe(activity.Cell(corpus, cohort=cohort)) for cohort in activity.COHORTS[corpus]
+    }
+
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     "private-training": Experiment(
         comparison,
@@ -139,5 +156,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=_name_continual,
         recipes=_continual_recipes,
         parts={"settings": drift.SETTINGS},
+    ),
+    "device-selection": Experiment(
+        activity,
+        varied="corpus",
+        slowest_first=activity.CORPORA,
+        sources=lambda corpus: [activity_tasks, aggregation, selection, simulation, skew, language, vocabulary],
+        whole="assistant",
+        packages=("torch", "numpy", "transformers"),
+        tolerance={"accuracy": 0.06, "accuracy_light": 0.08, "examples": 0.5},
+        named=lambda fleet, selection, aggregation, cohort: f"fleet {fleet}, {selection}, {aggregation}, {cohort}",
+        recipes=_selection_recipes,
+        parts={"fleets": tuple(activity.FLEETS)},
     ),
 })  # fmt: skip
