@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from trustlab.data.corpus import Corpus, File
+from trustlab.data.fairness_sets import FAIRNESS_SETS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class File(NamedTuple):
-    """One file of a corpus: its path in the corpus's folder, and the sha256 of the forms it may have there."""
-
-    path: str
-    sha256: str
-    # sha256 of `path` + ".gz", which a folder may hold instead; empty where no such form is known.
-    gz_sha256: str = ""
-
-
-class Corpus(NamedTuple):
-    """A real corpus and its pinned public source."""
-
-    task: str
-    rows: int
-    licence: str
-    source: str  # host/owner/repository@commit, for people
-    # owner/repository/commit/folder on the host of raw files; empty where the files there are not the files read here.
-    remote: str
-    files: tuple[File, ...]
 
 
 def _slot_gated(hashes: str) -> tuple[File, ...]:
@@ -113,6 +95,7 @@ CORPORA: dict[str, Corpus] = {
             ),
         ),
     ),
+    **FAIRNESS_SETS,
 }
 
 

@@ -6,14 +6,16 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trustlab.data.fairness_readers import FAIRNESS_READERS
 from trustlab.data.fetching import locate
-from trustlab.data.readers import READERS
+from trustlab.data.readers import READERS as TEXT_READERS
 from trustlab.data.synthetic import assistant
 
 if TYPE_CHECKING:
     import datasets
 
 SPLITS = ("train", "validation", "test")
+READERS = TEXT_READERS | FAIRNESS_READERS
 
 
 def load(
@@ -30,7 +32,8 @@ def load(
     name
         "assistant", "snips", "atis", "clinc150", "hwu64" or "shakespeare_roles".
     split
-        Keep only this split, or these; None keeps train, validation and test.
+        Keep only this split, or these; None keeps all that the corpus has: train, validation and test, or less where
+        it was made to test models only.
     directory
         Folder that holds the files of a real corpus, or a folder ``<name>`` with them. By default they are sought
         where ``TRUSTLAB_DATA`` points, then in the user's cache, then downloaded, see
@@ -46,6 +49,8 @@ def load(
         Each split has ``tokens`` (list of str), ``slots`` (BIO tags, as many) and ``intent`` (str). There is
         ``domain`` in assistant, clinc150 and hwu64, ``fold`` in hwu64; for the further columns of the assistant corpus
         see :func:`~trustlab.data.assistant`. shakespeare_roles has ``text``, ``role`` and ``play`` instead.
+
+        The sets that fairness is measured with have columns of their own, see :mod:`trustlab.data.fairness_readers`.
 
     Raises
     ------
@@ -71,5 +76,10 @@ def load(
         corpus = assistant(seed=seed)
     else:
         splits = READERS[name](locate(name, directory), seed)
-        corpus = datasets.DatasetDict({part: datasets.Dataset.from_dict(splits[part]) for part in SPLITS})
-    return datasets.DatasetDict({part: corpus[part] for part in wanted})
+        corpus = datasets.DatasetDict(
+            {part: datasets.Dataset.from_dict(splits[part]) for part in SPLITS if part in splits}
+        )
+    kept = [part for part in wanted if part in corpus]
+    if split is not None and len(kept) < len(wanted):
+        raise ValueError(f"Expected split={split!r} among those of {name!r}: {', '.join(corpus)}. It was divided so.")
+    return datasets.DatasetDict({part: corpus[part] for part in kept})

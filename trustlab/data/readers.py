@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+
+from trustlab.data.files import read_json as _json
+from trustlab.data.files import read_lines as _lines
 
 Columns = dict[str, list]
 Splits = dict[str, Columns]
@@ -148,23 +149,6 @@ def parse_annotation(text: str) -> tuple[list[str], list[str]]:
         tokens += words + others
         slots += [f"{'I' if position else 'B'}-{slot}" for position in range(len(words))] + ["O"] * len(others)
     return tokens, slots
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text, split at line feeds only: a tag must not move because a word holds another break."""
-    return _text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
-
-
-def _json(path: Path) -> dict:
-    return json.loads(_text(path))
-
-
-def _text(path: Path) -> str:
-    raw = path.read_bytes()
-    try:
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"Expected {path} to be UTF-8 text. {error}; convert the file or fetch it anew.") from None
 
 
 READERS: dict[str, Callable[[Mapping[str, Path], int], Splits]] = {
