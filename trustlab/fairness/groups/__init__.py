@@ -1,0 +1,32 @@
+"""Extrinsic fairness: what a model does to groups of people, with groups that may overlap.
+
+Read in this order: :mod:`~trustlab.fairness.groups.masks` (who belongs where),
+:mod:`~trustlab.fairness.groups.resampling` (how sure a number is), :mod:`~trustlab.fairness.groups.means` (the one
+engine: means inside a group, gaps between groups), :mod:`~trustlab.fairness.groups.rates` (TPR, FPR, accuracy,
+selection, equalised odds), :mod:`~trustlab.fairness.groups.auc` (subgroup, BPSN and BNSP AUC),
+:mod:`~trustlab.fairness.groups.flips` (counterfactuals), :mod:`~trustlab.fairness.groups.frame` (fairlearn).
+
+Every measurement returns flat rows ``metric, group, value, low, high, rows, undefined, reason``.
+"""
+
+from trustlab.fairness.groups.auc import generalized_mean, group_aucs
+from trustlab.fairness.groups.flips import counterfactual_flips
+from trustlab.fairness.groups.frame import to_metric_frame
+from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
+from trustlab.fairness.groups.means import Mean, group_means
+from trustlab.fairness.groups.rates import group_rates
+from trustlab.fairness.groups.resampling import Bootstrap
+
+__all__ = [
+    "ALL",
+    "BETWEEN",
+    "Bootstrap",
+    "Groups",
+    "Mean",
+    "counterfactual_flips",
+    "generalized_mean",
+    "group_aucs",
+    "group_means",
+    "group_rates",
+    "to_metric_frame",
+]
