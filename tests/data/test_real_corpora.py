@@ -96,3 +96,41 @@ def test_shakespeare_roles(real_data):
     assert sum(tested[role] for role in light) == pytest.approx(0.1 * sum(lines[role] for role in light), rel=0.15)
     other = load("shakespeare_roles", directory=real_data, seed=1)["test"]
     assert other["text"][:] != corpus["test"]["text"][:]
+
+
+def test_20newsgroups(real_data):
+    corpus = load("20newsgroups", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [10_183, 1_131, 7_532]
+    assert {len(set(rows["group"])) for rows in corpus.values()} == {20}
+    senders = Counter(user for rows in corpus.values() for user in rows["user"])
+    assert len(senders) == 8_480 and max(senders.values()) == 121
+    assert sum(count >= 5 for count in senders.values()) == 749
+
+
+def test_wnut17(real_data):
+    corpus = load("wnut17", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [3_394, 1_009, 1_287]
+    assert [sum(map(len, rows["tokens"])) for rows in corpus.values()] == [62_730, 15_733, 23_394]
+    tested = Counter(tag for tags in corpus["test"]["tags"] for tag in tags)
+    assert (tested["B-person"], tested["B-group"], tested["B-corporation"]) == (429, 165, 66)
+
+
+def test_xquad(real_data):
+    corpus = load("xquad", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [756, 217, 217]
+    assert {len(set(rows["article"])) for rows in corpus.values()} == {48}
+    assert not set(map(tuple, corpus["train"]["context"])) & set(map(tuple, corpus["test"]["context"]))
+    row = corpus["train"][0]
+    first, last = row["answer"]
+    assert row["context"][first : last + 1] == ["308"]
+
+
+def test_e2e_nlg(real_data):
+    corpus = load("e2e_nlg", directory=real_data)
+    assert [len(rows) for rows in corpus.values()] == [4_215, 457, 4_693]
+    meanings = [{str((row["kinds"], row["values"])) for row in rows} for rows in corpus.values()]
+    assert len(meanings[0] | meanings[1]) == 547 and len(meanings[2]) == 630
+    assert not meanings[0] & meanings[1] and not (meanings[0] | meanings[1]) & meanings[2]
+    assert {kind for rows in corpus.values() for kinds in rows["kinds"] for kind in kinds} == {
+        "name", "area", "eatType", "food", "familyFriendly", "near", "priceRange", "customer rating",
+    }  # fmt: skip

@@ -17,6 +17,9 @@ def _slot_gated(hashes: str) -> tuple[File, ...]:
 
 
 _SLOT_GATED = "MiuLab/SlotGated-SLU", "61f0307c729b1fad479ef1de94aa5ac5dee601b0"
+_WNUT = "leondz/emerging_entities_17", "e52a2d2a71ac1a051ca2d532eef28653c5c02603"
+_XQUAD = "google-deepmind/xquad", "7d30520c717524000f0d9d2f9c10a069acd9d285"
+_E2E = "tuetschek/e2e-dataset", "ab0d967dd5729ce455ef14ba9ffafc456a335264"
 _CLINC = "clinc/oos-eval", "828f8093932c8fe6ca7936c3d2e52903b1c523de"
 
 CORPORA: dict[str, Corpus] = {
@@ -93,6 +96,45 @@ CORPORA: dict[str, Corpus] = {
                 "shakespeare_lines.tsv.gz",
                 "930659ae1587814ba1ccf49c79a6f122eb4ef7fa15a1fa81f51fe04ca9e2b096",
             ),
+        ),
+    ),
+    "20newsgroups": Corpus(
+        task="text classification",
+        rows=18_846,
+        licence="none stated: research use",
+        source="github.com/yao8839836/text_gcn@962223652e9bb164ac2d83cd09fc7b8845ce860b",
+        remote="",  # 18,846 files, joined into the one below; senders by a pseudonym
+        files=(File("20news_bydate.jsonl.gz", "719e711a4e9b21cd7641bc99c7f71d37c41a88d675d9d3dbd8406a01e7fed799"),),
+    ),
+    "wnut17": Corpus(
+        task="entities",
+        rows=5_690,
+        licence="CC BY 4.0",
+        source="github.com/{}@{}".format(*_WNUT),
+        remote="{}/{}".format(*_WNUT),
+        files=(
+            File("wnut17train.conll", "731820e13f71af324c6b55a1575ec2ce59fbaa2a0806f8f0400b98d56cd6a7a5"),
+            File("emerging.dev.conll", "e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8"),
+            File("emerging.test.annotated", "2aa79b764e56ec9264a1b30fdd9b70195bd00ff400b62edd8f399d5f13c178f0"),
+        ),
+    ),
+    "xquad": Corpus(
+        task="question answering",
+        rows=1_190,
+        licence="CC BY-SA 4.0",
+        source="github.com/{}@{}".format(*_XQUAD),
+        remote="{}/{}".format(*_XQUAD),
+        files=(File("xquad.en.json", "e4c57d1c9143aaa1c5d265ba5987a65f4e69528d2a98f29d6e75019b10344f29"),),
+    ),
+    "e2e_nlg": Corpus(
+        task="from meaning to text",
+        rows=9_365,
+        licence="CC BY-SA 4.0",
+        source="github.com/{}@{}".format(*_E2E),
+        remote="{}/{}".format(*_E2E),
+        files=(
+            File("devset.csv", "fc26b78cdb849c80545f513b223d1e051138b43882eeb79e3eb153e689c864f9"),
+            File("testset_w_refs.csv", "edc8db685e39bb9824d5bd70c18b1c9b0412d14b527aa960e2d1c8251ee15ccd"),
         ),
     ),
     **FAIRNESS_SETS,

@@ -30,7 +30,8 @@ def load(
     Parameters
     ----------
     name
-        "assistant", "snips", "atis", "clinc150", "hwu64" or "shakespeare_roles".
+        "assistant", "snips", "atis", "clinc150", "hwu64", "shakespeare_roles", "20newsgroups", "wnut17", "xquad" or
+        "e2e_nlg".
     split
         Keep only this split, or these; None keeps all that the corpus has: train, validation and test, or less where
         it was made to test models only.
@@ -40,15 +41,17 @@ def load(
         :func:`~trustlab.data.fetching.locate`. The assistant corpus has no files.
     seed
         Seed of the assistant corpus; for hwu64 it picks the fold that is the test set, for shakespeare_roles the lines
-        that are. The other corpora have fixed splits. Rows that their authors left both in train and in test are kept,
-        as published results have them.
+        that are, for e2e_nlg the rows' order. The other corpora have fixed splits. Rows that their authors left both in
+        train and in test are kept, as published results have them.
 
     Returns
     -------
     datasets.DatasetDict
         Each split has ``tokens`` (list of str), ``slots`` (BIO tags, as many) and ``intent`` (str). There is
         ``domain`` in assistant, clinc150 and hwu64, ``fold`` in hwu64; for the further columns of the assistant corpus
-        see :func:`~trustlab.data.assistant`. shakespeare_roles has ``text``, ``role`` and ``play`` instead.
+        see :func:`~trustlab.data.assistant`. shakespeare_roles has ``text``, ``role`` and ``play`` instead;
+        20newsgroups ``tokens``, ``group`` and ``user``; wnut17 ``tokens`` and ``tags``; xquad ``context``,
+        ``question``, ``answer`` and ``article``; e2e_nlg ``kinds``, ``values`` and ``tokens``.
 
         The sets that fairness is measured with have columns of their own, see :mod:`trustlab.data.fairness_readers`.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,11 +13,14 @@ import numpy as np
 
 from trustlab.data.files import read_json as _json
 from trustlab.data.files import read_lines as _lines
+from trustlab.data.files import read_text as _text
 
 Columns = dict[str, list]
 Splits = dict[str, Columns]
 
 _ANNOTATION = re.compile(r"\[\s*([^\[\]:\s]+)\s*:\s*([^\[\]]*)\]")
+_WORD, _SIGN = re.compile(r"[^\W_]+"), re.compile(r"[^\W_]+|[^\w\s]|_")
+_MEANING = re.compile(r"([^,\[\]\s][^,\[\]]*?)\s*\[([^\[\]]*)\]")
 
 
 def read_slot_gated(files: Mapping[str, Path], seed: int) -> Splits:
@@ -123,6 +129,98 @@ def read_shakespeare(files: Mapping[str, Path], seed: int) -> Splits:
     }
 
 
+def read_newsgroups(files: Mapping[str, Path], seed: int) -> Splits:
+    """Read 20 Newsgroups: ``tokens`` of subject and body, the ``group``, and the ``user`` who sent it, a pseudonym.
+
+    Train and test are the authors' split by date; every tenth training post is validation, `seed` is unused. A token is
+    a run of letters and digits.
+    """
+    (path,) = files.values()
+    splits: Splits = {split: {"tokens": [], "group": [], "user": []} for split in ("train", "validation", "test")}
+    trained = 0
+    for line in _lines(path):
+        post = json.loads(line)
+        trained += post["split"] == "train"
+        held_out = post["split"] == "train" and trained % 10 == 0
+        columns = splits["validation" if held_out else post["split"]]
+        columns["tokens"].append(_WORD.findall(f"{post['subject']} {post['body']}"))
+        columns["group"].append(post["group"])
+        columns["user"].append(post["user"])
+    return splits
+
+
+def read_conll(files: Mapping[str, Path], seed: int) -> Splits:
+    """Read WNUT17: ``tokens`` and BIO ``tags`` of entities; the splits are the authors', `seed` is unused."""
+    return {
+        name: _conll_split(path) for name, path in zip(("train", "validation", "test"), files.values(), strict=True)
+    }
+
+
+def _conll_split(path: Path) -> Columns:
+    columns: Columns = {"tokens": [], "tags": []}
+    for block in re.split(r"\n[ \t]*\n", "\n".join(_lines(path)).strip("\n")):
+        rows = [line.split("\t") for line in block.split("\n") if line.strip()]
+        if not rows or any(len(row) != 2 for row in rows):
+            raise ValueError(f"Expected lines of a token, a tab and a tag in {path}, got {block[:60]!r}.")
+        columns["tokens"].append([token for token, _ in rows])
+        columns["tags"].append([tag.strip() for _, tag in rows])
+    return columns
+
+
+def read_squad(files: Mapping[str, Path], seed: int) -> Splits:
+    """Read XQuAD in English: ``context`` and ``question`` in words, ``answer`` (first and last word), ``article``.
+
+    It has no splits, and is small: of each article the last paragraph is test, the one before it validation; `seed` is
+    unused. A token is a run of letters and digits or one other sign. An answer that begins or ends within a word is
+    the whole words.
+    """
+    (path,) = files.values()
+    names = ("context", "question", "answer", "article")
+    splits: Splits = {split: {name: [] for name in names} for split in ("train", "validation", "test")}
+    for number, article in enumerate(_json(path)["data"]):
+        held_out = dict(zip(range(len(article["paragraphs"]) - 1, 0, -1), ("test", "validation"), strict=False))
+        for place, paragraph in enumerate(article["paragraphs"]):
+            words = list(_SIGN.finditer(paragraph["context"]))
+            for asked in paragraph["qas"]:
+                start = asked["answers"][0]["answer_start"]
+                end = start + len(asked["answers"][0]["text"])
+                inside = [i for i, word in enumerate(words) if word.start() < end and word.end() > start]
+                row = ([word.group() for word in words], _SIGN.findall(asked["question"]), [inside[0], inside[-1]])
+                for name, value in zip(names, (*row, f"article {number}"), strict=True):
+                    splits[held_out.get(place, "train")][name].append(value)
+    return splits
+
+
+def read_e2e(files: Mapping[str, Path], seed: int) -> Splits:
+    """Read E2E: the meaning as ``kinds`` and their ``values`` in words, and a sentence that says it, ``tokens``.
+
+    The authors' training file is not among those read here. Their development file is divided instead, by the meaning:
+    every tenth of those is validation. `seed` orders the training rows, which come by meaning in the file.
+    """
+    dev, test = (_meanings(path) for path in files.values())
+    number = {meaning: i for i, meaning in enumerate(dict.fromkeys(meaning for meaning, _ in dev))}
+    order = np.random.default_rng(seed).permutation(len(dev)).tolist()
+    return {
+        "train": _e2e_columns([dev[i] for i in order if number[dev[i][0]] % 10]),
+        "validation": _e2e_columns([row for row in dev if number[row[0]] % 10 == 0]),
+        "test": _e2e_columns([test[i] for i in np.random.default_rng(seed).permutation(len(test)).tolist()]),
+    }
+
+
+def _meanings(path: Path) -> list[tuple[str, str]]:
+    return [(row["mr"], row["ref"]) for row in csv.DictReader(io.StringIO(_text(path), newline=""))]
+
+
+def _e2e_columns(rows: list[tuple[str, str]]) -> Columns:
+    columns: Columns = {"kinds": [], "values": [], "tokens": []}
+    for meaning, sentence in rows:
+        pairs = _MEANING.findall(meaning)
+        columns["kinds"].append([kind for kind, _ in pairs])
+        columns["values"].append([_SIGN.findall(value.lower()) for _, value in pairs])
+        columns["tokens"].append(_SIGN.findall(sentence.lower()))
+    return columns
+
+
 def parse_annotation(text: str) -> tuple[list[str], list[str]]:
     """Turn an utterance annotated as ``[slot : value]`` into tokens and BIO slots, two lists of one length.
 
@@ -157,4 +255,8 @@ READERS: dict[str, Callable[[Mapping[str, Path], int], Splits]] = {
     "clinc150": read_clinc,
     "hwu64": read_hwu,
     "shakespeare_roles": read_shakespeare,
+    "20newsgroups": read_newsgroups,
+    "wnut17": read_conll,
+    "xquad": read_squad,
+    "e2e_nlg": read_e2e,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -152,15 +153,40 @@ class EncoderTagger(nn.Module):
         self.encoder.requires_grad_(not frozen)
         if lora:
             add_lora(self.encoder, rank=lora)
+        self._has_token_types = "token_type_ids" in inspect.signature(self.encoder.forward).parameters  # not DistilBERT
         self.heads = Heads(self.encoder.config.hidden_size, intents, slots)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return intent logits [B, I] and slot logits [B, T, S]."""
+        known = {"token_type_ids": torch.zeros_like(input_ids)} if self._has_token_types else {}
         states = self.encoder(
             input_ids=input_ids,
             attention_mask=attention_mask.long(),
             # Full batch size for both: BERT's defaults have one row, and per-example gradients need one per example.
-            token_type_ids=torch.zeros_like(input_ids),
+            **known,
             position_ids=token_positions(input_ids, self.encoder.config.max_position_embeddings),
         ).last_hidden_state  # [B, T, D]
         return self.heads(states, attention_mask)
+
+
+def train_top_layers(model: nn.Module, layers: int) -> None:
+    """Freeze a pretrained tagger but for its heads and the top `layers` of its encoder.
+
+    FedNLP's freezing study: what is frozen need be neither trained nor sent. The embeddings stay frozen always.
+
+    Parameters
+    ----------
+    model
+        An :class:`EncoderTagger`.
+    layers
+        From 0, the heads alone, to as many as the encoder has.
+    """
+    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    if not isinstance(model, EncoderTagger) or not stacks:
+        raise ValueError(f"Expected an EncoderTagger to freeze, got {type(model).__name__}. Others train everything.")
+    blocks = max(stacks, key=len)
+    if not 0 <= layers <= len(blocks):
+        raise ValueError(f"Expected layers={layers} between 0 and {len(blocks)}, as many as the encoder has.")
+    model.requires_grad_(False)
+    for part in (*blocks[len(blocks) - layers :], model.heads):
+        part.requires_grad_(True)
