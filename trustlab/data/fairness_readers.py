@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trustlab.data.files import read_json, read_lines, read_text
+from trustlab.data.labelled_readers import LABELLED_READERS
 
 Columns = dict[str, list]
 Splits = dict[str, Columns]
@@ -216,4 +217,5 @@ FAIRNESS_READERS: dict[str, Callable[[Mapping[str, Path], int], Splits]] = {
     "bold": read_bold,
     "gender_words": read_gender_words,
     "embeddings_small": read_embeddings,
+    **LABELLED_READERS,
 }

@@ -6,6 +6,7 @@ Only files that are read are listed. A set with ``remote=""`` is read from a fol
 from __future__ import annotations
 
 from trustlab.data.corpus import Corpus, files_of
+from trustlab.data.labelled_sets import LABELLED_SETS
 
 FAIRNESS_SETS: dict[str, Corpus] = {
     "weat": Corpus(
@@ -109,4 +110,5 @@ FAIRNESS_SETS: dict[str, Corpus] = {
             weat_w2v_googlenews_347x300.txt.gz f751fea8fe9527a6c2d83846c1c5c0240b0a6faf7aa19076cf1bb715500d7216
             glove_twitter_25d_11925x25.txt.gz b494e24d53c718d7cf84710f14ecda17bb0b1944bcbfca48ca94821f0c0da0a1"""),
     ),
+    **LABELLED_SETS,
 }
