@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -30,3 +31,19 @@ def chromium():
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI=true but {message}")
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def real_folder():
+    """Where the real corpora lie, if they do: TRUSTLAB_DATA, else ../shared/data beside the checkout."""
+    return Path(os.environ.get("TRUSTLAB_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def real_data(real_folder):
+    """The folder of real corpora; tests that need it are skipped where it is not."""
+    if not real_folder.is_dir():
+        pytest.skip(
+            f"NOT TESTED ON REAL DATA: neither TRUSTLAB_DATA nor ../shared/data beside the checkout ({real_folder})"
+        )
+    return real_folder

@@ -1,29 +1,16 @@
 import hashlib
-import os
-from pathlib import Path
 
 import pytest
 
 import trustlab.data
 from trustlab.data.catalogue import CORPORA
 
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
-REAL = Path(os.environ.get("TRUSTLAB_DATA") or BESIDE)
-
-
-@pytest.fixture(scope="session")
-def real_data():
-    """The folder of real corpora; tests that need it are skipped where it is not."""
-    if not REAL.is_dir():
-        pytest.skip(f"NOT TESTED ON REAL DATA: neither TRUSTLAB_DATA nor ../shared/data beside the checkout ({REAL})")
-    return REAL
-
 
 @pytest.fixture
-def snips(tmp_path, monkeypatch):
+def snips(tmp_path, monkeypatch, real_folder):
     """A folder with the files of snips: the real ones where they are, else a made-up set that the catalogue expects."""
-    if (REAL / "snips").is_dir():
-        return REAL / "snips"
+    if (real_folder / "snips").is_dir():
+        return real_folder / "snips"
     folder = tmp_path / "made_up" / "snips"
     lines = {"seq.in": "play winter rain\nhow warm is it", "seq.out": "O B-song I-song\nO O O O", "label": "Play\nAsk"}
     files = []
