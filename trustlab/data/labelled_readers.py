@@ -95,26 +95,26 @@ def read_dialect_model(files: Mapping[str, Path], seed: int) -> Splits:
 def read_unintended_bias(files: Mapping[str, Path], seed: int) -> Splits:
     """Read the unintended-bias sets of Dixon et al. (2018): ``set``, ``text``, ``toxic``, and what their groups need.
 
-    ``set`` is "madlibs" (filled templates) or "comments" (real ones from Wikipedia). Of a madlib there are ``identity``
-    (the term it names, "" for none), ``frame`` (its text with ``*`` for that term: one frame for all fifty) and
-    ``template``; of a comment ``counterpart``, the comment with identity terms exchanged (the same text where it names
-    none). `seed` is unused.
+    ``set`` is "madlibs" (filled templates) or "comments" (real ones from Wikipedia), ``identities`` the identity terms
+    that the text names: one in a madlib, or none. Of a madlib there are ``frame`` (its text with ``*`` for the term:
+    one frame for all fifty) and ``template``; of a comment ``counterpart``, the comment with identity terms exchanged
+    (the same text where none was found). `seed` is unused.
     """
     terms = [line.strip() for line in read_lines(files["madlibs_words/adjectives_people.txt"]) if line.strip()]
     longest_first = sorted(terms, key=len, reverse=True)  # "african american" is not "african" nor "american"
     named = re.compile(rf"\b({'|'.join(map(re.escape, longest_first))})\b", re.IGNORECASE)
     rows = []
     for madlib in _csv(files["bias_madlibs_77k.csv"]):
-        found = named.search(madlib["Text"])
         row = {"set": "madlibs", "text": madlib["Text"], "toxic": madlib["Label"] == "BAD", "counterpart": ""}
-        row |= {"identity": found[1].lower() if found else "", "frame": named.sub("*", madlib["Text"])}
-        rows.append(row | {"template": madlib["Template"]})
+        rows.append(row | {"frame": named.sub("*", madlib["Text"]), "template": madlib["Template"]})
     pairs = zip(_csv(files["toxicity_nonfuzzed_testset.csv"]), _csv(files["toxicity_fuzzed_testset.csv"]), strict=True)
     for original, exchanged in pairs:
         if original["rev_id"] != exchanged["rev_id"]:
             raise ValueError("Expected the comments and those with exchanged terms in one order. Fetch both anew.")
         row = {"set": "comments", "text": original["comment"], "toxic": original["toxic"] == "True"}
-        rows.append(row | {"counterpart": exchanged["comment"], "identity": "", "frame": "", "template": ""})
+        rows.append(row | {"counterpart": exchanged["comment"], "frame": "", "template": ""})
+    for row in rows:
+        row["identities"] = sorted({term.lower() for term in named.findall(row["text"])})
     return {"test": _columns(rows)}
 
 
