@@ -1,0 +1,112 @@
+"""What card P5(a) claims of selection by activity, and what we add, read off the committed trainings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.federated.activity import COHORTS, EMBEDDED, result_name
+from trustlab.federated.activity_tasks import AS_IT_IS, FLEETS
+from trustlab.results import read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+UNIFORM, PROPORTIONAL = "β = 0", "β = 1"
+
+
+def claims_of_p5a(corpus: str) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the committed table of `corpus`."""
+    table = read_results(result_name(corpus))[0]
+    fleets = tuple(FLEETS) if corpus == EMBEDDED else (AS_IT_IS,)
+    gains = [
+        {
+            "claim": f"β = 1 beats uniform selection at equal rounds ({_fleet(corpus, fleet)}weights {way})",
+            "values": gain(table, fleet=fleet, aggregation=way),
+            "holds": lambda more: more.low > 0,
+        }
+        for fleet in fleets
+        for way in ("examples", "equal")
+    ]
+    return [*gains, *(_with_the_skew(table) if corpus == EMBEDDED else ()), *_what_it_costs(table)]
+
+
+def _fleet(corpus: str, fleet: str) -> str:
+    return f"fleet {fleet}, " if corpus == EMBEDDED else ""
+
+
+def _with_the_skew(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Claim that selection by activity matters more where activity is more unequal."""
+    steep, mild = (gain(table, fleet=fleet) for fleet in ("steep", "mild"))
+    return [
+        {
+            "claim": "(Ours) The gain is larger on the steep fleet than on the mild one (gain minus gain)",
+            "values": [more - less for more, less in zip(steep, mild, strict=True)],
+            "holds": lambda more: more.low > 0,
+        }
+    ]
+
+
+def _what_it_costs(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Claim that light devices gain too, but less, and that nothing is left of the gain at equal work."""
+    light, pooled = gain(table, "accuracy_light"), gain(table)
+    return [
+        {
+            "claim": "(Ours) Light devices gain as well",
+            "values": light,
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": "(Ours) … but less than the pooled accuracy shows (gain minus gain)",
+            "values": [all_of_them - own for all_of_them, own in zip(pooled, light, strict=True)],
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": "(Ours) At equal numbers of examples trained on, β = 1 still beats uniform selection",
+            "values": gain_at_equal_work(table),
+            "holds": lambda more: more.low > 0,
+        },
+    ]
+
+
+def gain(
+    table: pandas.DataFrame, measure: str = "accuracy", *, fleet: str = AS_IT_IS, aggregation: str = "examples"
+) -> list[float]:
+    """Return `measure` at β = 1 minus that at β = 0 after the same rounds, one per seed, with the largest cohort."""
+    at = _trainings(table, fleet, aggregation).pivot(index="seed", columns="selection", values=measure)
+    return list(at[PROPORTIONAL] - at[UNIFORM])
+
+
+def gain_at_equal_work(table: pandas.DataFrame, *, fleet: str = AS_IT_IS, aggregation: str = "examples") -> list[float]:
+    """Return the accuracy at β = 1 when it has trained on as many examples as β = 0 has in all, minus that; by seed.
+
+    Read between neighbouring measurements, linearly in the number of examples; NaN before the first.
+    """
+    gained = []
+    for _, runs in _trainings(table, fleet, aggregation).groupby("seed"):
+        uniform, active = (runs[runs["selection"] == way].iloc[0] for way in (UNIFORM, PROPORTIONAL))
+        gained.append(accuracy_at(active, float(uniform["examples"])) - numbers(uniform["curve"])[-1])
+    return gained
+
+
+def accuracy_at(training: pandas.Series, examples: float) -> float:
+    """Return the accuracy of one training when it had trained on so many examples."""
+    return float(np.interp(examples, numbers(training["curve_examples"]), numbers(training["curve"]), left=np.nan))
+
+
+def numbers(curve: str) -> list[float]:
+    """Return a curve's numbers.
+
+    Examples
+    --------
+    >>> numbers("0.125|0.5")
+    [0.125, 0.5]
+    """
+    return [float(part) for part in str(curve).split("|")]
+
+
+def _trainings(table: pandas.DataFrame, fleet: str, aggregation: str) -> pandas.DataFrame:
+    largest = max(COHORTS[table["corpus"].iloc[0]])
+    same = (table["fleet"] == fleet) & (table["aggregation"] == aggregation) & (table["cohort"] == largest)
+    return table[same]

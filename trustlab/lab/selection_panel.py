@@ -1,0 +1,221 @@
+"""The panel of notebook 22: selection by activity on a heavy and light fleet, saved for every position, and live."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.ticker import FuncFormatter
+
+from trustlab.config import option
+from trustlab.federated.activity import AGGREGATIONS, BETAS, COHORTS, OTHERS, Cell, recipe, train
+from trustlab.federated.activity_tasks import AS_IT_IS, EMBEDDED, FLEETS, problem
+from trustlab.lab.curves import Curves
+from trustlab.lab.display import number
+from trustlab.lab.figures import FONT_POINTS, Drawing
+from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.selection_results import (
+    CORPUS_NAMES,
+    MEASURES,
+    SCORED,
+    SELECTIONS,
+    curve_of,
+    name_of,
+    saved,
+    trainings,
+)
+
+if TYPE_CHECKING:
+    import datasets
+
+MOST_POINTS = 20
+WHOSE = ("accuracy", "accuracy_device", "accuracy_light")
+
+
+@dataclass(frozen=True)
+class SelectionDials(Cell):
+    """The position of the panel: a training, and whose accuracy is drawn."""
+
+    measure: str = option(
+        "accuracy",
+        label="Accuracy on",
+        help="all test examples; the mean device, each counting once; or light devices, those no larger than the "
+        "median one.",
+        values=WHOSE,
+    )
+
+    @property
+    def cell(self) -> Cell:
+        """The training alone."""
+        return Cell(*(getattr(self, field.name) for field in dataclasses.fields(Cell)))
+
+
+@dataclass(frozen=True)
+class SelectionAnswer(Answer):
+    """An answer that also says whose accuracy its numbers are."""
+
+    title: str = ""
+
+
+def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
+    """Return the panel: β and other strategies, weights, cohort, fleet skew, and one fleet trained live.
+
+    Parameters
+    ----------
+    corpus
+        What :func:`trustlab.data.load` returned; the live training reads it.
+    name
+        Its name, under which the saved results lie.
+    """
+    embedded = name == EMBEDDED
+    ways = AGGREGATIONS if embedded else {way: AGGREGATIONS[way] for way in ("examples", "equal")}
+    controls: dict[str, Any] = {
+        "beta": BETAS if embedded else BETAS[:3],
+        "aggregation": [(words, way) for way, words in ways.items()],
+        "measure": [(MEASURES[measure], measure) for measure in WHOSE],
+    }
+    if embedded:
+        controls = {
+            "fleet": tuple(FLEETS),
+            "strategy": ("power", *OTHERS),
+            **controls,
+            "cohort": COHORTS[name],
+        }
+    return Panel(
+        SelectionDials(name, cohort=max(COHORTS[name])),
+        title="Who should be asked to train?",
+        drawing=SelectionDrawing(),
+        answer=answer,
+        controls=controls,
+        train=functools.partial(_train, corpus=corpus),
+        live=_live,
+        train_label=f"Train this fleet, about {_duration(name)}",
+    )
+
+
+def answer(at: SelectionDials) -> SelectionAnswer:
+    """Read the saved trainings at the dials' position."""
+    _, about = saved(at.corpus)
+    where = dict(fleet=at.fleet, aggregation=at.aggregation, cohort=at.cohort)
+    shown = [f"β = {beta:g}" for beta in BETAS] + ([at.selection] if at.strategy != "power" else [])
+    runs = {way: found for way in shown if len(found := trainings(at.corpus, way, **where))}
+    rows = [
+        {"selected by": SELECTIONS[way], **row}
+        for way, found in runs.items()
+        for row in _fewer(curve_of(found, at.measure))
+    ]
+    return SelectionAnswer(
+        rows,
+        _verdict(at, runs),
+        f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        focus={"selected by": SELECTIONS[at.selection], "round": recipe(at.cell).rounds},
+        title=f"{MEASURES[at.measure].capitalize()}: at equal rounds",
+    )
+
+
+def _fewer(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first points of a long curve, then every second one, and the last: their markers hide each other."""
+    if len(curve) <= MOST_POINTS:
+        return curve
+    return [row for place, row in enumerate(curve, start=1) if place <= 4 or (len(curve) - place) % 2 == 0]
+
+
+def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
+    if at.selection not in runs:
+        return (
+            f"{at.selection} was not trained for the saved comparison here: it stands in it on the fleet "
+            f"{AS_IT_IS!r}, with cohorts of {max(COHORTS[at.corpus])}, weighed by examples or equally. Train it."
+        )
+    here, even = runs[at.selection], runs["β = 0"]
+    what, done = SCORED[at.corpus]
+    verdict = (
+        f"After {recipe(at.cell).rounds} rounds of {at.cohort} devices drawn by {SELECTIONS[at.selection]} and "
+        f"{name_of(at.aggregation)}, {here['accuracy'].mean():.0%} of all {what} are {done} on "
+        f"{CORPUS_NAMES[at.corpus]}, and {here['accuracy_light'].mean():.0%} on light devices"
+    )
+    if at.selection == "β = 0":
+        return f"{verdict}."
+    times = here["examples"].mean() / even["examples"].mean()
+    return (
+        f"{verdict}; drawn uniformly {even['accuracy'].mean():.0%} and {even['accuracy_light'].mean():.0%}. "
+        f"It trained on {times:.1f} times as many examples."
+    )
+
+
+def _train(at: SelectionDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one fleet as the saved ones were; the run store keeps it, also when it is stopped."""
+    from trustlab.data import fingerprint
+    from trustlab.federated import activity, activity_tasks, selection, simulation
+    from trustlab.runs import RunStore
+
+    made = problem(at.corpus, corpus, fleet=at.fleet, seed=at.seed)
+    rows = _measured(train(at.cell, made), at.measure)
+    code = [activity, activity_tasks, selection, simulation]
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=code)
+    yield from RunStore().record(rows, config={"live": dataclasses.asdict(at)}, **about)
+
+
+def _measured(rows: Iterator[dict[str, Any]], measure: str) -> Iterator[dict[str, Any]]:
+    """Pass on the rounds that were measured, with the examples trained on so far; `measure` is what is drawn."""
+    examples = 0
+    for row in rows:
+        examples += row["examples"]
+        if "accuracy" in row:
+            told = {"pooled": row["accuracy"], "light": row["accuracy_light"], "accuracy": row[measure]}
+            yield {
+                "step": row["round"],
+                "round": row["round"],
+                "examples": examples,
+                **told,
+                "progress": row["progress"],
+            }
+
+
+def _live(at: SelectionDials, rows: list[dict[str, Any]]) -> SelectionAnswer:
+    """Show the saved trainings and, over rounds and examples, how far the reader's own has come."""
+    base = answer(at)
+    source = f"seed {at.seed}, as the first of the saved ones"
+    if not rows:
+        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+    last, (what, done) = rows[-1], SCORED[at.corpus]
+    uniform = curve_of(trainings(at.corpus, "β = 0", fleet=at.fleet, aggregation=at.aggregation, cohort=at.cohort))
+    (by_then,) = (row["accuracy"] for row in uniform if row["round"] == last["round"])
+    verdict = (
+        f"After {last['round']} of {recipe(at.cell).rounds} rounds and {last['examples']:,} examples, "
+        f"{last['pooled']:.0%} of all {what} are {done}, and {last['light']:.0%} on light devices; drawn uniformly, "
+        f"the saved ones had {by_then:.0%} of all by then."
+    )
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
+
+
+def _duration(name: str) -> str:
+    """Return how long the saved trainings took, as a reader would say it."""
+    table, _ = saved(name)
+    return f"{math.ceil(table['seconds'].quantile(0.75) / 5) * 5} s"
+
+
+class SelectionDrawing(Drawing):
+    """The same accuracies twice: over the rounds, and over the examples that devices trained on to get there."""
+
+    def __init__(self) -> None:
+        super().__init__(width=900, height=400)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.08)
+        left, right = self.figure.subplots(1, 2, sharey=True)
+        look: dict[str, Any] = {"y": "accuracy", "series": "selected by", "live_line": True}
+        # Both have the same series in the same order, so one legend, over both, is enough.
+        self.rounds = Curves("round", x_label="round", y_label="accuracy", legend_at=1.1, axes=left, **look)
+        self.work = Curves("examples", x_label="examples trained on", log_x=True, legend_at=None, axes=right, **look)
+        right.set_title("… at equal work", fontsize=FONT_POINTS + 1, loc="left")
+        right.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: number(int(value)) if value < 1000 else f"{value / 1000:g}k")
+        )
+
+    def draw(self, answer: SelectionAnswer) -> None:
+        """Move the curves; the ring is at the end of the chosen one."""
+        self.rounds.draw(answer)
+        self.rounds.axes.set_title(f"{answer.title}: at equal rounds", fontsize=FONT_POINTS + 1, loc="left")
+        self.work.draw(answer)
