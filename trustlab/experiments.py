@@ -18,13 +18,15 @@ from trustlab.federated import (
     aggregation,
     continual,
     drift,
+    fednlp,
     feedback,
     partition,
     selection,
     simulation,
     skew,
+    tasks,
 )
-from trustlab.models import language, taggers, vocabulary
+from trustlab.models import encoder, language, seq2seq, taggers, vocabulary
 from trustlab.privacy import comparison
 from trustlab.privacy.sources import sources
 
@@ -120,6 +122,12 @@ def _selection_recipes(corpus: str) -> dict[str, Any]:
     }
 
 
+def _fednlp_recipes(corpus: str) -> dict[str, Any]:
+    task = fednlp.tasks_of(corpus)[0]
+    algorithms = (*fednlp.ALGORITHMS, *fednlp.CONFOUNDED, fednlp.CENTRALISED)
+    return {algorithm: fednlp.recipe(fednlp.Cell(corpus, task, algorithm=algorithm)) for algorithm in algorithms}
+
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     "private-training": Experiment(
         comparison,
@@ -144,6 +152,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda scheme, alpha: f"{scheme} at α = {alpha:g}",
         recipes=_skew_recipes,
         parts={"schemes": (*skew.DEFINITIONS, *skew.REFERENCES)},
+    ),
+    "fednlp": Experiment(
+        fednlp,
+        varied="task",
+        slowest_first=("seq2seq", "classification", "tagging", "qa"),
+        sources=lambda task: [tasks, partition, aggregation, simulation, taggers, seq2seq, encoder, vocabulary],
+        whole="classification",
+        packages=("torch", "numpy", "transformers"),
+        tolerance={"score": 0.08, "exact": 0.08, "passes": 1.0},
+        named=lambda task, model, algorithm, partition: f"{task}, {model}, {algorithm}, {partition}",
+        recipes=_fednlp_recipes,
+        parts={"tasks": tuple(tasks.FAMILIES)},
     ),
     "continual": Experiment(
         drift,

@@ -229,9 +229,11 @@ def test_each_word_said_comes_from_those_before_it():
     model, (ids, mask, targets) = task.model, (task.train.input_ids, task.train.attention_mask, task.train.targets)
     found = model(ids, mask, targets)
     said = torch.cat([torch.tensor([[model.start]]), targets[:, :-1]], dim=1)
-    whole = model.continue_with(model.read(ids, mask), ids, mask, said)
-    torch.testing.assert_close(whole.exp().sum(-1), torch.ones(1, 5), rtol=0, atol=1e-4)  # a law over all words
-    torch.testing.assert_close(whole.gather(-1, targets[..., None])[..., 0], found)
+    states = model.read(ids, mask)
+    for place in range(5):
+        law = model.next_token(states, ids, mask, said[:, : place + 1])  # after all said so far, over all words
+        assert law.sum().item() == pytest.approx(1, abs=1e-5)
+        assert law[0, targets[0, place]].log().item() == pytest.approx(found[0, place].item(), abs=1e-4)
     changed = targets.clone()
     changed[0, 3] = changed[0, 1]
     other = model(ids, mask, changed)

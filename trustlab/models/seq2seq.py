@@ -1,9 +1,9 @@
 """Models that read words and say words: a small encoder–decoder, and pretrained ones by name.
 
 Both have one interface: ``model(input_ids [B, T], attention_mask [B, T], targets [B, S])`` is the log probability
-[B, S] of each target after those before it, and ``model.say(input_ids, attention_mask, longest=…)`` what the model would
-say. Padding never changes what a real token gets, and no operation mixes examples. B batch, T tokens read, S tokens
-said, V vocabulary, D width.
+[B, S] of each target after those before it, and ``model.say(input_ids, attention_mask, longest=…)`` what the model
+would say. Padding never changes what a real token gets, and no operation mixes examples. B batch, T tokens read,
+S tokens said, V vocabulary, D width.
 """
 
 from __future__ import annotations
@@ -30,8 +30,14 @@ class _Speaker(nn.Module):
         """Return the states of what is read [B, T, D]."""
         raise NotImplementedError
 
-    def continue_with(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor) -> Tensor:
-        """Return logits [B, S, V] of the token after each of those `said` [B, S]."""
+    def of_targets(
+        self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor, targets: Tensor
+    ) -> Tensor:
+        """Return the log probability [B, S] of `targets`, each after those `said` up to its place."""
+        raise NotImplementedError
+
+    def next_token(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor) -> Tensor:
+        """Return scores [B, V] of the token after all of those `said` [B, S]; the largest is the most probable."""
         raise NotImplementedError
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, targets: Tensor) -> Tensor:
@@ -42,13 +48,6 @@ class _Speaker(nn.Module):
         found = self.of_targets(self.read(input_ids, attention_mask), input_ids, attention_mask, said, targets)
         return torch.where(asked, found, 0.0)
 
-    def of_targets(
-        self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor, targets: Tensor
-    ) -> Tensor:
-        """Return the log probability [B, S] of `targets`, each after those `said` up to its place."""
-        logits = self.continue_with(states, input_ids, attention_mask, said)
-        return logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
-
     @torch.no_grad()
     def say(self, input_ids: Tensor, attention_mask: Tensor, *, longest: int) -> list[list[int]]:
         """Return the most probable token after the most probable ones, up to the stop, for each example."""
@@ -56,7 +55,7 @@ class _Speaker(nn.Module):
         said = torch.full_like(input_ids[:, :1], self.start)
         ended = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
         while said.shape[1] <= longest and not ended.all():
-            token = self.continue_with(states, input_ids, attention_mask, said)[:, -1].argmax(-1)
+            token = self.next_token(states, input_ids, attention_mask, said).argmax(-1)
             said = torch.cat([said, token[:, None]], dim=1)
             ended |= token == self.stop
         rows = said[:, 1:].tolist()
@@ -121,31 +120,32 @@ class EncoderDecoder(_Speaker):
             states = block(states, attention_mask)
         return self.norm_read(states)
 
-    def continue_with(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor) -> Tensor:
-        """Return log probabilities [B, S, V]."""
-        scores, looks, gate = self._choices(states, attention_mask, said)
-        words = torch.arange(len(self.embedding.weight), device=input_ids.device)
-        copied = looks @ (input_ids[..., None] == words).to(looks)
-        return (gate * scores.softmax(-1) + (1 - gate) * copied + SMALLEST).log()
-
     def of_targets(
         self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor, targets: Tensor
     ) -> Tensor:
-        """Return the same at `targets` alone [B, S], which is a third of the work."""
-        scores, looks, gate = self._choices(states, attention_mask, said)
-        chosen = (scores.gather(-1, targets[..., None]) - scores.logsumexp(-1, keepdim=True)).exp()  # [B, S, 1]
+        """Return log probabilities [B, S]."""
+        own, looks, gate = self._choices(states, attention_mask, said)
+        scores = F.linear(own, self.embedding.weight)  # [B, S, V]
+        of_target = (own * F.embedding(targets, self.embedding.weight)).sum(-1, keepdim=True)
+        chosen = (of_target - scores.logsumexp(-1, keepdim=True)).exp()  # [B, S, 1]
         copied = (looks * (input_ids[:, None, :] == targets[..., None])).sum(-1, keepdim=True)
         return (gate * chosen + (1 - gate) * copied + SMALLEST).log()[..., 0]
 
+    def next_token(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor) -> Tensor:
+        """Return probabilities [B, V]."""
+        own, looks, gate = (part[:, -1] for part in self._choices(states, attention_mask, said))
+        chosen = F.linear(own, self.embedding.weight).softmax(-1)
+        return (gate * chosen).scatter_add(1, input_ids, (1 - gate) * looks)
+
     def _choices(self, states: Tensor, attention_mask: Tensor, said: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the list's scores [B, S, V], where to copy from [B, S, T], and the gate [B, S, 1]."""
-        own = self._embed(said)  # [B, S, D]
+        """Return the decoder's states [B, S, D], where it would copy from [B, S, T], and the gate [B, S, 1]."""
+        own = self._embed(said)
         for block in self.decoder:
             own = block(own, states, attention_mask)
         own = self.norm_said(own)
         looks = self.pointer(own) @ states.transpose(1, 2) / states.shape[-1] ** 0.5
         looks = looks.masked_fill(~attention_mask[:, None, :], -torch.inf).softmax(-1)
-        return F.linear(own, self.embedding.weight), looks, self.gate(own).sigmoid()
+        return own, looks, self.gate(own).sigmoid()
 
     def _embed(self, ids: Tensor) -> Tensor:
         return self.embedding(ids) + self.position(token_positions(ids, self.max_length))
@@ -217,8 +217,18 @@ class PretrainedSeq2Seq(_Speaker):
         """Return the encoder's states [B, T, D]."""
         return self.network.get_encoder()(input_ids=input_ids, attention_mask=attention_mask.long()).last_hidden_state
 
-    def continue_with(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor) -> Tensor:
-        """Return logits [B, S, V]."""
+    def of_targets(
+        self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor, targets: Tensor
+    ) -> Tensor:
+        """Return log probabilities [B, S]."""
+        logits = self._logits(states, attention_mask, said)
+        return logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+
+    def next_token(self, states: Tensor, input_ids: Tensor, attention_mask: Tensor, said: Tensor) -> Tensor:
+        """Return logits [B, V]."""
+        return self._logits(states, attention_mask, said)[:, -1]
+
+    def _logits(self, states: Tensor, attention_mask: Tensor, said: Tensor) -> Tensor:
         return self.network(
             encoder_outputs=(states,),
             attention_mask=attention_mask.long(),

@@ -1,0 +1,239 @@
+"""The experiment of notebook 24: FedNLP's algorithms over its four families of tasks and its partitions.
+
+One cell is one training. A fleet is made by one of five partitions of the same examples; a third of its devices are
+drawn in each of thirty rounds and take one pass over their own, so that every fleet makes ten passes over the data on
+average, and all data in one place make ten as well. The devices' optimizer is the same everywhere, plain SGD: what
+algorithms differ in is FedProx's term or the server's step, and nothing else. (FedNLP's public code changes the client
+optimizer together with the algorithm, so that neither can be told from the other.)
+
+Rates were chosen on the embedded corpus with seed 0 by a few trainings without skew and under label skew: one for the
+devices, the largest of a few with which all data in one place still learn steadily, and one for both adaptive servers.
+They are used unchanged on every task, partition and corpus.
+
+Two side questions: what is left of an adaptive server's gain when the devices step with Adam themselves, and what has
+to be trained and sent of a pretrained encoder, of which only the heads and the top layers learn.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from trustlab.config import check, option
+from trustlab.federated.aggregation import ServerConfig
+from trustlab.federated.partition import Partition, embed, partition, skew
+from trustlab.federated.simulation import FederatedConfig, Task, simulate
+from trustlab.federated.tasks import FAMILIES, SMALL, SOURCES, Example, read
+
+if TYPE_CHECKING:
+    import datasets
+
+EMBEDDED = "assistant"
+TWO = ("uniform", "label")  # the partitions of the two side questions
+CORPORA = tuple(dict.fromkeys(corpus for corpus, _ in SOURCES))
+CENTRALISED = "centralised"
+# Server's rule and rate, and μ. τ is that of Reddi et al. (2021), 1e-3, for both adaptive ones.
+ALGORITHMS: dict[str, tuple[str, float, float]] = {
+    "fedavg": ("sgd", 1.0, 0.0),
+    "fedprox": ("sgd", 1.0, 0.1),
+    "fedadam": ("adam", 0.03, 0.0),
+    "fedyogi": ("yogi", 0.03, 0.0),
+}
+# The same with Adam on the devices, whose state is fresh in every round: what the public code changes along.
+CONFOUNDED = {"fedavg, adam clients": "fedavg", "fedadam, adam clients": "fedadam"}
+PARTITIONS: dict[str, dict[str, Any]] = {
+    "uniform": dict(scheme="iid"),
+    "label": dict(scheme="label-dirichlet-fednlp", alpha=0.1),
+    "quantity": dict(scheme="quantity-dirichlet", beta=0.5),
+    "feature": dict(scheme="feature-clusters", alpha=0.1),
+    "natural": dict(scheme="natural"),
+}
+ENCODERS = {"heads": 0, "top 2": 2}  # layers of the offline encoder that are trained, beside its heads
+MODELS = (SMALL, *ENCODERS)
+SGD_RATE, ADAM_RATE, ENCODER_RATE = 0.3, 0.01, 0.1  # of the devices
+TRAIN = {"classification": 800, "tagging": 800, "qa": 800, "seq2seq": 400}  # examples, at most
+TEST = 200
+CLIENTS, SHARE, ROUNDS, MEASURED_EVERY, BATCH = 30, 1 / 3, 30, 10, 10
+ENCODER_TRAIN, ENCODER_ROUNDS = 240, 12  # each step of a pretrained model costs as much as fifty of the small one's
+KEY = ("task", "model", "algorithm", "partition")  # with the seed: one row
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the comparison."""
+
+    corpus: str = option(EMBEDDED, label="Corpus", help="One of the corpora compared.", values=CORPORA)
+    task: str = option(
+        "classification",
+        label="Task",
+        help="classification: the intent. tagging: slots. qa: which slot is where. seq2seq: from slots to words.",
+        values=tuple(FAMILIES),
+    )
+    model: str = option(
+        SMALL,
+        label="Model",
+        help="small: a transformer from scratch. Otherwise what is trained of a pretrained encoder.",
+        values=MODELS,
+    )
+    algorithm: str = option(
+        "fedavg",
+        label="Algorithm",
+        help="FedAvg averages; FedProx pulls devices back; FedAdam and FedYogi step adaptively along the average. "
+        "Centralised: all data in one place.",
+        values=(*ALGORITHMS, *CONFOUNDED, CENTRALISED),
+    )
+    partition: str = option(
+        "uniform",
+        label="Partition",
+        help="uniform: no skew. label: Dirichlet over labels, with its α. quantity: unequal sizes. feature: Dirichlet "
+        "over clusters of meaning. natural: by who has it.",
+        values=tuple(PARTITIONS),
+    )
+    seed: int = option(0, label="Seed", help="Seed of partition, first weights, selection and minibatches.", low=0)
+
+    def key(self) -> dict[str, Any]:
+        """Return the columns that name this training in a table; data in one place are not divided."""
+        divided = "none" if self.algorithm == CENTRALISED else self.partition
+        names = dict(corpus=self.corpus, task=self.task, model=self.model, algorithm=self.algorithm)
+        return {**names, "partition": divided, "seed": self.seed}
+
+
+def tasks_of(corpus: str) -> list[str]:
+    """Return the tasks that a corpus has examples of.
+
+    Examples
+    --------
+    >>> tasks_of("wnut17")
+    ['tagging']
+    """
+    return [family for name, family in SOURCES if name == corpus]
+
+
+def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Cell]:
+    """Return the cells for `corpus`: every algorithm on every partition, and centralised, for each of its families.
+
+    The real corpora have FedAvg and FedAdam alone, without skew, under label skew and by who has what, where they say
+    so. Two side questions are asked on the embedded corpus: other client optimizers on its slots, a pretrained encoder
+    on its intents. Fewer `tasks` keep a part.
+    """
+    embedded = corpus == EMBEDDED
+    algorithms = ALGORITHMS if embedded else ("fedavg", "fedadam")
+    divisions = tuple(PARTITIONS) if embedded else ("uniform", "label", "natural")
+    kinds = []
+    for task in tasks_of(corpus):
+        known = [name for name in divisions if name != "natural" or corpus != "wnut17"]  # nobody says who wrote what
+        kinds += [(task, SMALL, algorithm, division) for division in known for algorithm in algorithms]
+        kinds += [(task, SMALL, CENTRALISED, "uniform")]
+        if (corpus, task) == (EMBEDDED, "tagging"):
+            kinds += [(task, SMALL, algorithm, division) for division in TWO for algorithm in CONFOUNDED]
+        if (corpus, task) == (EMBEDDED, "classification"):
+            kinds += [(task, model, "fedavg", division) for division in TWO for model in ENCODERS]
+    return [Cell(corpus, *kind, seed) for kind in kinds if kind[0] in tasks for seed in seeds]
+
+
+def result_name(corpus: str) -> str:
+    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    return f"fednlp_{corpus}"
+
+
+# What is divided, and how
+
+
+def examples(cell: Cell, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
+    """Return the training and test examples of a cell, the first of the corpus' splits."""
+    most = TRAIN[cell.task] if cell.model == SMALL else ENCODER_TRAIN
+    train = read(cell.corpus, cell.task, corpus["train"], most=most)
+    return train, read(cell.corpus, cell.task, corpus["test"], most=TEST)
+
+
+def divide(cell: Cell, train: Sequence[Example]) -> Partition:
+    """Return who holds which of the training examples."""
+    if cell.algorithm == CENTRALISED:
+        return partition(range(len(train)), scheme="iid", clients=1)
+    how = PARTITIONS[cell.partition]
+    clients = None if how["scheme"] == "natural" else CLIENTS
+    return partition(_divided_by(cell.partition, train), clients=clients, seed=cell.seed, **how)
+
+
+def _divided_by(name: str, train: Sequence[Example]) -> Any:
+    """Return what a partition looks at, one entry per example."""
+    if name == "natural":
+        return [example.holder for example in train]
+    if name == "feature":
+        return _features(tuple(example.text for example in train))
+    return [example.label for example in train]
+
+
+@functools.lru_cache(maxsize=4)
+def _features(texts: tuple[str, ...]) -> np.ndarray:
+    """Embed texts by the offline encoder: seconds, so once for all cells of a process."""
+    return embed(texts)
+
+
+# What is trained
+
+
+def problem(cell: Cell, train: Sequence[Example], test: Sequence[Example]) -> Task:
+    """Return the learning problem, its model with the first weights of the cell's seed."""
+    how = {} if cell.model == SMALL else dict(model="minilm", trained_layers=ENCODERS[cell.model])
+    return FAMILIES[cell.task].task(train, test, seed=cell.seed, **how)
+
+
+def recipe(cell: Cell, devices: int = CLIENTS) -> FederatedConfig:
+    """Return the options of `cell` for a fleet of so many devices."""
+    alone = cell.algorithm == CENTRALISED
+    rule, rate, mu = ALGORITHMS["fedavg" if alone else CONFOUNDED.get(cell.algorithm, cell.algorithm)]
+    adam = cell.algorithm in CONFOUNDED
+    rounds = ROUNDS if cell.model == SMALL else ENCODER_ROUNDS
+    return FederatedConfig(
+        rounds=round(rounds * SHARE) if alone else rounds,
+        clients_per_round=1 if alone else max(1, round(SHARE * devices)),
+        batch_size=BATCH,
+        optimizer="adam" if adam else "sgd",
+        learning_rate=ADAM_RATE if adam else SGD_RATE if cell.model == SMALL else ENCODER_RATE,
+        proximal=mu,
+        server=ServerConfig(rule, learning_rate=rate),
+        evaluate_every=max(1, round(MEASURED_EVERY * (SHARE if alone else 1))),
+        seed=cell.seed,
+    )
+
+
+def train(cell: Cell, learned: Task, clients: Partition, *, model: nn.Module | None = None) -> Iterator[dict[str, Any]]:
+    """Train one cell and yield the rows of :func:`trustlab.federated.simulation.simulate`."""
+    check(cell)
+    return simulate(learned, clients, recipe(cell, len(clients)), model=model)
+
+
+def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one cell and yield its one row.
+
+    Yields
+    ------
+    dict
+        ``corpus``, ``task``, ``model``, ``algorithm``, ``partition`` and ``seed``; on the test split ``score``, the
+        family's metric, and ``exact``; ``curve``, the scores measured on the way, joined by "|"; ``clients``,
+        ``js_distance`` and ``size_gini`` of the partition, see :func:`trustlab.federated.partition.skew`; ``passes``
+        over the data that were made; ``megabytes`` sent by devices, all rounds together; ``seconds`` of the training.
+    """
+    check(cell)
+    known, asked = examples(cell, corpus)
+    clients = divide(cell, known)
+    rows = list(train(cell, problem(cell, known, asked), clients))
+    measured = skew(clients, [example.label for example in known])
+    yield {
+        **cell.key(),
+        "score": rows[-1]["score"],
+        "exact": rows[-1]["exact"],
+        "curve": "|".join(f"{row['score']:.4f}" for row in rows if "score" in row),
+        "clients": len(clients),
+        "js_distance": measured["JS distance"],
+        "size_gini": measured["size Gini"],
+        "passes": sum(row["examples"] for row in rows) / len(known),
+        "megabytes": sum(row["bytes_up"] for row in rows) / 1e6,
+        "seconds": rows[-1]["seconds"],
+    }
