@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
@@ -47,3 +49,20 @@ def as_tensors(batch: Any) -> tuple[list[Tensor], Rebuild]:
         return dataclasses.replace(batch, **content) if whole else content
 
     return [values[place] for place in places], rebuild
+
+
+def rectangle(batches: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Return K minibatches as one rectangle of indices [K, B], and each place's share of its device's mean [K, B].
+
+    Examples
+    --------
+    >>> indices, shares = rectangle([np.array([7, 8]), np.array([5])])
+    >>> indices.tolist(), shares.tolist()
+    ([[7, 8], [5, 5]], [[0.5, 0.5], [1.0, 0.0]])
+    """
+    sizes = np.array([len(batch) for batch in batches])
+    real = np.arange(sizes.max()) < sizes[:, None]
+    flat = np.concatenate(batches)
+    indices = np.repeat(flat[np.cumsum(sizes) - sizes], len(real[0])).reshape(real.shape)
+    indices[real] = flat
+    return torch.from_numpy(indices), torch.from_numpy(real / sizes[:, None])

@@ -194,6 +194,6 @@ def _updates(
     model: nn.Module, task: Task, arrived: list[Work], config: FederatedConfig, verdict: Verdict
 ) -> Iterator[Update]:
     """Return the updates of who is heard, as they come."""
-    if verdict.engine == "stacked":
-        return train_stacked(model, task, arrived, config, verdict.tables or {})
+    if verdict.plan is not None:
+        return train_stacked(model, task, arrived, config, verdict.plan)
     return train_sequentially(model, task, arrived, config)

@@ -1,8 +1,9 @@
 """Local training of many devices at once: their weights stacked, [K, ...], and one forward and backward for all.
 
 On a small model a step costs calls, not arithmetic, and K steps at once cost hardly more calls than one. The devices'
-own minibatches go through ``torch.func.vmap`` side by side, and as no device's loss depends on another's weights, the
-gradient of the *sum* of their losses holds the gradient of each.
+own minibatches go side by side through the model, either with its layers replaced by ones that know devices
+(:mod:`trustlab.federated.simulation.grouped`, faster) or by ``torch.func.vmap`` (for weights that lie elsewhere). As no
+device's loss depends on another's weights, the gradient of the *sum* of their losses holds the gradient of each.
 
 Every device takes exactly the steps it would take alone. Devices are sorted by their number of steps, those with most
 first, so that the ones still training are the first k of the stack, a view of it: nobody waits masked. Devices of
@@ -12,8 +13,10 @@ example of the device's own and has weight zero.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +24,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from trustlab.federated.simulation.batches import Rebuild, as_tensors
+from trustlab.federated.simulation.batches import Rebuild, as_tensors, rectangle
 from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.grouped import Layers, Losses, grouped
 from trustlab.federated.simulation.sequential import Update
 from trustlab.federated.simulation.steps import StackedOptimizer
 from trustlab.federated.simulation.tables import Rows, Table, looked_up_by, rows_read, still_padding
@@ -33,79 +37,133 @@ from trustlab.federated.simulation.work import Work
 STACK_BYTES = 1 << 24
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a model is stacked.
+
+    Attributes
+    ----------
+    layers
+        What is replaced by layers that know devices; None for vmap.
+    tables
+        Embeddings of which devices get only the rows that they read.
+    """
+
+    layers: Layers | None = None
+    tables: dict[str, Table] = field(default_factory=dict)
+
+
 def train_stacked(
-    model: nn.Module, task: Task, works: Sequence[Work], config: FederatedConfig, tables: dict[str, Table]
+    model: nn.Module, task: Task, works: Sequence[Work], config: FederatedConfig, plan: Plan
 ) -> Iterator[Update]:
     """Yield the updates of all devices that take a step, a stack at a time, from the weights of `model`.
 
     The same as :func:`trustlab.federated.simulation.sequential.train_sequentially`, to rounding.
     """
-    for members in stacks(works, model, tables):
-        yield _train_together(model, task, [works[i] for i in members], members, config, tables)
+    for members in stacks(works, model, plan.tables):
+        yield _train_together(model, task, [works[i] for i in members], members, config, plan)
 
 
 def stacks(works: Sequence[Work], model: nn.Module, tables: dict[str, Table]) -> Iterator[list[int]]:
-    """Yield the places of works to train together: minibatches of like size, most steps first."""
+    """Yield the places of works to train together: minibatches of like size, most steps first.
+
+    Where devices get the rows that they read, those in a stack hold like numbers of examples too: all get as many rows
+    as the one that reads most.
+    """
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     size = sum(p.numel() * p.element_size() for name, p in trained.items() if name not in tables)
     most = max(1, STACK_BYTES // max(size, 1))
     order = sorted((i for i, work in enumerate(works) if work.steps), key=lambda i: -works[i].steps)
-    classes: dict[int, list[int]] = {}
+    classes: dict[tuple[int, int], list[int]] = {}
     for i in order:
-        classes.setdefault((works[i].width - 1).bit_length(), []).append(i)
+        width, held = (works[i].width - 1).bit_length(), works[i].examples.bit_length() // 2 if tables else 0
+        classes.setdefault((width, held), []).append(i)
     for members in classes.values():
         for start in range(0, len(members), most):
             yield members[start : start + most]
 
 
 def _train_together(
-    model: nn.Module,
-    task: Task,
-    works: list[Work],
-    members: list[int],
-    config: FederatedConfig,
-    tables: dict[str, Table],
+    model: nn.Module, task: Task, works: list[Work], members: list[int], config: FederatedConfig, plan: Plan
 ) -> Update:
     """Train one stack of devices, sorted by their steps, and return what they send."""
     start = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
-    rows = _rows(task, works, tables)
+    rows = _rows(task, works, plan.tables)
     first = {
         name: value[rows[name].numbers] if name in rows else value.expand(len(works), *value.shape)
         for name, value in start.items()
     }
     weights = {name: value.clone(memory_format=torch.contiguous_format) for name, value in first.items()}
+    padding = [i for i, name in enumerate(weights) if name in plan.tables and plan.tables[name].pads]
     optimizer = StackedOptimizer(list(weights.values()), config)
-    places = {tables[name].layer: own.places for name, own in rows.items()}
-    total = torch.zeros(len(works), device=next(iter(start.values())).device)
-    for step in range(works[0].steps):
-        active = [work.batches[step] for work in works if work.steps > step]
-        now = {name: weight[: len(active)].detach().requires_grad_() for name, weight in weights.items()}
-        here = {layer: own[: len(active)] for layer, own in places.items()}
-        losses = stacked_losses(model, task, now, active, here)  # [k]
-        gradients = torch.autograd.grad(losses.sum(), list(now.values()), allow_unused=True, materialize_grads=True)
-        optimizer.step(list(gradients))
-        total[: len(active)] += losses.detach() * torch.tensor([len(batch) for batch in active], device=total.device)
-    seen = torch.tensor([sum(map(len, work.batches)) for work in works], device=total.device)
+    when = _schedule(works)
+    total = torch.zeros(len(works))  # examples times their losses
+    with _side_by_side(model, task, plan, rows, when.indices[0].shape) as losses_of:
+        for indices, shares, sizes in zip(when.indices, when.shares, when.sizes, strict=True):
+            k = len(indices)  # devices that still train
+            now = {name: weight[:k].detach().requires_grad_() for name, weight in weights.items()}
+            losses = losses_of(now, indices, shares)  # [k]
+            found = torch.autograd.grad(losses.sum(), list(now.values()), allow_unused=True, materialize_grads=True)
+            for i in padding:
+                found[i][:, 0] = 0
+            optimizer.step(list(found))
+            total[:k] += losses.detach().cpu() * sizes
+    seen = torch.tensor([sum(map(len, work.batches)) for work in works])
     deltas = dict(zip(weights, torch._foreach_sub(list(weights.values()), list(first.values())), strict=True))
     return Update(members, deltas, total / seen, {name: own.numbers for name, own in rows.items()})
 
 
-def stacked_losses(
+class _Schedule(NamedTuple):
+    """Step by step, of the k devices that still train: their minibatches, see `rectangle`, and the sizes of these."""
+
+    indices: Sequence[Tensor]  # each [k, B]
+    shares: Sequence[Tensor]  # each [k, B]
+    sizes: Sequence[Tensor]  # each [k]
+
+
+def _schedule(works: list[Work]) -> _Schedule:
+    """Lay out all steps of `works`, sorted by their number of steps, at once."""
+    steps = np.array([work.steps for work in works])
+    active = [int((steps > step).sum()) for step in range(steps[0])]
+    batches = [work.batches[step] for step, k in enumerate(active) for work in works[:k]]
+    indices, shares = rectangle(batches)
+    sizes = torch.tensor([len(batch) for batch in batches])
+    return _Schedule(indices.split(active), shares.split(active), sizes.split(active))
+
+
+@contextlib.contextmanager
+def _side_by_side(
+    model: nn.Module, task: Task, plan: Plan, rows: dict[str, Rows], shape: torch.Size
+) -> Iterator[Losses]:
+    """Give the function from weights and minibatches of the first k devices to mean losses [k]; `shape` is [K, B]."""
+    places = {plan.tables[name].layer: own.places for name, own in rows.items()}
+    alone = {table.layer for table in plan.tables.values()}  # of these, the padding row's gradient is thrown away
+    if plan.layers is not None:
+        with grouped(model, task, plan.layers, shape, places=places, alone=alone) as losses_of:
+            yield losses_of
+        return
+    # Plain attention: torch's fused one cannot be vectorised.
+    with sdpa_kernel(SDPBackend.MATH), still_padding(model, alone):
+        yield lambda now, indices, shares: vectorised_losses(
+            model, task, now, indices, shares, {layer: own[: len(indices)] for layer, own in places.items()}
+        )
+
+
+def vectorised_losses(
     model: nn.Module,
     task: Task,
     weights: dict[str, Tensor],
-    batches: Sequence[np.ndarray],
+    indices: Tensor,
+    shares: Tensor,
     places: dict[nn.Embedding, Tensor],
 ) -> Tensor:
-    """Return each device's mean loss [K] on its own minibatch, with its own weights [K, ...]."""
-    indices, shares = _padded(batches)  # [K, B]
+    """Return each device's mean loss [K] on its own minibatch [K, B], with its own weights [K, ...], by vmap."""
     tensors, rebuild = as_tensors(task.train[indices.view(-1)])
     tensors = [tensor.view(*indices.shape, *tensor.shape[1:]) for tensor in tensors]
     one = _one_device(model, task, rebuild, list(places))
     shares = shares.to(tensors[0].device)
-    # Plain attention: torch's fused one cannot be vectorised. Dropout throws dice of its own for every device.
-    with sdpa_kernel(SDPBackend.MATH):
-        return vmap(one, randomness="different")(weights, tensors, shares, list(places.values()))
+    # Dropout throws dice of its own for every device.
+    return vmap(one, randomness="different")(weights, tensors, shares, list(places.values()))
 
 
 def _one_device(model: nn.Module, task: Task, rebuild: Rebuild, layers: list[nn.Embedding]) -> Callable[..., Tensor]:
@@ -114,7 +172,7 @@ def _one_device(model: nn.Module, task: Task, rebuild: Rebuild, layers: list[nn.
 
     def loss(weights: dict[str, Tensor], tensors: list[Tensor], shares: Tensor, places: list[Tensor]) -> Tensor:
         named = {f"model.{name}": weight for name, weight in weights.items()}
-        with still_padding(model), looked_up_by(dict(zip(layers, places, strict=True))):
+        with looked_up_by(dict(zip(layers, places, strict=True))):
             losses = functional_call(whole, named, (rebuild(tensors),))  # [B]
         return (losses * shares.to(losses)).sum()
 
@@ -130,16 +188,6 @@ class _Loss(nn.Module):
 
     def forward(self, batch: Any) -> Tensor:
         return self.task.per_example_loss(self.model, batch)
-
-
-def _padded(batches: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Return minibatches as one rectangle of indices [K, B], and each place's share of its device's mean [K, B]."""
-    sizes = np.array([len(batch) for batch in batches])
-    real = np.arange(sizes.max()) < sizes[:, None]
-    flat = np.concatenate(batches)
-    indices = np.repeat(flat[np.cumsum(sizes) - sizes], len(real[0])).reshape(real.shape)
-    indices[real] = flat
-    return torch.from_numpy(indices), torch.from_numpy(real / sizes[:, None])
 
 
 def _rows(task: Task, works: list[Work], tables: dict[str, Table]) -> dict[str, Rows]:

@@ -12,7 +12,7 @@ Which rows are read is known beforehand where an embedding is fed a tensor of th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,11 @@ class Table:
 
     layer: nn.Embedding
     field: int
+
+    @property
+    def pads(self) -> bool:
+        """Whether row 0 is padding, which is never trained."""
+        return self.layer.padding_idx is not None
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,8 @@ def rows_read(ids: Tensor, devices: Tensor, count: int, table: Table) -> Rows | 
 
 
 @contextlib.contextmanager
-def still_padding(model: nn.Module) -> Iterator[None]:
-    """Let no gradient reach the padding rows of embeddings, whose weights are stacked under vmap.
+def still_padding(model: nn.Module, besides: Collection[nn.Module]) -> Iterator[None]:
+    """Let no gradient reach the padding rows of embeddings, whose weights are stacked under vmap, `besides` some.
 
     vmap lays the K tables on top of one another and knows the padding row of the first alone: torch 2.13 would move
     everybody else's.
@@ -141,7 +146,7 @@ def still_padding(model: nn.Module) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         for layer in model.modules():
-            if isinstance(layer, nn.Embedding) and layer.padding_idx is not None and layer.weight.requires_grad:
+            if isinstance(layer, nn.Embedding) and layer.padding_idx is not None and layer not in besides:
                 stack.callback(layer.register_forward_hook(still).remove)
         yield
 
