@@ -1,0 +1,238 @@
+"""The vector of a word in a sentence, from any encoder: what CEAT needs thousands of.
+
+A word's vector is the hidden state at the last sub-token of its first occurrence, as CEAT takes it. Long sentences are
+cut to a window around the word, so that no occurrence is lost at the end of a truncated text. Sentences go through the
+encoder in batches of nearly equal length, and the vectors can be kept in a file, found again by the sha256 of weights,
+settings and sentences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from trustlab.durable import digest, to_json, write_whole
+from trustlab.fairness.batching import batches, evaluating, padded
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Occurrence(NamedTuple):
+    """A word's first occurrence in a sentence: the sentence, and the word's first character and the one after it."""
+
+    text: str
+    start: int
+    end: int
+
+
+class ContextEncoder:
+    """Hidden states of words in sentences.
+
+    Parameters
+    ----------
+    encoder
+        A ``transformers`` name or folder, or a model; None is the offline encoder
+        :func:`trustlab.models.offline_encoder`.
+    tokenizer
+        The fast tokenizer of a model that was given as such.
+    layer
+        Which hidden state: 0 is the embeddings, −1 the last layer.
+    max_tokens
+        Longest input in sub-tokens, special ones included; longer sentences are cut around the word.
+    batch_tokens
+        Sub-tokens that go through the encoder at once.
+
+    Raises
+    ------
+    ValueError
+        If the tokenizer is missing or cannot say where its sub-tokens stand in the text.
+    """
+
+    def __init__(
+        self,
+        encoder: str | os.PathLike[str] | Any = None,
+        tokenizer: Any = None,
+        *,
+        layer: int = -1,
+        max_tokens: int = 128,
+        batch_tokens: int = 4096,
+    ) -> None:
+        if encoder is None or isinstance(encoder, str | os.PathLike):
+            from transformers import AutoModel, AutoTokenizer
+
+            from trustlab.models import offline_encoder
+
+            where = encoder or offline_encoder()
+            encoder, tokenizer = AutoModel.from_pretrained(where), AutoTokenizer.from_pretrained(where)
+        if not getattr(tokenizer, "is_fast", False):
+            raise ValueError(
+                f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those say which sub-token stands "
+                "where in the text: give the tokenizer beside the model, loaded with AutoTokenizer."
+            )
+        self.model = getattr(encoder, "base_model", encoder)  # without a head that nobody asks
+        self.tokenizer, self.layer = tokenizer, layer
+        self.max_tokens, self.batch_tokens = max_tokens, batch_tokens
+
+    def embed(self, occurrences: Sequence[Occurrence]) -> np.ndarray:
+        """Return the vectors [n, d], float32, of words where they occur."""
+        texts = list(dict.fromkeys(occurrence.text for occurrence in occurrences))
+        encodings = dict(zip(texts, self._encode(texts), strict=True))
+        rows, places = [], []
+        for text, start, end in occurrences:
+            ids, offsets, special = encodings[text]
+            # The last sub-token that shares a character with the word.
+            inside = [i for i, (a, b) in enumerate(offsets) if a < end and b > start and not special[i]]
+            if not inside:
+                raise ValueError(f"Expected a sub-token at characters {start} to {end} of a text, got none there.")
+            row, place = _window(ids, special, inside[-1], self.max_tokens)
+            rows.append(row)
+            places.append(place)
+        width = self.model.config.hidden_size
+        vectors = np.empty((len(rows), width), np.float32)
+        with evaluating(self.model) as device:
+            for chosen in batches([len(row) for row in rows], self.batch_tokens):
+                vectors[chosen] = self._states([rows[i] for i in chosen], [places[i] for i in chosen], device)
+        return vectors
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the mean hidden state [n, d], float32, of each text's own sub-tokens: a sentence encoder for SEAT."""
+        rows = [_window(ids, special, 0, self.max_tokens)[0] for ids, _, special in self._encode(list(texts))]
+        vectors = np.empty((len(rows), self.model.config.hidden_size), np.float32)
+        with evaluating(self.model) as device:
+            for chosen in batches([len(row) for row in rows], self.batch_tokens):
+                batch = padded([rows[i] for i in chosen], self.tokenizer.pad_token_id)
+                mask = batch["attention_mask"].to(device)[..., None]
+                states = self._hidden(batch, device)
+                vectors[chosen] = ((states * mask).sum(1) / mask.sum(1)).float().cpu().numpy()
+        return vectors
+
+    def _encode(self, texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]], list[int]]]:
+        found = self.tokenizer(texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+        return list(zip(found["input_ids"], found["offset_mapping"], found["special_tokens_mask"], strict=True))
+
+    def _states(self, rows: list[list[int]], places: list[int], device: torch.device) -> np.ndarray:
+        import torch
+
+        states = self._hidden(padded(rows, self.tokenizer.pad_token_id), device)
+        return states[torch.arange(len(rows)), torch.tensor(places)].float().cpu().numpy()
+
+    def _hidden(self, batch: dict[str, torch.Tensor], device: torch.device) -> torch.Tensor:
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        return self.model(**inputs, output_hidden_states=True).hidden_states[self.layer]  # [B, T, D]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the vectors depend on beside the sentences: hashes of weights and words, and the settings."""
+        weights = hashlib.sha256()
+        for name, value in sorted(self.model.state_dict().items()):
+            weights.update(name.encode())
+            weights.update(value.detach().cpu().contiguous().float().numpy().tobytes())
+        vocabulary = digest(to_json(self.tokenizer.get_vocab()))
+        return {
+            "weights": weights.hexdigest(),
+            "vocabulary": vocabulary,
+            "layer": self.layer,
+            "max_tokens": self.max_tokens,
+        }
+
+
+def _window(ids: list[int], special: list[int], place: int, longest: int) -> tuple[list[int], int]:
+    """Cut `ids` to `longest` around `place`, keeping the special tokens at both ends; return them and the new place."""
+    first = special.index(0)  # the tokenizer's own tokens in front
+    last = len(special) - special[::-1].index(0)
+    room = longest - first - (len(ids) - last)
+    if last - first <= room:
+        return ids, place
+    start = min(max(place - room // 2, first), last - room)
+    return ids[:first] + ids[start : start + room] + ids[last:], place - start + first
+
+
+def occurrences(
+    words: Iterable[str], sentences: Iterable[str], *, per_word: int = 1000, ignore_case: bool = True, seed: int = 0
+) -> dict[str, list[Occurrence]]:
+    """Find the sentences that each word stands in, as a whole word.
+
+    Parameters
+    ----------
+    words
+        Words or phrases. Where one is part of a longer one ("worker" of "construction worker"), the longer one has it.
+    sentences
+        Any texts; read once.
+    per_word
+        At most so many for each word, drawn at random where there are more.
+    ignore_case
+        Whether "Rose" is "rose".
+    seed
+        Of the drawing.
+
+    Examples
+    --------
+    >>> found = occurrences(["rose", "bee"], ["A rose is a rose.", "Prose!", "Bees", "The bee saw a Rose"])
+    >>> [(each.text[each.start:each.end], each.start) for each in found["rose"]], len(found["bee"])
+    ([('rose', 2), ('Rose', 14)], 1)
+    """
+    fold = str.lower if ignore_case else str
+    names: dict[str, list[str]] = {}  # two words may differ in case only
+    for word in words:
+        names.setdefault(fold(word), []).append(word)
+    longest_first = sorted(names, key=len, reverse=True)
+    pattern = re.compile(
+        rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE if ignore_case else 0
+    )
+    found: dict[str, list[Occurrence]] = {word: [] for each in names.values() for word in each}
+    for sentence in sentences:
+        seen = set()
+        for match in pattern.finditer(sentence):
+            name = fold(match.group())
+            if name not in seen:
+                seen.add(name)
+                for word in names.get(name, []):
+                    found[word].append(Occurrence(sentence, match.start(), match.end()))
+    rng = np.random.default_rng(seed)
+    for word, places in found.items():
+        if len(places) > per_word:
+            found[word] = [places[i] for i in sorted(rng.choice(len(places), per_word, replace=False))]
+    return found
+
+
+def embed_in_context(
+    encoder: ContextEncoder,
+    found: Mapping[str, Sequence[Occurrence]],
+    *,
+    cache: str | os.PathLike[str] | None = None,
+) -> dict[str, np.ndarray]:
+    """Return every word's vectors, float32 [contexts of the word, d]: what ``ceat`` takes.
+
+    Parameters
+    ----------
+    encoder
+        Where the vectors come from.
+    found
+        From :func:`occurrences`. A word without any has an array of no rows.
+    cache
+        Folder in which the vectors are kept, and found by a later call with the same weights, settings and sentences.
+        The file holds vectors, none of the sentences. None keeps nothing.
+    """
+    path = Path(cache) / f"{_key(encoder, found)}.npy" if cache is not None else None
+    if path is not None and path.is_file():
+        vectors = np.load(path)
+    else:
+        vectors = encoder.embed([each for places in found.values() for each in places])
+        if path is not None:
+            content = io.BytesIO()
+            np.save(content, vectors)
+            write_whole(path, content.getvalue())
+    ends = np.cumsum([len(places) for places in found.values()])
+    return dict(zip(found, np.split(vectors, ends[:-1]), strict=True))
+
+
+def _key(encoder: ContextEncoder, found: Mapping[str, Sequence[Occurrence]]) -> str:
+    asked = [[word, [list(each) for each in places]] for word, places in found.items()]
+    return digest(to_json({"encoder": encoder.identity(), "asked": asked}))

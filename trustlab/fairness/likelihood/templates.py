@@ -1,0 +1,121 @@
+"""ILPS and LPBS: how much more likely an attribute makes a word of a group (Kurita et al. 2019, GeBNLP workshop).
+
+P(he | "[MASK] is a nurse.") alone says little: "he" may be frequent whatever follows. It is divided by the prior, the
+probability with the attribute masked as well, P(he | "[MASK] is a [MASK].").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from trustlab.fairness.likelihood.scoring import LikelihoodScorer, Question
+
+Row = dict[str, Any]
+
+
+def ilps(
+    scorer: LikelihoodScorer, templates: Sequence[str], targets: Sequence[str], attributes: Sequence[str]
+) -> Iterator[Row]:
+    """Yield the increased log-probability score of every target by every attribute in every template.
+
+    Parameters
+    ----------
+    scorer
+        A masked model.
+    templates
+        Sentences with ``{target}`` and ``{attribute}``, each once: "{target} is {attribute}."
+    targets
+        Words of one token each: "he", "she". Write them as they stand in the sentence, "He" at its start if the model
+        tells case.
+    attributes
+        Words or phrases of any number of tokens, with their article: "a nurse".
+
+    Yields
+    ------
+    dict
+        ``template``, ``target``, ``attribute``, ``log_p`` = log P(target | attribute), ``log_prior`` = log P(target |
+        attribute masked, token for token), and ``ilps`` = log_p − log_prior, in nats.
+
+    Raises
+    ------
+    ValueError
+        For a causal model, a template without the two places, and targets of several tokens (all of them are listed).
+    """
+    if scorer.kind != "masked":
+        raise ValueError(
+            "Expected a masked model, got a causal one. It cannot see an attribute that follows the target; compare "
+            "whole sentences with score_pairs instead."
+        )
+    asked = [(template, attribute) for template in templates for attribute in attributes]
+    tokens = {template: _target_tokens(scorer, template, targets, attributes[0]) for template in templates}
+    questions = [
+        question
+        for template, attribute in asked
+        for question in _questions(scorer, template, attribute, tokens[template])
+    ]
+    answers = scorer.answer(questions)
+    for (template, attribute), given, prior in zip(asked, answers[::2], answers[1::2], strict=True):
+        for target, log_p, log_prior in zip(targets, given.tolist(), prior.tolist(), strict=True):
+            row = {"template": template, "target": target, "attribute": attribute}
+            yield row | {"log_p": log_p, "log_prior": log_prior, "ilps": log_p - log_prior}
+
+
+def lpbs(
+    scorer: LikelihoodScorer,
+    templates: Sequence[str],
+    first: Sequence[str],
+    second: Sequence[str],
+    attributes: Sequence[str],
+) -> Iterator[Row]:
+    """Yield the log-probability bias score of every attribute in every template.
+
+    It is the mean ILPS of the `first` targets minus that of the `second`: positive where the attribute speaks for the
+    first group. Other parameters as of :func:`ilps`.
+
+    Yields
+    ------
+    dict
+        ``template``, ``attribute`` and ``lpbs``, in nats.
+    """
+    scores = list(ilps(scorer, templates, [*first, *second], attributes))
+    size = len(first) + len(second)
+    for start in range(0, len(scores), size):
+        values = [row["ilps"] for row in scores[start : start + size]]
+        row = {name: scores[start][name] for name in ("template", "attribute")}
+        yield row | {"lpbs": float(np.mean(values[: len(first)]) - np.mean(values[len(first) :]))}
+
+
+def _target_tokens(scorer: LikelihoodScorer, template: str, targets: Sequence[str], attribute: str) -> list[int]:
+    """Return the token of each target where the template has it: a tokenizer may spell it otherwise elsewhere."""
+    if any(template.count(place) != 1 for place in ("{target}", "{attribute}")):
+        raise ValueError(f"Expected {{target}} and {{attribute}} once each in the template {template!r}.")
+    masked, place = _with_mask(scorer, template, attribute)
+    rows = [scorer.encode(template.format(target=target, attribute=attribute)) for target in targets]
+    several = [target for target, ids in zip(targets, rows, strict=True) if len(ids) != len(masked)]
+    unknown = [t for t, ids in zip(targets, rows, strict=True) if ids[place] == scorer.tokenizer.unk_token_id]
+    if several or unknown:
+        raise ValueError(
+            f"Expected targets that are one known token each, got {', '.join([*several, *unknown])}. One mask stands "
+            "for one token: choose targets that are in the model's vocabulary."
+        )
+    return [ids[place] for ids in rows]
+
+
+def _questions(scorer: LikelihoodScorer, template: str, attribute: str, tokens: list[int]) -> tuple[Question, Question]:
+    """Return the question with the attribute given, and the one with all its tokens masked."""
+    given, place = _with_mask(scorer, template, attribute)
+    mask = scorer.tokenizer.mask_token
+    alone = scorer.encode(template.format(target=mask, attribute=mask))
+    length = len(given) - len(alone) + 1  # tokens of the attribute, where it stands
+    prior, prior_place = _with_mask(scorer, template, " ".join([mask] * length))
+    return Question(given, place, tokens), Question(prior, prior_place, tokens)
+
+
+def _with_mask(scorer: LikelihoodScorer, template: str, attribute: str) -> tuple[list[int], int]:
+    """Return the ids with a mask for the target, and its place: the first or the last mask, as the template has it."""
+    ids = scorer.encode(template.format(target=scorer.tokenizer.mask_token, attribute=attribute))
+    masks = [place for place, token in enumerate(ids) if token == scorer.tokenizer.mask_token_id]
+    return ids, masks[0 if template.index("{target}") < template.index("{attribute}") else -1]
