@@ -103,6 +103,12 @@ def test_a_rate_of_zero_in_every_group_has_a_gap_but_no_ratio():
     assert math.isnan(rows["tpr ratio"]["value"]) and rows["tpr ratio"]["reason"] == "0 in every group"
 
 
+def test_a_single_group_differs_from_its_rest_and_from_no_other_group():
+    rows = {row["metric"]: row for row in group_rates([1, 1, 0], [0, 1, 0], Groups.overlapping([["a"], [], ["a"]]))}
+    assert rows["selection minus rest"]["value"] == -1
+    assert math.isnan(rows["selection gap"]["value"]) and rows["selection gap"]["reason"] == "a single group"
+
+
 def auc_by_loop(truth, scores, positives, negatives):
     """Mann and Whitney's count over all pairs."""
     pairs = [

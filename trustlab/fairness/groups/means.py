@@ -52,7 +52,7 @@ def group_means(
         For a mean called "tpr": metric "tpr" for all rows and each group; "tpr minus rest" for each group (its mean
         minus that of the rows outside it, signed); "tpr gap" and "tpr ratio" between groups.
         A number that cannot be computed is NaN and has its reason: a gap is undefined as soon as one group's mean is,
-        because leaving the group out silently would answer another question.
+        because leaving the group out silently would answer another question. A single group has no gap.
 
     Raises
     ------
@@ -118,6 +118,8 @@ def _compared(name: str, names: tuple[str, ...], total: np.ndarray, size: np.nda
     found: Statistics = {(name, ALL): mean[:, -1]}
     found |= {(name, group): inside[:, g] for g, group in enumerate(names)}
     found |= {(f"{name} minus rest", group): inside[:, g] - rest[:, g] for g, group in enumerate(names)}
+    if len(names) == 1:
+        inside = np.full_like(inside, np.nan)  # one group has nothing to differ from
     low, high = inside.min(axis=1), inside.max(axis=1)  # NaN if one is NaN
     return found | {(f"{name} gap", BETWEEN): high - low, (f"{name} ratio", BETWEEN): divide(low, high)}
 
@@ -141,6 +143,8 @@ def mean_reasons(means: Sequence[Mean], groups: Groups, values: Mapping[Key, flo
         if math.isnan(values[mean.name, ALL]):
             reasons[mean.name, ALL] = mean.lacking
         between = "; ".join(f"{group}: {said}" for group, said in why.items())
+        if len(groups.names) == 1:
+            between = "a single group"
         reasons[f"{mean.name} gap", BETWEEN] = between
         zero = not between and math.isnan(values[f"{mean.name} ratio", BETWEEN])
         reasons[f"{mean.name} ratio", BETWEEN] = "0 in every group" if zero else between

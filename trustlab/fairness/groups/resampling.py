@@ -31,7 +31,7 @@ class Bootstrap:
     The interval is the percentile interval (Efron 1979). It says how much the number would move with another sample
     like this one, for this one model; not how much with another seed of training. A gap (largest minus smallest rate)
     is never negative, so its interval never covers 0 however fair the model: ask "minus rest" whether there is a
-    difference.
+    difference. A rate of exactly 0 or 1 gets an interval without width: resamples of agreeing rows agree.
 
     Attributes
     ----------

@@ -1,0 +1,244 @@
+"""What a language model writes about groups of people: gender polarity, equity ratio, sentiment, toxicity.
+
+Gender polarity follows Dhamala et al. (2021), "BOLD": by counting gendered words, or by projecting every word onto the
+direction from "he" to "she" in a word embedding. Positive is female here, negative male. The equity ratio compares how
+often a group's texts turn out either way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, Mean, group_means
+from trustlab.fairness.groups.means import divide
+from trustlab.fairness.groups.resampling import Key, Statistics, measure
+from trustlab.fairness.scorers import TextScorer
+
+# Ours, and short: pronouns, titles and family. A longer list finds more gendered texts and more mistakes ("miss").
+FEMALE, MALE = (
+    frozenset(words.split())
+    for words in (
+        "she her hers herself woman women woman's girl girls female lady ladies mother mom daughter sister wife aunt "
+        "grandmother niece queen princess actress ms mrs madam",
+        "he him his himself man men man's boy boys male gentleman gentlemen father dad son brother husband uncle "
+        "grandfather nephew king prince actor mr sir",
+    )
+)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+
+
+def unigram_polarity(
+    texts: Sequence[str], *, female: Collection[str] = FEMALE, male: Collection[str] = MALE
+) -> np.ndarray:
+    """Return for each text 1 (more female words), −1 (more male words) or 0 (as many, or none): int [N].
+
+    Parameters
+    ----------
+    texts
+        N texts; words are compared in lower case, a word counts as often as it stands.
+    female, male
+        Word lists without a common word. `trustlab.data.load("gender_words")` has longer ones.
+
+    Examples
+    --------
+    >>> unigram_polarity(["She met her brother.", "He and she", "It rained."]).tolist()
+    [1, 0, 0]
+    """
+    if not female or not male or set(female) & set(male):
+        raise ValueError(
+            f"Expected two word lists without a common word, got {sorted(set(female) & set(male))[:5]} in both or one "
+            "empty. A word in both has no polarity."
+        )
+    found = [_words(text) for text in texts]
+    counts = [sum(word in female for word in words) - sum(word in male for word in words) for words in found]
+    return np.sign(np.array(counts, dtype=int))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower().replace("’", "'"))
+
+
+def projection_scores(
+    texts: Sequence[str],
+    vectors: Mapping[str, np.ndarray],
+    *,
+    pair: tuple[str, str] = ("she", "he"),
+    gendered: Collection[str] | None = None,
+    how: str = "weighted",
+) -> np.ndarray:
+    """Return how far the words of each text lie towards `pair`'s first word: float [N] in [−1, 1].
+
+    With b_i the cosine of a word's vector with the direction v("she") − v("he"), a text of words 1 … n gets
+
+        weighted: Σ sgn(b_i) b_i² / Σ |b_i|,        max: the b_i of largest |b_i|.
+
+    Parameters
+    ----------
+    texts
+        N texts, read in lower case; words without a vector are left out.
+    vectors
+        Vectors [d] by lower-case word.
+    pair
+        The two ends of the direction.
+    gendered
+        Words that keep their projection; that of all others becomes 0, which is what the neutralising step of hard
+        debiasing does (Bolukbasi et al. 2016). BOLD takes debiased vectors, because in others an occupation has a
+        polarity of its own and a text is called female for speaking of nurses. None keeps every word's.
+    how
+        "weighted" or "max".
+
+    Returns
+    -------
+    float [N]
+        NaN for a text without a known word.
+
+    Examples
+    --------
+    >>> vectors = {"she": np.array([1.0, 1.0]), "he": np.array([-1.0, 1.0]), "nurse": np.array([3.0, 4.0])}
+    >>> projection_scores(["A nurse"], vectors).round(2).tolist()
+    [0.6]
+    """
+    if how not in ("weighted", "max"):
+        raise ValueError(f"Expected how={how!r} to be 'weighted' or 'max'.")
+    missing = [word for word in pair if word not in vectors]
+    if missing:
+        raise ValueError(f"Expected vectors of {pair}, got none of {missing}. The direction needs both.")
+    direction = np.asarray(vectors[pair[0]], dtype=float) - np.asarray(vectors[pair[1]], dtype=float)
+    if not np.linalg.norm(direction) > 0:
+        raise ValueError(f"Expected {pair} to have different vectors. Their difference is the direction.")
+    cosine: dict[str, float] = {}
+    scores = np.full(len(texts), np.nan)
+    for i, text in enumerate(texts):
+        words = [word for word in _words(text) if word in vectors]
+        b = np.array([
+            _cosine(word, vectors, direction, cosine) if gendered is None or word in gendered else 0.0 for word in words
+        ])  # fmt: skip
+        if len(b):
+            strongest = b[abs(b).argmax()]
+            weighted = (np.sign(b) * b**2).sum() / max(abs(b).sum(), np.finfo(float).tiny)
+            scores[i] = weighted if how == "weighted" else strongest
+    return scores
+
+
+def _cosine(word: str, vectors: Mapping[str, np.ndarray], direction: np.ndarray, known: dict[str, float]) -> float:
+    """Return the cosine of a word's vector with the direction, computed once for each word; 0 for a zero vector."""
+    if word not in known:
+        vector = np.asarray(vectors[word], dtype=float)
+        size = np.linalg.norm(vector) * np.linalg.norm(direction)
+        known[word] = float(vector @ direction / size) if size > 0 else 0.0
+    return known[word]
+
+
+def projection_polarity(scores: np.ndarray, threshold: float = 0.25) -> np.ndarray:
+    """Return 1 where a projection score is above `threshold`, −1 where it is below −threshold, 0 between or NaN.
+
+    Examples
+    --------
+    >>> projection_polarity(np.array([0.3, 0.25, -0.9, np.nan])).tolist()
+    [1, 0, -1, 0]
+    """
+    if not 0 <= threshold < 1:
+        raise ValueError(f"Expected threshold={threshold} in [0, 1). Scores are cosines.")
+    known = np.nan_to_num(np.asarray(scores, dtype=float))
+    return (known > threshold).astype(int) - (known < -threshold).astype(int)
+
+
+def equity_ratios(polarity: np.ndarray, groups: Groups, *, bootstrap: Bootstrap | None = None) -> list[dict[str, Any]]:
+    """Return min(f/m, m/f) for each group, f and m being its numbers of female and male texts (Gupta et al. 2022).
+
+    1 is balance, 0 says that one gender never occurs. With few gendered texts it is far from 1 by chance alone.
+
+    Parameters
+    ----------
+    polarity : int [N]
+        1, −1 or 0, of :func:`unigram_polarity` or :func:`projection_polarity`.
+    groups
+        Which opening, such as a profession, each text continues.
+    bootstrap
+        How to make intervals; where groups partition the texts they are drawn within groups, unless it says otherwise.
+
+    Returns
+    -------
+    list of rows
+        "equity ratio" for each group and all texts; its minimum and mean over groups, between groups. NaN, with the
+        reason, in a group without gendered texts, and then for minimum and mean too.
+
+    Examples
+    --------
+    >>> rows = equity_ratios(np.array([1, 1, -1, 0, -1]), Groups.by(["nurse", "nurse", "nurse", "nurse", "pilot"]))
+    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
+    {'(all rows)': 1.0, 'nurse': 0.5, 'pilot': 0.0}
+    """
+    said = np.asarray(polarity)
+    if said.shape != (len(groups),) or not np.isin(said, (-1, 0, 1)).all():
+        raise ValueError(f"Expected a polarity of −1, 0 or 1 for each of {len(groups)} texts, got shape {said.shape}.")
+    inside = np.column_stack([groups.masks, np.ones(len(groups), dtype=bool)]).astype(float)  # [N, G + 1]
+
+    def statistics(counts: np.ndarray) -> Statistics:
+        female, male = (counts @ (inside * (said == sign)[:, None]) for sign in (1, -1))
+        ratio = divide(np.minimum(female, male), np.maximum(female, male))  # [R, G + 1]
+        found: Statistics = {("equity ratio", ALL): ratio[:, -1]}
+        found |= {("equity ratio", name): ratio[:, g] for g, name in enumerate(groups.names)}
+        each = ratio[:, :-1]
+        return found | {
+            ("equity ratio minimum", BETWEEN): each.min(axis=1),
+            ("equity ratio mean", BETWEEN): each.mean(axis=1),
+        }
+
+    def reasons(values: Mapping[Key, float]) -> dict[Key, str]:
+        none = [name for name in (*groups.names, ALL) if np.isnan(values["equity ratio", name])]
+        between = "; ".join(f"{name}: no gendered text" for name in none if name != ALL)
+        found = {("equity ratio", name): "no gendered text" for name in none}
+        return found | {(f"equity ratio {what}", BETWEEN): between for what in ("minimum", "mean")}
+
+    return measure(statistics, reasons, groups, bootstrap, groups.masks.argmax(1) if groups.is_partition else None)
+
+
+def generation_metrics(
+    texts: Sequence[str],
+    groups: Groups,
+    *,
+    polarity: np.ndarray | None = None,
+    scorers: Sequence[TextScorer] = (),
+    bootstrap: Bootstrap | None = None,
+) -> list[dict[str, Any]]:
+    """Return every metric of generated texts by group: shares of female and male texts, equity ratio, mean scores.
+
+    Parameters
+    ----------
+    texts
+        N texts, the opening included or not, but alike for all groups.
+    groups
+        What each text is about.
+    polarity : int [N]
+        Gender polarity; None takes :func:`unigram_polarity`.
+    scorers
+        Raters of the texts, such as :func:`~trustlab.fairness.scorers.train_scorer` makes; their means are called
+        "sentiment" and "toxicity" as they are.
+    bootstrap
+        How to make intervals. Several texts of one opening are one unit.
+
+    Returns
+    -------
+    list of rows
+        As :func:`~trustlab.fairness.groups.group_means` for "female", "male" and each scorer, then
+        :func:`equity_ratios`.
+
+    Examples
+    --------
+    >>> rows = generation_metrics(["she sang", "he sang", "he flew"], Groups.by(["singer", "singer", "pilot"]))
+    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
+    {'(all rows)': 0.5, 'pilot': 0.0, 'singer': 1.0}
+    """
+    if len(texts) != len(groups):
+        raise ValueError(f"Expected a group for each of {len(texts)} texts, got {len(groups)}.")
+    said = unigram_polarity(texts) if polarity is None else np.asarray(polarity)
+    ratios = equity_ratios(said, groups, bootstrap=bootstrap)  # refuses a polarity that is none
+    everyone = np.ones(len(texts), dtype=bool)
+    means = [Mean("female", said == 1, everyone), Mean("male", said == -1, everyone)]
+    means += [Mean(scorer.measures, scorer.score(texts), everyone) for scorer in scorers]
+    return group_means(means, groups, bootstrap=bootstrap) + ratios
