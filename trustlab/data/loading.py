@@ -41,8 +41,8 @@ def load(
         :func:`~trustlab.data.fetching.locate`. The assistant corpus has no files.
     seed
         Seed of the assistant corpus; for hwu64 it picks the fold that is the test set, for shakespeare_roles the lines
-        that are, for e2e_nlg the rows' order. The other corpora have fixed splits. Rows that their authors left both in
-        train and in test are kept, as published results have them.
+        that are, for 20newsgroups and e2e_nlg the rows' order. The other corpora have fixed splits. Rows that their
+        authors left both in train and in test are kept, as published results have them.
 
     Returns
     -------
