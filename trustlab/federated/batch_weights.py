@@ -1,0 +1,84 @@
+"""A trap of FedNLP's public code, rebuilt to be measured: devices weighed by their minibatches, not their examples.
+
+A device of n examples takes ⌈n/B⌉ minibatches in a pass. Weighted by that number, a device of one example counts as
+much as one of B: light devices are heard up to B times too loudly. This file is what the simulation refuses to be:
+FedAvg with any weights, to show what wrong ones do.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from trustlab.federated.aggregation import pseudo_gradient
+from trustlab.federated.selection import Selector
+from trustlab.federated.simulation import FederatedConfig, Task
+from trustlab.federated.simulation.sequential import train_sequentially
+from trustlab.federated.simulation.work import SELECTION, source, works
+
+
+def by_batches(examples: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return the weights [K] of devices that have `examples` [K], by the number of their minibatches.
+
+    Examples
+    --------
+    >>> by_batches(np.array([1, 10, 11, 18]), 10).round(3).tolist()
+    [0.167, 0.167, 0.333, 0.333]
+    """
+    batches = np.ceil(np.asarray(examples) / batch_size)
+    return batches / batches.sum()
+
+
+def by_examples(examples: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return FedAvg's weights [K], whatever the batch size.
+
+    Examples
+    --------
+    >>> by_examples(np.array([1, 10, 11, 18]), 10).tolist()
+    [0.025, 0.25, 0.275, 0.45]
+    """
+    return np.asarray(examples) / np.sum(examples)
+
+
+def average_by(
+    task: Task,
+    clients: Sequence[Any],
+    config: FederatedConfig,
+    weigh: Callable[[np.ndarray, int], np.ndarray],
+) -> Iterator[dict[str, Any]]:
+    """Train as FedAvg does, with the weights that `weigh` gives, and yield a row after each round.
+
+    With :func:`by_examples` these are the rounds of :func:`trustlab.federated.simulation.simulate`, to rounding.
+
+    Parameters
+    ----------
+    task, clients
+        As there.
+    config
+        Its rounds, cohort and local training; the server puts the average in place.
+    weigh
+        ``weigh(examples, batch_size)`` gives the weights of a cohort.
+
+    Yields
+    ------
+    dict
+        ``round``, and what the task measures.
+    """
+    model = copy.deepcopy(task.model)
+    selector = Selector(np.array([len(own) for own in clients]), strategy="uniform")
+    for number in range(config.rounds):
+        cohort = np.unique(selector.draw(config.clients_per_round, source(config, number, SELECTION)))
+        planned = works(config, number, cohort, clients)
+        examples = np.array([work.examples for work in planned])
+        updates = [update.deltas for update in train_sequentially(model, task, planned, config)]
+        weights = torch.from_numpy(weigh(examples, config.batch_size))
+        start = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        with torch.no_grad():
+            moved = {name: w + torch.cat([update[name] for update in updates]) for name, w in start.items()}
+            for name, delta in pseudo_gradient(weights, moved, start).items():
+                start[name] += delta
+        yield {"round": number + 1, **task.evaluate(model, task.test)}
