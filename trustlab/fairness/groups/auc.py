@@ -23,6 +23,7 @@ from trustlab.fairness.groups.rates import binary
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
 
 KINDS = ("subgroup auc", "bpsn auc", "bnsp auc")
+Places = tuple[np.ndarray, ...]
 
 
 def group_aucs(
@@ -101,57 +102,56 @@ def _mean_power(power: float) -> None:
 
 
 class _Ranking:
-    """Rows sorted by score, ready to be weighed: for all rows, and inside each group."""
+    """Positives and negatives, each sorted by score, and where either stands among the other: ready to be weighed."""
 
     def __init__(self, truth: np.ndarray, scores: np.ndarray, groups: Groups) -> None:
-        self.order = np.argsort(scores, kind="stable")
-        self.truth = truth[self.order]
-        self.groups = groups[self.order]
-        sorted_scores = scores[self.order]
-        self.inside = [np.flatnonzero(self.groups.masks[:, g]) for g in range(len(groups.names))]
-        self.blocks = _tie_blocks(sorted_scores)
-        self.blocks_inside = [_tie_blocks(sorted_scores[rows]) for rows in self.inside]
+        order = np.argsort(scores, kind="stable")
+        self.names = groups.names
+        self.positives, self.negatives = order[truth[order]], order[~truth[order]]  # P and Q row numbers
+        self.scores = scores[self.positives], scores[self.negatives]
+        self.masks = groups.masks[self.positives], groups.masks[self.negatives]  # [P, G], [Q, G]
+        self.among = _places(*self.scores), _places(*self.scores[::-1])
+        self.inside = [self._inside(g) for g in range(len(groups.names))]
+
+    def _inside(self, g: int) -> tuple[np.ndarray, np.ndarray, Places]:
+        """Return which positives and negatives are in group g, and the places of the former among the latter."""
+        p, q = (np.flatnonzero(masks[:, g]) for masks in self.masks)
+        return p, q, _places(self.scores[0][p], self.scores[1][q])
 
     def statistics(self, counts: np.ndarray) -> Statistics:
-        """Return the AUCs for each line of `counts` [R, N], in the rows' original order."""
-        weights = counts[:, self.order]
-        positive = weights * self.truth
-        negative = weights - positive
-        member = self.groups.masks.astype(float)  # [N, G]
-        p, n = positive @ member, negative @ member  # positives and negatives of each group, [R, G]
-        all_p, all_n = positive.sum(1, keepdims=True), negative.sum(1, keepdims=True)
-        over = positive * _below(negative, self.blocks)  # what each positive wins, [R, N]
-        under = negative * (all_p - _below(positive, self.blocks))  # what each negative loses
-        group_all, all_group = over @ member, under @ member
-        pairs = zip(self.inside, self.blocks_inside, strict=True)
-        own = [(positive[:, rows] * _below(negative[:, rows], blocks)).sum(1) for rows, blocks in pairs]
+        """Return the AUCs for each line of `counts` [R, N]."""
+        w_p, w_q = counts[:, self.positives], counts[:, self.negatives]  # [R, P], [R, Q]
+        in_p, in_q = (masks.astype(float) for masks in self.masks)
+        p, q = w_p @ in_p, w_q @ in_q  # positives and negatives of each group, [R, G]
+        all_p, all_q = w_p.sum(1, keepdims=True), w_q.sum(1, keepdims=True)
+        wins = w_p * _below(w_q, self.among[0])  # of each positive, over negatives
+        losses = w_q * (all_p - _below(w_p, self.among[1]))  # of each negative, to positives
+        group_all, all_group = wins @ in_p, losses @ in_q
+        own = [(w_p[:, ps] * _below(w_q[:, qs], places)).sum(1) for ps, qs, places in self.inside]
         group_group = np.stack(own, axis=1)
         aucs = (
-            divide(group_group, p * n),
-            divide(all_group - group_group, (all_p - p) * n),
-            divide(group_all - group_group, p * (all_n - n)),
+            divide(group_group, p * q),
+            divide(all_group - group_group, (all_p - p) * q),
+            divide(group_all - group_group, p * (all_q - q)),
         )
-        found: Statistics = {("auc", ALL): divide(over.sum(1), (all_p * all_n)[:, 0])}
+        found: Statistics = {("auc", ALL): divide(wins.sum(1), (all_p * all_q)[:, 0])}
         for kind, auc in zip(KINDS, aucs, strict=True):
-            found |= {(kind, name): auc[:, g] for g, name in enumerate(self.groups.names)}
+            found |= {(kind, name): auc[:, g] for g, name in enumerate(self.names)}
         return found
 
 
-def _tie_blocks(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return for each of the sorted `scores` where its run of equal scores starts and ends; None without ties."""
-    starts = np.searchsorted(scores, scores, side="left")
-    ends = np.searchsorted(scores, scores, side="right")
-    return None if (ends - starts == 1).all() else (starts, ends)
+def _places(scores: np.ndarray, others: np.ndarray) -> Places:
+    """Return how many of the sorted `others` are below each of `scores`, and how many below or equal."""
+    below = np.searchsorted(others, scores, side="left")
+    upto = np.searchsorted(others, scores, side="right")
+    return (below,) if (below == upto).all() else (below, upto)  # without ties they are one
 
 
-def _below(weights: np.ndarray, blocks: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """Return the weight of the rows that score less than each row, plus half of those that score the same: [R, N]."""
-    total = np.cumsum(weights, axis=1)
-    if blocks is None:
-        return total - weights / 2
-    before = np.concatenate([np.zeros((len(weights), 1)), total], axis=1)
-    starts, ends = blocks
-    return (before[:, starts] + before[:, ends]) / 2
+def _below(weights: np.ndarray, places: Places) -> np.ndarray:
+    """Return the weight of the others below each place, those that tie by half: [R, Q] to [R, places]."""
+    total = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=total[:, 1:])
+    return sum(total[:, place] for place in places) / len(places)
 
 
 def _with_means(found: Statistics, names: tuple[str, ...], power: float) -> Statistics:
