@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from trustlab.federated.aggregation import ServerConfig, ServerOptimizer
+from trustlab.lab.fednlp_exercises import HINTS, adaptive_step, hints, light_share, squad_f1
+
+
+def test_an_unanswered_exercise_says_so():
+    assert all(str(exercise(...)).startswith("… Not answered yet") for exercise in HINTS)
+
+
+def test_right_answers_are_right():
+    assert str(light_share(4 / 14)).startswith("✓")
+    assert str(squad_f1(2 / 3)).startswith("✓")
+    server = ServerOptimizer(ServerConfig("adam", learning_rate=0.03))
+    step = server.step({"w": torch.zeros(1)}, {"w": torch.tensor([0.1])})["w"].item()
+    assert str(adaptive_step(step)).startswith("✓")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "slip"),
+    [
+        (light_share, 0.08, "share by examples"),
+        (light_share, 4 / 13, "the last one counts too"),
+        (light_share, 0.8, "all devices count the same"),
+        (light_share, (4 / 14) / 0.08, "how many times too loud"),
+        (squad_f1, 0, "exact match"),
+        (squad_f1, 0.5, "Jaccard"),
+        (squad_f1, 1, "the other lacks"),
+        (adaptive_step, 0.1, "FedAvg's step"),
+        (adaptive_step, 0.03 * 0.01 / (1.0099e-4 + 1e-3), "root is missing"),
+        (adaptive_step, 0.03 * 0.01 / 0.011, "does not start at 0"),
+        (adaptive_step, 0.03 * 0.1 / 0.101, "bias correction"),
+    ],
+)
+def test_each_slip_is_named(exercise, answer, slip):
+    assert slip in str(exercise(answer))
+
+
+@pytest.mark.parametrize("exercise", HINTS)
+def test_hints_come_one_by_one(exercise):
+    shown = hints(exercise)
+    for text in HINTS[exercise]:
+        assert text.replace("`", "")[:30] in str(shown.reveal())

@@ -1,0 +1,104 @@
+"""The exercises of notebook 24: what is right, and what each usual slip means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trustlab.federated.tasks.metrics import token_f1
+from trustlab.lab.checks import check
+from trustlab.lab.display import Display
+from trustlab.lab.teaching import hint
+
+SIZES, BATCH = (1, 1, 2, 4, 92), 10
+TRUTH, SAID = "to new bramley", "new bramley harbour"
+DELTA, RATE = 0.1, 0.03
+
+
+def light_share(answer: Any) -> Display:
+    """Check what share of the weight four light devices get when weighed by their minibatches.
+
+    Examples
+    --------
+    >>> light_share(0.08)
+    ✗ 0.08 is not it. That is their share by examples, the right one to use: here minibatches are counted.
+    """
+    batches = [-(-size // BATCH) for size in SIZES]
+    right = sum(batches[:-1]) / sum(batches)
+    by_examples = sum(SIZES[:-1]) / sum(SIZES)
+    slips = {
+        by_examples: "That is their share by examples, the right one to use: here minibatches are counted.",
+        4 / 13: "Nine whole minibatches and one of two examples: the last one counts too.",
+        4 / 5: "That is their share if all devices count the same.",
+        right / by_examples: "That is how many times too loud they are; what is their share?",
+    }
+    return check(answer, right, because=slips)
+
+
+def squad_f1(answer: Any) -> Display:
+    """Check SQuAD's token F1 of "new bramley harbour" against "to new bramley".
+
+    Examples
+    --------
+    >>> squad_f1(0)
+    ✗ 0 is not it. That is the exact match; the F1 counts the words that both have.
+    """
+    slips = {
+        0: "That is the exact match; the F1 counts the words that both have.",
+        0.5: "Shared words over all different words: that is Jaccard; here precision and recall are equal.",
+        1: "Both have a word that the other lacks.",
+        2: "So many words are shared; put them over the lengths.",
+    }
+    return check(answer, token_f1(TRUTH, SAID), because=slips)
+
+
+def adaptive_step(answer: Any) -> Display:
+    """Check FedAdam's first step for a weight with Δ = 0.1, at rate 0.03, β₁ 0.9, β₂ 0.99, τ 0.001.
+
+    Examples
+    --------
+    >>> adaptive_step(0.1)
+    ✗ 0.1 is not it. That is FedAvg's step, Δ itself.
+    """
+    delta, beta_1, beta_2, tau = DELTA, 0.9, 0.99, 1e-3
+    m, v = (1 - beta_1) * delta, beta_2 * tau**2 + (1 - beta_2) * delta**2
+    right = RATE * m / (v**0.5 + tau)
+    slips = {
+        delta: "That is FedAvg's step, Δ itself.",
+        RATE * delta / (v**0.5 + tau): "The momentum is missing: m is (1 − β₁)Δ in the first round.",
+        RATE * m / (v + tau): "The root is missing: Adam divides by √v + τ.",
+        RATE
+        * m
+        / ((1 - beta_2) ** 0.5 * delta + tau): "v does not start at 0 but at τ², which β₂ keeps nearly all of.",
+        RATE * delta / (delta + tau): "With bias correction; Reddi's FedAdam has none.",
+    }
+    return check(answer, right, because=slips)
+
+
+HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+    light_share: (
+        "How many minibatches of at most 10 does a device of 1, 2 or 4 examples take? And one of 92?",
+        "In code: `n = np.array([1, 1, 2, 4, 92]); b = np.ceil(n / 10)`.",
+        "The four light ones take one each, the heavy one ten.",
+    ),
+    squad_f1: (
+        "No article and no punctuation here, so the words are compared as they stand. Which do both have?",
+        "Precision is 2 of 3, recall is 2 of 3.",
+    ),
+    adaptive_step: (
+        "Two averages first: m = (1 − β₁)Δ, and v = β₂τ² + (1 − β₂)Δ².",
+        "Then η·m / (√v + τ).",
+        "m = 0.01, √v ≈ 0.01005.",
+    ),
+}
+
+
+def hints(exercise: Callable[..., Display]) -> hint:
+    """Return the hints for an exercise of this file, none of them shown yet.
+
+    Examples
+    --------
+    >>> hints(squad_f1)
+    2 hints, none shown yet.
+    """
+    return hint(*HINTS[exercise])

@@ -1,0 +1,133 @@
+"""The panel of notebook 24: every algorithm on every partition of every task, saved, and one of them trained live."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from trustlab.federated.fednlp import (
+    ALGORITHMS,
+    CENTRALISED,
+    EMBEDDED,
+    PARTITIONS,
+    ROUNDS,
+    SHARE,
+    Cell,
+    divide,
+    examples,
+    problem,
+    recipe,
+)
+from trustlab.federated.tasks import FAMILIES, SMALL
+from trustlab.lab.fednlp_drawing import MatrixAnswer, MatrixDrawing
+from trustlab.lab.fednlp_results import NAMES, matrix, reference, rounds_of, saved
+from trustlab.lab.panel import Panel
+
+if TYPE_CHECKING:
+    import datasets
+
+MEASURED_LIVE = 2  # rounds between points of the reader's own curve
+
+
+def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
+    """Return the panel: task, algorithm, partition, and one cell trained live.
+
+    Parameters
+    ----------
+    corpus
+        The embedded corpus, which the live training reads.
+    """
+    return Panel(
+        Cell(algorithm="fedavg", partition="label"),
+        title="Which algorithm, on which partition?",
+        drawing=MatrixDrawing(tuple(NAMES[name] for name in ALGORITHMS), tuple(PARTITIONS)),
+        answer=answer,
+        controls={
+            "task": tuple(FAMILIES),
+            "algorithm": [(NAMES[name], name) for name in ALGORITHMS],
+            "partition": tuple(PARTITIONS),
+        },
+        train=functools.partial(_train, corpus=corpus),
+        live=_live,
+        train_label=f"Train this cell, about {_duration()}",
+    )
+
+
+def answer(at: Cell) -> MatrixAnswer:
+    """Read the saved trainings at the controls' position."""
+    _, about = saved()
+    rows, best = matrix(at.task), reference(at.task)
+    focus = {"algorithm": NAMES[at.algorithm], "partition": at.partition}
+    scores = {(row["algorithm"], row["partition"]): row["score"] for row in rows}
+    here, even = scores[NAMES[at.algorithm], at.partition], scores[NAMES[at.algorithm], "uniform"]
+    metric = FAMILIES[at.task].metric
+    skewed = "" if at.partition == "uniform" else f", without skew {even:.0%}"
+    verdict = (
+        f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {here:.0%} {metric}{skewed}; "
+        f"all data in one place, as many passes over them, {best:.0%}."
+    )
+    curves = [
+        {"algorithm": NAMES[name], **row}
+        for name in (*ALGORITHMS, CENTRALISED)
+        for row in rounds_of(at.task, name, "none" if name == CENTRALISED else at.partition)
+    ]
+    return MatrixAnswer(
+        rows,
+        verdict,
+        f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        focus=focus,
+        curves=tuple(curves),
+        metric=metric,
+        one_place=best,
+    )
+
+
+def _train(at: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one cell as the saved ones were, measured more often; the run store keeps it, also when it is stopped."""
+    from trustlab.data import fingerprint
+    from trustlab.federated import fednlp, partition, simulation, tasks
+    from trustlab.runs import RunStore
+
+    code = [fednlp, tasks, partition, simulation]
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=code)
+    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at)}, **about)
+
+
+def _rows(at: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield a row for each round that was measured."""
+    from trustlab.federated.simulation import simulate
+
+    known, asked = examples(at, corpus)
+    clients = divide(at, known)
+    config = dataclasses.replace(recipe(at, len(clients)), evaluate_every=MEASURED_LIVE)
+    seen = 0
+    for row in simulate(problem(at, known, asked), clients, config):
+        seen += row["examples"]
+        if "score" in row:
+            measured = {"step": row["round"], "passes": seen / len(known), "score": row["score"]}
+            yield {**measured, "train_loss": row["train_loss"], "progress": row["progress"]}
+
+
+def _live(at: Cell, rows: list[dict[str, Any]]) -> MatrixAnswer:
+    """Show the saved trainings and how far the reader's own has come."""
+    base = answer(at)
+    source = f"seed {at.seed}, as the first of the saved ones"
+    if not rows:
+        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+    last = rows[-1]
+    ends = next(row for row in base.numbers if row.items() >= dict(base.focus or {}).items())
+    verdict = (
+        f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} of {ROUNDS * SHARE:.0f} passes, this fleet has "
+        f"{last['score']:.0%} {base.metric}; the saved ones end at {ends['score']:.0%}."
+    )
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
+
+
+def _duration() -> str:
+    """Return how long the saved trainings took, as a reader would say it."""
+    table, _ = saved()
+    seconds = table[(table["model"] == SMALL) & table["corpus"].eq(EMBEDDED)]["seconds"].quantile(0.9)
+    return f"{math.ceil(seconds / 5) * 5} s"
