@@ -121,7 +121,7 @@ class Stream:
     test_periods: np.ndarray
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=16)  # a grid goes through all drifts and seeds again and again
 def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     """Return the assistant's devices over time, and the model's first weights.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.federated import plays
 from trustlab.federated.drift import BUDGETS, DRIFTS, EMBEDDED, PERIODS, ROUNDS, result_name
 from trustlab.federated.drift_table import MEASURED, chosen, curves, kept_and_true
 from trustlab.results import read_results
@@ -38,6 +39,25 @@ def claims_of_p5b(corpus: str = EMBEDDED) -> list[dict[str, Any]]:
         for drift in DRIFTS
     ]
     return [*widens, *catches_up, *_of_the_gain(table), *_of_the_past(table), *_of_the_labels(table)]
+
+
+def claims_on_plays() -> list[dict[str, Any]]:
+    """Return claim P5(b) on Shakespeare's plays, where devices come and go with the periods."""
+    table = read_results(plays.result_name(plays.CORPUS))[0]
+    at = table.pivot(index="seed", columns=["setting", "beta"], values="accuracy")
+    gains = {setting: at[setting, ACTIVE] - at[setting, UNIFORM] for setting in ("static", "continual")}
+    return [
+        {
+            "claim": "The gain by activity selection is larger over time (Shakespeare's plays)",
+            "values": list(gains["continual"] - gains["static"]),
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": f"… and with it training over time ends within {NEAR:g} of all data at once (plays)",
+            "values": list(at["static", ACTIVE] - at["continual", ACTIVE]),
+            "holds": lambda distance: distance.high <= NEAR,
+        },
+    ]
 
 
 def _of_the_gain(table: pandas.DataFrame) -> list[dict[str, Any]]:

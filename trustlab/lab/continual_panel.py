@@ -50,11 +50,11 @@ def answer(at: Cell) -> ContinualAnswer:
         f"{runs['accuracy'].mean():.0%} of all periods' requests are understood at the end "
         f"({beside}: {others[float(at.beta == 0)]:.0%}), with all data at once {reference['accuracy'].mean():.0%}; "
         f"{CLOSE:.0%} of that is reached {in_words(catch_ups(runs, reference, CLOSE))}, and of earlier periods "
-        f"{100 * runs['forgetting'].mean():.0f} points of 100 are forgotten (the best before, minus the end)."
+        f"{_forgotten(100 * runs['forgetting'].mean())}."
     )
     return ContinualAnswer(
         curves_of(table, at.drift, at.replay, at.weighting, at.beta),
-        verdict.replace(" -", " −"),
+        verdict,
         f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
         focus={"selection": SELECTIONS[at.beta], "round": ROUNDS},
         matrix=matrices(runs).mean(axis=0).tolist(),
@@ -67,6 +67,13 @@ def _kept(replay: int) -> str:
 
 def _drawn(beta: float) -> str:
     return {0.0: "uniform selection", 1.0: "selection by activity"}.get(beta, f"selection by n^{beta:g}")
+
+
+def _forgotten(points: float) -> str:
+    """Say how many points of 100 are lost on the mean earlier period: the best that it ever was, minus the end."""
+    if points < 0.5:
+        return "nothing is forgotten on average"
+    return f"{points:.0f} point{'s' * (points >= 1.5)} of 100 {'are' if points >= 1.5 else 'is'} forgotten on average"
 
 
 def _train(at: Cell) -> Iterator[Row]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.federated import plays
 from trustlab.federated.drift import BETAS, BUDGETS, DRIFTS, EMBEDDED, PERIODS, ROUNDS, result_name
-from trustlab.federated.drift_table import MEASURED, catch_ups, chosen, curves, kept_and_true
+from trustlab.federated.drift_table import MEASURED, catch_ups, chosen, curves, kept_and_true, numbers
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import number
 from trustlab.lab.privacy_results import per_cent
@@ -101,6 +102,22 @@ def gap_table(corpus: str = EMBEDDED) -> list[Row]:
     return rows
 
 
+def plays_table() -> list[Row]:
+    """Return, in per cent, what both selections reach on Shakespeare's plays: a row for each setting."""
+    table, _ = read_results(plays.result_name(plays.CORPUS))
+    rows = []
+    for setting, label in {"static": AT_ONCE, "continual": "over time"}.items():
+        uniform, active = (
+            table[(table["setting"] == setting) & (table["beta"] == beta)].sort_values("seed") for beta in plays.BETAS
+        )
+        row = {"plays": label, "uniform": per_cent(uniform["accuracy"]), "by activity": per_cent(active["accuracy"])}
+        row["gain"] = points(active["accuracy"].to_numpy() - uniform["accuracy"].to_numpy())
+        row["forgotten"] = "–" if setting == "static" else points(active["forgetting"])
+        lines = (f"{runs['examples'].mean() / plays.ROUNDS:.0f}" for runs in (uniform, active))
+        rows.append({**row, "lines a round": " and ".join(lines)})
+    return rows
+
+
 def catch_up_table(corpus: str = EMBEDDED) -> list[Row]:
     """Return when training over time has nearly, and when it has quite caught up with all data at once."""
     table, _ = saved(corpus)
@@ -118,7 +135,10 @@ def catch_up_table(corpus: str = EMBEDDED) -> list[Row]:
 
 
 def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
-    """Return, in per cent, whom each selection serves at the end: all requests, the mean device, light devices."""
+    """Return, in per cent, whom each selection serves at the end, and how well its users were served on the way.
+
+    *On the way* is the mean over all measured rounds of the accuracy on the requests of the period that it then was.
+    """
     table, _ = saved(corpus)
     words = {"accuracy": "all requests", "accuracy_device": "mean device", "accuracy_light": "light devices"}
     rows = []
@@ -126,7 +146,8 @@ def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
         for beta in BETAS:
             runs = chosen(table, drift=drift, beta=beta, weighting=weighting)
             row = {"weights": weighting, "selection": SELECTIONS[beta]}
-            rows.append({**row, **{label: per_cent(runs[name]) for name, label in words.items()}})
+            row |= {label: per_cent(runs[name]) for name, label in words.items()}
+            rows.append({**row, "on the way": per_cent(numbers(list(runs["now"])).mean(axis=1))})
     return rows
 
 
