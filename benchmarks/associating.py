@@ -97,6 +97,57 @@ def measure_weat(
     yield from _timed(methods, {"words": words, "width": width, "WEFE's orders": iterations}, repetitions)
 
 
+def measure_pll(
+    pairs: Sequence[Mapping[str, Any]], *, part: int = 20, repetitions: int = 3, width: int = 64, layers: int = 2
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each way to score CrowS pairs by a tiny BERT: ours on all, one by one on a part, multiplied."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    from trustlab.fairness.likelihood import LikelihoodScorer, score_pairs
+    from trustlab.models import offline_encoder
+
+    torch.manual_seed(0)
+    size = dict(hidden_size=width, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=2 * width)
+    tokenizer = AutoTokenizer.from_pretrained(offline_encoder())
+    scorer = LikelihoodScorer(BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **size)), tokenizer)
+    few = pairs[: min(part, len(pairs))]
+    methods: dict[str, tuple[Callable[[], Any], float]] = {
+        PLL: (lambda: list(score_pairs(scorer, pairs)), 1.0),
+        ONE_BY_ONE: (lambda: one_by_one(scorer, few), len(pairs) / len(few)),
+    }
+    yield from _timed(methods, {"pairs": len(pairs), "width": width, "layers": layers}, repetitions)
+
+
+def one_by_one(scorer: Any, pairs: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    """Return the scores of both sentences of each pair with a forward of its own for every token."""
+    import torch
+
+    from trustlab.fairness.likelihood import unmodified
+
+    scorer.model.eval()
+    scores = []
+    for pair in pairs:
+        sides = [scorer.encode(pair[name]) for name in ("sent_more", "sent_less")]
+        scores.append([0.0, 0.0])
+        for side, (ids, places) in enumerate(zip(sides, unmodified(*sides), strict=True)):
+            for place in set(places) & set(scorer.own(ids)):
+                masked = torch.tensor([ids])
+                masked[0, place] = scorer.tokenizer.mask_token_id
+                with torch.no_grad():
+                    scores[-1][side] += float(
+                        scorer.model(input_ids=masked).logits[0, place].log_softmax(0)[ids[place]]
+                    )
+    return scores
+
+
+def crows() -> list[dict[str, Any]]:
+    """Return the pairs of CrowS-Pairs, from where :func:`trustlab.data.load` finds them."""
+    from trustlab.data import load
+
+    return list(load("crows_pairs", split="test")["test"])
+
+
 def _timed(
     methods: Mapping[str, tuple[Callable[[], Any], float]], about: Mapping[str, Any], repetitions: int
 ) -> Iterator[dict[str, Any]]:
@@ -121,3 +172,4 @@ if __name__ == "__main__":
 
     print(table(list(measure_ceat())))
     print(table(list(measure_weat())))
+    print(table(list(measure_pll(crows()))))

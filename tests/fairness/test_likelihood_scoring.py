@@ -19,8 +19,9 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
+from benchmarks import associating
 from trustlab.fairness.batching import batches
-from trustlab.fairness.likelihood import LikelihoodScorer
+from trustlab.fairness.likelihood import LikelihoodScorer, score_pairs
 
 TEXTS = ["he is a nurse .", "the cat sat", "she", "the old doctor and the young pilot likes flowers ."]
 SMALL = dict(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
@@ -147,3 +148,16 @@ def test_batches_hold_every_row_once_and_keep_their_size(lengths, tokens):
     assert sorted(place for batch in found for place in batch) == list(range(len(lengths)))
     for batch in found:
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= tokens
+
+
+def test_the_benchmark_scores_the_same_one_by_one():
+    pairs = [{"sent_more": "The old man is poor.", "sent_less": "The young man is poor.", "bias_type": "age"}] * 3
+    rows = list(associating.measure_pll(pairs, part=2, repetitions=2, width=8, layers=1))
+    assert [row["method"] for row in rows] == [associating.PLL, associating.ONE_BY_ONE]
+
+
+def test_the_benchmarks_loop_gives_the_scores_of_pairs(masked_model, masked_tokenizer):
+    scorer = LikelihoodScorer(masked_model, masked_tokenizer)
+    pairs = [{"sent_more": "the old man is poor .", "sent_less": "the very young man is poor ."}]
+    (row,) = score_pairs(scorer, pairs)
+    assert [row["more"], row["less"]] == pytest.approx(associating.one_by_one(scorer, pairs)[0], abs=1e-3)

@@ -126,9 +126,12 @@ class LikelihoodScorer:
                 batch = padded([each.ids for each in asked], self.tokenizer.pad_token_id)
                 places = torch.tensor([each.place for each in asked], device=device)
                 logits = self._logits_at(batch, places, device)  # [B, V]
-                logits = logits - logits.logsumexp(1, keepdim=True)
-                for row, i, each in zip(logits, chosen, asked, strict=True):
-                    answers[i] = row[each.tokens].double().cpu().numpy()
+                sizes = [len(each.tokens) for each in asked]
+                rows = torch.arange(len(asked), device=device).repeat_interleave(torch.tensor(sizes, device=device))
+                tokens = torch.tensor([token for each in asked for token in each.tokens], device=device)
+                found = (logits[rows, tokens] - logits.logsumexp(1)[rows]).double().cpu().numpy()
+                for i, values in zip(chosen, np.split(found, np.cumsum(sizes)[:-1]), strict=True):
+                    answers[i] = values
         return answers
 
     def _logits_at(self, batch: dict[str, torch.Tensor], places: torch.Tensor, device: torch.device) -> torch.Tensor:
