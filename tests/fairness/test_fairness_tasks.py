@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, group_rates
-from trustlab.fairness.tasks import TASKS, GroupedTexts, load_task, occupation_correlation
+from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, counterfactual_flips, group_aucs, group_rates
+from trustlab.fairness.tasks import TASKS, GroupedTexts, extrinsic_metrics, load_task, occupation_correlation
 from trustlab.fairness.tasks.dialect import DialectModel, tokens
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -175,6 +175,27 @@ class TestOccupations:
             occupation_correlation([0.1, 0.2], ["a", "b"], [10, 20])
         with pytest.raises(ValueError, match="finite preferences"):
             occupation_correlation([0.1, np.nan, 1], ["a", "b", "c"], [10, 20, 30])
+
+
+def test_all_metrics_of_a_task_come_in_one_call_and_draw_its_units():
+    rng = np.random.default_rng(0)
+    groups = Groups.by(np.tile(["a", "b"], 50))
+    pairs = GroupedTexts(("x",) * 100, np.repeat([True, False], 50), groups, ("y",) * 100, np.arange(100) // 2)
+    scores, swapped = rng.random(100), rng.random(100)
+    settings = Bootstrap(resamples=50)
+    rows = extrinsic_metrics(pairs, scores, swapped=swapped, bootstrap=settings)
+    by_hand = Bootstrap(resamples=50, units=pairs.units)
+    parts = group_rates(pairs.truth, scores >= 0.5, groups, bootstrap=by_hand)
+    parts += group_aucs(pairs.truth, scores, groups, bootstrap=by_hand)
+    assert rows == parts + counterfactual_flips(scores, swapped, groups, bootstrap=by_hand)
+    untrue = GroupedTexts(pairs.texts, groups=groups)
+    assert {row["metric"] for row in extrinsic_metrics(untrue, scores)} == {
+        "score", "score minus rest", "score gap", "score ratio"
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="texts with counterparts"):
+        extrinsic_metrics(untrue, scores, swapped=swapped)
+    with pytest.raises(ValueError, match="whose groups are known"):
+        extrinsic_metrics(GroupedTexts(("x",)), [0.5])
 
 
 def test_unknown_names_and_dials_are_refused():

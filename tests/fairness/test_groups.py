@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -209,7 +210,7 @@ def test_a_model_that_ignores_the_exchanged_words_never_flips(given_rows):
 class TestBadInput:
     def test_unlabelled_rows_are_refused_with_their_number(self):
         groups = Groups.by(["a", "b", "b"])
-        for missing in (None, math.nan):
+        for missing in (None, math.nan, pd.NA):
             with pytest.raises(ValueError, match=r"3 rows, 2 have no label \(first: row 1\)"):
                 group_rates([1, missing, missing], [1, 0, 0], groups)
             with pytest.raises(ValueError, match="has no label"):
@@ -218,7 +219,7 @@ class TestBadInput:
             group_rates([1, 0, 0], [1, math.nan, 0], groups)
 
     def test_rows_without_a_group_are_refused_where_each_must_have_one(self):
-        for missing in (None, math.nan, ""):
+        for missing in (None, math.nan, pd.NA, ""):
             with pytest.raises(ValueError, match=r"group for each of 2 rows, 1 have none \(first: row 1\)"):
                 Groups.by(["a", missing])
 

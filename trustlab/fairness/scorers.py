@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from trustlab.data import load
-from trustlab.fairness.groups import ALL, Bootstrap, Groups, group_aucs, group_rates
-from trustlab.fairness.tasks import GroupedTexts, load_task
+from trustlab.fairness.groups import ALL, Bootstrap, Groups
+from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, load_task
 
 MEASURES = {"toxicity": "hatexplain", "sentiment": "cad_imdb"}  # what is rated, and the corpus it is learned from
-THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +89,10 @@ def fit_scorer(
             raise ValueError(f"Expected texts with both answers to learn {measures} and its error from, got {part!r}.")
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     pipeline = make_pipeline(words, LogisticRegression(max_iter=1000)).fit(list(train.texts), train.truth)
+    grouped = test if test.groups else replace(test, groups=Groups.by(["test"] * len(test)))
     scores = pipeline.predict_proba(list(test.texts))[:, 1]
-    groups = test.groups or Groups.by(["test"] * len(test))
-    drawn = bootstrap or Bootstrap(units=test.units)
-    error = group_rates(test.truth, scores >= THRESHOLD, groups, bootstrap=drawn)
-    error += group_aucs(test.truth, scores, groups, bootstrap=drawn)
-    error = [row for row in error if test.groups is not None or row["group"] == ALL]
-    return TextScorer(measures, trained_on, error, pipeline)
+    error = extrinsic_metrics(grouped, scores, bootstrap=bootstrap or Bootstrap())
+    return TextScorer(measures, trained_on, [row for row in error if test.groups or row["group"] == ALL], pipeline)
 
 
 def train_scorer(measures: str, *, directory: str | os.PathLike[str] | None = None) -> TextScorer:

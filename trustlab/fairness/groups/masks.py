@@ -66,7 +66,7 @@ class Groups:
         >>> Groups.by(["valley", "hill", "hill"]).sizes.tolist()
         [2, 1]
         """
-        missing = [i for i, label in enumerate(labels) if label is None or label != label or label == ""]
+        missing = [i for i, label in enumerate(labels) if is_missing(label) or label == ""]
         if missing:
             raise ValueError(
                 f"Expected a group for each of {len(labels)} rows, {len(missing)} have none (first: row {missing[0]}). "
@@ -125,3 +125,11 @@ class Groups:
         if not kept.any():
             raise ValueError(f"Expected a group with {count} or more such rows, the largest has {int(sizes.max())}.")
         return Groups(tuple(np.array(self.names, dtype=object)[kept]), self.masks[:, kept])
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a label is None, NaN or pandas' NA."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # NA compares with nothing, itself included
+        return True

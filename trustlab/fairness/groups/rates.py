@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.fairness.groups.masks import BETWEEN, Groups
+from trustlab.fairness.groups.masks import BETWEEN, Groups, is_missing
 from trustlab.fairness.groups.means import Mean, check_means, mean_reasons, mean_statistics
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
 
@@ -95,7 +95,7 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
     listed = np.asarray(values, dtype=object)
     if listed.ndim != 1 or not len(listed):
         raise ValueError(f"Expected {name} of 0 or 1 for each of one or more rows, got shape {listed.shape}.")
-    missing = [i for i, value in enumerate(listed) if value is None or value != value]
+    missing = [i for i, value in enumerate(listed) if is_missing(value)]
     if missing:
         raise ValueError(
             f"Expected {name} of 0 or 1 in each of {len(listed)} rows, {len(missing)} "

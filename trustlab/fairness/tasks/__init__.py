@@ -8,11 +8,13 @@
 Read :mod:`~trustlab.fairness.tasks.shape` first. Then :mod:`~trustlab.fairness.tasks.planted` (the assistant corpus,
 the one task whose bias is known), :mod:`~trustlab.fairness.tasks.abuse` (HateXplain, Davidson's tweets, identities),
 :mod:`~trustlab.fairness.tasks.pronouns` (WinoBias and Winogender) and :mod:`~trustlab.fairness.tasks.openings` (BOLD).
-The real texts are read where they lie and never printed.
+Then :mod:`~trustlab.fairness.tasks.measuring`: every metric a task allows, in one call. The real texts are read where
+they lie and never printed.
 """
 
 from trustlab.fairness.tasks.loading import TASKS, load_task
+from trustlab.fairness.tasks.measuring import extrinsic_metrics
 from trustlab.fairness.tasks.pronouns import occupation_correlation
 from trustlab.fairness.tasks.shape import GroupedTexts, Task
 
-__all__ = ["TASKS", "GroupedTexts", "Task", "load_task", "occupation_correlation"]
+__all__ = ["TASKS", "GroupedTexts", "Task", "extrinsic_metrics", "load_task", "occupation_correlation"]
