@@ -14,6 +14,7 @@ from typing import Any
 from trustlab.data import population, synthetic
 from trustlab.federated import (
     activity,
+    activity_harm,
     activity_tasks,
     aggregation,
     continual,
@@ -21,6 +22,7 @@ from trustlab.federated import (
     fednlp,
     feedback,
     partition,
+    plays,
     selection,
     simulation,
     skew,
@@ -177,6 +179,18 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         recipes=_continual_recipes,
         parts={"settings": drift.SETTINGS},
     ),
+    "continual-plays": Experiment(
+        plays,
+        varied="setting",
+        slowest_first=drift.SETTINGS,
+        sources=lambda setting: [continual, activity_tasks, drift, selection, aggregation, simulation, language],
+        whole="continual",
+        packages=("torch", "numpy", "transformers"),
+        tolerance={"accuracy": 0.03, "forgetting": 0.03},
+        named=lambda setting, beta: f"{setting}, β = {beta:g}",
+        recipes=lambda corpus: {setting: plays.recipe(plays.Cell(corpus, setting)) for setting in drift.SETTINGS},
+        parts={},
+    ),
     "device-selection": Experiment(
         activity,
         varied="corpus",
@@ -188,5 +202,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda fleet, selection, aggregation, cohort: f"fleet {fleet}, {selection}, {aggregation}, {cohort}",
         recipes=_selection_recipes,
         parts={"fleets": tuple(activity.FLEETS)},
+    ),
+    "selection-harm": Experiment(
+        activity_harm,
+        varied="aggregation",
+        slowest_first=("examples", "equal"),
+        sources=lambda way: [activity, activity_tasks, aggregation, selection, simulation, skew, vocabulary, synthetic],
+        whole="examples",
+        packages=("torch", "numpy"),
+        tolerance={"accuracy": 0.06, "accuracy_few": 0.12, "examples": 0.5},
+        named=lambda selection, aggregation: f"{selection}, weighed {aggregation}",
+        recipes=lambda corpus: {"all": activity_harm.recipe(activity_harm.Cell(corpus))},
+        parts={"aggregations": ("examples", "equal")},
     ),
 })  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 
 from trustlab.data import assistant
 from trustlab.federated import activity as experiment
+from trustlab.federated import activity_harm
 from trustlab.federated.activity import AGGREGATIONS, BETAS, OTHERS, Cell, grid, recipe, result_name, train
 from trustlab.federated.activity_tasks import FLEETS, problem
 from trustlab.federated.expectation import expected_weights
@@ -22,6 +23,7 @@ from trustlab.lab.selection_results import (
     saved,
     trainings,
     who_gains,
+    who_is_heard,
 )
 from trustlab.lab.selection_toy import selection_toy
 from trustlab.runs import RunStore, write_results
@@ -137,7 +139,7 @@ def test_a_curve_has_the_mean_and_the_interval_over_seeds():
     assert curve[-1]["accuracy"] == pytest.approx(statistics.mean(runs), abs=1e-4)
     assert curve[-1]["low"] == pytest.approx(statistics.mean(runs) - half, abs=3e-4)
     assert curve[-1]["examples"] == pytest.approx(statistics.mean(values("β = 1", "examples")))
-    assert [row["round"] for row in curve_of(trainings("shakespeare_roles", "β = 1"))] == [5, 10, 15, 20, 25, 30]
+    assert [row["round"] for row in curve_of(trainings("shakespeare_roles", "β = 1"))] == [4, 8, 12, 16, 20]
 
 
 def test_tables_say_whom_each_selection_serves():
@@ -165,6 +167,21 @@ def test_the_sentence_on_light_devices_follows_the_numbers():
         f"From β = 0 to 1, in points: all {gained:+.0f}, mean device {gained:+.0f}, light devices {gained:+.0f}, heavy "
         f"devices {gained:+.0f}. Heavy and light devices gain alike."
     )
+
+
+def test_the_travellers_table_has_a_row_per_selection_and_weighting():
+    rows = [
+        {**cell.key(), **{name: 0.5 + cell.beta / 10 for name in (*MEASURES, "accuracy_few")}}
+        for cell in activity_harm.grid("assistant", seeds=[0])
+    ]
+    write_results(activity_harm.result_name("assistant"), rows, {"seeds": [0]})
+    shown = who_is_heard()
+    assert [(row["selected by"], row["weighed"]) for row in shown][:3] == [
+        ("uniform (β = 0)", "by examples"),
+        ("uniform (β = 0)", "equally"),
+        ("β = 0.5", "by examples"),
+    ]
+    assert [row["travellers"] for row in shown] == ["50", "50", "55", "55", "60", "60"]
 
 
 # The panel

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.federated import activity_harm
 from trustlab.federated.activity import COHORTS, EMBEDDED, result_name
 from trustlab.federated.activity_tasks import AS_IT_IS, FLEETS
 from trustlab.results import read_results
@@ -29,7 +30,9 @@ def claims_of_p5a(corpus: str) -> list[dict[str, Any]]:
         for fleet in fleets
         for way in ("examples", "equal")
     ]
-    return [*gains, *(_with_the_skew(table) if corpus == EMBEDDED else ()), *_what_it_costs(table)]
+    if corpus != EMBEDDED:
+        return [*gains, *_what_it_costs(table)]
+    return [*gains, *_with_the_skew(table), *_what_it_costs(table), *_who_is_lost()]
 
 
 def _fleet(corpus: str, fleet: str) -> str:
@@ -67,6 +70,24 @@ def _what_it_costs(table: pandas.DataFrame) -> list[dict[str, Any]]:
             "values": gain_at_equal_work(table),
             "holds": lambda more: more.low > 0,
         },
+    ]
+
+
+def _who_is_lost() -> list[dict[str, Any]]:
+    """Claim that those who speak little are lost where they want something else."""
+    table = read_results(activity_harm.result_name(EMBEDDED))[0]
+
+    def lost(aggregation: str) -> list[float]:
+        at = table[table["aggregation"] == aggregation].pivot(index="seed", columns="selection", values="accuracy_few")
+        return list(at[PROPORTIONAL] - at[UNIFORM])
+
+    return [
+        {
+            "claim": f"(Ours) Travellers who speak little lose by β = 1, weights {way} (accuracy at β = 1 minus β = 0)",
+            "values": lost(way),
+            "holds": lambda gained: gained.high < 0,
+        }
+        for way in ("examples", "equal")
     ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import FuncFormatter
 
 from trustlab.config import option
-from trustlab.federated.activity import AGGREGATIONS, BETAS, COHORTS, OTHERS, Cell, recipe, train
+from trustlab.federated.activity import AGGREGATIONS, BETAS, BETAS_OF_REAL_FLEETS, COHORTS, OTHERS, Cell, recipe, train
 from trustlab.federated.activity_tasks import AS_IT_IS, EMBEDDED, FLEETS, problem
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import number
@@ -74,7 +74,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     embedded = name == EMBEDDED
     ways = AGGREGATIONS if embedded else {way: AGGREGATIONS[way] for way in ("examples", "equal")}
     controls: dict[str, Any] = {
-        "beta": BETAS if embedded else BETAS[:3],
+        "beta": BETAS if embedded else BETAS_OF_REAL_FLEETS,
         "aggregation": [(words, way) for way, words in ways.items()],
         "measure": [(MEASURES[measure], measure) for measure in WHOSE],
     }
@@ -88,7 +88,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     return Panel(
         SelectionDials(name, cohort=max(COHORTS[name])),
         title="Who should be asked to train?",
-        drawing=SelectionDrawing(),
+        drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
         answer=answer,
         controls=controls,
         train=functools.partial(_train, corpus=corpus),
@@ -201,11 +201,11 @@ def _duration(name: str) -> str:
 class SelectionDrawing(Drawing):
     """The same accuracies twice: over the rounds, and over the examples that devices trained on to get there."""
 
-    def __init__(self) -> None:
+    def __init__(self, y_limits: tuple[float, float] | None) -> None:
         super().__init__(width=900, height=400)
         self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.08)
         left, right = self.figure.subplots(1, 2, sharey=True)
-        look: dict[str, Any] = {"y": "accuracy", "series": "selected by", "live_line": True}
+        look: dict[str, Any] = {"y": "accuracy", "series": "selected by", "live_line": True, "y_limits": y_limits}
         # Both have the same series in the same order, so one legend, over both, is enough.
         self.rounds = Curves("round", x_label="round", y_label="accuracy", legend_at=1.1, axes=left, **look)
         self.work = Curves("examples", x_label="examples trained on", log_x=True, legend_at=None, axes=right, **look)
@@ -217,5 +217,5 @@ class SelectionDrawing(Drawing):
     def draw(self, answer: SelectionAnswer) -> None:
         """Move the curves; the ring is at the end of the chosen one."""
         self.rounds.draw(answer)
-        self.rounds.axes.set_title(f"{answer.title}: at equal rounds", fontsize=FONT_POINTS + 1, loc="left")
+        self.rounds.axes.set_title(answer.title, fontsize=FONT_POINTS + 1, loc="left")
         self.work.draw(answer)

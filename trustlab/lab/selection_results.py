@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.federated import activity_harm
 from trustlab.federated.activity import AGGREGATIONS, BETAS, COHORTS, CORPORA, CURVES, OTHERS, result_name
 from trustlab.federated.activity_claims import accuracy_at, gain, numbers
 from trustlab.federated.activity_tasks import AS_IT_IS
@@ -109,6 +110,20 @@ def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") ->
     return rows
 
 
+def who_is_heard() -> list[Row]:
+    """Return what each selection gives to all and to travellers where these speak little, in per cent.
+
+    A row per selection and aggregation, from the committed table of :mod:`trustlab.federated.activity_harm`.
+    """
+    runs, rows = read_results(activity_harm.result_name("assistant"))[0], []
+    for (selection, way), found in runs.groupby(["selection", "aggregation"], sort=False):
+        row = {"selected by": SELECTIONS[selection], "weighed": AGGREGATIONS[way]}
+        row |= {"all": per_cent(found["accuracy"]), "light devices": per_cent(found["accuracy_light"])}
+        row |= {"heavy devices": per_cent(found["accuracy_heavy"]), "travellers": per_cent(found["accuracy_few"])}
+        rows.append(row)
+    return rows
+
+
 def pairs(rows: Iterable[Row]) -> list[Row]:
     """Return one row per selection, a column per aggregation: the heavy devices' expected weight over their share.
 
@@ -125,13 +140,14 @@ def pairs(rows: Iterable[Row]) -> list[Row]:
     0.625
     """
     found: dict[str, Row] = {}
+    how = {}
     for row in rows:
         strategy = row["strategy"] if row["strategy"] != "power" else f"n^{row['beta']:g}"
         name = strategy if row["design"] == row["strategy"] else f"{strategy}, {row['design'].replace('-', ' ')}"
         here = found.setdefault(name, {"selection": name})
         here[WEIGHTS[row["aggregation"]]] = row["ratio"]
-        here["how"] = "drawn" if row["method"] == "Monte Carlo" else here.get("how", "exact")
-    return list(found.values())
+        how[name] = "drawn" if row["method"] == "Monte Carlo" else how.get(name, "exact")
+    return [{**row, "how": how[name]} for name, row in found.items()]
 
 
 def light_devices_say(corpus: str) -> str:

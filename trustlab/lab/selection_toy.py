@@ -105,7 +105,7 @@ class ToyDrawing(Drawing):
 
     def __init__(self) -> None:
         super().__init__(width=900, height=370)
-        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.15, top=0.80, wspace=0.42)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.15, top=0.80, wspace=0.5)
         left, self.bars = self.figure.subplots(1, 2, width_ratios=(1.45, 1))
         self.curves = Curves(
             "β",
