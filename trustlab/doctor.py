@@ -148,7 +148,7 @@ def data() -> Check:
             return Check("Data", False, str(error), f"replace it, or remove {folder} to have it fetched anew")
     found = ", ".join(["the embedded corpus", *here])
     if elsewhere:
-        mend = f"if you want one: load(name) fetches it (hwu64 not), or {DATA_VARIABLE} names a folder that has it"
+        mend = f"if you want one: load(name) fetches what can be fetched, or {DATA_VARIABLE} names a folder that has it"
         return Check("Data", None, f"{found}; not here: {', '.join(elsewhere)}", mend)
     return Check("Data", True, found)
 

@@ -1,5 +1,6 @@
 """Batched log-probabilities against one forward per token, for masked models of several makes and for causal ones."""
 
+import copy
 import math
 
 import numpy as np
@@ -78,8 +79,6 @@ def test_a_causal_model_multiplies_up_to_a_probability(causal_model, causal_toke
 
 
 def test_without_a_start_token_the_first_word_has_no_probability(causal_model, causal_tokenizer):
-    import copy
-
     bare = copy.deepcopy(causal_tokenizer)
     bare.bos_token = None
     assert [
@@ -120,6 +119,20 @@ def test_places_that_are_asked_for(masked_model, masked_tokenizer):
 
 def test_unknown_words_are_words(masked_model, masked_tokenizer):
     assert len(LikelihoodScorer(masked_model, masked_tokenizer).token_log_probabilities(["he is a zebra"])[0]) == 4
+
+
+def test_texts_the_model_cannot_read_are_refused_and_empty_ones_have_no_tokens(
+    masked_model, masked_tokenizer, causal_model, causal_tokenizer
+):
+    scorer = LikelihoodScorer(masked_model, masked_tokenizer)
+    with pytest.raises(ValueError, match="at most 64 tokens, which this model can read, got one of 82"):
+        scorer.token_log_probabilities(["he", "he " * 80])
+    assert [len(each) for each in scorer.token_log_probabilities(["", "he"])] == [0, 1]
+    bare = copy.deepcopy(causal_tokenizer)
+    bare.bos_token = None
+    assert [len(each) for each in LikelihoodScorer(causal_model, bare).token_log_probabilities(["", "he"])] == [0, 0]
+    with pytest.raises(ValueError, match="at most 32 tokens"):
+        LikelihoodScorer(causal_model, causal_tokenizer).token_log_probabilities(["he " * 32])
 
 
 def test_a_model_from_a_folder(tmp_path, masked_model, masked_tokenizer, causal_model, causal_tokenizer):

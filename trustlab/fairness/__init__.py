@@ -1,12 +1,16 @@
 """Fairness metrics, and which of them can be trusted.
 
-Read in this order:
+Intrinsic metrics probe a model. Read in this order:
 
-1. :mod:`~trustlab.fairness.association`: intrinsic metrics that look at vectors: WEAT, SEAT and CEAT.
+1. :mod:`~trustlab.fairness.association`: is a group's vector nearer to some words than to others? WEAT, SEAT and CEAT.
 2. :mod:`~trustlab.fairness.contexts`: the vector of a word in a sentence, from any encoder.
-3. :mod:`~trustlab.fairness.likelihood`: intrinsic metrics that ask a language model what it finds likely: ILPS, LPBS,
-   StereoSet, CrowS-Pairs.
-4. :mod:`~trustlab.fairness.groups`: extrinsic metrics, on what a system decides about groups of people.
+3. :mod:`~trustlab.fairness.likelihood`: what does a language model find likely? ILPS, LPBS, StereoSet, CrowS-Pairs.
+
+Extrinsic metrics measure what a system does:
+
+4. :mod:`~trustlab.fairness.groups`: decisions about groups of people, which may overlap, with intervals.
+5. :mod:`~trustlab.fairness.tasks`: texts, truth and groups, in one shape.
+6. :mod:`~trustlab.fairness.scorers` and :mod:`~trustlab.fairness.generation`: what a model writes about groups.
 
 Intrinsic metrics need not predict extrinsic ones: that is what notebook 31 measures.
 """

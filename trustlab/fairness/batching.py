@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,6 +48,12 @@ def padded(rows: Sequence[Sequence[int]], padding: int | None) -> dict[str, torc
         ids[i, : len(row)] = torch.as_tensor(row)
         mask[i, : len(row)] = 1
     return {"input_ids": ids, "attention_mask": mask}
+
+
+def longest_input(model: Any, tokenizer: Any) -> int:
+    """Return how many tokens a row may have: the model's positions, or fewer where its tokenizer says so."""
+    positions = getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    return min(positions, tokenizer.model_max_length)
 
 
 @contextmanager

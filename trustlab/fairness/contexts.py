@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from trustlab.durable import digest, to_json, write_whole
-from trustlab.fairness.batching import batches, evaluating, padded
+from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,8 @@ class ContextEncoder:
     layer
         Which hidden state: 0 is the embeddings, −1 the last layer.
     max_tokens
-        Longest input in sub-tokens, special ones included; longer sentences are cut around the word.
+        Longest input in sub-tokens, special ones included; longer sentences are cut around the word. At most what the
+        encoder has positions for.
     batch_tokens
         Sub-tokens that go through the encoder at once.
 
@@ -54,6 +55,13 @@ class ContextEncoder:
     ------
     ValueError
         If the tokenizer is missing or cannot say where its sub-tokens stand in the text.
+
+    Examples
+    --------
+    >>> encoder = ContextEncoder()
+    >>> found = occurrences(["rose", "bee"], ["A rose.", "The bee saw a rose."])
+    >>> {word: vectors.shape for word, vectors in embed_in_context(encoder, found).items()}
+    {'rose': (2, 384), 'bee': (1, 384)}
     """
 
     def __init__(
@@ -79,7 +87,8 @@ class ContextEncoder:
             )
         self.model = getattr(encoder, "base_model", encoder)  # without a head that nobody asks
         self.tokenizer, self.layer = tokenizer, layer
-        self.max_tokens, self.batch_tokens = max_tokens, batch_tokens
+        self.max_tokens = min(max_tokens, longest_input(self.model, tokenizer))
+        self.batch_tokens = batch_tokens
 
     def embed(self, occurrences: Sequence[Occurrence]) -> np.ndarray:
         """Return the vectors [n, d], float32, of words where they occur."""
@@ -168,7 +177,7 @@ def occurrences(
     per_word
         At most so many for each word, drawn at random where there are more.
     ignore_case
-        Whether "Rose" is "rose".
+        Whether "Rose" is "rose"; then "Bill" is also every "bill", so take False for names in cased text.
     seed
         Of the drawing.
 

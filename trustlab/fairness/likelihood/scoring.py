@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from trustlab.fairness.batching import batches, evaluating, padded
+from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 
 if TYPE_CHECKING:
     import torch
@@ -101,8 +101,14 @@ class LikelihoodScorer:
             Texts, or their ids from :meth:`encode`.
         places
             Which tokens of each text, as places in its ids; None asks for all its own, see :meth:`own`.
+
+        Raises
+        ------
+        ValueError
+            If a text is longer than the model can read.
         """
         rows = [self.encode(text) if isinstance(text, str) else list(text) for text in texts]
+        self._refuse_long(rows)
         asked = [self.own(ids) for ids in rows] if places is None else [list(each) for each in places]
         if self.kind == "causal":
             return [each[np.array(where, int) - 1] for each, where in zip(self._causal(rows), asked, strict=True)]
@@ -114,6 +120,14 @@ class LikelihoodScorer:
         ]
         ends = np.cumsum([len(where) for where in asked])
         return np.split(np.array([each[0] for each in self.answer(questions)]), ends[:-1]) if rows else []
+
+    def _refuse_long(self, rows: Sequence[Sequence[int]]) -> None:
+        limit, longest = longest_input(self.model, self.tokenizer), max(map(len, rows), default=0)
+        if longest > limit:
+            raise ValueError(
+                f"Expected texts of at most {limit} tokens, which this model can read, got one of {longest}. A part of "
+                "it would be another text with another score: leave it out, or take a model with more positions."
+            )
 
     def answer(self, questions: Sequence[Question]) -> list[np.ndarray]:
         """Return the log-probabilities, float64 [tokens of the question], that a masked model answers with."""
@@ -150,12 +164,14 @@ class LikelihoodScorer:
         found: list[np.ndarray] = [np.empty(0)] * len(rows)
         with evaluating(self.model) as device:
             for chosen in batches([len(ids) for ids in rows], self.batch_tokens):
+                if len(rows[chosen[-1]]) < 2:  # the longest: nothing here follows anything
+                    continue
                 batch = padded([rows[i] for i in chosen], self.tokenizer.pad_token_id)
                 ids = batch["input_ids"].to(device)
                 logits = self.model(input_ids=ids, attention_mask=batch["attention_mask"].to(device)).logits[:, :-1]
                 of_next = logits.gather(2, ids[:, 1:, None])[..., 0] - logits.logsumexp(2)  # [B, T-1]
                 for row, i in zip(of_next.double().cpu().numpy(), chosen, strict=True):
-                    found[i] = row[: len(rows[i]) - 1]
+                    found[i] = row[: max(len(rows[i]) - 1, 0)]
         return found
 
 

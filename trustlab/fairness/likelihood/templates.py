@@ -43,6 +43,16 @@ def ilps(
     ------
     ValueError
         For a causal model, a template without the two places, and targets of several tokens (all of them are listed).
+
+    Examples
+    --------
+    >>> from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+    >>> from trustlab.models import offline_encoder
+    >>> config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    >>> scorer = LikelihoodScorer(BertForMaskedLM(config), AutoTokenizer.from_pretrained(offline_encoder()))
+    >>> rows = ilps(scorer, ["{target} is {attribute}."], ["he", "she"], ["a nurse"])
+    >>> [(row["target"], abs(row["ilps"]) < 1) for row in rows]  # it has learned nothing
+    [('he', True), ('she', True)]
     """
     if scorer.kind != "masked":
         raise ValueError(
