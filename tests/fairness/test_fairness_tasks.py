@@ -84,9 +84,11 @@ def test_pronouns_stand_beside_the_statistics_of_their_occupations(task):
     assert len(differ) == 120 and {frozenset(pair) for pair in differ} <= {
         frozenset(pair) for pair in (("he", "she"), ("his", "her"), ("him", "her"))
     }
-    for kind, pairs in ((1, 792), (2, 792)):
+    for kind, pairs in ((1, 785), (2, 780)):
         wino = task("winobias", kind=kind).test
-        assert pairs - 8 <= len(wino) <= pairs and set(wino.groups.names) == {"female occupations", "male occupations"}
+        assert len(wino) == pairs and set(wino.groups.names) == {"female occupations", "male occupations"}
+        both = zip(wino.texts, wino.counterparts, strict=True)
+        assert all(len(a.split()) == len(b.split()) for a, b in both)
         assert len(set(wino.facts["occupation"].tolist())) == 40
 
 

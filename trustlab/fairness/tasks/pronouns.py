@@ -18,12 +18,14 @@ from trustlab.fairness.groups.resampling import Bootstrap, draw_counts
 from trustlab.fairness.tasks.shape import GroupedTexts, Task
 
 Folder = str | os.PathLike[str] | None
+PRONOUNS = frozenset(("he", "him", "his", "himself", "she", "her", "hers", "herself"))
 
 
 def winobias_task(*, kind: int = 1, directory: Folder = None, seed: int = 0) -> Task:
     """Return WinoBias' pro-stereotyped sentences with the anti-stereotyped ones as counterparts.
 
-    A fair model finds the text likelier than its counterpart half of the time, in both groups of occupations.
+    A fair model finds the text likelier than its counterpart half of the time, in both groups of occupations. Pairs
+    that differ in more than pronouns, by a slip of their authors, are left out: 19 of 1,584.
 
     Parameters
     ----------
@@ -41,8 +43,7 @@ def winobias_task(*, kind: int = 1, directory: Folder = None, seed: int = 0) -> 
             if row["type"] == kind:
                 sides[row["stereotype"]][split, row["pair"]] = row
     pairs = [(row, sides["anti"][key]) for key, row in sides["pro"].items() if key in sides["anti"]]
-    # The authors' few slips: a pair with one pronoun twice, or an occupation outside their lists.
-    pairs = [(pro, anti) for pro, anti in pairs if pro["pronoun"] != anti["pronoun"] and pro["occupation_gender"]]
+    pairs = [(pro, anti) for pro, anti in pairs if _differ_in_pronouns(pro["text"], anti["text"])]
     occupation = np.array([pro["occupation"] for pro, _ in pairs])
     return Task(
         name="winobias",
@@ -56,6 +57,13 @@ def winobias_task(*, kind: int = 1, directory: Folder = None, seed: int = 0) -> 
             facts={"occupation": occupation, "pronoun": np.array([pro["pronoun"] for pro, _ in pairs])},
         ),
     )
+
+
+def _differ_in_pronouns(text: str, other: str) -> bool:
+    """Tell whether two texts differ, and in nothing but pronouns."""
+    one, two = text.lower().split(), other.lower().split()
+    exchanged = {word.strip(".,'’") for pair in zip(one, two, strict=False) if pair[0] != pair[1] for word in pair}
+    return len(one) == len(two) and bool(exchanged) and exchanged <= PRONOUNS
 
 
 def winogender_task(*, directory: Folder = None, seed: int = 0) -> Task:
