@@ -1,4 +1,4 @@
-"""A reader's hands on notebooks 00, 11 and 21: run all cells, move sliders, train, stop, predict, ask for a hint."""
+"""A reader's hands on notebooks 00, 11, 21 and 22: run all, move sliders, train, stop, predict, ask for a hint."""
 
 import base64
 import io
@@ -19,6 +19,8 @@ BUDGET = "What does a privacy budget cost?"
 LAWS = "What does a client's law look like?"
 FLEET = "What does α do to a fleet?"
 FEDAVG = "What does skew do to FedAvg?"
+WEIGHT = "Whom does the average speak for?"
+ASKED = "Who should be asked to train?"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,15 @@ def comparison(lab):
 def partitioning(lab):
     """Notebook 21 after Run All Cells."""
     notebook = lab.open("21_non_iid_partitioning")
+    notebook.run_all()
+    notebook.wait_for_the_end(300)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def selecting(lab):
+    """Notebook 22 after Run All Cells."""
+    notebook = lab.open("22_device_selection")
     notebook.run_all()
     notebook.wait_for_the_end(300)
     return notebook
@@ -278,6 +289,54 @@ def test_21_trains_stops_and_keeps_what_was_reached(lab, partitioning):
     )
     assert black(panel) > blackness + 100
     lab.picture(panel, "21-fedavg-stopped")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
+
+
+def test_22_runs_and_its_panels_move(lab, selecting):
+    assert selecting.troubles() == []
+    for title, count in {WEIGHT: 1, ASKED: 2}.items():
+        expect(selecting.panels(title)).to_have_count(count)
+        assert has_a_picture(selecting.panel(title))
+    toy, panel = selecting.panel(WEIGHT), selecting.panel(ASKED)
+    lab.picture(toy, "22-toy")
+    for slider, key in enumerate(("ArrowLeft", "ArrowRight", "ArrowLeft")):  # β, fleet skew, cohort
+        moves(toy, slider, key)
+    toy.get_by_role("button", name="equally", exact=True).click()
+    expect(toy.locator(".trustlab-verdict")).to_contain_text("heavy devices count less than they have")
+    lab.picture(toy, "22-toy-moved")
+    lab.picture(panel, "22-panel")
+    verdict = panel.locator(".trustlab-verdict")
+    moves(panel, 0, "ArrowRight")  # β
+    told_by = {"steep": "% on light devices", "3": "30 rounds of 3 devices", "equally": "weighed equally"}
+    for button, told in told_by.items():
+        picture = shows(panel)
+        panel.get_by_role("button", name=button, exact=True).click()
+        expect(verdict).to_contain_text(told)
+        expect(panel.locator("img")).not_to_have_attribute("src", picture)
+    lab.picture(panel, "22-panel-moved")
+    panel.get_by_role("combobox").select_option("oort")
+    expect(verdict).to_contain_text("oort was not trained for the saved comparison here")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    panel.get_by_role("combobox").select_option("top-k")
+    expect(verdict).to_contain_text("drawn by top-k and weighed by examples")
+    lab.picture(panel, "22-panel-top-k")
+
+
+def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
+    panel = selecting.panel(ASKED)
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
+    expect(verdict).to_contain_text("drawn by β = 1 and weighed by examples")
+    saved, blackness = says(panel), black(panel)
+    train.click()
+    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 30 rounds and [\d,]+ examples"), timeout=120_000)
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(provenance(panel)).to_have_text(
+        re.compile(r"^yours, (stopped|complete) after \d+ steps? · "), timeout=120_000
+    )
+    assert black(panel) > blackness + 100
+    lab.picture(panel, "22-stopped")
     panel.get_by_role("button", name="Reset", exact=True).click()
     expect(verdict).to_have_text(saved)
 
