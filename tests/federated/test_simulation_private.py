@@ -1,0 +1,213 @@
+"""DP-FedAvg: what noise is measured against, whose ε it is, and what has none. And the checkpoints it relies on."""
+
+import copy
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from dp_accounting import PoissonSampledDpEvent, SelfComposedDpEvent, dp_event
+from dp_accounting.pld import PLDAccountant
+from torch import nn
+
+from trustlab.checkpoint import Checkpoint
+from trustlab.federated.aggregation import ServerConfig
+from trustlab.federated.selection import Selector
+from trustlab.federated.simulation import FederatedConfig, Task, simulate
+
+SIZES = np.array([1, 2, 4, 8, 16, 32])
+PRIVATE = FederatedConfig(
+    rounds=20, clients_per_round=3, weighting="equal", clip_norm=0.5, noise_multiplier=1.5, delta=1e-3
+)
+
+
+class Data:
+    """Inputs [n, width] and targets [n]."""
+
+    def __init__(self, width=3, n=63):
+        generator = torch.Generator().manual_seed(0)
+        self.x, self.y = torch.randn(n, width, generator=generator), torch.randn(n, generator=generator)
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, index):
+        return self.x[index], self.y[index]
+
+
+def squared(model, batch):
+    x, y = batch
+    return (model(x).squeeze(1) - y).square()
+
+
+def make_task(loss=squared, width=3):
+    torch.manual_seed(1)
+    return Task(nn.Linear(width, 1), Data(width), Data(width), loss, lambda model, batch: {"bias": model.bias.item()})
+
+
+def clients():
+    return np.split(np.arange(63), np.cumsum(SIZES)[:-1])
+
+
+def poisson(beta=1.0):
+    return Selector(SIZES, beta=beta, design="poisson")
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def train(config, task=None, **options):
+    task = task or make_task()
+    model = copy.deepcopy(task.model)
+    return list(simulate(task, clients(), config, model=model, **{"selector": poisson(), **options})), model
+
+
+# Privacy
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+def test_epsilon_is_that_of_the_most_often_selected_device(beta):
+    rows, _ = train(PRIVATE, selector=poisson(beta))
+    q = poisson(beta).inclusion(3).max()
+    assert q == pytest.approx(0.5) if beta == 0 else q > 0.5
+    for row in (rows[0], rows[-1]):
+        accountant = PLDAccountant()
+        event = PoissonSampledDpEvent(q, dp_event.GaussianDpEvent(1.5)) if q < 1 else dp_event.GaussianDpEvent(1.5)
+        accountant.compose(SelfComposedDpEvent(event, row["round"]))
+        assert row["epsilon"] == pytest.approx(accountant.get_epsilon(1e-3), rel=0.01)
+    assert all(a["epsilon"] < b["epsilon"] for a, b in itertools.pairwise(rows))
+
+
+@pytest.mark.parametrize("engine", ["stacked", "sequential"])
+def test_no_device_moves_the_sum_by_more_than_the_norm(engine):
+    everybody = dataclasses.replace(
+        PRIVATE, rounds=1, clients_per_round=6, clip_norm=1e-3, noise_multiplier=0.0, learning_rate=0.3, engine=engine
+    )
+    task = make_task()
+    rows, model = train(everybody, task, selector=poisson(0.0))
+    # Every update is longer than C, so each adds a vector of length C, and 6 is what is expected.
+    apart = []
+    for device in range(6):
+        alone = [own if k == device else [] for k, own in enumerate(clients())]
+        own = copy.deepcopy(task.model)
+        list(
+            simulate(
+                task,
+                alone,
+                dataclasses.replace(everybody, clients_per_round=1),
+                model=own,
+                selector=Selector([len(held) for held in alone], design="poisson"),
+            )
+        )
+        apart.append(weights(own) - weights(task.model))
+        assert apart[-1].norm() == pytest.approx(1e-3, rel=1e-3)
+    torch.testing.assert_close(weights(model) - weights(task.model), sum(apart) / 6, rtol=1e-3, atol=1e-8)
+    assert rows[0]["epsilon"] == math.inf
+
+
+def test_an_update_that_is_no_number_is_sent_as_nothing():
+    def broken(model, batch):
+        return squared(model, batch) * torch.where(batch[1] == Data().y[40], math.inf, 1.0)
+
+    config = dataclasses.replace(PRIVATE, rounds=2, clients_per_round=6, engine="sequential")
+    _, model = train(config, make_task(broken), selector=poisson(0.0))
+    assert weights(model).isfinite().all()
+
+
+def test_noise_has_the_variance_that_the_account_assumes():
+    def nothing(model, batch):
+        return 0 * squared(model, batch)
+
+    width = 20_000
+    task = make_task(nothing, width)
+    _, model = train(dataclasses.replace(PRIVATE, rounds=2), task)
+    noise = weights(model) - weights(task.model)
+    std = 1.5 * 0.5 / 3 * math.sqrt(2)  # σ·C over the expected number of devices, two rounds
+    assert noise.std().item() == pytest.approx(std, rel=4 / math.sqrt(2 * width))
+    assert abs(noise.mean().item()) < 4 * std / math.sqrt(width)
+
+
+@pytest.mark.parametrize(
+    ("changes", "selector", "message"),
+    [
+        (dict(), Selector(SIZES), "Expected a selector with design='poisson' with clip_norm=0.5, got 'without-rep"),
+        (dict(), Selector(SIZES, design="systematic"), "got 'systematic'"),
+        (dict(), Selector(SIZES, design="with-replacement"), "got 'with-replacement'"),
+        (dict(), Selector(SIZES, strategy="top-k"), "got 'top-k'"),
+        (dict(), Selector(SIZES, strategy="power-of-choice"), "got 'power-of-choice'"),
+        (dict(weighting="examples"), poisson(), "Expected weighting='equal' with clip_norm=0.5"),
+        (dict(weighting="horvitz-thompson"), poisson(), "Expected weighting='equal'"),
+        (dict(clip_norm=None), poisson(), "Expected clip_norm with noise_multiplier=1.5, got None"),
+        (dict(delta=0.2), poisson(), "Expected delta=0.2 < 1/devices"),
+    ],
+)
+def test_combinations_whose_epsilon_is_not_known_are_refused(changes, selector, message):
+    with pytest.raises(ValueError, match=message):
+        simulate(make_task(), clients(), dataclasses.replace(PRIVATE, **changes), selector=selector)
+
+
+# Checkpoints
+
+RULED = dataclasses.replace(PRIVATE, rounds=8, server=ServerConfig("adam", learning_rate=0.1), evaluate_every=3)
+
+
+def told(rows):
+    """What rows say, seconds left out; NaN made comparable."""
+    return [{name: repr(value) for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("config", [RULED, dataclasses.replace(RULED, clip_norm=None, noise_multiplier=0.0)])
+def test_a_resumed_training_ends_bit_for_bit_as_an_uninterrupted_one(config, tmp_path):
+    rows, model = train(config)
+    path, task = tmp_path / "run.checkpoint", make_task()
+    rounds = simulate(task, clients(), config, selector=poisson(), checkpoint=path)
+    first = [next(rounds) for _ in range(3)]
+    rounds.close()
+    again, resumed = train(config, checkpoint=path)
+    assert told(first + again[1:]) == told(rows) and told(again[:1]) == told(first[-1:])
+    assert torch.equal(weights(resumed), weights(model))
+    assert again[-1]["seconds"] > first[-1]["seconds"]
+    last, finished = train(config, checkpoint=path)
+    assert told(last) == told(rows[-1:]) and torch.equal(weights(finished), weights(model))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_training_killed_around_a_write_goes_on(when, tmp_path, monkeypatch):
+    rows, model = train(RULED)
+    write, count = Checkpoint.write, [0]
+
+    def killed(self, content):
+        count[0] += 1
+        if count[0] == 5:
+            if when == "after":
+                write(self, content)
+            raise KeyboardInterrupt
+        write(self, content)
+
+    monkeypatch.setattr(Checkpoint, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(RULED, checkpoint=tmp_path / "run")
+    monkeypatch.undo()
+    again, resumed = train(RULED, checkpoint=tmp_path / "run")
+    reached = 3 if when == "before" else 4  # the first write is of no round
+    assert told(again) == told(rows[reached - 1 :])
+    assert torch.equal(weights(resumed), weights(model))
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        (dict(learning_rate=0.2), {}, "learning_rate is 0.1 there and 0.2 here"),
+        (dict(rounds=9), {}, "rounds is 8 there and 9 here"),
+        (dict(), dict(selector=poisson(0.5)), "selector is"),
+        (dict(), dict(task=make_task(width=4)), "model is .* train data is"),
+        (dict(), dict(test_clients=[[0]] * 6), "test clients is none there"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused(changes, options, message, tmp_path):
+    train(RULED, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match=message):
+        train(dataclasses.replace(RULED, **changes), checkpoint=tmp_path / "run", **options)
