@@ -1,4 +1,4 @@
-"""A reader's hands on notebooks 00, 11, 21 and 22: run all, move sliders, train, stop, predict, ask for a hint."""
+"""A reader's hands on notebooks 00, 11 and 21 to 23: run all, move sliders, train, stop, predict, ask for a hint."""
 
 import base64
 import io
@@ -21,6 +21,8 @@ FLEET = "What does α do to a fleet?"
 FEDAVG = "What does skew do to FedAvg?"
 WEIGHT = "Whom does the average speak for?"
 ASKED = "Who should be asked to train?"
+PAST = "What is left of the past?"
+OVER_TIME = "What is activity worth when data come and go?"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,15 @@ def comparison(lab):
 def partitioning(lab):
     """Notebook 21 after Run All Cells."""
     notebook = lab.open("21_non_iid_partitioning")
+    notebook.run_all()
+    notebook.wait_for_the_end(300)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def over_time(lab):
+    """Notebook 23 after Run All Cells."""
+    notebook = lab.open("23_continual_learning")
     notebook.run_all()
     notebook.wait_for_the_end(300)
     return notebook
@@ -337,6 +348,44 @@ def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
     )
     assert black(panel) > blackness + 100
     lab.picture(panel, "22-stopped")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
+
+
+def test_23_runs_and_its_panels_move(lab, over_time):
+    assert over_time.troubles() == []
+    for title, count in {PAST: 1, OVER_TIME: 2}.items():
+        expect(over_time.panels(title)).to_have_count(count)
+        assert has_a_picture(over_time.panel(title))
+    toy, panel = over_time.panel(PAST), over_time.panel(OVER_TIME)
+    lab.picture(toy, "23-toy")
+    for slider, key in enumerate(("ArrowRight", "ArrowRight", "ArrowLeft")):  # drift, replay, rounds
+        moves(toy, slider, key)
+    lab.picture(toy, "23-toy-moved")
+    lab.picture(panel, "23-panel")
+    for slider, key in enumerate(("ArrowRight", "ArrowRight")):  # drift, replay
+        moves(panel, slider, key)
+    picture = shows(panel)
+    panel.get_by_role("button", name="equally", exact=True).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("updates weighted equally")
+    expect(panel.locator("img")).not_to_have_attribute("src", picture)
+    lab.picture(panel, "23-panel-moved")
+
+
+def test_23_trains_stops_and_keeps_what_was_reached(lab, over_time):
+    panel = over_time.panel(OVER_TIME)
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
+    expect(verdict).to_contain_text("With drift 1, nothing kept, selection by activity")
+    saved, blackness = says(panel), black(panel)
+    train.click()
+    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 60 rounds, in period \d"), timeout=120_000)
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(provenance(panel)).to_have_text(
+        re.compile(r"^yours, (stopped|complete) after \d+ steps? · "), timeout=120_000
+    )
+    assert black(panel) > blackness + 100
+    lab.picture(panel, "23-stopped")
     panel.get_by_role("button", name="Reset", exact=True).click()
     expect(verdict).to_have_text(saved)
 

@@ -149,6 +149,9 @@ def test_every_position_has_its_own_sentence_and_its_own_matrix(panel, table):
         assert f"With drift {wanted['drift']:g}, " in verdict
         assert f"{mean:.0%} of all periods' requests are understood at the end" in verdict
         assert "with all data at once 95%" in verdict
+        lost = 100 * statistics.mean(values(table, "forgetting", **wanted))
+        told = f"{lost:.0f} of 100 points are forgotten" if lost >= 0.5 else "nothing is forgotten"
+        assert f"of earlier periods {told} on average." in verdict
         np.testing.assert_allclose(panel.answer.matrix, matrices(chosen(table, **wanted)).mean(axis=0))
         seen.add(verdict)
     assert len(seen) == len(positions) + 2

@@ -73,7 +73,7 @@ def _forgotten(points: float) -> str:
     """Say how many points of 100 are lost on the mean earlier period: the best that it ever was, minus the end."""
     if points < 0.5:
         return "nothing is forgotten on average"
-    return f"{points:.0f} point{'s' * (points >= 1.5)} of 100 {'are' if points >= 1.5 else 'is'} forgotten on average"
+    return f"{points:.0f} of 100 points are forgotten on average"
 
 
 def _train(at: Cell) -> Iterator[Row]:
