@@ -50,7 +50,7 @@ notebooks: setup  ## run the notebooks and write their stored outputs
 reproduce: setup  ## recompute data/results and compare it with what is stored
 	$(PY) -m trustlab run $(ARGS)
 
-bench: setup  ## time and memory of every private step beside its peers, one table
+bench: setup  ## time and memory beside peers: private steps, partitions, selection, federated rounds
 	$(PY) -m benchmarks $(ARGS)
 
 app: setup .venv/.installed-app  ## show the notebooks as pages without code

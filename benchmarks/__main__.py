@@ -1,6 +1,8 @@
-"""Time and weigh one private training step by every method, and print one table of ratios to plain SGD.
+"""Run the benchmarks, one part or all of them, each beside its peers and each printing its tables.
 
-``--write`` stores the table in ``data/results`` and puts its summary into the README.
+``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds. ``--write``
+stores the tables of ``step`` and ``simulating`` in ``data/results`` and puts their summaries into the README.
 """
 
 import argparse
@@ -10,7 +12,7 @@ import platform
 import torch
 import transformers
 
-from benchmarks import cases, memory, private_step, readme
+from benchmarks import cases, memory, partitioning, private_step, readme, selecting, simulating
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
@@ -24,6 +26,7 @@ CODE = [cases, memory, private_step, clipping, fast, noise, parallel, reference,
 def parser() -> argparse.ArgumentParser:
     """Return the options; every choice left out means all of them."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options.add_argument("parts", nargs="*", default=list(PARTS), help=f"of {', '.join(PARTS)}; all by default")
     options.add_argument(
         "--repetitions", type=int, default=10, help="interleaved rounds, fewer for slow methods; default %(default)s"
     )
@@ -37,21 +40,33 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run the benchmark."""
+    """Run the benchmarks asked for."""
     options = parser()
     asked = options.parse_args()
-    chosen = list(itertools.product(asked.model, asked.batch, asked.tokens))
-    if asked.write and not set(itertools.product(MODELS, BATCHES, TOKENS)) <= set(chosen):
+    if unknown := set(asked.parts) - set(PARTS):
+        options.error(f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
+    chosen = set(itertools.product(asked.model, asked.batch, asked.tokens))
+    if asked.write and "step" in asked.parts and not set(itertools.product(MODELS, BATCHES, TOKENS)) <= chosen:
         options.error("--write stores the whole table: leave out --model, and --batch and --tokens or add to them")
+    for part in asked.parts:
+        PARTS[part](asked)
+    if asked.write and asked.device == "cpu":
+        print("wrote", readme.write().name)
+
+
+def step(asked: argparse.Namespace) -> None:
+    """Measure one private training step."""
     transformers.utils.logging.disable_progress_bar()
+    chosen = itertools.product(asked.model, asked.batch, asked.tokens)
     sizes = [Case(*each, device=asked.device, dtype=asked.dtype) for each in chosen]
     rows = list(private_step.measure(sizes, asked.repetitions))
     print(table(rows))
     if asked.write:
         about = provenance(machine(asked), data_hash=fingerprint(load("assistant")), code=CODE)
         print("wrote", write_results(result_name(asked.device, asked.dtype), rows, about).name)
-        if asked.device == "cpu":
-            print("wrote", readme.write().name)
+
+
+PARTS = {"step": step, "partitioning": partitioning.main, "selecting": selecting.main, "simulating": simulating.main}
 
 
 def result_name(device: str, dtype: str) -> str:

@@ -72,15 +72,18 @@ def _in_use(device: str) -> float:
     """Return the bytes in use now, and let the peak start from here."""
     if device == "cpu":
         RESET.write_text("5")  # proc(5): the peak becomes what is in use
-        return _status("VmRSS")
+        return resident("VmRSS")
     torch.cuda.reset_peak_memory_stats(device)
     return torch.cuda.memory_allocated(device)
 
 
 def _peak(device: str) -> float:
-    return _status("VmHWM") if device == "cpu" else torch.cuda.max_memory_allocated(device)
+    return resident("VmHWM") if device == "cpu" else torch.cuda.max_memory_allocated(device)
 
 
-def _status(field: str) -> float:
+def resident(field: str) -> float:
+    """Return a line of this process' memory, such as ``VmRSS`` or ``VmHWM``, in bytes; NaN where there is no /proc."""
+    if not STATUS.exists():
+        return float("nan")
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
     return float(line.split()[1]) * 1024

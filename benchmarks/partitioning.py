@@ -1,6 +1,6 @@
 """How long a label-Dirichlet partition takes, ours beside flwr-datasets', and what ten million examples cost.
 
-``python -m benchmarks.partitioning`` prints two tables. In the first, all methods take turns on the same 200,000
+``python -m benchmarks partitioning`` prints two tables. In the first, all methods take turns on the same 200,000
 labels and 1,000 clients; Flower's ``load_partition(0)`` computes all clients' indices, ours gives them all at once. Its
 minimum size is set to 0, so that nobody draws twice. In the second, ours alone, each in a fresh process: seconds, and
 the peak of resident memory above the labels, in bytes per example.
@@ -17,8 +17,10 @@ Predictions, written before the first run of this file on an idle machine, from 
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -26,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memory import RESET, STATUS
+from benchmarks.memory import RESET, resident
 from trustlab.federated.partition import partition
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import table
@@ -73,6 +75,7 @@ def _methods(values: np.ndarray, alpha: float) -> dict[str, Callable[[], Any]]:
         import datasets
         from flwr_datasets.partitioner import DirichletPartitioner
     except ImportError:
+        print(f"*** {PEER} is not installed and LEFT OUT of the comparison.", file=sys.stderr, flush=True)
         return methods
     corpus = datasets.Dataset.from_dict({"label": values})
 
@@ -97,17 +100,9 @@ def _large(examples: int, scheme: str, dials: dict[str, float]) -> dict[str, flo
     partition(values[:1000], scheme=scheme, clients=10, **dials)  # imports
     if RESET.exists():
         RESET.write_text("5")
-    before = _status("VmRSS")
+    before = resident("VmRSS")
     seconds = _seconds(lambda: partition(values, scheme=scheme, clients=CLIENTS, **dials))
-    return {"seconds": seconds, "peak bytes per example": (_status("VmHWM") - before) / examples}
-
-
-def _status(field: str) -> float:
-    """Return a line of this process' memory in bytes; NaN where there is no ``/proc``."""
-    if not STATUS.exists():
-        return float("nan")
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
-    return float(line.split()[1]) * 1024
+    return {"seconds": seconds, "peak bytes per example": (resident("VmHWM") - before) / examples}
 
 
 def _seconds(run: Callable[[], Any]) -> float:
@@ -116,6 +111,7 @@ def _seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-if __name__ == "__main__":
+def main(asked: argparse.Namespace) -> None:
+    """Run and print; nothing is stored, whatever is `asked`."""
     print(table(list(measure())))
     print(table(list(ten_million())))

@@ -1,4 +1,4 @@
-"""The benchmark's summary in the README: a table made from the committed results, between two marks."""
+"""The benchmarks' summaries in the README: tables made from the committed results, each between two marks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import simulating
 from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
-from trustlab.runs import read_results
+from trustlab.results import read_results, results_directory
 from trustlab.versions import ROOT
 
 if TYPE_CHECKING:
     import pandas
 
+SIMULATION = simulating.NAME
 README = ROOT / "README.md"
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
+SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
 HEADS = {
     "bilstm": "BiLSTM",
     "transformer": "small transformer",
@@ -34,20 +37,49 @@ def section() -> str:
     return "\n".join([*parts, _provenance(about)])
 
 
+def simulation() -> str:
+    """Return the table of federated rounds as Markdown."""
+    results, about = read_results(SIMULATION)
+    lines = ["| | round | × ours | memory of a round | of the fleet |", "| --- | --: | --: | --: | --: |"]
+    for row in results.to_dict("records"):
+        if row["seconds"] == row["seconds"]:  # a peer that was not there has a note
+            cells = [number(row["times ours"], 3) if row["times ours"] == row["times ours"] else ""]
+            cells += [f"{row[name]:.0f} MB" if row[name] == row[name] else "" for name in ("round MB", "fleet MB")]
+            lines.append(f"| {row['fleet']}: {row['method']} | {_time(row['seconds'])} | {' | '.join(cells)} |")
+    config = about["config"]
+    where = f"{config['cores']} cores ({config['processor']}, {config['threads']} thread)"
+    told = f"Measured on {where}, {about['started'][:10]}, torch {about['versions']['torch']}, {config['peers']};"
+    told += f" intervals and differences are in [data/results](data/results/{SIMULATION}.csv)."
+    return "\n".join([*lines, "", told, ""])
+
+
+def _time(seconds: float) -> str:
+    return f"{number(1e3 * seconds, 3)} ms"
+
+
 def write(path: Path = README) -> Path:
-    """Put the summary between the marks of the README and return its path.
+    """Put each summary that has results between its marks of the README and return its path.
 
     Raises
     ------
     ValueError
         When the README has not both marks.
     """
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"Expected {path.name} to have the lines {BEGIN.strip()} and {END.strip()}, got one or none.")
-    write_whole(path, f"{before}{BEGIN}\n{section()}\n{END}{after}")
+    text = path.read_text(encoding="utf-8")
+    text = _between(text, path, BEGIN, section(), END)
+    if (results_directory() / f"{SIMULATION}.csv").exists():
+        text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
+    write_whole(path, text)
     return path
+
+
+def _between(text: str, path: Path, begin: str, content: str, end: str) -> str:
+    """Return `text` with `content` between its marks."""
+    before, there, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not there or not closed:
+        raise ValueError(f"Expected {path.name} to have the lines {begin.strip()} and {end.strip()}, got one or none.")
+    return f"{before}{begin}\n{content}\n{end}{after}"
 
 
 def _table(results: pandas.DataFrame, batch: int, tokens: int) -> str:

@@ -1,6 +1,6 @@
 """Cohorts of 1,000 from ten million devices, against ``numpy.random.Generator.choice``.
 
-Run it with ``python -m benchmarks.selecting``. Activity is a Pareto law of exponent 1.2, rounded down to whole
+Run it with ``python -m benchmarks selecting``. Activity is a Pareto law of exponent 1.2, rounded down to whole
 examples. A draw, an update of 1,000 devices and the set-up are timed in turns in one process, and each is divided by
 NumPy's draw with replacement in the same round.
 
@@ -18,6 +18,7 @@ Predictions, written after a rough look at single calls on a busy machine:
 
 from __future__ import annotations
 
+import argparse
 import math
 import statistics
 import time
@@ -85,5 +86,6 @@ def measure(
         yield row | {"times numpy": mean, "low": low, "high": high, "rounds": repetitions}
 
 
-if __name__ == "__main__":
+def main(asked: argparse.Namespace) -> None:
+    """Run and print; nothing is stored, whatever is `asked`."""
     print(table(list(measure())))
