@@ -79,4 +79,4 @@ def test_the_readmes_table_has_the_measured_rows_only(tmp_path, monkeypatch):
     write_results(simulating.NAME, rows, about | {"started": "2026-11-21T00"})
     text = readme.simulation()
     assert "| a: ours | 12.3 ms | 1 |  |  |" in text and "| b: ours | 500 ms |  | 9 MB | 30 MB |" in text
-    assert "pfl" not in text and "2 cores (x, 1 thread), 2026-11-21, torch 1, pfl 2;" in text
+    assert ": pfl" not in text and "2 cores (x, 1 thread), 2026-11-21, torch 1, pfl 2;" in text
