@@ -14,7 +14,7 @@ from trustlab import reproduce
 from trustlab.data import assistant, fingerprint, load
 from trustlab.experiments import EXPERIMENTS, experiment_of
 from trustlab.federated import activity as experiment
-from trustlab.federated import activity_harm
+from trustlab.federated import activity_harm, activity_tasks
 from trustlab.federated.activity import (
     AGGREGATIONS,
     BETAS,
@@ -115,7 +115,7 @@ def test_accuracies_are_means_over_whom_they_say(corpus):
     assert len(heaviest(sizes)) == 2 and sizes[heaviest(sizes)].min() >= np.sort(sizes)[-2]
 
 
-def test_the_next_character_is_scored_by_characters_not_lines():
+def test_the_next_character_is_scored_by_characters_not_lines(monkeypatch):
     made = problem("shakespeare_roles", plays())
     assert made.clients.names == ("king: ANN", "king: BOB", "fool: EVE")
     assert made.clients.sizes.tolist() == [5, 3, 1]
@@ -128,6 +128,8 @@ def test_the_next_character_is_scored_by_characters_not_lines():
     row = made.task.evaluate(made.task.model, texts)
     assert row["accuracy"] == pytest.approx(sum(map(sum, hits)) / (4 + 2))  # the stranger's line counts here
     assert row["accuracy_device"] == pytest.approx(np.mean(hits[0])) == row["accuracy_light"]  # and not here
+    monkeypatch.setattr(activity_tasks, "AT_ONCE", 1)
+    assert made.task.evaluate(made.task.model, texts) == row
     assert made.task.train.attention_mask.sum(1).min() == 2  # of a line of one character something is guessed
 
 
@@ -235,7 +237,7 @@ def test_the_committed_table_is_whole_and_about_this_data(name):
     if name == "assistant":
         assert about["data_hash"] == fingerprint(load(name))
     (cohort, *_) = COHORTS[name]
-    assert about["config"][f"cohort {cohort}"] == pytest.approx(dataclasses.asdict(recipe(Cell(name, cohort=cohort))))
+    assert about["config"][f"cohort {cohort}"] == dataclasses.asdict(recipe(Cell(name, cohort=cohort)))
 
 
 def test_the_experiment_is_known_to_the_command():

@@ -1,3 +1,4 @@
+import itertools
 import math
 import re
 import statistics
@@ -165,7 +166,7 @@ def test_the_sentence_on_light_devices_follows_the_numbers():
     gained = 100 * (statistics.mean(values("β = 1")) - statistics.mean(values("β = 0")))
     assert light_devices_say("assistant") == (
         f"From β = 0 to 1, in points: all {gained:+.0f}, mean device {gained:+.0f}, light devices {gained:+.0f}, heavy "
-        f"devices {gained:+.0f}. Heavy and light devices gain alike."
+        f"devices {gained:+.0f}. Heavy and light devices fare alike."
     )
 
 
@@ -189,22 +190,20 @@ def test_the_travellers_table_has_a_row_per_selection_and_weighting():
 
 def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel):
     seen = set()
-    for fleet in FLEETS:
-        for beta in BETAS:
-            for way in AGGREGATIONS:
-                for cohort in (3, 10):
-                    panel.set(fleet=fleet, beta=beta, aggregation=way, cohort=cohort)
-                    at = dict(fleet=fleet, aggregation=way, cohort=cohort)
-                    mean = statistics.mean(values(f"β = {beta:g}", **at))
-                    verdict = panel.answer.verdict
-                    assert f"{mean:.0%} of all requests are understood on the embedded corpus" in verdict
-                    assert ("times as many examples" in verdict) == (beta > 0)
-                    ((x, y),) = panel._drawing.rounds._ring.get_xydata().tolist()
-                    assert (x, y) == (ROUNDS, pytest.approx(mean, abs=1e-4))
-                    ((x, y),) = panel._drawing.work._ring.get_xydata().tolist()
-                    assert x == pytest.approx(statistics.mean(values(f"β = {beta:g}", "examples", **at)))
-                    seen.add(verdict)
-    assert len(seen) == len(FLEETS) * len(BETAS) * len(AGGREGATIONS) * 2
+    for (fleet, beta, way), cohort in zip(
+        itertools.product(FLEETS, BETAS, AGGREGATIONS), itertools.cycle((3, 10)), strict=False
+    ):
+        at = dict(fleet=fleet, aggregation=way, cohort=cohort)
+        verdict = panel.set(beta=beta, **at).answer.verdict
+        mean = statistics.mean(values(f"β = {beta:g}", **at))
+        assert f"{mean:.0%} of all requests are understood on the embedded corpus" in verdict
+        assert ("times as many examples" in verdict) == (beta > 0)
+        ((x, y),) = panel._drawing.rounds._ring.get_xydata().tolist()
+        assert (x, y) == (ROUNDS, pytest.approx(mean, abs=1e-4))
+        ((x, y),) = panel._drawing.work._ring.get_xydata().tolist()
+        assert x == pytest.approx(statistics.mean(values(f"β = {beta:g}", "examples", **at)))
+        seen.add(verdict)
+    assert len(seen) == len(FLEETS) * len(BETAS) * len(AGGREGATIONS)
 
 
 @pytest.mark.parametrize("strategy", OTHERS)

@@ -33,7 +33,11 @@ AS_IT_IS = "as it is"
 FLEETS = {"mild": 0.4, AS_IT_IS: 0.8, "steep": 1.1}  # exponents of the assistant's activity; 0.8 is its own
 HEAVY = 0.1  # share of the devices that counts as heavy
 ALPHABET = tuple(" '" + string.ascii_lowercase + ",.;:!?-&()[]")
-LINE, POST, AT_ONCE = 48, 128, 2048  # characters kept of a line, words of a post; lines guessed at a time
+LINE, POST, AT_ONCE = (
+    48,
+    128,
+    256,
+)  # characters kept of a line, words of a post; lines guessed at a time (more are slower)
 MEASURES = ("accuracy", "accuracy_device", "accuracy_light", "accuracy_heavy")
 
 Scores = Callable[[nn.Module, Examples], tuple[np.ndarray, np.ndarray]]

@@ -160,10 +160,9 @@ def light_devices_say(corpus: str) -> str:
     told = ", ".join(f"{who} {points:+.0f}" for who, points in gains.items())
     ahead = gains["heavy devices"] - gains["light devices"]
     if abs(ahead) < 0.5:
-        return f"From β = 0 to 1, in points: {told}. Heavy and light devices gain alike."
-    return (
-        f"From β = 0 to 1, in points: {told}. {'Heavy' if ahead > 0 else 'Light'} devices gain {abs(ahead):.0f} more."
-    )
+        return f"From β = 0 to 1, in points: {told}. Heavy and light devices fare alike."
+    better = "Heavy" if ahead > 0 else "Light"
+    return f"From β = 0 to 1, in points: {told}. {better} devices fare better by {abs(ahead):.0f}."
 
 
 def name_of(aggregation: str) -> str:
