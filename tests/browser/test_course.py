@@ -23,6 +23,7 @@ WEIGHT = "Whom does the average speak for?"
 ASKED = "Who should be asked to train?"
 PAST = "What is left of the past?"
 OVER_TIME = "What is activity worth when data come and go?"
+MATRIX = "Which algorithm, on which partition?"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,15 @@ def over_time(lab):
 def selecting(lab):
     """Notebook 22 after Run All Cells."""
     notebook = lab.open("22_device_selection")
+    notebook.run_all()
+    notebook.wait_for_the_end(300)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def benchmark(lab):
+    """Notebook 24 after Run All Cells."""
+    notebook = lab.open("24_fednlp_benchmark")
     notebook.run_all()
     notebook.wait_for_the_end(300)
     return notebook
@@ -386,6 +396,33 @@ def test_23_trains_stops_and_keeps_what_was_reached(lab, over_time):
     )
     assert black(panel) > blackness + 100
     lab.picture(panel, "23-stopped")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
+
+
+def test_24_runs_moves_trains_and_stops(lab, benchmark):
+    assert benchmark.troubles() == []
+    expect(benchmark.panels(MATRIX)).to_have_count(2)
+    panel = benchmark.panel(MATRIX)
+    assert has_a_picture(panel)
+    lab.picture(panel, "24-matrix")
+    verdict, saved, blackness = panel.locator(".trustlab-verdict"), says(panel), black(panel)
+    for button, told in {"tagging": "tagging: FedAvg on ", "FedAdam": "tagging: FedAdam on the label"}.items():
+        picture = shows(panel)
+        panel.get_by_role("button", name=button, exact=True).click()
+        expect(verdict).to_contain_text(told)
+        expect(panel.locator("img")).not_to_have_attribute("src", picture)
+    panel.get_by_role("combobox").select_option("quantity")
+    expect(verdict).to_contain_text("FedAdam on the quantity partition reaches")
+    lab.picture(panel, "24-matrix-moved")
+    panel.get_by_role("button", name=re.compile("^Train")).click()
+    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 30 rounds"), timeout=120_000)
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(provenance(panel)).to_have_text(
+        re.compile(r"^yours, (stopped|complete) after \d+ steps · "), timeout=120_000
+    )
+    assert black(panel) != blackness  # diamonds of the reader's own
+    lab.picture(panel, "24-matrix-stopped")
     panel.get_by_role("button", name="Reset", exact=True).click()
     expect(verdict).to_have_text(saved)
 

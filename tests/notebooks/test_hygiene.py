@@ -146,7 +146,13 @@ def test_the_courses_notebooks_keep_to_the_rules(notebooks):
 
 
 def test_the_expected_notebooks_exist(notebooks):
-    stems = ("00_start_here", "11_dp_sgd_vs_edp_sgd", "21_non_iid_partitioning", "23_continual_learning")
+    stems = (
+        "00_start_here",
+        "11_dp_sgd_vs_edp_sgd",
+        "21_non_iid_partitioning",
+        "23_continual_learning",
+        "24_fednlp_benchmark",
+    )
     expected = {f"{stem}.ipynb" for stem in stems}
     assert expected <= {path.name for path in notebooks}
 

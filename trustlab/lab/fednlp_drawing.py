@@ -58,7 +58,9 @@ class MatrixDrawing(Drawing):
             [self.matrix.text(j, i, "", ha="center", va="center", fontsize=FONT_POINTS + 1) for j in range(shape[1])]
             for i in range(shape[0])
         ]
-        self._frame = self.matrix.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.4))
+        self._frame = self.matrix.add_patch(
+            Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.4, clip_on=False)
+        )
         look: dict[str, Any] = dict(y="score", series="algorithm", x_label="passes over the data", live_line=True)
         self.curves = Curves("passes", axes=right, legend_at=None, **look)
         self._legend = right

@@ -43,7 +43,7 @@ NAMES = {
     "fedprox": "FedProx",
     "fedadam": "FedAdam",
     "fedyogi": "FedYogi",
-    CENTRALISED: "all data in one place",
+    CENTRALISED: "in one place",
     "fedavg, adam clients": "FedAvg, Adam on devices",
     "fedadam, adam clients": "FedAdam, Adam on devices",
 }
