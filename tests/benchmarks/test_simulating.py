@@ -8,7 +8,8 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import readme, simulating, simulation_peers
 from benchmarks.simulation_peers import Fleet, ours
-from trustlab.results import write_results
+from trustlab.results import read_results, write_results
+from trustlab.versions import ROOT
 
 SMALL = Fleet("small", (12, 1, 25))
 
@@ -80,3 +81,13 @@ def test_the_readmes_table_has_the_measured_rows_only(tmp_path, monkeypatch):
     text = readme.simulation()
     assert "| a: ours | 12.3 ms | 1 |  |  |" in text and "| b: ours | 500 ms |  | 9 MB | 30 MB |" in text
     assert ": pfl" not in text and "2 cores (x, 1 thread), 2026-11-21, torch 1, pfl 2;" in text
+
+
+def test_the_readme_shows_the_committed_table_in_which_all_trained_the_same():
+    rows, about = read_results(ROOT / "data" / "results" / simulating.NAME)
+    compared = rows[rows["difference"].notna()]
+    assert set(compared["method"]) == {simulating.OURS, simulating.LOOP, "pfl", "Flower"}
+    assert (compared["difference"] <= simulating.AGREE).all() and (compared["turns"] >= 3).all()
+    assert about["config"]["threads"] == 1 and "pfl" in about["config"]["peers"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{readme.SIMULATION_BEGIN}\n{readme.simulation()}\n{readme.SIMULATION_END}" in text
