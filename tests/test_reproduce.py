@@ -180,7 +180,9 @@ def trained(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(comparison, "run", run)
     monkeypatch.setattr(trustlab.data, "load", lambda name: corpus)
+    reproduce._corpus.cache_clear()  # a process that computes never sees another corpus under the same name
     yield cells
+    reproduce._corpus.cache_clear()
     torch.set_num_threads(threads)
 
 
@@ -210,6 +212,7 @@ def test_whatever_decides_a_row_makes_it_a_new_one(what, trained, monkeypatch):
     if what == "data":
         other = assistant(100, seed=1)
         monkeypatch.setattr(trustlab.data, "load", lambda name: other)
+        reproduce._corpus.cache_clear()
         monkeypatch.setattr(comparison, "run", lambda cell, given: trained.append(cell) or iter([row_of(cell)]))
     reproduce._row(
         {"cell": Cell("assistant", "edp-sgd", 8.0, 0, 16), "seed": Cell("assistant", "edp-sgd", 8.0, 1)}.get(

@@ -11,6 +11,7 @@ experiments there are, and what is known of each, stands in :mod:`trustlab.exper
 from __future__ import annotations
 
 import argparse
+import functools
 import multiprocessing
 import os
 import sys
@@ -27,6 +28,7 @@ from trustlab.runs import RunStore, provenance, read_results, write_results
 from trustlab.versions import installed
 
 if TYPE_CHECKING:
+    import datasets
     import pandas
 
 SEEDS = 3
@@ -141,14 +143,21 @@ def _row(cell: Any, name: str, code: str) -> tuple[dict[str, Any], bool]:
     """Compute one cell in this process, on one thread, or find it in the run store; say which."""
     import torch
 
-    from trustlab.data import fingerprint, load
-
     torch.set_num_threads(1)
-    corpus = load(name)
-    store, about = RunStore(), dict(seeds=[cell.seed], data_hash=fingerprint(corpus), code=code)
+    corpus, data_hash = _corpus(name)
+    store, about = RunStore(), dict(seeds=[cell.seed], data_hash=data_hash, code=code)
     restored = store.get(cell, **about) is not None
     (row,) = store.fetch(lambda: experiment_of(cell).module.run(cell, corpus), config=cell, **about)
     return row, restored
+
+
+@functools.lru_cache(maxsize=1)  # a process computes many cells of one corpus
+def _corpus(name: str) -> tuple[datasets.DatasetDict, str]:
+    """Return a corpus and its fingerprint."""
+    from trustlab.data import fingerprint, load
+
+    corpus = load(name)
+    return corpus, fingerprint(corpus)
 
 
 def _code(kind: str, experiment: Experiment) -> str:

@@ -73,10 +73,10 @@ def without_heavy_travellers(corpus: datasets.DatasetDict) -> datasets.DatasetDi
     >>> min(device for device, who in said if who == "traveller") >= 5
     True
     """
-    devices = 1 + max(max(split["device"]) for split in corpus.values())
+    devices = 1 + max(max(split["device"][:]) for split in corpus.values())
     made = assistant(sum(map(len, corpus.values())), devices=devices, label_skew=1.0)
     for name, split in made.items():
-        said = zip(split["persona"], split["device"], strict=True)
+        said = zip(split["persona"][:], split["device"][:], strict=True)
         kept = [i for i, (who, device) in enumerate(said) if who != FEW or device >= HEAVY * devices]
         made[name] = split.select(kept)
     return made

