@@ -1,8 +1,9 @@
 """Run the benchmarks, one part or all of them, each beside its peers and each printing its tables.
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
-``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds. ``--write``
-stores the tables of ``step`` and ``simulating`` in ``data/results`` and puts their summaries into the README.
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, and
+``associating`` computes intrinsic fairness metrics. ``--write`` stores the tables of ``step`` and ``simulating`` in
+``data/results`` and puts their summaries into the README.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import platform
 import torch
 import transformers
 
-from benchmarks import cases, memory, partitioning, private_step, readme, selecting, simulating
+from benchmarks import associating, cases, memory, partitioning, private_step, readme, selecting, simulating
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
@@ -66,7 +67,13 @@ def step(asked: argparse.Namespace) -> None:
         print("wrote", write_results(result_name(asked.device, asked.dtype), rows, about).name)
 
 
-PARTS = {"step": step, "partitioning": partitioning.main, "selecting": selecting.main, "simulating": simulating.main}
+PARTS = {
+    "step": step,
+    "partitioning": partitioning.main,
+    "selecting": selecting.main,
+    "simulating": simulating.main,
+    "associating": associating.main,
+}
 
 
 def result_name(device: str, dtype: str) -> str:

@@ -38,7 +38,7 @@ def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict
     """
     if case.device == "cpu" and not RESET.exists():
         return {}
-    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)  # read by the server when it starts
+    give_back_at_once()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -46,6 +46,11 @@ def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict
             return pool.submit(_measure, case, method, micro_batches).result()
         except BrokenProcessPool:
             return {"note": "memory not measured: its process was ended, most likely for want of memory"}
+
+
+def give_back_at_once() -> None:
+    """Tell the C library of processes that are started from now on to give freed blocks back."""
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)
 
 
 def _measure(case: Case, name: str, micro_batches: tuple[int, ...]) -> dict[str, float]:

@@ -14,6 +14,9 @@ Predictions, written after a rough look at single calls on a busy machine:
   that one is found: under 3 ms.
 - An update of 1,000 devices adds up their blocks, and the blocks' ends: under 1 ms. Set-up: three passes over the
   fleet, about as long as one call of ``choice``.
+
+What came (two idle cores, 2026-11-21): NumPy takes 71 and 129 ms. Draws take 1.1 ms with and 1.2 ms without
+replacement, 2.9 ms Poisson and 2.0 ms systematic; an update 1.1 ms, the set-up 111 ms, half as long again as a call of ``choice``.
 """
 
 from __future__ import annotations
