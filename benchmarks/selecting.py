@@ -16,7 +16,8 @@ Predictions, written after a rough look at single calls on a busy machine:
   fleet, about as long as one call of ``choice``.
 
 What came (two idle cores, 2026-11-21): NumPy takes 71 and 129 ms. Draws take 1.1 ms with and 1.2 ms without
-replacement, 2.9 ms Poisson and 2.0 ms systematic; an update 1.1 ms, the set-up 111 ms, half as long again as a call of ``choice``.
+replacement, 2.9 ms Poisson and 2.0 ms systematic; an update 1.1 ms, the set-up 111 ms, half as long again as a call of
+``choice``.
 """
 
 from __future__ import annotations

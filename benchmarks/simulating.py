@@ -15,8 +15,8 @@ Predictions, written before the first run on an idle machine, from CPU times of 
 - Memory: a round with 100 devices takes the same whether 1,000 or 1,000,000 are registered, and registering a million
   takes 50 MB or less: sizes, weights of the selection and its chances, 8 bytes each, and copies of these on the way.
 
-What came (two idle cores, 2026-11-21): 12.5 ms a round, where 8 were predicted; pfl takes 5.8 times as long (95 %
-4.7 to 7.2), the plain loop 4.9 times and Flower 57 times (38 to 85: of three turns, each of which starts Ray). On the power
+What came (two idle cores, 2026-11-21): 12.5 ms a round, where 8 were predicted; pfl takes 5.8 times as long (95 % 4.7
+to 7.2), the plain loop 4.9 times and Flower 57 times (38 to 85: of three turns, each of which starts Ray). On the power
 law pfl takes 2.7 times as long (2.5 to 3.0). Measuring 1,347 devices takes 10 ms in one pass, less than a round, and 59
 ms one by one.
 """
