@@ -260,3 +260,24 @@ def test_a_labeller_is_asked_when_a_period_begins_and_what_it_leaves_out_is_not_
             assert row["available"] == ((said[2] == row["period"] - 1) & (np.arange(N) % 2 == 0)).sum()
         seen.clear()
     assert asked == [{1}, {2}]
+
+
+def test_what_is_kept_is_what_drew_the_smallest_tickets_of_all_that_was_ever_seen(said):
+    """Tickets drawn anew in every period would favour what came last."""
+    x, clients, _ = said
+    periods, seen = np.arange(N) * 6 // N, []
+    options = dataclasses.replace(CONFIG, rounds=4, clients_per_round=CLIENTS)
+    for row in continual(task_of(x, seen), clients, periods, options, replay=4):
+        if row["round"] == 20:  # the last one before the last period
+            seen.clear()
+    best = reservoir(clients, periods < 5, np.random.default_rng([CONFIG.seed, 1]).random(N), 4)
+    assert {int(number) for number in seen if periods[int(number)] < 5} == set(np.flatnonzero(best).tolist())
+
+
+def test_a_period_with_fewer_devices_than_a_cohort_is_refused_before_any_round(task):
+    clients = Partition.from_owners(np.array([0, 1, 2, 0, 1, 2] + [0] * (N - 6)), 3)
+    periods = np.repeat([0, 1], [6, N - 6])
+    config = dataclasses.replace(CONFIG, clients_per_round=2)
+    with pytest.raises(ValueError, match=r"In period 2: Expected k=2 in \[1, 1\]"):
+        continual(task, clients, periods, config)
+    continual(task, clients, periods, config, replay=1)  # those of before are there still

@@ -16,6 +16,8 @@ from trustlab.checkpoint import Checkpoint
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
+from trustlab.federated.simulation.server import Server
+from trustlab.privacy.accounting import epsilon
 
 SIZES = np.array([1, 2, 4, 8, 16, 32])
 PRIVATE = FederatedConfig(
@@ -79,6 +81,26 @@ def test_epsilon_is_that_of_the_most_often_selected_device(beta):
         accountant.compose(SelfComposedDpEvent(event, row["round"]))
         assert row["epsilon"] == pytest.approx(accountant.get_epsilon(1e-3), rel=0.01)
     assert all(a["epsilon"] < b["epsilon"] for a, b in itertools.pairwise(rows))
+
+
+def test_a_device_asked_less_later_keeps_the_epsilon_of_when_it_was_asked_often(tmp_path):
+    selector, task = poisson(), make_task()
+    rows = simulate(task, clients(), PRIVATE, selector=selector, checkpoint=tmp_path / "kept")
+    next(rows)
+    often = selector.inclusion(3).max()
+    selector.update(np.arange(6), np.full(6, 4))  # from now on everybody alike
+    second = next(rows)
+    rows.close()
+    assert often > selector.inclusion(3).max() == pytest.approx(0.5)
+    known = dict(noise_multiplier=1.5, delta=1e-3, steps=2)
+    assert second["epsilon"] == pytest.approx(epsilon(sample_rate=often, **known), rel=1e-6)
+    assert second["epsilon"] > 1.05 * epsilon(sample_rate=0.5, **known)
+    # The checkpoint remembers it too.
+    server = Server(copy.deepcopy(task.model), PRIVATE)
+    again = Server(copy.deepcopy(task.model), PRIVATE)
+    server.largest_rate = often
+    again.restore(server.to_dict())
+    assert again.largest_rate == often
 
 
 @pytest.mark.parametrize("engine", ["stacked", "sequential"])

@@ -13,7 +13,7 @@ from trustlab.federated.aggregation import RULES, ServerConfig, ServerOptimizer
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, grouped, simulate, trial
 from trustlab.federated.simulation.work import MINIBATCHES as ORDER
-from trustlab.federated.simulation.work import SELECTION, minibatches, source
+from trustlab.federated.simulation.work import SELECTION, minibatches, source, works
 
 SIZES = (1, 2, 4, 8, 16, 0, 32)  # every sum of some of them says of which
 TOTAL = sum(SIZES)
@@ -170,6 +170,22 @@ def test_slow_devices_send_a_part_of_their_steps_or_nothing():
         assert all(row["clients"] == 6 and row["bytes_down"] == 6 * 16 for row in rows)
 
 
+def test_every_epoch_is_all_examples_in_an_order_of_its_own():
+    config = FederatedConfig(local_epochs=3, batch_size=4)
+    batches = minibatches(np.arange(20), config, np.random.default_rng(0))
+    orders = np.concatenate(batches).reshape(3, 20)
+    assert all(np.array_equal(np.sort(order), np.arange(20)) for order in orders)
+    assert len({tuple(order) for order in [np.arange(20), *orders]}) == 4
+
+
+def test_slow_devices_get_through_shares_of_their_own():
+    config = FederatedConfig(batch_size=1, straggler_rate=1.0)
+    devices = [np.arange(100)] * 400
+    shares = np.array([work.steps for work in works(config, 0, np.arange(400), devices)]) / 100
+    assert abs(shares.mean() - 0.5) < 4 * (1 / 12 / 400) ** 0.5  # uniform in [0, 1)
+    assert abs(shares.std() - 12**-0.5) < 0.03
+
+
 def test_one_dial_leaves_the_other_coins_as_they_fell():
     config = FederatedConfig(rounds=10, clients_per_round=6, drop_out=0.4)
     plain, slow = (train(dataclasses.replace(config, straggler_rate=rate))[0] for rate in (0.0, 0.5))
@@ -194,7 +210,7 @@ class Registered:
 def test_only_selected_devices_are_looked_at():
     million = Registered(1_000_000)
     rows, _ = train(FederatedConfig(rounds=2, clients_per_round=10), clients=million)
-    assert len(million.asked) <= 2 * 10 + 1 and [row["examples"] for row in rows] == [40, 40]
+    assert len(million.asked) <= 2 * 10 + 8 and [row["examples"] for row in rows] == [40, 40]
 
 
 # Models
@@ -249,6 +265,19 @@ def test_dropout_throws_dice_of_its_own_and_leaves_everybody_elses():
     assert found[0][0][0]["engine"] == "stacked" and found[0][1].training
     first, again, other = (weights(model) for _, model in found)
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_dropout_throws_other_dice_in_every_round():
+    seen = []
+
+    def watched(model, batch):
+        seen.append(model[0](torch.ones(1, 64)) != 0)
+        return squared(model[1], batch)
+
+    task = Task(nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 1)), Data(), Data(), watched, lambda *_: {})
+    config = FederatedConfig(rounds=2, clients_per_round=1, batch_size=64, engine="sequential")
+    list(simulate(task, clients(), config))
+    assert len(seen) == 2 and not torch.equal(*seen)
 
 
 class Placed(nn.Module):

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from trustlab.federated.partition import Partition
-from trustlab.federated.selection import Selector
+from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.simulation.config import check_config
 
@@ -82,8 +82,9 @@ def continual(
     Raises
     ------
     ValueError
-        At once, for columns of another length, a negative budget, or options that the simulation refuses; and for
-        noise, whose ε over periods would have to be composed and is not counted here.
+        At once, for columns of another length, a negative budget, options that the simulation refuses, or a period with
+        fewer devices than a cohort (only when it begins, where labels are made on the way); and for noise, whose ε over
+        periods would have to be composed and is not counted here.
 
     Examples
     --------
@@ -98,6 +99,8 @@ def continual(
     [(1, 1, 6, 0), (1, 2, 6, 0), (2, 3, 9, 3), (2, 4, 9, 3)]
     """
     times, tests = _checked(task, clients, periods, test_periods, config, replay)
+    if label is None:  # who has a label for what is not known before
+        _check_cohorts(clients, times, config, selection, replay)
     model = copy.deepcopy(task.model) if model is None else model
     task = task if tests is None else dataclasses.replace(task, evaluate=_by_period(task.evaluate, tests))
     return _run(task, clients, times, config, dict(selection), replay, label, model)
@@ -279,3 +282,19 @@ def _checked(
             "one period says nothing of all of them: DP-FedAvg over periods is not counted here."
         )
     return times, tests
+
+
+def _check_cohorts(
+    clients: Partition, times: np.ndarray, config: FederatedConfig, selection: Mapping[str, Any], replay: int
+) -> None:
+    """Refuse cohorts that some period has not the devices for, before the first one is trained on."""
+    seen = np.zeros(len(clients), dtype=np.int64)  # examples that each device has ever had
+    for number, period in enumerate(np.unique(times), start=1):
+        fresh = only(clients, times == period).sizes
+        try:
+            Selector(fresh + np.minimum(seen, replay), **selection).inclusion(config.clients_per_round)
+        except UnknownInclusionError:  # it can be drawn all the same
+            pass
+        except ValueError as error:
+            raise ValueError(f"In period {number}: {error}") from error
+        seen += fresh

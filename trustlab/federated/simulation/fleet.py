@@ -61,8 +61,12 @@ class Fleet:
         return len(self.sizes)
 
     def some_examples(self) -> np.ndarray:
-        """Return the indices of the first device that holds any example."""
-        return np.asarray(self.clients[int(np.flatnonzero(self.sizes)[0])], dtype=np.int64)
+        """Return the indices of a few examples of a few devices, the smallest and the largest among them."""
+        holders = np.flatnonzero(self.sizes)
+        some = holders[np.linspace(0, len(holders) - 1, 6).astype(int)]
+        ends = holders[[self.sizes[holders].argmin(), self.sizes[holders].argmax()]]
+        chosen = np.unique(np.concatenate([some, ends])).tolist()
+        return np.concatenate([np.asarray(self.clients[k], dtype=np.int64)[:4] for k in chosen])
 
 
 def counts(clients: Sequence[Any]) -> np.ndarray:

@@ -17,14 +17,22 @@ AT_ONCE = 1024  # examples in one forward
 
 
 @contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Turn off dropout and the like for a while."""
-    training = model.training
-    model.eval()
+def modes_kept(model: nn.Module) -> Iterator[None]:
+    """Let every module be in training or not afterwards as it was before."""
+    modes = [(module, module.training) for module in model.modules()]
     try:
         yield
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Turn off dropout and the like for a while."""
+    with modes_kept(model):
+        model.eval()
+        yield
 
 
 @torch.no_grad()
@@ -39,7 +47,8 @@ def measure(model: nn.Module, task: Task, fleet: Fleet) -> dict[str, float]:
     without, ``task.evaluate`` is called for each device, which in a large fleet takes longer than a round.
     """
     with evaluating(model):
-        row = dict(task.evaluate(model, task.test))
+        # Plain numbers: a checkpoint holds nothing else.
+        row = {name: float(value) for name, value in task.evaluate(model, task.test).items()}
         if fleet.test_clients is None or not len(devices := np.flatnonzero(counts(fleet.test_clients))):
             return row
         by_device = _one_by_one if task.per_example_scores is None else _in_one_pass

@@ -80,10 +80,15 @@ def check_selection(config: FederatedConfig, selector: Selector) -> None:
     Raises
     ------
     ValueError
-        When updates are to be private and devices are not drawn by independent coins.
+        When updates are to be private and devices are not drawn by independent coins, or by coins that updates weigh.
     """
     if config.clip_norm is not None and selector.design != "poisson":
         raise ValueError(
             f"Expected a selector with design='poisson' with clip_norm={config.clip_norm:g}, got {selector.design!r}. "
             "Only where each device is in a round by a coin of its own is the ε of a round known."
+        )
+    if config.clip_norm is not None and selector.config.strategy == "optimal":
+        raise ValueError(
+            f"Expected a strategy other than 'optimal' with clip_norm={config.clip_norm:g}. Its chances come from the "
+            "norms of devices' updates, so that who is selected tells of them: no ε is known for it."
         )

@@ -72,6 +72,9 @@ def _train(
             loss = loss + proximal_term(weights, start, config.proximal)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        for weight in weights.values():
+            if weight.grad is None:  # unused in this step; its momentum carries it on all the same
+                weight.grad = torch.zeros_like(weight)
         optimizer.step()
     return total / sum(map(len, work.batches))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,19 +10,25 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from trustlab.federated.simulation.config import FederatedConfig
 from trustlab.federated.simulation.grouped import find_layers
-from trustlab.federated.simulation.measuring import evaluating
+from trustlab.federated.simulation.measuring import modes_kept
 from trustlab.federated.simulation.sequential import Update, train_sequentially
 from trustlab.federated.simulation.stacked import Plan, train_stacked
 from trustlab.federated.simulation.tables import add_rows, find_tables
 from trustlab.federated.simulation.task import Task
 from trustlab.federated.simulation.work import Work
 
-TOLERANCE = 1e-4  # of a step's length; single precision leaves about 1e-6
-SIZES = (8, 5, 3)  # examples of the devices tried: unequal in one stack and another, so that a mistake in padding shows
-CONFIG = FederatedConfig(learning_rate=1e3)  # long steps: little is lost when they are read off the weights
+TOLERANCE = 1e-4  # of the way that a weight goes; single precision leaves about 1e-6
+ROUNDING = 1e-6  # of the way that all weights go: what is left of a gradient that ought to be zero
+WAY = 0.1  # of the weights' length, in a step of the trial: its second step starts from weights that are a device's own
+JITTER = 0.05
+# Minibatches of the devices tried: unequal in one stack and another, one device with fewer steps, so that a mistake in
+# padding, or in who has finished, shows.
+STEPS = ((8, 4), (5,), (3, 2))
+CANNOT = (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError, AttributeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,12 @@ def choose_engine(model: nn.Module, task: Task, config: FederatedConfig, example
     """
     if config.engine == "sequential":
         return Verdict("sequential", "asked for")
-    # Dropout's dice fall differently in the two engines: the comparison is about all else.
-    with evaluating(model), warnings.catch_warnings():
+    with _as_tried(model), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop")  # so it is not stacked, the row says
-        expected = _alone(model, task, examples)
+        short = FederatedConfig(learning_rate=_step_size(model, task, examples))
+        expected = [_split(model, update)[0][1] for update in train_sequentially(model, task, _works(examples), short)]
         for plan in _plans(model, task, examples):
-            reason = _difference(model, task, examples, plan, expected)
+            reason = _difference(model, task, examples, plan, short, expected)
             if not reason:
                 return Verdict("stacked", plan=plan)
     if config.engine == "stacked":
@@ -71,49 +78,109 @@ def choose_engine(model: nn.Module, task: Task, config: FederatedConfig, example
 
 def _plans(model: nn.Module, task: Task, examples: np.ndarray) -> Iterator[Plan]:
     """Yield ways to stack, the fastest first; a weight may be used in a way that a first look does not show."""
-    tables = find_tables(model, task, task.train[torch.from_numpy(examples[:1])])
-    layers = find_layers(model, task, examples)
+    try:
+        tables = find_tables(model, task, task.train[torch.from_numpy(examples[:2])])
+        layers = find_layers(model, task, examples)
+    except CANNOT:  # it cannot be looked at, and goes through vmap if it can
+        tables, layers = {}, None
     for kind in [None] if layers is None else [layers, None]:
         if tables:
             yield Plan(kind, tables)
         yield Plan(kind)
 
 
-def _difference(model: nn.Module, task: Task, examples: np.ndarray, plan: Plan, expected: list[Tensor]) -> str:
-    """Train the devices by one step stacked and say how they differ from `expected`; empty when they agree."""
+def _difference(
+    model: nn.Module,
+    task: Task,
+    examples: np.ndarray,
+    plan: Plan,
+    config: FederatedConfig,
+    expected: list[dict[str, Tensor]],
+) -> str:
+    """Train the devices stacked and say how they differ from `expected`; empty when they agree."""
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     try:
-        updates = list(train_stacked(model, task, _works(examples), CONFIG, plan))
-    except (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError) as error:
+        updates = list(train_stacked(model, task, _works(examples), config, plan))
+    except CANNOT as error:
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
-    found = sorted((delta for update in updates for delta in _split(model, update)), key=lambda each: each[0])
+    for name, buffer in model.named_buffers():
+        if not torch.equal(buffer, buffers[name]):
+            buffer.copy_(buffers[name])
+            return f"it writes to its buffer {name!r}, which devices would share."
+    found = sorted((each for update in updates for each in _split(model, update)), key=lambda each: each[0])
     for want, (_, got) in zip(expected, found, strict=True):
-        distance = (got - want).norm() / want.norm().clamp(min=1e-12)
-        if not distance <= TOLERANCE:  # NaN is no agreement either
-            return f"stacked steps differ from steps taken alone by {distance:.1g} of their length."
+        whole = torch.stack([way.norm() for way in want.values()]).norm()
+        for name, way in want.items():
+            distance = (got[name] - way).norm()
+            if not distance <= TOLERANCE * way.norm() + ROUNDING * whole:  # NaN is no agreement either
+                share = distance / way.norm().clamp(min=1e-12)
+                return f"stacked steps of {name!r} differ from steps taken alone by {share:.1g} of their length."
     return ""
 
 
-def _alone(model: nn.Module, task: Task, examples: np.ndarray) -> list[Tensor]:
-    """Return the updates of the devices tried, by the definition."""
-    return [_split(model, update)[0][1] for update in train_sequentially(model, task, _works(examples), CONFIG)]
-
-
 def _works(examples: np.ndarray) -> list[Work]:
-    return [Work(k, (np.resize(examples, size),), size, True) for k, size in enumerate(SIZES)]
+    """Return the work of the devices tried, on `examples` one after another."""
+    sizes = [size for own in STEPS for size in own]
+    batches = iter(np.split(np.resize(examples, sum(sizes)), np.cumsum(sizes)[:-1]))
+    return [Work(k, tuple(next(batches) for _ in own), sum(own), True) for k, own in enumerate(STEPS)]
 
 
-def _split(model: nn.Module, update: Update) -> list[tuple[int, Tensor]]:
-    """Return each device's place and its update as one vector over all trained parameters."""
+def _step_size(model: nn.Module, task: Task, examples: np.ndarray) -> float:
+    """Return the learning rate at which a first step goes :data:`WAY` of the weights' length."""
+    first, *_ = train_sequentially(model, task, _works(examples)[1:2], FederatedConfig(learning_rate=1.0))
+    steep = torch.stack([delta.norm() for delta in first.deltas.values()]).norm().item()
+    length = torch.stack([p.detach().norm() for p in model.parameters() if p.requires_grad]).norm().item()
+    return WAY * length / steep if 0 < steep < float("inf") and length else 1.0
+
+
+@contextlib.contextmanager
+def _as_tried(model: nn.Module) -> Iterator[None]:
+    """Put `model` into the state of the trial for a while: in training, without dice, its weights a little moved.
+
+    Dropout's dice fall differently in the two engines, and the comparison is about all else. Weights that are zero at
+    the beginning, or that gradients of zero reach, would hide what becomes of them later.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    kept = [parameter.detach().clone() for parameter in trained]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    dice = [
+        (module, name, value)
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, float) and ("dropout" in name or (name == "p" and isinstance(module, _DropoutNd)))
+    ]
+    generator = torch.Generator().manual_seed(0)
+    with modes_kept(model):
+        try:
+            model.train()
+            for module, name, _ in dice:
+                setattr(module, name, 0.0)
+            with torch.no_grad():
+                for parameter in trained:
+                    size = parameter.square().mean().sqrt().item() or 1.0
+                    parameter += JITTER * size * torch.randn(parameter.shape, generator=generator).to(parameter)
+            yield
+        finally:
+            for module, name, value in dice:
+                setattr(module, name, value)
+            with torch.no_grad():
+                for parameter, value in zip(trained, kept, strict=True):
+                    parameter.copy_(value)
+                for buffer, value in buffers:
+                    buffer.copy_(value)
+
+
+def _split(model: nn.Module, update: Update) -> list[tuple[int, dict[str, Tensor]]]:
+    """Return each device's place and its update of every trained parameter, whole."""
     shapes = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     found = []
     for k, place in enumerate(update.members):
-        parts = []
+        own = {}
         for name, parameter in shapes.items():
-            part = update.deltas[name][k]
+            own[name] = update.deltas[name][k]
             if name in update.rows:
-                total = torch.zeros_like(parameter)
-                add_rows(total, update.rows[name][k], part)
-                part = total
-            parts.append(part.flatten())
-        found.append((place, torch.cat(parts)))
+                whole = torch.zeros_like(parameter)
+                add_rows(whole, update.rows[name][k], own[name])
+                own[name] = whole
+        found.append((place, own))
     return found
