@@ -337,7 +337,7 @@ def test_22_runs_and_its_panels_move(lab, selecting):
         expect(panel.locator("img")).not_to_have_attribute("src", picture)
     lab.picture(panel, "22-panel-moved")
     panel.get_by_role("combobox").select_option("oort")
-    expect(verdict).to_contain_text("oort was not trained for the saved comparison here")
+    expect(verdict).to_contain_text("Nothing is saved of oort here. Move Fleet to “as it is”, Cohort to 10 to see")
     panel.get_by_role("button", name="Reset", exact=True).click()
     panel.get_by_role("combobox").select_option("top-k")
     expect(verdict).to_contain_text("drawn by top-k and weighed by examples")

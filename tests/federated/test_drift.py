@@ -235,3 +235,7 @@ def test_the_past_and_the_labels_are_read_where_they_stand(outcomes):
     assert found[-4:] == [True, True, False, True]  # 0.2 less forgotten; 0.8 against 0.63; feedback 0.2 below
     light = outcomes(made_up({"static": 0.02, "continual": -0.1}))
     assert light[7] is False
+
+
+def test_no_end_is_written_more_finely_than_accuracies_are():
+    assert not [row for row in claims(claims_of_p5b(), digits=2).rows if "e-" in row["measured"]]

@@ -13,10 +13,12 @@ from trustlab.federated.drift_table import MEASURED, catch_ups, chosen, matrices
 from trustlab.lab.continual_panel import continual_panel
 from trustlab.lab.continual_results import (
     AT_ONCE,
+    CLOSE,
     SELECTIONS,
     catch_up_table,
     gap_table,
     harm,
+    in_words,
     labelled,
     points,
     saved,
@@ -79,6 +81,10 @@ def values(table, column="accuracy", **wanted):
     return found
 
 
+def reference_of(table, position):
+    return chosen(table, setting="static", **{name: position[name] for name in ("drift", "beta", "weighting")})
+
+
 def per_cent(numbers):
     mean, half = statistics.mean(numbers), HALF * statistics.stdev(numbers)
     return f"{100 * mean:.0f} ({100 * (mean - half):.0f} to {100 * (mean + half):.0f})"
@@ -120,6 +126,7 @@ def test_tables_say_what_stands_in_the_grid(table):
     told = values(table, drift=3.0, beta=1.0, labels="feedback")
     assert labelled()[5]["feedback"] == per_cent(told)
     assert len(catch_up_table()) == len(DRIFTS) * 4
+    assert list(catch_up_table()[0])[-3:] == [AT_ONCE, "over time", "95% of it"]
 
 
 def test_what_was_kept_and_what_is_true_come_from_diagonal_and_last_row(table):
@@ -149,6 +156,9 @@ def test_every_position_has_its_own_sentence_and_its_own_matrix(panel, table):
         assert f"With drift {wanted['drift']:g}, " in verdict
         assert f"{mean:.0%} of all periods' requests are understood at the end" in verdict
         assert "with all data at once 95%" in verdict
+        when = in_words(catch_ups(chosen(table, **wanted), reference_of(table, wanted), CLOSE))
+        reached = "never reaches 95% of that" if when == "never" else f"reaches 95% of that {when}"
+        assert f"; it {reached}, and of earlier" in verdict
         lost = 100 * statistics.mean(values(table, "forgetting", **wanted))
         told = f"{lost:.0f} of 100 points are forgotten" if lost >= 0.5 else "nothing is forgotten"
         assert f"of earlier periods {told} on average." in verdict

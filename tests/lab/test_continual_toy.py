@@ -39,7 +39,10 @@ def test_without_drift_nothing_is_forgotten_and_with_it_replay_keeps_some():
     toy = continual_toy()
     still = np.array(toy.set(drift=0.0, replay=0, rounds=20).answer.matrix)
     np.testing.assert_allclose(still, 1.0)
-    toy.set(drift=4.0)
+    said = "replay changes nothing"
+    assert said in toy.answer.verdict and said in toy.set(replay=100).answer.verdict
+    np.testing.assert_allclose(toy.answer.matrix, still)
+    assert said not in toy.set(drift=4.0).answer.verdict
     left = [toy.set(replay=replay).answer.matrix[-1][0] for replay in BUDGETS]
     assert left == sorted(left) and left[-1] > 10 * left[0]
     present = [toy.set(replay=replay).answer.matrix[-1][-1] for replay in BUDGETS]

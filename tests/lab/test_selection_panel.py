@@ -143,6 +143,13 @@ def test_a_curve_has_the_mean_and_the_interval_over_seeds():
     assert [row["round"] for row in curve_of(trainings("shakespeare_roles", "β = 1"))] == [4, 8, 12, 16, 20]
 
 
+def test_a_band_stays_between_nothing_and_everything():
+    runs = trainings("assistant", "β = 1").assign(curve=["0.01|0.99", "0.02|1.0", "0.15|0.85"])
+    runs["curve_examples"] = "10|20"
+    first, last = curve_of(runs)
+    assert first["low"] == 0 < first["high"] < 0.5 < last["low"] < 1 == last["high"]
+
+
 def test_tables_say_whom_each_selection_serves():
     rows = {row["selected by"]: row for row in who_gains("assistant", aggregation="equal")}
     assert list(rows) == list(SELECTIONS.values())
@@ -164,7 +171,7 @@ def test_fleets_whose_table_is_not_there_are_left_out():
 
 def test_the_sentence_on_light_devices_follows_the_numbers():
     gained = 100 * (statistics.mean(values("β = 1")) - statistics.mean(values("β = 0")))
-    assert light_devices_say("assistant") == (
+    assert str(light_devices_say("assistant")) == (
         f"From β = 0 to 1, in points: all {gained:+.0f}, mean device {gained:+.0f}, light devices {gained:+.0f}, heavy "
         f"devices {gained:+.0f}. Heavy and light devices fare alike."
     )
@@ -198,6 +205,7 @@ def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel):
         mean = statistics.mean(values(f"β = {beta:g}", **at))
         assert f"{mean:.0%} of all requests are understood on the embedded corpus" in verdict
         assert ("times as many examples" in verdict) == (beta > 0)
+        assert f"devices drawn {f'by β = {beta:g}' if beta else 'uniformly'} and weighed" in verdict
         ((x, y),) = panel._drawing.rounds._ring.get_xydata().tolist()
         assert (x, y) == (ROUNDS, pytest.approx(mean, abs=1e-4))
         ((x, y),) = panel._drawing.work._ring.get_xydata().tolist()
@@ -212,8 +220,16 @@ def test_another_strategy_has_a_curve_of_its_own_where_it_was_trained(strategy, 
     assert list(panel._drawing.rounds._lines) == [*[SELECTIONS[f"β = {beta:g}"] for beta in BETAS], strategy]
     assert f"drawn by {strategy} and weighed by examples, " in panel.answer.verdict
     panel.set(fleet="steep")
-    assert panel.answer.verdict.startswith(f"{strategy} was not trained for the saved comparison here")
+    assert panel.answer.verdict.startswith(f"Nothing is saved of {strategy} here. Move **Fleet** to “as it is” to see")
     assert panel._drawing.rounds._ring.get_xydata().tolist() == []
+
+
+def test_what_is_not_saved_names_every_dial_to_move(panel):
+    off = panel.set(strategy="oort", fleet="mild", aggregation="horvitz-thompson", cohort=3).answer.verdict
+    dials = ("Fleet", "as it is"), ("Weights", "by examples"), ("Cohort", "10")
+    assert [off.find(word) > 0 for dial in dials for word in dial] == [True] * 6
+    panel.set(fleet="as it is", aggregation="equal", cohort=10)
+    assert "drawn by oort and weighed equally" in panel.answer.verdict
 
 
 def test_whose_accuracy_is_drawn_can_be_chosen(panel):
@@ -222,6 +238,9 @@ def test_whose_accuracy_is_drawn_can_be_chosen(panel):
         panel.set(measure=measure)
         ends[measure] = panel._drawing.rounds._ring.get_xydata()[0][1]
         assert panel._drawing.rounds.axes.get_title(loc="left").lower().startswith(MEASURES[measure])
+        beside = "the mean device" if measure == "accuracy_device" else "light devices"
+        runs = values("β = 1", "accuracy_light" if measure == "accuracy" else measure)
+        assert f"and {statistics.mean(runs):.0%} on {beside}; drawn uniformly" in panel.answer.verdict
     assert ends["accuracy"] > ends["accuracy_device"] > ends["accuracy_light"]
 
 

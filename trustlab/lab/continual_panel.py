@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trustlab.federated.continual import accuracy_matrix
@@ -49,7 +49,7 @@ def answer(at: Cell) -> ContinualAnswer:
         f"With drift {at.drift:g}, {_kept(at.replay)}, {_drawn(at.beta)} and {WEIGHED[at.weighting]}, "
         f"{runs['accuracy'].mean():.0%} of all periods' requests are understood at the end "
         f"({beside}: {others[float(at.beta == 0)]:.0%}), with all data at once {reference['accuracy'].mean():.0%}; "
-        f"{CLOSE:.0%} of that is reached {in_words(catch_ups(runs, reference, CLOSE))}, and of earlier periods "
+        f"it {_reached(catch_ups(runs, reference, CLOSE))}, and of earlier periods "
         f"{_forgotten(100 * runs['forgetting'].mean())}."
     )
     return ContinualAnswer(
@@ -67,6 +67,12 @@ def _kept(replay: int) -> str:
 
 def _drawn(beta: float) -> str:
     return {0.0: "uniform selection", 1.0: "selection by activity"}.get(beta, f"selection by n^{beta:g}")
+
+
+def _reached(rounds: Sequence[int | None]) -> str:
+    """Say when training over time came near to all data at once, if it did."""
+    when = in_words(rounds)
+    return f"never reaches {CLOSE:.0%} of that" if when == "never" else f"reaches {CLOSE:.0%} of that {when}"
 
 
 def _forgotten(points: float) -> str:

@@ -72,6 +72,8 @@ def _answer(at: ToyDials) -> ContinualAnswer:
         f"{fit[-1, 0]:.0%}; at the end of the first period it fitted that by {fit[0, 0]:.0%}. Over all periods it fits "
         f"by {fit[-1].mean():.0%}, while what each period measured at its own end gives {fit.diagonal().mean():.0%}."
     )
+    if at.drift == 0:
+        verdict += " The target stands still, so old examples are like new ones, and replay changes nothing."
     rows = [
         {"period": period + 1, "round": round + 1, "target": float(target), "number": float(path[period, round])}
         for period, target in enumerate(targets)

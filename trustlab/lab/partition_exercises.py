@@ -95,7 +95,8 @@ HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
     ),
     as_skewed_as_devices: (
         "The table of natural fleets has the number you are after: effective labels, by device.",
-        'Try `skew(partition(labels, clients=200, **dials("fednlp", alpha, labels)), labels)` for some α.',
+        "Try some α, after `from trustlab.federated.skew import dials`: "
+        '`skew(partition(labels, clients=200, **dials("fednlp", alpha, labels)), labels)["effective labels"]`.',
         "It lies between 10 and 30.",
     ),
 }

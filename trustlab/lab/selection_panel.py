@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 20
 WHOSE = ("accuracy", "accuracy_device", "accuracy_light")
+BESIDE = {"accuracy_device": "the mean device", "accuracy_light": "light devices"}  # told beside all of them
+WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, and real fleets, were trained
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class SelectionDials(Cell):
     def cell(self) -> Cell:
         """The training alone."""
         return Cell(*(getattr(self, field.name) for field in dataclasses.fields(Cell)))
+
+    @property
+    def beside(self) -> str:
+        """The measure that the sentences tell beside that of all: the one drawn, and of all that of light devices."""
+        return self.measure if self.measure in BESIDE else "accuracy_light"
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         Its name, under which the saved results lie.
     """
     embedded = name == EMBEDDED
-    ways = AGGREGATIONS if embedded else {way: AGGREGATIONS[way] for way in ("examples", "equal")}
+    ways = AGGREGATIONS if embedded else {way: AGGREGATIONS[way] for way in WAYS_OF_OTHERS}
     controls: dict[str, Any] = {
         "beta": BETAS if embedded else BETAS_OF_REAL_FLEETS,
         "aggregation": [(words, way) for way, words in ways.items()],
@@ -126,24 +133,32 @@ def _fewer(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
     if at.selection not in runs:
-        return (
-            f"{at.selection} was not trained for the saved comparison here: it stands in it on the fleet "
-            f"{AS_IT_IS!r}, with cohorts of {max(COHORTS[at.corpus])}, weighed by examples or equally. Train it."
-        )
+        return _unsaved(at)
     here, even = runs[at.selection], runs["β = 0"]
     what, done = SCORED[at.corpus]
+    drawn = "uniformly" if at.selection == "β = 0" else f"by {at.selection}"
     verdict = (
-        f"After {recipe(at.cell).rounds} rounds of {at.cohort} devices drawn by {SELECTIONS[at.selection]} and "
-        f"{name_of(at.aggregation)}, {here['accuracy'].mean():.0%} of all {what} are {done} on "
-        f"{CORPUS_NAMES[at.corpus]}, and {here['accuracy_light'].mean():.0%} on light devices"
+        f"After {recipe(at.cell).rounds} rounds of {at.cohort} devices drawn {drawn} and {name_of(at.aggregation)}, "
+        f"{here['accuracy'].mean():.0%} of all {what} are {done} on {CORPUS_NAMES[at.corpus]}, and "
+        f"{here[at.beside].mean():.0%} on {BESIDE[at.beside]}"
     )
     if at.selection == "β = 0":
         return f"{verdict}."
     times = here["examples"].mean() / even["examples"].mean()
     return (
-        f"{verdict}; drawn uniformly {even['accuracy'].mean():.0%} and {even['accuracy_light'].mean():.0%}. "
+        f"{verdict}; drawn uniformly {even['accuracy'].mean():.0%} and {even[at.beside].mean():.0%}. "
         f"It trained on {times:.1f} times as many examples."
     )
+
+
+def _unsaved(at: SelectionDials) -> str:
+    """Say what is saved of a strategy other than by β, and which dials lead back to it."""
+    off = [] if at.fleet == AS_IT_IS else [f"**Fleet** to “{AS_IT_IS}”"]
+    if at.aggregation not in WAYS_OF_OTHERS:
+        off.append("**Weights** to “by examples” or “equally”")
+    if at.cohort != (most := max(COHORTS[at.corpus])):
+        off.append(f"**Cohort** to {most}")
+    return f"Nothing is saved of {at.selection} here. Move {', '.join(off)} to see what is, or train this one."
 
 
 def _train(at: SelectionDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
@@ -165,7 +180,8 @@ def _measured(rows: Iterator[dict[str, Any]], measure: str) -> Iterator[dict[str
     for row in rows:
         examples += row["examples"]
         if "accuracy" in row:
-            told = {"pooled": row["accuracy"], "light": row["accuracy_light"], "accuracy": row[measure]}
+            told = {"pooled": row["accuracy"], "accuracy": row[measure]}
+            told |= {name: row[name] for name in BESIDE}
             yield {
                 "step": row["round"],
                 "round": row["round"],
@@ -186,8 +202,8 @@ def _live(at: SelectionDials, rows: list[dict[str, Any]]) -> SelectionAnswer:
     (by_then,) = (row["accuracy"] for row in uniform if row["round"] == last["round"])
     verdict = (
         f"After {last['round']} of {recipe(at.cell).rounds} rounds and {last['examples']:,} examples, "
-        f"{last['pooled']:.0%} of all {what} are {done}, and {last['light']:.0%} on light devices; drawn uniformly, "
-        f"the saved ones had {by_then:.0%} of all by then."
+        f"{last['pooled']:.0%} of all {what} are {done}, and {last[at.beside]:.0%} on {BESIDE[at.beside]}; drawn "
+        f"uniformly, the saved ones had {by_then:.0%} of all by then."
     )
     return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
 

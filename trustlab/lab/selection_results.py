@@ -13,6 +13,7 @@ from trustlab.federated.activity import AGGREGATIONS, BETAS, COHORTS, CORPORA, C
 from trustlab.federated.activity_claims import accuracy_at, gain, numbers
 from trustlab.federated.activity_tasks import AS_IT_IS
 from trustlab.intervals import mean_interval
+from trustlab.lab.display import Display, inline
 from trustlab.lab.privacy_results import per_cent
 from trustlab.results import read_results
 
@@ -58,7 +59,7 @@ def trainings(
 
 
 def curve_of(runs: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
-    """Return how one cell learns: a row per measured round, mean and 95 % interval over seeds.
+    """Return how one cell learns: a row per measured round, mean and 95 % interval over seeds, cut at 0 and 1.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def curve_of(runs: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
     for place in range(curves.shape[1]):
         mean, low, high, _ = mean_interval(curves[:, place].tolist())
         at = {"round": (place + 1) * every, "examples": float(examples[:, place].mean())}
-        rows.append({**at, "accuracy": mean, "low": low, "high": high})
+        rows.append({**at, "accuracy": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
     return rows
 
 
@@ -150,8 +151,8 @@ def pairs(rows: Iterable[Row]) -> list[Row]:
     return [{**row, "how": how[name]} for name, row in found.items()]
 
 
-def light_devices_say(corpus: str) -> str:
-    """Say in one sentence what β = 1 instead of 0 gives to all and to light devices, in points of a hundred.
+def light_devices_say(corpus: str) -> Display:
+    """Show in a sentence what β = 1 instead of 0 gives to all and to light devices, in points of a hundred.
 
     By examples, on the fleet as it is, with the larger cohort; the mean over seeds.
     """
@@ -159,10 +160,10 @@ def light_devices_say(corpus: str) -> str:
     gains = {who: 100 * float(np.mean(gain(table, measure))) for measure, who in MEASURES.items()}
     told = ", ".join(f"{who} {points:+.0f}" for who, points in gains.items())
     ahead = gains["heavy devices"] - gains["light devices"]
-    if abs(ahead) < 0.5:
-        return f"From β = 0 to 1, in points: {told}. Heavy and light devices fare alike."
-    better = "Heavy" if ahead > 0 else "Light"
-    return f"From β = 0 to 1, in points: {told}. {better} devices fare better by {abs(ahead):.0f}."
+    better = f"{'Heavy' if ahead > 0 else 'Light'} devices fare better by {abs(ahead):.0f}."
+    read = "Heavy and light devices fare alike." if abs(ahead) < 0.5 else better
+    sentence = f"From β = 0 to 1, in points: {told}. {read}"
+    return Display(html=f"<p>{inline(sentence)}</p>", text=sentence)
 
 
 def name_of(aggregation: str) -> str:
