@@ -300,26 +300,6 @@ def test_the_experiment_is_known_to_the_command_and_its_sources_are_its_own():
     assert reproduce._code("iid", known) != reproduce._code("sgd", EXPERIMENTS["private-training"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["label-skew", "--methods", "sgd"], "Expected --methods with an experiment that has them, got label-skew"),
-        (["--schemes", "iid"], "Expected --schemes with an experiment that has them, got private-training"),
-        (
-            ["label-skew", "--data", "snips"],
-            "Expected --data to be one of assistant, clinc150 for label-skew, got snips",
-        ),
-        (["label-skew", "--schemes", "iid", "--write"], "a part must not replace the whole table"),
-        (["shards"], "invalid choice: 'shards'"),
-    ],
-)
-def test_arguments_that_do_not_go_together_are_refused(arguments, message, capsys):
-    with pytest.raises(SystemExit) as ended:
-        reproduce.main(arguments)
-    assert ended.value.code == 2
-    assert message in " ".join(capsys.readouterr().err.split())
-
-
 def test_a_fresh_number_is_compared_with_the_committed_one(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     rows = made_up().to_dict("records")
