@@ -37,6 +37,25 @@ def test_each_slip_is_named(exercise, answer, slip):
     assert slip in str(exercise(answer))
 
 
+@pytest.mark.parametrize(
+    ("exercise", "rounded"), [(light_share, (0.29, 0.286)), (squad_f1, (0.67, 0.667)), (adaptive_step, (0.027, 0.0272))]
+)
+def test_an_answer_may_be_rounded(exercise, rounded):
+    assert all(str(exercise(answer)).startswith("✓") for answer in rounded)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "rounded", "slip"),
+    [(light_share, 0.31, "the last one counts too"), (adaptive_step, 0.0273, "does not start at 0")],
+)
+def test_so_may_a_slip_that_stays_apart(exercise, rounded, slip):
+    assert slip in str(exercise(rounded))
+
+
+def test_nearly_right_is_not_right():
+    assert str(light_share(0.3)).startswith("✗") and str(squad_f1(0.66)).startswith("✗")
+
+
 @pytest.mark.parametrize("exercise", HINTS)
 def test_hints_come_one_by_one(exercise):
     shown = hints(exercise)

@@ -7,7 +7,19 @@ from trustlab.federated import fednlp
 from trustlab.federated.fednlp import ALGORITHMS, CENTRALISED, PARTITIONS, grid, result_name
 from trustlab.federated.tasks import FAMILIES
 from trustlab.lab.fednlp_panel import fednlp_panel
-from trustlab.lab.fednlp_results import NAMES, confounded, freezing, matrix, real_corpora, reference, rounds_of, saved
+from trustlab.lab.fednlp_results import (
+    NAMES,
+    confounded,
+    confounded_reading,
+    freezing,
+    label_skew,
+    matrix,
+    real_corpora,
+    reference,
+    rounds_of,
+    saved,
+    unequal_sizes,
+)
 from trustlab.runs import RunStore, write_results
 
 SEEDS = 3
@@ -27,7 +39,9 @@ def rows():
             score = 0.2 + 0.0021 * place + 0.003 * cell.seed
             points = 4 if cell.algorithm == CENTRALISED else 3
             curve = "|".join(f"{score * part / points:.4f}" for part in range(1, points + 1))
-            row = {**cell.key(), "score": score, "exact": score / 2, "curve": curve, "seconds": 3.0}
+            row = {**cell.key(), "score": score, "exact": score / 2, "curve": curve}
+            row["seconds"] = 12.0 if (cell.task, cell.partition) == ("seq2seq", "natural") else 3.0
+            row["passes"] = 12.0 if cell.partition == "quantity" else 10.0
             made.append({**row, "megabytes": 10.0 * place})
     return made
 
@@ -100,7 +114,10 @@ def test_every_position_has_its_own_sentence_and_frames_its_cell(panel, rows):
                 assert drawing._frame.get_xy() == (j - 0.5, i - 0.5)
                 assert drawing._numbers[i][j].get_text() == f"{100 * here:.0f}"
                 line = drawing.curves._lines[NAMES[algorithm]].get_xydata()
-                assert line[-1].tolist() == pytest.approx([10, here], abs=1e-3)
+                assert line[-1].tolist() == pytest.approx([10, 100 * here], abs=0.1)
+                assert drawing._right.get_title(loc="left") == f"on the way: {partition} partition"
+                assert drawing._right.get_ylabel() == f"{FAMILIES[task].metric}, %"
+                assert drawing._right.get_xlim()[0] == drawing._right.get_ylim()[0] == 0
                 seen.add(verdict)
     assert len(seen) == len(FAMILIES) * len(ALGORITHMS) * len(PARTITIONS)
 
@@ -114,12 +131,73 @@ def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatc
     (expected,) = fednlp.run(cell, corpus)
     assert panel.rows[-1]["score"] == expected["score"]
     assert panel.rows[-1]["passes"] == pytest.approx(expected["passes"])
-    assert panel._drawing.curves._live.get_xydata()[-1].tolist() == [expected["passes"], expected["score"]]
+    assert panel._drawing.curves._live.get_xydata()[-1].tolist() == [expected["passes"], 100 * expected["score"]]
     assert panel.answer.provenance.startswith("yours, complete after 6 steps")
     (run,) = RunStore().runs()
     assert run.status == "complete" and len(run.rows) == 3
     assert panel.reset()._drawing.curves._live.get_xydata().tolist() == []
 
 
-def test_the_button_says_how_long_it_takes(panel):
-    assert panel._view.buttons["Train"].description == "Train this cell, about 5 s"
+def test_the_button_says_how_long_the_saved_ones_like_it_took(panel):
+    told = panel._view.buttons["Train"]
+    assert told.description == "Train this cell, about 5 s"
+    assert panel.set(task="seq2seq", partition="natural") and told.description == "Train this cell, about 15 s"
+    assert panel.reset() and told.description == "Train this cell, about 5 s"
+
+
+def test_bands_end_where_scores_end(panel):
+    panel.set(task="classification")
+    for row in panel.answer.curves:
+        assert 0 <= row["low"] <= row["score"] <= row["high"] <= 100
+
+
+# What the text says of the tables
+
+
+def retold(rows, tmp_path, monkeypatch, change):
+    """Write the made-up table anew with `change(row)` for a score, and read it."""
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    own = [row | {"score": change(row)} for row in rows if row["corpus"] == "assistant"]
+    write_results(result_name("assistant"), own, {"seeds": list(range(SEEDS))})
+    saved.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("uniform", "label", "reading"),
+    [
+        (0.5, 0.3, "loses"), (0.3, 0.5, "no loss seen"), (0.01, 0.0, "on the floor: nothing to lose"),
+        (0.5, 0.4999, "a loss in the mean, its interval reaches 0"),
+    ],
+)  # fmt: skip
+def test_label_skew_is_read_off_the_table(rows, tmp_path, monkeypatch, uniform, label, reading):
+    def change(row):
+        wobble = 0.001 * row["seed"] * (row["partition"] == "uniform")
+        return (label if row["partition"] == "label" else uniform) + wobble - 0.001 * (uniform == 0.5)
+
+    retold(rows, tmp_path, monkeypatch, change)
+    assert [row["reading"] for row in label_skew()] == [reading] * len(FAMILIES)
+    saved.cache_clear()
+
+
+def test_the_worth_of_an_adaptive_server_is_read_off_the_table(rows, tmp_path, monkeypatch):
+    scores = {"fedavg": 0.1, "fedadam": 0.3, "fedavg, adam clients": 0.4, "fedadam, adam clients": 0.2}
+    retold(rows, tmp_path, monkeypatch, lambda row: scores.get(row["algorithm"], 0.5))
+    sgd, adam = confounded_reading().split(". ")
+    assert "better on uniform (30 against 10), better on label (30 against 10)" in sgd
+    assert "worse on uniform (20 against 40), worse on label (20 against 40)" in adam
+    saved.cache_clear()
+
+
+def test_unequal_sizes_stand_beside_the_passes_made(rows):
+    first = unequal_sizes()[0]
+    assert first["quantity, %"].startswith(f"{100 * mean(rows, 'classification', 'fedavg', 'quantity'):.0f} (")
+    assert first["uniform, passes"] == "10.0" and first["quantity, passes"] == "12.0"
+
+
+def test_a_corpus_of_zeros_compares_nothing(rows, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    own = [row | {"score": 0.0} for row in rows if row["corpus"] == "wnut17"]
+    write_results(result_name("wnut17"), own, {"seeds": list(range(SEEDS))})
+    saved.cache_clear()
+    assert {row["compares"] for row in real_corpora()} == {"nothing: all 0"}
+    saved.cache_clear()

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from trustlab.federated.aggregation import pseudo_gradient
-from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task
-from trustlab.federated.simulation.sequential import train_sequentially
+from trustlab.federated.simulation.fleet import Fleet
+from trustlab.federated.simulation.measuring import measure
+from trustlab.federated.simulation.server import Server, average
+from trustlab.federated.simulation.stacked import train_stacked
+from trustlab.federated.simulation.trial import choose_engine
 from trustlab.federated.simulation.work import SELECTION, source, works
 
 
@@ -59,26 +62,28 @@ def average_by(
     task, clients
         As there.
     config
-        Its rounds, cohort and local training; the server puts the average in place.
+        Its rounds, cohort and local training, and how often to measure; the server puts the average in place.
     weigh
         ``weigh(examples, batch_size)`` gives the weights of a cohort.
 
     Yields
     ------
     dict
-        ``round``, and what the task measures.
+        ``round``, and what the task measures after every ``config.evaluate_every`` rounds and the last.
+
+    Raises
+    ------
+    ValueError
+        For a model whose devices cannot be trained in one stack.
     """
-    model = copy.deepcopy(task.model)
-    selector = Selector(np.array([len(own) for own in clients]), strategy="uniform")
+    fleet, server = Fleet.of(clients, None, None), Server(copy.deepcopy(task.model), config)
+    plan = choose_engine(server.model, task, replace(config, engine="stacked"), fleet.some_examples()).plan
     for number in range(config.rounds):
-        cohort = np.unique(selector.draw(config.clients_per_round, source(config, number, SELECTION)))
+        cohort = np.unique(fleet.selector.draw(config.clients_per_round, source(config, number, SELECTION)))
         planned = works(config, number, cohort, clients)
-        examples = np.array([work.examples for work in planned])
-        updates = [update.deltas for update in train_sequentially(model, task, planned, config)]
-        weights = torch.from_numpy(weigh(examples, config.batch_size))
-        start = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-        with torch.no_grad():
-            moved = {name: w + torch.cat([update[name] for update in updates]) for name, w in start.items()}
-            for name, delta in pseudo_gradient(weights, moved, start).items():
-                start[name] += delta
-        yield {"round": number + 1, **task.evaluate(model, task.test)}
+        weights = torch.from_numpy(weigh(np.array([work.examples for work in planned]), config.batch_size))
+        updates = train_stacked(server.model, task, planned, config, plan)
+        server.step(average(updates, weights, server, fleet, config)[0])
+        last = number + 1 == config.rounds
+        scores = measure(server.model, task, fleet) if last or (number + 1) % config.evaluate_every == 0 else {}
+        yield {"round": number + 1, **scores}

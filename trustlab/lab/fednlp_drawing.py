@@ -25,7 +25,7 @@ class MatrixAnswer(Answer):
     Attributes
     ----------
     curves
-        Rows of ``algorithm``, ``passes``, ``score``, ``low`` and ``high`` for the partition in focus.
+        Rows of ``algorithm``, ``passes``, ``score``, ``low`` and ``high``, in per cent, for the partition in focus.
     metric
         What the score is called.
     one_place
@@ -50,7 +50,7 @@ class MatrixDrawing(Drawing):
         super().__init__(width=900, height=360)
         self.algorithms, self.partitions = algorithms, partitions
         self.matrix = self.figure.add_axes((0.085, 0.14, 0.41, 0.68))
-        right = self.figure.add_axes((0.575, 0.14, 0.41, 0.68))
+        right = self.figure.add_axes((0.58, 0.14, 0.405, 0.6))
         shape = (len(algorithms), len(partitions))
         blues = colormaps["Blues"].resampled(LEVELS)
         self._cells = self.matrix.imshow(np.zeros(shape), cmap=blues, vmin=0, vmax=1, aspect="auto")
@@ -63,7 +63,7 @@ class MatrixDrawing(Drawing):
         )
         look: dict[str, Any] = dict(y="score", series="algorithm", x_label="passes over the data", live_line=True)
         self.curves = Curves("passes", axes=right, legend_at=None, **look)
-        self._legend = right
+        self._right = right
         clean(self.matrix)
         self.matrix.grid(visible=False)
         self.matrix.tick_params(length=0)
@@ -93,6 +93,12 @@ class MatrixDrawing(Drawing):
         ringed = {"algorithm": focus["algorithm"]}
         self.curves.draw(dataclasses.replace(answer, numbers=answer.curves, focus=ringed))
         self.curves._ring.set_data([], [])
+        # From 0 passes and at 0 %: where two tasks are compared, height must mean the same kind of thing.
+        self._right.set_xlim(left=0)
+        self._right.set_ylim(bottom=0)
+        self._right.set_ylabel(f"{answer.metric}, %")
+        title = f"on the way: {focus['partition']} partition"
+        self._right.set_title(title, fontsize=FONT_POINTS + 1, loc="left", pad=44)
         self._write_legend(answer)
 
     def _write_legend(self, answer: MatrixAnswer) -> None:
@@ -102,4 +108,4 @@ class MatrixDrawing(Drawing):
         if answer.live:
             names, handles = [*names, "yours"], [*handles, self.curves._live]
         look: dict[str, Any] = dict(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False)
-        self._legend.legend(handles, names, fontsize=FONT_POINTS, handlelength=1.6, columnspacing=1.2, **look)
+        self._right.legend(handles, names, fontsize=FONT_POINTS, handlelength=1.6, columnspacing=1.2, **look)

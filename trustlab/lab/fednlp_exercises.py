@@ -15,6 +15,21 @@ TRUTH, SAID = "to new bramley", "new bramley harbour"
 DELTA, RATE = 0.1, 0.03
 
 
+def _check(answer: Any, right: float, slips: dict[float, str]) -> Display:
+    """Check `answer` as it is, or as what it is when rounded to two or three digits, the right answer before slips.
+
+    Examples
+    --------
+    >>> _check(0.67, 2 / 3, {0.5: "That is Jaccard."})
+    ✓ 0.6667 is right.
+    """
+    if isinstance(answer, int | float):
+        rounded = [known for known in (right, *slips) if answer in {float(f"{known:.{n}g}") for n in (2, 3)}]
+        if right in rounded or len(rounded) == 1:  # of two slips that round alike neither is named
+            answer = rounded[0]
+    return check(answer, right, because=slips)
+
+
 def light_share(answer: Any) -> Display:
     """Check what share of the weight four light devices get when weighed by their minibatches.
 
@@ -32,7 +47,7 @@ def light_share(answer: Any) -> Display:
         4 / 5: "That is their share if all devices count the same.",
         right / by_examples: "That is how many times too loud they are; what is their share?",
     }
-    return check(answer, right, because=slips)
+    return _check(answer, right, slips)
 
 
 def squad_f1(answer: Any) -> Display:
@@ -49,7 +64,7 @@ def squad_f1(answer: Any) -> Display:
         1: "Both have a word that the other lacks.",
         2: "So many words are shared; put them over the lengths.",
     }
-    return check(answer, token_f1(TRUTH, SAID), because=slips)
+    return _check(answer, token_f1(TRUTH, SAID), slips)
 
 
 def adaptive_step(answer: Any) -> Display:
@@ -72,7 +87,7 @@ def adaptive_step(answer: Any) -> Display:
         / ((1 - beta_2) ** 0.5 * delta + tau): "v does not start at 0 but at τ², which β₂ keeps nearly all of.",
         RATE * delta / (delta + tau): "With bias correction; Reddi's FedAdam has none.",
     }
-    return check(answer, right, because=slips)
+    return _check(answer, right, slips)
 
 
 HINTS: dict[Callable[..., Display], tuple[str, ...]] = {

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from trustlab.federated.fednlp import (
     ALGORITHMS,
     CENTRALISED,
-    EMBEDDED,
     PARTITIONS,
     ROUNDS,
     SHARE,
@@ -52,7 +51,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
         },
         train=functools.partial(_train, corpus=corpus),
         live=_live,
-        train_label=f"Train this cell, about {_duration()}",
+        train_label=lambda at: f"Train this cell, about {_duration(at)}",
     )
 
 
@@ -79,10 +78,16 @@ def answer(at: Cell) -> MatrixAnswer:
         verdict,
         f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
         focus=focus,
-        curves=tuple(curves),
+        curves=tuple(_in_per_cent(row) for row in curves),
         metric=metric,
         one_place=best,
     )
+
+
+def _in_per_cent(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a point of a curve in per cent, its interval cut where a score ends."""
+    ends = {name: min(max(100 * row[name], 0.0), 100.0) for name in ("low", "high") if name in row}
+    return {**row, "score": 100 * row["score"], **ends}
 
 
 def _train(at: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
@@ -123,11 +128,12 @@ def _live(at: Cell, rows: list[dict[str, Any]]) -> MatrixAnswer:
         f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} of {ROUNDS * SHARE:.0f} passes, this fleet has "
         f"{last['score']:.0%} {base.metric}; the saved ones end at {ends['score']:.0%}."
     )
-    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=[_in_per_cent(row) for row in rows])
 
 
-def _duration() -> str:
-    """Return how long the saved trainings took, as a reader would say it."""
+def _duration(at: Cell) -> str:
+    """Return how long the saved trainings of this task and partition took, as a reader would say it."""
     table, _ = saved()
-    seconds = table[(table["model"] == SMALL) & table["corpus"].eq(EMBEDDED)]["seconds"].median()
+    like = (table["model"] == SMALL) & (table["task"] == at.task) & (table["partition"] == at.partition)
+    seconds = table[like]["seconds"].median()
     return f"{math.ceil(seconds / 5) * 5} s"

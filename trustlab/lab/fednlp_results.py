@@ -21,7 +21,7 @@ from trustlab.federated.fednlp import (
     result_name,
     tasks_of,
 )
-from trustlab.federated.fednlp_claims import column
+from trustlab.federated.fednlp_claims import SKEWED, column, difference
 from trustlab.federated.tasks import FAMILIES
 from trustlab.intervals import mean_interval
 from trustlab.lab.privacy_results import per_cent
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
+FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
 CORPUS_NAMES = {
     EMBEDDED: "the embedded corpus",
     "20newsgroups": "20 Newsgroups",
@@ -117,8 +118,54 @@ def real_corpora() -> list[Row]:
                 there = ((table["algorithm"] == algorithm) & (table["partition"] == partition)).any()
                 row[partition] = per_cent(column(table, task, algorithm, partition)) if there else "–"
             row["one place"] = per_cent(column(table, task, CENTRALISED, "none"))
+            row["compares"] = "something" if table["score"].any() else "nothing: all 0"
             rows.append(row)
     return rows
+
+
+def label_skew() -> list[Row]:
+    """Return what label skew takes from FedAvg on each task, in per cent, and how to read it: claim (a)."""
+    table, _ = saved()
+    rows = []
+    for task in FAMILIES:
+        even, skewed = (column(table, task, "fedavg", partition) for partition in ("uniform", SKEWED))
+        lost, low, high, _ = mean_interval(difference(table, task, ("fedavg", "uniform"), ("fedavg", SKEWED)))
+        reading = "loses" if low > 0 else "a loss in the mean, its interval reaches 0"
+        if np.mean(even) < FLOOR:
+            reading = "on the floor: nothing to lose"
+        elif lost <= 0:
+            reading = "no loss seen"
+        loss = f"{100 * lost:.0f} ({100 * low:.0f} to {100 * high:.0f})".replace("-", "−")
+        scores = {"uniform": per_cent(even), "label": per_cent(skewed)}
+        rows.append({"task": task, **scores, "lost": loss, "reading": reading})
+    return rows
+
+
+def unequal_sizes() -> list[Row]:
+    """Return what unequal sizes give FedAvg on each task, in per cent, beside the passes that were made."""
+    table, _ = saved()
+    rows = []
+    for task in FAMILIES:
+        row: Row = {"task": task}
+        for partition in ("uniform", "quantity"):
+            row[f"{partition}, %"] = per_cent(column(table, task, "fedavg", partition))
+            passes = column(table, task, "fedavg", partition, measure="passes")
+            row[f"{partition}, passes"] = f"{np.mean(passes):.1f}"
+        rows.append(row)
+    return rows
+
+
+def confounded_reading() -> str:
+    """Say what an adaptive server is worth, by what the devices step with: means over seeds, in per cent."""
+    table, _ = saved()
+    sentences = []
+    for device, (plain, adaptive) in {"SGD": ("fedavg", "fedadam"), "Adam": tuple(CONFOUNDED)}.items():
+        parts = []
+        for partition in ("uniform", SKEWED):
+            before, after = (100 * np.mean(column(table, "tagging", name, partition)) for name in (plain, adaptive))
+            parts.append(f"{'better' if after > before else 'worse'} on {partition} ({after:.0f} against {before:.0f})")
+        sentences.append(f"With {device} on the devices the adaptive server is {', '.join(parts)}.")
+    return " ".join(sentences)
 
 
 def confounded() -> list[Row]:

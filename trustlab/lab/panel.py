@@ -48,7 +48,8 @@ class Panel:
     live
         Pure function from a configuration and the rows so far (none at first) to an :class:`Answer`.
     train_label
-        The training button's text; say how long it takes: "Train, about 20 s".
+        The training button's text, or a function from the configuration to it; say how long it takes: "Train, about
+        20 s".
 
     Raises
     ------
@@ -85,7 +86,7 @@ class Panel:
         controls: Mapping[str, Sequence[Any] | None] | None = None,
         train: Callable[[Any], Iterator[Row]] | None = None,
         live: Callable[[Any, list[Row]], Answer] | None = None,
-        train_label: str = "Train",
+        train_label: str | Callable[[Any], str] = "Train",
     ) -> None:
         if (train is None) != (live is None):
             raise ValueError("Expected train and live together, got one: live turns train's rows into an answer.")
@@ -99,7 +100,8 @@ class Panel:
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._png = b""
-        self._view = View(title, list(self._controls.values()), drawing.figure, train_label if train else None)
+        self._train_label = train_label if callable(train_label) else lambda _: train_label
+        self._view = View(title, list(self._controls.values()), drawing.figure, "Train" if train else None)
         acts = {"Reset": self.reset, "Train": self.start, "Stop": self.stop}
         for name, button in self._view.buttons.items():
             button.on_click(lambda _, act=acts[name]: self._pressed(act))
@@ -263,6 +265,8 @@ class Panel:
         """Show the saved answer at the controls' position."""
         config = self.config
         self._view.hide_progress()
+        if self._train is not None:
+            self._view.buttons["Train"].description = self._train_label(config)
 
         def compute() -> Answer:
             options.check(config)
