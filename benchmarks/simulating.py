@@ -15,10 +15,11 @@ Predictions, written before the first run on an idle machine, from CPU times of 
 - Memory: a round with 100 devices takes the same whether 1,000 or 1,000,000 are registered, and registering a million
   takes 50 MB or less: sizes, weights of the selection and its chances, 8 bytes each, and copies of these on the way.
 
-What came (two idle cores, 2026-11-21): 12.5 ms a round, where 8 were predicted; pfl takes 5.8 times as long (95 % 4.7
-to 7.2), the plain loop 4.9 times and Flower 57 times (38 to 85: of three turns, each of which starts Ray). On the power
-law pfl takes 2.7 times as long (2.5 to 3.0). Measuring 1,347 devices takes 10 ms in one pass, less than a round, and 59
-ms one by one.
+What came (two idle cores, 2026-11-21): 10 ms a round, where 8 were predicted; pfl takes 5.9 times as long (95 % 4.8 to
+7.4), the plain loop 5.1 times and Flower 45 times (34 to 59; half an hour before it was 57, 38 to 85: of three turns,
+each of which starts Ray). On the power law pfl takes 2.7 times as long (2.5 to 2.8). Measuring 1,347 devices takes 9 ms
+in one pass, less than a round, and 61 ms one by one. A million registered devices take 17 MB, and a round 17 MB with a
+thousand or a million; its seconds are long there, because freed memory is given back at once.
 """
 
 from __future__ import annotations
