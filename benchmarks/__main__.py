@@ -2,8 +2,8 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, and
-``associating`` computes intrinsic fairness metrics. ``--write`` stores the tables of ``step`` and ``simulating`` in
-``data/results`` and puts their summaries into the README.
+``associating`` and ``resampling`` compute fairness metrics. ``--write`` stores the tables of ``step`` and
+``simulating`` in ``data/results`` and puts their summaries into the README.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import platform
 import torch
 import transformers
 
-from benchmarks import associating, cases, memory, partitioning, private_step, readme, selecting, simulating
+from benchmarks import associating, cases, memory, partitioning, private_step, readme, resampling, selecting, simulating
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
@@ -73,6 +73,7 @@ PARTS = {
     "selecting": selecting.main,
     "simulating": simulating.main,
     "associating": associating.main,
+    "resampling": resampling.main,
 }
 
 

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks associating`` prints three tables. WEFE is an optional peer that wants older libraries than the
 lock: where it cannot be imported its row is left out. All methods of a table take turns in one process, and each is
-divided by ours of the same round.
+divided by ours of the same turn.
 
 Predictions, written before the first run of this file:
 
@@ -19,17 +19,14 @@ Predictions, written before the first run of this file:
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.turns import take_turns
 from trustlab.data import load
 from trustlab.fairness.association import ceat, weat
-from trustlab.intervals import mean_interval
 from trustlab.lab.display import table
 
 CEAT, LOOP = "trustlab ceat", "direct loop, as published code has it"
@@ -51,11 +48,12 @@ def measure_ceat(
     rows = {f"w{i}": rng.normal(size=(contexts, width)).astype(np.float32) for i in range(4 * words)}
     names = list(rows)
     sets = [names[i * words : (i + 1) * words] for i in range(4)]
-    methods: dict[str, tuple[Callable[[], Any], float]] = {
-        CEAT: (lambda: ceat(rows, *sets, samples=samples), 1.0),
-        LOOP: (lambda: direct_loop(rows, sets, samples=loop_samples, rng=rng), samples / loop_samples),
+    methods: dict[str, Callable[[], Any]] = {
+        CEAT: lambda: ceat(rows, *sets, samples=samples),
+        LOOP: lambda: direct_loop(rows, sets, samples=loop_samples, rng=rng),
     }
-    yield from _timed(methods, {"samples": samples, "words": words, "width": width}, repetitions)
+    for row in take_turns(methods, repetitions, shares={LOOP: loop_samples / samples}):
+        yield {"samples": samples, "words": words, "width": width, **row}
 
 
 def direct_loop(
@@ -82,7 +80,7 @@ def measure_weat(
     """Yield a row for each test of sets of `words`: ours, exact, and WEFE's with so many random orders."""
     rng = np.random.default_rng(0)
     sets = [rng.normal(size=(words, width)) for _ in range(4)]
-    methods: dict[str, tuple[Callable[[], Any], float]] = {WEAT: (lambda: weat(*sets), 1.0)}
+    methods: dict[str, Callable[[], Any]] = {WEAT: lambda: weat(*sets)}
     try:
         from gensim.models import KeyedVectors
         from wefe.metrics import WEAT as PeersTest
@@ -96,8 +94,9 @@ def measure_weat(
         vectors.add_vectors([name for each in names for name in each], np.concatenate(sets))
         query, model = Query(names[:2], names[2:]), WordEmbeddingModel(vectors)
         options = {"calculate_p_value": True, "p_value_iterations": iterations}
-        methods[WEFE] = (lambda: PeersTest().run_query(query, model, **options), 1.0)
-    yield from _timed(methods, {"words": words, "width": width, "WEFE's orders": iterations}, repetitions)
+        methods[WEFE] = lambda: PeersTest().run_query(query, model, **options)
+    for row in take_turns(methods, repetitions):
+        yield {"words": words, "width": width, "WEFE's orders": iterations, **row}
 
 
 def measure_pll(
@@ -115,11 +114,12 @@ def measure_pll(
     tokenizer = AutoTokenizer.from_pretrained(offline_encoder())
     scorer = LikelihoodScorer(BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **size)), tokenizer)
     few = pairs[: min(part, len(pairs))]
-    methods: dict[str, tuple[Callable[[], Any], float]] = {
-        PLL: (lambda: list(score_pairs(scorer, pairs)), 1.0),
-        ONE_BY_ONE: (lambda: one_by_one(scorer, few), len(pairs) / len(few)),
+    methods: dict[str, Callable[[], Any]] = {
+        PLL: lambda: list(score_pairs(scorer, pairs)),
+        ONE_BY_ONE: lambda: one_by_one(scorer, few),
     }
-    yield from _timed(methods, {"pairs": len(pairs), "width": width, "layers": layers}, repetitions)
+    for row in take_turns(methods, repetitions, shares={ONE_BY_ONE: len(few) / len(pairs)}):
+        yield {"pairs": len(pairs), "width": width, "layers": layers, **row}
 
 
 def one_by_one(scorer: Any, pairs: Sequence[Mapping[str, Any]]) -> list[list[float]]:
@@ -142,25 +142,6 @@ def one_by_one(scorer: Any, pairs: Sequence[Mapping[str, Any]]) -> list[list[flo
                         scorer.model(input_ids=masked).logits[0, place].log_softmax(0)[ids[place]]
                     )
     return scores
-
-
-def _timed(
-    methods: Mapping[str, tuple[Callable[[], Any], float]], about: Mapping[str, Any], repetitions: int
-) -> Iterator[dict[str, Any]]:
-    """Time methods in turns; the first is ours. A method may do a part of the work, whose seconds are multiplied."""
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for repetition in range(repetitions + 1):
-        for name, (method, factor) in methods.items():
-            started = time.perf_counter()
-            method()
-            if repetition:  # the first round imports, and touches memory for the first time
-                seconds[name].append(factor * (time.perf_counter() - started))
-    ours = next(iter(seconds.values()))
-    for name, times in seconds.items():
-        ratios = [math.log(theirs / mine) for theirs, mine in zip(times, ours, strict=True)]
-        mean, low, high = (math.exp(value) for value in mean_interval(ratios)[:3])
-        row = {**about, "method": name, "seconds": statistics.median(times)}
-        yield row | {"times ours": mean, "low": low, "high": high, "rounds": repetitions}
 
 
 def main(asked: argparse.Namespace) -> None:

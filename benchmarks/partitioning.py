@@ -23,9 +23,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -33,8 +31,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.memory import RESET, resident
+from benchmarks.turns import seconds_of, take_turns
 from trustlab.federated.partition import partition
-from trustlab.intervals import mean_interval
 from trustlab.lab.display import table
 
 EXAMPLES, CLIENTS = 200_000, 1_000
@@ -43,37 +41,19 @@ PEER = "flwr-datasets DirichletPartitioner"
 
 
 def measure(repetitions: int = 5) -> Iterator[dict[str, Any]]:
-    """Yield one row per number of labels, α and method; ``times ours`` divides by our Flower law of the same round."""
+    """Yield one row per number of labels, α and method; ``times ours`` divides by our Flower law of the same turn."""
     for labels in (10, 150):
         values = np.random.default_rng(0).integers(labels, size=EXAMPLES)
         for alpha in (0.1, 1.0):
-            methods = _methods(values, alpha)
-            for run in methods.values():
-                run()  # imports and first allocations are not counted
-            seconds: dict[str, list[float]] = {name: [] for name in methods}
-            for _ in range(repetitions):
-                for name, run in methods.items():
-                    seconds[name].append(_seconds(run))
-            for name, times in seconds.items():
-                ratios = [np.log(a / b) for a, b in zip(times, seconds[FLOWER], strict=True)]
-                ratio = mean_interval(ratios)
-                yield {
-                    "labels": labels,
-                    "alpha": alpha,
-                    "method": name,
-                    "seconds": statistics.median(times),
-                    "times ours": float(np.exp(ratio.mean)),
-                    "low": float(np.exp(ratio.low)),
-                    "high": float(np.exp(ratio.high)),
-                    "rounds": repetitions,
-                }
+            for row in take_turns(_methods(values, alpha), repetitions):
+                yield {"labels": labels, "alpha": alpha, **row}
 
 
 def _methods(values: np.ndarray, alpha: float) -> dict[str, Callable[[], Any]]:
     """Return what is timed, each from labels in memory to the indices of every client."""
     methods = {
         scheme: lambda scheme=scheme: partition(values, scheme=scheme, clients=CLIENTS, alpha=alpha).indices
-        for scheme in (FEDNLP, FLOWER)
+        for scheme in (FLOWER, FEDNLP)
     }
     try:
         import datasets
@@ -105,14 +85,8 @@ def _large(examples: int, scheme: str, dials: dict[str, float]) -> dict[str, flo
     if RESET.exists():
         RESET.write_text("5")
     before = resident("VmRSS")
-    seconds = _seconds(lambda: partition(values, scheme=scheme, clients=CLIENTS, **dials))
+    seconds = seconds_of(lambda: partition(values, scheme=scheme, clients=CLIENTS, **dials))
     return {"seconds": seconds, "peak bytes per example": (resident("VmHWM") - before) / examples}
-
-
-def _seconds(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
 
 
 def main(asked: argparse.Namespace) -> None:

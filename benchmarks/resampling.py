@@ -1,6 +1,6 @@
 """How long bootstrap intervals of group metrics take, ours beside fairlearn's ``n_boot`` and a plain loop.
 
-``python -m benchmarks.resampling`` prints two tables. In the first, all methods take turns on the same 20,000 rows in
+``python -m benchmarks resampling`` prints two tables. In the first, all methods take turns on the same 20,000 rows in
 12 groups that partition them, each drawing as many resamples as it is given; seconds are scaled to 1,000 resamples
 (fairlearn draws 20 in a turn: 1,000 would take minutes). Both give intervals of the same four rates in every group, and
 of their gaps. In the second, ours alone: 1,000 resamples of rates and of AUCs, in groups that overlap.
@@ -14,15 +14,16 @@ Predictions, written before the first run of this file on an idle machine, from 
 
 from __future__ import annotations
 
+import argparse
+import functools
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from benchmarks.turns import seconds_of, take_turns
 from trustlab.fairness.groups import Bootstrap, Groups, group_aucs, group_rates
-from trustlab.intervals import mean_interval
 from trustlab.lab.display import table
 
 ROWS, GROUPS, RESAMPLES = 20_000, 12, 1_000
@@ -32,27 +33,13 @@ NAMES = tuple(f"group {g:2d}" for g in range(GROUPS))
 
 
 def measure(repetitions: int = 5) -> Iterator[dict[str, Any]]:
-    """Yield one row per metric and method: seconds for 1,000 resamples, and how many times ours of the same round."""
+    """Yield one row per metric and method: seconds for 1,000 resamples, and how many times ours of the same turn."""
     truth, scores, labels, _ = answers()
     for metric, methods in (("rates", _rates(truth, scores, labels)), ("aucs", _aucs(truth, scores, labels))):
-        for run in methods.values():
-            run(2)  # imports and first allocations are not counted
-        seconds: dict[str, list[float]] = {name: [] for name in methods}
-        for _ in range(repetitions):
-            for name, run in methods.items():
-                resamples = FEW.get(name, RESAMPLES)
-                seconds[name].append(_seconds(lambda run=run, n=resamples: run(n)) * RESAMPLES / resamples)
-        for name, times in seconds.items():
-            ratio = mean_interval([np.log(a / b) for a, b in zip(times, seconds[OURS], strict=True)])
-            yield {
-                "metrics": metric,
-                "method": name,
-                "seconds": statistics.median(times),
-                "times ours": float(np.exp(ratio.mean)),
-                "low": float(np.exp(ratio.low)),
-                "high": float(np.exp(ratio.high)),
-                "rounds": repetitions,
-            }
+        whole = {name: functools.partial(run, FEW.get(name, RESAMPLES)) for name, run in methods.items()}
+        shares = {name: FEW.get(name, RESAMPLES) / RESAMPLES for name in methods}
+        for row in take_turns(whole, repetitions, shares=shares):
+            yield {"metrics": metric, **row}
 
 
 def overlapping(repetitions: int = 5) -> Iterator[dict[str, Any]]:
@@ -65,7 +52,7 @@ def overlapping(repetitions: int = 5) -> Iterator[dict[str, Any]]:
         "aucs with ties": lambda: group_aucs(truth, scores.round(1), groups, bootstrap=settings),
     }
     for name, run in cases.items():
-        times = [_seconds(run) for _ in range(repetitions)]
+        times = [seconds_of(run) for _ in range(repetitions)]
         yield {"metrics": name, "seconds": statistics.median(times), "slowest": max(times), "rounds": repetitions}
 
 
@@ -122,12 +109,7 @@ def _aucs(truth: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> dict[str
     return {OURS: lambda n: group_aucs(truth, scores, groups, bootstrap=Bootstrap(n)), LOOP: loop}
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
-
-
-if __name__ == "__main__":
+def main(asked: argparse.Namespace) -> None:
+    """Run and print; nothing is stored, whatever is `asked`."""
     print(table(list(measure())))
     print(table(list(overlapping())))

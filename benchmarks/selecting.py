@@ -23,16 +23,13 @@ replacement, 2.9 ms Poisson and 2.0 ms systematic; an update 1.1 ms, the set-up 
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from benchmarks.turns import take_turns
 from trustlab.federated.selection import DESIGNS, Selector
-from trustlab.intervals import mean_interval
 from trustlab.lab.display import table
 
 DEVICES, COHORT = 10_000_000, 1000
@@ -76,18 +73,15 @@ def measure(
     """
     rng = np.random.default_rng(seed)
     timed = methods(fleet(devices, rng), k, rng)
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for repetition in range(repetitions + 1):
-        for name, method in timed.items():
-            started = time.perf_counter()
-            method()
-            if repetition:  # the first round touches memory for the first time
-                seconds[name].append(time.perf_counter() - started)
-    for name, times in seconds.items():
-        ratios = [math.log(ours / theirs) for ours, theirs in zip(times, seconds[NUMPY], strict=True)]
-        mean, low, high = (math.exp(value) for value in mean_interval(ratios)[:3])
-        row = {"devices": devices, "cohort": k, "method": name, "milliseconds": 1e3 * statistics.median(times)}
-        yield row | {"times numpy": mean, "low": low, "high": high, "rounds": repetitions}
+    for row in take_turns(timed, repetitions):
+        yield {
+            "devices": devices,
+            "cohort": k,
+            "method": row["method"],
+            "milliseconds": 1e3 * row["seconds"],
+            "times numpy": row["times ours"],
+            **{name: row[name] for name in ("low", "high", "turns")},
+        }
 
 
 def main(asked: argparse.Namespace) -> None:

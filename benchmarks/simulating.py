@@ -25,6 +25,7 @@ thousand or a million; its seconds are long there, because freed memory is given
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import multiprocessing
 import platform
@@ -42,10 +43,10 @@ import torch
 from benchmarks import memory, simulation_peers
 from benchmarks.memory import MB, RESET, resident
 from benchmarks.simulation_peers import PEERS, Fleet, Result, ours
+from benchmarks.turns import compared, take_turns
 from trustlab.doctor import usable_cores
 from trustlab.federated import simulation
 from trustlab.federated.simulation import FederatedConfig, measuring, simulate
-from trustlab.intervals import mean_interval
 from trustlab.lab.display import table
 from trustlab.provenance import provenance
 from trustlab.results import write_results
@@ -93,7 +94,7 @@ def side_by_side(fleet: Fleet, peers: tuple[str, ...], turns: int, rounds: int) 
                 difference[name] = max(difference[name], largest_difference(weights[name], weights[OURS]))
                 check_agreement(name, difference[name])
     for name, times in seconds.items():
-        yield {"fleet": fleet.name, "method": name, "difference": difference[name], **_compared(times, seconds[OURS])}
+        yield {"fleet": fleet.name, "method": name, "difference": difference[name], **compared(times, seconds[OURS])}
     for name in peers:
         if name not in methods:
             yield {
@@ -101,15 +102,6 @@ def side_by_side(fleet: Fleet, peers: tuple[str, ...], turns: int, rounds: int) 
                 "method": name,
                 "note": "not installed",
             }
-
-
-def _compared(times: list[float], base: list[float]) -> dict[str, Any]:
-    """Return the median of `times`, and their ratio to `base` turn by turn."""
-    row = {"seconds": statistics.median(times), "turns": len(times), "times ours": times[0] / base[0]}
-    if len(times) > 1:
-        ratios = [np.log(a / b) for a, b in zip(times, base, strict=False)]
-        row |= dict(zip(("times ours", "low", "high"), map(float, np.exp(mean_interval(ratios)[:3])), strict=True))
-    return row
 
 
 def installed(peer: str) -> bool:
@@ -136,16 +128,10 @@ def each_device(devices: int, turns: int) -> Iterator[dict[str, Any]]:
     sizes = np.maximum(1, np.round(400 / np.arange(1, devices + 1) ** 0.8)).astype(int)
     fleet = Fleet(f"{devices:,} devices measured", tuple(sizes.tolist()))
     held = simulation.fleet.Fleet.of(fleet.clients(), None, fleet.clients())
-    methods = {"in one pass": fleet.task(scores=True), "one by one": fleet.task()}
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for turn in range(turns + 1):
-        for name, task in methods.items():
-            started = time.perf_counter()
-            measuring.measure(task.model, task, held)
-            if turn:
-                seconds[name].append(time.perf_counter() - started)
-    for name, times in seconds.items():
-        yield {"fleet": fleet.name, "method": name, **_compared(times, seconds["in one pass"])}
+    tasks = {"in one pass": fleet.task(scores=True), "one by one": fleet.task()}
+    methods = {name: functools.partial(measuring.measure, task.model, task, held) for name, task in tasks.items()}
+    for row in take_turns(methods, turns):
+        yield {"fleet": fleet.name, **row}
 
 
 def registered(counts: tuple[int, ...]) -> Iterator[dict[str, Any]]:
