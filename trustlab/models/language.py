@@ -26,6 +26,7 @@ class LanguageModel(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> model = LanguageModel(words=100)
     >>> mask = torch.tensor([[True, True, True], [True, True, False]])
     >>> model(torch.tensor([[5, 6, 7], [5, 6, 0]]), mask).shape
