@@ -182,7 +182,7 @@ def test_label_skew_is_read_off_the_table(rows, tmp_path, monkeypatch, uniform, 
 def test_the_worth_of_an_adaptive_server_is_read_off_the_table(rows, tmp_path, monkeypatch):
     scores = {"fedavg": 0.1, "fedadam": 0.3, "fedavg, adam clients": 0.4, "fedadam, adam clients": 0.2}
     retold(rows, tmp_path, monkeypatch, lambda row: scores.get(row["algorithm"], 0.5))
-    sgd, adam = confounded_reading().split(". ")
+    sgd, adam = confounded_reading().text.split(". ")
     assert "better on uniform (30 against 10), better on label (30 against 10)" in sgd
     assert "worse on uniform (20 against 40), worse on label (20 against 40)" in adam
     saved.cache_clear()

@@ -32,6 +32,17 @@ class Display:
         return {"text/html": self.html, "text/plain": self.text}
 
 
+def paragraph(text: str) -> Display:
+    """Show a sentence or more as running text, not as a string in quotes.
+
+    Examples
+    --------
+    >>> paragraph("It is so.")
+    It is so.
+    """
+    return Display(html=f"<p>{inline(text)}</p>", text=text)
+
+
 def number(value: Any, digits: int = 3) -> str:
     """Write `value` to `digits` significant digits, the way a reader expects it in a table.
 

@@ -24,6 +24,7 @@ from trustlab.federated.fednlp import (
 from trustlab.federated.fednlp_claims import SKEWED, column, difference
 from trustlab.federated.tasks import FAMILIES
 from trustlab.intervals import mean_interval
+from trustlab.lab.display import Display, paragraph
 from trustlab.lab.privacy_results import per_cent
 from trustlab.results import read_results
 
@@ -155,8 +156,8 @@ def unequal_sizes() -> list[Row]:
     return rows
 
 
-def confounded_reading() -> str:
-    """Say what an adaptive server is worth, by what the devices step with: means over seeds, in per cent."""
+def confounded_reading() -> Display:
+    """Show in sentences what an adaptive server is worth, by the devices' optimizer: means over seeds, in per cent."""
     table, _ = saved()
     sentences = []
     for device, (plain, adaptive) in {"SGD": ("fedavg", "fedadam"), "Adam": tuple(CONFOUNDED)}.items():
@@ -165,7 +166,7 @@ def confounded_reading() -> str:
             before, after = (100 * np.mean(column(table, "tagging", name, partition)) for name in (plain, adaptive))
             parts.append(f"{'better' if after > before else 'worse'} on {partition} ({after:.0f} against {before:.0f})")
         sentences.append(f"With {device} on the devices the adaptive server is {', '.join(parts)}.")
-    return " ".join(sentences)
+    return paragraph(" ".join(sentences))
 
 
 def confounded() -> list[Row]:

@@ -13,7 +13,7 @@ from trustlab.federated.activity import AGGREGATIONS, BETAS, COHORTS, CORPORA, C
 from trustlab.federated.activity_claims import accuracy_at, gain, numbers
 from trustlab.federated.activity_tasks import AS_IT_IS
 from trustlab.intervals import mean_interval
-from trustlab.lab.display import Display, inline
+from trustlab.lab.display import Display, paragraph
 from trustlab.lab.privacy_results import per_cent
 from trustlab.results import read_results
 
@@ -162,8 +162,7 @@ def light_devices_say(corpus: str) -> Display:
     ahead = gains["heavy devices"] - gains["light devices"]
     better = f"{'Heavy' if ahead > 0 else 'Light'} devices fare better by {abs(ahead):.0f}."
     read = "Heavy and light devices fare alike." if abs(ahead) < 0.5 else better
-    sentence = f"From β = 0 to 1, in points: {told}. {read}"
-    return Display(html=f"<p>{inline(sentence)}</p>", text=sentence)
+    return paragraph(f"From β = 0 to 1, in points: {told}. {read}")
 
 
 def name_of(aggregation: str) -> str:
