@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from trustlab.federated.drift import BETAS, ROUNDS, WEIGHTINGS, Cell, period_of,
 from trustlab.federated.drift_table import catch_ups, chosen, matrices
 from trustlab.lab.continual_drawing import ContinualAnswer, ContinualDrawing
 from trustlab.lab.continual_results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
+from trustlab.lab.display import duration
 from trustlab.lab.panel import Panel
 
 Row = dict[str, Any]
@@ -122,4 +122,4 @@ def _duration() -> str:
     """Return how long the saved trainings took, as a reader would say it."""
     table, _ = saved()
     seconds = table[table["setting"] == "continual"]["seconds"].quantile(0.9)
-    return f"{math.ceil(seconds / 5) * 5} s"
+    return duration(seconds)

@@ -81,6 +81,17 @@ def number(value: Any, digits: int = 3) -> str:
     return "0" if float(text) == 0 else text
 
 
+def duration(seconds: float) -> str:
+    """Say how long something took, up to the next five seconds: nobody waits for less than was said.
+
+    Examples
+    --------
+    >>> duration(5.0), duration(11.2)
+    ('5 s', '15 s')
+    """
+    return f"{math.ceil(seconds / 5) * 5} s"
+
+
 def inline(text: str) -> str:
     """Turn one line of ``code``, **bold**, *emphasis* and [links](https://…) into safe HTML.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from trustlab.federated.fednlp import (
     recipe,
 )
 from trustlab.federated.tasks import FAMILIES, SMALL
+from trustlab.lab.display import duration
 from trustlab.lab.fednlp_drawing import MatrixAnswer, MatrixDrawing
 from trustlab.lab.fednlp_results import NAMES, matrix, reference, rounds_of, saved
 from trustlab.lab.panel import Panel
@@ -136,4 +136,4 @@ def _duration(at: Cell) -> str:
     table, _ = saved()
     like = (table["model"] == SMALL) & (table["task"] == at.task) & (table["partition"] == at.partition)
     seconds = table[like]["seconds"].median()
-    return f"{math.ceil(seconds / 5) * 5} s"
+    return duration(seconds)

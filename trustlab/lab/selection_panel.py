@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from trustlab.config import option
 from trustlab.federated.activity import AGGREGATIONS, BETAS, BETAS_OF_REAL_FLEETS, COHORTS, OTHERS, Cell, recipe, train
 from trustlab.federated.activity_tasks import AS_IT_IS, EMBEDDED, FLEETS, problem
 from trustlab.lab.curves import Curves
-from trustlab.lab.display import number
+from trustlab.lab.display import duration, number
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.selection_results import (
@@ -211,7 +210,7 @@ def _live(at: SelectionDials, rows: list[dict[str, Any]]) -> SelectionAnswer:
 def _duration(name: str) -> str:
     """Return how long the saved trainings took, as a reader would say it."""
     table, _ = saved(name)
-    return f"{math.ceil(table['seconds'].quantile(0.75) / 5) * 5} s"
+    return duration(table["seconds"].quantile(0.75))
 
 
 class SelectionDrawing(Drawing):

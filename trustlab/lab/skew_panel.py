@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from trustlab.config import option
 from trustlab.federated.skew import ALPHAS, DEFINITIONS, REFERENCES, ROUNDS, Cell, prepare, task, train
 from trustlab.lab.curves import Curves
-from trustlab.lab.display import number
+from trustlab.lab.display import duration, number
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.skew_results import CORPUS_NAMES, MEASURES, curves_of, rounds_of, saved
@@ -151,7 +151,7 @@ def _duration(name: str) -> str:
     """Return how long the saved trainings took, as a reader would say it."""
     table, _ = saved(name)
     seconds = table[table["scheme"].isin(DEFINITIONS)]["seconds"].quantile(0.9)
-    return f"{math.ceil(seconds / 5) * 5} s"
+    return duration(seconds)
 
 
 class SkewDrawing(Drawing):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trustlab.models.taggers import token_positions
+from trustlab.models.taggers import check_heads, token_positions
 from trustlab.models.vocabulary import IGNORE, Examples
 
 
@@ -37,8 +37,7 @@ class LanguageModel(nn.Module):
         from transformers import GPT2Config, GPT2LMHeadModel
 
         super().__init__()
-        if width % heads:
-            raise ValueError(f"Expected heads={heads} to divide width={width}. Each head takes width / heads columns.")
+        check_heads(width, heads)
         self.settings = dict(words=words, width=width, heads=heads, layers=layers, max_length=max_length)
         config = GPT2Config(
             vocab_size=words,

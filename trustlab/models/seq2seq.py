@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trustlab.models.taggers import Block, token_positions
+from trustlab.models.taggers import Block, check_heads, token_positions
 from trustlab.models.vocabulary import IGNORE, PADDING
 
 SMALLEST = 1e-9  # a probability is never 0: its logarithm is a loss
@@ -100,8 +100,7 @@ class EncoderDecoder(_Speaker):
         max_length: int = 48,
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise ValueError(f"Expected heads={heads} to divide width={width}. Each head takes width / heads columns.")
+        check_heads(width, heads)
         self.start, self.stop, self.max_length = start, stop, max_length
         self.embedding = nn.Embedding(words, width, padding_idx=PADDING)
         # The output reads the same table: entries of scale 1 would make the first logits as large as √D.

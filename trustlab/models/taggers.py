@@ -21,6 +21,12 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Raise ``ValueError`` where attention heads cannot share the state evenly."""
+    if width % heads:
+        raise ValueError(f"Expected heads={heads} to divide width={width}. Each head takes width / heads columns.")
+
+
 def token_positions(input_ids: Tensor, max_length: int) -> Tensor:
     """Return the place of each token in its example, [B, T] as `input_ids`; refuse more than `max_length` tokens.
 
@@ -101,8 +107,7 @@ class TransformerTagger(nn.Module):
         max_length: int = 48,
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise ValueError(f"Expected heads={heads} to divide width={width}. Each head takes width / heads columns.")
+        check_heads(width, heads)
         self.settings = dict(
             words=words, intents=intents, slots=slots, width=width, heads=heads, layers=layers, max_length=max_length
         )
