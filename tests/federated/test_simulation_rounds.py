@@ -12,8 +12,8 @@ from torch import nn
 from trustlab.federated.aggregation import RULES, ServerConfig, ServerOptimizer
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, grouped, simulate, trial
+from trustlab.federated.simulation.work import DICE, FATE, NOISE, SELECTION, minibatches, source, works
 from trustlab.federated.simulation.work import MINIBATCHES as ORDER
-from trustlab.federated.simulation.work import SELECTION, minibatches, source, works
 
 SIZES = (1, 2, 4, 8, 16, 0, 32)  # every sum of some of them says of which
 TOTAL = sum(SIZES)
@@ -184,6 +184,15 @@ def test_slow_devices_get_through_shares_of_their_own():
     shares = np.array([work.steps for work in works(config, 0, np.arange(400), devices)]) / 100
     assert abs(shares.mean() - 0.5) < 4 * (1 / 12 / 400) ** 0.5  # uniform in [0, 1)
     assert abs(shares.std() - 12**-0.5) < 0.03
+
+
+def test_no_purpose_leans_on_the_numbers_of_another_or_of_the_partition():
+    config = FederatedConfig(seed=3)
+    purposes = (SELECTION, FATE, ORDER, NOISE, DICE)
+    streams = [source(config, round, purpose) for round in range(4) for purpose in purposes]
+    others = [np.random.default_rng(seed) for seed in (3, [3, 1], [3, 2], [3, 3])]  # partition, tests, feedback, replay
+    first = [stream.random() for stream in streams + others]
+    assert len(set(first)) == len(first)
 
 
 def test_one_dial_leaves_the_other_coins_as_they_fell():

@@ -117,7 +117,7 @@ def _run(
     model: nn.Module,
 ) -> Iterator[Row]:
     """Go through the periods; a generator, so closing it stops the training where it is."""
-    ticket = np.random.default_rng([config.seed, 1]).random(len(times))
+    ticket = np.random.default_rng([config.seed, 3]).random(len(times))  # 1 and 2: tests dealt out, feedback
     stored, seconds, order = np.zeros(len(times), dtype=bool), 0.0, np.unique(times)
     for place, period in enumerate(order):
         held = times == period

@@ -14,7 +14,9 @@ import numpy as np
 
 from trustlab.federated.simulation.config import FederatedConfig
 
-SELECTION, FATE, MINIBATCHES, NOISE, DICE = range(5)  # purposes of random numbers
+# Purposes of random numbers, from 1: NumPy pads a seed with zeros, so [seed, 0, 0, 0] is the stream that a partition
+# was drawn from, and a first selection by it would lean on the same numbers.
+SELECTION, FATE, MINIBATCHES, NOISE, DICE = range(1, 6)
 
 
 def source(config: FederatedConfig, round: int, purpose: int, device: int = 0) -> np.random.Generator:
