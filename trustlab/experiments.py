@@ -12,6 +12,9 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from trustlab.data import population, synthetic
+from trustlab.fairness import association, contexts, groups, likelihood
+from trustlab.fairness.comparison import extrinsic, intrinsic, notions, pretraining, sentences
+from trustlab.fairness.comparison import population as models_with_bias
 from trustlab.federated import (
     activity,
     activity_harm,
@@ -130,6 +133,10 @@ def _fednlp_recipes(corpus: str) -> dict[str, Any]:
     return {algorithm: fednlp.recipe(fednlp.Cell(corpus, task, algorithm=algorithm)) for algorithm in algorithms}
 
 
+def _name_model(recipe: str, region: float, gender: float, region_records: float, gender_records: float) -> str:
+    return f"{recipe}, region {region:g} (records {region_records:g}), gender {gender:g} (records {gender_records:g})"
+
+
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     "private-training": Experiment(
         comparison,
@@ -214,5 +221,20 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda selection, aggregation: f"{selection}, weighed {aggregation}",
         recipes=lambda corpus: {"all": activity_harm.recipe(activity_harm.Cell(corpus))},
         parts={"aggregations": ("examples", "equal")},
+    ),
+    "fairness-metrics": Experiment(
+        models_with_bias,
+        varied="recipe",
+        slowest_first=("deep", "dropout", "base", "augmented", "narrow"),
+        sources=lambda recipe: [
+            notions, sentences, pretraining, intrinsic, extrinsic, association, likelihood, contexts, groups, synthetic
+        ],
+        whole="base",
+        packages=("torch", "numpy", "transformers"),
+        tolerance={"accuracy": 0.05, "region CEAT": 0.4, "region LPBS": 1.5, "gender score change, clean records": 0.1},
+        named=_name_model,
+        recipes=lambda corpus: {name: models_with_bias.recipe(models_with_bias.Cell(corpus, name))
+                                for name in models_with_bias.RECIPES},
+        parts={"recipes": tuple(models_with_bias.RECIPES)},
     ),
 })  # fmt: skip

@@ -1,0 +1,74 @@
+"""What alignment does: the same metrics over the same models, with ever more in common between both sides.
+
+An intrinsic metric asks about some groups and some attributes, an extrinsic one about the groups and the question of
+a task; published comparisons often pair what happens to be at hand. Here the three steps are made one at a time:
+
+* **another notion**: region inside, gender outside, and the other way round;
+* **same notion**: the same groups and poles on both sides, but the task's records carry a bias of their own;
+* **and clean records**: nothing but what was read in pretraining can make the classifier unfair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from trustlab.fairness.comparison.correlation import bootstrap, correlation_matrix
+from trustlab.fairness.comparison.extrinsic import EXTRINSIC
+from trustlab.fairness.comparison.intrinsic import INTRINSIC
+from trustlab.fairness.comparison.notions import NOTIONS
+from trustlab.fairness.comparison.population import column
+from trustlab.intervals import Interval
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Setting(NamedTuple):
+    """What two metrics have in common: the notion or not, and the records of the task."""
+
+    same_notion: bool
+    records: str
+
+
+SETTINGS = {
+    "another notion": Setting(False, "biased"),
+    "same notion": Setting(True, "biased"),
+    "same notion, clean records": Setting(True, "clean"),
+}
+
+
+def sides(table: pandas.DataFrame, setting: str, notion: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of intrinsic metrics about `notion` and of extrinsic ones as `setting` has it, by metric."""
+    if setting not in SETTINGS:
+        raise ValueError(f"Expected setting={setting!r} to be one of {', '.join(map(repr, SETTINGS))}.")
+    same, records = SETTINGS[setting]
+    outside = notion if same else next(name for name in NOTIONS if name != notion)
+    inside = {name: table[column(notion, name)].to_numpy() for name in INTRINSIC}
+    return inside, {name: table[column(outside, name, records)].to_numpy() for name in EXTRINSIC}
+
+
+def mean_correlations(table: pandas.DataFrame, *, method: str = "spearman", resamples: int = 400) -> np.ndarray:
+    """Return the mean correlation over all pairs of metrics in each of :data:`SETTINGS`, [1 + resamples, settings].
+
+    The first line is of the models as they are, the others of resampled ones: the same resample in all settings, so
+    that differences between them have their interval. A pair with a metric that is the same for all models is left out.
+    """
+    both = [[sides(table, setting, notion) for notion in NOTIONS] for setting in SETTINGS]
+    stacked = [[tuple(np.column_stack(list(side.values())) for side in pair) for pair in each] for each in both]
+
+    def means(rows: np.ndarray) -> np.ndarray:
+        return np.stack([
+            np.mean([np.nanmean(correlation_matrix(x[rows], y[rows], method), axis=(-1, -2)) for x, y in each], axis=0)
+            for each in stacked
+        ], axis=-1)  # fmt: skip
+
+    everyone = means(np.arange(len(table))[None])
+    return np.concatenate([everyone, bootstrap(means, len(table), resamples=resamples)])
+
+
+def interval(draws: np.ndarray, models: int) -> Interval:
+    """Return the value in the first place of `draws` with the 95 % percentile interval of the others."""
+    low, high = np.quantile(draws[1:], [0.025, 0.975]).tolist()
+    return Interval(float(draws[0]), low, high, models)

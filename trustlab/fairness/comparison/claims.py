@@ -1,0 +1,83 @@
+"""What card P7 claims of fairness metrics, and what we add, read off the committed table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trustlab.fairness.comparison.alignment import SETTINGS, interval, mean_correlations
+from trustlab.fairness.comparison.correlation import needed
+from trustlab.fairness.comparison.dose import Response, dose_response
+from trustlab.fairness.comparison.extrinsic import EXTRINSIC
+from trustlab.fairness.comparison.intrinsic import INTRINSIC
+from trustlab.fairness.comparison.notions import NOTIONS
+from trustlab.fairness.comparison.population import EMBEDDED, column, result_name
+from trustlab.results import read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+STEADY = 0.5  # of tau's lower end: three of four pairs of models are in the order of their doses
+
+
+def claims_of_p7(corpus: str = EMBEDDED) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the committed table of `corpus`."""
+    table = read_results(result_name(corpus))[0]
+    return [*_of_correlation(table), *_of_dose(table)]
+
+
+def responses(table: pandas.DataFrame, notion: str, records: str = "clean") -> dict[str, Response]:
+    """Return how every metric about `notion` answers to its dose, over the models of the base recipe."""
+    base = table[table["recipe"] == "base"]
+    columns = {name: column(notion, name) for name in INTRINSIC}
+    columns |= {name: column(notion, name, records) for name in EXTRINSIC}
+    return {name: dose_response(base[f"{notion}_dose"], base[place]) for name, place in columns.items()}
+
+
+def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    models, draws = len(table), mean_correlations(table)
+    other, same, clean = (draws[:, place] for place in range(len(SETTINGS)))
+    enough = needed(models)
+    return [
+        {
+            "claim": f"(a) With another notion on each side correlations are weak: mean below {enough:.2f}, which "
+            "one pair would need",
+            "measured": interval(other, models),
+            "holds": lambda mean: mean.high < enough,
+        },
+        {
+            "claim": f"(a) With the same notion too, where records carry a bias of their own (below {enough:.2f})",
+            "measured": interval(same, models),
+            "holds": lambda mean: mean.high < enough,
+        },
+        {
+            "claim": "(b) Alignment moves them: same notion minus another one",
+            "measured": interval(same - other, models),
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": "(b, ours) … and once more without the records' bias: clean minus biased records",
+            "measured": interval(clean - same, models),
+            "holds": lambda more: more.low > 0,
+        },
+    ]
+
+
+def _of_dose(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    found = {notion: responses(table, notion) for notion in NOTIONS}
+    steady = {name: all(each[name].tau_low > STEADY for each in found.values()) for name in (*INTRINSIC, *EXTRINSIC)}
+    blind = [name for name in steady if all(each[name].tau_low <= 0 for each in found.values())]
+    rows = []
+    for kind, names in (("intrinsic", INTRINSIC), ("extrinsic", EXTRINSIC)):
+        good = [name for name in names if steady[name]]
+        rows.append({
+            "claim": f"(c) Some {kind} metric can be trusted here: rises with both notions' dose, τ surely above "
+            f"{STEADY:g}",
+            "measured": ", ".join(good) or "none",
+            "holds": bool(good),
+        })  # fmt: skip
+    rows.append({
+        "claim": "(c) … and some cannot: with neither notion does τ lie surely above 0",
+        "measured": ", ".join(blind) or "none",
+        "holds": bool(blind),
+    })  # fmt: skip
+    return rows

@@ -1,0 +1,117 @@
+"""What notebook 31 reads off the committed models: who agrees with whom, who answers to the dose, how noisy it is."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.fairness.comparison.alignment import SETTINGS, interval, mean_correlations, sides
+from trustlab.fairness.comparison.claims import responses
+from trustlab.fairness.comparison.correlation import correlations, needed, reliability
+from trustlab.fairness.comparison.dose import Response, rank
+from trustlab.fairness.comparison.extrinsic import EXTRINSIC
+from trustlab.fairness.comparison.intrinsic import INTRINSIC
+from trustlab.fairness.comparison.notions import NOTIONS
+from trustlab.fairness.comparison.population import EMBEDDED, column, result_name
+from trustlab.intervals import mean_interval
+from trustlab.lab.display import number
+from trustlab.results import read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+Row = dict[str, Any]
+METRICS = (*INTRINSIC, *EXTRINSIC)
+
+
+@functools.lru_cache
+def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
+    """Return the committed models, one row each, and their provenance."""
+    return read_results(result_name(corpus))
+
+
+@functools.lru_cache
+def agreement(setting: str, notion: str, method: str = "spearman") -> tuple[Row, ...]:
+    """Return the correlation of every intrinsic with every extrinsic metric, see ``comparison.correlations``."""
+    return tuple(correlations(*sides(saved()[0], setting, notion), method=method))
+
+
+@functools.lru_cache
+def answers(notion: str, records: str = "clean") -> dict[str, Response]:
+    """Return how every metric about `notion` answers to its dose."""
+    return responses(saved()[0], notion, records)
+
+
+def aligned() -> list[Row]:
+    """Return the mean correlation of each setting with its interval, and how many pairs are below p = 0.05."""
+    table, rows = saved()[0], []
+    draws = mean_correlations(table)
+    for place, setting in enumerate(SETTINGS):
+        mean = interval(draws[:, place], len(table))
+        pairs = [row for notion in NOTIONS for row in agreement(setting, notion)]
+        rows.append({
+            "in common": setting,
+            "mean r": f"{mean.mean:.2f} ({mean.low:.2f} to {mean.high:.2f})",
+            "pairs with p < 0.05": f"{sum(row['p'] < 0.05 for row in pairs)} of {len(pairs)}",
+            "largest r": f"{max(row['r'] for row in pairs if not math.isnan(row['r'])):.2f}",
+            "one pair needs": f"{needed(len(table)):.2f}",
+        })  # fmt: skip
+    return rows
+
+
+def trusted(notion: str) -> list[Row]:
+    """Return a row per metric about `notion`, the most trustworthy first."""
+    found = answers(notion)
+    return [
+        {
+            "metric": name,
+            "kind": "intrinsic" if name in INTRINSIC else "extrinsic",
+            "τ with the dose": f"{each.tau:.2f} ({each.tau_low:.2f} to {each.tau_high:.2f})",
+            "at dose 0": each.floor,
+            "slope": each.slope,
+            "noise": each.noise,
+            "signal / noise": each.signal_to_noise,
+            "detects from": "never" if math.isinf(each.threshold) else f"{each.threshold:.2f}",
+        }
+        for name in rank(found)
+        for each in [found[name]]
+    ]
+
+
+def noises(notion: str) -> list[Row]:
+    """Return, for each metric about `notion`, its own standard error beside the spread between models."""
+    table, rows = saved()[0], []
+    for name in METRICS:
+        place = column(notion, name, "" if name in INTRINSIC else "clean")
+        values, errors = table[place].to_numpy(), table[f"{place} ±"].to_numpy()
+        rows.append({
+            "metric": name,
+            "between models": float(values.std(ddof=1)),
+            "between seeds": answers(notion)[name].noise,
+            "own error": float(np.sqrt(np.mean(errors**2))),
+            "reliability": reliability(values, errors),
+        })  # fmt: skip
+    return rows
+
+
+def needles(notion: str, dose: float, records: str = "clean") -> list[Row]:
+    """Return how far every metric has risen above dose 0, in noises between models: mean and 95 % interval over seeds.
+
+    A metric that never differs between two models of one dose has no noise to count in; it stays at 0.
+    """
+    base = saved()[0].query("recipe == 'base'")
+    at = base[base[f"{notion}_dose"] == dose]
+    rows = []
+    for name, found in answers(notion, records).items():
+        values = at[column(notion, name, "" if name in INTRINSIC else records)].to_numpy()
+        mean, low, high, _ = mean_interval(((values - found.floor) / (found.noise or math.inf)).tolist())
+        rows.append({"metric": name, "value": float(values.mean()), "risen": mean, "low": low, "high": high})
+    return rows
+
+
+def in_words(found: Response) -> str:
+    """Say from which dose on a metric would tell one model from one without bias."""
+    return "at no dose" if math.isinf(found.threshold) else f"from dose {number(found.threshold, 2)}"
