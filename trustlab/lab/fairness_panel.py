@@ -118,9 +118,9 @@ def _dose(at: DoseDials) -> Answer:
     told = [row["metric"] for row in rows if row["risen"] > TOLD_APART]
     best = min(answers(at.notion).items(), key=lambda pair: pair[1].threshold)
     verdict = (
-        f"With a planted bias of {at.dose:g} about {at.notion}, {len(told)} of {len(rows)} metrics have "
-        f"risen far enough to tell one model from one without bias{': ' + ', '.join(told) if told else ''}. The first to do so is "
-        f"{best[0]}, {in_words(best[1])}."
+        f"With a planted bias of {at.dose:g} about {at.notion}, {len(told)} of {len(rows)} metrics have risen far "
+        f"enough to tell one model from one without bias{': ' if told else ''}{', '.join(told)}. The first to do so "
+        f"is {best[0]}, {in_words(best[1])}."
     )
     return Answer(rows, verdict, f"saved, base recipe, seeds {saved()[1]['seeds'][0]}–{saved()[1]['seeds'][-1]}")
 
