@@ -28,7 +28,7 @@ class AgreementDrawing(Drawing):
     def __init__(self) -> None:
         super().__init__(width=940, height=430)
         self.table = self.figure.add_axes((0.105, 0.27, 0.40, 0.62))
-        self.models = self.figure.add_axes((0.62, 0.15, 0.36, 0.66))
+        self.models = self.figure.add_axes((0.61, 0.15, 0.34, 0.66))
         shape = (len(INTRINSIC), len(EXTRINSIC))
         self._image = self.table.imshow(np.zeros(shape), cmap=SIGNED, vmin=-1, vmax=1, aspect="auto")
         self.table.set_xticks(range(shape[1]), EXTRINSIC, rotation=40, ha="right", rotation_mode="anchor")
@@ -84,7 +84,7 @@ class NeedleDrawing(Drawing):
         super().__init__(width=860, height=470)
         axes = self.axes = self.figure.add_axes((0.15, 0.12, 0.82, 0.80))
         self.metrics = (*INTRINSIC, *EXTRINSIC)
-        clean(axes, x_label="noises between two models above no bias (mean and 95 % over seeds)")
+        clean(axes, x_label="above no bias, in standard deviations between two models (mean and 95 % over seeds)")
         axes.set_xscale("symlog", linthresh=4, linscale=1.4)
         axes.set_xticks([-3, 0, 3, 10, 30], ["−3", "0", "3", "10", "30"])
         axes.minorticks_off()

@@ -31,7 +31,10 @@ class AgreementDials:
     """The position of the first panel."""
 
     setting: str = option(
-        "another notion", label="In common", help="What both sides of the comparison share.", values=tuple(SETTINGS)
+        "another notion, biased records",
+        label="In common",
+        help="What both sides of the comparison share.",
+        values=tuple(SETTINGS),
     )
     notion: str = option("region", label="Inside", help="What intrinsic metrics ask about.", values=tuple(NOTIONS))
     first: str = option("CEAT", label="Intrinsic", help="The metric across, on the right.", values=INTRINSIC)
@@ -153,7 +156,7 @@ def _live(at: DoseDials, rows: list[dict[str, Any]]) -> Answer:
     own = []
     for name, found in answers(at.notion).items():
         value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
-        own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.noise or np.inf)})
+        own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
     told = sum(row["risen"] > TOLD_APART for row in own)
     verdict = f"Of your one model, {told} of {len(own)} metrics would tell it from a model without bias."
     return dataclasses.replace(base, verdict=verdict, provenance=source, live=own)

@@ -98,16 +98,16 @@ def noises(notion: str) -> list[Row]:
 
 
 def needles(notion: str, dose: float, records: str = "clean") -> list[Row]:
-    """Return how far every metric has risen above dose 0, in noises between models: mean and 95 % interval over seeds.
+    """Return how far every metric has risen above dose 0, in noises: mean and 95 % interval over seeds.
 
-    A metric that never differs between two models of one dose has no noise to count in; it stays at 0.
+    A noise is the standard deviation between a model of this dose and one without bias; without any, it stays at 0.
     """
     base = saved()[0].query("recipe == 'base'")
     at = base[base[f"{notion}_dose"] == dose]
     rows = []
     for name, found in answers(notion, records).items():
         values = at[column(notion, name, "" if name in INTRINSIC else records)].to_numpy()
-        mean, low, high, _ = mean_interval(((values - found.floor) / (found.noise or math.inf)).tolist())
+        mean, low, high, _ = mean_interval(((values - found.floor) / (found.scales[dose] or math.inf)).tolist())
         rows.append({"metric": name, "value": float(values.mean()), "risen": mean, "low": low, "high": high})
     return rows
 

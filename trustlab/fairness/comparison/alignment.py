@@ -1,11 +1,11 @@
-"""What alignment does: the same metrics over the same models, with ever more in common between both sides.
+"""What alignment does: the same metrics over the same models, with more or less in common between both sides.
 
 An intrinsic metric asks about some groups and some attributes, an extrinsic one about the groups and the question of
-a task; published comparisons often pair what happens to be at hand. Here the three steps are made one at a time:
+a task; published comparisons often pair what happens to be at hand. Here two things are changed one at a time:
 
-* **another notion**: region inside, gender outside, and the other way round;
-* **same notion**: the same groups and poles on both sides, but the task's records carry a bias of their own;
-* **and clean records**: nothing but what was read in pretraining can make the classifier unfair.
+* **the notion**: region inside and gender outside and the other way round, or the same groups and poles on both sides;
+* **the records** of the task: with a bias of their own, as real labels, or clean, so that nothing but what was read in
+  pretraining can make the classifier unfair.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Setting(NamedTuple):
 
 
 SETTINGS = {
-    "another notion": Setting(False, "biased"),
-    "same notion": Setting(True, "biased"),
+    "another notion, biased records": Setting(False, "biased"),
+    "another notion, clean records": Setting(False, "clean"),
+    "same notion, biased records": Setting(True, "biased"),
     "same notion, clean records": Setting(True, "clean"),
 }
 

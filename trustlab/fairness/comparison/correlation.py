@@ -78,8 +78,10 @@ def needed(models: int, level: float = 0.05) -> float:
 def reliability(values: Sequence[float], errors: Sequence[float]) -> float:
     """Return the share of a metric's variance over models that is not its own error, in [0, 1].
 
-    1 − mean of the squared standard errors / variance of the values. Two metrics cannot be expected to correlate by
-    more than the root of the product of their reliabilities. NaN where the metric is the same for all models.
+    1 − mean of the squared standard errors / variance of the values. Where errors are independent between models, two
+    metrics cannot be expected to correlate by more than the root of the product of their reliabilities. Where all
+    models are measured on the same words or sentences, errors move them partly together, and this is a lower bound.
+    NaN where the metric is the same for all models.
 
     Examples
     --------

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from trustlab.fairness.comparison.correlation import bootstrap, correlation_matrix
 
-TOLD_APART = 1.645 * math.sqrt(2)  # noises: one model told from one without bias, one-sided at 5 %
+TOLD_APART = 1.645  # noises: one model told from one without bias, one-sided at 5 %
+STEADY = 0.5  # of tau: three of four pairs of models are in the order of their doses
 
 
 class Response(NamedTuple):
@@ -31,11 +32,14 @@ class Response(NamedTuple):
         Mean at dose 0: what the metric says of models without bias.
     noise
         Standard deviation between models of the same dose, pooled.
+    scales
+        Dose → standard deviation of the difference between one model of that dose and one of dose 0: the root of the
+        sum of both variances. Models of a strong bias may differ more than others, or less.
     signal_to_noise
-        (Mean at the largest dose − floor) / noise.
+        (Mean at the largest dose − floor) / its scale.
     threshold
-        Smallest dose at which one model would be told from one model without bias: where the curve of means, made
-        monotone, has risen by 1.645 √2 noises. Infinite if it never has.
+        Smallest dose from which on one model would be told from one model without bias: beyond it (mean − floor) /
+        scale stays above 1.645. Infinite if it is below at the largest dose.
     """
 
     slope: float
@@ -46,6 +50,7 @@ class Response(NamedTuple):
     tau_high: float
     floor: float
     noise: float
+    scales: Mapping[float, float]
     signal_to_noise: float
     threshold: float
 
@@ -56,14 +61,14 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
     Parameters
     ----------
     doses, values : [n]
-        Of each model; two or more models at dose 0 and at some other dose.
+        Of each model; dose 0 and another, two or more models of each.
     resamples, seed
         Of models, for the intervals.
 
     Raises
     ------
     ValueError
-        If there is no dose 0, only one dose, or never two models of one dose.
+        If there is no dose 0, only one dose, or one model alone of a dose.
 
     Examples
     --------
@@ -73,38 +78,42 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
     """
     x, y = np.asarray(doses, float), np.asarray(values, float)
     levels, place, count = np.unique(x, return_inverse=True, return_counts=True)
-    if levels[0] != 0 or len(levels) < 2 or count.max() < 2:
+    if levels[0] != 0 or len(levels) < 2 or count.min() < 2:
         raise ValueError(
-            f"Expected models at dose 0 and at others, two or more of a dose, got doses {levels.tolist()}, "
+            f"Expected models at dose 0 and at others, two or more of each, got doses {levels.tolist()}, "
             f"{count.tolist()} models. Without dose 0 there is no floor, without a second model no noise."
         )
     means = np.bincount(place, y) / count
-    noise = math.sqrt(((y - means[place]) ** 2).sum() / (len(y) - len(levels)))
+    squares = np.bincount(place, (y - means[place]) ** 2)
+    spreads = squares / (count - 1)
+    scales = np.sqrt(spreads + spreads[0])
+    rise = means - means[0]
+    risen = np.divide(rise, scales, out=np.where(rise > 1e-12, math.inf, 0.0), where=scales > 0)
     slopes = bootstrap(lambda i: _slope(x[i], y[i]), len(x), resamples=resamples, seed=seed)
     taus = bootstrap(lambda i: _tau(x[i], y[i]), len(x), resamples=resamples, seed=seed)
-    rise = means[-1] - means[0]
     return Response(
         float(_slope(x, y)),
         *_interval(slopes),
         float(np.nan_to_num(_tau(x, y))),
         *_interval(np.nan_to_num(taus)),
         float(means[0]),
-        noise,
-        rise / noise if noise > 0 else math.copysign(math.inf, rise) if rise else 0.0,
-        _threshold(levels, means, count, TOLD_APART * noise),
+        math.sqrt(squares.sum() / (len(y) - len(levels))),
+        dict(zip(levels.tolist(), scales.tolist(), strict=True)),
+        float(risen[-1]),
+        _threshold(levels, risen),
     )
 
 
 def rank(responses: Mapping[str, Response]) -> list[str]:
     """Return the metrics, the most trustworthy first.
 
-    First those whose order certainly follows the dose (the interval of tau is above 0), by their detection threshold;
-    then the others. Ties go to the larger signal-to-noise ratio.
+    First those whose order follows the dose for sure (tau above 0.5 with its interval), then those that follow it
+    somewhat (above 0), then the others; inside by detection threshold. Ties go to the larger signal-to-noise ratio.
     """
 
-    def key(name: str) -> tuple[bool, float, float]:
+    def key(name: str) -> tuple[bool, bool, float, float]:
         found = responses[name]
-        return found.tau_low <= 0, found.threshold, -found.signal_to_noise
+        return found.tau_low <= STEADY, found.tau_low <= 0, found.threshold, -found.signal_to_noise
 
     return sorted(responses, key=key)
 
@@ -125,15 +134,12 @@ def _interval(draws: np.ndarray) -> tuple[float, float]:
     return low, high
 
 
-def _threshold(levels: np.ndarray, means: np.ndarray, count: np.ndarray, needed: float) -> float:
-    """Return the dose at which the monotone curve through the means has risen by `needed` above dose 0."""
-    from scipy.optimize import isotonic_regression
-
-    curve: Any = isotonic_regression(means, weights=count).x
-    goal = curve[0] + needed
-    above = np.flatnonzero((curve >= goal) & (curve > curve[0]))
-    if not len(above):
+def _threshold(levels: np.ndarray, risen: np.ndarray) -> float:
+    """Return the dose from which on `risen` [levels] is at least :data:`TOLD_APART`, in a straight line between two."""
+    at = int(np.flatnonzero(risen < TOLD_APART)[-1]) + 1  # at dose 0 nothing has risen
+    if at == len(levels):
         return math.inf
-    at = int(above[0])
-    share = (goal - curve[at - 1]) / (curve[at] - curve[at - 1])
+    if math.isinf(risen[at]):
+        return float(levels[at])
+    share = (TOLD_APART - risen[at - 1]) / (risen[at] - risen[at - 1])
     return float(levels[at - 1] + share * (levels[at] - levels[at - 1]))
