@@ -152,6 +152,7 @@ def test_the_expected_notebooks_exist(notebooks):
         "21_non_iid_partitioning",
         "23_continual_learning",
         "24_fednlp_benchmark",
+        "31_fairness_metrics",
     )
     expected = {f"{stem}.ipynb" for stem in stems}
     assert expected <= {path.name for path in notebooks}

@@ -28,7 +28,7 @@ class AgreementDrawing(Drawing):
     def __init__(self) -> None:
         super().__init__(width=940, height=430)
         self.table = self.figure.add_axes((0.105, 0.27, 0.40, 0.62))
-        self.models = self.figure.add_axes((0.61, 0.15, 0.34, 0.66))
+        self.models = self.figure.add_axes((0.605, 0.15, 0.325, 0.66))
         shape = (len(INTRINSIC), len(EXTRINSIC))
         self._image = self.table.imshow(np.zeros(shape), cmap=SIGNED, vmin=-1, vmax=1, aspect="auto")
         self.table.set_xticks(range(shape[1]), EXTRINSIC, rotation=40, ha="right", rotation_mode="anchor")
@@ -61,7 +61,7 @@ class AgreementDrawing(Drawing):
         for i, first in enumerate(INTRINSIC):
             for j, second in enumerate(EXTRINSIC):
                 row, text = at[first, second], self._numbers[i][j]
-                text.set_text("–" if math.isnan(row["r"]) else f"{row['r']:.2f}".replace("0.", ".").replace("-", "−"))
+                text.set_text(_short(row["r"]))
                 text.set_fontweight("bold" if row["p"] < 0.05 else "normal")
                 text.set_color("white" if abs(row["r"]) > 0.7 else "black")
         first, second = answer.focus["first"], answer.focus["second"]
@@ -75,6 +75,13 @@ class AgreementDrawing(Drawing):
             getattr(self.models, f"set_{side}lim")(min(values) - room, max(values) + room)
         self.models.set_xlabel(first, fontsize=FONT_POINTS)
         self.models.set_ylabel(second, fontsize=FONT_POINTS)
+
+
+def _short(r: float) -> str:
+    """Write a correlation with two digits and nothing else; a dash where there is none."""
+    if math.isnan(r):
+        return "–"
+    return "0" if abs(r) < 0.005 else f"{r:.2f}".replace("0.", ".").replace("-", "−")
 
 
 class NeedleDrawing(Drawing):
