@@ -1,4 +1,4 @@
-"""A reader's hands on notebooks 00, 11 and 21 to 23: run all, move sliders, train, stop, predict, ask for a hint."""
+"""A reader's hands on notebooks 00, 11, 21 to 23 and 31: run all, move sliders, train, stop, predict, ask for a hint."""
 
 import base64
 import io
@@ -24,6 +24,10 @@ ASKED = "Who should be asked to train?"
 PAST = "What is left of the past?"
 OVER_TIME = "What is activity worth when data come and go?"
 MATRIX = "Which algorithm, on which partition?"
+
+EFFECT = "What is an effect size the size of?"
+AGREE = "Do two metrics rank models alike?"
+DOSE = "Which metric sees the bias that is there?"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +82,15 @@ def selecting(lab):
 def benchmark(lab):
     """Notebook 24 after Run All Cells."""
     notebook = lab.open("24_fednlp_benchmark")
+    notebook.run_all()
+    notebook.wait_for_the_end(300)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def metrics(lab):
+    """Notebook 31 after Run All Cells."""
+    notebook = lab.open("31_fairness_metrics")
     notebook.run_all()
     notebook.wait_for_the_end(300)
     return notebook
@@ -425,6 +438,39 @@ def test_24_runs_moves_trains_and_stops(lab, benchmark):
     lab.picture(panel, "24-matrix-stopped")
     panel.get_by_role("button", name="Reset", exact=True).click()
     expect(verdict).to_have_text(saved)
+
+
+def test_31_runs_and_its_panels_move(lab, metrics):
+    assert metrics.troubles() == []
+    for title, count in {EFFECT: 1, AGREE: 1, DOSE: 2}.items():
+        expect(metrics.panels(title)).to_have_count(count)
+        assert has_a_picture(metrics.panel(title))
+    toy, agree, dose = (metrics.panel(title) for title in (EFFECT, AGREE, DOSE))
+    for slider, key in enumerate(("ArrowRight", "ArrowLeft")):  # lean, spread
+        moves(toy, slider, key)
+    lab.picture(toy, "31-toy-moved")
+    lab.picture(agree, "31-agreement")
+    verdict = agree.locator(".trustlab-verdict")
+    agree.get_by_role("combobox").first.select_option("same notion, clean records")
+    expect(verdict).to_contain_text("score change (same notion, clean records)")
+    agree.get_by_role("button", name="Kendall", exact=True).click()
+    expect(verdict).to_contain_text("have Kendall's r = ")
+    lab.picture(agree, "31-agreement-moved")
+    lab.picture(dose, "31-dose")
+    moves(dose, 0, "ArrowRight")
+    dose.get_by_role("button", name="gender", exact=True).click()
+    expect(dose.locator(".trustlab-verdict")).to_contain_text("With a planted bias of 0.5 about gender")
+    lab.picture(dose, "31-dose-moved")
+
+
+def test_31_trains_a_model_of_known_bias(lab, metrics):
+    dose = metrics.panel(DOSE)
+    dose.get_by_role("button", name="Reset", exact=True).click()
+    blackness = black(dose)
+    dose.get_by_role("button", name=re.compile("^Train")).click()
+    expect(dose.locator(".trustlab-verdict")).to_contain_text("Of your one model,", timeout=120_000)
+    assert black(dose) > blackness + 100
+    lab.picture(dose, "31-dose-trained")
 
 
 def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):
