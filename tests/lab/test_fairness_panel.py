@@ -126,7 +126,7 @@ def test_every_position_says_who_tells(panel):
 def test_one_model_is_trained_live_and_stands_in_the_picture(panel, monkeypatch):
     monkeypatch.setitem(population.RECIPES, "base", {"steps": 5, "width": 16})
     panel.set(notion="gender", dose=0.5).start().wait(120)
-    assert "Of your one model," in panel.answer.verdict
+    assert "metrics would tell your one model from" in panel.answer.verdict
     value, found = panel.rows[-1][column("gender", "LPBS")], answers("gender")["LPBS"]
     at = panel._drawing._own.get_xdata()[INTRINSIC.index("LPBS")]
     assert at == pytest.approx((value - found.floor) / found.scales[0.5])

@@ -158,5 +158,5 @@ def _live(at: DoseDials, rows: list[dict[str, Any]]) -> Answer:
         value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
         own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
     told = sum(row["risen"] > TOLD_APART for row in own)
-    verdict = f"Of your one model, {told} of {len(own)} metrics would tell it from a model without bias."
+    verdict = f"{told} of {len(own)} metrics would tell your one model from a model without bias."
     return dataclasses.replace(base, verdict=verdict, provenance=source, live=own)
