@@ -13,7 +13,7 @@ from typing import Any
 
 from trustlab.data import population, synthetic
 from trustlab.fairness import association, contexts, groups, likelihood
-from trustlab.fairness.comparison import extrinsic, intrinsic, notions, pretraining, sentences
+from trustlab.fairness.comparison import extrinsic, intrinsic, notions, pretraining, real_vectors, sentences
 from trustlab.fairness.comparison import population as models_with_bias
 from trustlab.federated import (
     activity,
@@ -236,5 +236,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         recipes=lambda corpus: {name: models_with_bias.recipe(models_with_bias.Cell(corpus, name))
                                 for name in models_with_bias.RECIPES},
         parts={"recipes": tuple(models_with_bias.RECIPES)},
+    ),
+    "association-tests": Experiment(
+        real_vectors,
+        varied="vectors",
+        slowest_first=("word2vec",),
+        sources=lambda vectors: [association],
+        whole="word2vec",
+        packages=("numpy",),
+        tolerance={"effect_size": 0.001, "p_value": 0.005},
+        named=lambda test: f"test {test}",
+        recipes=lambda corpus: {"all": real_vectors.recipe(real_vectors.Cell())},
+        parts={},
     ),
 })  # fmt: skip

@@ -16,7 +16,7 @@ from trustlab.fairness.comparison.intrinsic import INTRINSIC
 from trustlab.fairness.comparison.population import DOSES, KEY, column, grid
 from trustlab.lab.claims import claims
 from trustlab.lab.fairness_panel import agreement_panel, dose_panel
-from trustlab.lab.fairness_results import METRICS, aligned, answers, needles, noises, saved, trusted
+from trustlab.lab.fairness_results import METRICS, aligned, answers, needles, noises, on_real_vectors, saved, trusted
 from trustlab.lab.fairness_toy import LEANS, SPREADS, association_toy
 from trustlab.runs import RunStore
 
@@ -71,6 +71,13 @@ def test_tables_have_every_metric_and_trust_comes_in_order():
         assert {row["metric"] for row in rows} == set(METRICS) == {row["metric"] for row in noises(notion)}
         sure = [answers(notion)[row["metric"]].tau_low > STEADY for row in rows]
         assert sure == sorted(sure, reverse=True)
+
+
+def test_weat_on_real_vectors_finds_what_caliskan_found():
+    rows = {row["test"]: row for row in on_real_vectors()}
+    assert list(rows) == [1, 2, 6, 7, 8, 9, 10]
+    assert rows[1]["targets"] == "flowers / insects" and rows[1]["effect size"] > 1 and rows[1]["p"] < 1e-3
+    assert all(abs(row["effect size"]) < 2 and row["words a side"] >= 6 for row in rows.values())
 
 
 def test_alignment_is_two_by_two():

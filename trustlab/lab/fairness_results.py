@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.fairness.comparison import real_vectors
 from trustlab.fairness.comparison.alignment import SETTINGS, interval, mean_correlations, sides
 from trustlab.fairness.comparison.claims import responses
 from trustlab.fairness.comparison.correlation import correlations, needed, reliability
@@ -115,3 +116,19 @@ def needles(notion: str, dose: float, records: str = "clean") -> list[Row]:
 def in_words(found: Response) -> str:
     """Say from which dose on a metric would tell one model from one without bias."""
     return "at no dose" if math.isinf(found.threshold) else f"from dose {number(found.threshold, 2)}"
+
+
+def on_real_vectors() -> list[Row]:
+    """Return the committed association tests on word2vec: what was tested, how large, and how likely by chance."""
+    table = read_results(real_vectors.result_name("weat"))[0]
+    return [
+        {
+            "test": row["test"],
+            "targets": row["targets"].replace("_", " "),
+            "attributes": row["attributes"].replace("_", " "),
+            "words a side": row["words"],
+            "effect size": row["effect_size"],
+            "p": row["p_value"],
+        }
+        for row in table.to_dict("records")
+    ]
