@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trustlab.federated.selection import Selector
-from trustlab.lab.continual_exercises import HINTS, as_many_examples, hints, kept_from_the_first, mean_forgetting
+from trustlab.lab.continual_exercises import as_many_examples, hints, kept_from_the_first, mean_forgetting
 
 SIZES = np.array([900, 500, 200, *[20] * 60])
 
@@ -41,9 +41,9 @@ def test_a_wrong_number_of_devices_is_told_which_way(answer, slip):
     assert slip in str(as_many_examples(answer, SIZES))
 
 
-@pytest.mark.parametrize("exercise", HINTS)
+@pytest.mark.parametrize("exercise", hints)
 def test_hints_come_one_by_one(exercise):
     shown = hints(exercise)
     assert str(shown).endswith("hints, none shown yet.")
-    for text in HINTS[exercise]:
+    for text in hints[exercise]:
         assert text.replace("`", "")[:30] in str(shown.reveal())

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from trustlab.lab.fairness_exercises import HINTS, by_chance, effect_size, hints, largest_correlation
+from trustlab.lab.fairness_exercises import by_chance, effect_size, hints, largest_correlation
 
 
 def test_an_unanswered_exercise_says_so():
-    assert all(str(each(...)).startswith("… Not answered yet") for each in HINTS)
+    assert all(str(each(...)).startswith("… Not answered yet") for each in hints)
 
 
 def test_right_answers_are_right():
@@ -33,8 +33,8 @@ def test_each_slip_is_named(exercise, answer, slip):
     assert slip in str(exercise(answer))
 
 
-@pytest.mark.parametrize("exercise", HINTS)
+@pytest.mark.parametrize("exercise", hints)
 def test_hints_come_one_by_one(exercise):
     shown = hints(exercise)
-    for text in HINTS[exercise]:
+    for text in hints[exercise]:
         assert text.replace("`", "")[:30] in str(shown.reveal())

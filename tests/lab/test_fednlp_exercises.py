@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from trustlab.federated.aggregation import ServerConfig, ServerOptimizer
-from trustlab.lab.fednlp_exercises import HINTS, adaptive_step, hints, light_share, squad_f1
+from trustlab.lab.fednlp_exercises import adaptive_step, hints, light_share, squad_f1
 
 
 def test_an_unanswered_exercise_says_so():
-    assert all(str(exercise(...)).startswith("… Not answered yet") for exercise in HINTS)
+    assert all(str(exercise(...)).startswith("… Not answered yet") for exercise in hints)
 
 
 def test_right_answers_are_right():
@@ -56,8 +56,8 @@ def test_nearly_right_is_not_right():
     assert str(light_share(0.3)).startswith("✗") and str(squad_f1(0.66)).startswith("✗")
 
 
-@pytest.mark.parametrize("exercise", HINTS)
+@pytest.mark.parametrize("exercise", hints)
 def test_hints_come_one_by_one(exercise):
     shown = hints(exercise)
-    for text in HINTS[exercise]:
+    for text in hints[exercise]:
         assert text.replace("`", "")[:30] in str(shown.reveal())

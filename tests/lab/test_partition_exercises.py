@@ -4,7 +4,6 @@ import pytest
 
 from trustlab.data import assistant
 from trustlab.lab.partition_exercises import (
-    HINTS,
     alpha_in_fednlp,
     as_skewed_as_devices,
     effective_number,
@@ -57,9 +56,9 @@ def test_a_fleet_that_is_not_like_the_devices_is_told_which_way(answer, slip, sa
     assert slip in str(as_skewed_as_devices(answer, said["intent"], said["device"]))
 
 
-@pytest.mark.parametrize("exercise", HINTS)
+@pytest.mark.parametrize("exercise", hints)
 def test_hints_come_one_by_one(exercise):
     shown = hints(exercise)
     assert str(shown).endswith("hints, none shown yet.")
-    for text in HINTS[exercise]:
+    for text in hints[exercise]:
         assert text.replace("`", "").replace("**", "")[:30] in str(shown.reveal()).replace("**", "")

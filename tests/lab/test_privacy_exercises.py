@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from trustlab.lab.privacy_exercises import (
-    HINTS,
     first_sigma_of_decaying_noise,
     ghost_norm,
     hints,
@@ -87,11 +86,11 @@ def test_each_slip_with_a_ghost_norm_is_named(answer, slip):
     assert slip in str(ghost_norm(answer))
 
 
-@pytest.mark.parametrize("exercise", HINTS)
+@pytest.mark.parametrize("exercise", hints)
 def test_hints_come_one_by_one_and_none_before_it_is_asked_for(exercise):
     shown = hints(exercise)
     assert str(shown).endswith("hints, none shown yet.")
-    for count, text in enumerate(HINTS[exercise], start=1):
+    for count, text in enumerate(hints[exercise], start=1):
         shown.reveal()
         assert text.replace("`", "") in str(shown)
         assert len(str(shown).splitlines()) == count

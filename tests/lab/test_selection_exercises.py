@@ -5,7 +5,7 @@ from trustlab.data import assistant
 from trustlab.federated.aggregation import client_weights
 from trustlab.federated.partition import partition
 from trustlab.federated.selection import Selector
-from trustlab.lab.selection_exercises import HINTS, heavy_devices_weight, hints, horvitz_thompson, largest_beta
+from trustlab.lab.selection_exercises import heavy_devices_weight, hints, horvitz_thompson, largest_beta
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,9 @@ def test_a_beta_that_is_not_it_is_told_which_way(answer, slip, sizes):
     assert slip in str(largest_beta(answer, sizes))
 
 
-@pytest.mark.parametrize("exercise", HINTS)
+@pytest.mark.parametrize("exercise", hints)
 def test_hints_come_one_by_one(exercise):
     shown = hints(exercise)
     assert str(shown).endswith("hints, none shown yet.")
-    for text in HINTS[exercise]:
+    for text in hints[exercise]:
         assert text.replace("`", "")[:20] in str(shown.reveal())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from trustlab.federated.drift import PER_ROUND
 from trustlab.federated.selection import Selector
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
-from trustlab.lab.teaching import hint
+from trustlab.lab.teaching import Hints
 
 MATRIX = np.array([[0.70, 0.30, 0.10], [0.82, 0.76, 0.35], [0.61, 0.70, 0.80]])
 SAID, BUDGET = (12, 30, 18), 10  # a device's utterances in three periods, and what it may keep
@@ -85,7 +84,7 @@ def as_many_examples(answer: Any, sizes: np.ndarray) -> Display:
     return check(answer, answer if abs(got / wanted - 1) <= NEAR else None, because=slips)
 
 
-HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+hints = Hints({
     mean_forgetting: (
         "For each period but the last: what was the best that any model before the last had on its data?",
         "Read down the first column: 0.70, then 0.82, then 0.61. The best before the end is 0.82.",
@@ -101,15 +100,4 @@ HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
         "Without replacement it is a little less, as the heaviest can come once only. Draw some cohorts: "
         '`Selector(sizes, strategy="power", beta=1.0).draw(10, rng)`.',
     ),
-}
-
-
-def hints(exercise: Callable[..., Display]) -> hint:
-    """Return the hints for an exercise of this file, none of them shown yet.
-
-    Examples
-    --------
-    >>> hints(kept_from_the_first)
-    2 hints, none shown yet.
-    """
-    return hint(*HINTS[exercise])
+})  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from trustlab.fairness.comparison.correlation import needed
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
-from trustlab.lab.teaching import hint
+from trustlab.lab.teaching import Hints
 
 S_X, S_Y = np.array([0.3, 0.5]), np.array([0.1, -0.1])  # associations of the targets
 PAIRS, LEVEL = 48, 0.05
@@ -73,7 +72,7 @@ def largest_correlation(answer: Any) -> Display:
     return check(answer, math.sqrt(INSIDE * OUTSIDE), because=slips)
 
 
-HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+hints = Hints({
     effect_size: (
         "Which two means are compared, and what are they divided by?",
         "The means are 0.4 and 0. The standard deviation is of all four numbers, with n − 1.",
@@ -87,15 +86,4 @@ HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
         "Spearman's attenuation: measured r = true r · √(reliability · reliability).",
         "The true r is at most 1.",
     ),
-}
-
-
-def hints(exercise: Callable[..., Display]) -> hint:
-    """Return the hints for an exercise of this file, none of them shown yet.
-
-    Examples
-    --------
-    >>> hints(by_chance)
-    2 hints, none shown yet.
-    """
-    return hint(*HINTS[exercise])
+})  # fmt: skip

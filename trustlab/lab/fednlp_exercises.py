@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from trustlab.federated.tasks.metrics import token_f1
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
-from trustlab.lab.teaching import hint
+from trustlab.lab.teaching import Hints
 
 SIZES, BATCH = (1, 1, 2, 4, 92), 10
 TRUTH, SAID = "to new bramley", "new bramley harbour"
@@ -90,7 +89,7 @@ def adaptive_step(answer: Any) -> Display:
     return _check(answer, right, slips)
 
 
-HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+hints = Hints({
     light_share: (
         "How many minibatches of at most 10 does a device of 1, 2 or 4 examples take? And one of 92?",
         "In code: `n = np.array([1, 1, 2, 4, 92]); b = np.ceil(n / 10)`.",
@@ -105,15 +104,4 @@ HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
         "Then η·m / (√v + τ).",
         "m = 0.01, √v ≈ 0.01005.",
     ),
-}
-
-
-def hints(exercise: Callable[..., Display]) -> hint:
-    """Return the hints for an exercise of this file, none of them shown yet.
-
-    Examples
-    --------
-    >>> hints(squad_f1)
-    2 hints, none shown yet.
-    """
-    return hint(*HINTS[exercise])
+})  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from trustlab.federated.partition import partition, skew
 from trustlab.federated.skew import dials
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
-from trustlab.lab.teaching import hint
+from trustlab.lab.teaching import Hints
 
 COUNTS = (50, 25, 25)
 LABELS, ALPHA_OF_PFL = 150, 0.1
@@ -83,7 +83,7 @@ def as_skewed_as_devices(answer: Any, labels: Sequence[Any], devices: Sequence[A
     return check(answer, answer if abs(got - wanted) <= AS_SKEWED else None, because=slips)
 
 
-HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+hints = Hints({
     effective_number: (
         "The shares are ½, ¼ and ¼. How many labels, all equally frequent, would surprise you as much on average?",
         "The entropy is −Σ q ln q = ½ ln 2 + 2 · ¼ ln 4.",
@@ -99,15 +99,4 @@ HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
         '`skew(partition(labels, clients=200, **dials("fednlp", alpha, labels)), labels)["effective labels"]`.',
         "It lies between 10 and 30.",
     ),
-}
-
-
-def hints(exercise: Callable[..., Display]) -> hint:
-    """Return the hints for an exercise of this file, none of them shown yet.
-
-    Examples
-    --------
-    >>> hints(alpha_in_fednlp)
-    2 hints, none shown yet.
-    """
-    return hint(*HINTS[exercise])
+})  # fmt: skip

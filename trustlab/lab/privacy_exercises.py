@@ -10,7 +10,7 @@ from typing import Any
 
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
-from trustlab.lab.teaching import hint
+from trustlab.lab.teaching import Hints
 from trustlab.privacy import noise_multiplier_for
 
 
@@ -101,7 +101,7 @@ def first_sigma_of_decaying_noise(answer: Any) -> Display:
     return check(answer, sigma, rtol=5e-3, because=slips)
 
 
-HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+hints = Hints({
     ghost_norm: (
         "Four terms: (t, s) = (1, 1), (1, 2), (2, 1), (2, 2). Each is (δ_t·δ_s)(x_t·x_s).",
         "δ₁·δ₂ = 1 and x₁·x₂ = 2, so that the two words have 2 in common, and it counts twice.",
@@ -116,15 +116,4 @@ HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
         "Five epochs of 31 steps are `steps=155`.",
         "Micro-batches have `sensitivity=2.0`.",
     ),
-}
-
-
-def hints(exercise: Callable[..., Display]) -> hint:
-    """Return the hints for an exercise of this file, none of them shown yet.
-
-    Examples
-    --------
-    >>> hints(nearly_the_worst_case)
-    2 hints, none shown yet.
-    """
-    return hint(*HINTS[exercise])
+})  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from trustlab.federated.selection import Selector
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
-from trustlab.lab.teaching import hint
+from trustlab.lab.teaching import Hints
 
 EXAMPLES, INCLUSION = np.array([80, 10, 10]), np.array([1.0, 0.5, 0.5])
 COHORT = np.array([0, 2])  # who was drawn
@@ -86,7 +86,7 @@ def _largest_rate(beta: float, sizes: Sequence[int] | np.ndarray) -> float:
     return float(chosen.inclusion(DEVICES_PER_ROUND).max())
 
 
-HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
+hints = Hints({
     horvitz_thompson: (
         "A device that is drawn with probability π has to stand for itself and for the times it was not drawn.",
         "The weight of a device that is drawn is $n_i / (n\\,\\pi_i)$, with n the examples of *all* devices.",
@@ -102,15 +102,4 @@ HINTS: dict[Callable[..., Display], tuple[str, ...]] = {
         "Its maximum grows with β. Try 0, 0.5 and 1 first.",
         "In code: `max(b for b in np.arange(0, 1, 0.05) if ... <= 0.25)`.",
     ),
-}
-
-
-def hints(exercise: Callable[..., Display]) -> hint:
-    """Return the hints for an exercise of this file, none of them shown yet.
-
-    Examples
-    --------
-    >>> hints(horvitz_thompson)
-    3 hints, none shown yet.
-    """
-    return hint(*HINTS[exercise])
+})  # fmt: skip

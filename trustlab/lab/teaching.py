@@ -6,7 +6,7 @@ answered yet runs headless and can be compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
@@ -16,7 +16,7 @@ from trustlab.lab.claims import claims
 from trustlab.lab.display import Display, inline, plain
 from trustlab.lab.look import STYLE, message_html
 
-__all__ = ["card", "check", "claims", "hint", "predict"]
+__all__ = ["Hints", "card", "check", "claims", "hint", "predict"]
 
 
 def card(
@@ -212,3 +212,17 @@ class hint(_Shown):
         left = self.shown < len(self._texts)
         self._button.description = f"Hint {self.shown + 1} of {len(self._texts)}" if left else "No more hints"
         self._button.disabled = not left
+
+
+class Hints(dict[Callable[..., Any], tuple[str, ...]]):
+    """The hints of a notebook's exercises, by exercise.
+
+    Examples
+    --------
+    >>> Hints({abs: ("Which sign?", "No sign at all.")})(abs)
+    2 hints, none shown yet.
+    """
+
+    def __call__(self, exercise: Callable[..., Any]) -> hint:
+        """Offer the hints of `exercise`, none of them shown yet."""
+        return hint(*self[exercise])
