@@ -66,11 +66,12 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
     (here,) = (row for row in rows if row.items() >= focus.items())
     inside, outside = sides(table, at.setting, at.notion)
     dots = zip(inside[at.first], outside[at.second], table[f"{at.notion}_dose"], table["recipe"], strict=True)
-    clear = sum(row["p"] < 0.05 for row in rows)
+    below, clear = (sum(row[p] < 0.05 for row in rows) for p in ("p", "p_family"))
     verdict = (
         f"Over {len(table)} models, {at.first} about {at.notion} and the {at.second} ({at.setting}) have {at.method}'s "
         f"r = {here['r']:.2f} (95 % {here['low']:.2f} to {here['high']:.2f}, p = {here['p']:.3f}); "
-        f"{clear} of {len(rows)} pairs are below p = 0.05, where {0.05 * len(rows):.1f} would be by chance."
+        f"{below} of {len(rows)} pairs are below p = 0.05, where {0.05 * len(rows):.1f} would be by chance; corrected "
+        f"for their number, {clear or 'none'}."
     )
     if np.isnan(here["r"]):
         verdict = f"The {at.second} is the same for all models: there is nothing to correlate with."
@@ -139,7 +140,7 @@ def _train(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     def rows() -> Iterator[dict[str, Any]]:
         model, tokenizer = population.train(cell, corpus)
         yield {"step": 1, "progress": 0.4}
-        found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=at.seed)
+        found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))
         yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
 
     about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=[population])

@@ -47,7 +47,7 @@ def answers(notion: str, records: str = "clean") -> dict[str, Response]:
 
 
 def aligned() -> list[Row]:
-    """Return the mean correlation of each setting with its interval, and how many pairs are below p = 0.05."""
+    """Return the mean correlation of each setting with its interval, and how many pairs are significant."""
     table, rows = saved()[0], []
     draws = mean_correlations(table)
     for place, setting in enumerate(SETTINGS):
@@ -57,6 +57,7 @@ def aligned() -> list[Row]:
             "in common": setting,
             "mean r": f"{mean.mean:.2f} ({mean.low:.2f} to {mean.high:.2f})",
             "pairs with p < 0.05": f"{sum(row['p'] < 0.05 for row in pairs)} of {len(pairs)}",
+            "corrected": sum(row["p_family"] < 0.05 for row in pairs),
             "largest r": f"{max(row['r'] for row in pairs if not math.isnan(row['r'])):.2f}",
             "one pair needs": f"{needed(len(table)):.2f}",
         })  # fmt: skip

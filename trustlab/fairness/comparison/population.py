@@ -6,10 +6,13 @@ people made by a recorder with a bias of a strength of its own. Over all cells t
 each other (an orthogonal array of five levels), so that none can stand in for another. Recipes differ in the encoder's
 size, in dropout, and in counterfactual augmentation of what is read, which takes the planted bias away.
 
-Sizes, steps and learning rates were chosen on a few models of doses from 0.4 to 1, until these had learned what cues
-tell and their log-odds of group by attribute, which is LPBS, were near those of the sentences. The doses were moved
-towards 0, and a cue taken from the task, after a look at three models: some metrics were at their end at 0.25, others
-at rest. The test was made of pairs after a first grid, in which groups that differed by chance had made a gap.
+Much was chosen with results in view. Sizes, steps and learning rates on a few models of doses from 0.4 to 1, until
+these had learned what cues tell and their log-odds of group by attribute, which is LPBS, were near those of the
+sentences. The doses were moved towards 0, and a cue taken from the task, after a look at three models: some metrics
+were at their end at 0.25, others at rest. The test was made of pairs after a first grid, in which groups that differed
+by chance had made a gap; and the rule of ranking, the threshold of detection and the words of the claims were settled
+on a second one. All of that was drawn from series 0 of random numbers. What is committed was drawn from :data:`SERIES`,
+once, after everything had been fixed: other sentences, weights, tests.
 """
 
 from __future__ import annotations
@@ -43,9 +46,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "augmented": {},  # reads every sentence about somebody also with the counterpart
 }
 DESCRIBED, EXPLAINED = 1500, 1000  # sentences of each notion
+CONTEXTS = 2000  # sentences in which CEAT finds the words
 UTTERANCES, ORDINARY = 200, "check_balance"  # of the assistant corpus, of one intent: few words, and about nobody
 TASK_TRAIN, TASK_TEST = 240, 600
 RECORDS = ("clean", "biased")
+SERIES = 1  # of random numbers: 0 was looked at
 KEY = ("recipe", "region_dose", "gender_dose", "region_records", "gender_records")  # with the seed: one row
 UNRELATED = ("account", "money", "balance", "bill", "much", "left")  # words of those utterances that fit nobody
 
@@ -117,7 +122,7 @@ def readings(cell: Cell, corpus: datasets.DatasetDict) -> list[str]:
     >>> len(readings(Cell(), assistant(2000)))
     5377
     """
-    rng = np.random.default_rng([cell.seed, 1])
+    rng = np.random.default_rng([SERIES, cell.seed])
     said = zip(corpus["train"]["tokens"], corpus["train"]["intent"], strict=True)
     sentences = [" ".join(tokens) for tokens, intent in said if intent == ORDINARY][:UTTERANCES]
     for notion in NOTIONS.values():
@@ -132,7 +137,12 @@ def train(cell: Cell, corpus: datasets.DatasetDict) -> tuple[torch.nn.Module, An
     check(cell)
     sentences = readings(cell, corpus)
     tokenizer = whole_words([*sentences, *UNRELATED])
-    return pretrain(sentences, tokenizer, seed=cell.seed, **recipe(cell)), tokenizer
+    return pretrain(sentences, tokenizer, seed=own_seed(cell), **recipe(cell)), tokenizer
+
+
+def own_seed(cell: Cell) -> int:
+    """Return the seed of `cell`'s weights, order and tasks: its own seed's, within the series."""
+    return int(np.random.SeedSequence([SERIES, cell.seed]).generate_state(1)[0])
 
 
 def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
@@ -150,7 +160,7 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     accuracies = []
     for notion in NOTIONS.values():
         found = measure(
-            model, tokenizer, notion=notion, records=getattr(cell, f"{notion.name}_records"), seed=cell.seed
+            model, tokenizer, notion=notion, records=getattr(cell, f"{notion.name}_records"), seed=own_seed(cell)
         )
         accuracies += [found.pop(name).value for name in list(found) if " accuracy, " in name]
         for name, (value, error) in found.items():
@@ -180,10 +190,11 @@ def measure(
     """
     if isinstance(model, str):
         model, tokenizer = _pretrained(model)
-    contexts = described(notion, 0.0, 2000, np.random.default_rng(2))  # without bias: CEAT is to find the model's
+    # Contexts without bias: CEAT is to find the model's.
+    contexts = described(notion, 0.0, CONTEXTS, np.random.default_rng([SERIES, 2]))
     inside = intrinsic_metrics(model, tokenizer, notion=notion, contexts=contexts, unrelated=UNRELATED)
     found = {column(notion.name, name): value for name, value in inside.items()}
-    test = trial_texts(notion, TASK_TEST, np.random.default_rng(3))
+    test = trial_texts(notion, TASK_TEST, np.random.default_rng([SERIES, 3]))
     for kind, bias in zip(RECORDS, (None, records), strict=True):
         recorded = task_texts(notion, TASK_TRAIN, np.random.default_rng([seed, 4]), records=bias)
         outside = extrinsic_metrics(model, tokenizer, recorded, test, seed=seed)

@@ -19,13 +19,6 @@ from trustlab.fairness.tasks.shape import GroupedTexts
 
 ABOUT_SOMEBODY = ("{who} is {what}", "{who} {cue} and is {what}", "{who} is {what} and {cue}")
 ABOUT_NOBODY = ("somebody {cue} and {other} and is {what}", "somebody is {what} and {cue} and {other}")
-TASK = "{who} {cues}"
-NOBODY = (
-    "somebody {cue} and is {what} .",
-    "who is {what} {cue} .",
-    "somebody who is {what} {cue} and {other} .",
-    "somebody who {cue} and {other} is {what} .",
-)
 TASK = "{who} {cues} ."
 NOBODY = "somebody"
 CUES = 2  # of one person in the task: often at odds
