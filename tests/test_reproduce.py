@@ -292,10 +292,11 @@ def test_what_a_fresh_process_is_given_can_be_sent_there():
 def test_a_reproduction_that_agrees_says_so_and_writes_nothing(in_process, results, capsys):
     before = contents(results)
     assert command.main(["run", "private-training", "--data", "assistant", "--seeds", "2", "--workers", "2"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == len(CELLS) + 1
-    assert f"assistant {len(CELLS)}/{len(CELLS)}: " in said[-2]
-    assert said[-1] == "assistant: every number agrees with data/results"
+    *progress, agrees, judged = capsys.readouterr().out.splitlines()
+    assert len(progress) == len(CELLS)
+    assert f"assistant {len(CELLS)}/{len(CELLS)}: " in progress[-1]
+    assert agrees == "assistant: every number agrees with data/results"
+    assert judged.startswith("assistant, claims: not judged.")  # the times of a step are not in this folder
     assert contents(results) == before
 
 
@@ -322,7 +323,7 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
     assert about["data_hash"] == fingerprint(assistant(100))
     assert about["config"]["bilstm edp-sgd"]["micro_batches"] == recipe(Cell("assistant", "edp-sgd")).micro_batches
     assert re.fullmatch(r"[0-9a-f]{16} torch \S+ opacus \S+ dp-accounting \S+", about["code_version"])
-    assert capsys.readouterr().out.splitlines()[-1] == f"wrote {NAME}.csv"
+    assert f"wrote {NAME}.csv" in capsys.readouterr().out.splitlines()
     assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2"]) == 0  # and agrees with itself
 
 
@@ -416,3 +417,32 @@ def test_what_an_experiment_lacks_is_refused_by_name(arguments, said, capsys):
         reproduce.main(arguments)
     assert ended.value.code == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+# Claims
+
+
+def test_claims_are_judged_by_the_fresh_numbers_and_an_outcome_that_changed_is_said():
+    experiment = EXPERIMENTS["label-skew"]
+    rows = read_results(experiment.module.result_name("clinc150"))[0].to_dict("records")
+    same = reproduce.judge("clinc150", rows, experiment)
+    assert len(same) == len(experiment.claims("clinc150", read_results)) > 5
+    assert not [sentence for sentence in same if "data/results" in sentence]
+
+    flat = [{**row, "accuracy": 0.5} for row in rows]
+    first = reproduce.judge("clinc150", flat, experiment)[0]
+    assert first.startswith("clinc150, claim: Accuracy falls as α falls")
+    assert "0 (95 % 0 to 0, 5 runs), does not hold (data/results: 0." in first
+
+
+def test_claims_about_a_table_that_is_not_there_are_not_judged(results):
+    (sentence,) = reproduce.judge("assistant", ROWS, KNOWN)
+    assert sentence.startswith("assistant, claims: not judged. Expected private_step_time.csv")
+
+
+def test_every_experiment_with_claims_can_judge_its_committed_tables():
+    for experiment in EXPERIMENTS.values():
+        for name in experiment.module.CORPORA:
+            rows = read_results(experiment.module.result_name(name))[0].to_dict("records")
+            judged = reproduce.judge(name, rows, experiment)
+            assert all(", holds." in each or ", does not hold." in each for each in judged), name

@@ -15,6 +15,7 @@ from trustlab.data import population, synthetic
 from trustlab.fairness import association, contexts, groups, likelihood
 from trustlab.fairness.comparison import extrinsic, intrinsic, notions, pretraining, real_vectors, sentences
 from trustlab.fairness.comparison import population as models_with_bias
+from trustlab.fairness.comparison.claims import claims_of_p7
 from trustlab.federated import (
     activity,
     activity_harm,
@@ -31,9 +32,15 @@ from trustlab.federated import (
     skew,
     tasks,
 )
+from trustlab.federated.activity_claims import claims_of_harm, claims_of_p5a
+from trustlab.federated.drift_claims import claims_of_p5b, claims_on_plays
+from trustlab.federated.fednlp_claims import claims_of_p6
+from trustlab.federated.skew_claims import claims_of_p6a
 from trustlab.models import encoder, language, seq2seq, taggers, vocabulary
 from trustlab.privacy import comparison
+from trustlab.privacy.claims import claims_of_p1
 from trustlab.privacy.sources import sources
+from trustlab.results import Reader
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,9 @@ class Experiment:
         The options of the trainings on a corpus, for the table's provenance.
     parts
         Arguments of ``grid`` that keep a part of it; without their s they are columns. They are options of the command.
+    claims
+        What a paper's card claims of the table: from the corpus, and what finds a table by its name, the rows for
+        :func:`trustlab.lab.teaching.claims`.
     """
 
     module: ModuleType
@@ -74,6 +84,7 @@ class Experiment:
     named: Callable[..., str]
     recipes: Callable[[str], dict[str, Any]]
     parts: Mapping[str, tuple[str, ...]]
+    claims: Callable[[str, Reader], list[dict[str, Any]]] = lambda corpus, read: []
 
 
 def experiment_of(cell: Any) -> Experiment:
@@ -149,6 +160,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=_name_private,
         recipes=_private_recipes,
         parts={"models": tuple(comparison.MODELS), "methods": tuple(comparison.METHODS)},
+        claims=claims_of_p1,
     ),
     "label-skew": Experiment(
         skew,
@@ -161,6 +173,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda scheme, alpha: f"{scheme} at α = {alpha:g}",
         recipes=_skew_recipes,
         parts={"schemes": (*skew.DEFINITIONS, *skew.REFERENCES)},
+        claims=claims_of_p6a,
     ),
     "fednlp": Experiment(
         fednlp,
@@ -173,6 +186,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda task, model, algorithm, partition: f"{task}, {model}, {algorithm}, {partition}",
         recipes=_fednlp_recipes,
         parts={"tasks": tuple(tasks.FAMILIES)},
+        claims=claims_of_p6,
     ),
     "continual": Experiment(
         drift,
@@ -185,6 +199,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=_name_continual,
         recipes=_continual_recipes,
         parts={"settings": drift.SETTINGS},
+        claims=claims_of_p5b,
     ),
     "continual-plays": Experiment(
         plays,
@@ -197,6 +212,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda setting, beta: f"{setting}, β = {beta:g}",
         recipes=lambda corpus: {setting: plays.recipe(plays.Cell(corpus, setting)) for setting in drift.SETTINGS},
         parts={},
+        claims=claims_on_plays,
     ),
     "device-selection": Experiment(
         activity,
@@ -209,6 +225,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda fleet, selection, aggregation, cohort: f"fleet {fleet}, {selection}, {aggregation}, {cohort}",
         recipes=_selection_recipes,
         parts={"fleets": tuple(activity.FLEETS)},
+        claims=claims_of_p5a,
     ),
     "selection-harm": Experiment(
         activity_harm,
@@ -221,6 +238,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda selection, aggregation: f"{selection}, weighed {aggregation}",
         recipes=lambda corpus: {"all": activity_harm.recipe(activity_harm.Cell(corpus))},
         parts={"aggregations": ("examples", "equal")},
+        claims=claims_of_harm,
     ),
     "fairness-metrics": Experiment(
         models_with_bias,
@@ -236,6 +254,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         recipes=lambda corpus: {name: models_with_bias.recipe(models_with_bias.Cell(corpus, name))
                                 for name in models_with_bias.RECIPES},
         parts={"recipes": tuple(models_with_bias.RECIPES)},
+        claims=claims_of_p7,
     ),
     "association-tests": Experiment(
         real_vectors,

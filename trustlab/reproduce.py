@@ -4,8 +4,9 @@ Without an experiment's name all are meant that have the corpus, and the parts, 
 
 Every training goes through the run store, so a reproduction that was stopped goes on where it was. One process per
 core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed. A part of
-a table (some methods, some models) can be computed and compared, and is found again when the whole is written. Which
-experiments there are, and what is known of each, stands in :mod:`trustlab.experiments`.
+a table (some methods, some models) can be computed and compared, and is found again when the whole is written. What a
+paper claims of a table is judged by the fresh numbers, and said beside what the committed ones say. Which experiments
+there are, and what is known of each, stands in :mod:`trustlab.experiments`.
 """
 
 from __future__ import annotations
@@ -82,6 +83,9 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
             misses = compare(name, rows, experiment, **part)
             _say("\n".join(misses) or f"{name}: every number agrees with data/results")
             failed |= bool(misses)
+        if not part:
+            for sentence in judge(name, rows, experiment):
+                _say(sentence)
     return failed
 
 
@@ -123,6 +127,34 @@ def compare(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment, *
     gone = [cell for cell in committed.index if cell not in fresh.index]
     misses = [f"{experiment.named(*cell)}: stands in data/results, and was not computed again." for cell in gone]
     return [f"{name}, {miss}" for miss in [*_differences(fresh, committed, experiment), *misses]]
+
+
+def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> list[str]:
+    """Return one sentence for each claim about the table: what was measured just now, and whether it holds.
+
+    A claim is about means and their intervals: near its bar it may come out otherwise on another processor, or by
+    fewer seeds, though every number agrees. So an outcome that is not the committed one is said, and is no miss.
+    """
+    import pandas
+
+    from trustlab.lab.claims import claims
+
+    def fresh(asked: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
+        mine = asked == experiment.module.result_name(name)
+        return (pandas.DataFrame(rows), {}) if mine else read_results(asked)
+
+    try:
+        found, known = (experiment.claims(name, read) for read in (fresh, read_results))
+    except FileNotFoundError as error:
+        return [f"{name}, claims: not judged. {error}"]
+    if not found:
+        return []
+    judged = zip(claims(found, digits=2).rows, claims(known, digits=2).rows, strict=True)
+    return [
+        f"{name}, claim: {row['claim']}: {row['measured']}, {row['outcome']}"
+        + ("." if row["outcome"] == before["outcome"] else f" (data/results: {before['measured']}).")
+        for row, before in judged
+    ]
 
 
 def _differences(fresh: pandas.DataFrame, committed: pandas.DataFrame, experiment: Experiment) -> Iterator[str]:

@@ -17,6 +17,8 @@ from trustlab.versions import ROOT
 if TYPE_CHECKING:
     import pandas
 
+Reader = Callable[[str], "tuple[pandas.DataFrame, dict[str, Any]]"]  # of a table by its name, as read_results
+
 
 def results_directory() -> Path:
     """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout."""

@@ -10,7 +10,7 @@ from trustlab.federated import plays
 from trustlab.federated.drift import BUDGETS, DRIFTS, EMBEDDED, PERIODS, ROUNDS, result_name
 from trustlab.federated.drift_table import MEASURED, chosen, curves, kept_and_true
 from trustlab.intervals import Interval, mean_interval
-from trustlab.results import read_results
+from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import pandas
@@ -20,9 +20,9 @@ NEAR = 0.02  # this close to all data at once is caught up
 MILD, STRONG = DRIFTS[1], DRIFTS[-1]
 
 
-def claims_of_p5b(corpus: str = EMBEDDED) -> list[dict[str, Any]]:
-    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the committed table of `corpus`."""
-    table = read_results(result_name(corpus))[0]
+def claims_of_p5b(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
+    table = read(result_name(corpus))[0]
     widens = [
         {
             "claim": f"The gain by activity selection is larger over time than on all data at once (drift {drift:g})",
@@ -42,9 +42,9 @@ def claims_of_p5b(corpus: str = EMBEDDED) -> list[dict[str, Any]]:
     return [*widens, *catches_up, *_of_the_gain(table), *_of_the_past(table), *_of_the_labels(table)]
 
 
-def claims_on_plays() -> list[dict[str, Any]]:
+def claims_on_plays(corpus: str = plays.CORPUS, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return claim P5(b) on Shakespeare's plays, where devices come and go with the periods."""
-    table = read_results(plays.result_name(plays.CORPUS))[0]
+    table = read(plays.result_name(corpus))[0]
     at = table.pivot(index="seed", columns=["setting", "beta"], values="accuracy")
     gains = {setting: at[setting, ACTIVE] - at[setting, UNIFORM] for setting in ("static", "continual")}
     return [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.federated.fednlp import CENTRALISED, EMBEDDED, ENCODERS, result_name, tasks_of
 from trustlab.federated.tasks import SMALL
-from trustlab.results import read_results
+from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import pandas
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 SKEWED = "label"  # the partition that claims under skew are about
 
 
-def claims_of_p6(corpus: str = EMBEDDED) -> list[dict[str, Any]]:
-    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the committed table of `corpus`.
+def claims_of_p6(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds.
 
     Differences are between trainings of the same seed, in units of the task's metric.
     """
-    table = read_results(result_name(corpus))[0]
+    table = read(result_name(corpus))[0]
     rows = []
     for task in tasks_of(corpus):
         rows += _of_a_task(table, task)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.federated.skew import ALPHAS, DEFINITIONS, EMBEDDED, result_name
-from trustlab.results import read_results
+from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import pandas
@@ -17,9 +17,9 @@ MUCH, LITTLE = 100.0, 0.1  # the two α compared
 SAME_ALPHA, SAME_NUMBER = 0.1, 6.0  # where the definitions are compared with each other: α, and effective labels
 
 
-def claims_of_p6a(corpus: str) -> list[dict[str, Any]]:
-    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the committed table of `corpus`."""
-    table = read_results(result_name(corpus))[0]
+def claims_of_p6a(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
+    table = read(result_name(corpus))[0]
     drops = [
         {
             "claim": f"Accuracy falls as α falls (α as in {label}; α = {MUCH:g} minus α = {LITTLE:g})",

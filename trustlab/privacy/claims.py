@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trustlab.intervals import Interval
 from trustlab.privacy.comparison import MODELS, result_name, usual
 from trustlab.privacy.timing import FAST, LOOP
-from trustlab.runs import read_results
+from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import pandas
@@ -21,15 +21,17 @@ SMALL, LARGE = (32, 16), (128, 16)  # examples × tokens of a step
 ENCODER = "22 M encoder, 32 × 16 tokens"
 
 
-def claims_of_p1(corpus: str) -> list[dict[str, Any]]:
+def claims_of_p1(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`.
 
     Parameters
     ----------
     corpus
         The corpus whose trainings are compared; times and memory are of the embedded corpus in every case.
+    read
+        Finds a table by its name.
     """
-    steps, trainings = read_results("private_step_time")[0], read_results(result_name(corpus))[0]
+    steps, trainings = read("private_step_time")[0], read(result_name(corpus))[0]
     return [*_claims_of_the_paper(steps), *_claims_of_the_fast_engine(steps), *_claims_of_accuracy(usual(trainings))]
 
 

@@ -11,7 +11,7 @@ from trustlab.fairness.comparison.extrinsic import EXTRINSIC
 from trustlab.fairness.comparison.intrinsic import INTRINSIC
 from trustlab.fairness.comparison.notions import NOTIONS
 from trustlab.fairness.comparison.population import EMBEDDED, RECORDS, column, result_name
-from trustlab.results import read_results
+from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import pandas
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 ORIGINAL = ("another notion, biased records", "same notion, biased records")  # as comparisons find metrics and tasks
 
 
-def claims_of_p7(corpus: str = EMBEDDED) -> list[dict[str, Any]]:
-    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the committed table of `corpus`."""
-    table = read_results(result_name(corpus))[0]
+def claims_of_p7(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
+    table = read(result_name(corpus))[0]
     return [*_of_correlation(table), *_of_dose(table)]
 
 
