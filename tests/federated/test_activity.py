@@ -1,6 +1,5 @@
 import copy
 import dataclasses
-import math
 import re
 from pathlib import Path
 
@@ -322,4 +321,5 @@ def test_gains_are_between_trainings_of_one_seed_and_the_larger_cohort():
 def test_between_two_measurements_the_accuracy_is_read_in_examples_and_before_the_first_not_at_all():
     training = pandas.Series({"curve": "0.2|0.6", "curve_examples": "100|300"})
     assert accuracy_at(training, 200) == pytest.approx(0.4)
-    assert math.isnan(accuracy_at(training, 50))
+    with pytest.raises(ValueError, match=r"Expected a measurement at 50 examples or before, got the first at 100"):
+        accuracy_at(training, 50)

@@ -233,6 +233,8 @@ def test_sums_of_devices_are_the_pooled_number_and_hold_no_example(task, said):
 def test_forgetting_is_the_best_before_the_end_minus_the_end():
     matrix = np.array([[0.8, 0.3, 0.1], [0.9, 0.7, 0.2], [0.5, 0.75, 0.6]])
     np.testing.assert_allclose(forgetting(matrix), [0.4, -0.05])
+    matrix[0, 1] = 0.85  # the first period's model was the best on the second's data: it counts too
+    np.testing.assert_allclose(forgetting(matrix), [0.4, 0.1])
 
 
 def test_catching_up_is_the_first_round_at_the_bar_or_never():

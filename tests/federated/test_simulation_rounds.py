@@ -202,6 +202,15 @@ def test_one_dial_leaves_the_other_coins_as_they_fell():
     assert 0 < sum(row["arrived"] for row in plain) < 60
 
 
+def test_a_devices_fate_does_not_depend_on_who_else_is_selected():
+    config = FederatedConfig(drop_out=0.5, straggler_rate=0.5, local_epochs=8, batch_size=2)
+    together = works(config, 3, np.arange(7), clients())
+    for work in together:
+        (alone,) = works(config, 3, np.array([work.device]), clients())
+        assert (alone.arrives, alone.steps) == (work.arrives, work.steps)
+    assert len({work.arrives for work in together}) == 2
+
+
 class Registered:
     """Devices by the million, of which only their sizes are stored."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from trustlab.federated import activity_harm
 from trustlab.federated.activity import COHORTS, EMBEDDED, result_name
 from trustlab.federated.activity_tasks import AS_IT_IS, FLEETS
-from trustlab.results import read_results
+from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import pandas
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 UNIFORM, PROPORTIONAL = "β = 0", "β = 1"
 
 
-def claims_of_p5a(corpus: str) -> list[dict[str, Any]]:
-    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the committed table of `corpus`."""
-    table = read_results(result_name(corpus))[0]
+def claims_of_p5a(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
+    table = read(result_name(corpus))[0]
     fleets = tuple(FLEETS) if corpus == EMBEDDED else (AS_IT_IS,)
     gains = [
         {
@@ -32,7 +32,7 @@ def claims_of_p5a(corpus: str) -> list[dict[str, Any]]:
     ]
     if corpus != EMBEDDED:
         return [*gains, *_what_it_costs(table)]
-    return [*gains, *_with_the_skew(table), *_what_it_costs(table), *_who_is_lost()]
+    return [*gains, *_with_the_skew(table), *_what_it_costs(table), *claims_of_harm(read=read)]
 
 
 def _fleet(corpus: str, fleet: str) -> str:
@@ -52,7 +52,7 @@ def _with_the_skew(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 def _what_it_costs(table: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Claim that light devices gain too, but less, and that nothing is left of the gain at equal work."""
+    """Claim that light devices gain too, but less, and that the gain stays at equal work."""
     light, pooled = gain(table, "accuracy_light"), gain(table)
     return [
         {
@@ -73,9 +73,9 @@ def _what_it_costs(table: pandas.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _who_is_lost() -> list[dict[str, Any]]:
+def claims_of_harm(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
     """Claim that those who speak little are lost where they want something else."""
-    table = read_results(activity_harm.result_name(EMBEDDED))[0]
+    table = read(activity_harm.result_name(corpus))[0]
 
     def lost(aggregation: str) -> list[float]:
         at = table[table["aggregation"] == aggregation].pivot(index="seed", columns="selection", values="accuracy_few")
@@ -102,7 +102,7 @@ def gain(
 def gain_at_equal_work(table: pandas.DataFrame, *, fleet: str = AS_IT_IS, aggregation: str = "examples") -> list[float]:
     """Return the accuracy at β = 1 when it has trained on as many examples as β = 0 has in all, minus that; by seed.
 
-    Read between neighbouring measurements, linearly in the number of examples; NaN before the first.
+    Read between neighbouring measurements, linearly in the number of examples.
     """
     gained = []
     for _, runs in _trainings(table, fleet, aggregation).groupby("seed"):
@@ -112,8 +112,20 @@ def gain_at_equal_work(table: pandas.DataFrame, *, fleet: str = AS_IT_IS, aggreg
 
 
 def accuracy_at(training: pandas.Series, examples: float) -> float:
-    """Return the accuracy of one training when it had trained on so many examples."""
-    return float(np.interp(examples, numbers(training["curve_examples"]), numbers(training["curve"]), left=np.nan))
+    """Return the accuracy of one training when it had trained on so many examples.
+
+    Raises
+    ------
+    ValueError
+        If its first measurement came later.
+    """
+    measured = numbers(training["curve_examples"])
+    if examples < measured[0]:
+        raise ValueError(
+            f"Expected a measurement at {examples:g} examples or before, got the first at {measured[0]:g}. What was "
+            "learned by then is not known: measure after fewer rounds."
+        )
+    return float(np.interp(examples, measured, numbers(training["curve"])))
 
 
 def numbers(curve: str) -> list[float]:

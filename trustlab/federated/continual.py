@@ -202,15 +202,15 @@ def accuracy_matrix(rows: Sequence[Mapping[str, Any]], measure: str = "accuracy"
 def forgetting(matrix: np.ndarray) -> np.ndarray:
     """Return, for each period but the last, the best that it ever was minus what it is at the end, [T − 1].
 
-    Chaudhry et al. (2018), who let the best be any model before the last; it is 0 or more where the end is no better.
+    Chaudhry et al. (2018): the best of any model before the last, one from before the period itself included. Negative
+    where the end is better than all of them.
 
     Examples
     --------
     >>> forgetting(np.array([[0.9, 0.1], [0.6, 0.8]])).round(2).tolist()
     [0.3]
     """
-    best = np.array([matrix[s:-1, s].max() for s in range(len(matrix) - 1)])
-    return best - matrix[-1, :-1]
+    return matrix[:-1, :-1].max(axis=0) - matrix[-1, :-1]
 
 
 def catch_up_round(rounds: Sequence[int], accuracies: Sequence[float], bar: float) -> int | None:

@@ -5,8 +5,8 @@ the data is its share of all examples, n_i / n. Selection and aggregation each d
 
 * by activity with replacement, equal weights: q_i = n_i / n, unbiased;
 * by activity, weights n_k: the activity counts twice, and heavy devices rule;
-* uniform, weights n_k / Σ n over the cohort: a heavy device makes the sum that it is divided by heavy, so by Jensen's
-  inequality it has less than its share;
+* uniform, weights n_k / Σ n over the cohort: a heavy device makes the sum that it is divided by heavy, and has less
+  than its share;
 * Horvitz–Thompson: unbiased for every selection that can reach everybody.
 
 Every normalised aggregation gives a device its value a_i over the cohort's sum of values: a_i = n_i ("examples"), 1

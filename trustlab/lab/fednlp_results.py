@@ -131,11 +131,11 @@ def label_skew() -> list[Row]:
     for task in FAMILIES:
         even, skewed = (column(table, task, "fedavg", partition) for partition in ("uniform", SKEWED))
         lost, low, high, _ = mean_interval(difference(table, task, ("fedavg", "uniform"), ("fedavg", SKEWED)))
-        reading = "loses" if low > 0 else "a loss in the mean, its interval reaches 0"
-        if np.mean(even) < FLOOR:
+        reading = "no loss seen" if lost <= 0 else "a loss in the mean, its interval reaches 0"
+        if low > 0:
+            reading = "loses"
+        elif np.mean(even) < FLOOR:
             reading = "on the floor: nothing to lose"
-        elif lost <= 0:
-            reading = "no loss seen"
         loss = f"{100 * lost:.0f} ({100 * low:.0f} to {100 * high:.0f})".replace("-", "−")
         scores = {"uniform": per_cent(even), "label": per_cent(skewed)}
         rows.append({"task": task, **scores, "lost": loss, "reading": reading})
@@ -157,14 +157,19 @@ def unequal_sizes() -> list[Row]:
 
 
 def confounded_reading() -> Display:
-    """Show in sentences what an adaptive server is worth, by the devices' optimizer: means over seeds, in per cent."""
+    """Show in sentences what an adaptive server is worth, by the devices' optimizer: means over seeds, in per cent.
+
+    It is better or worse where the interval of the difference within seeds leaves 0 out.
+    """
     table, _ = saved()
     sentences = []
     for device, (plain, adaptive) in {"SGD": ("fedavg", "fedadam"), "Adam": tuple(CONFOUNDED)}.items():
         parts = []
         for partition in ("uniform", SKEWED):
             before, after = (100 * np.mean(column(table, "tagging", name, partition)) for name in (plain, adaptive))
-            parts.append(f"{'better' if after > before else 'worse'} on {partition} ({after:.0f} against {before:.0f})")
+            gained = mean_interval(difference(table, "tagging", (adaptive, partition), (plain, partition)))
+            word = "better" if gained.low > 0 else "worse" if gained.high < 0 else "not surely better or worse"
+            parts.append(f"{word} on {partition} ({after:.0f} against {before:.0f})")
         sentences.append(f"With {device} on the devices the adaptive server is {', '.join(parts)}.")
     return paragraph(" ".join(sentences))
 

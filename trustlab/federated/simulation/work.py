@@ -71,18 +71,18 @@ def works(config: FederatedConfig, round: int, devices: np.ndarray, clients: Any
     with ``stragglers="drop"`` it misses the deadline instead. Apart from that an update is lost with probability
     ``drop_out``.
     """
-    fate = source(config, round, FATE)
-    # Drawn for every device, so that moving one dial leaves the other's coins as they fell.
-    slow, share, lost = fate.random((3, len(devices)))
+    risky = config.straggler_rate > 0 or config.drop_out > 0
     found = []
-    for i, device in enumerate(devices.tolist()):
-        straggles = slow[i] < config.straggler_rate
+    for device in devices.tolist():
+        # All three together, so that moving one dial leaves the other's coins as they fell.
+        slow, share, lost = source(config, round, FATE, device).random(3) if risky else (1.0, 1.0, 1.0)
+        straggles = slow < config.straggler_rate
         late = straggles and config.stragglers == "drop"
         own = np.asarray(clients[device], dtype=np.int64)
         batches = minibatches(own, config, source(config, round, MINIBATCHES, device))
         if straggles and batches:
-            batches = batches[: max(1, int(share[i] * len(batches)))]
-        found.append(Work(device, batches, len(own), not (late or lost[i] < config.drop_out)))
+            batches = batches[: max(1, int(share * len(batches)))]
+        found.append(Work(device, batches, len(own), not (late or lost < config.drop_out)))
     return found
 
 
