@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import math
 import re
@@ -12,7 +13,7 @@ from trustlab.fairness.comparison import population
 from trustlab.fairness.comparison.extrinsic import EXTRINSIC, Classifier, extrinsic_metrics
 from trustlab.fairness.comparison.intrinsic import EMBEDDING, INTRINSIC, intrinsic_metrics
 from trustlab.fairness.comparison.notions import GENDER, NOTIONS, REGION
-from trustlab.fairness.comparison.population import Cell, column, grid, measure, readings, run, train
+from trustlab.fairness.comparison.population import Cell, column, grid, measure, readings, row_of, run, train
 from trustlab.fairness.comparison.pretraining import co_occurrence_vectors, pretrain, whole_words
 from trustlab.fairness.comparison.sentences import bare, described, explained, task_texts, trial_texts
 from trustlab.models import offline_encoder
@@ -144,6 +145,14 @@ def test_intrinsic_metrics_see_the_planted_notion_and_not_the_other(biased):
     assert all(each.error >= 0 for each in (*seen.values(), *blank.values()))
 
 
+def test_errors_of_likelihood_metrics_are_about_words_and_not_about_pairs(biased):
+    """72 pairs of 6 pairs of names and 12 words are not 72 independent ones."""
+    seen = intrinsic_metrics(*biased, notion=GENDER, contexts=contexts(GENDER), unrelated=("money", "bill"))
+    value, error = seen["CrowS-Pairs"]
+    share = 0.5 + value / 100
+    assert error > 1.5 * 100 * math.sqrt(share * (1 - share) / 72)
+
+
 def test_swapping_the_groups_turns_the_sign(biased):
     turned = population.NOTIONS["region"].__class__(
         **{**vars(REGION), "first": REGION.second, "second": REGION.first, "groups": REGION.groups[::-1]}
@@ -212,6 +221,34 @@ def test_augmented_models_read_as_much(corpus):
 def test_a_cell_outside_its_range_is_refused_before_anything_is_trained(corpus):
     with pytest.raises(ValueError, match="Expected region_dose=2"):
         next(run(Cell(region_dose=2.0), corpus))
+
+
+def test_a_word_of_several_tokens_leaves_lpbs_out_and_says_so(biased):
+    model, tokenizer = biased
+    strange = dataclasses.replace(REGION, first=("be lra", *REGION.first[1:]))
+    with pytest.warns(UserWarning, match="LPBS about region is left out. Expected targets that are one known token"):
+        found = intrinsic_metrics(model, tokenizer, notion=strange, contexts=[f"{w} is kind" for w in strange.words])
+    assert math.isnan(found["LPBS"].value) and math.isfinite(found["CrowS-Pairs"].value)
+
+
+def test_a_causal_model_in_half_precision_is_measured_too(biased):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    _, tokenizer = biased
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=16, n_layer=1, n_head=2)
+    found = measure(GPT2LMHeadModel(config).to(torch.bfloat16), tokenizer, notion=REGION)
+    assert "region LPBS" not in found and "region StereoSet" in found
+    assert all(math.isfinite(each.value) for each in found.values())
+
+
+def test_a_pretrained_model_has_a_row_of_the_same_table(biased, tmp_path):
+    for each in biased:
+        each.save_pretrained(tmp_path)
+    row = row_of(str(tmp_path))
+    assert row["recipe"] == str(tmp_path) and math.isnan(row["region_dose"])
+    assert row["region LPBS"] == pytest.approx(measure(*biased, notion=REGION)["region LPBS"].value, abs=1e-3)
+    assert not [name for name in row if "nan" in str(row[name]) and not name.endswith(("_dose", "_records"))]
 
 
 def test_models_by_name_are_measured_by_the_same_call(biased, tmp_path):

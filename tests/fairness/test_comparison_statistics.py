@@ -6,7 +6,13 @@ import pytest
 from scipy import stats
 
 from trustlab.fairness.comparison.alignment import SETTINGS, interval, mean_correlations, sides
-from trustlab.fairness.comparison.correlation import correlation_matrix, correlations, needed, reliability
+from trustlab.fairness.comparison.correlation import (
+    _permutations,
+    correlation_matrix,
+    correlations,
+    needed,
+    reliability,
+)
 from trustlab.fairness.comparison.dose import TOLD_APART, dose_response, rank
 from trustlab.fairness.comparison.extrinsic import EXTRINSIC
 from trustlab.fairness.comparison.intrinsic import INTRINSIC
@@ -78,6 +84,56 @@ def test_intervals_and_p_values_keep_their_promise_where_nothing_correlates():
     assert 0.01 < np.mean([row["p"] < 0.05 for row in rows]) < 0.12
     assert np.mean([row["low"] <= 0 <= row["high"] for row in rows]) > 0.85
     assert min(row["p"] for row in rows) >= 1 / 201
+    assert all(row["p_family"] >= row["p"] for row in rows)
+
+
+def test_of_many_pairs_the_corrected_p_rarely_calls_any_significant():
+    """Of families without any correlation, one in twenty may have a pair below 0.05; one true pair is found."""
+    rng = np.random.default_rng(5)
+    false = 0
+    for seed in range(60):
+        first, second = ({f"m{i}": rng.normal(size=20) for i in range(6)} for _ in range(2))
+        rows = correlations(first, second, resamples=2, permutations=200, seed=seed)
+        false += min(row["p_family"] for row in rows) < 0.05
+    assert false <= stats.binom.isf(0.001, 60, 0.05)
+    second["m0"] = first["m3"] + 0.1 * second["m0"]
+    rows = correlations(first, second, resamples=2, permutations=200)
+    assert [(row["first"], row["second"]) for row in rows if row["p_family"] < 0.05] == [("m3", "m0")]
+
+
+def test_what_blocks_do_to_all_metrics_alike_is_no_evidence():
+    """Two metrics that share nothing but a recipe's shift correlate; within recipes nothing is left."""
+    rng = np.random.default_rng(7)
+    recipe = np.repeat(["base", "augmented"], 20)
+    shift = 3.0 * (recipe == "base")
+    first, second = ({"m": shift + rng.normal(size=40)} for _ in range(2))
+    (plain,) = correlations(first, second, resamples=2, permutations=400)
+    (within,) = correlations(first, second, resamples=2, permutations=400, blocks=recipe)
+    assert plain["r"] == within["r"] > 0.4 and plain["p"] < 0.01 < 0.1 < within["p"]
+
+
+def test_permutations_leave_everybody_in_their_block():
+    blocks = np.array(["b", "a", "b", "c", "a", "b"])
+    orders = _permutations(blocks, np.random.default_rng(0).random((200, 6)))
+    assert (blocks[orders] == blocks).all()
+    assert all(sorted(order) == list(range(6)) for order in orders.tolist())
+    assert len({tuple(order) for order in orders.tolist()}) == 12  # 2! of a, 3! of b, 1 of c
+
+
+@pytest.mark.parametrize("models", [8, 45])
+def test_the_needed_tau_is_that_of_scipys_test(models):
+    assert 2 * stats.norm.sf(needed(models, "kendall") / math.sqrt(2 * (2 * models + 5) / (9 * models * (models - 1)))
+                             ) == pytest.approx(0.05)  # fmt: skip
+    rng = np.random.default_rng(models)
+    taus = [abs(stats.kendalltau(*rng.normal(size=(2, models)))[0]) for _ in range(400)]
+    assert np.mean(np.array(taus) > needed(models, "kendall")) == pytest.approx(0.05, abs=0.035)
+
+
+def test_copies_of_a_metric_cost_nothing_in_the_correction():
+    x, y = np.random.default_rng(6).normal(size=(2, 20))
+    (alone,) = correlations({"a": x}, {"b": y}, resamples=2, permutations=200)
+    copies = correlations({"a": x, "a2": x, "a3": -x}, {"b": y}, resamples=2, permutations=200)
+    assert alone["p_family"] == alone["p"] and {row["p_family"] for row in copies} == {alone["p"]}
 
 
 def test_noise_attenuates_as_spearman_said():
@@ -103,6 +159,7 @@ def test_a_straight_line_gives_its_slope_and_a_threshold_in_closed_form():
     apart = math.sqrt(2) * found.noise  # all doses have the same spread here
     assert found.signal_to_noise == pytest.approx(2 / apart)
     assert found.threshold == pytest.approx(TOLD_APART * apart / 2)
+    assert found.threshold_low < found.threshold < found.threshold_high
     assert found.scales == pytest.approx(dict.fromkeys(np.unique(DOSES), apart))
     assert found.tau == pytest.approx(stats.kendalltau(DOSES, 3 + 2 * DOSES + noise)[0])
     assert found.tau_low < found.tau < found.tau_high
@@ -126,7 +183,7 @@ def test_a_blind_metric_detects_nothing_and_comes_last():
     }
     assert rank(responses)[:2] == ["early", "late"]
     assert math.isinf(responses["falling"].threshold) and responses["falling"].tau_high < 0
-    assert math.isinf(responses["blind"].threshold)
+    assert math.isinf(responses["blind"].threshold) and math.isinf(responses["blind"].threshold_high)
 
 
 @pytest.mark.parametrize("doses", [[0.1, 0.1, 1, 1], [0, 0, 0], [0, 0.5, 1]])
@@ -138,6 +195,10 @@ def test_doses_without_a_floor_or_without_noise_are_refused(doses):
 def test_a_metric_that_never_moves_is_at_rest():
     found = dose_response(DOSES, np.ones(25), resamples=20)
     assert (found.tau, found.signal_to_noise, found.threshold) == (0, 0, math.inf)
+
+
+def test_a_perfect_order_has_the_tau_that_the_docstring_says():
+    assert dose_response(DOSES, DOSES + 1e-6 * np.arange(25), resamples=2).tau == pytest.approx(0.913, abs=5e-4)
 
 
 # Alignment

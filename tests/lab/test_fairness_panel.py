@@ -61,8 +61,13 @@ def test_needles_are_means_over_seeds_in_standard_deviations(models):
     (row,) = (row for row in needles("gender", 0.25) if row["metric"] == "WEAT")
     risen = [(value - statistics.mean(low)) / scale for value in here]
     assert row["risen"] == pytest.approx(statistics.mean(risen))
-    half = stats.t.ppf(0.975, 4) * statistics.stdev(risen) / math.sqrt(5)
+    a, b = statistics.variance(low) / 5, statistics.variance(here) / 5  # Welch, by hand
+    half = stats.t.ppf(0.975, (a + b) ** 2 / (a**2 / 4 + b**2 / 4)) * math.sqrt(a + b) / scale
     assert (row["low"], row["high"]) == pytest.approx((row["risen"] - half, row["risen"] + half))
+
+
+def test_without_bias_nothing_has_risen():
+    assert all(row["risen"] == row["low"] == row["high"] == 0 for row in needles("region", 0.0))
 
 
 def test_tables_have_every_metric_and_trust_comes_in_order():

@@ -23,7 +23,7 @@ FARTHEST = 60.0  # noises, the right end of the needles' axis
 
 
 class AgreementDrawing(Drawing):
-    """r of all pairs on the left, bold where p < 0.05; one dot a model on the right, darker with its dose."""
+    """r of all pairs on the left, bold where the corrected p < 0.05; on the right one dot a model, by dose."""
 
     def __init__(self) -> None:
         super().__init__(width=940, height=430)
@@ -39,7 +39,7 @@ class AgreementDrawing(Drawing):
         self._numbers = [[self.table.text(j, i, "", **centred) for j in range(shape[1])] for i in range(shape[0])]
         self._ring = Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.2, zorder=5)
         self.table.add_patch(self._ring)
-        self.table.set_title("r of all pairs (bold: p < 0.05)", fontsize=FONT_POINTS + 1, loc="left")
+        self.table.set_title("r of all pairs (bold: corrected p < 0.05)", fontsize=FONT_POINTS + 1, loc="left")
         clean(self.models)
         self._dots = {}
         for name, marker in zip(RECIPES, MARKERS, strict=False):
@@ -62,7 +62,7 @@ class AgreementDrawing(Drawing):
             for j, second in enumerate(EXTRINSIC):
                 row, text = at[first, second], self._numbers[i][j]
                 text.set_text(_short(row["r"]))
-                text.set_fontweight("bold" if row["p"] < 0.05 else "normal")
+                text.set_fontweight("bold" if row["p_family"] < 0.05 else "normal")
                 text.set_color("white" if abs(row["r"]) > 0.7 else "black")
         first, second = answer.focus["first"], answer.focus["second"]
         self._ring.set_xy((EXTRINSIC.index(second) - 0.5, INTRINSIC.index(first) - 0.5))

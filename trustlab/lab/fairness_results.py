@@ -17,7 +17,6 @@ from trustlab.fairness.comparison.extrinsic import EXTRINSIC
 from trustlab.fairness.comparison.intrinsic import INTRINSIC
 from trustlab.fairness.comparison.notions import NOTIONS
 from trustlab.fairness.comparison.population import EMBEDDED, column, result_name
-from trustlab.intervals import mean_interval
 from trustlab.lab.display import number
 from trustlab.results import read_results
 
@@ -36,8 +35,12 @@ def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
 
 @functools.lru_cache
 def agreement(setting: str, notion: str, method: str = "spearman") -> tuple[Row, ...]:
-    """Return the correlation of every intrinsic with every extrinsic metric, see ``comparison.correlations``."""
-    return tuple(correlations(*sides(saved()[0], setting, notion), method=method))
+    """Return the correlation of every intrinsic with every extrinsic metric, see ``comparison.correlations``.
+
+    Models are permuted within their recipe: augmented ones are low on everything.
+    """
+    table = saved()[0]
+    return tuple(correlations(*sides(table, setting, notion), method=method, blocks=table["recipe"]))
 
 
 @functools.lru_cache
@@ -76,25 +79,31 @@ def trusted(notion: str) -> list[Row]:
             "slope": each.slope,
             "noise": each.noise,
             "signal / noise": each.signal_to_noise,
-            "detects from": "never" if math.isinf(each.threshold) else f"{each.threshold:.2f}",
+            "detects from": f"{_dose(each.threshold)} ({_dose(each.threshold_low)} to {_dose(each.threshold_high)})",
         }
         for name in rank(found)
         for each in [found[name]]
     ]
 
 
+def _dose(threshold: float) -> str:
+    return "never" if math.isinf(threshold) else f"{threshold:.2f}"
+
+
 def noises(notion: str) -> list[Row]:
-    """Return, for each metric about `notion`, its own standard error beside the spread between models."""
+    """Return, for each metric about `notion`, its own standard error and that between seeds beside the whole spread."""
     table, rows = saved()[0], []
     for name in METRICS:
         place = column(notion, name, "" if name in INTRINSIC else "clean")
         values, errors = table[place].to_numpy(), table[f"{place} ±"].to_numpy()
+        between_seeds = answers(notion)[name].noise
         rows.append({
             "metric": name,
             "between models": float(values.std(ddof=1)),
-            "between seeds": answers(notion)[name].noise,
+            "between seeds": between_seeds,
             "own error": float(np.sqrt(np.mean(errors**2))),
-            "reliability": reliability(values, errors),
+            "reliability: words": reliability(values, errors),
+            "… seeds": reliability(values, [between_seeds]),
         })  # fmt: skip
     return rows
 
@@ -103,20 +112,39 @@ def needles(notion: str, dose: float, records: str = "clean") -> list[Row]:
     """Return how far every metric has risen above dose 0, in noises: mean and 95 % interval over seeds.
 
     A noise is the standard deviation between a model of this dose and one without bias; without any, it stays at 0.
+    The interval is Welch's, of the difference between both means: the floor is an estimate as well.
     """
     base = saved()[0].query("recipe == 'base'")
-    at = base[base[f"{notion}_dose"] == dose]
     rows = []
     for name, found in answers(notion, records).items():
-        values = at[column(notion, name, "" if name in INTRINSIC else records)].to_numpy()
-        mean, low, high, _ = mean_interval(((values - found.floor) / (found.scales[dose] or math.inf)).tolist())
-        rows.append({"metric": name, "value": float(values.mean()), "risen": mean, "low": low, "high": high})
+        values = base[column(notion, name, "" if name in INTRINSIC else records)]
+        at, floor = (values[base[f"{notion}_dose"] == each].to_numpy() for each in (dose, 0.0))
+        scale = found.scales[dose] or math.inf
+        low, high = (end / scale for end in _welch(at, floor)) if dose else (0.0, 0.0)
+        risen = float(at.mean() - found.floor) / scale
+        rows.append({"metric": name, "value": float(at.mean()), "risen": risen, "low": low, "high": high})
     return rows
+
+
+def _welch(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of the difference between two means of unequal spread."""
+    from scipy import stats
+
+    squares = np.array([each.var(ddof=1) / len(each) for each in (one, other)])
+    difference, error = float(one.mean() - other.mean()), math.sqrt(squares.sum())
+    if not error:  # no spread, no doubt
+        return difference, difference
+    freedom = squares.sum() ** 2 / (squares**2 / (len(one) - 1, len(other) - 1)).sum()
+    half = float(stats.t.ppf(0.975, freedom)) * error
+    return difference - half, difference + half
 
 
 def in_words(found: Response) -> str:
     """Say from which dose on a metric would tell one model from one without bias."""
-    return "at no dose" if math.isinf(found.threshold) else f"from dose {number(found.threshold, 2)}"
+    if math.isinf(found.threshold):
+        return "at no dose"
+    ends = (number(end, 2) if math.isfinite(end) else "never" for end in (found.threshold_low, found.threshold_high))
+    return f"from dose {number(found.threshold, 2)} (95 % {' to '.join(ends)})"
 
 
 def on_real_vectors() -> list[Row]:

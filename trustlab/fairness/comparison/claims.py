@@ -16,7 +16,11 @@ from trustlab.results import Reader, read_results
 if TYPE_CHECKING:
     import pandas
 
-ORIGINAL = ("another notion, biased records", "same notion, biased records")  # as comparisons find metrics and tasks
+# As comparisons find metrics and tasks. What another notion's doses are is unrelated to one's own by design.
+ORIGINAL = {
+    "another notion, biased records": "another notion, unrelated by design",
+    "same notion, biased records": "same notion, biased records",
+}
 
 
 def claims_of_p7(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
@@ -39,11 +43,11 @@ def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
     enough = needed(models)
     rows: list[dict[str, Any]] = [
         {
-            "claim": f"(a) Correlations are weak, on average below the {enough:.2f} that one pair needs: {setting}",
+            "claim": f"(a) Correlations are weak, on average below the {enough:.2f} that one pair needs: {words}",
             "measured": interval(draws[setting], models),
             "holds": lambda mean: mean.high < enough,
         }
-        for setting in ORIGINAL
+        for setting, words in ORIGINAL.items()
     ]
     rows += [
         {

@@ -57,31 +57,35 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.divide(products, lengths, out=np.full_like(products, np.nan), where=lengths > 1e-12)
 
 
-def needed(models: int, level: float = 0.05) -> float:
-    """Return the |r| that Pearson's test calls significant at that number of models, two-sided.
+def needed(models: int, method: str = "pearson", level: float = 0.05) -> float:
+    """Return the |r| that a test of one pair calls significant at that number of models, two-sided.
 
-    From t = r √((n − 2) / (1 − r²)), which has Student's law with n − 2 degrees of freedom where nothing correlates.
+    From t = r √((n − 2) / (1 − r²)), which has Student's law with n − 2 degrees of freedom where nothing correlates;
+    for ranks nearly so. Kendall's tau has nearly a normal law of variance 2 (2n + 5) / (9n (n − 1)).
 
     Examples
     --------
-    >>> round(needed(19), 2), round(needed(45), 2)
-    (0.46, 0.29)
+    >>> round(needed(19), 2), round(needed(45), 2), round(needed(45, "kendall"), 2)
+    (0.46, 0.29, 0.2)
     """
     from scipy import stats
 
     if models < 3:
         raise ValueError(f"Expected models={models} >= 3. Two points always lie on a line.")
+    if method == "kendall":
+        return float(stats.norm.isf(level / 2) * math.sqrt(2 * (2 * models + 5) / (9 * models * (models - 1))))
     t = stats.t.isf(level / 2, models - 2)
     return float(t / math.sqrt(models - 2 + t**2))
 
 
 def reliability(values: Sequence[float], errors: Sequence[float]) -> float:
-    """Return the share of a metric's variance over models that is not its own error, in [0, 1].
+    """Return the share of a metric's variance over models that is not error, in [0, 1].
 
-    1 − mean of the squared standard errors / variance of the values. Where errors are independent between models, two
-    metrics cannot be expected to correlate by more than the root of the product of their reliabilities. Where all
-    models are measured on the same words or sentences, errors move them partly together, and this is a lower bound.
-    NaN where the metric is the same for all models.
+    1 − mean of the squared standard errors / variance of the values. Which error, the caller says: that of other words
+    and sentences, or that between models made alike. Two metrics whose errors have nothing to do with each other cannot
+    be expected to correlate by more than the root of the product of their reliabilities; where all models meet the
+    same words, or both metrics the same models, errors go together and they can. NaN where the metric is the same for
+    all models.
 
     Examples
     --------
@@ -116,9 +120,22 @@ def correlations(
     method: str = "spearman",
     resamples: int = 1000,
     permutations: int = 1000,
+    blocks: Sequence[Any] | None = None,
     seed: int = 0,
 ) -> list[Row]:
     """Correlate every metric of `first` with every metric of `second`, over the same models.
+
+    Parameters
+    ----------
+    first, second
+        Values of each metric, one a model.
+    method
+        Of :func:`correlation_matrix`.
+    resamples, permutations, seed
+        Of models, for intervals and p-values.
+    blocks : [n]
+        Models are permuted within their block only, such as their recipe. What a recipe does to all metrics alike is
+        then no evidence that two of them measure the same thing. None puts all in one.
 
     Returns
     -------
@@ -144,12 +161,12 @@ def correlations(
     low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0) if np.isfinite(found).any() else (found, found)
     exceeded, topped = np.ones_like(found), np.ones_like(found)
     for start in range(0, permutations, BLOCK):
-        orders = np.argsort(rng.random((min(BLOCK, permutations - start), n)), axis=1)
+        orders = _permutations(blocks, rng.random((min(BLOCK, permutations - start), n)))
         chance = abs(correlation_matrix(np.broadcast_to(X, (len(orders), *X.shape)), Y[orders], method))
         exceeded += (chance >= abs(found) - 1e-12).sum(0)
         topped += (np.nan_to_num(chance).max((1, 2))[:, None, None] >= abs(found) - 1e-12).sum(0)
     p, p_family = (np.where(np.isnan(found), np.nan, each / (permutations + 1)) for each in (exceeded, topped))
-    about = {"needed": needed(n), "models": n}
+    about = {"needed": needed(n, method), "models": n}
     return [
         {
             "first": a,
@@ -164,3 +181,11 @@ def correlations(
         for i, a in enumerate(first)
         for j, b in enumerate(second)
     ]
+
+
+def _permutations(blocks: Sequence[Any] | None, draws: np.ndarray) -> np.ndarray:
+    """Return orders of the models, int [m, n], that leave everybody in their block, from draws in [0, 1) [m, n]."""
+    block = np.zeros(draws.shape[1]) if blocks is None else np.unique(np.asarray(blocks), return_inverse=True)[1]
+    orders = np.empty(draws.shape, dtype=int)
+    orders[:, np.argsort(block, kind="stable")] = np.argsort(block + draws, axis=1)
+    return orders

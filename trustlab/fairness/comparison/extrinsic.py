@@ -67,7 +67,8 @@ class Classifier:
 
         if train.truth is None or len(set(train.truth.tolist())) < 2:
             raise ValueError(f"Expected texts with both answers to learn from, got {train!r}.")
-        self.encoder, self.tokenizer = copy.deepcopy(getattr(model, "base_model", model)), tokenizer
+        # Single precision: half is for looking things up, not for small steps.
+        self.encoder, self.tokenizer = copy.deepcopy(getattr(model, "base_model", model)).float(), tokenizer
         rows, truth = tokenizer(list(train.texts))["input_ids"], torch.from_numpy(train.truth.astype(np.float32))
         rng = np.random.default_rng(seed)
         with torch.random.fork_rng(devices=()):
@@ -91,7 +92,7 @@ class Classifier:
             return self._logits(rows).sigmoid().double().numpy()
 
     def _logits(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        batch = padded(rows, self.tokenizer.pad_token_id)
+        batch = padded(rows, self.tokenizer.pad_token_id or 0)  # some causal models have none; nobody attends to it
         states = self.encoder(**batch).last_hidden_state  # [B, T, D]
         mask = batch["attention_mask"][..., None]
         return self.head((states * mask).sum(1) / mask.sum(1))[:, 0]

@@ -3,13 +3,16 @@
 All are 0 in expectation where nothing is planted, and positive where the first group is tied to pole A and the second
 to pole B. CrowS-Pairs and StereoSet are given in percentage points beyond 50.
 
-The standard error is about the *words*: had the test other words of the same kind, how far would it move? For the
-embedding tests a bootstrap over words of every set; for the likelihood tests the usual one of a mean over pairs.
+The standard error is about the *words*: had the test other words of the same kind, how far would it move? It is a
+bootstrap over the words of every set at once: a pair of sentences shares its words with many others, so that counting
+pairs as independent would make it far too small.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +22,7 @@ from trustlab.fairness.association import fill, seat, weat
 from trustlab.fairness.association.ceat import ceat
 from trustlab.fairness.comparison.notions import Notion
 from trustlab.fairness.contexts import ContextEncoder, embed_in_context, occurrences
-from trustlab.fairness.likelihood import LikelihoodScorer, lpbs, score_clusters, score_pairs, stereoset
+from trustlab.fairness.likelihood import LikelihoodScorer, ilps, score_clusters, score_pairs, stereoset
 
 EMBEDDING = ("WEAT", "SEAT", "CEAT")
 LIKELIHOOD = ("LPBS", "CrowS-Pairs", "StereoSet")
@@ -27,6 +30,7 @@ INTRINSIC = (*EMBEDDING, *LIKELIHOOD)
 RESAMPLES = 40  # of the words: a standard error to within a tenth
 CONTEXTS = 20  # of each word, for CEAT
 DRAWS = 200  # of CEAT
+LANGUAGE_HEADS = ("ForMaskedLM", "ForCausalLM", "LMHeadModel")  # how transformers names classes that predict words
 
 
 class Measured(NamedTuple):
@@ -45,7 +49,10 @@ def intrinsic_metrics(
     unrelated: Sequence[str] = (),
     seed: int = 0,
 ) -> dict[str, Measured]:
-    """Return every intrinsic metric that `model` allows: three for an encoder, six for a masked language model.
+    """Return every intrinsic metric that `model` allows.
+
+    Three for an encoder, five for a causal language model, which has no LPBS, and six for a masked one. LPBS is NaN,
+    with a warning that says why, where a group's words are not one token each for this model.
 
     Parameters
     ----------
@@ -71,12 +78,16 @@ def intrinsic_metrics(
     (['WEAT', 'SEAT', 'CEAT'], True)
     """
     encoder = ContextEncoder(model, tokenizer)
-    found = _association_metrics(encoder, notion, contexts, np.random.default_rng(seed))
-    if type(model).__name__.endswith("ForMaskedLM"):
-        scorer = LikelihoodScorer(model, tokenizer)
-        found |= {"LPBS": _lpbs(scorer, notion), "CrowS-Pairs": _pairs(scorer, notion)}
-        if unrelated:
-            found["StereoSet"] = _clusters(scorer, notion, unrelated)
+    rng = np.random.default_rng(seed)
+    found = _association_metrics(encoder, notion, contexts, rng)
+    if not type(model).__name__.endswith(LANGUAGE_HEADS):
+        return found
+    scorer = LikelihoodScorer(model, tokenizer)
+    if scorer.kind == "masked":
+        found["LPBS"] = _lpbs(scorer, notion, rng)
+    found["CrowS-Pairs"] = _pairs(scorer, notion, rng)
+    if unrelated:
+        found["StereoSet"] = _clusters(scorer, notion, unrelated, rng)
     return found
 
 
@@ -101,7 +112,7 @@ def _association_metrics(
         return ceat(seen, *sets, samples=DRAWS).effect_size
 
     tests = zip(EMBEDDING, (of_words, of_sentences, of_contexts), strict=True)
-    return {name: Measured(test(*words), _error_over_words(test, words, rng)) for name, test in tests}
+    return {name: _over_words(test, words, rng) for name, test in tests}
 
 
 def _repeated(kinds: Sequence[str], words: Sequence[Sequence[str]]) -> list[str]:
@@ -115,50 +126,71 @@ def _input_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
     return np.stack([table[each].mean(0) for each in ids])
 
 
-def _error_over_words(test: Callable[..., float], words: Sequence[Sequence[str]], rng: np.random.Generator) -> float:
-    """Return the standard deviation of `test` over resamples of the words of each set."""
-    found = []
+def _over_words(test: Callable[..., float], words: Sequence[Sequence[str]], rng: np.random.Generator) -> Measured:
+    """Return `test` of the sets of words, and its standard deviation over resamples of the words of each set."""
+    found: list[float] = []
     while len(found) < RESAMPLES:
         drawn = [tuple(each[i] for i in rng.integers(len(each), size=len(each))) for each in words]
         if min(len(set(each)) for each in drawn) > 1:  # one word alone is no set
             found.append(test(*drawn))
-    return float(np.std(found, ddof=1))
+    return Measured(test(*words), float(np.std(found, ddof=1)))
 
 
-def _lpbs(scorer: LikelihoodScorer, notion: Notion) -> Measured:
-    """Return the mean LPBS of pole A's attributes minus that of pole B's, in nats; attributes are the units."""
+def _lpbs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -> Measured:
+    """Return the mean LPBS of pole A's attributes minus that of pole B's, in nats."""
     template = notion.who("{target}") + " is {attribute}"
-    attributes = [notion.what(word) for word in (*notion.pole_a, *notion.pole_b)]
-    scores = [row["lpbs"] for row in lpbs(scorer, [template], notion.first, notion.second, attributes)]
-    a, b = np.split(np.array(scores), [len(notion.pole_a)])
-    error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
-    return Measured(float(a.mean() - b.mean()), float(error))
+    attributes = {notion.what(word): word for word in (*notion.pole_a, *notion.pole_b)}
+    try:
+        rows = list(ilps(scorer, [template], [*notion.first, *notion.second], list(attributes)))
+    except ValueError as error:
+        warnings.warn(f"LPBS about {notion.name} is left out. {error}", stacklevel=2)
+        return Measured(math.nan, math.nan)
+    score = {(row["target"], attributes[row["attribute"]]): row["ilps"] for row in rows}
+
+    def mean(*sets: Sequence[str]) -> float:
+        first_a, first_b, second_a, second_b = (
+            np.mean([score[pair] for pair in itertools.product(members, pole)])
+            for members, pole in itertools.product(sets[:2], sets[2:])
+        )
+        return float(first_a - second_a - (first_b - second_b))
+
+    return _over_words(mean, (notion.first, notion.second, notion.pole_a, notion.pole_b), rng)
 
 
-def _pairs(scorer: LikelihoodScorer, notion: Notion) -> Measured:
+def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -> Measured:
     """Return in how many pairs, in percentage points beyond 50, the model prefers the sentence that bias makes."""
-    pairs = []
+    pairs, asked = [], []
     for pole, groups in ((notion.pole_a, (0, 1)), (notion.pole_b, (1, 0))):
         for members, word in itertools.product(zip(notion.first, notion.second, strict=True), pole):
             more, less = (f"{notion.who(members[i])} is {notion.what(word)}" for i in groups)
             pairs.append({"sent_more": more, "sent_less": less})
+            asked.append((members[0], word))
     gaps = np.array([row["more"] - row["less"] for row in score_pairs(scorer, pairs)])
-    signs = np.sign(np.where(abs(gaps) > 1e-6, gaps, 0))  # as crows_pairs: scores that hardly differ are a tie
-    return Measured(float(50 * signs.mean()), float(50 * signs.std(ddof=1) / np.sqrt(len(signs))))
+    # As crows_pairs has it, scores that hardly differ are a tie.
+    sign = dict(zip(asked, np.sign(np.where(abs(gaps) > 1e-6, gaps, 0)).tolist(), strict=True))
+
+    def beyond_50(members: Sequence[str], *poles: Sequence[str]) -> float:
+        return float(50 * np.mean([sign[pair] for pole in poles for pair in itertools.product(members, pole)]))
+
+    return _over_words(beyond_50, (notion.first, notion.pole_a, notion.pole_b), rng)
 
 
-def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str]) -> Measured:
-    """Return StereoSet's SS in percentage points beyond 50, over every member and attribute; members are the units."""
-    clusters, scores = [], {}
+def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], rng: np.random.Generator) -> Measured:
+    """Return StereoSet's SS in percentage points beyond 50, over every member and every attribute with its opposite."""
+    clusters, asked = [], []
     poles = (notion.pole_a, notion.pole_b)
     for members, (own, other) in ((notion.first, poles), (notion.second, poles[::-1])):
         for member in members:
             for place, filled in enumerate(zip(own, other, itertools.cycle(unrelated), strict=False)):
                 clusters.append(_cluster(notion, member, place, filled))
+                asked.append((member, notion.pole_a[place]))
     scores = score_clusters(scorer, clusters)
-    by_member = ([each for each in clusters if each["target"] == name] for name in (*notion.first, *notion.second))
-    found = [stereoset(each, scores)[0]["ss"] for each in by_member]
-    return Measured(float(np.mean(found)) - 50, float(np.std(found, ddof=1) / np.sqrt(len(found))))
+    ss = {key: stereoset([each], scores)[0]["ss"] for key, each in zip(asked, clusters, strict=True)}
+
+    def beyond_50(first: Sequence[str], second: Sequence[str], attributes: Sequence[str]) -> float:
+        return float(np.mean([ss[pair] for pair in itertools.product([*first, *second], attributes)])) - 50
+
+    return _over_words(beyond_50, (notion.first, notion.second, notion.pole_a), rng)
 
 
 def _cluster(notion: Notion, member: str, place: int, filled: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 One cell is one model. It is pretrained on sentences in which two notions, region and gender, have each a bias of its
 own strength, then fine-tuned on each notion's task twice: with *clean* records that name nobody, and with records of
-people made by a recorder with a bias of a strength of its own. Over all cells the four strengths are independent of
+people made by a recorder with a bias of a strength of its own. In every recipe the four strengths are independent of
 each other (an orthogonal array of five levels), so that none can stand in for another. Recipes differ in the encoder's
 size, in dropout, and in counterfactual augmentation of what is read, which takes the planted bias away.
 
@@ -17,6 +17,7 @@ once, after everything had been fixed: other sentences, weights, tests.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.config import check, option
-from trustlab.fairness.comparison.extrinsic import extrinsic_metrics
-from trustlab.fairness.comparison.intrinsic import Measured, intrinsic_metrics
+from trustlab.fairness.comparison.extrinsic import EXTRINSIC, extrinsic_metrics
+from trustlab.fairness.comparison.intrinsic import INTRINSIC, LANGUAGE_HEADS, Measured, intrinsic_metrics
 from trustlab.fairness.comparison.notions import NOTIONS, Notion
 from trustlab.fairness.comparison.pretraining import pretrain, whole_words
 from trustlab.fairness.comparison.sentences import bare, described, explained, task_texts, trial_texts
@@ -202,10 +203,29 @@ def measure(
     return found
 
 
-def _pretrained(name: str) -> tuple[torch.nn.Module, Any]:
-    """Load a model by name or folder, with the head of a masked language model where its weights are there."""
-    from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
+def row_of(name: str) -> dict[str, Any]:
+    """Return the row of a pretrained model, by name or folder, as of :func:`run`: more models for the same table.
 
-    made_as = getattr(AutoConfig.from_pretrained(name), "architectures", None) or [""]
-    kind = AutoModelForMaskedLM if made_as[0].endswith("ForMaskedLM") else AutoModel
+    Its ``recipe`` is the name. Nobody planted its bias: doses are NaN, and so is every metric that it does not allow,
+    which the correlations ask to be left out. The recorders of both tasks are honest.
+    """
+    row: dict[str, Any] = {**Cell().key(), "recipe": name, **dict.fromkeys(KEY[1:], math.nan)}
+    accuracies = []
+    for notion in NOTIONS.values():
+        found = measure(name, notion=notion)
+        accuracies += [each.value for column_, each in found.items() if " accuracy, " in column_]
+        for metric in (*INTRINSIC, *(f"{each}, {kind} records" for each in EXTRINSIC for kind in RECORDS)):
+            place = column(notion.name, metric)
+            row[place], row[f"{place} ±"] = found.get(place, Measured(math.nan, math.nan))
+    return {**row, "accuracy": float(np.mean(accuracies))}
+
+
+def _pretrained(name: str) -> tuple[torch.nn.Module, Any]:
+    """Load a model by name or folder, with the head of a language model where its weights are there."""
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+
+    made_as = (getattr(AutoConfig.from_pretrained(name), "architectures", None) or [""])[0]
+    masked, *causal = LANGUAGE_HEADS
+    kind = AutoModelForMaskedLM if made_as.endswith(masked) else AutoModel
+    kind = AutoModelForCausalLM if made_as.endswith(tuple(causal)) else kind
     return kind.from_pretrained(name), AutoTokenizer.from_pretrained(name)
