@@ -36,6 +36,7 @@ FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and sk
 CORPUS_NAMES = {
     EMBEDDED: "the embedded corpus",
     "20newsgroups": "20 Newsgroups",
+    "clinc150": "CLINC150",
     "wnut17": "WNUT17",
     "xquad": "XQuAD",
     "e2e_nlg": "E2E",
@@ -119,7 +120,8 @@ def real_corpora() -> list[Row]:
                 there = ((table["algorithm"] == algorithm) & (table["partition"] == partition)).any()
                 row[partition] = per_cent(column(table, task, algorithm, partition)) if there else "–"
             row["one place"] = per_cent(column(table, task, CENTRALISED, "none"))
-            row["compares"] = "something" if table["score"].any() else "nothing: all 0"
+            learned = table.loc[table["algorithm"] != CENTRALISED, "score"].any()
+            row["compares"] = "something" if learned else "nothing: fleets at 0"
             rows.append(row)
     return rows
 
@@ -132,8 +134,8 @@ def label_skew() -> list[Row]:
         even, skewed = (column(table, task, "fedavg", partition) for partition in ("uniform", SKEWED))
         lost, low, high, _ = mean_interval(difference(table, task, ("fedavg", "uniform"), ("fedavg", SKEWED)))
         reading = "no loss seen" if lost <= 0 else "a loss in the mean, its interval reaches 0"
-        if low > 0:
-            reading = "loses"
+        if low > 0 or high < 0:
+            reading = "loses" if low > 0 else "gains"
         elif np.mean(even) < FLOOR:
             reading = "on the floor: nothing to lose"
         loss = f"{100 * lost:.0f} ({100 * low:.0f} to {100 * high:.0f})".replace("-", "−")
