@@ -1,7 +1,5 @@
 """Weights, averages and server steps: to Flower's published values, to the papers' lines, and to each other."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -134,6 +132,17 @@ def test_two_rounds_of_algorithm_2_by_hand():
         assert two["w"].item() == pytest.approx(one["w"].item() + m2 / (v2**0.5 + 0.1))
 
 
+def test_three_rounds_of_momentum_are_its_geometric_sums():
+    """Δ_s has been stepped along 1 + β + … + β^(t − s) times by round t; without a β it is 0.9."""
+    for beta in (0.5, None):
+        server, weights = ServerOptimizer(ServerConfig("momentum", learning_rate=0.3, beta_1=beta)), tensors({"w": 1.0})
+        for delta in (0.2, -0.1, 0.4):
+            weights = server.step(weights, tensors({"w": delta}))
+        b = beta or 0.9
+        expected = 1 + 0.3 * (0.2 * (1 + b + b**2) - 0.1 * (1 + b) + 0.4)
+        assert weights["w"].item() == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_checkpointed_optimizer_goes_on_as_if_nothing_had_been(rule):
     torch.manual_seed(0)
@@ -147,11 +156,12 @@ def test_a_checkpointed_optimizer_goes_on_as_if_nothing_had_been(rule):
     through = run(ServerOptimizer(ServerConfig(rule)), {"w": torch.ones(5)}, deltas)
     first = ServerOptimizer(ServerConfig(rule))
     half = run(first, {"w": torch.ones(5)}, deltas[:3])
-    saved = copy.deepcopy(first.state_dict())
+    saved = first.state_dict()
     run(first, half, deltas[:2])  # the first goes another way: what was saved must not notice
-    second = ServerOptimizer(ServerConfig(rule))
-    second.load_state_dict(saved)
-    assert torch.equal(run(second, half, deltas[3:])["w"], through["w"])
+    for _ in range(2):  # nor that somebody went on from it
+        again = ServerOptimizer(ServerConfig(rule))
+        again.load_state_dict(saved)
+        assert torch.equal(run(again, half, deltas[3:])["w"], through["w"])
 
 
 def test_the_step_leaves_its_inputs_alone():
@@ -209,7 +219,8 @@ def test_the_proximal_term_pulls_a_local_step_back():
     batch, mu = torch.randn(5, 3), 0.7
     plain = torch.autograd.grad(model(batch).square().mean(), list(own.values()))
     total = model(batch).square().mean() + proximal_term(own, start, mu)
-    pulled = torch.autograd.grad(total, list(own.values()))
+    pulled = torch.autograd.grad(total, list(own.values()), retain_graph=True)
+    assert torch.autograd.grad(total, list(start.values()), allow_unused=True) == (None,) * 4  # it stays where it is
     for name, before, after in zip(own, plain, pulled, strict=True):
         torch.testing.assert_close(after, before + mu * (own[name] - start[name]))
     distance = sum((own[name] - start[name]).square().sum() for name in own)
@@ -225,10 +236,10 @@ def test_the_proximal_term_pulls_a_local_step_back():
     [
         (lambda: client_weights("mean", examples=[1]), "Expected how='mean' to be one of 'examples'"),
         (lambda: client_weights("examples", examples=[0, 0]), "with a positive sum"),
-        (lambda: client_weights("equal", examples=[1, -1]), "Expected examples >= 0"),
+        (lambda: client_weights("equal", examples=[3, -1]), "Expected examples >= 0"),
         (lambda: client_weights("examples", examples=[1], inclusion=[0.5]), "'hajek' alone, got [0.5]"),
         (lambda: client_weights("hajek", examples=[1]), "got None with 'hajek'"),
-        (lambda: client_weights("hajek", examples=[1], inclusion=[0.0]), "Expected inclusion > 0"),
+        (lambda: client_weights("hajek", examples=[1, 1], inclusion=[0.5, 0.0]), "Expected inclusion > 0"),
         (lambda: client_weights("horvitz-thompson", examples=[1], inclusion=[1.0]), "counts the whole fleet's"),
         (
             lambda: client_weights("equal", examples=[1], total_examples=3),
