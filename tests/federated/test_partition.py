@@ -9,6 +9,7 @@ from trustlab.data import assistant
 from trustlab.federated.partition import SCHEMES, Partition, by_period, matching, partition, partition_pair
 from trustlab.federated.partition.assignment import codes_of, cut, deal, stable_order
 from trustlab.federated.partition.minimum import fill_up
+from trustlab.federated.partition.sizes import apportion
 
 LABELLED = [
     ("iid", {}),
@@ -72,6 +73,7 @@ def test_a_natural_client_has_its_own_examples_the_largest_first(users):
     for name, indices in zip(made.names, made, strict=True):
         assert [users[i] for i in indices] == [name] * users.count(name)
     assert np.all(np.diff(made.sizes) <= 0)
+    assert same(made, partition(users, scheme="natural", min_size=int(made.sizes.min())))
 
 
 def test_values_of_every_kind_are_numbered_by_first_appearance():
@@ -144,9 +146,40 @@ def test_the_minimum_takes_only_what_is_lacking_and_only_from_the_largest(sizes,
         assert after.max() <= after[gave].min() + 1
 
 
+@pytest.mark.parametrize(("sizes", "outcomes"), [((3, 3, 0, 0), 3 * 3 * 2), ((3, 3, 0), 6)])
+def test_which_examples_move_and_to_whom_is_drawn(sizes, outcomes):
+    """Two clients give one each to two others, or one of them gives one; a right draw misses an outcome of 18 in 400
+    with a probability of 2e-9."""
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    found = {tuple(fill_up(owners, len(sizes), 1, np.random.default_rng(seed))[0]) for seed in range(400)}
+    assert len(found) == outcomes
+    assert owners.tolist() == sorted(owners)  # the array given is as it was
+
+
+@pytest.mark.parametrize(
+    ("labels", "clients", "scheme", "dials", "outcomes"),
+    [
+        ([0] * 4, 2, "iid", {}, 6),  # pairs of four
+        ([0] * 4, 2, "shards", {"shards_per_client": 1}, 6),
+        ([0] * 3, 2, "pathological", {"classes_per_client": 1}, 6),  # the odd example is either client's
+        ([0, 1], 2, "pathological", {"classes_per_client": 1}, 2),
+    ],
+)
+def test_who_gets_which_example_is_drawn(labels, clients, scheme, dials, outcomes):
+    """A right draw misses one of six outcomes in 100 with a probability below 1e-6."""
+    draws = [partition(labels, scheme=scheme, clients=clients, seed=seed, **dials) for seed in range(100)]
+    assert len({tuple(tuple(part) for part in draw) for draw in draws}) == outcomes
+
+
+def test_what_is_left_by_rounding_goes_to_the_largest_wherever_it_stands():
+    assert apportion(np.array([3.0, 2.0, 1.0]), 10).tolist() == [6, 3, 1]
+    assert apportion(np.array([1.0, 3.0, 2.0]), 10).tolist() == [1, 6, 3]
+
+
 def test_the_partition_says_how_many_examples_moved():
     made = partition([0] * 30, scheme="sizes-exponential", clients=5, min_size=2)
     assert made.sizes.min() == 2 and made.moved > 0
+    assert matching(made, [0] * 30, [0] * 9).moved == 0  # of the test examples none was
     assert partition([0] * 30, scheme="iid", clients=5, min_size=2).moved == 0
 
 
@@ -162,6 +195,7 @@ def test_the_partition_says_how_many_examples_moved():
         (dict(scheme="iid"), "clients=None to be a whole number >= 1"),
         (dict(scheme="iid", clients=0), "clients=0"),
         (dict(scheme="iid", clients=2.0), "clients=2.0"),
+        (dict(scheme="iid", clients=True), "clients=True to be a whole number"),
         (dict(scheme="iid", clients=2, seed=-1), "seed=-1"),
         (dict(scheme="iid", clients=3, min_size=2), r"3 \* 2 > 4.*lower min_size to 1"),
         (dict(scheme="iid", clients=5, min_size=1), r"5 \* 1 > 4.*lower min_size to 0"),
@@ -230,6 +264,7 @@ def test_a_pair_is_the_partition_and_its_match():
     options = dict(scheme="label-dirichlet-fednlp", clients=6, alpha=0.05, seed=4)
     train, test = partition_pair(labels, test_labels, **options)
     assert same(train, partition(labels, **options))
+    assert same(test, matching(train, labels, test_labels, seed=4))
     for mine, held_out in zip(train, test, strict=True):
         assert set(test_labels[held_out]) <= set(labels[mine])
     users, test_users = partition_pair(["a", "b", "a"], ["b", "a", "b"], scheme="natural")
@@ -244,10 +279,21 @@ def test_which_test_examples_go_to_a_client_is_drawn():
     assert len(draws) == 6  # all pairs of four
 
 
+def test_a_single_test_example_goes_to_each_client_as_often_as_its_share_says():
+    """400 seeds; the mean of a right draw is within 4 standard errors, or fails once in 16,000."""
+    train = Partition.from_owners(np.array([0, 0, 0, 1]), 2)
+    given = [matching(train, [0] * 4, [0], seed=seed).sizes[0] for seed in range(400)]
+    assert abs(np.mean(given) - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 400)
+
+
 def test_time_slices_keep_time_order_and_periods_keep_the_clients():
     times = np.array([5.0, 1.0, 3.0, 1.0, 9.0])
     made = partition(times, scheme="time", clients=2)
     assert [part.tolist() for part in made] == [[1, 2, 3], [0, 4]]
+    many = np.tile([3, 1, 2], 200)  # equal times keep their order in the file, equal clients that of their appearance
+    slices = partition(many, scheme="time", clients=600)
+    assert slices.flat.tolist() == sorted(range(600), key=lambda i: many[i])
+    assert partition(list(range(600)), scheme="natural").names == tuple(range(600))
     split = assistant(300)["train"]
     devices = partition(split["device"], scheme="natural")
     periods = by_period(devices, split["period"])

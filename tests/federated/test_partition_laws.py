@@ -66,6 +66,14 @@ def test_who_is_served_last_is_drawn():
     assert np.all(np.abs(np.mean(draws, axis=0) - 15) < 4 * error)
 
 
+def test_places_are_rounded_at_random_so_that_the_last_has_nothing_to_make_up_for():
+    """200 clients want 1.5 of one label and 8.5 of the other, and there are as many. Rounded down, 100 of the first
+    label would be left for the last ones; drawn, what is left has a standard deviation of √(200/4) = 7."""
+    laws, rng = np.log(np.tile([0.15, 0.85], (200, 1))), np.random.default_rng(0)
+    counts = serve(laws, np.full(200, 10), np.array([300, 1700]), rng)
+    assert (~np.isin(counts[:, 0], [1, 2])).sum() < 8
+
+
 def test_labels_that_nobody_wants_are_placed_too():
     """Logarithms so low that every share but one is zero as a float: what is left over is given all the same."""
     counts = serve(np.array([[0.0, -1e6], [0.0, -2e6]]), np.array([5, 5]), np.array([4, 6]), np.random.default_rng(0))
@@ -134,6 +142,8 @@ def test_quantity_shares_have_their_beta_law():
 def test_balancing_leaves_out_clients_above_the_mean():
     shares = np.array([[0.9, 0.1, 0.0], [0.9, 0.1, 0.0], [1.0, 0.0, 0.0]])
     assert balanced(shares, np.array([10, 10, 10])).tolist() == [[9, 1, 0], [9, 1, 0], [0, 5, 5]]
+    both = np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert balanced(both, np.array([10, 10])).tolist() == [[10, 0], [10, 0]]  # at the mean is not above it
 
 
 def test_sizes_by_rule():

@@ -48,6 +48,8 @@ def test_labels_without_an_order_stand_as_they_appear():
     assert label_counts(partition(labels, scheme="iid", clients=1), labels)[1] == (3, "a", (1, 2))
     with pytest.raises(ValueError, match="the partition's 3 examples, got 2"):
         label_counts(partition(labels, scheme="iid", clients=1), labels[:2])
+    with pytest.raises(ValueError, match="the partition's 3 examples, got 6"):
+        label_counts(partition(labels, scheme="iid", clients=1), labels * 2)
 
 
 def test_effective_labels_in_closed_form():
@@ -74,5 +76,10 @@ def test_one_row_sums_a_partition_up():
         "clients": 2, "empty clients": 0, "smallest": 6, "median size": 6.0, "largest": 6, "size Gini": 0.0,
         "effective labels": 1.0, "JS distance": 1.0,
     }  # fmt: skip
-    crowded = skew(partition(labels, scheme="iid", clients=20), labels)
-    assert crowded["empty clients"] == 8 and crowded["smallest"] == 0
+    crowded = skew(partition(labels, scheme="iid", clients=20), labels)  # twelve have one example each
+    assert crowded["empty clients"] == 8 and crowded["smallest"] == 0 and crowded["median size"] == 1
+    assert crowded["effective labels"] == 1 and crowded["JS distance"] == pytest.approx(6 * 6 / (12 * 11 / 2))
+    uneven = skew(partition(list("aaaabbc"), scheme="natural"), [0, 0, 0, 0, 0, 1, 1])
+    near = distance.jensenshannon([1, 0], [0.5, 0.5], base=2)
+    assert uneven["JS distance"] == pytest.approx((1 + 2 * near) / 3) and uneven["median size"] == 2
+    assert uneven["effective labels"] == 1  # the median of 1, 2 and 1
