@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
 
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.models import Vocabulary, build, tagging_loss
@@ -74,21 +75,8 @@ def loss(model, batch):
     return F.cross_entropy(model(x), y, reduction="none")
 
 
-class Pairs:
-    """Inputs and labels, taken together."""
-
-    def __init__(self, x, y):
-        self.x, self.y = x, y
-
-    def __len__(self):
-        return len(self.y)
-
-    def __getitem__(self, index):
-        return self.x[index], self.y[index]
-
-
 def accuracy(model, examples):
-    x, y = examples if isinstance(examples, tuple) else examples[torch.arange(len(examples))]
+    x, y = examples[:]
     return {"accuracy": (model(x).argmax(1) == y).float().mean().item()}
 
 
@@ -109,7 +97,7 @@ def make_task(name="bag", seed=0):
     y = torch.randint(LABELS, (EXAMPLES,), generator=generator)
     if name == "mlp":
         x = torch.randn(EXAMPLES, LENGTH, generator=generator)
-    return Task(MODELS[name](), Pairs(x, y), Pairs(x[:20], y[:20]), loss, accuracy)
+    return Task(MODELS[name](), TensorDataset(x, y), TensorDataset(x[:20], y[:20]), loss, accuracy)
 
 
 def split(sizes):
@@ -143,8 +131,9 @@ def assert_engines_agree(task, clients, config, tolerance=1e-5, **options):
 
 def in_double_precision(task):
     task.model.double()
-    if isinstance(task.train, Pairs) and task.train.x.is_floating_point():
-        task.train.x, task.test.x = task.train.x.double(), task.test.x.double()
+    if isinstance(task.train, TensorDataset):
+        for data in (task.train, task.test):
+            data.tensors = tuple(each.double() if each.is_floating_point() else each for each in data.tensors)
     return task
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from trustlab.federated.aggregation import RULES, ServerConfig, ServerOptimizer
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, grouped, simulate, trial
+from trustlab.federated.simulation.server import arrival_chance
 from trustlab.federated.simulation.work import DICE, FATE, NOISE, SELECTION, minibatches, source, works
 from trustlab.federated.simulation.work import MINIBATCHES as ORDER
 
@@ -19,19 +21,11 @@ SIZES = (1, 2, 4, 8, 16, 0, 32)  # every sum of some of them says of which
 TOTAL = sum(SIZES)
 
 
-class Data:
+def made_up(n=TOTAL, seed=0):
     """Inputs [n, 3] and targets [n]."""
-
-    def __init__(self, n=TOTAL, seed=0):
-        generator = torch.Generator().manual_seed(seed)
-        self.x = torch.randn(n, 3, generator=generator)
-        self.y = self.x @ torch.tensor([1.0, -2.0, 0.5]) + torch.randn(n, generator=generator)
-
-    def __len__(self):
-        return len(self.y)
-
-    def __getitem__(self, index):
-        return self.x[index], self.y[index]
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 3, generator=generator)
+    return TensorDataset(x, x @ torch.tensor([1.0, -2.0, 0.5]) + torch.randn(n, generator=generator))
 
 
 def squared(model, batch):
@@ -40,13 +34,12 @@ def squared(model, batch):
 
 
 def mean_squared(model, batch):
-    batch = batch if isinstance(batch, tuple) else batch[torch.arange(len(batch))]
-    return {"mse": squared(model, batch).mean().item()}
+    return {"mse": squared(model, batch[:]).mean().item()}
 
 
 def make_task(model=None, **options):
     torch.manual_seed(1)
-    return Task(model or nn.Linear(3, 1), Data(), Data(40, seed=1), squared, mean_squared, **options)
+    return Task(model or nn.Linear(3, 1), made_up(), made_up(40, seed=1), squared, mean_squared, **options)
 
 
 def clients(sizes=SIZES):
@@ -66,7 +59,7 @@ def train(config, task=None, **options):
 
 def alone(model, config, round, device):
     """Return w_k − w_t of one device by torch's own optimizer, as one vector."""
-    own, data = copy.deepcopy(model), Data()
+    own, data = copy.deepcopy(model), made_up()
     optimizer = torch.optim.SGD(own.parameters(), lr=config.learning_rate)
     for batch in minibatches(clients()[device], config, source(config, round, ORDER, device)):
         optimizer.zero_grad()
@@ -102,13 +95,18 @@ def test_rounds_are_fedopt_by_hand(rule, weighting):
     torch.testing.assert_close(weights(found), weights(expected), rtol=1e-5, atol=1e-6)
 
 
-def test_a_device_drawn_twice_counts_twice():
+@pytest.mark.parametrize(("drop_out", "seed"), [(0.0, 3), (0.5, 5)])
+def test_a_device_drawn_twice_counts_twice(drop_out, seed):
     selector = Selector(np.array(SIZES), design="with-replacement", strategy="uniform")
-    config = FederatedConfig(clients_per_round=5, learning_rate=0.05, weighting="equal", seed=3)
-    drawn = selector.draw(5, source(config, 0, SELECTION))
-    assert len(set(drawn.tolist())) < 5  # or this seed tests nothing
-    model = make_task().model
-    expected = sum(alone(model, config, 0, k) for k in drawn.tolist()) / 5
+    config = FederatedConfig(
+        clients_per_round=5, learning_rate=0.05, weighting="equal", drop_out=drop_out, seed=seed, engine="sequential"
+    )
+    devices, times = np.unique(selector.draw(5, source(config, 0, SELECTION)), return_counts=True)
+    heard = np.array([work.arrives for work in works(config, 0, devices, clients())])
+    assert len(set(times[heard])) > 1 and heard.all() == (not drop_out)  # or this seed tests nothing
+    assert times[heard].tolist() != times[: heard.sum()].tolist() or not drop_out
+    model, drawn = make_task().model, np.repeat(devices[heard], times[heard])
+    expected = sum(alone(model, config, 0, k) for k in drawn.tolist()) / len(drawn)
     torch.testing.assert_close(moved(config, selector=selector), expected, rtol=1e-4, atol=1e-6)
 
 
@@ -131,14 +129,44 @@ def test_horvitz_thompson_is_unbiased_whoever_is_selected_and_lost(drops):
     assert ((found.mean(0) - target).abs() < 4 * error).all()
 
 
+@pytest.mark.parametrize(
+    ("drops", "chance"),
+    [
+        (dict(), 1.0),
+        (dict(straggler_rate=0.4), 1.0),  # slow, and heard all the same
+        (dict(straggler_rate=0.4, stragglers="drop"), 0.6),
+        (dict(straggler_rate=0.4, stragglers="drop", drop_out=0.3), 0.6 * 0.7),
+    ],
+)
+def test_the_chance_to_be_heard_is_how_often_works_arrive(drops, chance):
+    config = FederatedConfig(**drops)
+    assert arrival_chance(config) == pytest.approx(chance)
+    arrived = [work.arrives for work in works(config, 0, np.arange(4000), [np.arange(1)] * 4000)]
+    assert abs(np.mean(arrived) - chance) <= 4 * math.sqrt(chance * (1 - chance) / 4000)
+
+
 # Who takes part
+
+
+def test_every_round_has_a_cohort_and_a_fate_of_its_own():
+    config = FederatedConfig(rounds=12, clients_per_round=1, engine="sequential")
+    uniform = Selector(np.array(SIZES), strategy="uniform")  # what is taken where nothing is said
+    drawn = [uniform.draw(1, source(config, round, SELECTION))[0] for round in range(12)]
+    rows, _ = train(config)
+    assert [row["examples"] for row in rows] == [SIZES[k] for k in drawn] and len(set(drawn)) > 1
+    assert rows[-1]["progress"] == 1
+    everybody = [
+        [work.arrives for work in works(FederatedConfig(drop_out=0.5), round, np.arange(6), clients())]
+        for round in range(4)
+    ]
+    assert everybody[0] != everybody[1]
 
 
 def test_power_of_choice_takes_those_with_the_highest_loss():
     task = make_task(nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 1)))
     selector = Selector(np.array(SIZES), strategy="power-of-choice", candidates=5)
     config = FederatedConfig(rounds=1, clients_per_round=2, seed=4)
-    data, model = Data(), copy.deepcopy(task.model).eval()
+    data, model = made_up(), copy.deepcopy(task.model).eval()
 
     def losses(devices):
         return np.array([squared(model, data[torch.from_numpy(clients()[k])]).mean().item() for k in devices])
@@ -166,7 +194,8 @@ def test_slow_devices_send_a_part_of_their_steps_or_nothing():
     for lost in (dict(stragglers="drop"), dict(straggler_rate=0.0, drop_out=1.0)):
         rows, model = train(dataclasses.replace(config, **lost))
         assert torch.equal(weights(model), weights(make_task().model))
-        assert all(row["arrived"] == row["bytes_up"] == 0 and math.isnan(row["train_loss"]) for row in rows)
+        assert all(row[name] == 0 for row in rows for name in ("arrived", "examples", "bytes_up"))
+        assert all(math.isnan(row["train_loss"]) for row in rows)
         assert all(row["clients"] == 6 and row["bytes_down"] == 6 * 16 for row in rows)
 
 
@@ -179,11 +208,15 @@ def test_every_epoch_is_all_examples_in_an_order_of_its_own():
 
 
 def test_slow_devices_get_through_shares_of_their_own():
-    config = FederatedConfig(batch_size=1, straggler_rate=1.0)
-    devices = [np.arange(100)] * 400
-    shares = np.array([work.steps for work in works(config, 0, np.arange(400), devices)]) / 100
-    assert abs(shares.mean() - 0.5) < 4 * (1 / 12 / 400) ** 0.5  # uniform in [0, 1)
-    assert abs(shares.std() - 12**-0.5) < 0.03
+    """Whoever is slow and whoever is lost: a share that leaned on either would be smaller or larger on average."""
+    config = FederatedConfig(batch_size=1, straggler_rate=0.4, drop_out=0.5)
+    planned = works(config, 0, np.arange(2000), [np.arange(100)] * 2000)
+    slow = [work for work in planned if work.steps < 100]
+    for some in (slow, [work for work in slow if work.arrives]):
+        shares = np.array([work.steps for work in some]) / 100
+        assert abs(shares.mean() - 0.495) < 4 * (1 / 12 / len(some)) ** 0.5  # uniform in [0, 1), rounded down
+        assert abs(shares.std() - 12**-0.5) < 0.03
+    assert abs(np.mean([work.arrives for work in slow]) - 0.5) < 4 * 0.5 / len(slow) ** 0.5
 
 
 def test_no_purpose_leans_on_the_numbers_of_another_or_of_the_partition():
@@ -231,6 +264,18 @@ def test_only_selected_devices_are_looked_at():
     assert len(million.asked) <= 2 * 10 + 8 and [row["examples"] for row in rows] == [40, 40]
 
 
+@pytest.mark.parametrize("engine", ["stacked", "sequential"])
+def test_the_training_loss_is_the_mean_over_all_that_was_stepped_on(engine):
+    config = FederatedConfig(
+        rounds=1, clients_per_round=6, batch_size=3, straggler_rate=0.5, drop_out=0.3, learning_rate=1e-9, engine=engine
+    )
+    held = [k for k, size in enumerate(SIZES) if size]
+    batches = [b for work in works(config, 0, np.array(held), clients()) if work.arrives for b in work.batches]
+    seen = made_up()[torch.from_numpy(np.concatenate(batches))]  # the model hardly moves
+    (row,), model = train(config)
+    assert row["train_loss"] == pytest.approx(squared(model, seen).mean().item(), rel=1e-5)
+
+
 # Models
 
 
@@ -275,7 +320,7 @@ def test_frozen_weights_stay_and_are_not_sent():
 
 
 def test_dropout_throws_dice_of_its_own_and_leaves_everybody_elses():
-    task = make_task(nn.Sequential(nn.Linear(3, 64), nn.Dropout(0.5), nn.Linear(64, 1)))
+    task = make_task(nn.Sequential(nn.Linear(3, 64), nn.Dropout(0.5), nn.Linear(64, 1)).eval())
     config = FederatedConfig(rounds=2, clients_per_round=6, learning_rate=0.01)
     before = torch.random.get_rng_state()
     found = [train(dataclasses.replace(config, seed=seed), task) for seed in (0, 0, 1)]
@@ -292,7 +337,7 @@ def test_dropout_throws_other_dice_in_every_round():
         seen.append(model[0](torch.ones(1, 64)) != 0)
         return squared(model[1], batch)
 
-    task = Task(nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 1)), Data(), Data(), watched, lambda *_: {})
+    task = Task(nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 1)), made_up(), made_up(), watched, lambda *_: {})
     config = FederatedConfig(rounds=2, clients_per_round=1, batch_size=64, engine="sequential")
     list(simulate(task, clients(), config))
     assert len(seen) == 2 and not torch.equal(*seen)
@@ -313,8 +358,8 @@ class Placed(nn.Module):
 
 @pytest.mark.parametrize("vectorised", [False, True])
 def test_layers_and_vmap_take_the_same_steps(vectorised, monkeypatch):
-    data = Data()
-    data.x = torch.randint(20, (TOTAL, 6), generator=torch.Generator().manual_seed(0))
+    ids = torch.randint(20, (TOTAL, 6), generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(ids, made_up().tensors[1])
     torch.manual_seed(0)
     task = Task(Placed(), data, data, squared, mean_squared)
     assert list(grouped.find_layers(task.model, task, np.arange(9)).values()) == [True, False, True]
@@ -335,7 +380,7 @@ def scores(model, batch):
     return {"mse": (errors, torch.ones_like(errors))}
 
 
-TESTS = [np.array(own) for own in ([0, 1], [], [2], [3, 4, 5], [6, 39], [7], [0, 8])]
+TESTS = [np.array(own) for own in ([], [0, 1], [2], [3, 4, 5], [6, 39], [7], [0, 8])]
 
 
 @pytest.mark.parametrize("each", [None, scores], ids=["one by one", "in one pass"])
@@ -343,12 +388,36 @@ def test_devices_are_measured_each_by_itself(each):
     config = FederatedConfig(rounds=3, clients_per_round=2, evaluate_every=2)
     rows, model = train(config, make_task(per_example_scores=each), test_clients=TESTS)
     assert ["device_mse" in row for row in rows] == [False, True, True]
-    test = Data(40, seed=1)
+    test = made_up(40, seed=1)
     own = {k: mean_squared(model, test[torch.as_tensor(part)])["mse"] for k, part in enumerate(TESTS) if len(part)}
-    light = [own[k] for k in (0, 2, 5)]  # 1, 4 and 0 examples; the median of those tested is between 4 and 8
+    light = [own[k] for k in (1, 2, 5)]  # 2, 4 and 0 examples; the median of those tested is between 4 and 8
     assert rows[-1]["mse"] == pytest.approx(mean_squared(model, test)["mse"])
     assert rows[-1]["device_mse"] == pytest.approx(np.mean(list(own.values())))
     assert rows[-1]["light_mse"] == pytest.approx(np.mean(light))
+
+
+def test_devices_of_equal_size_are_all_light():
+    rows, _ = train(FederatedConfig(rounds=1, clients_per_round=1), clients=clients([9] * 7), test_clients=TESTS)
+    assert rows[-1]["light_mse"] == rows[-1]["device_mse"]
+
+
+def test_scores_of_one_pass_are_weighed_within_a_device():
+    """Right words of a text over its words: a device's longer texts count more."""
+
+    def words(model, batch):
+        x, _ = batch[:]
+        return {"mse": (squared(model, batch[:]) * x[:, 0].abs(), x[:, 0].abs())}
+
+    def both(model, batch):
+        score, weight = words(model, batch)["mse"]
+        return {"mse": (score.sum() / weight.sum()).item()}
+
+    task = dataclasses.replace(make_task(), evaluate=both)
+    found = [
+        train(FederatedConfig(rounds=1, clients_per_round=1), each, test_clients=TESTS)[0][-1]["device_mse"]
+        for each in (task, dataclasses.replace(task, per_example_scores=words))
+    ]
+    assert found[0] == pytest.approx(found[1])
 
 
 def test_scores_that_are_another_measure_are_refused_before_any_round():

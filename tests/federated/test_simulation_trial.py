@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
 
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 
@@ -15,27 +16,19 @@ SIZES, WORDS, LABELS = (1, 12, 3, 7, 30), 40, 4
 CONFIG = FederatedConfig(rounds=2, clients_per_round=5, local_epochs=2, batch_size=4, learning_rate=0.2)
 
 
-class Data:
-    """Inputs and labels, of which the first device's are the shortest."""
-
-    def __init__(self, x):
-        self.x, self.y = x, torch.arange(len(x)) % LABELS
-
-    def __len__(self):
-        return len(self.y)
-
-    def __getitem__(self, index):
-        return self.x[index], self.y[index]
+def labelled(x):
+    return TensorDataset(x, torch.arange(len(x)) % LABELS)
 
 
 def texts():
+    """Words, of which only the first device's fill a text."""
     ids = torch.randint(1, WORDS, (sum(SIZES), 6), generator=torch.Generator().manual_seed(0))
     ids[1:, 4:] = 0
-    return Data(ids)
+    return labelled(ids)
 
 
 def numbers():
-    return Data(torch.randn(sum(SIZES), 6, generator=torch.Generator().manual_seed(0)))
+    return labelled(torch.randn(sum(SIZES), 6, generator=torch.Generator().manual_seed(0)))
 
 
 def plain(model, batch):
