@@ -11,11 +11,14 @@ import torch
 from dp_accounting import PoissonSampledDpEvent, SelfComposedDpEvent, dp_event
 from dp_accounting.pld import PLDAccountant
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from trustlab.checkpoint import Checkpoint
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
+from trustlab.federated.simulation.private import clipped
+from trustlab.federated.simulation.sequential import Update
 from trustlab.federated.simulation.server import Server
 from trustlab.privacy.accounting import epsilon
 
@@ -25,18 +28,10 @@ PRIVATE = FederatedConfig(
 )
 
 
-class Data:
+def made_up(width=3, n=63):
     """Inputs [n, width] and targets [n]."""
-
-    def __init__(self, width=3, n=63):
-        generator = torch.Generator().manual_seed(0)
-        self.x, self.y = torch.randn(n, width, generator=generator), torch.randn(n, generator=generator)
-
-    def __len__(self):
-        return len(self.y)
-
-    def __getitem__(self, index):
-        return self.x[index], self.y[index]
+    generator = torch.Generator().manual_seed(0)
+    return TensorDataset(torch.randn(n, width, generator=generator), torch.randn(n, generator=generator))
 
 
 def squared(model, batch):
@@ -46,7 +41,9 @@ def squared(model, batch):
 
 def make_task(loss=squared, width=3):
     torch.manual_seed(1)
-    return Task(nn.Linear(width, 1), Data(width), Data(width), loss, lambda model, batch: {"bias": model.bias.item()})
+    return Task(
+        nn.Linear(width, 1), made_up(width), made_up(width), loss, lambda model, batch: {"bias": model.bias.item()}
+    )
 
 
 def clients():
@@ -64,7 +61,8 @@ def weights(model):
 def train(config, task=None, **options):
     task = task or make_task()
     model = copy.deepcopy(task.model)
-    return list(simulate(task, clients(), config, model=model, **{"selector": poisson(), **options})), model
+    held = options.pop("clients", clients())
+    return list(simulate(task, held, config, model=model, **{"selector": poisson(), **options})), model
 
 
 # Privacy
@@ -130,9 +128,23 @@ def test_no_device_moves_the_sum_by_more_than_the_norm(engine):
     assert rows[0]["epsilon"] == math.inf
 
 
+def test_an_update_whose_square_has_no_number_is_cut_like_any_other():
+    update = Update([0], {"w": torch.tensor([[3e30, 4e30]])}, torch.zeros(1))
+    torch.testing.assert_close(clipped(update, 0.5).deltas["w"], torch.tensor([[0.3, 0.4]]))
+
+
+def test_a_round_that_nobody_is_heard_in_is_noised_and_paid_for():
+    """Else the silence would tell that nobody was there."""
+    silent = dataclasses.replace(PRIVATE, rounds=1, drop_out=1.0)
+    task = make_task()
+    (row,), model = train(silent, task)
+    assert row["arrived"] == 0 and (weights(model) != weights(task.model)).all()
+    assert row["epsilon"] == train(dataclasses.replace(silent, drop_out=0.0), task)[0][0]["epsilon"] > 0
+
+
 def test_an_update_that_is_no_number_is_sent_as_nothing():
     def broken(model, batch):
-        return squared(model, batch) * torch.where(batch[1] == Data().y[40], math.inf, 1.0)
+        return squared(model, batch) * torch.where(batch[1] == made_up().tensors[1][40], math.inf, 1.0)
 
     config = dataclasses.replace(PRIVATE, rounds=2, clients_per_round=6, engine="sequential")
     _, model = train(config, make_task(broken), selector=poisson(0.0))
@@ -163,7 +175,12 @@ def test_noise_has_the_variance_that_the_account_assumes():
         (dict(weighting="examples"), poisson(), "Expected weighting='equal' with clip_norm=0.5"),
         (dict(weighting="horvitz-thompson"), poisson(), "Expected weighting='equal'"),
         (dict(clip_norm=None), poisson(), "Expected clip_norm with noise_multiplier=1.5, got None"),
-        (dict(delta=0.2), poisson(), "Expected delta=0.2 < 1/devices"),
+        (dict(delta=1 / 6), poisson(), "Expected delta=0.166667 < 1/devices"),
+        (
+            dict(),
+            Selector(SIZES, strategy="optimal", design="poisson", norms=np.ones(6)),
+            "Expected a strategy other than 'optimal' with clip_norm=0.5",
+        ),
     ],
 )
 def test_combinations_whose_epsilon_is_not_known_are_refused(changes, selector, message):
@@ -226,6 +243,12 @@ def test_a_training_killed_around_a_write_goes_on(when, tmp_path, monkeypatch):
         (dict(rounds=9), {}, "rounds is 8 there and 9 here"),
         (dict(), dict(selector=poisson(0.5)), "selector is"),
         (dict(), dict(task=make_task(width=4)), "model is .* train data is"),
+        (dict(server=ServerConfig("adam", learning_rate=0.2)), {}, "server is"),
+        (dict(), dict(selector=Selector(SIZES[::-1], beta=1.0, design="poisson")), "selector is"),
+        (dict(), dict(task=dataclasses.replace(make_task(), test=made_up(n=5))), "test data is"),
+        (dict(), dict(task=make_task(lambda model, batch: squared(model, batch))), "loss is"),
+        (dict(), dict(clients=clients()[::-1]), "clients is"),
+        (dict(), dict(clients=np.split(np.arange(63), [2, 3, 7, 15, 31])), "clients is"),  # cut elsewhere
         (dict(), dict(test_clients=[[0]] * 6), "test clients is none there"),
     ],
 )

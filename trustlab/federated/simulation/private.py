@@ -42,7 +42,7 @@ def clipped(update: Update, clip_norm: float) -> Update:
     """
     squares = [delta.flatten(1).double().square().sum(1) for delta in update.deltas.values()]
     norms = torch.stack(squares).sum(0).sqrt()  # [K]
-    shares = (clip_norm / norms).clamp(max=1).nan_to_num(nan=0.0)
+    shares = (clip_norm / norms).clamp(max=1)  # [K]; 0 or NaN for an update of no finite norm
     deltas = {}
     for name, delta in update.deltas.items():
         own = shares.to(delta).view(-1, *[1] * (delta.ndim - 1))
