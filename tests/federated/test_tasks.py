@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trustlab.data import assistant
 from trustlab.federated.simulation import FederatedConfig, simulate
-from trustlab.federated.tasks import FAMILIES, Example, read
+from trustlab.federated.tasks import FAMILIES, Example, protocol, read
 from trustlab.federated.tasks.answering import Answering
 from trustlab.federated.tasks.generation import Generation
 from trustlab.federated.tasks.metrics import exact_match, normalised, rouge_l, token_f1
@@ -70,7 +70,8 @@ def test_the_right_answers_score_1_and_wrong_ones_less(problem):
     assert family.scores(test, turned)["score"] < 0.7
 
 
-def test_a_part_is_measured_against_its_own_examples(problem):
+def test_a_part_is_measured_against_its_own_examples(problem, monkeypatch):
+    monkeypatch.setattr(protocol, "AT_ONCE", 2)
     family, _, test, task = problem
     index = torch.tensor([5, 2, 9])
     part = task.evaluate(task.model, task.test[index])
@@ -126,6 +127,31 @@ def test_what_is_to_be_said_has_all_that_is_read(corpus):
         assert {word for word in example.source if not word.startswith("<")} <= set(example.target)
 
 
+@pytest.mark.parametrize("first", [0, 5, 27, 28, 54, 55, 109, 110, 300, 389])
+def test_a_question_has_a_window_that_holds_its_answer(first):
+    context = [f"W{i}" for i in range(400)]
+    row = {"context": context, "answer": (first, first + 10), "question": ["Who", "Is"], "article": 3}
+    (example,) = read("xquad", "qa", [row])
+    begin, end = example.target
+    assert [word.upper() for word in example.source[begin : end + 1]] == context[first : first + 11]
+    assert int(example.source[0][1:]) % 55 == 0 and len(example.source) <= 110
+    assert (example.question, example.label, example.holder) == (("who", "is"), "who", 3)
+    assert not read("xquad", "qa", [row | {"answer": (first, first + 120)}])  # too long to be seen whole
+
+
+def test_rows_of_the_other_corpora_become_examples():
+    tagged = {"tokens": ["In", "New", "York"], "tags": ["O", "B-place", "I-place"]}
+    (example,) = read("wnut17", "tagging", [tagged])
+    assert example == Example(("In", "New", "York"), ("O", "B-place", "I-place"), frozenset({"place"}))
+    post = {"tokens": ["Hello"], "group": "sci.med", "user": "ann"}
+    (example,) = read("20newsgroups", "classification", [post, post | {"tokens": []}])  # nothing said is no example
+    assert (example.source, example.target, example.holder) == (("hello",), "sci.med", "ann")
+    meaning = {"kinds": ["name", "food"], "values": [["Blue", "Inn"], ["Thai"]], "tokens": ["Eat", "Thai"]}
+    (example,) = read("e2e_nlg", "seq2seq", [meaning])
+    assert example.source == ("<name>", "Blue", "Inn", "<food>", "Thai") and example.target == ("Eat", "Thai")
+    assert example.label == {"food", "name"} and example.holder == "Blue Inn"
+
+
 def test_an_unknown_pair_is_answered_with_the_known_ones(corpus):
     with pytest.raises(ValueError, match=re.escape("Expected a corpus and a family of assistant classification")):
         read("wnut17", "qa", corpus["test"])
@@ -164,6 +190,7 @@ def test_rouge_l_is_the_f1_of_the_longest_common_subsequence(one, two):
         ("one two", "two three", False, 0.5),
         ("théâtre", "theatre", False, 0.0),
         ("theatre-going", "theatregoing", True, 1.0),
+        ("an apple", "the apple", True, 1.0),
     ],
 )
 def test_exact_match_and_token_f1_are_squads(truth, said, exact, f1):
@@ -199,6 +226,36 @@ def test_a_span_is_scored_where_it_stands_and_nowhere_in_the_question():
     first, last = (torch.log_softmax(torch.tensor(x), 0) for x in ([0.0, 0, 9, 0], [0.0, 8, 0, 7]))
     loss = family.per_example_loss(Says(), task.test)
     assert loss.item() == pytest.approx(-(first[1] + last[2]).item() / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize(("last", "answer"), [(29, (0, 29)), (30, (30, 30))])
+def test_an_answer_has_at_most_thirty_words(last, answer):
+    family, example = Answering(), Example(tuple(f"w{i}" for i in range(40)), (0, 0), "x", question=("which",))
+    task = family.task([example], [example])
+
+    class Says(torch.nn.Module):
+        def forward(self, ids, mask):
+            scores = torch.zeros(1, 42, 2)  # a word, a separator and the context
+            scores[0, 2, 0], scores[0, 2 + last, 0], scores[0, 2 + last, 1] = 9.0, 1.0, 99.0
+            return None, scores
+
+    assert family.answers(Says(), task.test, [example]) == [answer]
+
+
+def test_entities_count_alike_whichever_text_they_are_in():
+    texts = [("B-a",), ("B-a", "B-b", "B-c")]
+    asked = [Example(tags, tags, "x") for tags in texts]
+    assert FAMILIES["tagging"].scores(asked, [("B-a",), ("O", "O", "O")]) == {"score": 2 / 5, "exact": 0.5}
+
+
+@pytest.mark.parametrize("name", ["tagging", "seq2seq"])
+def test_texts_longer_than_the_model_reads_are_cut(name):
+    target = ("B-a",) * 60 if name == "tagging" else tuple(f"w{i}" for i in range(60))
+    family, example = FAMILIES[name], Example(tuple(f"w{i}" for i in range(60)), target, "x")
+    task = family.task([example], [example])
+    assert task.train.input_ids.shape == (1, 48) and task.per_example_loss(task.model, task.train).isfinite().all()
+    (said,) = family.answers(task.model, task.test, [example])
+    assert name == "seq2seq" or (len(said) == 60 and said[48:] == ("O",) * 12)
 
 
 def test_an_answer_that_is_cut_off_teaches_nothing_and_counts_as_wrong():
