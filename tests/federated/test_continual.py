@@ -76,6 +76,7 @@ def test_it_is_one_simulation_after_another_on_each_periods_data(task, said):
     assert [row["accuracy"] for row in rows] == [row["accuracy"] for row in expected]
     assert [row["round"] for row in rows] == list(range(1, PERIODS * CONFIG.rounds + 1))
     assert [row["period"] for row in rows] == [1] * 4 + [2] * 4 + [3] * 4
+    assert all("epsilon" not in row for row in rows)  # nothing is promised over periods
     assert rows[-1]["progress"] == 1 and all(a["seconds"] <= b["seconds"] for a, b in itertools.pairwise(rows))
 
 
@@ -230,6 +231,16 @@ def test_sums_of_devices_are_the_pooled_number_and_hold_no_example(task, said):
     np.testing.assert_allclose(sums[:, 0], np.round(sums[:, 0]), atol=1e-5)  # numbers of right answers
 
 
+def test_devices_report_with_dropout_off_and_every_layer_is_as_it_was(task):
+    tests, model = Partition.from_owners(np.arange(len(task.test)) % 5, 5), nn.Sequential(nn.Dropout(0.5), task.model)
+    alike = dataclasses.replace(task, evaluate=lambda _, batch: task.evaluate(lambda x: model(x), batch))
+    model.train()
+    model[1].eval()  # as a frozen layer is
+    found = device_sums(model, alike, tests)
+    assert [module.training for module in model.modules()] == [True, True, False]
+    np.testing.assert_array_equal(found, device_sums(task.model, task, tests))
+
+
 def test_forgetting_is_the_best_before_the_end_minus_the_end():
     matrix = np.array([[0.8, 0.3, 0.1], [0.9, 0.7, 0.2], [0.5, 0.75, 0.6]])
     np.testing.assert_allclose(forgetting(matrix), [0.4, -0.05])
@@ -278,7 +289,7 @@ def test_what_is_kept_is_what_drew_the_smallest_tickets_of_all_that_was_ever_see
 
 def test_a_period_with_fewer_devices_than_a_cohort_is_refused_before_any_round(task):
     clients = Partition.from_owners(np.array([0, 1, 2, 0, 1, 2] + [0] * (N - 6)), 3)
-    periods = np.repeat([0, 1], [6, N - 6])
+    periods = np.repeat([0, 1, 2], [6, 10, N - 16])
     config = dataclasses.replace(CONFIG, clients_per_round=2)
     with pytest.raises(ValueError, match=r"In period 2: Expected k=2 in \[1, 1\]"):
         continual(task, clients, periods, config)

@@ -86,7 +86,10 @@ def test_no_true_label_of_a_later_period_is_left_unless_somebody_said_it():
     small = {split: rows.select(range(1500)) for split, rows in corpus.items()}
     problem = skew.task(skew.prepare(small), seed=0)
     fresh = np.arange(500, 1500)
-    task, usable = from_feedback(Users(correction=0.0, slip=0.0), seed=0)(problem.model, problem, fresh)
+    label, again, other = (from_feedback(Users(correction=0.0, slip=0.0), seed=seed) for seed in (0, 0, 1))
+    task, usable = label(problem.model, problem, fresh)
+    said = [each(problem.model, problem, fresh)[1].tolist() for each in (again, other, label)]
+    assert said[0] == usable.tolist() not in said[1:]  # another seed or a later period, other whims
     left = task.train.intents.numpy()
     assert set(usable) <= set(fresh) and 0 < len(usable) < 1000
     with torch.no_grad():

@@ -25,6 +25,7 @@ from trustlab.federated.partition import Partition
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.simulation.config import check_config
+from trustlab.federated.simulation.measuring import evaluating
 
 Row = dict[str, Any]
 # From the model of now, the task and the new examples' indices: the task with labels for them, and who has one.
@@ -231,12 +232,8 @@ def device_sums(model: nn.Module, task: Task, tests: Partition, measure: str = "
     A server that adds these up knows the measure over all devices and needs no example, and no single device's
     numbers either: sums are what secure aggregation can hide. They stay when the data are deleted.
     """
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         means = [task.evaluate(model, task.test[torch.from_numpy(own)])[measure] if len(own) else 0.0 for own in tests]
-    finally:
-        model.train(training)
     return np.stack([means * tests.sizes, tests.sizes], axis=1)
 
 
