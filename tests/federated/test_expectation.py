@@ -95,6 +95,18 @@ def test_the_reported_error_is_the_spread_between_seeds():
     assert reported == pytest.approx(spread, rel=0.35)  # five standard errors of a standard deviation of 80
 
 
+def test_the_reported_error_is_the_cohorts_standard_error():
+    selector, rng = Selector(FLEET), np.random.default_rng(7)
+    cohorts = [selector.draw(2, rng) for _ in range(3)]
+    drawn = np.zeros((3, 5))
+    for weights, cohort in zip(drawn, cohorts, strict=True):
+        weights[cohort] = FLEET[cohort] / FLEET[cohort].sum()
+    found = expected_weights(selector, FLEET, 2, aggregation="examples", draws=3, seed=7)
+    seen = drawn.any(0)
+    np.testing.assert_allclose(found.mean, drawn.mean(0))
+    np.testing.assert_allclose(found.error[seen], drawn.std(0, ddof=1)[seen] / math.sqrt(3), atol=1e-12)
+
+
 def test_who_was_never_drawn_is_not_reported_as_exact():
     n = np.append(np.full(50, 1000.0), 1e-3)
     found = expected_weights(Selector(n), n, 2, aggregation="examples", draws=100)
@@ -210,6 +222,8 @@ def test_the_comparison_has_a_flat_row_for_every_pair():
     assert by_name["uniform", "horvitz-thompson"]["ratio"] == pytest.approx(1)  # k/N is known
     assert by_name["optimal", "hajek"]["method"] == "not known" and math.isnan(by_name["optimal", "hajek"]["weight"])
     assert {row["share"] for row in rows} == {SHARE[0]}
+    for heavy, count in ((0.01, 1), (0.35, 2)):  # at least one, and the nearest whole number
+        assert next(compare(FLEET, 2, [{}], heavy=heavy, draws=2))["share"] == pytest.approx(SHARE[:count].sum())
 
 
 @pytest.mark.parametrize(
@@ -217,6 +231,8 @@ def test_the_comparison_has_a_flat_row_for_every_pair():
     [
         (lambda: expected_weights(Selector(FLEET), FLEET, 2, aggregation="mean"), "Expected aggregation='mean'"),
         (lambda: expected_weights(Selector(FLEET), FLEET[1:], 2, aggregation="equal"), "of 5 devices"),
+        (lambda: expected_weights(Selector(FLEET), 0 * FLEET, 2, aggregation="equal"), "somebody's > 0"),
+        (lambda: expected_weights(Selector(FLEET), -FLEET, 2, aggregation="equal"), "finite examples >= 0"),
         (lambda: expected_weights(Selector(FLEET), FLEET, 2, aggregation="hajek"), "use estimate_inclusion"),
         (lambda: expected_weights(Selector(FLEET), FLEET, 9, aggregation="equal"), "Expected k=9 in [1, 5]"),
         (lambda: expected_weights(Selector(FLEET), FLEET, 2, aggregation="equal", draws=1), "Expected draws=1 >= 2"),
