@@ -211,7 +211,7 @@ def test_poisson_takes_every_device_for_itself():
     counts = dict.fromkeys(subsets, 0)
     for _ in range(draws):
         cohort = selector.draw(3, rng)
-        assert (np.diff(cohort) > 0).all()
+        assert len(set(cohort.tolist())) == len(cohort)
         counts[tuple(np.bincount(cohort, minlength=6))] += 1
     law = [np.prod(np.where(subset, probabilities, 1 - probabilities)) for subset in subsets]
     assert fits(list(counts.values()), np.array(law) * draws)
@@ -220,7 +220,9 @@ def test_poisson_takes_every_device_for_itself():
 def test_poissons_size_is_k_on_average_in_a_large_fleet():
     activity = np.random.default_rng(0).pareto(1.2, 20_000) + 1
     selector, rng = Selector(activity, design="poisson"), np.random.default_rng(6)
-    sizes = [len(selector.draw(200, rng)) for _ in range(400)]
+    cohorts = [selector.draw(200, rng) for _ in range(400)]
+    assert all((np.diff(cohort) > 0).all() for cohort in cohorts)  # in order of their numbers, and each once
+    sizes = [len(cohort) for cohort in cohorts]
     probabilities = selector.inclusion(200)
     spread = math.sqrt((probabilities * (1 - probabilities)).sum())
     assert abs(np.mean(sizes) - 200) < 5 * spread / math.sqrt(400)
