@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trustlab.fairness.groups import BETWEEN, Groups, group_rates, to_metric_frame
 
@@ -47,10 +49,40 @@ def test_a_metric_frame_holds_the_same_numbers(answers):
             assert value == pytest.approx(ours[rate, group])
 
 
-def test_a_group_without_positives_stays_undefined_in_a_metric_frame():
-    truth, predicted, labels = [0, 0, 1, 0], [1, 0, 1, 0], ["a", "a", "b", "b"]
-    assert math.isnan(to_metric_frame(truth, predicted, Groups.by(labels)).by_group.loc["a", "tpr"])
-    assert fairlearn.true_positive_rate([0, 0], [1, 0]) == 0  # fairlearn's own, which is why ours goes in
+def test_a_group_that_lacks_a_rate_is_refused_and_not_passed_over():
+    """fairlearn takes the tpr of no positives for 0, and the difference between 0.5 and NaN too."""
+    labels = ["a", "a", "b", "b", "b"]
+    with pytest.raises(ValueError, match=r"got tpr of a: no positives\. A MetricFrame passes over"):
+        to_metric_frame([0, 0, 1, 1, 0], [1, 0, 1, 0, 0], Groups.by(labels))
+    assert fairlearn.true_positive_rate([0, 0], [1, 0]) == 0
+    theirs = fairlearn.MetricFrame(
+        metrics=lambda y, _: y.mean() if y.all() else math.nan, y_true=[1, 0], y_pred=[1, 1], sensitive_features=[0, 1]
+    )
+    assert theirs.difference() == 0
+
+
+def test_a_group_without_rows_is_refused_and_does_not_vanish():
+    groups = Groups(("a", "b", "c"), np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=bool))
+    with pytest.raises(ValueError, match=r"got accuracy of c: no rows; selection of c: no rows; tpr of c"):
+        to_metric_frame([0, 1, 0, 1], [1, 1, 0, 1], groups)
+    with pytest.raises(ValueError, match=r"got accuracy of a single group"):
+        to_metric_frame([0, 1], [1, 1], Groups.by(["a", "a"]))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from("ab")), min_size=4, max_size=12))
+def test_a_metric_frame_says_what_the_rows_say_or_is_refused(given_rows):
+    truth, predicted, labels = (np.array(column) for column in zip(*given_rows, strict=True))
+    groups = Groups(("a", "b"), labels[:, None] == ["a", "b"])
+    ours = {(row["metric"], row["group"]): row["value"] for row in group_rates(truth, predicted, groups)}
+    gaps = [ours[f"{rate} gap", BETWEEN] for rate in ("accuracy", "selection", "tpr", "fpr")]
+    if any(map(math.isnan, gaps)):
+        with pytest.raises(ValueError, match="Expected every rate"):
+            to_metric_frame(truth, predicted, groups)
+        return
+    frame = to_metric_frame(truth, predicted, groups)
+    for rate, gap in zip(("accuracy", "selection", "tpr", "fpr"), gaps, strict=True):
+        assert frame.difference()[rate] == pytest.approx(gap)
+        assert frame.ratio()[rate] == pytest.approx(ours[f"{rate} ratio", BETWEEN], nan_ok=True)
 
 
 def test_overlapping_groups_do_not_fit_a_metric_frame():

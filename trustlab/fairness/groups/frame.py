@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trustlab.fairness.groups.masks import Groups
-from trustlab.fairness.groups.rates import RATES, rate_means
+from trustlab.fairness.groups.masks import BETWEEN, Groups
+from trustlab.fairness.groups.rates import RATES, group_rates, rate_means
 
 if TYPE_CHECKING:
     import fairlearn.metrics
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def to_metric_frame(truth: np.ndarray, predicted: np.ndarray, groups: Groups) -> fairlearn.metrics.MetricFrame:
     """Return a ``fairlearn.metrics.MetricFrame`` of the four rates, for its plots, differences and ratios.
 
-    The rates are ours: fairlearn's own true positive rate is 0 in a group without positives, ours is NaN.
+    Every group must have every rate. fairlearn's own true positive rate is 0 in a group without positives, and where a
+    rate is NaN its differences and ratios pass over the group: between a group without positives and one other it finds
+    a difference of 0 and a ratio of 1, which nobody measured.
 
     Parameters
     ----------
@@ -29,7 +31,8 @@ def to_metric_frame(truth: np.ndarray, predicted: np.ndarray, groups: Groups) ->
     Raises
     ------
     ValueError
-        If groups overlap or leave rows out: a MetricFrame knows one group for each row.
+        If groups overlap or leave rows out: a MetricFrame knows one group for each row. If a group has no rows, no
+        positives or no negatives, or there is one group only: what :func:`group_rates` calls NaN, with the reason.
     ModuleNotFoundError
         If fairlearn is not installed; it comes with the extra ``peers``.
     """
@@ -38,16 +41,24 @@ def to_metric_frame(truth: np.ndarray, predicted: np.ndarray, groups: Groups) ->
             "Expected groups that partition the rows, got rows in none or in several. A MetricFrame knows one group "
             "for each row; use group_rates, which takes masks."
         )
+    rows = {(row["metric"], row["group"]): row for row in group_rates(truth, predicted, groups)}
+    undefined = [f"{rate} of {why}" for rate in RATES if (why := rows[f"{rate} gap", BETWEEN]["reason"])]
+    if undefined:
+        raise ValueError(
+            f"Expected every rate in each of two or more groups, got {'; '.join(undefined)}. A MetricFrame passes over "
+            "what is undefined, so its differences would be 0, or those of the other groups: use group_rates, which "
+            "gives NaN with the reason, or leave these groups out with their rows and say so."
+        )
     from fairlearn.metrics import MetricFrame
 
     def rate(number: int) -> Callable[[np.ndarray, np.ndarray], float]:
         def value(y_true: np.ndarray, y_pred: np.ndarray) -> float:
             mean = rate_means(y_true, y_pred)[number]
-            return float(mean.values[mean.among].mean()) if mean.among.any() else float("nan")
+            return float(mean.values[mean.among].mean())
 
         return value
 
-    everyone = rate_means(truth, predicted)  # checked before fairlearn sees them
+    everyone = rate_means(truth, predicted)
     group = np.array(groups.names, dtype=object)[groups.masks.argmax(axis=1)]
     return MetricFrame(
         metrics={name: rate(number) for number, name in enumerate(RATES)},
