@@ -264,6 +264,19 @@ def test_a_blank_is_filled_from_left_to_right(scorer):
 
 
 @pytest.mark.parametrize("kind", ["scorer", "causal"])
+def test_sentences_that_the_model_cannot_read_are_refused(kind, request):
+    scorer, long = request.getfixturevalue(kind), "very " * 80
+    within = WITHIN | {"context": f"{long} BLANK .", "stereotype": f"{long} old ."}
+    after = AFTER | {"stereotype": f"{long} ."}
+    for asked in (within, after):
+        with pytest.raises(ValueError, match="tokens, which this model can read, got one of"):
+            score_clusters(scorer, [asked])
+    if kind == "scorer":
+        with pytest.raises(ValueError, match="at most 64 tokens, which this model can read, got one of 84"):
+            list(lpbs(scorer, ["{target} is {attribute}"], ["he"], ["she"], [long]))
+
+
+@pytest.mark.parametrize("kind", ["scorer", "causal"])
 def test_a_sentence_is_scored_given_its_context(kind, request):
     scorer = request.getfixturevalue(kind)
     found = score_clusters(scorer, [AFTER])

@@ -23,7 +23,9 @@ from transformers import (
 from benchmarks import associating
 from trustlab.fairness.batching import batches
 from trustlab.fairness.likelihood import LikelihoodScorer, score_pairs
+from trustlab.fairness.likelihood.scoring import Question
 
+WORDS = ["he", "she", "is", "a", "nurse", "old", "zebra", "."]
 TEXTS = ["he is a nurse .", "the cat sat", "she", "the old doctor and the young pilot likes flowers ."]
 SMALL = dict(vocab_size=60, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
 
@@ -133,6 +135,38 @@ def test_texts_the_model_cannot_read_are_refused_and_empty_ones_have_no_tokens(
     assert [len(each) for each in LikelihoodScorer(causal_model, bare).token_log_probabilities(["", "he"])] == [0, 0]
     with pytest.raises(ValueError, match="at most 32 tokens"):
         LikelihoodScorer(causal_model, causal_tokenizer).token_log_probabilities(["he " * 32])
+
+
+@given(st.integers(1, 80))
+def test_a_question_of_any_length_is_answered_or_refused(masked_model, masked_tokenizer, length):
+    scorer = LikelihoodScorer(masked_model, masked_tokenizer)
+    questions = [Question([7] * length, length - 1, [8]), Question([7], 0, [8])]
+    if length <= 64:
+        assert all(np.isfinite(each).all() for each in scorer.answer(questions))
+    else:
+        with pytest.raises(ValueError, match=f"at most 64 tokens, which this model can read, got one of {length}"):
+            scorer.answer(questions)
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12))
+def test_a_model_in_half_precision_still_gives_probabilities(masked_model, masked_tokenizer, words):
+    """Over all tokens they sum to 1. With log Σ exp in bfloat16 each sum is off by up to 0.02."""
+    scorer = LikelihoodScorer(copy.deepcopy(masked_model).to(torch.bfloat16), masked_tokenizer)
+    every = list(range(scorer.model.config.vocab_size))
+    ids = scorer.encode(" ".join(words))
+    found = scorer.answer([Question(ids, place, every) for place in range(len(ids))])
+    assert [np.exp(each).sum() for each in found] == pytest.approx([1] * len(ids), abs=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 1e-5), (torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_a_causal_models_log_probabilities_are_those_of_its_logits(dtype, error, causal_model, causal_tokenizer):
+    scorer = LikelihoodScorer(copy.deepcopy(causal_model).to(dtype), causal_tokenizer)
+    ids = torch.tensor([scorer.encode(TEXTS[3])])
+    scorer.model.eval()
+    with torch.no_grad():
+        logits = scorer.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, :-1].double()
+    theirs = logits.log_softmax(1)[torch.arange(len(logits)), ids[0, 1:]].numpy()
+    assert scorer.token_log_probabilities(TEXTS[3:])[0] == pytest.approx(theirs, abs=error)
 
 
 def test_a_model_from_a_folder(tmp_path, masked_model, masked_tokenizer, causal_model, causal_tokenizer):

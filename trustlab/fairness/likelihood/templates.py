@@ -42,7 +42,8 @@ def ilps(
     Raises
     ------
     ValueError
-        For a causal model, a template without the two places, and targets of several tokens (all of them are listed).
+        For a causal model, a template without the two places, targets of several tokens (all of them are listed), and
+        sentences longer than the model can read.
 
     Examples
     --------
