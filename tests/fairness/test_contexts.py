@@ -1,10 +1,13 @@
 """Vectors of words in context: which sub-token, whatever is around it, and the same from the file."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from trustlab.fairness.association import ceat, seat
 from trustlab.fairness.contexts import ContextEncoder, Occurrence, _window, embed_in_context, occurrences
@@ -107,6 +110,70 @@ def test_vectors_come_back_from_the_file_and_only_for_the_same_question(minilm, 
     assert len(list(tmp_path.iterdir())) == 3
 
 
+CONFIGURATIONS = st.fixed_dictionaries({
+    "num_attention_heads": st.sampled_from([1, 2, 8]),
+    "hidden_act": st.sampled_from(["gelu", "relu"]),
+    "layer_norm_eps": st.sampled_from([1e-12, 1e-5]),
+})  # fmt: skip
+
+
+def configured(tokenizer, **settings):
+    """The same weights whatever the settings."""
+    torch.manual_seed(0)
+    size = dict(hidden_size=16, num_hidden_layers=2, intermediate_size=16, vocab_size=len(tokenizer))
+    return ContextEncoder(BertModel(BertConfig(**size, **settings)), tokenizer)
+
+
+@given(CONFIGURATIONS, CONFIGURATIONS)
+def test_the_same_weights_under_another_configuration_are_another_model(masked_tokenizer, one, other):
+    first, second = (configured(masked_tokenizer, **settings).identity() for settings in (one, other))
+    assert first["weights"] == second["weights"]
+    assert (first == second) == (one == other)
+
+
+def test_a_model_with_other_heads_does_not_find_the_vectors_of_another(masked_tokenizer, tmp_path):
+    found = occurrences(["nurse"], ["she is a nurse and he is a doctor ."])
+    for heads in (1, 8):
+        encoder = configured(masked_tokenizer, num_attention_heads=heads)
+        cached = embed_in_context(encoder, found, cache=tmp_path)["nurse"]
+        assert np.array_equal(cached, encoder.embed(found["nurse"]))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_does_not_change_a_vector_does_not_change_the_key(masked_tokenizer, tmp_path):
+    encoder = configured(masked_tokenizer, num_attention_heads=2)
+    before = encoder.identity()
+    masked_tokenizer(["she", "she is"], padding=True, truncation=True, max_length=3)  # a caller's, and it is remembered
+    assert encoder.identity() == before
+    encoder.embed_texts(["she is a nurse"])
+    assert encoder.identity() == before
+    encoder.model.save_pretrained(tmp_path)
+    again = ContextEncoder(BertModel.from_pretrained(tmp_path), masked_tokenizer)
+    assert again.identity() == before
+    halved = ContextEncoder(copy.deepcopy(encoder.model).to(torch.bfloat16), masked_tokenizer)
+    assert halved.identity()["configuration"] != before["configuration"]
+
+
+def test_a_tokenizer_that_splits_otherwise_makes_another_key(masked_tokenizer):
+    from tokenizers import normalizers
+
+    lower = PreTrainedTokenizerFast(tokenizer_object=copy.deepcopy(masked_tokenizer.backend_tokenizer))
+    lower.backend_tokenizer.normalizer = normalizers.Lowercase()
+    lower.pad_token = "[PAD]"
+    assert lower.get_vocab() == masked_tokenizer.get_vocab()
+    one, other = (configured(tokenizer, num_attention_heads=2).identity() for tokenizer in (masked_tokenizer, lower))
+    assert one["weights"] == other["weights"] and one["tokenizer"] != other["tokenizer"]
+
+
+@given(st.lists(st.sampled_from(["rose", "Rose", "bee", "red rose"]), min_size=1))
+def test_a_word_that_is_asked_twice_is_found_once(words):
+    sentences = ["A rose.", "The bee saw a red rose.", "Rose"]
+    for ignore_case in (True, False):
+        once = occurrences(dict.fromkeys(words), sentences, ignore_case=ignore_case)
+        assert occurrences(words, sentences, ignore_case=ignore_case) == once
+        assert all(len(set(places)) == len(places) for places in once.values())
+
+
 def test_ceat_and_seat_run_on_a_real_encoder(minilm):
     """Flowers and insects beside pleasant and unpleasant words: the encoder must see which is which."""
     frames = ["I saw a {} today.", "There was a {} in the garden.", "The {} is small.", "We talked about {}."]
@@ -132,6 +199,21 @@ def test_mean_states_of_a_text_do_not_depend_on_its_neighbours(minilm):
     assert together[0] == pytest.approx(minilm.embed_texts(texts[:1])[0], abs=1e-4)
     states = np.mean([state(minilm, texts[0], place) for place in range(5)], axis=0)  # [CLS] a rose . [SEP]
     assert together[0] == pytest.approx(states, abs=1e-4)
+
+
+def test_the_mean_of_half_precision_states_is_not_rounded(minilm):
+    encoder = ContextEncoder(copy.deepcopy(minilm.model).to(torch.bfloat16), minilm.tokenizer)
+    ids = torch.tensor([encoder.tokenizer("The bee saw a rose.")["input_ids"]])
+    with torch.no_grad():
+        states = encoder.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+    found = encoder.embed_texts(["The bee saw a rose."])[0]
+    assert found == pytest.approx(states.float().mean(0).numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_a_text_without_a_token_is_refused(empty, minilm):
+    with pytest.raises(ValueError, match=r"each of 3 texts, got none in 1 \(first: text 1, '\s*'\)\. It says nothing"):
+        minilm.embed_texts(["A rose.", empty, "A bee."])
 
 
 def test_words_that_are_nowhere_and_tokenizers_that_cannot_tell(minilm):

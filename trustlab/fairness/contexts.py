@@ -3,16 +3,17 @@
 A word's vector is the hidden state at the last sub-token of its first occurrence, as CEAT takes it. Long sentences are
 cut to a window around the word, so that no occurrence is lost at the end of a truncated text. Sentences go through the
 encoder in batches of nearly equal length, and the vectors can be kept in a file, found again by the sha256 of weights,
-settings and sentences.
+configuration, tokenizer, settings and sentences.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,12 @@ from trustlab.fairness.batching import batches, evaluating, longest_input, padde
 
 if TYPE_CHECKING:
     import torch
+
+
+# What changes no vector: where, as what and by what a configuration was saved; and how texts were last cut and filled
+# up by a tokenizer's callers, since here it is asked for neither. All else may, and so makes another key.
+OF_SAVING = ("_name_or_path", "architectures", "transformers_version")
+OF_CALLERS = ("truncation", "padding")
 
 
 class Occurrence(NamedTuple):
@@ -112,15 +119,32 @@ class ContextEncoder:
         return vectors
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the mean hidden state [n, d], float32, of each text's own sub-tokens: a sentence encoder for SEAT."""
-        rows = [_window(ids, special, 0, self.max_tokens)[0] for ids, _, special in self._encode(list(texts))]
+        """Return the mean hidden state [n, d], float32, of each text: a sentence encoder for SEAT.
+
+        The mean is over all that the encoder reads, the special tokens at both ends included, as sentence-transformers
+        pools, and as the offline encoder was trained. SEAT leaves the pooling to the encoder.
+
+        Raises
+        ------
+        ValueError
+            If a text has no sub-token of its own.
+        """
+        texts = list(texts)
+        encodings = self._encode(texts)
+        empty = [i for i, (_, _, special) in enumerate(encodings) if all(special)]
+        if empty:
+            raise ValueError(
+                f"Expected a sub-token in each of {len(texts)} texts, got none in {len(empty)} (first: text "
+                f"{empty[0]}, {texts[empty[0]]!r}). It says nothing and has no vector of its own: leave it out."
+            )
+        rows = [_window(ids, special, 0, self.max_tokens)[0] for ids, _, special in encodings]
         vectors = np.empty((len(rows), self.model.config.hidden_size), np.float32)
         with evaluating(self.model) as device:
             for chosen in batches([len(row) for row in rows], self.batch_tokens):
                 batch = padded([rows[i] for i in chosen], self.tokenizer.pad_token_id)
                 mask = batch["attention_mask"].to(device)[..., None]
-                states = self._hidden(batch, device)
-                vectors[chosen] = ((states * mask).sum(1) / mask.sum(1)).float().cpu().numpy()
+                states = self._hidden(batch, device).float()  # before the mean: half precision would round it
+                vectors[chosen] = ((states * mask).sum(1) / mask.sum(1)).cpu().numpy()
         return vectors
 
     def _encode(self, texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]], list[int]]]:
@@ -138,18 +162,26 @@ class ContextEncoder:
         return self.model(**inputs, output_hidden_states=True).hidden_states[self.layer]  # [B, T, D]
 
     def identity(self) -> dict[str, Any]:
-        """Return what the vectors depend on beside the sentences: hashes of weights and words, and the settings."""
+        """Return what the vectors depend on beside the sentences: weights, configuration, tokenizer and settings.
+
+        The weights alone do not tell: a model with one attention head has as many as one with eight.
+        """
         weights = hashlib.sha256()
         for name, value in sorted(self.model.state_dict().items()):
             weights.update(name.encode())
             weights.update(value.detach().cpu().contiguous().float().numpy().tobytes())
-        vocabulary = digest(to_json(self.tokenizer.get_vocab()))
+        configuration = self.model.config.to_dict() | {"dtype": str(self.model.dtype)}  # as it is, not as it was saved
         return {
             "weights": weights.hexdigest(),
-            "vocabulary": vocabulary,
+            "configuration": _digest_without(OF_SAVING, configuration),
+            "tokenizer": _digest_without(OF_CALLERS, json.loads(self.tokenizer.backend_tokenizer.to_str())),
             "layer": self.layer,
             "max_tokens": self.max_tokens,
         }
+
+
+def _digest_without(names: Collection[str], settings: Mapping[str, Any]) -> str:
+    return digest(to_json({name: value for name, value in settings.items() if name not in names}))
 
 
 def _window(ids: list[int], special: list[int], place: int, longest: int) -> tuple[list[int], int]:
@@ -171,7 +203,8 @@ def occurrences(
     Parameters
     ----------
     words
-        Words or phrases. Where one is part of a longer one ("worker" of "construction worker"), the longer one has it.
+        Words or phrases; one that stands twice counts once. Where one is part of a longer one ("worker" of
+        "construction worker"), the longer one has it.
     sentences
         Any texts; read once.
     per_word
@@ -189,7 +222,7 @@ def occurrences(
     """
     fold = str.lower if ignore_case else str
     names: dict[str, list[str]] = {}  # two words may differ in case only
-    for word in words:
+    for word in dict.fromkeys(words):
         names.setdefault(fold(word), []).append(word)
     longest_first = sorted(names, key=len, reverse=True)
     pattern = re.compile(
@@ -226,8 +259,8 @@ def embed_in_context(
     found
         From :func:`occurrences`. A word without any has an array of no rows.
     cache
-        Folder in which the vectors are kept, and found by a later call with the same weights, settings and sentences.
-        The file holds vectors, none of the sentences. None keeps nothing.
+        Folder in which the vectors are kept, and found by a later call with the same model, tokenizer, settings and
+        sentences. The file holds vectors, none of the sentences. None keeps nothing.
     """
     path = Path(cache) / f"{_key(encoder, found)}.npy" if cache is not None else None
     if path is not None and path.is_file():
