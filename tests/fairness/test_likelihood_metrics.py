@@ -225,6 +225,18 @@ def test_ideal_stereotyped_and_senseless_models():
     assert (row["ss"], row["lms"], row["icat"], row["ties"]) == (50, 50, 50, 12)
 
 
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.floats(-9, 0), min_size=1),
+    st.sampled_from([("intrasentence",), ("intersentence",), ("intrasentence", "intersentence")]),
+    st.dictionaries(st.sampled_from(["model", "date"]), st.sampled_from(["tiny", 1, None, ["x"], {"id": "s0"}])),
+)
+def test_a_scores_file_gives_back_its_scores_whatever_else_it_says(tmp_path_factory, scores, kinds, others):
+    path = tmp_path_factory.mktemp("scores") / "scores.json"
+    parts = {kind: [{"id": f"{kind}{name}", "score": score} for name, score in scores.items()] for kind in kinds}
+    path.write_text(json.dumps(others | parts))
+    assert read_scores(path) == {f"{kind}{name}": score for kind in kinds for name, score in scores.items()}
+
+
 def test_missing_scores_are_told(tmp_path):
     with pytest.raises(ValueError, match=r"each of 3 sentences, got none or NaN for 2, such as a0, u0"):
         stereoset([cluster(0)], {"s0": 1.0, "u0": math.nan})

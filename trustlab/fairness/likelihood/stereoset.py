@@ -22,6 +22,7 @@ import numpy as np
 from trustlab.fairness.likelihood.scoring import LikelihoodScorer, Question
 
 Row = dict[str, Any]
+KINDS = ("intrasentence", "intersentence")
 LABELS = ("stereotype", "anti_stereotype", "unrelated")
 BLANK = "BLANK"
 
@@ -94,14 +95,17 @@ def _likelier(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def read_scores(path: str | os.PathLike[str]) -> dict[str, float]:
-    """Read a scores file in the authors' layout: {"intrasentence": [{"id", "score"}, …], "intersentence": […]}."""
+    """Read a scores file in the authors' layout: {"intrasentence": [{"id", "score"}, …], "intersentence": […]}.
+
+    What else it says, such as the model's name, is passed over.
+    """
     content = json.loads(Path(path).read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not set(content) & {"intrasentence", "intersentence"}:
+    if not isinstance(content, dict) or not set(content) & set(KINDS):
         raise ValueError(
             f'Expected lists "intrasentence" or "intersentence" of ids and scores in {path}, got neither. '
             "It is no scores file of StereoSet."
         )
-    return {each["id"]: float(each["score"]) for part in content.values() for each in part}
+    return {each["id"]: float(each["score"]) for kind in KINDS for each in content.get(kind, [])}
 
 
 def score_clusters(scorer: LikelihoodScorer, clusters: Iterable[Mapping[str, Any]]) -> dict[str, float]:
