@@ -201,6 +201,9 @@ def test_missing_words_are_told_or_refused():
         vectors.sets("abcz", "efgh", "ab", "cd")
     with pytest.raises(KeyError, match="got none for y, z"):
         vectors[["a", "y", "z"]]
+    assert vectors["b"].tolist() == [1, 1] == vectors[["b"]][0].tolist()
+    with pytest.raises(KeyError, match="got none for beta"):  # a word, not its letters
+        vectors["beta"]
 
 
 def test_real_vectors_find_flowers_pleasant_and_names_are_missing(real_data):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import ortho_group
 
+from trustlab.fairness.association import WordVectors, word_vectors
 from trustlab.fairness.generation import (
     FEMALE,
     MALE,
@@ -46,6 +47,30 @@ def test_words_are_counted_whole_in_any_case_and_with_either_apostrophe():
     assert unigram_polarity(["nun or monk, monk"], female=["nun"], male=["monk"]).tolist() == [-1]
 
 
+def test_what_an_apostrophe_ties_to_a_word_does_not_hide_it():
+    texts = [
+        "She's a doctor and she'll stay",
+        "the king’s horses",
+        "He'd've gone",
+        "The girls' and let's",
+        "who didn't",
+    ]
+    assert unigram_polarity(texts).tolist() == [1, -1, -1, 1, 0]
+    # As it stands in a list comes first, on either side.
+    assert unigram_polarity(["he's", "ma'am"], female=["he's", "ma'am"], male=["he"]).tolist() == [1, 1]
+
+
+@given(
+    st.lists(st.sampled_from(["she", "his", "table", "woman", "uncle"]), min_size=1, max_size=6),
+    st.lists(st.sampled_from(["", "'s", "’s", "'ll", "'d", "'re", "'ve", "'m", "'d've"]), min_size=6, max_size=6),
+)
+def test_a_clitic_changes_neither_polarity_nor_projection(words, clitics):
+    tied = " ".join(word + clitic for word, clitic in zip(words, clitics, strict=False))
+    assert unigram_polarity([tied]) == unigram_polarity([" ".join(words)])
+    vectors = {"she": [1.0, 0.0], "he": [0.0, 1.0], "woman": [2.0, 1.0], "uncle": [0.0, 3.0]}
+    np.testing.assert_equal(projection_scores([tied], vectors), projection_scores([" ".join(words)], vectors))
+
+
 @given(st.lists(st.sampled_from(["she", "his", "table", "queen", "uncle", "sang"]), max_size=12))
 def test_swapping_the_lists_turns_the_polarity_over(words):
     text = [" ".join(words)]
@@ -78,6 +103,17 @@ def test_projections_keep_under_rotation_and_length_and_turn_with_the_pair(how):
     longer = {word: vector * (1 if word in ("she", "he") else 7.0) for word, vector in VECTORS.items()}
     np.testing.assert_allclose(projection_scores(texts, longer, how=how), before)
     np.testing.assert_allclose(projection_scores(texts, VECTORS, how=how, pair=("he", "she")), -before)
+
+
+@given(st.lists(st.lists(st.sampled_from([*VECTORS, "unknown"]), max_size=5), min_size=1))
+def test_word_vectors_are_projected_as_a_mapping_of_them(texts):
+    texts = [" ".join(words) for words in texts]
+    np.testing.assert_equal(projection_scores(texts, WordVectors(VECTORS)), projection_scores(texts, VECTORS))
+
+
+def test_real_word_vectors_tell_she_from_he(real_data):
+    scores = projection_scores(["She's", "He’ll", "qqzzx"], word_vectors("glove", directory=real_data))
+    assert scores[0] > 0 > scores[1] and math.isnan(scores[2])
 
 
 def test_directions_that_are_none_are_refused():

@@ -8,8 +8,8 @@ often a group's texts turn out either way.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, Mean, grou
 from trustlab.fairness.groups.means import divide
 from trustlab.fairness.groups.resampling import Key, Statistics, measure
 from trustlab.fairness.scorers import TextScorer
+
+if TYPE_CHECKING:
+    from trustlab.fairness.association import WordVectors
 
 # Ours, and short: pronouns, titles and family. A longer list finds more gendered texts and more mistakes ("miss").
 FEMALE, MALE = (
@@ -29,6 +32,7 @@ FEMALE, MALE = (
     )
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_CLITICS = re.compile(r"(?:'(?:s|ll|d|re|ve|m))+$")  # "she's", "he'd've"; n't is no word beside another
 
 
 def unigram_polarity(
@@ -39,32 +43,37 @@ def unigram_polarity(
     Parameters
     ----------
     texts
-        N texts; words are compared in lower case, a word counts as often as it stands.
+        N texts; words are compared in lower case, a word counts as often as it stands. "She's", "he'll" and "the
+        king's" are read as the word before the apostrophe, unless they are in a list as they stand.
     female, male
         Word lists without a common word. `trustlab.data.load("gender_words")` has longer ones.
 
     Examples
     --------
-    >>> unigram_polarity(["She met her brother.", "He and she", "It rained."]).tolist()
-    [1, 0, 0]
+    >>> unigram_polarity(["She met her brother.", "He and she", "It rained.", "The king's horses"]).tolist()
+    [1, 0, 0, -1]
     """
     if not female or not male or set(female) & set(male):
         raise ValueError(
             f"Expected two word lists without a common word, got {sorted(set(female) & set(male))[:5]} in both or one "
             "empty. A word in both has no polarity."
         )
-    found = [_words(text) for text in texts]
+    lists = {*female, *male}
+    found = [_words(text, lists) for text in texts]
     counts = [sum(word in female for word in words) - sum(word in male for word in words) for words in found]
     return np.sign(np.array(counts, dtype=int))
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower().replace("’", "'"))
+def _words(text: str, known: Container[object]) -> list[str]:
+    """Return those words of a text that are known, as they stand or else without what an apostrophe ties to them."""
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    read = (word if word in known else _CLITICS.sub("", word) for word in words)
+    return [word for word in read if word in known]
 
 
 def projection_scores(
     texts: Sequence[str],
-    vectors: Mapping[str, np.ndarray],
+    vectors: Mapping[str, np.ndarray] | WordVectors,
     *,
     pair: tuple[str, str] = ("she", "he"),
     gendered: Collection[str] | None = None,
@@ -79,9 +88,10 @@ def projection_scores(
     Parameters
     ----------
     texts
-        N texts, read in lower case; words without a vector are left out.
+        N texts, read in lower case as :func:`unigram_polarity` reads them; words without a vector are left out.
     vectors
-        Vectors [d] by lower-case word.
+        Vectors [d] by lower-case word: a mapping, or ``word_vectors("glove")`` of
+        :mod:`trustlab.fairness.association`.
     pair
         The two ends of the direction.
     gendered
@@ -113,7 +123,7 @@ def projection_scores(
     cosine: dict[str, float] = {}
     scores = np.full(len(texts), np.nan)
     for i, text in enumerate(texts):
-        words = [word for word in _words(text) if word in vectors]
+        words = _words(text, vectors)
         b = np.array([
             _cosine(word, vectors, direction, cosine) if gendered is None or word in gendered else 0.0 for word in words
         ])  # fmt: skip
@@ -124,7 +134,9 @@ def projection_scores(
     return scores
 
 
-def _cosine(word: str, vectors: Mapping[str, np.ndarray], direction: np.ndarray, known: dict[str, float]) -> float:
+def _cosine(
+    word: str, vectors: Mapping[str, np.ndarray] | WordVectors, direction: np.ndarray, known: dict[str, float]
+) -> float:
     """Return the cosine of a word's vector with the direction, computed once for each word; 0 for a zero vector."""
     if word not in known:
         vector = np.asarray(vectors[word], dtype=float)

@@ -52,6 +52,8 @@ class WordVectors:
     ...                     max_missing=0.5)
     >>> sets.X.shape, sets.missing["X"]
     ((2, 2), ['oxlip'])
+    >>> vectors["tulip"].tolist(), vectors[["tulip", "wasp"]].shape
+    ([1.0, 0.2], (2, 2))
     """
 
     def __init__(self, vectors: Mapping[str, Sequence[float]]) -> None:
@@ -64,12 +66,14 @@ class WordVectors:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, words: Sequence[str]) -> np.ndarray:
-        """Return the vectors [n, d] of `words`, all of which must be there."""
-        missing = [word for word in words if word not in self.index]
+    def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
+        """Return the vector [d] of a word, or the vectors [n, d] of a list of words, all of which must be there."""
+        asked = [words] if isinstance(words, str) else words
+        missing = [word for word in asked if word not in self.index]
         if missing:
             raise KeyError(f"Expected words with a vector, got none for {', '.join(missing)}.")
-        return self.matrix[[self.index[word] for word in words]]
+        vectors = self.matrix[[self.index[word] for word in asked]]
+        return vectors[0] if isinstance(words, str) else vectors
 
     def sets(
         self,
