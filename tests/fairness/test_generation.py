@@ -172,6 +172,16 @@ def test_intervals_of_equity_come_from_texts_drawn_within_groups():
         assert (rows[key]["low"], rows[key]["high"]) == pytest.approx(ends)
 
 
+@given(st.lists(st.sampled_from([-1, 0, 1]), min_size=2, max_size=8))
+def test_a_group_of_one_text_has_no_interval_and_says_so(said):
+    groups = Groups.by(["nurse"] * len(said) + ["pilot"])
+    rows = equity_ratios([*said, 1], groups, bootstrap=Bootstrap(resamples=200))
+    found = {(row["metric"], row["group"]): row for row in rows}
+    assert found["equity ratio", "pilot"]["value"] == 0 and math.isnan(found["equity ratio", "pilot"]["low"])
+    assert found["equity ratio", "pilot"]["reason"].startswith("no interval: undefined in ")
+    assert all(math.isnan(row["low"]) == bool(row["reason"]) for row in rows)
+
+
 @pytest.mark.parametrize("said", [[2, 0], [1], [0.5, 1], [math.nan, 1]])
 def test_a_polarity_that_is_none_is_refused(said):
     with pytest.raises(ValueError, match="polarity of −1, 0 or 1 for each of 2"):

@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
@@ -128,6 +130,28 @@ def test_a_number_that_resamples_often_lose_gets_no_interval():
     (row,) = [row for row in rows if row["metric"] == "subgroup auc"]
     assert row["value"] == 0 and np.isnan(row["low"]) and row["undefined"] > 50
     assert row["reason"] == f"no interval: undefined in {row['undefined']} of 1000 resamples"
+
+
+@given(st.integers(4, 30), st.booleans(), st.integers(0, 2**32 - 1))
+def test_a_single_positive_or_negative_has_no_interval_and_says_so(rows, positive, seed):
+    """Drawn within its class it would be in every resample; drawn from all rows it is lost in a third of them."""
+    rng = np.random.default_rng(seed)
+    truth = np.full(rows, not positive)
+    truth[rng.integers(rows)] = positive
+    predicted, scores = rng.random(rows) < 0.5, rng.random(rows)
+    groups, settings = Groups.by(["g"] * rows), Bootstrap(resamples=200)
+    found = group_rates(truth, predicted, groups, bootstrap=settings)
+    found += group_aucs(truth, scores, groups, bootstrap=settings)
+    table = {(row["metric"], row["group"]): row for row in found}
+    for metric in ("tpr" if positive else "fpr", "auc"):
+        row = table[metric, ALL]
+        assert not np.isnan(row["value"]) and np.isnan(row["low"])
+        assert row["reason"] == f"no interval: undefined in {row['undefined']} of 200 resamples"
+    for metric in ("accuracy", "selection", "fpr" if positive else "tpr"):
+        assert table[metric, ALL]["low"] <= table[metric, ALL]["value"] <= table[metric, ALL]["high"]
+    unstratified = Bootstrap(resamples=200, strata=np.zeros(rows))
+    plain = group_rates(truth, predicted, groups, bootstrap=unstratified)
+    np.testing.assert_equal(found[: len(plain)], plain)
 
 
 def test_the_auc_of_one_group_that_is_all_rows_is_the_ordinary_one_with_its_known_spread():

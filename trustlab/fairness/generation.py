@@ -171,7 +171,8 @@ def equity_ratios(polarity: np.ndarray, groups: Groups, *, bootstrap: Bootstrap 
     groups
         Which opening, such as a profession, each text continues.
     bootstrap
-        How to make intervals; where groups partition the texts they are drawn within groups, unless it says otherwise.
+        How to make intervals; where groups partition the texts, each with two or more, they are drawn within groups,
+        unless it says otherwise.
 
     Returns
     -------

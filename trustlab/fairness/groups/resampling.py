@@ -39,7 +39,9 @@ class Bootstrap:
         How many, the interval's confidence, and the only source of randomness.
     strata : [N] or None
         Rows are drawn within these classes, whose sizes stay as they are. None takes the true labels where a metric has
-        them, and one class otherwise. Small strata make intervals too short (by a factor (n − 1)/n in the variance).
+        them, and one class otherwise, also where one of those classes has a single row: drawn within it, that row would
+        never vary, so all rows are drawn as one, and what depends on it is undefined in a third of the resamples.
+        Small strata make intervals too short (by a factor (n − 1)/n in the variance).
     units : [N] or None
         Rows of the same unit are drawn together: fillings of one template, both members of a pair, one author's posts.
         None draws rows singly. Without this, rows that repeat one another make intervals far too short.
@@ -63,12 +65,12 @@ def draw_counts(rows: int, bootstrap: Bootstrap, strata: np.ndarray | None = Non
     rows
         N.
     strata : [N]
-        Used where the bootstrap names neither strata nor units.
+        Used where the bootstrap names neither strata nor units, and each of them has two rows or more.
 
     Raises
     ------
     ValueError
-        If strata or units have another length, a stratum holds a single unit, or a unit lies in two strata.
+        If strata or units have another length, a named stratum holds a single unit, or a unit lies in two strata.
 
     Examples
     --------
@@ -94,6 +96,8 @@ def _design(rows: int, bootstrap: Bootstrap, default: np.ndarray | None) -> tupl
     for name, given in (("strata", strata), ("units", bootstrap.units)):
         if given is not None and len(given) != rows:
             raise ValueError(f"Expected {name} for {rows} rows, got {len(given)}.")
+    if bootstrap.strata is None and strata is not None and np.unique(strata, return_counts=True)[1].min() < 2:
+        strata = None  # nobody asked for these
     unit_of_row, first = None, np.arange(rows)
     if bootstrap.units is not None:
         _, first, unit_of_row = np.unique(bootstrap.units, return_index=True, return_inverse=True)
