@@ -271,6 +271,19 @@ class TestBadInput:
             group_aucs([0, 1], [0.1, 0.2], Groups.by(["a", "a"]), power=power)
 
 
+@given(st.lists(st.lists(st.sampled_from(["women", "men", "Islam"])), min_size=1), st.integers(0, 20))
+def test_a_text_is_no_list_of_groups(members, place):
+    names = Groups.overlapping(members, ["women"]).names
+    assert names == ("women",)
+    members.insert(place, "women")
+    with pytest.raises(
+        ValueError, match=rf"row {min(place, len(members) - 1)}, got the text 'women'.* write \['women'\]"
+    ):
+        Groups.overlapping(members)
+    with pytest.raises(ValueError, match="groups for names, got the text 'women'"):
+        Groups.overlapping([["women"]], "women")
+
+
 def test_groups_may_be_kept_by_size_among_the_rows_that_matter():
     groups = Groups.overlapping([["a", "b"], ["a"], ["b", "c"]])
     assert groups.at_least(2).names == ("a", "b")

@@ -86,7 +86,19 @@ class Groups:
             For each row the names of its groups, possibly none.
         names
             The groups to keep, in this order; None keeps all, sorted. Other names that rows list are dropped.
+
+        Raises
+        ------
+        ValueError
+            If a row's entry, or `names`, is a text and no list: its letters would be the groups.
         """
+        members = list(members)
+        for what, given in [*((f"row {i}", row) for i, row in enumerate(members)), ("names", names)]:
+            if isinstance(given, str):
+                raise ValueError(
+                    f"Expected a list of groups for {what}, got the text {given!r}. Its letters would be the groups: "
+                    f"write [{given!r}], or use Groups.by where each row is in one group."
+                )
         lists = [set(row) for row in members]
         kept = tuple(sorted(set().union(*lists)) if names is None else names)
         masks = np.array([[name in row for name in kept] for row in lists], dtype=bool)
