@@ -158,6 +158,12 @@ def test_drawing_can_be_repeated_and_all_draws_are_an_enumeration():
     assert weat(*sets, permutations=1_000) == weat(*sets, permutations="exact")
 
 
+@given(SEEDS, st.integers(0, 80), st.sampled_from([np.int8, np.int32, np.int64, np.uint16]))
+def test_a_number_of_divisions_may_be_numpys(seed, draws, kind):
+    ours, theirs = weat(*four(seed), permutations=draws), weat(*four(seed), permutations=kind(draws))
+    assert ours == pytest.approx(theirs, nan_ok=True) and type(theirs.permutations) is int
+
+
 def test_unequal_targets_have_an_effect_size_and_no_test():
     X, Y, A, B = four(0)
     with pytest.raises(ValueError, match=r"Expected X and Y of equal size, got 3 and 4.*permutations=0"):
@@ -176,6 +182,8 @@ def test_unequal_targets_have_an_effect_size_and_no_test():
         ({"X": [[1.0] * 5] * 4, "Y": [[2.0] * 5] * 4}, r"Expected targets with different associations"),
         ({"permutations": "all"}, r"Expected permutations='all'"),
         ({"permutations": -1}, r"Expected permutations=-1"),
+        ({"permutations": False}, r"Expected permutations=False"),
+        ({"permutations": 10.0}, r"Expected permutations=10\.0"),
     ],
 )
 def test_bad_input_is_refused(change, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ def weat(X: Any, Y: Any, A: Any, B: Any, *, permutations: int | str = "auto", se
         Vectors of the words in each set, at least two. X and Y have as many.
     permutations
         "auto" counts all divisions up to 20 words a target set and draws 10,000 beyond; "exact" counts them all, up to
-        25 words; a number draws so many without replacement (all, if there are no more); 0 makes no test, and lets X
+        22 words; a number draws so many without replacement (all, if there are no more); 0 makes no test, and lets X
         and Y differ in size.
     seed
         Of the drawing.
@@ -145,6 +146,10 @@ def _unit(name: str, array: np.ndarray) -> np.ndarray:
 
 def _checked(permutations: int | str, n: int, m: int) -> float:
     """Return how many divisions to draw; infinity for all, 0 for no test."""
+    named = isinstance(permutations, str) and permutations in ("auto", "exact")
+    number = isinstance(permutations, Integral) and not isinstance(permutations, bool) and permutations >= 0
+    if not named and not number:
+        raise ValueError(f'Expected permutations={permutations!r} to be "auto", "exact" or a whole number >= 0.')
     if permutations == 0:
         return 0
     if n != m:
@@ -161,6 +166,4 @@ def _checked(permutations: int | str, n: int, m: int) -> float:
                 "sums in memory; give a number of divisions to draw."
             )
         return math.inf
-    if isinstance(permutations, bool) or not isinstance(permutations, int) or permutations < 0:
-        raise ValueError(f'Expected permutations={permutations!r} to be "auto", "exact" or a whole number >= 0.')
-    return permutations
+    return int(permutations)
