@@ -2,8 +2,8 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, and
-``associating`` and ``resampling`` compute fairness metrics. ``--write`` stores the tables of ``step`` and
-``simulating`` in ``data/results`` and puts their summaries into the README.
+``associating`` and ``resampling`` compute fairness metrics. ``--write`` stores the tables of all but ``partitioning``
+and ``selecting`` in ``data/results`` and puts their summaries into the README.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Association tests and pseudo-log-likelihoods beside the loops they replace.
 
-``python -m benchmarks associating`` prints three tables. WEFE is an optional peer that wants older libraries than the
-lock: where it cannot be imported its row is left out. All methods of a table take turns in one process, and each is
-divided by ours of the same turn.
+``python -m benchmarks associating`` prints three tables, and with ``--write`` stores them as one. WEFE is an optional
+peer that wants older libraries than the lock: where it cannot be imported its row is left out. All methods of a table
+take turns in one process, and each is divided by ours of the same turn.
 
 Predictions, written before the first run of this file:
 
@@ -19,16 +19,20 @@ Predictions, written before the first run of this file:
 from __future__ import annotations
 
 import argparse
+import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.turns import take_turns
+from benchmarks.turns import store, take_turns
 from trustlab.data import load
+from trustlab.fairness import association, likelihood
 from trustlab.fairness.association import ceat, weat
 from trustlab.lab.display import table
 
+NAME = "association_speed"
 CEAT, LOOP = "trustlab ceat", "direct loop, as published code has it"
 WEAT, WEFE = "trustlab weat, exact", "WEFE, random orders"
 PLL, ONE_BY_ONE = "trustlab, batched", "one forward per token"
@@ -53,7 +57,7 @@ def measure_ceat(
         LOOP: lambda: direct_loop(rows, sets, samples=loop_samples, rng=rng),
     }
     for row in take_turns(methods, repetitions, shares={LOOP: loop_samples / samples}):
-        yield {"samples": samples, "words": words, "width": width, **row}
+        yield {"what": f"CEAT, {samples:,} samples", **row, "words": words, "width": width}
 
 
 def direct_loop(
@@ -96,7 +100,7 @@ def measure_weat(
         options = {"calculate_p_value": True, "p_value_iterations": iterations}
         methods[WEFE] = lambda: PeersTest().run_query(query, model, **options)
     for row in take_turns(methods, repetitions):
-        yield {"words": words, "width": width, "WEFE's orders": iterations, **row}
+        yield {"what": f"WEAT's p-value, {words} words a side", **row, "width": width, "WEFE's orders": iterations}
 
 
 def measure_pll(
@@ -119,7 +123,8 @@ def measure_pll(
         ONE_BY_ONE: lambda: one_by_one(scorer, few),
     }
     for row in take_turns(methods, repetitions, shares={ONE_BY_ONE: len(few) / len(pairs)}):
-        yield {"pairs": len(pairs), "width": width, "layers": layers, **row}
+        what = f"pseudo-log-likelihoods, {len(pairs):,} CrowS pairs"
+        yield {"what": what, **row, "width": width, "layers": layers}
 
 
 def one_by_one(scorer: Any, pairs: Sequence[Mapping[str, Any]]) -> list[list[float]]:
@@ -145,12 +150,16 @@ def one_by_one(scorer: Any, pairs: Sequence[Mapping[str, Any]]) -> list[list[flo
 
 
 def main(asked: argparse.Namespace) -> None:
-    """Run and print; nothing is stored, whatever is `asked`."""
-    print(table(list(measure_ceat())))
-    print(table(list(measure_weat())))
+    """Run, print, and store where asked to."""
+    parts = [list(measure_ceat()), list(measure_weat())]
     try:
         pairs = list(load("crows_pairs", split="test")["test"])
     except OSError as error:
         print(f"Pseudo-log-likelihoods are not timed: {error}")
     else:
-        print(table(list(measure_pll(pairs))))
+        parts.append(list(measure_pll(pairs)))
+    for rows in parts:
+        print(table(rows))
+    if asked.write:
+        code = [sys.modules[__name__], association, likelihood]
+        print("wrote", store(NAME, list(itertools.chain(*parts)), code, ["wefe"]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import simulating
+from benchmarks import associating, resampling, simulating
 from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
@@ -20,6 +20,8 @@ SIMULATION = simulating.NAME
 README = ROOT / "README.md"
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
+FAIRNESS = (associating.NAME, resampling.NAME)
+FAIRNESS_BEGIN, FAIRNESS_END = "<!-- fairness: written by make bench -->\n", "<!-- end of fairness -->\n"
 HEADS = {
     "bilstm": "BiLSTM",
     "transformer": "small transformer",
@@ -46,11 +48,29 @@ def simulation() -> str:
             cells = [number(row["times ours"], 3) if row["times ours"] == row["times ours"] else ""]
             cells += [f"{row[name]:.0f} MB" if row[name] == row[name] else "" for name in ("round MB", "fleet MB")]
             lines.append(f"| {row['fleet']}: {row['method']} | {_time(row['seconds'])} | {' | '.join(cells)} |")
-    config = about["config"]
-    where = f"{config['cores']} cores ({config['processor']}, {config['threads']} thread)"
-    told = f"Measured on {where}, {about['started'][:10]}, torch {about['versions']['torch']}, {config['peers']};"
-    told += f" intervals and differences are in [data/results](data/results/{SIMULATION}.csv)."
+    told = f"{_where(about)} intervals and differences are in [data/results](data/results/{SIMULATION}.csv)."
     return "\n".join([*lines, "", told, ""])
+
+
+def fairness() -> str:
+    """Return the table of fairness metrics as Markdown: of both parts, each with its own provenance."""
+    lines, told = ["| | time | × ours (95 %) |", "| --- | --: | --: |"], []
+    for name in FAIRNESS:
+        results, about = read_results(name)
+        for row in results.to_dict("records"):
+            ends = "" if row["times ours"] == 1 else f" ({number(row['low'], 3)} to {number(row['high'], 3)})"
+            times = f"{number(row['times ours'], 3)}{ends}"
+            lines.append(f"| {row['what']}: {row['method']} | {_time(row['seconds'])} | {times} |")
+        told.append(f"{_where(about)} all numbers are in [data/results](data/results/{name}.csv).")
+    return "\n".join([*lines, "", *told, ""])
+
+
+def _where(about: Mapping[str, Any]) -> str:
+    """Say what the times of a table depend on."""
+    config = about["config"]
+    threads = f"{config['threads']} thread{'s' * (config['threads'] > 1)}"
+    where = f"{config['cores']} cores ({config['processor']}, {threads})"
+    return f"Measured on {where}, {about['started'][:10]}, torch {about['versions']['torch']}, {config['peers']};"
 
 
 def _time(seconds: float) -> str:
@@ -69,6 +89,8 @@ def write(path: Path = README) -> Path:
     text = _between(text, path, BEGIN, section(), END)
     if (results_directory() / f"{SIMULATION}.csv").exists():
         text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
+    if all((results_directory() / f"{name}.csv").exists() for name in FAIRNESS):
+        text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
     write_whole(path, text)
     return path
 

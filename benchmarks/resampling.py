@@ -1,9 +1,10 @@
 """How long bootstrap intervals of group metrics take, ours beside fairlearn's ``n_boot`` and a plain loop.
 
-``python -m benchmarks resampling`` prints two tables. In the first, all methods take turns on the same 20,000 rows in
-12 groups that partition them, each drawing as many resamples as it is given; seconds are scaled to 1,000 resamples
-(fairlearn draws 20 in a turn: 1,000 would take minutes). Both give intervals of the same four rates in every group, and
-of their gaps. In the second, ours alone: 1,000 resamples of rates and of AUCs, in groups that overlap.
+``python -m benchmarks resampling`` prints two tables, and with ``--write`` stores the first. In the first, all
+methods take turns on the same 20,000 rows in 12 groups that partition them, each drawing as many resamples as it is
+given; seconds are scaled to 1,000 resamples (fairlearn draws 20 in a turn: 1,000 would take minutes). Both give
+intervals of the same four rates in every group, and of their gaps. In the second, ours alone: 1,000 resamples of
+rates and of AUCs, in groups that overlap.
 
 Predictions, written before the first run of this file on an idle machine, from what was seen on a busy one:
 
@@ -17,15 +18,18 @@ from __future__ import annotations
 import argparse
 import functools
 import statistics
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from benchmarks.turns import seconds_of, take_turns
+from benchmarks.turns import seconds_of, store, take_turns
+from trustlab.fairness import groups
 from trustlab.fairness.groups import Bootstrap, Groups, group_aucs, group_rates
 from trustlab.lab.display import table
 
+NAME = "resampling_speed"
 ROWS, GROUPS, RESAMPLES = 20_000, 12, 1_000
 OURS, FAIRLEARN, LOOP = "trustlab", "fairlearn n_boot", "scikit-learn in a loop"
 FEW = {FAIRLEARN: 20, LOOP: 2}  # resamples that the slow methods draw in a turn
@@ -39,17 +43,18 @@ def measure(repetitions: int = 5) -> Iterator[dict[str, Any]]:
         whole = {name: functools.partial(run, FEW.get(name, RESAMPLES)) for name, run in methods.items()}
         shares = {name: FEW.get(name, RESAMPLES) / RESAMPLES for name in methods}
         for row in take_turns(whole, repetitions, shares=shares):
-            yield {"metrics": metric, **row}
+            what = f"{RESAMPLES:,} resamples of {metric}, {ROWS:,} rows in {GROUPS} groups"
+            yield {"what": what, **row}
 
 
 def overlapping(repetitions: int = 5) -> Iterator[dict[str, Any]]:
     """Yield the seconds of 1,000 resamples of ours alone, in groups that overlap; scores with ties for the last."""
     truth, scores, _, masks = answers()
-    groups, settings = Groups(NAMES, masks), Bootstrap(RESAMPLES)
+    own, settings = Groups(NAMES, masks), Bootstrap(RESAMPLES)
     cases = {
-        "rates": lambda: group_rates(truth, scores > 0.5, groups, bootstrap=settings),
-        "aucs": lambda: group_aucs(truth, scores, groups, bootstrap=settings),
-        "aucs with ties": lambda: group_aucs(truth, scores.round(1), groups, bootstrap=settings),
+        "rates": lambda: group_rates(truth, scores > 0.5, own, bootstrap=settings),
+        "aucs": lambda: group_aucs(truth, scores, own, bootstrap=settings),
+        "aucs with ties": lambda: group_aucs(truth, scores.round(1), own, bootstrap=settings),
     }
     for name, run in cases.items():
         times = [seconds_of(run) for _ in range(repetitions)]
@@ -66,8 +71,8 @@ def answers(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
 
 def _rates(truth: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> dict[str, Callable[[int], Any]]:
     """Return what is timed, from answers in memory to intervals of four rates by group and of their gaps."""
-    predicted, groups = scores > 0.5, Groups.by(labels)
-    methods = {OURS: lambda n: group_rates(truth, predicted, groups, bootstrap=Bootstrap(n))}
+    predicted, own = scores > 0.5, Groups.by(labels)
+    methods = {OURS: lambda n: group_rates(truth, predicted, own, bootstrap=Bootstrap(n))}
     try:
         from fairlearn import metrics
         from sklearn.metrics import accuracy_score
@@ -94,22 +99,25 @@ def _aucs(truth: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> dict[str
     """Return what is timed, from answers in memory to intervals of three AUCs by group."""
     from sklearn.metrics import roc_auc_score
 
-    groups = Groups.by(labels)
+    own = Groups.by(labels)
 
     def loop(resamples: int) -> Any:
         rng, found = np.random.default_rng(0), []
         for _ in range(resamples):
             drawn = rng.integers(ROWS, size=ROWS)
             y, s = truth[drawn], scores[drawn]
-            for mask in groups.masks[drawn].T:
+            for mask in own.masks[drawn].T:
                 sides = (mask, mask ^ y, mask ^ ~y)  # subgroup, BPSN, BNSP
                 found.append([roc_auc_score(y[rows], s[rows]) for rows in sides])
         return np.quantile(np.array(found).reshape(resamples, GROUPS, 3), [0.025, 0.975], axis=0)
 
-    return {OURS: lambda n: group_aucs(truth, scores, groups, bootstrap=Bootstrap(n)), LOOP: loop}
+    return {OURS: lambda n: group_aucs(truth, scores, own, bootstrap=Bootstrap(n)), LOOP: loop}
 
 
 def main(asked: argparse.Namespace) -> None:
-    """Run and print; nothing is stored, whatever is `asked`."""
-    print(table(list(measure())))
+    """Run, print, and store where asked to."""
+    rows = list(measure())
+    print(table(rows))
     print(table(list(overlapping())))
+    if asked.write:
+        print("wrote", store(NAME, rows, [sys.modules[__name__], groups], ["fairlearn", "scikit-learn"]))

@@ -28,7 +28,6 @@ import argparse
 import functools
 import gc
 import multiprocessing
-import platform
 import statistics
 import sys
 import time
@@ -43,14 +42,10 @@ import torch
 from benchmarks import memory, simulation_peers
 from benchmarks.memory import MB, RESET, resident
 from benchmarks.simulation_peers import PEERS, Fleet, Result, ours
-from benchmarks.turns import compared, take_turns
-from trustlab.doctor import usable_cores
+from benchmarks.turns import compared, store, take_turns
 from trustlab.federated import simulation
 from trustlab.federated.simulation import FederatedConfig, measuring, simulate
 from trustlab.lab.display import table
-from trustlab.provenance import provenance
-from trustlab.results import write_results
-from trustlab.versions import installed as version_of
 
 NAME = "simulation_speed"
 EVEN = Fleet("50 devices × 40 examples", (40,) * 50)
@@ -185,12 +180,9 @@ def main(asked: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # as Ray's processes have: no operation here is large enough to be shared
     try:
         rows = list(measure())
+        print(table(rows))
+        if asked.write:
+            code = [memory, simulation_peers, sys.modules[__name__], simulation]
+            print("wrote", store(NAME, rows, code, PACKAGES, rounds=ROUNDS))
     finally:
         torch.set_num_threads(threads)
-    print(table(rows))
-    if asked.write:
-        about = {"rounds": ROUNDS, "cores": usable_cores(), "threads": 1}
-        about["processor"] = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-        about["peers"] = ", ".join(f"{name} {version}" for name in PACKAGES if (version := version_of(name)))
-        code = [memory, simulation_peers, sys.modules[__name__], simulation]
-        print("wrote", write_results(NAME, rows, provenance(about, code=code)).name)

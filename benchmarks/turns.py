@@ -1,15 +1,25 @@
-"""Methods timed in turns: what else the machine does meets all of them alike, and every ratio is of the same turn."""
+"""Methods timed in turns: what else the machine does meets all of them alike, and every ratio is of the same turn.
+
+And a table of such times in ``data/results``, with the machine and the peers' versions beside it.
+"""
 
 from __future__ import annotations
 
+import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import torch
 
+from trustlab.doctor import usable_cores
 from trustlab.intervals import mean_interval
+from trustlab.provenance import provenance
+from trustlab.results import write_results
+from trustlab.versions import installed
 
 
 def take_turns(
@@ -65,3 +75,16 @@ def seconds_of(run: Callable[[], Any]) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
+
+
+def store(
+    name: str, rows: Sequence[Mapping[str, Any]], code: Sequence[ModuleType], peers: Sequence[str], **settings: Any
+) -> str:
+    """Write `rows` as the committed table `name` and return its file's name.
+
+    Beside it go `settings`, cores, threads and processor, and the versions of those `peers` that are installed.
+    """
+    about = {**settings, "cores": usable_cores(), "threads": torch.get_num_threads()}
+    about["processor"] = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+    about["peers"] = ", ".join(f"{peer} {version}" for peer in peers if (version := installed(peer)))
+    return write_results(name, rows, provenance(about, code=list(code))).name
