@@ -12,8 +12,20 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from trustlab.data import population, synthetic
-from trustlab.fairness import association, contexts, groups, likelihood
-from trustlab.fairness.comparison import extrinsic, intrinsic, notions, pretraining, real_vectors, sentences
+from trustlab.fairness import association, contexts, groups, likelihood, scorers
+from trustlab.fairness import tasks as fairness_tasks
+from trustlab.fairness.comparison import (
+    correlation,
+    extrinsic,
+    intrinsic,
+    notions,
+    pretraining,
+    real_metrics,
+    real_models,
+    real_tasks,
+    real_vectors,
+    sentences,
+)
 from trustlab.fairness.comparison import population as models_with_bias
 from trustlab.fairness.comparison.claims import claims_of_p7
 from trustlab.federated import (
@@ -69,6 +81,7 @@ class Experiment:
         The options of the trainings on a corpus, for the table's provenance.
     parts
         Arguments of ``grid`` that keep a part of it; without their s they are columns. They are options of the command.
+        One without values takes any, such as the name of a pretrained model that the committed table lacks.
     claims
         What a paper's card claims of the table: from the corpus, and what finds a table by its name, the rows for
         :func:`trustlab.lab.teaching.claims`.
@@ -142,6 +155,10 @@ def _fednlp_recipes(corpus: str) -> dict[str, Any]:
     task = fednlp.tasks_of(corpus)[0]
     algorithms = (*fednlp.ALGORITHMS, *fednlp.CONFOUNDED, fednlp.CENTRALISED)
     return {algorithm: fednlp.recipe(fednlp.Cell(corpus, task, algorithm=algorithm)) for algorithm in algorithms}
+
+
+def _real_recipes(corpus: str) -> dict[str, Any]:
+    return {cell.model: real_tasks.recipe(cell) for cell in real_tasks.grid(corpus, seeds=range(1))}
 
 
 def _name_model(recipe: str, region: float, gender: float, region_records: float, gender_records: float) -> str:
@@ -267,5 +284,20 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda test: f"test {test}",
         recipes=lambda corpus: {"all": real_vectors.recipe(real_vectors.Cell())},
         parts={},
+    ),
+    "fairness-tasks": Experiment(
+        real_tasks,
+        varied="model",
+        slowest_first=("tuned", "small", "head", "words", "given"),
+        sources=lambda model: [
+            real_models, real_metrics, fairness_tasks, scorers, pretraining, intrinsic, extrinsic, correlation,
+            association, likelihood, contexts, groups, synthetic
+        ],
+        whole="small",
+        packages=("torch", "numpy", "transformers", "scikit-learn"),
+        tolerance={"quality": 0.05, "gap": 0.15},
+        named=lambda model, encoder: model if encoder == "none" else f"{model}, {encoder}",
+        recipes=_real_recipes,
+        parts={"encoders": ()},
     ),
 })  # fmt: skip

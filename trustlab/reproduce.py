@@ -257,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     corpora = dict.fromkeys(name for experiment in EXPERIMENTS.values() for name in experiment.module.CORPORA)
     parser.add_argument("--data", choices=tuple(corpora), help="one corpus; default: all whose files are here")
     for option, values in PARTS.items():
-        parser.add_argument(f"--{option}", choices=values, nargs="+", help="default: all")
+        parser.add_argument(f"--{option}", choices=values or None, nargs="+", help="default: all")
     parser.add_argument(
         "--seeds",
         type=int,

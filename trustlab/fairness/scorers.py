@@ -33,18 +33,21 @@ class TextScorer:
         known.
     pipeline
         The fitted scikit-learn pipeline.
+    reads
+        What it sees of a text, in words.
     """
 
     measures: str
     trained_on: str
     error: list[dict[str, Any]]
     pipeline: Any
+    reads: str = "words"
 
     @property
     def name(self) -> str:
         """What to call it beside every number: "toxicity (words and logistic regression, hatexplain; AUC 0.80)"."""
         auc = next(row["value"] for row in self.error if (row["metric"], row["group"]) == ("auc", ALL))
-        return f"{self.measures} (words and logistic regression, {self.trained_on}; AUC {auc:.2f})"
+        return f"{self.measures} ({self.reads} and logistic regression, {self.trained_on}; AUC {auc:.2f})"
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each text, float [N] in [0, 1]. A text without a known word gets the prior."""
@@ -58,6 +61,7 @@ def fit_scorer(
     test: GroupedTexts,
     *,
     bootstrap: Bootstrap | None = None,
+    reader: tuple[str, Any] | None = None,
 ) -> TextScorer:
     """Fit a bag of words and pairs of words with logistic regression, and measure its error.
 
@@ -72,6 +76,9 @@ def fit_scorer(
         Texts with truth; groups and units of `test` are used where it has them.
     bootstrap
         Of the error; None draws 1,000 resamples, of units where `test` has them.
+    reader
+        Something else than words to put logistic regression on: what it is called, and a scikit-learn transformer of
+        texts to numbers, such as an encoder's vectors (a *probe* of the encoder).
 
     Examples
     --------
@@ -87,12 +94,13 @@ def fit_scorer(
     for part in (train, test):
         if part.truth is None or len(set(part.truth.tolist())) < 2:
             raise ValueError(f"Expected texts with both answers to learn {measures} and its error from, got {part!r}.")
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    pipeline = make_pipeline(words, LogisticRegression(max_iter=1000)).fit(list(train.texts), train.truth)
+    reads, seen = reader or ("words", TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True))
+    pipeline = make_pipeline(seen, LogisticRegression(max_iter=1000)).fit(list(train.texts), train.truth)
     grouped = test if test.groups else replace(test, groups=Groups.by(["test"] * len(test)))
     scores = pipeline.predict_proba(list(test.texts))[:, 1]
     error = extrinsic_metrics(grouped, scores, bootstrap=bootstrap or Bootstrap())
-    return TextScorer(measures, trained_on, [row for row in error if test.groups or row["group"] == ALL], pipeline)
+    error = [row for row in error if test.groups or row["group"] == ALL]
+    return TextScorer(measures, trained_on, error, pipeline, reads)
 
 
 def train_scorer(measures: str, *, directory: str | os.PathLike[str] | None = None) -> TextScorer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.fairness.batching import evaluating, padded
+from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 from trustlab.fairness.comparison.intrinsic import Measured
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
 from trustlab.fairness.tasks.measuring import extrinsic_metrics as all_metrics
@@ -34,6 +34,7 @@ SOURCES: dict[str, tuple[str, str, bool]] = {
 }
 EXTRINSIC = tuple(SOURCES)
 EPOCHS, BATCH, LEARNING_RATE = 6, 32, 2e-3
+TOKENS = 4096  # that go through the encoder at once when nothing is learned, padding included
 Z = 1.959964  # half a 95 % interval, in standard errors
 
 
@@ -48,6 +49,8 @@ class Classifier:
         Texts with truth.
     epochs, learning_rate
         Of AdamW, in batches of 32.
+    max_tokens
+        Longer texts are cut to so many sub-tokens, or to fewer where the model has fewer positions.
     seed
         Of the head's first weights and of the order.
     """
@@ -60,6 +63,7 @@ class Classifier:
         *,
         epochs: int = EPOCHS,
         learning_rate: float = LEARNING_RATE,
+        max_tokens: int = 128,
         seed: int = 0,
     ) -> None:
         import torch
@@ -69,7 +73,8 @@ class Classifier:
             raise ValueError(f"Expected texts with both answers to learn from, got {train!r}.")
         # Single precision: half is for looking things up, not for small steps.
         self.encoder, self.tokenizer = copy.deepcopy(getattr(model, "base_model", model)).float(), tokenizer
-        rows, truth = tokenizer(list(train.texts))["input_ids"], torch.from_numpy(train.truth.astype(np.float32))
+        self.max_tokens = min(max_tokens, longest_input(self.encoder, tokenizer))
+        rows, truth = self._encode(train.texts), torch.from_numpy(train.truth.astype(np.float32))
         rng = np.random.default_rng(seed)
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
@@ -87,9 +92,14 @@ class Classifier:
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of the answer 1 for each text, float [N]."""
-        rows = self.tokenizer(list(texts))["input_ids"]
+        rows, found = self._encode(texts), np.empty(len(texts))
         with evaluating(self.encoder):
-            return self._logits(rows).sigmoid().double().numpy()
+            for chosen in batches([len(row) for row in rows], TOKENS):
+                found[chosen] = self._logits([rows[i] for i in chosen]).sigmoid().double().numpy()
+        return found
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
 
     def _logits(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         batch = padded(rows, self.tokenizer.pad_token_id or 0)  # some causal models have none; nobody attends to it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,19 @@ LONGEST = 32  # positions: sentences here have half as many words
 WARM_UP = 30  # steps
 
 
-def whole_words(sentences: Sequence[str]) -> Any:
+def whole_words(sentences: Sequence[str], *, most: int | None = None, longest: int = LONGEST) -> Any:
     """Return a fast tokenizer of ``transformers`` whose tokens are the words of `sentences`.
 
     A word is one token, so every metric can ask for it by one mask.
+
+    Parameters
+    ----------
+    sentences
+        What is to be read.
+    most
+        Keep so many words, the most frequent; others are "[UNK]". None keeps all.
+    longest
+        Tokens that a text may have, special ones included: the positions of a model made by :func:`pretrain`.
 
     Examples
     --------
@@ -30,14 +40,15 @@ def whole_words(sentences: Sequence[str]) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     split = pre_tokenizers.Whitespace()
-    words = sorted({word for text in sentences for word, _ in split.pre_tokenize_str(text.lower())})
+    counts = Counter(word for text in sentences for word, _ in split.pre_tokenize_str(text.lower()))
+    words = sorted(sorted(counts, key=lambda word: (-counts[word], word))[:most])
     ids = {word: place for place, word in enumerate([*SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
     tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), split
     ends = [("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     named = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=LONGEST, **named)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **named)
 
 
 def pretrain(
@@ -62,7 +73,7 @@ def pretrain(
     Parameters
     ----------
     sentences, tokenizer
-        What is read, and by what words.
+        What is read, and by what words; longer sentences are cut to the tokenizer's length.
     width, layers
         Of the encoder; 4 heads, a feed-forward layer twice as wide.
     dropout
@@ -75,14 +86,15 @@ def pretrain(
     import torch
     from torch.nn import functional as F
 
-    rows = tokenizer(list(sentences))["input_ids"]
+    rows = tokenizer(list(sentences), truncation=True)["input_ids"]
     ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)  # [N, T], padded with 0
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        model = _bert(co_occurrence_vectors(rows, len(tokenizer), width, rng), layers, dropout)
+        vectors = co_occurrence_vectors(rows, len(tokenizer), width, rng)
+        model = _bert(vectors, layers, dropout, tokenizer.model_max_length)
         optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98))
         rate = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: min(1, (step + 1) / WARM_UP) * (1 - step / steps)
@@ -135,7 +147,7 @@ def co_occurrence_vectors(
     return 0.2 * np.sqrt(width) * vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
-def _bert(vectors: np.ndarray, layers: int, dropout: float) -> Any:
+def _bert(vectors: np.ndarray, layers: int, dropout: float, positions: int) -> Any:
     """Return a BERT whose words begin at `vectors` [V, D]; its output weights are the same ones."""
     import torch
     from transformers import BertConfig, BertForMaskedLM
@@ -149,7 +161,7 @@ def _bert(vectors: np.ndarray, layers: int, dropout: float) -> Any:
         intermediate_size=2 * width,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
-        max_position_embeddings=LONGEST,
+        max_position_embeddings=positions,
         initializer_range=0.05,  # a quarter of a word's entries: at first, what a word is counts for more than where
     )
     model = BertForMaskedLM(config).train()
