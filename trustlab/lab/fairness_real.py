@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.fairness.comparison.correlation import needed
 from trustlab.fairness.comparison.real_metrics import NOBODY
+from trustlab.fairness.comparison.real_models import NONE
 from trustlab.fairness.comparison.real_tasks import KEY, READING, TASKS, result_name
 from trustlab.results import read_results
 
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
+METRICS = (  # title, kind, column
+    ("AUC", "outside", "{own} auc"),
+    ("FPR gap", "outside", "{own} fpr gap"),
+    ("TPR gap", "outside", "{own} tpr gap"),
+    ("BPSN AUC", "outside", "{own} bpsn auc mean"),
+    ("BPSN AUC, templates", "outside", "identity_terms bpsn auc mean"),
+    ("flip rate, comments", "outside", "identity_comments flip rate"),
+    ("WEAT, women", "inside", "gender WEAT"),
+    ("SEAT, women", "inside", "gender SEAT"),
+    ("CEAT, women", "inside", "gender CEAT"),
+)
 WORST_OFF = {"flagged wrongly": "fpr minus rest", "missed": "tpr minus rest", "ranked too high": "bpsn auc"}
 
 
@@ -29,17 +41,15 @@ def real_models(corpus: str) -> pandas.DataFrame:
 
 
 def inside_and_outside(corpus: str) -> list[Row]:
-    """Return a row per model of the corpus' own task, its quality and gaps beside its encoder's association tests."""
+    """Return a row per metric, a column per model: the task's quality and gaps, then association tests inside."""
     own = TASKS[corpus][0]
-    outside = {"AUC": "auc", "FPR gap": "fpr gap", "TPR gap": "tpr gap", "BPSN AUC": "bpsn auc mean"}
-    columns = {name: f"{own} {metric}" for name, metric in outside.items()}
-    columns |= {"templates' BPSN AUC": "identity_terms bpsn auc mean", "flips": "identity_comments flip rate"}
-    inside = {name: f"gender {name}" for name in ("WEAT", "SEAT", "CEAT")}
     rows = []
-    for name, models in _by_model(corpus):
-        shown = {title: _interval(models, column) for title, column in columns.items() if column in models}
-        shown |= {title: _with_error(models, column) for title, column in inside.items() if column in models}
-        rows.append({"model": name, **shown})
+    for title, kind, metric in METRICS:
+        column = metric.format(own=own)
+        shown = _interval if kind == "outside" else _with_error
+        cells = {name: shown(models, column) for name, models in _by_model(corpus) if column in models}
+        if any(cells.values()):
+            rows.append({"metric": title, "kind": kind, **cells})
     return rows
 
 
@@ -57,16 +67,18 @@ def worst_off(corpus: str) -> list[Row]:
     ]
 
 
-def terms_and_scores(corpus: str) -> list[Row]:
-    """Return whether, over identity terms, association and score go together inside each model of `corpus`."""
+def terms_and_scores() -> list[Row]:
+    """Return whether, over identity terms, association and score go together inside each model that was asked."""
     name = "terms association and score"
     return [
         {
-            "learned": corpus,
+            "learned": TASKS[corpus][0],
             "model": title,
             "r over 50 terms": _interval(models, name),
             "needed": float(models[f"{name} needed"].mean()),
         }
+        for corpus in TASKS
+        if "identity_terms" in TASKS[corpus]
         for title, models in _by_model(corpus)
         if models[name].notna().all()
     ]
@@ -102,7 +114,7 @@ def too_few(corpus: str) -> str:
 
 def _by_model(corpus: str) -> list[tuple[str, pandas.DataFrame]]:
     found = real_models(corpus).groupby(list(KEY), sort=False)
-    return [(model if encoder == "none" else f"{encoder}, {model}", rows) for (model, encoder), rows in found]
+    return [(model if encoder == NONE else f"{encoder}, {model}", rows) for (model, encoder), rows in found]
 
 
 def _interval(models: pandas.DataFrame, column: str) -> str:
