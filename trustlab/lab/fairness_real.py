@@ -30,6 +30,7 @@ METRICS = (  # title, kind, column
     ("WEAT, women", "inside", "gender WEAT"),
     ("SEAT, women", "inside", "gender SEAT"),
     ("CEAT, women", "inside", "gender CEAT"),
+    ("CrowS-Pairs, gender", "inside", "gender CrowS-Pairs"),
 )
 WORST_OFF = {"flagged wrongly": "fpr minus rest", "missed": "tpr minus rest", "ranked too high": "bpsn auc"}
 

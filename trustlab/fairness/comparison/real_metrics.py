@@ -40,6 +40,7 @@ CONTEXTS = 6000  # texts in which words are sought
 def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
     """Return every metric that `texts` allow as columns "<name> <metric>", each with "… low" and "… high".
 
+    A gap is left out where one group has no positives, or no negatives, to have a rate of.
     For each metric of :data:`WORST` there are "<name> worst <metric>" and, under "… group", the group that has it, or
     :data:`NOBODY`. It is the largest of several noisy numbers, and so larger than another sample would find it.
     """
@@ -48,12 +49,12 @@ def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
         texts, trained.score(texts.texts), swapped=swapped, bootstrap=Bootstrap(resamples=RESAMPLES)
     )
     row: Row = {}
-    for metric, group in [*((metric, ALL) for metric in OVERALL), *((metric, BETWEEN) for metric in GAPS)]:
+    for metric, group in (*((metric, ALL) for metric in OVERALL), *((metric, BETWEEN) for metric in GAPS)):
         for each in found:
-            if (each["metric"], each["group"]) == (metric, group):
+            if (each["metric"], each["group"]) == (metric, group) and not math.isnan(each["value"]):
                 row |= _with_interval(f"{name} {metric}", each)
     for metric, sign in WORST.items():
-        defined = [each for each in found if each["metric"] == metric and not math.isnan(each["value"])]
+        defined = [each for each in found if each["metric"] == metric and not math.isnan(each["low"])]
         if defined:
             worst, best = (pick(defined, key=lambda each: sign * each["value"]) for pick in (max, min))
             equal = abs(worst["value"] - best["value"]) < 1e-12
@@ -63,7 +64,8 @@ def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
 
 
 def _with_interval(name: str, measured: Mapping[str, Any]) -> Row:
-    return {name: measured["value"], f"{name} low": measured["low"], f"{name} high": measured["high"]}
+    ends = {f"{name} {end}": float(measured[end]) for end in ("low", "high")}
+    return {name: float(measured["value"]), **ends}
 
 
 def pronoun_columns(scorer: LikelihoodScorer) -> Row:

@@ -166,6 +166,8 @@ def _of_tasks(corpus: str, model: str, encoder: str, seed: int) -> dict[str, Any
     if trained.encoder is not None and others:
         row |= intrinsic_columns(trained.encoder, trained.tokenizer, "pleasant", task.train.texts)
         row |= term_columns(trained, shortened("identity_terms"))
+        if type(trained.encoder).__name__.endswith("ForMaskedLM"):
+            row |= published_columns(LikelihoodScorer(trained.encoder, trained.tokenizer))
     return {"quality": row[f"{own} auc"], "gap": row[f"{own} fpr gap"], **row}
 
 
