@@ -22,17 +22,20 @@ def test_the_committed_models_are_the_grids(corpus):
     cells = [tuple(cell.key().values()) for cell in grid(corpus)]
     table = real_models(corpus)
     assert list(table[["corpus", *KEY, "seed"]].itertuples(index=False, name=None)) == cells
-    assert table["quality"].between(0.5, 1).all() and table["gap"].between(0, 1).all()
+    assert table["quality"].between(0.45 if corpus == READING else 0.7, 1).all() and table["gap"].between(0, 1).all()
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
-def test_every_interval_holds_its_value(corpus):
+def test_every_interval_has_its_ends_in_order_and_a_plain_mean_lies_inside(corpus):
     table = real_models(corpus)
     bounded = [name for name in table if f"{name} low" in table]
     assert len(bounded) >= 5
     for name in bounded:
-        known = table[[f"{name} low", name, f"{name} high"]].dropna()
-        assert (known.diff(axis=1).iloc[:, 1:] > -1e-9).all(axis=None), name
+        known = table.dropna(subset=[name])  # words have no encoder
+        low, high = known[f"{name} low"], known[f"{name} high"]
+        assert len(known) and (low <= high).all(), name
+        if name.endswith((" accuracy", " auc")):  # a gap between the ends of nine groups grows when rows are drawn anew
+            assert known[name].between(low, high).all(), name
 
 
 @pytest.mark.parametrize("corpus", TASKS)
@@ -86,7 +89,7 @@ def test_every_number_shown_has_its_interval_or_error():
             if name not in ("metric", "kind") and cell is not None:
                 pattern = rf"{NUMBER} \({NUMBER} to {NUMBER}\)" if row["kind"] == "outside" else rf"{NUMBER} ± {NUMBER}"
                 assert re.fullmatch(pattern, cell), (name, cell)
-    assert len(pronouns()) == 11 and len(real_models(READING)) == 3
+    assert len(pronouns()) == 10 and len(real_models(READING)) == 3
     terms = terms_and_scores()
     assert [row["learned"] for row in terms] == ["hatexplain"] * 3 + ["davidson"] * 2
     assert all(row["needed"] == pytest.approx(needed(50)) for row in terms)
