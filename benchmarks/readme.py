@@ -70,11 +70,12 @@ def _where(about: Mapping[str, Any]) -> str:
     config = about["config"]
     threads = f"{config['threads']} thread{'s' * (config['threads'] > 1)}"
     where = f"{config['cores']} cores ({config['processor']}, {threads})"
-    return f"Measured on {where}, {about['started'][:10]}, torch {about['versions']['torch']}, {config['peers']};"
+    packages = ", ".join(filter(None, (f"torch {about['versions']['torch']}", config["peers"])))
+    return f"Measured on {where}, {about['started'][:10]}, {packages};"
 
 
 def _time(seconds: float) -> str:
-    return f"{number(1e3 * seconds, 3)} ms"
+    return f"{number(1e3 * seconds, 3)} ms" if seconds < 1 else f"{number(seconds, 3)} s"
 
 
 def write(path: Path = README) -> Path:

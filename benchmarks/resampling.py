@@ -11,6 +11,9 @@ Predictions, written before the first run of this file on an idle machine, from 
 - Rates of 12 groups: 0.5 to 0.7 s for 1,000 resamples; AUCs 1.0 to 1.3 s, with ties a tenth more.
 - fairlearn takes 30 ms or more for a resample (it builds a MetricFrame for each), so ours is 50 times as fast or more.
 - scikit-learn's ``roc_auc_score`` in a loop over resamples and groups takes about 12 × 3 × 2 ms, so 70 s.
+
+What came (two idle cores, 2026-11-21): rates in 0.37 s; fairlearn takes 0.2 s for a resample, 536 times as long (95 %
+444 to 648). AUCs in 0.43 s, in overlapping groups 0.6 s; the loop takes 87 s, 200 times as long (188 to 214).
 """
 
 from __future__ import annotations

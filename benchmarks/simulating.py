@@ -15,11 +15,12 @@ Predictions, written before the first run on an idle machine, from CPU times of 
 - Memory: a round with 100 devices takes the same whether 1,000 or 1,000,000 are registered, and registering a million
   takes 50 MB or less: sizes, weights of the selection and its chances, 8 bytes each, and copies of these on the way.
 
-What came (two idle cores, 2026-11-21): 10 ms a round, where 8 were predicted; pfl takes 5.9 times as long (95 % 4.8 to
-7.4), the plain loop 5.1 times and Flower 45 times (34 to 59; half an hour before it was 57, 38 to 85: of three turns,
-each of which starts Ray). On the power law pfl takes 2.7 times as long (2.5 to 2.8). Measuring 1,347 devices takes 9 ms
-in one pass, less than a round, and 61 ms one by one. A million registered devices take 17 MB, and a round 17 MB with a
-thousand or a million; its seconds are long there, because freed memory is given back at once.
+What came (two idle cores, 2026-11-21): 10 ms a round, where 8 were predicted; pfl takes 6.9 times as long (95 % 5.8 to
+8.1), the plain loop 5.7 times and Flower 50 times (42 to 58; our goal is 50, so it is not surely reached). Three earlier
+runs, of three turns of Flower each, had 57, 45 and 33: each turn starts Ray, and so there are eight now. On the power law
+pfl takes 2.6 times as long (2.4 to 2.8). Measuring 1,347 devices takes 9 to 17 ms in one pass and 57 to 63 ms one by
+one. A million registered devices take 17 MB, and a round 17 MB with a thousand or a million; its seconds are long there,
+because freed memory is given back at once.
 """
 
 from __future__ import annotations
@@ -53,12 +54,11 @@ POWER = Fleet("100 devices, sizes ∝ 1/rank", tuple(max(1, round(771 / rank)) f
 OURS, LOOP = "ours", "ours, one device after another"
 ROUNDS, SELECTED = 16, 100
 PACKAGES = ("pfl", "flwr", "ray")
-SLOW = {"Flower": 3}  # so many turns at most: its rounds are long, and each turn starts Ray
 AGREE = 1e-4  # largest difference of any weight that rounding explains
 COLUMNS = ("seconds", "times ours", "low", "high", "turns", "difference", "round MB", "fleet MB", "note")
 
 
-def measure(turns: int = 5, rounds: int = ROUNDS) -> Iterator[dict[str, Any]]:
+def measure(turns: int = 8, rounds: int = ROUNDS) -> Iterator[dict[str, Any]]:
     """Yield all rows, saying on standard error how far it is."""
     parts = [
         lambda: side_by_side(EVEN, ("pfl", "Flower"), turns, rounds),
@@ -83,11 +83,10 @@ def side_by_side(fleet: Fleet, peers: tuple[str, ...], turns: int, rounds: int) 
     difference, weights = dict.fromkeys(methods, 0.0), {}
     for turn in range(turns):
         for name, train in methods.items():
-            if turn < SLOW.get(name, turns):
-                times, weights[name] = train(fleet, rounds)
-                seconds[name].append(statistics.median(times))
-                difference[name] = max(difference[name], largest_difference(weights[name], weights[OURS]))
-                check_agreement(name, difference[name])
+            times, weights[name] = train(fleet, rounds)
+            seconds[name].append(statistics.median(times))
+            difference[name] = max(difference[name], largest_difference(weights[name], weights[OURS]))
+            check_agreement(name, difference[name])
     for name, times in seconds.items():
         yield {"fleet": fleet.name, "method": name, "difference": difference[name], **compared(times, seconds[OURS])}
     for name in peers:

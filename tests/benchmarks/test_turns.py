@@ -2,9 +2,11 @@ import itertools
 import math
 
 import pytest
+import torch
 
-from benchmarks import turns
+from benchmarks import readme, turns
 from trustlab.intervals import mean_interval
+from trustlab.results import read_results
 
 
 def test_methods_take_turns_and_the_first_one_is_not_counted(monkeypatch):
@@ -30,3 +32,26 @@ def test_a_ratio_is_of_the_same_turn_and_has_the_interval_of_its_logarithm():
     assert row["times ours"] == pytest.approx(math.exp(mean))
     assert (row["low"], row["high"]) == pytest.approx((math.exp(low), math.exp(high)))
     assert turns.compared([6.0], [3.0]) == {"seconds": 6.0, "turns": 1, "times ours": 2.0}
+
+
+def test_a_stored_table_knows_the_machine_and_the_peers_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    assert turns.store("speed", [{"method": "ours"}], [turns], ["numpy", "nobody-has-this"], rounds=3) == "speed.csv"
+    config = read_results("speed")[1]["config"]
+    assert config["rounds"] == 3 and config["cores"] >= 1 and config["threads"] >= 1
+    assert config["peers"].startswith("numpy ") and "nobody" not in config["peers"]
+
+
+def test_the_readme_shows_both_fairness_tables_or_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    row = {"what": "CEAT", "turns": 2}
+    slow = {**row, "method": "loop", "seconds": 12.34, "times ours": 198.0, "low": 190.5, "high": 205.0}
+    fast = {**row, "method": "ours", "seconds": 0.0441, "times ours": 1.0, "low": 1.0, "high": 1.0}
+    turns.store(readme.FAIRNESS[0], [fast, slow], [turns], [])
+    with pytest.raises(FileNotFoundError):
+        readme.fairness()
+    turns.store(readme.FAIRNESS[1], [fast], [turns], ["numpy"])
+    shown = readme.fairness()
+    assert "| CEAT: ours | 44.1 ms | 1 |\n" in shown
+    assert "| CEAT: loop | 12.3 s | 198 (191 to 205) |\n" in shown
+    assert f"torch {torch.__version__}; all numbers" in shown and ", numpy " in shown

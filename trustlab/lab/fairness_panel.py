@@ -70,8 +70,8 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
     verdict = (
         f"Over {len(table)} models, {at.first} about {at.notion} and the {at.second} ({at.setting}) have {at.method}'s "
         f"r = {here['r']:.2f} (95 % {here['low']:.2f} to {here['high']:.2f}, p = {here['p']:.3f}); "
-        f"{below} of {len(rows)} pairs are below p = 0.05, where {0.05 * len(rows):.1f} would be by chance; corrected "
-        f"for their number, {clear or 'none'}."
+        f"p is below 0.05 for {below} of {len(rows)} pairs, where {0.05 * len(rows):.1f} would be by chance; corrected "
+        f"for their number, for {clear or 'none'}."
     )
     if np.isnan(here["r"]):
         verdict = f"The {at.second} is the same for all models: there is nothing to correlate with."
