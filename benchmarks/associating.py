@@ -16,10 +16,10 @@ Predictions, written before the first run of this file:
   per token.
 
 What came (two idle cores, 2026-11-21): CEAT in 0.04 s, the loop 198 times as long (95 % 192 to 205). WEAT in 0.2 ms;
-WEFE 1.0.1, in an environment of its own with NumPy 1.26, took 8.5 s for 1,000 orders, 13,600 times ours there (11,400 to
-16,300), because it takes ten times as long for an order as was thought. Pseudo-log-likelihoods of 1,508 CrowS pairs in
-5.3 s, 11 times as fast as one by one and not 20: with two layers of width 64 the encoder is no longer little beside an
-output layer that sees one position.
+WEFE 1.0.1, in an environment of its own with NumPy 1.26, took 8.5 s for 1,000 orders, 13,600 times ours there (11,400
+to 16,300), because it takes ten times as long for an order as was thought. Pseudo-log-likelihoods of 1,508 CrowS pairs
+in 5.3 s, 11 times as fast as one by one and not 20: with two layers of width 64 the encoder is no longer little beside
+an output layer that sees one position.
 """
 
 from __future__ import annotations

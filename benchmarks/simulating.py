@@ -16,11 +16,11 @@ Predictions, written before the first run on an idle machine, from CPU times of 
   takes 50 MB or less: sizes, weights of the selection and its chances, 8 bytes each, and copies of these on the way.
 
 What came (two idle cores, 2026-11-21): 10 ms a round, where 8 were predicted; pfl takes 6.9 times as long (95 % 5.8 to
-8.1), the plain loop 5.7 times and Flower 50 times (42 to 58; our goal is 50, so it is not surely reached). Three earlier
-runs, of three turns of Flower each, had 57, 45 and 33: each turn starts Ray, and so there are eight now. On the power law
-pfl takes 2.6 times as long (2.4 to 2.8). Measuring 1,347 devices takes 9 to 17 ms in one pass and 57 to 63 ms one by
-one. A million registered devices take 17 MB, and a round 17 MB with a thousand or a million; its seconds are long there,
-because freed memory is given back at once.
+8.1), the plain loop 5.7 times and Flower 50 times (42 to 58; our goal is 50, so it is not surely reached). Three
+earlier runs, of three turns of Flower each, had 57, 45 and 33: each turn starts Ray, and so there are eight now. On
+the power law pfl takes 2.6 times as long (2.4 to 2.8). Measuring 1,347 devices takes 9 to 17 ms in one pass and 57 to
+63 ms one by one. A million registered devices take 17 MB, and a round 17 MB with a thousand or a million; its seconds
+are long there, because freed memory is given back at once.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def side_by_side(fleet: Fleet, peers: tuple[str, ...], turns: int, rounds: int) 
     }
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     difference, weights = dict.fromkeys(methods, 0.0), {}
-    for turn in range(turns):
+    for _ in range(turns):
         for name, train in methods.items():
             times, weights[name] = train(fleet, rounds)
             seconds[name].append(statistics.median(times))
