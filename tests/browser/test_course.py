@@ -429,7 +429,7 @@ def test_24_runs_moves_trains_and_stops(lab, benchmark):
     expect(verdict).to_contain_text("FedAdam on the quantity partition reaches")
     lab.picture(panel, "24-matrix-moved")
     panel.get_by_role("button", name=re.compile("^Train")).click()
-    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 30 rounds"), timeout=120_000)
+    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 90 rounds"), timeout=120_000)
     panel.get_by_role("button", name="Stop", exact=True).click()
     expect(provenance(panel)).to_have_text(
         re.compile(r"^yours, (stopped|complete) after \d+ steps · "), timeout=120_000

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.fairness.comparison.correlation import needed
 from trustlab.fairness.comparison.real_metrics import NOBODY
-from trustlab.fairness.comparison.real_models import NONE
+from trustlab.fairness.comparison.real_models import NONE, OFFLINE
 from trustlab.fairness.comparison.real_tasks import KEY, READING, TASKS, result_name
 from trustlab.results import read_results
 
@@ -115,7 +115,9 @@ def too_few(corpus: str) -> str:
 
 def _by_model(corpus: str) -> list[tuple[str, pandas.DataFrame]]:
     found = real_models(corpus).groupby(list(KEY), sort=False)
-    return [(model if encoder == NONE else f"{encoder}, {model}", rows) for (model, encoder), rows in found]
+    short = {OFFLINE: "MiniLM"}
+    titles = ((model if each == NONE else f"{short.get(each, each)}, {model}", rows) for (model, each), rows in found)
+    return list(titles)
 
 
 def _interval(models: pandas.DataFrame, column: str) -> str:

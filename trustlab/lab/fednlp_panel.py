@@ -12,7 +12,6 @@ from trustlab.federated.fednlp import (
     CENTRALISED,
     PARTITIONS,
     ROUNDS,
-    SHARE,
     Cell,
     divide,
     examples,
@@ -125,7 +124,7 @@ def _live(at: Cell, rows: list[dict[str, Any]]) -> MatrixAnswer:
     last = rows[-1]
     ends = next(row for row in base.numbers if row.items() >= dict(base.focus or {}).items())
     verdict = (
-        f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} of {ROUNDS * SHARE:.0f} passes, this fleet has "
+        f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} passes over the data, this fleet has "
         f"{last['score']:.0%} {base.metric}; the saved ones end at {ends['score']:.0%}."
     )
     return dataclasses.replace(base, verdict=verdict, provenance=source, live=[_in_per_cent(row) for row in rows])
