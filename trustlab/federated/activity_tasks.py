@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from trustlab.data import assistant
 from trustlab.federated.partition import Partition, partition
 from trustlab.federated.simulation import Task
+from trustlab.federated.simulation.devices import means, shares_right
 from trustlab.federated.skew import BUCKETS, EMBEDDED, prepare
 from trustlab.federated.skew import task as intent_task
 from trustlab.models import Examples, LanguageModel, Vocabulary, next_token_loss
@@ -145,15 +146,13 @@ def accuracies(
         those that belong to the largest tenth of the fleet.
     """
     right, asked = scores(model, examples)
-    tested = np.flatnonzero([len(own) for own in tests])
-    by_device = np.array([right[tests[k]].sum() / asked[tests[k]].sum() for k in tested])
-    light = sizes[tested] <= np.median(sizes[tested])
-    heavy = np.isin(tested, heaviest(sizes))
+    tested, by_device = shares_right(right, tests, asked)
+    device, light = means(by_device, tested, sizes)
     return {
         "accuracy": float(right.sum() / asked.sum()),
-        "accuracy_device": float(by_device.mean()),
-        "accuracy_light": float(by_device[light].mean()),
-        "accuracy_heavy": float(by_device[heavy].mean()),
+        "accuracy_device": device,
+        "accuracy_light": light,
+        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes))].mean()),
     }
 
 

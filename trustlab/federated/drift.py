@@ -28,6 +28,7 @@ from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.feedback import Users, from_feedback
 from trustlab.federated.partition import Partition
 from trustlab.federated.simulation import FederatedConfig, Task
+from trustlab.federated.simulation.devices import means, shares_right
 
 if TYPE_CHECKING:
     import datasets
@@ -235,10 +236,9 @@ def _of_devices(model: nn.Module, said: Stream) -> dict[str, float]:
     """Return the mean accuracies over devices that have test data, and over the light ones of them."""
     test = said.problem.test
     right = (model(test).argmax(-1) == test.intents).double().numpy()
-    tested = np.flatnonzero(said.tests.sizes)
-    by_device = np.array([right[said.tests[k]].mean() for k in tested])
-    light = said.clients.sizes[tested] <= np.median(said.clients.sizes[tested])
-    return {"accuracy_device": float(by_device.mean()), "accuracy_light": float(by_device[light].mean())}
+    tested, by_device = shares_right(right, said.tests)
+    device, light = means(by_device, tested, said.clients.sizes)
+    return {"accuracy_device": device, "accuracy_light": light}
 
 
 def _joined(values: Sequence[float] | np.ndarray) -> str:

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from trustlab.config import check, option
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
+from trustlab.federated.simulation.devices import means, shares_right
 from trustlab.models import Examples, Vocabulary
 from trustlab.models.taggers import masked_mean
 
@@ -224,14 +225,13 @@ def _accuracies(
 ) -> dict[str, float]:
     """Return the accuracies over all, rare intents, devices and light devices from what was `right` [test examples]."""
     rare = np.isin(corpus["test"]["intent"][:], list(rare_intents(corpus)))
-    tested = np.flatnonzero(tests.sizes)
-    by_device = np.array([right[tests[k]].mean() for k in tested])
-    light = clients.sizes[tested] <= np.median(clients.sizes[tested])
+    tested, by_device = shares_right(right, tests)
+    device, light = means(by_device, tested, clients.sizes)
     return {
         "accuracy": float(right.mean()),
         "accuracy_rare": float(right[rare].mean()),
-        "accuracy_device": float(by_device.mean()),
-        "accuracy_light": float(by_device[light].mean()),
+        "accuracy_device": device,
+        "accuracy_light": light,
     }
 
 

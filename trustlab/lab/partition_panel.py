@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +79,16 @@ def side_by_side(
     >>> [row["α of"] for row in side_by_side(["play", "stop"] * 50, 1.0, clients=5)]
     ['FedNLP', 'Flower', 'pfl', 'sizes only', 'no skew']
     """
+    return _rows(_fleets(labels, alpha, clients, seed), labels)
+
+
+def _fleets(labels: Sequence[Any] | np.ndarray, alpha: float, clients: int, seed: int) -> dict[str, Partition]:
     parts = {label: divided(labels, way, alpha, clients, seed) for way, label in WAYS.items()}
-    parts["no skew"] = partition(labels, scheme="iid", clients=clients, seed=seed)
-    return [{"α of": label, **_columns(skew(part, labels))} for label, part in parts.items()]
+    return {**parts, "no skew": partition(labels, scheme="iid", clients=clients, seed=seed)}
+
+
+def _rows(fleets: Mapping[str, Partition], labels: Sequence[Any] | np.ndarray) -> list[dict[str, Any]]:
+    return [{"α of": label, **_columns(skew(part, labels))} for label, part in fleets.items()]
 
 
 def _columns(row: dict[str, float | int]) -> dict[str, float | int]:
@@ -96,9 +103,10 @@ def _columns(row: dict[str, float | int]) -> dict[str, float | int]:
 
 def _answer(at: PartitionDials, *, labels: np.ndarray, corpus: str) -> PartitionAnswer:
     """Divide the corpus at the dials' position; beside it stand the other definitions at the same α."""
-    rows = side_by_side(labels, at.alpha, clients=at.clients, seed=at.seed)
+    fleets = _fleets(labels, at.alpha, at.clients, at.seed)
+    rows = _rows(fleets, labels)
     (here,) = (row for row in rows if row["α of"] == WAYS[at.way])
-    counts, names = label_counts(divided(labels, at.way, at.alpha, at.clients, at.seed), labels)
+    counts, names = label_counts(fleets[WAYS[at.way]], labels)
     sizes = (
         f"all have about {here['largest']:,} examples"
         if here["largest"] - here["smallest"] <= 1

@@ -5,7 +5,8 @@
 Read in this order: ``config`` and ``task`` (what is to be trained), ``rounds`` (the loop), ``work`` (what a device
 does in a round), ``sequential`` (local training by its definition), ``stacked`` (all devices at once), ``grouped``
 (layers that know devices), ``tables`` (embeddings of which devices need few rows), ``trial`` (whether a model can be
-stacked), ``server`` (averaging), ``measuring`` (all test examples, and device by device) and ``private`` (DP-FedAvg).
+stacked), ``server`` (averaging), ``measuring`` (all test examples, and device by device), ``devices`` (means over
+these) and ``private`` (DP-FedAvg).
 """
 
 from trustlab.federated.simulation.config import FederatedConfig

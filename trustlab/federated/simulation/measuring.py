@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trustlab.federated.simulation.devices import means
 from trustlab.federated.simulation.fleet import Fleet, counts
 from trustlab.federated.simulation.task import Task
 
@@ -40,8 +41,7 @@ def measure(model: nn.Module, task: Task, fleet: Fleet) -> dict[str, float]:
     """Return what the task measures on all test examples, and where devices have their own, their means.
 
     ``device_…`` is the mean over devices that have test examples, each counting once, and ``light_…`` the mean over
-    those of them that hold no more training examples than the median one. A gain for heavy devices that costs the
-    light ones shows there and not in the pooled number.
+    those of them that hold no more training examples than the median one, see ``simulation.devices``.
 
     With ``task.per_example_scores`` the devices are measured in one pass over the test examples, and on what it scores;
     without, ``task.evaluate`` is called for each device, which in a large fleet takes longer than a round.
@@ -53,9 +53,9 @@ def measure(model: nn.Module, task: Task, fleet: Fleet) -> dict[str, float]:
             return row
         by_device = _one_by_one if task.per_example_scores is None else _in_one_pass
         own = by_device(model, task, [fleet.test_clients[k] for k in devices.tolist()])
-    light = fleet.sizes[devices] <= np.median(fleet.sizes[devices])
-    row |= {f"device_{name}": float(values.mean()) for name, values in own.items()}
-    return row | {f"light_{name}": float(values[light].mean()) for name, values in own.items()}
+    for name, values in own.items():
+        row[f"device_{name}"], row[f"light_{name}"] = means(values, devices, fleet.sizes)
+    return row
 
 
 def _one_by_one(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.ndarray]:
