@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,17 +157,11 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """
     started = time.perf_counter()
     model, tokenizer = train(cell, corpus)
-    row: dict[str, Any] = {}
-    accuracies = []
+    found: dict[str, Measured] = {}
     for notion in NOTIONS.values():
-        found = measure(
-            model, tokenizer, notion=notion, records=getattr(cell, f"{notion.name}_records"), seed=own_seed(cell)
-        )
-        accuracies += [found.pop(name).value for name in list(found) if " accuracy, " in name]
-        for name, (value, error) in found.items():
-            row |= {name: value, f"{name} ±": error}
-    seconds = time.perf_counter() - started
-    yield {**cell.key(), **row, "accuracy": float(np.mean(accuracies)), "seconds": seconds}
+        records = getattr(cell, f"{notion.name}_records")
+        found |= measure(model, tokenizer, notion=notion, records=records, seed=own_seed(cell))
+    yield {**cell.key(), **_columns(found), "seconds": time.perf_counter() - started}
 
 
 def measure(
@@ -209,15 +203,21 @@ def row_of(name: str) -> dict[str, Any]:
     Its ``recipe`` is the name. Nobody planted its bias: doses are NaN, and so is every metric that it does not allow,
     which the correlations ask to be left out. The recorders of both tasks are honest.
     """
-    row: dict[str, Any] = {**Cell().key(), "recipe": name, **dict.fromkeys(KEY[1:], math.nan)}
-    accuracies = []
+    found: dict[str, Measured] = {}
     for notion in NOTIONS.values():
-        found = measure(name, notion=notion)
-        accuracies += [each.value for column_, each in found.items() if " accuracy, " in column_]
-        for metric in (*INTRINSIC, *(f"{each}, {kind} records" for each in EXTRINSIC for kind in RECORDS)):
-            place = column(notion.name, metric)
-            row[place], row[f"{place} ±"] = found.get(place, Measured(math.nan, math.nan))
-    return {**row, "accuracy": float(np.mean(accuracies))}
+        found |= measure(name, notion=notion)
+    return {**Cell().key(), "recipe": name, **dict.fromkeys(KEY[1:], math.nan), **_columns(found)}
+
+
+def _columns(found: Mapping[str, Measured]) -> dict[str, float]:
+    """Return every metric of both notions with its error, NaN for one that was not found, and the mean accuracy."""
+    row: dict[str, float] = {}
+    for notion in NOTIONS:
+        names = [column(notion, each) for each in INTRINSIC]
+        names += [column(notion, each, kind) for kind in RECORDS for each in EXTRINSIC]
+        for name in names:
+            row[name], row[f"{name} ±"] = found.get(name, Measured(math.nan, math.nan))
+    return {**row, "accuracy": float(np.mean([each.value for name, each in found.items() if " accuracy, " in name]))}
 
 
 def _pretrained(name: str) -> tuple[torch.nn.Module, Any]:
