@@ -22,7 +22,7 @@ from trustlab.fairness.association import fill, seat, weat
 from trustlab.fairness.association.ceat import ceat
 from trustlab.fairness.comparison.notions import Notion
 from trustlab.fairness.contexts import ContextEncoder, embed_in_context, occurrences
-from trustlab.fairness.likelihood import LikelihoodScorer, ilps, score_clusters, score_pairs, stereoset
+from trustlab.fairness.likelihood import LikelihoodScorer, ilps, kind_of, score_clusters, score_pairs, stereoset
 
 EMBEDDING = ("WEAT", "SEAT", "CEAT")
 LIKELIHOOD = ("LPBS", "CrowS-Pairs", "StereoSet")
@@ -30,7 +30,6 @@ INTRINSIC = (*EMBEDDING, *LIKELIHOOD)
 RESAMPLES = 40  # of the words: a standard error to within a tenth
 CONTEXTS = 20  # of each word, for CEAT
 DRAWS = 200  # of CEAT
-LANGUAGE_HEADS = ("ForMaskedLM", "ForCausalLM", "LMHeadModel")  # how transformers names classes that predict words
 
 
 class Measured(NamedTuple):
@@ -80,7 +79,7 @@ def intrinsic_metrics(
     encoder = ContextEncoder(model, tokenizer)
     rng = np.random.default_rng(seed)
     found = _association_metrics(encoder, notion, contexts, rng)
-    if not type(model).__name__.endswith(LANGUAGE_HEADS):
+    if kind_of(model) is None:
         return found
     scorer = LikelihoodScorer(model, tokenizer)
     if scorer.kind == "masked":

@@ -27,10 +27,11 @@ import numpy as np
 
 from trustlab.config import check, option
 from trustlab.fairness.comparison.extrinsic import EXTRINSIC, extrinsic_metrics
-from trustlab.fairness.comparison.intrinsic import INTRINSIC, LANGUAGE_HEADS, Measured, intrinsic_metrics
+from trustlab.fairness.comparison.intrinsic import INTRINSIC, Measured, intrinsic_metrics
 from trustlab.fairness.comparison.notions import NOTIONS, Notion
 from trustlab.fairness.comparison.pretraining import pretrain, whole_words
 from trustlab.fairness.comparison.sentences import bare, described, explained, task_texts, trial_texts
+from trustlab.fairness.likelihood import kind_of
 
 if TYPE_CHECKING:
     import datasets
@@ -225,7 +226,5 @@ def _pretrained(name: str) -> tuple[torch.nn.Module, Any]:
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
     made_as = (getattr(AutoConfig.from_pretrained(name), "architectures", None) or [""])[0]
-    masked, *causal = LANGUAGE_HEADS
-    kind = AutoModelForMaskedLM if made_as.endswith(masked) else AutoModel
-    kind = AutoModelForCausalLM if made_as.endswith(tuple(causal)) else kind
-    return kind.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+    auto = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM, None: AutoModel}[kind_of(made_as)]
+    return auto.from_pretrained(name), AutoTokenizer.from_pretrained(name)

@@ -37,7 +37,7 @@ from trustlab.fairness.comparison.real_models import (
     read_and_pretrain,
     train_on,
 )
-from trustlab.fairness.likelihood import LikelihoodScorer
+from trustlab.fairness.likelihood import LikelihoodScorer, kind_of
 from trustlab.fairness.tasks import GroupedTexts, load_task
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _of_tasks(corpus: str, model: str, encoder: str, seed: int) -> dict[str, Any
     if trained.encoder is not None and others:
         row |= intrinsic_columns(trained.encoder, trained.tokenizer, "pleasant", task.train.texts)
         row |= term_columns(trained, shortened("identity_terms"))
-        if type(trained.encoder).__name__.endswith("ForMaskedLM"):
+        if kind_of(trained.encoder) == "masked":
             row |= published_columns(LikelihoodScorer(trained.encoder, trained.tokenizer))
     return {"quality": row[f"{own} auc"], "gap": row[f"{own} fpr gap"], **row}
 

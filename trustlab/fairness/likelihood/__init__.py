@@ -5,7 +5,7 @@ rest ``templates`` (ILPS, LPBS), ``stereoset`` and ``crows_pairs``.
 """
 
 from trustlab.fairness.likelihood.crows_pairs import crows_pairs, score_pairs, unmodified
-from trustlab.fairness.likelihood.scoring import LikelihoodScorer
+from trustlab.fairness.likelihood.scoring import LikelihoodScorer, kind_of
 from trustlab.fairness.likelihood.stereoset import read_scores, score_clusters, stereoset
 from trustlab.fairness.likelihood.templates import ilps, lpbs
 
@@ -13,6 +13,7 @@ __all__ = [
     "LikelihoodScorer",
     "crows_pairs",
     "ilps",
+    "kind_of",
     "lpbs",
     "read_scores",
     "score_clusters",

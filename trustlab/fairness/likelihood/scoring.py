@@ -212,17 +212,34 @@ def _only_states_at(encoder: torch.nn.Module, rows: torch.Tensor, places: torch.
         hook.remove()
 
 
-def _kind(model: Any) -> str:
-    """Tell a masked from a causal model by the lists that ``transformers`` keeps of its classes."""
+def kind_of(model: Any) -> str | None:
+    """Tell a masked from a causal language model, None for neither, by the lists ``transformers`` keeps of its classes.
+
+    Parameters
+    ----------
+    model
+        A model, or the name of its class, as its configuration's ``architectures`` has it.
+
+    Examples
+    --------
+    >>> kind_of("BertForMaskedLM"), kind_of("GPT2LMHeadModel"), kind_of("BertModel")
+    ('masked', 'causal', None)
+    """
     from transformers.models.auto import modeling_auto
 
-    names = {each.__name__ for each in type(model).__mro__}
+    names = {model} if isinstance(model, str) else {each.__name__ for each in type(model).__mro__}
     for kind, known in (
         ("masked", modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES),
         ("causal", modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
     ):
         if names & set(known.values()):
             return kind
+    return None
+
+
+def _kind(model: Any) -> str:
+    if found := kind_of(model):
+        return found
     raise ValueError(
         f"Expected a masked or causal language model of transformers, got {type(model).__name__}. An encoder without "
         'its language head predicts no words; for a class of your own say kind="masked" or "causal".'
