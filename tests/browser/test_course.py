@@ -42,58 +42,48 @@ def start(lab, record_testsuite_property):
     return notebook
 
 
-@pytest.fixture(scope="module")
-def comparison(lab):
-    """Notebook 11 after Run All Cells."""
-    notebook = lab.open("11_dp_sgd_vs_edp_sgd")
+def ran(lab, name):
+    """Open a notebook, run all of its cells and return it when they have ended."""
+    notebook = lab.open(name)
     notebook.run_all()
     notebook.wait_for_the_end(300)
     return notebook
+
+
+@pytest.fixture(scope="module")
+def comparison(lab):
+    """Notebook 11 after Run All Cells."""
+    return ran(lab, "11_dp_sgd_vs_edp_sgd")
 
 
 @pytest.fixture(scope="module")
 def partitioning(lab):
     """Notebook 21 after Run All Cells."""
-    notebook = lab.open("21_non_iid_partitioning")
-    notebook.run_all()
-    notebook.wait_for_the_end(300)
-    return notebook
+    return ran(lab, "21_non_iid_partitioning")
 
 
 @pytest.fixture(scope="module")
 def over_time(lab):
     """Notebook 23 after Run All Cells."""
-    notebook = lab.open("23_continual_learning")
-    notebook.run_all()
-    notebook.wait_for_the_end(300)
-    return notebook
+    return ran(lab, "23_continual_learning")
 
 
 @pytest.fixture(scope="module")
 def selecting(lab):
     """Notebook 22 after Run All Cells."""
-    notebook = lab.open("22_device_selection")
-    notebook.run_all()
-    notebook.wait_for_the_end(300)
-    return notebook
+    return ran(lab, "22_device_selection")
 
 
 @pytest.fixture(scope="module")
 def benchmark(lab):
     """Notebook 24 after Run All Cells."""
-    notebook = lab.open("24_fednlp_benchmark")
-    notebook.run_all()
-    notebook.wait_for_the_end(300)
-    return notebook
+    return ran(lab, "24_fednlp_benchmark")
 
 
 @pytest.fixture(scope="module")
 def metrics(lab):
     """Notebook 31 after Run All Cells."""
-    notebook = lab.open("31_fairness_metrics")
-    notebook.run_all()
-    notebook.wait_for_the_end(300)
-    return notebook
+    return ran(lab, "31_fairness_metrics")
 
 
 @pytest.fixture(autouse=True)

@@ -60,3 +60,14 @@ class Answer:
         counted = "1 step" if steps == 1 else f"{steps} steps"
         own = "yours, live" if status == "running" else f"yours, {status} after {counted}"
         return dataclasses.replace(self, provenance=f"{own} · {self.provenance}")
+
+
+def saved_over(about: Mapping[str, Any]) -> str:
+    """Say that numbers are saved means, and over which seeds, from the provenance of their table.
+
+    Examples
+    --------
+    >>> saved_over({"seeds": [0, 1, 2]})
+    'saved, mean and 95 % interval over seeds 0–2'
+    """
+    return f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}"

@@ -9,6 +9,7 @@ from typing import Any
 from trustlab.federated.continual import accuracy_matrix
 from trustlab.federated.drift import BETAS, ROUNDS, WEIGHTINGS, Cell, period_of, stream, train
 from trustlab.federated.drift_table import catch_ups, chosen, matrices
+from trustlab.lab.answer import saved_over
 from trustlab.lab.continual_drawing import ContinualAnswer, ContinualDrawing
 from trustlab.lab.continual_results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
 from trustlab.lab.display import duration
@@ -55,7 +56,7 @@ def answer(at: Cell) -> ContinualAnswer:
     return ContinualAnswer(
         curves_of(table, at.drift, at.replay, at.weighting, at.beta),
         verdict,
-        f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        saved_over(about),
         focus={"selection": SELECTIONS[at.beta], "round": ROUNDS},
         matrix=matrices(runs).mean(axis=0).tolist(),
     )

@@ -132,6 +132,7 @@ def _dose(at: DoseDials) -> Answer:
 def _train(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train and measure one model as the saved ones were; the run store keeps it."""
     from trustlab.data import fingerprint
+    from trustlab.fairness import association, comparison, contexts, groups, likelihood
     from trustlab.fairness.comparison import population
     from trustlab.runs import RunStore
 
@@ -143,7 +144,8 @@ def _train(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))
         yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
 
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=[population])
+    code = [comparison, association, contexts, groups, likelihood]
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=code)
     yield from RunStore().record(rows(), config={"live": dataclasses.asdict(cell)}, **about)
 
 

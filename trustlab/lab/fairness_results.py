@@ -34,7 +34,7 @@ def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
 
 
 @functools.lru_cache
-def agreement(setting: str, notion: str, method: str = "spearman") -> tuple[Row, ...]:
+def agreement(setting: str, notion: str, method: str) -> tuple[Row, ...]:
     """Return the correlation of every intrinsic with every extrinsic metric, see ``comparison.correlations``.
 
     Models are permuted within their recipe: augmented ones are low on everything.
@@ -44,9 +44,9 @@ def agreement(setting: str, notion: str, method: str = "spearman") -> tuple[Row,
 
 
 @functools.lru_cache
-def answers(notion: str, records: str = "clean") -> dict[str, Response]:
+def answers(notion: str) -> dict[str, Response]:
     """Return how every metric about `notion` answers to its dose."""
-    return responses(saved()[0], notion, records)
+    return responses(saved()[0], notion)
 
 
 def aligned() -> list[Row]:
@@ -55,7 +55,7 @@ def aligned() -> list[Row]:
     draws = mean_correlations(table)
     for place, setting in enumerate(SETTINGS):
         mean = interval(draws[:, place], len(table))
-        pairs = [row for notion in NOTIONS for row in agreement(setting, notion)]
+        pairs = [row for notion in NOTIONS for row in agreement(setting, notion, "spearman")]
         rows.append({
             "in common": setting,
             "mean r": f"{mean.mean:.2f} ({mean.low:.2f} to {mean.high:.2f})",
@@ -108,7 +108,7 @@ def noises(notion: str) -> list[Row]:
     return rows
 
 
-def needles(notion: str, dose: float, records: str = "clean") -> list[Row]:
+def needles(notion: str, dose: float) -> list[Row]:
     """Return how far every metric has risen above dose 0, in noises: mean and 95 % interval over seeds.
 
     A noise is the standard deviation between a model of this dose and one without bias; without any, it stays at 0.
@@ -116,8 +116,8 @@ def needles(notion: str, dose: float, records: str = "clean") -> list[Row]:
     """
     base = saved()[0].query("recipe == 'base'")
     rows = []
-    for name, found in answers(notion, records).items():
-        values = base[column(notion, name, "" if name in INTRINSIC else records)]
+    for name, found in answers(notion).items():
+        values = base[column(notion, name, "" if name in INTRINSIC else "clean")]
         at, floor = (values[base[f"{notion}_dose"] == each].to_numpy() for each in (dose, 0.0))
         scale = found.scales[dose] or math.inf
         low, high = (end / scale for end in _welch(at, floor)) if dose else (0.0, 0.0)

@@ -19,6 +19,7 @@ from trustlab.federated.fednlp import (
     recipe,
 )
 from trustlab.federated.tasks import FAMILIES, SMALL
+from trustlab.lab.answer import saved_over
 from trustlab.lab.display import duration
 from trustlab.lab.fednlp_drawing import MatrixAnswer, MatrixDrawing
 from trustlab.lab.fednlp_results import NAMES, matrix, reference, rounds_of, saved
@@ -75,7 +76,7 @@ def answer(at: Cell) -> MatrixAnswer:
     return MatrixAnswer(
         rows,
         verdict,
-        f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        saved_over(about),
         focus=focus,
         curves=tuple(_in_per_cent(row) for row in curves),
         metric=metric,

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
@@ -164,8 +165,7 @@ def budget_label(epsilon: float) -> str:
 
 def source_of(corpus: str) -> str:
     """Say where the saved numbers come from."""
-    seeds = saved(corpus)[1]["seeds"]
-    return f"saved, mean and 95 % interval over seeds {seeds[0]}–{seeds[-1]}; δ = 1e-5, add/remove one utterance"
+    return f"{saved_over(saved(corpus)[1])}; δ = 1e-5, add/remove one utterance"
 
 
 # The live training

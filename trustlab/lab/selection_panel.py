@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from trustlab.config import option
 from trustlab.federated.activity import AGGREGATIONS, BETAS, BETAS_OF_REAL_FLEETS, COHORTS, OTHERS, Cell, recipe, train
 from trustlab.federated.activity_tasks import AS_IT_IS, EMBEDDED, FLEETS, problem
+from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import duration, number
 from trustlab.lab.figures import FONT_POINTS, Drawing
@@ -117,7 +118,7 @@ def answer(at: SelectionDials) -> SelectionAnswer:
     return SelectionAnswer(
         rows,
         _verdict(at, runs),
-        f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        saved_over(about),
         focus={"selected by": SELECTIONS[at.selection], "round": recipe(at.cell).rounds},
         title=f"{MEASURES[at.measure].capitalize()}: at equal rounds",
     )

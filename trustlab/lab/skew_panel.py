@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from trustlab.config import option
 from trustlab.federated.skew import ALPHAS, DEFINITIONS, REFERENCES, ROUNDS, Cell, prepare, task, train
+from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import duration, number
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
@@ -102,7 +103,7 @@ def answer(at: SkewDials) -> SkewAnswer:
     return SkewAnswer(
         rows,
         verdict,
-        f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        saved_over(about),
         focus={**focus, at.against: here[at.against]},
         rounds=tuple(rounds),
         against=at.against,

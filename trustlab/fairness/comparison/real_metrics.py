@@ -48,11 +48,12 @@ def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
     found = extrinsic_metrics(
         texts, trained.score(texts.texts), swapped=swapped, bootstrap=Bootstrap(resamples=RESAMPLES)
     )
+    by_key = {(each["metric"], each["group"]): each for each in found}
     row: Row = {}
     for metric, group in (*((metric, ALL) for metric in OVERALL), *((metric, BETWEEN) for metric in GAPS)):
-        for each in found:
-            if (each["metric"], each["group"]) == (metric, group) and not math.isnan(each["value"]):
-                row |= _with_interval(f"{name} {metric}", each)
+        each = by_key.get((metric, group))
+        if each and not math.isnan(each["value"]):
+            row |= _with_interval(f"{name} {metric}", each)
     for metric, sign in WORST.items():
         defined = [each for each in found if each["metric"] == metric and not math.isnan(each["low"])]
         if defined:
