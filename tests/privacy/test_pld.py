@@ -185,8 +185,8 @@ def test_extreme_noise_gives_a_number_and_no_warning(sigma, sampling):
 )
 def test_a_panel_gets_its_epsilon_from_a_small_transform(run, monkeypatch):
     """What takes the time is the length of the Fourier transform; `make bench` has the milliseconds."""
-    sizes = []
-    monkeypatch.setattr(pld.fft, "rfft", lambda masses, size, rfft=pld.fft.rfft: sizes.append(size) or rfft(masses, size))
+    rfft, sizes = pld.fft.rfft, []
+    monkeypatch.setattr(pld.fft, "rfft", lambda masses, size: sizes.append(size) or rfft(masses, size))
     _ask.cache_clear()
     epsilon(delta=1e-5, **run)
-    assert 0 < max(sizes) <= 2**14
+    assert 0 < max(sizes) <= 2**15
