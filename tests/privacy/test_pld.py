@@ -189,4 +189,4 @@ def test_a_panel_gets_its_epsilon_from_a_small_transform(run, monkeypatch):
     monkeypatch.setattr(pld.fft, "rfft", lambda masses, size: sizes.append(size) or rfft(masses, size))
     _ask.cache_clear()
     epsilon(delta=1e-5, **run)
-    assert 0 < max(sizes) <= 2**15
+    assert 0 < max(sizes) <= 2**16
