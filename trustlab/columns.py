@@ -37,6 +37,7 @@ from trustlab.containers import (
     of_torch,
     opened,
     read_column,
+    read_rows,
     refuse_non_columns,
 )
 
@@ -215,7 +216,9 @@ def as_numbers(values: Any, what: str = "value") -> np.ndarray:
     >>> as_numbers([1, None, True])
     array([ 1., nan,  1.])
     """
-    column = read_column(values, what)
+    column = read_rows(values, what)
+    if column.ndim != 1:
+        raise ValueError(f"Expected one {what} per row, got shape {list(column.shape)}. Take one column of it.")
     if column.dtype == object:
         return np.array([_number(value, what, row) for row, value in enumerate(column)], dtype=float)
     if column.dtype.kind not in "biuf":
@@ -353,7 +356,7 @@ def count_rows(values: Any, what: str = "example") -> int:
 def _number(value: Any, what: str, row: int) -> float:
     """Return one score of a column of mixed objects."""
     if isinstance(value, str | bytes) or not (is_missing(value) or hasattr(value, "__float__")):
-        raise ValueError(f"Expected a {what} that is a number in each row, got {value!r} in row {row}.")
+        raise ValueError(f"Expected every {what} to be a number, got {value!r} in row {row}.")
     return float("nan") if is_missing(value) else float(value)
 
 

@@ -161,7 +161,7 @@ def partition_pair(
             f"Expected new_clients='refuse', or with scheme='natural' 'keep', got {new_clients!r} with {scheme!r}. "
             "Only there a column says whose an example is."
         )
-    train, test = _read(scheme, train), _read(scheme, test)
+    train, test = (_read(scheme, values, matched=True) for values in (train, test))
     trained, train_labels, test_labels = _drawn(_checked(scheme, clients, seed, min_size, dials, train), train, test)
     if scheme != "natural":
         return trained, matching(trained, train_labels, test_labels, seed=seed)
@@ -179,11 +179,12 @@ class _Plan:
     dials: Any
 
 
-def _read(name: str, values: Any) -> Any:
-    """Return the user's values as the scheme reads them."""
+def _read(name: str, values: Any, *, matched: bool = False) -> Any:
+    """Return the user's values as the scheme reads them; to be `matched`, test goes by labels in every scheme."""
     if name not in SCHEMES:
         raise ValueError(f"Expected scheme={name!r} to be one of {', '.join(map(repr, SCHEMES))}.")
-    return SCHEMES[name].reads(values)
+    reads = SCHEMES[name].reads
+    return as_labels(values) if matched and reads is _counted else reads(values)
 
 
 def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
