@@ -355,7 +355,8 @@ def count_rows(values: Any, what: str = "example") -> int:
 
 def _number(value: Any, what: str, row: int) -> float:
     """Return one score of a column of mixed objects."""
-    if isinstance(value, str | bytes) or not (is_missing(value) or hasattr(value, "__float__")):
+    number = hasattr(value, "__float__") and not getattr(value, "ndim", 0)
+    if isinstance(value, str | bytes) or not (number or is_missing(value)):
         raise ValueError(f"Expected every {what} to be a number, got {value!r} in row {row}.")
     return float("nan") if is_missing(value) else float(value)
 

@@ -86,7 +86,7 @@ def opened(values: Any, what: str) -> np.ndarray | list[Any]:
     if is_tensor(values):
         return of_torch(values)
     if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
-        return values.filled("NaT") if values.dtype.kind in "mM" else values.tolist()
+        return values.filled(np.array("NaT", values.dtype)) if values.dtype.kind in "mM" else values.tolist()
     if isinstance(values, np.ndarray):
         return np.asarray(values)
     if hasattr(values, "isna") and hasattr(values, "to_numpy"):  # pandas

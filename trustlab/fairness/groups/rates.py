@@ -91,7 +91,7 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
     ...
     ValueError: Expected truth of 0 or 1 in each of 3 rows, 1 has no label (first: row 2). Leave such rows out.
     """
-    if isinstance(values, np.ndarray) and values.dtype == bool and values.ndim == 1 and len(values):
+    if type(values) is np.ndarray and values.dtype == bool and values.ndim == 1 and len(values):
         return values
     listed = read_rows(values, name).astype(object)
     if listed.ndim != 1 or not len(listed):

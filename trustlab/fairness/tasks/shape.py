@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.columns import as_ids, as_rows, as_texts, count_rows
+from trustlab.columns import as_ids, as_rows, as_texts
 from trustlab.containers import read_rows
 from trustlab.fairness.groups import Groups
 from trustlab.fairness.groups.rates import binary
@@ -97,7 +97,8 @@ class GroupedTexts:
 
 def _answers(truth: Any) -> np.ndarray:
     """Return the true answers, bool [N]; of no texts there are none."""
-    return binary(truth, "truth") if count_rows(truth, "answer") else np.zeros(0, dtype=bool)
+    answers = read_rows(truth, "truth")
+    return binary(answers, "truth") if len(answers) else np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True)

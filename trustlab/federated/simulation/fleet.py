@@ -126,7 +126,7 @@ the examples 0 and 1: pass np.flatnonzero(mask).
 
 
 def _whole_numbers(own: Any, what: str) -> np.ndarray:
-    plain = isinstance(own, np.ndarray) and own.ndim == 1 and own.dtype == np.int64
+    plain = type(own) is np.ndarray and own.ndim == 1 and own.dtype == np.int64  # as in a large fleet
     return own if plain else as_indices(own, None, what)
 
 
