@@ -115,7 +115,7 @@ the examples 0 and 1: pass np.flatnonzero(mask).
             f"Expected {what} with the indices of each device's examples, got one number for each of {len(held)}. If "
             "they say who owns each example, make a partition of them: Partition.from_owners(owners, clients)."
         )
-    indices = [_whole_numbers(own, f"index of device {k} in {what}") for k, own in enumerate(held)]
+    indices = [_whole_numbers(own, below, f"index of device {k} in {what}") for k, own in enumerate(held)]
     flat = np.concatenate([np.empty(0, dtype=np.int64), *indices])
     owners, span = np.repeat(np.arange(len(indices)), [len(own) for own in indices]), int(flat.max(initial=0)) + 1
     outside = flat.min(initial=0) < 0 or (below is not None and len(flat) and span > below)
@@ -125,9 +125,10 @@ the examples 0 and 1: pass np.flatnonzero(mask).
     return indices
 
 
-def _whole_numbers(own: Any, what: str) -> np.ndarray:
-    plain = type(own) is np.ndarray and own.ndim == 1 and own.dtype == np.int64  # as in a large fleet
-    return own if plain else as_indices(own, None, what)
+def _whole_numbers(own: Any, below: int | None, what: str) -> np.ndarray:
+    """Return one device's indices; an array of them, as in a large fleet, is checked later with all others."""
+    plain = type(own) is np.ndarray and own.ndim == 1 and own.dtype == np.int64
+    return own if plain else as_indices(own, below, what)
 
 
 class _Registered:
