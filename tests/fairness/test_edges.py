@@ -250,5 +250,5 @@ def test_a_polarity_that_is_none_is_refused():
 
 
 def test_an_occupation_has_one_share_of_women():
-    with pytest.raises(ValueError, match="one percentage of women .* got 10 and, in row 3, 40 for 'a'"):
+    with pytest.raises(ValueError, match=r"one percentage of women .* got 10 and, in row 3, 40 for 'a'"):
         occupation_correlation([0.1, 0.2, 0.3, 0.4], ["a", "b", "c", "a"], [10, 20, 30, 40])
