@@ -100,7 +100,7 @@ def _check_weighting(how: str, n: Tensor, inclusion: Tensor | None, total_exampl
         )
     if len(n) and not (n.min() >= 0 and 0 < n.sum() < np.inf):
         raise ValueError(
-            f"Expected finite examples >= 0 with a positive sum, got {n.tolist()}. Somebody must have trained."
+            f"Expected examples >= 0 with a positive, finite sum, got {n.tolist()}. Somebody must have trained."
         )
     _check_chances(n, inclusion, total_examples)
 

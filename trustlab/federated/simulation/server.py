@@ -175,8 +175,8 @@ def check_heard(arrived: list[Work], heard: Tensor, server: Server, config: Fede
         server.warned = True
         warnings.warn(
             f"In round {round} the updates of {len(bad)} of {sent} devices ({named}) held NaN or Inf and were left "
-            "out. Look at these devices' examples, or lower learning_rate. Rows count such updates as 'discarded', and no "
-            "other warning follows.",
+            "out. Look at these devices' examples, or lower learning_rate. Rows count them as 'discarded'; no other "
+            "warning follows.",
             RuntimeWarning,
             stacklevel=2,
         )

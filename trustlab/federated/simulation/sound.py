@@ -89,8 +89,8 @@ def _check_gradient(own: nn.Module, task: Task, few: np.ndarray) -> None:
         raise ValueError(
             f"Expected a loss of the model it is given, got one that needs the gradient of {len(others)} other "
             f"tensors, the first of shape {list(others[0].shape)}. They belong to another model (per_example_loss must "
-            "use its argument) or to the loss, and no device would train or send them. Make them part of the model, or use "
-            "detach() or requires_grad_(False) where they are to stay as they are."
+            "use its argument) or to the loss, and no device would train or send them. Make them part of the model, "
+            "or use detach() or requires_grad_(False) where they are to stay as they are."
         )
     first.mean().backward()
     if all(parameter.grad is None for parameter in own.parameters() if parameter.requires_grad):

@@ -121,7 +121,10 @@ def _difference(
 def _of_finite_loss(model: nn.Module, task: Task, examples: np.ndarray) -> np.ndarray:
     """Leave out examples that teach nothing, so that one broken device does not decide for all; all, if all are so."""
     with torch.no_grad():
-        fine = task.per_example_loss(model, task.train[torch.from_numpy(examples)]).isfinite().cpu().numpy()
+        parts = [
+            task.per_example_loss(model, task.train[few]) for few in torch.from_numpy(examples).split(max(STEPS[0]))
+        ]
+    fine = torch.cat(parts).isfinite().cpu().numpy()
     return examples[fine] if fine.any() else examples
 
 
