@@ -154,10 +154,10 @@ def _check_state(
     middle = [attributes_of(each) for each in kept]
     _update(own, task, a, start)
     updates.append(_update(own, task, b, start))
+    later = [attributes_of(each) for each in kept]
     heard.append(_quiet(own, task, b))
     moved = differing(*updates) or differing(*heard)
-    for module, (tensors, attributes), once in zip(kept, before, middle, strict=True):
-        now = attributes_of(module)
+    for module, (tensors, attributes), once, now in zip(kept, before, middle, later, strict=True):
         written = differing(tensors, kept_tensors(module)) or differing(once, now)
         if written:
             raise ValueError(refusal(module, written, "training changed it"))
