@@ -15,6 +15,7 @@ from trustlab.privacy.fast.apart import check_apart
 from trustlab.privacy.fast.factors import Factor, single, square_norms
 from trustlab.privacy.fast.layers import trained_layers
 from trustlab.privacy.fast.recording import Layer, Recording, recording
+from trustlab.privacy.losses import UNREACHED
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.thresholds import Thresholds
 
@@ -105,11 +106,6 @@ def _forward(
     with recording(layers, len(batch)) as record:
         losses = per_example_loss(model, batch)
     record.check_reached()
-    if losses.shape != (len(batch),):
-        raise ValueError(
-            f"Expected per_example_loss to return shape ({len(batch)},), one loss per example, got "
-            f"{tuple(losses.shape)}. A mean over the batch has lost what is to be clipped: use reduction='none'."
-        )
     record.check_unchanged()
     return record, losses
 
@@ -137,6 +133,8 @@ def _gradients(
                     f"Expected {name!r} to be used by calling its layer only, but it also reaches the loss directly. "
                     "What an example does through it was not recorded: call the layer, or use method='loop'."
                 )
+        if all(gradient is None for gradient in caught):
+            raise ValueError(UNREACHED)
         pairs = zip(record.taps, caught, strict=True)
         results.append([tap.zeros() if gradient is None else gradient for tap, gradient in pairs])
     return results

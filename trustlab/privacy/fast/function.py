@@ -51,7 +51,8 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
             for own, (value, made) in zip(again, outputs, strict=True):
                 if value._version == made:  # changed in place since, it is another number
                     _check_alike(name, module, own, value)
-            return [(trained[own], Dense(single(gradients.detach().flatten(1)))) for own, gradients in found.items()]
+            # A parameter may be a single number of no dimension: each example's gradient is one number then.
+            return [(trained[own], Dense(single(g.detach().reshape(len(g), -1)))) for own, g in found.items()]
 
         record.note(name, given, len(differentiable), parts)
         return tree_unflatten(values, shape)
