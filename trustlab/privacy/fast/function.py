@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils import parametrize
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from trustlab.privacy.fast.factors import Dense, single
@@ -21,17 +22,32 @@ from trustlab.privacy.fast.recording import Parts, Recording, detached
 
 # Modules that use their children's parameters without calling the children: computed as one.
 WHOLE = (nn.MultiheadAttention,)
+
+
+def is_whole(module: nn.Module) -> bool:
+    """Return whether `module` computes with its children's parameters: so do layers whose weight is a function of some.
+
+    A weight normalised by ``torch.nn.utils.parametrizations``, for instance: that function has no examples of its own.
+    """
+    return isinstance(module, WHOLE) or parametrize.is_parametrized(module)
+
+
+def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the trainable parameters that `module` computes with itself."""
+    parameters = module.named_parameters(recurse=is_whole(module))
+    return {name: parameter for name, parameter in parameters if parameter.requires_grad}
+
+
 ALIKE = 0.02  # of the largest number: another example's row is farther away, half precision is nearer
 
 
 def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Recording) -> Callable[..., Any]:
     """Return a forward that keeps its inputs and taps every output."""
-    parameters = dict(module.named_parameters(recurse=isinstance(module, WHOLE)))
-    trained = {own: parameter for own, parameter in parameters.items() if parameter.requires_grad}
+    trained = own_parameters(module)
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
-            for part in module.modules() if isinstance(module, WHOLE) else [module]:
+            for part in module.modules() if is_whole(module) else [module]:
                 stack.enter_context(detached(part))
             values, shape = tree_flatten(forward(*args, **kwargs))
         differentiable = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.is_floating_point()]
