@@ -48,6 +48,8 @@ def checked(model: nn.Module, per_example_loss: PerExampleLoss) -> PerExampleLos
     ...
     ValueError: Expected per_example_loss to return shape (3,), one loss per example, got (3, 1). Drop the last dimension with squeeze(1).
     """
+    # autocast keeps the weights that it has rounded: old ones, or ones without a graph, whose gradients would be zero.
+    torch.clear_autocast_cache()
     # A partial: the fast engine tells losses apart by the functions that they are made of.
     return functools.partial(_losses, per_example_loss, tuple(model.named_parameters()))
 
@@ -62,6 +64,8 @@ def _losses(per_example_loss: PerExampleLoss, parameters: Named, model: nn.Modul
         with _Watch(parameters):
             losses = per_example_loss(model, batch)
         modes.add(model.training)
+    if not torch.is_grad_enabled():
+        torch.clear_autocast_cache()
     for (name, parameter), (version, place) in zip(parameters, before, strict=True):
         if parameter._version != version or parameter.data_ptr() != place:
             raise ValueError(_written(name) + " It was written to by now: load its old values again.")

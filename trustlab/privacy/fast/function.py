@@ -7,6 +7,7 @@ parameters. That is exact, slower than a rule of its own, and keeps the module's
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -56,14 +57,24 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
                 f"Expected {name!r} ({type(module).__name__}) to return tensors, alone or in tuples, lists and dicts, "
                 f"got {type(values[0]).__name__}. Gradients arrive at tensors: return them, or use method='loop'."
             )
+        device = values[differentiable[0]].device.type
         for i in differentiable:
             values[i] = record.tap(name, values[i])
         inputs, call = tree_flatten((args, kwargs))
         given = [value for value in inputs if isinstance(value, Tensor)]
         outputs = [(values[i].detach(), values[i]._version) for i in differentiable]
+        mixed, around = torch.is_autocast_enabled(device), _autocast_here(device)
 
         def parts(*deltas: Tensor) -> Parts:
-            found, again = _per_example(name, module, trained, (inputs, call), differentiable, deltas)
+            kept = (list(map(_single, inputs)), call) if mixed else (inputs, call)
+            try:
+                with around():
+                    found, again = _per_example(name, module, trained, kept, differentiable, deltas)
+            except ValueError:  # some functions cannot be vectorised where autocast mixes precisions
+                if not mixed:
+                    raise
+                deltas = tuple(map(single, deltas))
+                found, again = _per_example(name, module, trained, kept, differentiable, deltas)
             for own, (value, made) in zip(again, outputs, strict=True):
                 if value._version == made:  # changed in place since, it is another number
                     _check_alike(name, module, own, value)
@@ -74,6 +85,17 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         return tree_unflatten(values, shape)
 
     return recorded
+
+
+def _single(value: Any) -> Any:
+    return single(value.detach()) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _autocast_here(device: str) -> Callable[[], torch.autocast]:
+    """Return what switches autocast as it is now: what a layer was given in half precision it takes there only."""
+    # Without the cache, which would keep weights of the vectorised computation for others.
+    state = dict(dtype=torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device), cache_enabled=False)
+    return functools.partial(torch.autocast, device, **state)
 
 
 def _per_example(
