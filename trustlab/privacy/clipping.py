@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import numbers
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -128,6 +129,7 @@ def private_gradients(
     if not torch.is_grad_enabled():
         raise ValueError("Expected a step outside no_grad() and inference_mode(), got one inside: it needs gradients.")
     _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
+    clip_norm, noise_multiplier = float(clip_norm), float(noise_multiplier)  # NumPy's and torch's are numbers too
     _check_batch(batch)
     refuse_mixers(model)
     refuse_unfit(model)
@@ -135,7 +137,7 @@ def private_gradients(
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     # Asked for now: the dice are thrown before the noise is drawn.
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
-    normalizer = normalizer or micro_batches
+    normalizer = float(normalizer or micro_batches)
     std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
     total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
@@ -195,7 +197,7 @@ def _parts(
         members, sizes = torch.arange(examples), torch.ones(examples, dtype=torch.long)
     else:
         home = generator.device if generator is not None else None  # a generator throws on its own device only
-        dice = torch.randint(micro_batches, (examples,), generator=generator, device=home).cpu()
+        dice = torch.randint(int(micro_batches), (examples,), generator=generator, device=home).cpu()
         _, units, sizes = dice.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
         order = sizes.argsort(stable=True)  # those of equal size side by side
         members, sizes = order.argsort()[units].argsort(stable=True), sizes[order]
@@ -252,6 +254,9 @@ def _check(
         )
     if normalizer is not None and not 0 < normalizer < math.inf:
         raise ValueError(f"Expected normalizer={normalizer} > 0. It turns the noisy sum into a mean.")
+    for name, count in (("physical_batch", physical_batch), ("micro_batches", micro_batches)):
+        if count is not None and not isinstance(count, numbers.Integral):
+            raise ValueError(f"Expected {name}={count!r} to be a whole number. It counts examples or micro-batches.")
     if physical_batch is not None and physical_batch < 1:
         raise ValueError(f"Expected physical_batch={physical_batch} >= 1. So many examples are computed at once.")
     if method == "micro-batch":

@@ -1,8 +1,8 @@
 """The one place where losses are computed, for every method: what comes back is one loss per example, or an error.
 
 A mean over the batch, a loss for each token, or the [B, B] that broadcasting makes of [B] and [B, 1] still have a
-gradient, but not the one that clipping bounds. A forward that writes into the parameters (``nn.Embedding(max_norm=...)``
-shortens the rows of the words that it sees) publishes what it read, whatever noise the gradients get.
+gradient, but not the one that clipping bounds. A forward that writes into the parameters, as ``nn.Embedding`` with
+`max_norm` shortens the rows of the words that it sees, publishes what it read, whatever noise the gradients get.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def checked(model: nn.Module, per_example_loss: PerExampleLoss) -> PerExampleLos
     >>> checked(model, lambda model, batch: model(batch))(model, torch.zeros(3, 2))
     Traceback (most recent call last):
     ...
-    ValueError: Expected per_example_loss to return shape (3,), one loss per example, got (3, 1). Drop the last dimension with squeeze(1).
+    ValueError: Expected per_example_loss to return shape (3,), one loss per example, got (3, 1). Drop the last ...
     """
     # autocast keeps the weights that it has rounded: old ones, or ones without a graph, whose gradients would be zero.
     torch.clear_autocast_cache()
@@ -69,7 +69,7 @@ def _losses(per_example_loss: PerExampleLoss, parameters: Named, model: nn.Modul
     for (name, parameter), (version, place) in zip(parameters, before, strict=True):
         if parameter._version != version or parameter.data_ptr() != place:
             raise ValueError(_written(name) + " It was written to by now: load its old values again.")
-    _check(losses, len(batch))
+    check_losses(losses, len(batch))
     return losses
 
 
@@ -104,8 +104,16 @@ def _written(name: str) -> str:
     )
 
 
-def _check(losses: Any, examples: int) -> None:
-    """Refuse what is no loss [B] with a gradient."""
+def check_losses(losses: Any, examples: int) -> None:
+    """Refuse what is not a loss for each of so many `examples`, with a gradient where torch records them.
+
+    Examples
+    --------
+    >>> check_losses(torch.ones(3).mean(), 3)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected per_example_loss to return shape (3,), one loss per example, got (). A mean over the ...
+    """
     if not isinstance(losses, Tensor) or not losses.is_floating_point():
         came = losses.dtype if isinstance(losses, Tensor) else type(losses).__name__
         raise ValueError(

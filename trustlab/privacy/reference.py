@@ -122,7 +122,8 @@ class OpacusCopy:
         if self.engine == "ghost":
             norms = self._module.get_norm_sample()
         else:
-            norms = torch.stack([own.reshape(len(own), -1).norm(dim=1) for own in self._optimizer.grad_samples]).norm(dim=0)
+            each = [own.reshape(len(own), -1).norm(dim=1) for own in self._optimizer.grad_samples]
+            norms = torch.stack(each).norm(dim=0)
         return norms[self._order.argsort()]
 
     def release(self, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> None:

@@ -21,7 +21,7 @@ def refuse_unfit(model: nn.Module) -> None:
     >>> refuse_unfit(nn.Embedding(9, 4, max_norm=1.0))
     Traceback (most recent call last):
     ...
-    ValueError: Expected no max_norm, got 1.0 in 'Embedding'. The forward shortens the rows of the words it sees, in place: the weights would show which words the batch had, at any noise. Build it without max_norm; clip the rows after the optimizer's step.
+    ValueError: Expected no max_norm, got 1.0 in 'Embedding'. The forward shortens the rows of the words it sees, ...
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding | nn.EmbeddingBag):
@@ -34,8 +34,8 @@ def refuse_unfit(model: nn.Module) -> None:
             )
         if parameter.requires_grad and not parameter.is_floating_point():
             raise ValueError(
-                f"Expected real trainable parameters, got {name!r} of {parameter.dtype}. torch's complex noise has half "
-                "the variance in each of its two parts: keep the real and the imaginary part as two parameters."
+                f"Expected real trainable parameters, got {name!r} of {parameter.dtype}. torch's complex noise has "
+                "half the variance in each of its two parts: keep the real and the imaginary part as two parameters."
             )
 
 
@@ -43,8 +43,8 @@ def _check_embedding(name: str, module: nn.Embedding | nn.EmbeddingBag) -> None:
     if module.max_norm is not None:
         raise ValueError(
             f"Expected no max_norm, got {module.max_norm} in {name!r}. The forward shortens the rows of the words it "
-            "sees, in place: the weights would show which words the batch had, at any noise. Build it without max_norm; "
-            "clip the rows after the optimizer's step."
+            "sees, in place: the weights would show which words the batch had, at any noise. Build it without; clip "
+            "the rows after the optimizer's step."
         )
     if module.scale_grad_by_freq and module.weight.requires_grad:
         raise ValueError(

@@ -136,7 +136,7 @@ def _embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Record y_s = W[id_s]: δ_s goes to row id_s, but for the padding's. The sum is dense, also of a sparse gradient."""
+    """Record y_s = W[id_s]: δ_s goes to row id_s, but for the padding's; the sum is dense in any case."""
     if max_norm is not None or scale_grad_by_freq or id(weight) not in calls.own:
         raise _Unknown
     never = None if padding_idx is None else padding_idx % len(weight)

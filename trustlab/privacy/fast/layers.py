@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -95,7 +96,7 @@ def embedding(module: nn.Embedding, ids: Tensor, delta: Tensor) -> Parts:
 
 def layer_norm(module: nn.LayerNorm, x: Tensor, delta: Tensor) -> Parts:
     """Return the factors of y = g·x̂ + b with x̂ the normalised input: Σ_s δ_s x̂_s and Σ_s δ_s."""
-    normalised = F.layer_norm(x, module.normalized_shape, eps=module.eps)
+    normalised = F.layer_norm(single(x), module.normalized_shape, eps=module.eps)
     return [
         (module.weight, lambda: _gain(module, normalised * delta)),
         (module.bias, lambda: _gain(module, delta)),
@@ -104,7 +105,8 @@ def layer_norm(module: nn.LayerNorm, x: Tensor, delta: Tensor) -> Parts:
 
 def rms_norm(module: nn.RMSNorm, x: Tensor, delta: Tensor) -> Parts:
     """Return the factor of y = g·x̂ with x̂ = x / √mean(x²): Σ_s δ_s x̂_s."""
-    normalised = F.rms_norm(x, module.normalized_shape, eps=module.eps)
+    eps = torch.finfo(x.dtype).eps if module.eps is None else module.eps  # None: of the precision that it computed in
+    normalised = F.rms_norm(single(x), module.normalized_shape, eps=eps)
     return [(module.weight, lambda: _gain(module, normalised * delta))]
 
 
