@@ -164,9 +164,10 @@ def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -
             more, less = (f"{notion.who(members[i])} is {notion.what(word)}" for i in groups)
             pairs.append({"sent_more": more, "sent_less": less})
             asked.append((members[0], word))
-    gaps = np.array([row["more"] - row["less"] for row in score_pairs(scorer, pairs)])
+    scored = list(score_pairs(scorer, pairs))
+    gaps, noise = np.array([(row["more"] - row["less"], row["noise"]) for row in scored]).T
     # As crows_pairs has it, scores that hardly differ are a tie.
-    sign = dict(zip(asked, np.sign(np.where(abs(gaps) > 1e-6, gaps, 0)).tolist(), strict=True))
+    sign = dict(zip(asked, np.sign(np.where(abs(gaps) > noise, gaps, 0)).tolist(), strict=True))
 
     def beyond_50(members: Sequence[str], *poles: Sequence[str]) -> float:
         return float(50 * np.mean([sign[pair] for pole in poles for pair in itertools.product(members, pole)]))
