@@ -7,8 +7,9 @@ of letters, NaN sorts last. Whatever takes a column calls one of these functions
 * :func:`as_labels`: one hashable value per row; :func:`as_ids`: the same, where an empty text names nobody either;
 * :func:`as_times`: one sortable value per row;
 * :func:`as_texts`: a list of ``str``;
-* :func:`as_scores`: finite float64 [N]; :func:`as_features`: finite numbers [N, d];
-* :func:`as_mask`: bool [N]; :func:`as_indices`: int64 [M] inside a range;
+* :func:`as_scores`: finite float64 [N]; :func:`as_numbers`: the same with NaN for missing; :func:`as_features`: finite
+  numbers [N, d];
+* :func:`as_mask`: bool [N]; :func:`as_indices`: int64 [M] inside a range; :func:`as_rows`: a slice or either of them;
 * :func:`count_rows`: how many rows there are, where nothing else is asked.
 
 Every container of the same values gives the same answer: list, tuple, range, iterator, NumPy (masked arrays too),
@@ -36,6 +37,7 @@ from trustlab.containers import (
     of_torch,
     opened,
     read_column,
+    read_rows,
     refuse_non_columns,
 )
 
@@ -76,7 +78,7 @@ into a list.
     missing = missing_rows(column)
     if len(missing):
         raise ValueError(
-            f"Expected a {what} for each of {len(column)} examples, {len(missing)} have none (first: row "
+            f"Expected a {what} for each of {len(column)} rows, {len(missing)} have none (first: row "
             f"{missing[0]}). Leave them out with all that belongs to them, or give them a name such as 'unknown'."
         )
     return column
@@ -90,16 +92,17 @@ def as_ids(values: Any, what: str = "client") -> np.ndarray:
     >>> as_ids(["ann", ""], "user")
     Traceback (most recent call last):
     ...
-    ValueError: Expected a user for each of 2 examples, 1 have none (first: row 1, an empty text). Leave them out with \
-all that belongs to them, or give them a name such as 'unknown'.
+    ValueError: Expected a user for each of 2 rows, 1 have none (first: row 1). An empty text names nobody: \
+leave them out with all that belongs to them, or give them a name such as 'unknown'.
     """
     column = as_labels(values, what)
     names = column if column.dtype == object else ()
     empty = [row for row, name in enumerate(names) if isinstance(name, str | bytes) and not name.strip()]
     if empty:
         raise ValueError(
-            f"Expected a {what} for each of {len(column)} examples, {len(empty)} have none (first: row {empty[0]}, an "
-            "empty text). Leave them out with all that belongs to them, or give them a name such as 'unknown'."
+            f"Expected a {what} for each of {len(column)} rows, {len(empty)} have none (first: row {empty[0]}). An "
+            "empty text names nobody: leave them out with all that belongs to them, or give them a name such as "
+            "'unknown'."
         )
     return column
 
@@ -189,13 +192,8 @@ def as_scores(
     ValueError: Expected a finite score in each of 2 rows, got nan in row 1. No mean and no order can be computed \
 with it: find out where it comes from, or leave the row out.
     """
-    column = read_column(values, what)
-    if column.dtype == object:
-        column = np.array([_number(value, what, row) for row, value in enumerate(column)], dtype=float)
-    if column.dtype.kind not in "biuf":
-        raise ValueError(f"Expected {what}s that are numbers, got {column.dtype}. Convert them first.")
+    column = as_numbers(values, what)
     _check_length(column, rows, what)
-    column = column.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(column))
     if len(bad):
         raise ValueError(
@@ -208,6 +206,24 @@ with it: find out where it comes from, or leave the row out.
         value = column[outside[0]]
         raise ValueError(f"Expected {what}s in [{ends[0]:g}, {ends[1]:g}], got {value:g} in row {outside[0]}.")
     return column
+
+
+def as_numbers(values: Any, what: str = "value") -> np.ndarray:
+    """Return numbers, float64 [N], NaN where one is missing: for what is looked at in some rows only.
+
+    Examples
+    --------
+    >>> as_numbers([1, None, True])
+    array([ 1., nan,  1.])
+    """
+    column = read_rows(values, what)
+    if column.ndim != 1:
+        raise ValueError(f"Expected one {what} per row, got shape {list(column.shape)}. Take one column of it.")
+    if column.dtype == object:
+        return np.array([_number(value, what, row) for row, value in enumerate(column)], dtype=float)
+    if column.dtype.kind not in "biuf":
+        raise ValueError(f"Expected {what}s that are numbers, got {column.dtype}. Convert them first.")
+    return column.astype(np.float64)
 
 
 def as_features(values: Any, what: str = "features") -> np.ndarray:
@@ -299,6 +315,30 @@ pass np.flatnonzero(mask).
     return column.astype(np.int64)
 
 
+def as_rows(rows: Any, count: int, what: str = "row") -> np.ndarray:
+    """Return which of `count` rows are chosen by a slice, a mask [count] or indices, int64 [M] in their order.
+
+    Zeros and ones in the length of a mask are refused, from ten rows on: as indices they are the first two rows.
+
+    Examples
+    --------
+    >>> as_rows([True, False, True], 3), as_rows([2, 2], 3), as_rows(slice(1, None), 3)
+    (array([0, 2]), array([2, 2]), array([1, 2]))
+    """
+    if isinstance(rows, slice):
+        return np.arange(count)[rows]
+    column = as_labels(rows, what)
+    if len(column) and column.dtype == bool:
+        return np.flatnonzero(as_mask(column, count))
+    indices = as_indices(column, count, what, repeats=True)
+    if len(indices) == count >= 10 and indices.max() <= 1:
+        raise ValueError(
+            f"Expected a mask or indices of {count} rows, got {count} zeros and ones. As indices they are the first "
+            "two rows over and over: write values == 1 for a mask."
+        )
+    return indices
+
+
 def count_rows(values: Any, what: str = "example") -> int:
     """Return how many rows a column, an array or a table has; one text, a mapping and a set have none.
 
@@ -316,7 +356,7 @@ def count_rows(values: Any, what: str = "example") -> int:
 def _number(value: Any, what: str, row: int) -> float:
     """Return one score of a column of mixed objects."""
     if isinstance(value, str | bytes) or not (is_missing(value) or hasattr(value, "__float__")):
-        raise ValueError(f"Expected a {what} that is a number in each row, got {value!r} in row {row}.")
+        raise ValueError(f"Expected every {what} to be a number, got {value!r} in row {row}.")
     return float("nan") if is_missing(value) else float(value)
 
 

@@ -26,16 +26,26 @@ def read_column(values: Any, what: str) -> np.ndarray:
         )
     if isinstance(held, np.ndarray) and held.dtype.kind in "biufcmM":
         return held
-    return _of_list(held.tolist() if isinstance(held, np.ndarray) else held, what)
+    listed = _plain_list(held)
+    _refuse_unhashable(set(map(type, listed)), listed, what)
+    return _of_list(listed)
 
 
-def _of_list(listed: list[Any], what: str) -> np.ndarray:
+def read_rows(values: Any, what: str) -> np.ndarray:
+    """Return an array [N, …] of whatever stands in each row, in order: for columns that are kept and not looked at."""
+    held = opened(values, what)
+    return held if isinstance(held, np.ndarray) else _of_list(_plain_list(held))
+
+
+def _plain_list(held: np.ndarray | list[Any]) -> list[Any]:
+    """Return a list of Python's own values, wherever these can be had."""
+    listed = held.tolist() if isinstance(held, np.ndarray) else held
+    return listed if set(map(type, listed)) <= PLAIN else [plain(value) for value in listed]
+
+
+def _of_list(listed: list[Any]) -> np.ndarray:
     """Return a list's values as an array [N] that np.asarray would make of them, unless it would change one."""
     kinds = set(map(type, listed))
-    if not kinds <= PLAIN:
-        listed = [plain(value) for value in listed]
-        kinds = set(map(type, listed))
-        _refuse_unhashable(kinds, listed, what)
     if kinds == {bool}:
         return np.array(listed, dtype=bool)
     if kinds and kinds <= {bool, int}:

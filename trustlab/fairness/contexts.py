@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from trustlab.columns import as_texts
+from trustlab.containers import plain, refuse_non_columns
 from trustlab.durable import digest, to_json, write_whole
 from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 
@@ -128,9 +130,9 @@ class ContextEncoder:
         Raises
         ------
         ValueError
-            If a text has no sub-token of its own.
+            If a text has no sub-token of its own, or for one text in place of a list.
         """
-        texts = list(texts)
+        texts = as_texts(texts)
         encodings = self._encode(texts)
         empty = [i for i, (_, _, special) in enumerate(encodings) if all(special)]
         if empty:
@@ -223,6 +225,9 @@ def occurrences(
     """
     fold = str.lower if ignore_case else str
     names: dict[str, list[str]] = {}  # two words may differ in case only
+    if isinstance(words, set | frozenset):
+        words = sorted(words)  # the drawing goes by their order, and a set has another in every process
+    words = as_texts(list(words) if isinstance(words, Mapping) else words, "word")
     for word in dict.fromkeys(words):
         names.setdefault(fold(word), []).append(word)
     longest_first = sorted(names, key=len, reverse=True)
@@ -230,7 +235,10 @@ def occurrences(
         rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE if ignore_case else 0
     )
     found: dict[str, list[Occurrence]] = {word: [] for each in names.values() for word in each}
-    for sentence in sentences:
+    refuse_non_columns(sentences, "sentence")
+    for row, sentence in enumerate(map(plain, sentences)):
+        if not isinstance(sentence, str):
+            raise ValueError(f"Expected a sentence in each row, got {type(sentence).__name__} in row {row}.")
         seen = set()
         for match in pattern.finditer(sentence):
             name = fold(match.group())

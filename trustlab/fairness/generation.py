@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.columns import as_numbers, as_texts
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, Mean, group_means
 from trustlab.fairness.groups.means import divide
 from trustlab.fairness.groups.resampling import Key, Statistics, measure
@@ -53,6 +54,8 @@ def unigram_polarity(
     >>> unigram_polarity(["She met her brother.", "He and she", "It rained.", "The king's horses"]).tolist()
     [1, 0, 0, -1]
     """
+    texts = as_texts(texts)
+    _refuse_text(female=female, male=male)
     if not female or not male or set(female) & set(male):
         raise ValueError(
             f"Expected two word lists without a common word, got {sorted(set(female) & set(male))[:5]} in both or one "
@@ -62,6 +65,13 @@ def unigram_polarity(
     found = [_words(text, lists) for text in texts]
     counts = [sum(word in female for word in words) - sum(word in male for word in words) for words in found]
     return np.sign(np.array(counts, dtype=int))
+
+
+def _refuse_text(**lists: Collection[str] | None) -> None:
+    """Refuse one text for a list of words: every part of it would be taken for a word."""
+    for name, words in lists.items():
+        if isinstance(words, str):
+            raise ValueError(f"Expected a list of words for {name}, got the text {words!r}. Write {words.split()!r}.")
 
 
 def _words(text: str, known: Container[object]) -> list[str]:
@@ -112,6 +122,8 @@ def projection_scores(
     >>> projection_scores(["A nurse"], vectors).round(2).tolist()
     [0.6]
     """
+    texts = as_texts(texts)
+    _refuse_text(pair=pair, gendered=gendered)
     if how not in ("weighted", "max"):
         raise ValueError(f"Expected how={how!r} to be 'weighted' or 'max'.")
     missing = [word for word in pair if word not in vectors]
@@ -155,7 +167,7 @@ def projection_polarity(scores: np.ndarray, threshold: float = 0.25) -> np.ndarr
     """
     if not 0 <= threshold < 1:
         raise ValueError(f"Expected threshold={threshold} in [0, 1). Scores are cosines.")
-    known = np.nan_to_num(np.asarray(scores, dtype=float))
+    known = np.nan_to_num(as_numbers(scores, "projection score"))
     return (known > threshold).astype(int) - (known < -threshold).astype(int)
 
 
@@ -186,7 +198,7 @@ def equity_ratios(polarity: np.ndarray, groups: Groups, *, bootstrap: Bootstrap 
     >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
     {'(all rows)': 1.0, 'nurse': 0.5, 'pilot': 0.0}
     """
-    said = np.asarray(polarity)
+    said = as_numbers(polarity, "polarity")
     if said.shape != (len(groups),) or not np.isin(said, (-1, 0, 1)).all():
         raise ValueError(f"Expected a polarity of −1, 0 or 1 for each of {len(groups)} texts, got shape {said.shape}.")
     inside = np.column_stack([groups.masks, np.ones(len(groups), dtype=bool)]).astype(float)  # [N, G + 1]
@@ -247,9 +259,10 @@ def generation_metrics(
     >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
     {'(all rows)': 0.5, 'pilot': 0.0, 'singer': 1.0}
     """
+    texts = as_texts(texts)
     if len(texts) != len(groups):
         raise ValueError(f"Expected a group for each of {len(texts)} texts, got {len(groups)}.")
-    said = unigram_polarity(texts) if polarity is None else np.asarray(polarity)
+    said = unigram_polarity(texts) if polarity is None else as_numbers(polarity, "polarity")
     ratios = equity_ratios(said, groups, bootstrap=bootstrap)  # refuses a polarity that is none
     everyone = np.ones(len(texts), dtype=bool)
     means = [Mean("female", said == 1, everyone), Mean("male", said == -1, everyone)]

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.fairness.groups.masks import BETWEEN, Groups, is_missing
+from trustlab.containers import is_missing, read_rows
+from trustlab.fairness.groups.masks import BETWEEN, Groups
 from trustlab.fairness.groups.means import Mean, check_means, mean_reasons, mean_statistics
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
 
@@ -92,7 +93,7 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
     """
     if isinstance(values, np.ndarray) and values.dtype == bool and values.ndim == 1 and len(values):
         return values
-    listed = np.asarray(values, dtype=object)
+    listed = read_rows(values, name).astype(object)
     if listed.ndim != 1 or not len(listed):
         raise ValueError(f"Expected {name} of 0 or 1 for each of one or more rows, got shape {listed.shape}.")
     missing = [i for i, value in enumerate(listed) if is_missing(value)]

@@ -47,14 +47,17 @@ def simulate(
         Model, examples, loss and measure. Its model is left as it is.
     clients
         For each registered device the indices of its examples in ``task.train``: a list of arrays, or a
-        :class:`trustlab.federated.partition.Partition`. Only those of selected devices are looked at in a round.
+        :class:`trustlab.federated.partition.Partition`. Only those of selected devices are looked at in a round. A
+        mask, floats, or an array that says who owns each example are refused.
     config
         Every option. ``config.seed`` fixes all that is random, not the model's first weights; torch's global
         generators are left as they were.
     selector
         Who takes part; None is uniform among devices that hold examples, without replacement.
     test_clients
-        Indices of each device's examples in ``task.test``. With them each device is measured by itself.
+        Indices of each device's examples in ``task.test``. With them each device is measured by itself. Where both are
+        partitions with names, the names must be the same in the same order: take
+        :func:`trustlab.federated.partition.partition_pair`, not two natural partitions.
     model
         Trained in place, from the weights that it has; None trains a copy of ``task.model`` that is gone at the end.
     checkpoint
@@ -100,7 +103,7 @@ def simulate(
     >>> last["loss"] < 1e-3, last["engine"]
     (True, 'stacked')
     """
-    fleet = Fleet.of(clients, selector, test_clients)
+    fleet = Fleet.of(clients, selector, test_clients, train=len(task.train), test=len(task.test))
     check_config(config, len(fleet))
     check_selection(config, fleet.selector)
     check_known(fleet, config)
