@@ -113,7 +113,10 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
 def with_odds(found: Statistics) -> Statistics:
     """Add equalised odds to the statistics of the four rates."""
     gap = np.maximum(found["tpr gap", BETWEEN], found["fpr gap", BETWEEN])
-    ratio = np.minimum(found["tpr ratio", BETWEEN], found["fpr ratio", BETWEEN])
+    tpr, fpr = found["tpr ratio", BETWEEN], found["fpr ratio", BETWEEN]
+    # fpr 0 in every group has no ratio, 0/0, but nobody is worse off in it: then the ratio is tpr's.
+    none_wrong = np.isnan(fpr) & (found["fpr gap", BETWEEN] == 0)
+    ratio = np.where(none_wrong, tpr, np.minimum(tpr, fpr))
     return found | {("equalized odds gap", BETWEEN): gap, ("equalized odds ratio", BETWEEN): ratio}
 
 
