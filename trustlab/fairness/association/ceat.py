@@ -82,8 +82,8 @@ def ceat(
     Raises
     ------
     ValueError
-        For words without contexts or that stand twice, fewer than two words, vectors that are zero, not finite or of different width, and
-        draws in which all targets have one association.
+        For words without contexts or that stand twice, fewer than two words, vectors that are zero, not finite or of
+        different width, and draws in which all targets have one association.
 
     Examples
     --------

@@ -2,7 +2,8 @@
 
 Demographic parity asks for a "selection gap" of 0, equal opportunity for a "tpr gap" of 0 (Hardt, Price and Srebro
 2016), equalised odds for a "tpr gap" and an "fpr gap" of 0: its gap is the larger of the two, its ratio the smaller of
-the two ratios, as fairlearn defines them.
+the two ratios, as fairlearn defines them. An fpr of 0 in every group has no ratio (0/0), and leaves it to the tpr: a
+perfect classifier has an equalised odds ratio of 1. A tpr of 0 in every group leaves none, in fairlearn too.
 """
 
 from __future__ import annotations

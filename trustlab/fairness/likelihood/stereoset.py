@@ -82,7 +82,7 @@ def stereoset(
     clusters = list(clusters)
     ids = [cluster[f"{label}_id"] for cluster in clusters for label in LABELS]
     bad = [each for each in ids if each not in scores or not math.isfinite(scores[each])]
-    if bad or not clusters:  # infinity compares, but as the only score that decides
+    if bad or not clusters:
         raise ValueError(
             f"Expected a score for each of {len(ids)} sentences, got none or NaN for {len(bad)}, such as "
             f"{', '.join(bad[:3])}; infinity is no score either. A cluster compares three sentences: score them "
