@@ -145,7 +145,7 @@ def projection_scores(
     if missing:
         raise ValueError(f"Expected vectors of {pair}, got none of {missing}. The direction needs both.")
     if len(pair) != 2 or pair[0] == pair[1]:
-        raise ValueError(f"Expected two words with different vectors, got {tuple(pair)}. Their difference is the direction.")
+        raise ValueError(f"Expected two words with different vectors, got {pair}. Their difference is the direction.")
     direction = _finite(pair[0], vectors) - _finite(pair[1], vectors)
     if not np.linalg.norm(direction) > 0:
         raise ValueError(f"Expected {pair} to have different vectors. Their difference is the direction.")
