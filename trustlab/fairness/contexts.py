@@ -83,12 +83,13 @@ class ContextEncoder:
         batch_tokens: int = 4096,
     ) -> None:
         if encoder is None or isinstance(encoder, str | os.PathLike):
-            from transformers import AutoModel, AutoTokenizer
+            from transformers import AutoTokenizer
 
             from trustlab.models import offline_encoder
+            from trustlab.models.pretrained import load_encoder
 
             where = encoder or offline_encoder()
-            encoder, tokenizer = AutoModel.from_pretrained(where), AutoTokenizer.from_pretrained(where)
+            encoder, tokenizer = load_encoder(where), AutoTokenizer.from_pretrained(where)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
                 f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those say which sub-token stands "

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.models.lora import add_lora
+from trustlab.models.pretrained import load_encoder
 from trustlab.models.taggers import Heads, token_positions
 from trustlab.models.vocabulary import Examples, collate, labels
 
@@ -135,8 +136,6 @@ class EncoderTagger(nn.Module):
     def __init__(
         self, intents: int, slots: int, *, encoder: str | None = None, frozen: bool = False, lora: int = 0
     ) -> None:
-        from transformers import AutoModel
-
         super().__init__()
         if frozen and lora:
             raise ValueError(
@@ -144,7 +143,7 @@ class EncoderTagger(nn.Module):
                 "weights stay: leave frozen out."
             )
         self.settings = dict(intents=intents, slots=slots, encoder=encoder, frozen=frozen, lora=lora)
-        self.encoder = AutoModel.from_pretrained(encoder or offline_encoder())
+        self.encoder = load_encoder(encoder or offline_encoder())
         self.encoder.pooler = None  # the sentence head of the pretraining task: its output is not used here
         self.encoder.train()  # from_pretrained() leaves it in evaluation mode, alone in its module
         for module in self.encoder.modules():

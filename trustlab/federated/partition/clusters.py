@@ -78,13 +78,14 @@ def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int =
     True
     """
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from trustlab.models import offline_encoder
+    from trustlab.models.pretrained import load_encoder
 
     texts = as_texts(texts)
     source = encoder or offline_encoder()
-    tokenizer, model = AutoTokenizer.from_pretrained(source), AutoModel.from_pretrained(source).eval()
+    tokenizer, model = AutoTokenizer.from_pretrained(source), load_encoder(source).eval()
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     embeddings = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
     with torch.inference_mode():
