@@ -124,7 +124,8 @@ class _Search:
     def run(self, roots: Sequence[tuple[str, str]]) -> None:
         for module, name in roots:
             self._load(module)
-            self._queue += self._resolve(module, () if name == WHOLE else (name,))
+            found = self._resolve(module, () if name == WHOLE else (name,))
+            self._queue += [(home, inner) for home, inner in found if inner]
         while self._queue:
             module, name = self._queue.popleft()
             full = f"{module}.{name}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 import multiprocessing
 import os
@@ -88,7 +89,7 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
         else:
             found = compare(name, done, experiment, **part)
             for miss in found.misses:
-                _say(f"{name}, {miss}")
+                _say(miss)
             _say(f"{name}: {found.verdict}")
             failed |= bool(found.misses)
         if not part:
@@ -135,13 +136,14 @@ def compare(name: str, done: Sequence[Done], experiment: Experiment, **part: Seq
     try:
         table, about = read_results(experiment.module.result_name(name))
     except FileNotFoundError as error:
-        return Agreement([str(error)], "nothing was compared.")
+        return Agreement([f"{name}: {error}"], "nothing was compared.")
     if lacking := sorted({*experiment.module.KEY, *experiment.tolerance, "seed"} - set(table.columns)):
-        missing = f"expected the columns {', '.join(lacking)} in data/results. Write the table again."
+        missing = f"{name}: expected the columns {', '.join(lacking)} in data/results. Write the table again."
         return Agreement([missing], "nothing was compared.")
     for option, values in part.items():
         table = table[table[option.removesuffix("s")].isin(values)]
-    return agreement(table, about, [each.row for each in done], [each.made for each in done], experiment)
+    found = agreement(table, about, [each.row for each in done], [each.made for each in done], experiment)
+    return dataclasses.replace(found, misses=[f"{name}, {miss}" for miss in found.misses])
 
 
 def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> list[str]:
@@ -179,11 +181,12 @@ def _row(cell: Any, name: str, code: Closure | str) -> Done:
     torch.set_num_threads(1)
     corpus, data_hash = _corpus(name)
     store, about = RunStore(), dict(seeds=[cell.seed], data_hash=data_hash, code=code)
-    restored = store.get(cell, **about)
-    if restored is not None:
-        return Done(*restored.rows, restored.provenance, True)
-    (row,) = store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about)
-    return Done(row, provenance(cell, **about), False)
+    run, restored = store.get(cell, **about), True
+    if run is None:
+        list(store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about))
+        run, restored = store.get(cell, **about), False
+    (row,) = run.rows
+    return Done(row, run.provenance, restored)
 
 
 @functools.lru_cache(maxsize=1)  # a process computes many cells of one corpus
