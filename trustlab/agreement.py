@@ -103,7 +103,8 @@ def unlike(about: Mapping[str, Any], made: Sequence[Row], packages: Sequence[str
         return f"the table was made on {there}, these rows on {'; '.join(here)}"
     for name in ("python", *packages):
         known = _public(name, about)
-        others = sorted({_public(name, each) for each in made} - {known})
+        # a row whose code does without a package has none of its versions
+        others = sorted({_public(name, each) for each in made if name in each["versions"]} - {known})
         if others:
             return f"the table was made with {name} {known}, these rows with {', '.join(others)}"
     return ""
