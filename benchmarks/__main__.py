@@ -13,15 +13,12 @@ import platform
 import torch
 import transformers
 
-from benchmarks import associating, cases, memory, partitioning, private_step, readme, resampling, selecting, simulating
+from benchmarks import associating, partitioning, private_step, readme, resampling, selecting, simulating
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
 from trustlab.lab.display import table
-from trustlab.privacy import clipping, fast, noise, parallel, reference, thresholds, timing
 from trustlab.runs import provenance, write_results
-
-CODE = [cases, memory, private_step, clipping, fast, noise, parallel, reference, thresholds, timing]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,7 +60,7 @@ def step(asked: argparse.Namespace) -> None:
     rows = list(private_step.measure(sizes, asked.repetitions))
     print(table(rows))
     if asked.write:
-        about = provenance(machine(asked), data_hash=fingerprint(load("assistant")), code=CODE)
+        about = provenance(machine(asked), data_hash=fingerprint(load("assistant")), code=private_step.measure)
         print("wrote", write_results(result_name(asked.device, asked.dtype), rows, about).name)
 
 
