@@ -239,7 +239,7 @@ def test_a_checkpoint_of_another_format_is_said_to_be_one(tmp_path):
     train(tagger(), DATA, config(), checkpoint=path)
     path.write_bytes(path.read_bytes().replace(b"trustlab checkpoint 2", b"trustlab checkpoint 1", 1))
     with pytest.raises(
-        ValueError, match="in format 2, got 1. Another version of trustlab wrote it: finish this training"
+        ValueError, match=r"in format 2, got 1\. Another version of trustlab wrote it: finish this training"
     ):
         train(tagger(), DATA, config(), checkpoint=path)
 
