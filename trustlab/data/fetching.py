@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from trustlab.data.catalogue import CORPORA, Corpus, File
+from trustlab.durable import write_whole
 from trustlab.places import expanded, from_environment
 
 DATA_VARIABLE = "TRUSTLAB_DATA"
@@ -121,6 +122,7 @@ def _download(name: str, corpus: Corpus, file: File, cache: Path) -> Path:
     destination = cache / file.path
     try:
         pooch.retrieve(url, f"sha256:{file.sha256}", fname=destination.name, path=destination.parent)
+        write_whole(destination, destination.read_bytes())  # pooch's files are private, whatever the umask
     except RequestException as error:
         raise ConnectionError(
             f"Expected {url} to arrive whole; the download failed: {error}. Nothing of this file was kept; "

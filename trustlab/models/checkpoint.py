@@ -161,8 +161,14 @@ def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
 
     try:
         return read()
-    except FileNotFoundError:
-        return read()  # another process may have saved a model between the two, whose description is there by now
+    except FileNotFoundError as missing:
+        if not (folder / "model.json").is_file():
+            raise
+        try:
+            with locked(folder):  # another process saved a model between the two
+                return read()
+        except PermissionError:
+            raise missing from None
 
 
 def _own(settings: dict[str, Any]) -> dict[str, Any]:
