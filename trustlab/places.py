@@ -32,6 +32,17 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"Expected {str(path)!r} to begin with a user's home, got a name without one.") from None
 
 
+def model_name(name: str) -> str:
+    """Return a model's name, or its folder with ``~`` for the user's home: transformers takes ``~`` for a name.
+
+    Examples
+    --------
+    >>> model_name("distilbert/distilbert-base-uncased"), model_name("~/bert") == str(Path.home() / "bert")
+    ('distilbert/distilbert-base-uncased', True)
+    """
+    return str(expanded(name)) if str(name).startswith("~") else name
+
+
 def from_environment(variable: str) -> Path | None:
     """Return the path that an environment variable holds, None where it is unset or empty."""
     value = os.environ.get(variable)

@@ -227,9 +227,9 @@ class RunStore:
         path = self.directory / name
         try:
             return len(_parse(name, path.read_text(encoding="utf-8")).rows)
-        except NewerFormatError:
-            raise
-        except (FileNotFoundError, *DAMAGE):
+        except (FileNotFoundError, *DAMAGE) as error:
+            if isinstance(error, NewerFormatError):
+                raise
             return 0
 
     def _not_saved(self, what: str, error: Exception, run: Run) -> RunNotSavedError:

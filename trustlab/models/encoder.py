@@ -17,6 +17,7 @@ from trustlab.models.lora import add_lora
 from trustlab.models.taggers import Heads, token_positions
 from trustlab.models.utterances import utterances
 from trustlab.models.vocabulary import Examples, check_names, collate, labels
+from trustlab.places import model_name
 
 if TYPE_CHECKING:
     import datasets
@@ -78,7 +79,7 @@ class SubwordVocabulary:
         check_names(intents=intents, slots=slots)
         self.encoder, self.intents, self.slots = encoder, tuple(intents), tuple(slots)
         self.max_length = max_length
-        self.tokenizer = AutoTokenizer.from_pretrained(encoder or offline_encoder())
+        self.tokenizer = AutoTokenizer.from_pretrained(model_name(encoder) if encoder else offline_encoder())
         self.size = len(self.tokenizer)
 
     @classmethod
@@ -163,7 +164,7 @@ class EncoderTagger(nn.Module):
                 "weights stay: leave frozen out."
             )
         self.settings = dict(intents=intents, slots=slots, encoder=encoder, frozen=frozen, lora=lora)
-        self.encoder = AutoModel.from_pretrained(encoder or offline_encoder())
+        self.encoder = AutoModel.from_pretrained(model_name(encoder) if encoder else offline_encoder())
         self.encoder.pooler = None  # the sentence head of the pretraining task: its output is not used here
         self.encoder.train()  # from_pretrained() leaves it in evaluation mode, alone in its module
         for module in self.encoder.modules():
