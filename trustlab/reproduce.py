@@ -216,7 +216,7 @@ def _write(name: str, done: Sequence[Done], code: Closure, experiment: Experimen
 def _available(experiment: Experiment) -> list[str]:
     """Return the corpora to recompute when none is named: real ones where ``TRUSTLAB_DATA`` says they are."""
     folder, corpora = os.environ.get("TRUSTLAB_DATA"), experiment.module.CORPORA
-    here = [name for name in corpora if name == EMBEDDED or (folder and (Path(folder) / name).is_dir())]
+    here = [name for name in corpora if name == EMBEDDED or (folder and (Path(folder).expanduser() / name).is_dir())]
     if left_out := sorted(set(corpora) - set(here)):
         _say(f"Left out: {', '.join(left_out)}. Set TRUSTLAB_DATA to the folder that holds them, or use --data.")
     return here

@@ -230,7 +230,7 @@ def test_a_layer_that_changes_its_input_in_place_is_refused():
             return F.linear(batch, self.weight + 0.0, self.bias)
 
     model = nn.Sequential(nn.Linear(WIDTH, WIDTH), Overwrites(WIDTH, 2))
-    with pytest.raises(ValueError, match="'1' .Overwrites. to leave its inputs alone"):
+    with pytest.raises(ValueError, match=r"'1' .Overwrites. to leave its inputs alone"):
         private_gradients(model, squares, states(), method="fast", clip_norm=1.0, normalizer=1.0)
 
 
@@ -340,7 +340,7 @@ def test_deberta_is_refused_by_name():
     own = dict(relative_attention=True, pos_att_type=["p2c", "c2p"], max_position_embeddings=12)
     model = DebertaV2Model(DebertaV2Config(vocab_size=40, **sizes, **own)).eval()
     loss = lambda model, batch: model(input_ids=batch).last_hidden_state[:, :, :3].square().sum((1, 2))  # noqa: E731
-    with pytest.raises(ValueError, match="a row for each of 3 examples from .*pos_key_proj"):
+    with pytest.raises(ValueError, match=r"a row for each of 3 examples from .*pos_key_proj"):
         private_gradients(model, loss, ids() + 1, method="fast", clip_norm=1.0, normalizer=1.0)
 
 

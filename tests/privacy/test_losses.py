@@ -158,14 +158,14 @@ def test_a_forward_that_starts_to_write_later_is_found_out(method):
             model.weight.mul_(1.5)
         return squares(model, batch)
 
-    with pytest.raises(ValueError, match="it writes into 'weight'.* load its old values again"):
+    with pytest.raises(ValueError, match=r"it writes into 'weight'.* load its old values again"):
         private_gradients(model, late, STATES, **method)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_opacus_is_asked_the_same(engine):
     for make in (WRITERS["embedding"][0], lambda: nn.Embedding(9, 4, scale_grad_by_freq=True)):
-        with pytest.raises(ValueError, match="Expected no (max_norm|scale_grad_by_freq)"):
+        with pytest.raises(ValueError, match=r"Expected no (max_norm|scale_grad_by_freq)"):
             OpacusCopy(make(), squares, clip_norm=1.0, normalizer=1, engine=engine)
 
 
@@ -314,7 +314,7 @@ def test_a_training_takes_numpys_numbers_for_the_same_training(small):
     theirs = TrainConfig(method="fast", epochs=np.int64(1), batch_size=np.int32(10), clip_norm=np.float32(0.5))
     assert repr(ours) == repr(theirs)
     assert [row["step"] for row in train(model, data, theirs)] == [3]
-    with pytest.raises(ValueError, match="Expected batch_size=10.5 to be a whole number"):
+    with pytest.raises(ValueError, match=r"Expected batch_size=10.5 to be a whole number"):
         train(model, data, TrainConfig(batch_size=10.5))
 
 
@@ -323,5 +323,5 @@ def test_a_training_whose_weights_are_not_finite_stops(small, method):
     model, data = small
     with torch.no_grad():
         next(model.parameters())[:] = math.nan
-    with pytest.raises(FloatingPointError, match="Expected finite (losses|weights)"):
+    with pytest.raises(FloatingPointError, match=r"Expected finite (losses|weights)"):
         list(train(model, data, TrainConfig(method=method, epochs=1, batch_size=10)))

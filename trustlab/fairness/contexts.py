@@ -9,20 +9,19 @@ configuration, tokenizer, settings and sentences.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from trustlab.columns import as_texts
 from trustlab.containers import plain, refuse_non_columns
-from trustlab.durable import digest, to_json, write_whole
+from trustlab.durable import digest, to_json
 from trustlab.fairness.batching import batches, evaluating, longest_input, padded
+from trustlab.fairness.vector_cache import cached_vectors
 
 if TYPE_CHECKING:
     import torch
@@ -269,17 +268,14 @@ def embed_in_context(
         From :func:`occurrences`. A word without any has an array of no rows.
     cache
         Folder in which the vectors are kept, and found by a later call with the same model, tokenizer, settings and
-        sentences. The file holds vectors, none of the sentences. None keeps nothing.
+        sentences. The file holds vectors, none of the sentences. Vectors that were changed since they were written are
+        computed again, with a warning. None keeps nothing.
     """
-    path = Path(cache) / f"{_key(encoder, found)}.npy" if cache is not None else None
-    if path is not None and path.is_file():
-        vectors = np.load(path)
+    asked = [each for places in found.values() for each in places]
+    if cache is None:
+        vectors = encoder.embed(asked)
     else:
-        vectors = encoder.embed([each for places in found.values() for each in places])
-        if path is not None:
-            content = io.BytesIO()
-            np.save(content, vectors)
-            write_whole(path, content.getvalue())
+        vectors = cached_vectors(cache, _key(encoder, found), len(asked), lambda: encoder.embed(asked))
     ends = np.cumsum([len(places) for places in found.values()])
     return dict(zip(found, np.split(vectors, ends[:-1]), strict=True))
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from trustlab.models.pretrained import load_whole
 from trustlab.models.taggers import Block, check_heads, token_positions
 from trustlab.models.vocabulary import IGNORE, PADDING
+from trustlab.places import model_name
 
 SMALLEST = 1e-9  # a probability is never 0: its logarithm is a loss
 
@@ -197,8 +198,8 @@ class PretrainedSeq2Seq(_Speaker):
 
         super().__init__()
         self.longest = longest
-        self.tokenizer = AutoTokenizer.from_pretrained(name)
-        self.network = load_whole(AutoModelForSeq2SeqLM, name)
+        self.tokenizer = AutoTokenizer.from_pretrained(model_name(name))
+        self.network = load_whole(AutoModelForSeq2SeqLM, model_name(name))
         for module in self.network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # a run is to depend on its seed alone

@@ -60,9 +60,9 @@ def train(
     checkpoint
         A file that the training is kept in, and goes on from where it exists. It then equals, on the same machine and
         versions, an uninterrupted one bit for bit: steps taken after the last write are taken again with the same batch
-        and the same noise, so they spend their ε once. The last row kept is yielded again first; of a training that was
-        finished it is the only one. The noise planned at the start stays. It holds the generators' states: whoever can
-        read it can take the noise away.
+        and the same noise, so they spend their ε once. The rows kept are yielded again first, so that the rows are
+        those of the whole training, also for the run store. The noise planned at the start stays. It holds the
+        generators' states, with which the noise can be taken away: only its owner may read it.
     checkpoint_every
         Steps between writes; None for one with each row. There is one before every row: what was shown is accounted.
 
@@ -145,11 +145,11 @@ def _run(
         state.dropped.append(norms.dropped)
         shown = state.step % every == 0 or state.step == state.steps
         if shown:
-            state.row = _row(state, config, data, sigma, state.step / steps_per_epoch)
+            state.rows.append(_row(state, config, data, sigma, state.step / steps_per_epoch))
             state.clipped, state.dropped = [], []
         keep(shown)
         if shown:
-            yield dict(state.row)
+            yield dict(state.rows[-1])
 
 
 def _kept_run(
@@ -163,8 +163,7 @@ def _kept_run(
     """Go on from `content`, if there is any, writing the checkpoint every so many steps and before each row."""
     if content is not None:
         state.restore(content)
-        if state.row is not None:
-            yield dict(state.row)
+        yield from map(dict, list(state.rows))
 
     def keep(shown: bool) -> None:
         if shown or (every is not None and state.step % every == 0):

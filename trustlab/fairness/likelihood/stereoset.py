@@ -16,12 +16,12 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trustlab.fairness.likelihood.scoring import LikelihoodScorer, Question
+from trustlab.places import expanded
 
 Row = dict[str, Any]
 KINDS = ("intrasentence", "intersentence")
@@ -130,7 +130,7 @@ def read_scores(path: str | os.PathLike[str]) -> dict[str, float]:
 
     What else it says, such as the model's name, is passed over.
     """
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    content = json.loads(expanded(path).read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not set(content) & set(KINDS):
         raise ValueError(
             f'Expected lists "intrasentence" or "intersentence" of ids and scores in {path}, got neither. '

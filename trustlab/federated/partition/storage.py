@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -22,6 +21,7 @@ import numpy as np
 from trustlab.columns import as_indices
 from trustlab.durable import from_json, to_json, write_whole
 from trustlab.federated.partition.indices import Partition
+from trustlab.places import expanded
 
 # FedNLP's names for what it has too. It writes α with one decimal, so that 0.05 and 0.1 share a name; here it is whole.
 FEDNLP_NAMES = {
@@ -76,7 +76,7 @@ def write_h5(
     """
     if test is not None:
         train.check_same_clients(test)
-    method, path, buffer = method or method_name(train), Path(path), io.BytesIO()
+    method, path, buffer = method or method_name(train), expanded(path), io.BytesIO()
     if path.exists():
         buffer.write(path.read_bytes())
     with _h5py().File(buffer, "a") as file:
@@ -113,7 +113,7 @@ def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = 
     """
     if split not in ("train", "test"):
         raise ValueError(f"Expected split={split!r} to be 'train' or 'test'.")
-    with _h5py().File(Path(path), "r") as file:
+    with _h5py().File(expanded(path), "r") as file:
         if method is None and len(file) == 1:
             (method,) = file
         if method is None or method not in file:

@@ -64,8 +64,8 @@ def simulate(
         Trained in place, from the weights that it has; None trains a copy of ``task.model`` that is gone at the end.
     checkpoint
         A file that the training is kept in before each row, and goes on from where it exists. It then equals, on the
-        same machine and versions, an uninterrupted one bit for bit. The last row kept is yielded again first; of a
-        training that was finished it is the only one.
+        same machine and versions, an uninterrupted one bit for bit. The rows kept are yielded again first, so that the
+        rows are those of the whole training, also for the run store.
 
     Yields
     ------
@@ -147,9 +147,9 @@ def _run(
         row |= {"seconds": server.seconds, **about, "progress": server.round / config.rounds}
         if server.round % config.evaluate_every == 0 or server.round == config.rounds:
             row |= measure(server.model, task, fleet)
-        server.row = {"round": server.round, **row}
+        server.rows.append({"round": server.round, **row})
         keep()
-        yield dict(server.row)
+        yield dict(server.rows[-1])
 
 
 def _kept_run(
@@ -164,8 +164,7 @@ def _kept_run(
     """Go on from `content`, if there is any, writing the checkpoint before each row."""
     if content is not None:
         server.restore(content)
-        if server.row is not None:
-            yield dict(server.row)
+        yield from map(dict, list(server.rows))
     yield from _run(server, task, fleet, config, verdict, lambda: kept.write(server.to_dict()))
 
 

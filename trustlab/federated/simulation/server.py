@@ -21,7 +21,7 @@ from trustlab.federated.simulation.sequential import Update
 from trustlab.federated.simulation.tables import add_rows
 from trustlab.federated.simulation.work import NOISE, Work, source
 
-COUNTERS = ("round", "seconds", "row", "largest_rate")
+COUNTERS = ("round", "seconds", "rows", "largest_rate")
 
 
 class Server:
@@ -35,8 +35,8 @@ class Server:
         Rounds finished.
     seconds
         Spent on them, measuring left out.
-    row
-        The last row shown.
+    rows
+        All rows shown, so that a resumed training yields the whole table.
     largest_rate
         The largest chance that any device had to be in any round so far; known where ε is counted.
     warned
@@ -45,7 +45,8 @@ class Server:
 
     def __init__(self, model: nn.Module, config: FederatedConfig) -> None:
         self.model, self.optimizer = model, ServerOptimizer(config.server)
-        self.round, self.seconds, self.row, self.largest_rate = 0, 0.0, None, 0.0
+        self.round, self.seconds, self.largest_rate = 0, 0.0, 0.0
+        self.rows: list[dict[str, Any]] = []
         self.warned = False
 
     @property
