@@ -1,4 +1,7 @@
-"""Committed results: a table as CSV, its provenance beside it as JSON, found by name in ``data/results``."""
+"""Committed results: a table as CSV, its provenance beside it as JSON, found by name in ``data/results``.
+
+An installed package carries those tables beside its code, to be read.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,38 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustlab import versions
 from trustlab.durable import digest, from_json, scalar, to_json, write_whole
-from trustlab.versions import ROOT
 
 if TYPE_CHECKING:
     import pandas
+
+# setup.py puts data/results of the checkout here when it builds a wheel.
+SHIPPED = Path(__file__).resolve().parent / "saved_results"
 
 Reader = Callable[[str], "tuple[pandas.DataFrame, dict[str, Any]]"]  # of a table by its name, as read_results
 
 
 def results_directory() -> Path:
-    """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout."""
-    return Path(os.environ.get("TRUSTLAB_RESULTS") or ROOT / "data" / "results")
+    """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout or what was installed."""
+    if named := os.environ.get("TRUSTLAB_RESULTS"):
+        return Path(named).expanduser()
+    return versions.ROOT / "data" / "results" if versions.is_checkout() else SHIPPED
+
+
+def refuse_shipped(folder: Path) -> None:
+    """Raise where `folder` is an installation's: its tables are what was released, and an update replaces them.
+
+    Raises
+    ------
+    PermissionError
+        If it lies in the package; the message says how to name another.
+    """
+    if folder.resolve().is_relative_to(SHIPPED.parent):
+        raise PermissionError(
+            f"Expected a folder of yours to write results to, got {folder}, which belongs to the installed package. "
+            "Set TRUSTLAB_RESULTS to a folder, or work in a clone of the project."
+        )
 
 
 def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any]) -> Path:
@@ -46,11 +69,14 @@ def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], prov
         If there are no rows.
     TypeError
         If a cell is not a number, a string or None.
+    PermissionError
+        If the folder is that of an installed package.
     """
     kept = [{str(name): scalar(value) for name, value in row.items()} for row in rows]
     if not kept:
         raise ValueError("Expected at least one row to write, got none.")
     stem = _stem(path_stem)
+    refuse_shipped(stem.parent)
     buffer = io.StringIO()
     columns = list(dict.fromkeys(name for row in kept for name in row))
     writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
