@@ -20,6 +20,7 @@ from trustlab.doctor import usable_cores
 from trustlab.lab.display import table
 from trustlab.privacy import clipping, fast, noise, parallel, reference, thresholds, timing
 from trustlab.runs import provenance, write_results
+from trustlab.terminal import print_any_sign
 
 CODE = [cases, memory, private_step, clipping, fast, noise, parallel, reference, thresholds, timing]
 
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Run the benchmarks asked for."""
+    print_any_sign()
     options = parser()
     asked = options.parse_args()
     if unknown := set(asked.parts) - set(PARTS):

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from trustlab.terminal import print_any_sign
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named first in `argv` and return its exit code."""
+    print_any_sign()
     arguments, rest = _parser().parse_known_args(argv)
     return int(arguments.run(arguments, rest) or 0)
 
