@@ -266,12 +266,15 @@ def test_code_that_the_folder_above_hides(checkout, monkeypatch, tmp_path):
     assert check.ok is False and f"scripts in {checkout.parent} import nothing that works" in check.found
 
 
+SIGNS = "→ ε ≥ 1 × 2 — \udcff"  # the last is a byte of a path that is no text
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "utf-8"])
 @pytest.mark.parametrize("arguments", [["doctor"], ["data"], ["run", "--help"]])
 def test_every_command_prints_to_any_terminal(encoding, arguments):
     code = (
         "import sys; from trustlab import __main__ as command, doctor\n"
-        "doctor.examine = lambda: [doctor.Check('Data', None, 'ε ≥ 1 × 2 \\udcff', '→ mend')]\n"
+        f"doctor.examine = lambda: [doctor.Check('Data', None, {ascii(SIGNS)}, {ascii(SIGNS)})]\n"
         f"sys.exit(command.main({arguments}))"
     )
     env = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": encoding}
