@@ -225,7 +225,11 @@ class Panel(Shown):
         with self._lock:
             picture = base64.b64encode(self._png).decode("ascii")
         width, height = css_size(self._drawing.figure)
-        data = {"application/vnd.jupyter.widget-view+json": self.view(), "image/png": picture, "text/plain": self.summary}
+        data = {
+            "application/vnd.jupyter.widget-view+json": self.view(),
+            "image/png": picture,
+            "text/plain": self.summary,
+        }
         return data, {"image/png": {"width": width, "height": height}}
 
     # Hands on the widgets

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import ipywidgets
+from ipywidgets.widgets.widget import _instances  # the public name of this registry warns that it is deprecated
 
 
 class Shown:
@@ -117,7 +118,7 @@ def _note(shown: Shown) -> None:
     shell = _shell()
     if shell is None:
         return  # shown by nobody: a test or a script asked for the picture
-    captured = any(isinstance(w, ipywidgets.Output) and w.msg_id for w in ipywidgets.Widget.widgets.values())
+    captured = any(isinstance(w, ipywidgets.Output) and w.msg_id for w in _instances.values())
     (_now if _in_a_cell(shell) and not captured else _for_good).append(shown)
 
 
