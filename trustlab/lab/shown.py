@@ -5,7 +5,8 @@ shows it; its widgets hold it weakly. So its widgets are closed
 
 - when nobody holds the owner any more, and
 - when every cell that showed it was run again and shows something else. A cell is known by the id that the front end
-  sends, or else by its text. What was shown from a button's callback or into an ``Output`` belongs to no cell, and stays.
+  sends, or else by its text. What was shown from a button's callback or into an ``Output`` belongs to no cell, and
+  stays.
 
 Closed widgets can be opened again: an owner that is still in a variable is shown as before, with new views.
 """
