@@ -356,7 +356,7 @@ def test_app_runs_voila_on_the_notebooks(monkeypatch):
     monkeypatch.setattr(command.subprocess, "call", lambda call: seen.append(call) or 0)
     assert command.main(["app", "--no-browser"]) == 0
     program, *rest = seen[0]
-    assert program == sys.executable and rest[:2] == ["-m", "voila"] and rest[-1] == "--no-browser"
+    assert program == sys.executable and rest[:2] == ["-m", "trustlab.app"] and rest[-1] == "--no-browser"
     assert Path(rest[2]).name == "notebooks"
 
 

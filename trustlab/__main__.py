@@ -75,7 +75,7 @@ def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     notebooks = ROOT / "notebooks"
     if not notebooks.is_dir():
         raise SystemExit(f"Expected the course's notebooks in {notebooks}: clone the project and call this from there.")
-    return subprocess.call([sys.executable, "-m", "voila", str(notebooks), *rest])
+    return subprocess.call([sys.executable, "-m", "trustlab.app", str(notebooks), *rest])
 
 
 if __name__ == "__main__":

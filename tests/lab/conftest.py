@@ -4,9 +4,9 @@ import pandas
 import pytest
 
 from trustlab.data import assistant
+from trustlab.lab import panel as panel_module
 from trustlab.lab.privacy_results import saved
 from trustlab.privacy.comparison import grid, result_name, shown, usual
-from trustlab.lab import panel as panel_module
 from trustlab.runs import write_results
 
 SECONDS = {"sgd": 300.0, "dp-sgd": 301.0, "edp-sgd": 21.0, "fast": 33.0}
