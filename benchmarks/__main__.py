@@ -1,9 +1,10 @@
 """Run the benchmarks, one part or all of them, each beside its peers and each printing its tables.
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
-``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, and
-``associating`` and ``resampling`` compute fairness metrics. ``--write`` stores the tables of all but ``partitioning``
-and ``selecting`` in ``data/results`` and puts their summaries into the README.
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
+``associating`` and ``resampling`` compute fairness metrics, and ``panels`` moves the controls of panels. ``--write``
+stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and puts their summaries into the
+README, where they have one.
 """
 
 import argparse
@@ -13,7 +14,18 @@ import platform
 import torch
 import transformers
 
-from benchmarks import associating, cases, memory, partitioning, private_step, readme, resampling, selecting, simulating
+from benchmarks import (
+    associating,
+    cases,
+    memory,
+    panels,
+    partitioning,
+    private_step,
+    readme,
+    resampling,
+    selecting,
+    simulating,
+)
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
@@ -76,6 +88,7 @@ PARTS = {
     "simulating": simulating.main,
     "associating": associating.main,
     "resampling": resampling.main,
+    "panels": panels.main,
 }
 
 

@@ -63,7 +63,7 @@ def test_only_loopback_names_and_only_with_the_token(notebooks):
         assert status == 302 and "/login" in where
         for host in ("127.0.0.1", "localhost"):
             status, page, _ = ask(host, "/?token=secret")
-            assert status == 200 and "page.ipynb" in page
+            assert status == 200 and "Voilà Home" in page
 
 
 def test_a_token_is_made_unless_none_is_wanted(notebooks):

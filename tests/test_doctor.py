@@ -274,7 +274,7 @@ SIGNS = "→ ε ≥ 1 × 2 — \udcff"  # the last is a byte of a path that is n
 def test_every_command_prints_to_any_terminal(encoding, arguments):
     code = (
         "import sys; from trustlab import __main__ as command, doctor\n"
-        f"doctor.examine = lambda: [doctor.Check('Data', None, {ascii(SIGNS)}, {ascii(SIGNS)})]\n"
+        f"doctor.examine = lambda: [doctor.Check('Data', None, {SIGNS!a}, {SIGNS!a})]\n"
         f"sys.exit(command.main({arguments}))"
     )
     env = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": encoding}

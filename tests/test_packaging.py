@@ -132,7 +132,7 @@ def imports(*folders):
 @pytest.mark.parametrize(
     ("folders", "extras", "elsewhere"),
     [
-        (["trustlab"], [""], {"fairlearn"}),  # to_metric_frame names the extra where it is missing
+        (["trustlab"], [""], {"fairlearn", "voila"}),  # each in one module that only its extra needs
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
         (["benchmarks"], ["", "peers"], PEERS_ELSEWHERE),
         (["tests"], ["", "peers", "dev", "app"], PEERS_ELSEWHERE),
