@@ -12,30 +12,49 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from voila.app import Voila
+
+def local_voila() -> type:
+    """Return the voila that has JupyterLab's check of the Host header and a token.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If voila is not installed; it comes with the extra ``app``.
+    """
+    try:
+        from voila.app import Voila
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("Expected voila: pip install -c requirements.lock -e '.[app]'.") from error
+
+    class LocalVoila(Voila):
+        """voila, closed to what neither comes from this machine nor has the token."""
+
+        name = "voila"  # as its configuration files call it
+
+        def init_settings(self) -> dict[str, Any]:
+            if self.token is None:
+                self.auto_token = True
+            settings = super().init_settings()
+            settings["allow_remote_access"] = not is_loopback(self.ip)
+            settings["local_hostnames"] = ["localhost"]
+            return settings
+
+    return LocalVoila
 
 
-class LocalVoila(Voila):
-    """voila with JupyterLab's check of the Host header and a token."""
+def is_loopback(ip: str) -> bool:
+    """Say whether `ip` is reached from this machine only.
 
-    def init_settings(self) -> dict[str, Any]:
-        """Return voila's settings, closed to what neither comes from this machine nor has the token."""
-        if self.token is None:
-            self.auto_token = True
-        settings = super().init_settings()
-        settings["allow_remote_access"] = not _is_loopback(self.ip)
-        settings["local_hostnames"] = ["localhost"]
-        return settings
-
-
-def _is_loopback(ip: str) -> bool:
+    Examples
+    --------
+    >>> [is_loopback(ip) for ip in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")]
+    [True, True, True, False, False]
+    """
     try:
         return ipaddress.ip_address(ip).is_loopback
     except ValueError:
         return ip == "localhost"
 
 
-main = LocalVoila.launch_instance
-
 if __name__ == "__main__":
-    main()
+    local_voila().launch_instance()
