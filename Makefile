@@ -3,7 +3,7 @@
 
 # One environment for notebooks and tests: what a reader runs is exactly what the tests ran, one pip call resolves it
 # once, and beside torch the test tools weigh little.
-EXTRAS := offline,peers,dev
+EXTRAS := offline,peers,dev,app
 STAMP := .venv/.installed
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -24,7 +24,8 @@ endif
 # Workers share the cores, so each computes on one thread. Stored outputs are written and compared that way too,
 # without TRUSTLAB_DATA and with an empty run store: the same sums in the same order, whatever lies on this machine.
 PYTEST := $(PY) -m pytest -q
-SEALED := rm -rf build/runs && env -u TRUSTLAB_DATA TRUSTLAB_RUNS='$(CURDIR)/build/runs' OMP_NUM_THREADS=1
+# $$PWD, not $(CURDIR): the shell takes its own variable as it is, whatever signs the path has.
+SEALED := rm -rf build/runs && env -u TRUSTLAB_DATA TRUSTLAB_RUNS="$$PWD/build/runs" OMP_NUM_THREADS=1
 PARALLEL := -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help
@@ -34,11 +35,21 @@ PARALLEL := -n $(WORKERS) --dist loadscope
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP)  ## make .venv and install everything into it (a second call returns at once)
+setup:  ## make .venv and install everything into it (a second call returns at once)
+	@if $(is_set_up); then exit 0; fi; \
+	rm -f $(STAMP); \
+	if ! { $(is_placed) && $(PY) -m pip --version >/dev/null 2>&1; }; then \
+	  $(find_python); \
+	  echo "Making .venv with $$python ($$($$python --version 2>&1))."; \
+	  $$python -m venv --clear .venv && pwd -P > .venv/.place || exit 1; \
+	fi; \
+	echo "Installing .[$(EXTRAS)] under requirements.lock into .venv."; \
+	$(PIP) -e '.[$(EXTRAS)]' || { $(pip_failed); }; \
+	touch $(STAMP)
 
 # The root is the project, so that links from a notebook to GLOSSARY.md and data/ open in the same window.
 lab: setup  ## open the course in JupyterLab
-	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir='$(CURDIR)' \
+	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir="$$PWD" \
 	  notebooks/00_start_here.ipynb $(ARGS)
 
 test: setup  ## run every test: units, panels, notebooks, browser
@@ -53,8 +64,8 @@ reproduce: setup  ## recompute data/results and compare it with what is stored
 bench: setup  ## time and memory beside peers: private steps, partitions, selection, federated rounds
 	$(PY) -m benchmarks $(ARGS)
 
-app: setup .venv/.installed-app  ## show the notebooks as pages without code
-	$(PY) -m voila notebooks $(ARGS)
+app: setup  ## show the notebooks as pages without code
+	$(PY) -m trustlab app $(ARGS)
 
 doctor:  ## check this machine and say how to mend what fails
 	@if [ -x $(PY) ]; then python=$(PY); else $(find_python); echo "No .venv yet: looking with $$python."; fi; \
@@ -74,20 +85,13 @@ test-notebooks: setup
 test-browser: setup chromium
 	$(PYTEST) tests/browser $(ARGS)
 
-# The stamp is touched last: an interrupted installation is taken up again, never taken for done.
-$(STAMP): pyproject.toml requirements.lock
-	@rm -f $@
-	@$(PY) -m pip --version >/dev/null 2>&1 || { \
-	  $(find_python); \
-	  echo "Making .venv with $$python ($$($$python --version 2>&1))."; \
-	  $$python -m venv --clear .venv || exit 1; \
-	}
-	$(PIP) -e '.[$(EXTRAS)]' || { $(pip_failed); }
-	@touch $@
-
-.venv/.installed-app: $(STAMP)
-	$(PIP) -e '.[app]' || { $(pip_failed); }
-	@touch $@
+# Is there nothing to do? The stamp is touched last, so an interrupted installation is never taken for done. It is
+# believed while nothing that it was made from is newer, and while .venv is this checkout's: scripts in .venv hold its
+# path, so that a renamed or copied one does not work here, and a copied one imports the original's code.
+is_placed = [ "$$(cat .venv/.place 2>/dev/null)" = "$$(pwd -P)" ]
+own_code = import os, sys, trustlab; sys.exit(not os.path.samefile(trustlab.__file__, "trustlab/__init__.py"))
+is_set_up = [ -f $(STAMP) ] && [ -z "$$(find pyproject.toml setup.py requirements.lock -newer $(STAMP))" ] && \
+  $(is_placed) && $(PY) -I -c '$(own_code)' 2>/dev/null
 
 pip_failed = echo >&2; echo "Setup stopped: the lines above are pip's reason. Most often this machine reaches no package\
  index: check network, proxy and pip's configuration, then call make again; it takes up where it stopped." >&2; exit 1

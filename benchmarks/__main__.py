@@ -1,9 +1,10 @@
 """Run the benchmarks, one part or all of them, each beside its peers and each printing its tables.
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
-``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, and
-``associating`` and ``resampling`` compute fairness metrics. ``--write`` stores the tables of all but ``partitioning``
-and ``selecting`` in ``data/results`` and puts their summaries into the README.
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
+``associating`` and ``resampling`` compute fairness metrics, and ``panels`` moves the controls of panels. ``--write``
+stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and puts their summaries into the
+README, where they have one.
 """
 
 import argparse
@@ -13,12 +14,22 @@ import platform
 import torch
 import transformers
 
-from benchmarks import associating, partitioning, private_step, readme, resampling, selecting, simulating
+from benchmarks import (
+    associating,
+    panels,
+    partitioning,
+    private_step,
+    readme,
+    resampling,
+    selecting,
+    simulating,
+)
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
 from trustlab.lab.display import table
 from trustlab.runs import provenance, write_results
+from trustlab.terminal import print_any_sign
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Run the benchmarks asked for."""
+    print_any_sign()
     options = parser()
     asked = options.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
@@ -71,6 +83,7 @@ PARTS = {
     "simulating": simulating.main,
     "associating": associating.main,
     "resampling": resampling.main,
+    "panels": panels.main,
 }
 
 

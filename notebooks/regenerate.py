@@ -21,6 +21,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from trustlab.terminal import print_any_sign
+
 FOLDER = Path(__file__).resolve().parent
 CELL_TIMEOUT = 120  # seconds, as in `make test`
 KERNELSPEC = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -36,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Run notebooks and write their stored outputs.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 00_start_here; all notebooks by default")
     names = parser.parse_args(argv).names
+    print_any_sign()
     refused = 0
     for path in [find(name) for name in names] or every():
         started = time.perf_counter()

@@ -1,6 +1,7 @@
 import importlib
 import json
 import os
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -217,11 +218,69 @@ def test_encoder(monkeypatch, tmp_path, raised, ok, found):
 
 
 def test_cores(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    monkeypatch.setattr(doctor, "usable_cores", lambda: 2)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     assert doctor.cores() == Check("Cores", True, "2 cores, torch computes on 2 threads")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
     assert doctor.cores().ok is None and "OMP_NUM_THREADS=2" in doctor.cores().mend
+
+
+def test_cores_are_what_affinity_leaves():
+    if hasattr(os, "sched_getaffinity"):
+        assert 1 <= doctor.usable_cores() <= len(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def checkout(monkeypatch, tmp_path):
+    """A checkout named trustlab, and a way to choose what Python imports beside it."""
+    root = tmp_path / "above" / "trustlab"
+    for folder in ("trustlab", "notebooks"):
+        (root / folder).mkdir(parents=True)
+    (root / "pyproject.toml").write_text(PYPROJECT)
+    (root / "trustlab" / "__init__.py").write_text("")
+    monkeypatch.setattr(doctor, "ROOT", root)
+    monkeypatch.setattr(versions, "ROOT", root)
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    return root
+
+
+def test_code_of_this_checkout(checkout):
+    assert doctor.code() == Check("Code", True, f"notebooks import this checkout, {checkout}")
+
+
+def test_code_of_the_checkout_that_this_one_was_copied_from(checkout, monkeypatch, tmp_path):
+    original = tmp_path / "original" / "trustlab" / "__init__.py"
+    original.parent.mkdir(parents=True)
+    original.write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(original.parents[1]))
+    check = doctor.code()
+    assert check.ok is False and f"notebooks import {original}, this checkout is {checkout}" in check.found
+    assert "make setup" in check.mend
+
+
+def test_code_that_the_folder_above_hides(checkout, monkeypatch, tmp_path):
+    """As an import hook leaves it: notebooks find the package, scripts above find the checkout's folder."""
+    monkeypatch.setattr(doctor, "_imported_in", lambda folder: "" if folder == checkout.parent else doctor.__file__)
+    monkeypatch.setattr(doctor.os.path, "samefile", lambda one, other: True)
+    check = doctor.code()
+    assert check.ok is False and f"scripts in {checkout.parent} import nothing that works" in check.found
+
+
+SIGNS = "→ ε ≥ 1 × 2 — \udcff"  # the last is a byte of a path that is no text
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("arguments", [["doctor"], ["data"], ["run", "--help"]])
+def test_every_command_prints_to_any_terminal(encoding, arguments):
+    code = (
+        "import sys; from trustlab import __main__ as command, doctor\n"
+        f"doctor.examine = lambda: [doctor.Check('Data', None, {SIGNS!a}, {SIGNS!a})]\n"
+        f"sys.exit(command.main({arguments}))"
+    )
+    env = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": encoding}
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr.decode(errors="replace")
+    assert ran.stdout and b"Error" not in ran.stderr
 
 
 def test_gpu(monkeypatch):
@@ -297,7 +356,7 @@ def test_app_runs_voila_on_the_notebooks(monkeypatch):
     monkeypatch.setattr(command.subprocess, "call", lambda call: seen.append(call) or 0)
     assert command.main(["app", "--no-browser"]) == 0
     program, *rest = seen[0]
-    assert program == sys.executable and rest[:2] == ["-m", "voila"] and rest[-1] == "--no-browser"
+    assert program == sys.executable and rest[:2] == ["-m", "trustlab.app"] and rest[-1] == "--no-browser"
     assert Path(rest[2]).name == "notebooks"
 
 

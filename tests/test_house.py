@@ -119,8 +119,9 @@ def test_make_lists_its_targets():
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
   -c*) ;;
+  "-I -c"*) exit "$(cat imports_ours)" ;;
   --version) echo Python 3.99 ;;
-  "-m venv --clear .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo venv >> log ;;
+  "-m venv --clear .venv") rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo venv >> log ;;
   "-m pip --version") ;;
   *"-m pip install"*) echo pip >> log; exit "$(cat pip_says)" ;;
 esac
@@ -130,11 +131,12 @@ esac
 @pytest.fixture
 def checkout(tmp_path):
     """The Makefile beside an interpreter that only notes what it is asked to do."""
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "setup.py", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "python").write_text(FAKE_PYTHON)
     (tmp_path / "python").chmod(0o755)
     (tmp_path / "pip_says").write_text("0")
+    (tmp_path / "imports_ours").write_text("0")
     return tmp_path
 
 
@@ -147,6 +149,60 @@ def test_setup_runs_once_and_again_when_the_dependencies_change(checkout):
     os.utime(checkout / "requirements.lock", (later, later))
     assert run_make("setup", "PYTHON=./python", cwd=checkout).returncode == 0
     assert log.read_text() == "venv\npip\npip\n"
+
+
+def set_up(checkout):
+    """Call `make setup` and return what it did."""
+    ran = run_make("setup", "PYTHON=./python", cwd=checkout)
+    assert ran.returncode == 0, ran.stderr
+    log = checkout / "log"
+    done = log.read_text().split()
+    log.write_text("")
+    return done
+
+
+def test_a_renamed_or_copied_checkout_gets_an_environment_of_its_own(checkout, tmp_path_factory):
+    assert set_up(checkout) == ["venv", "pip"]
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    copied = shutil.copytree(checkout, elsewhere / "copied")
+    renamed = checkout.rename(elsewhere / "renamed")
+    for moved in (copied, renamed):
+        assert set_up(moved) == ["venv", "pip"]
+        assert set_up(moved) == []
+
+
+def test_an_environment_whose_interpreter_is_gone_is_made_again(checkout):
+    assert set_up(checkout) == ["venv", "pip"]
+    program = checkout / ".venv" / "bin" / "python"
+    program.unlink()
+    program.symlink_to(checkout / "removed" / "python3")
+    assert set_up(checkout) == ["venv", "pip"]
+
+
+def test_an_environment_that_imports_other_code_is_installed_into_again(checkout):
+    assert set_up(checkout) == ["venv", "pip"]
+    (checkout / "imports_ours").write_text("1")
+    assert set_up(checkout) == ["pip"]
+
+
+NAMES = ["it's", "two words", "$5", "a#b", 'say "so"', "a;b", "%s"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_path_will_do(checkout, tmp_path_factory, name):
+    """Each recipe's interpreter is asked for what a checkout with a plain path asks it for, from its own folder."""
+    place = checkout.rename(tmp_path_factory.mktemp("any") / name)
+    assert set_up(place) == ["venv", "pip"] and set_up(place) == []
+    program = place / ".venv" / "bin" / "python"
+    program.write_text(
+        FAKE_PYTHON.replace("esac", """  *) printf '%s\\n' "$@" >> asked; echo "$TRUSTLAB_RUNS" >> asked ;;\nesac""")
+    )
+    for target in ("lab", "notebooks", "test-notebooks", "test-units", "reproduce", "bench", "app", "doctor"):
+        ran = run_make(target, cwd=place)
+        assert ran.returncode == 0, f"{target}: {ran.stderr}"
+    asked = (place / "asked").read_text().splitlines()
+    assert f"--ServerApp.root_dir={place}" in asked
+    assert asked.count(f"{place}/build/runs") == 2  # notebooks are run and compared with an empty run store
 
 
 def test_a_setup_that_broke_off_is_not_taken_for_done(checkout):

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from trustlab.terminal import print_any_sign
+
 # What a shell reports of a program that SIGPIPE ended: nobody reads its output any more, as after `| head`.
 PIPE_CLOSED = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named first in `argv` and return its exit code."""
+    print_any_sign()
     try:
         try:
             arguments, rest = _parser().parse_known_args(argv)
@@ -84,7 +87,7 @@ def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     notebooks = ROOT / "notebooks"
     if not notebooks.is_dir():
         raise SystemExit(f"Expected the course's notebooks in {notebooks}: clone the project and call this from there.")
-    return subprocess.call([sys.executable, "-m", "voila", str(notebooks), *rest])
+    return subprocess.call([sys.executable, "-m", "trustlab.app", str(notebooks), *rest])
 
 
 if __name__ == "__main__":

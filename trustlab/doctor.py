@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from trustlab.versions import ROOT, compare, declared, installed
+from trustlab.versions import ROOT, compare, declared, installed, is_checkout
 
 MINIMUM_PYTHON = (3, 11)
 SETUP = "make setup (or pip install -c requirements.lock -e '.[offline]')"
@@ -83,6 +84,21 @@ def extras() -> Check:
         mend = "if you want them: pip install -c requirements.lock -e '.[NAME]'"
         return Check("Extras", None, "; ".join(absent), mend)
     return Check("Extras", True, found)
+
+
+def code() -> Check:
+    """See that notebooks, and scripts in the folder above, import the code of this checkout and no other's."""
+    own = ROOT / "trustlab" / "__init__.py"
+    if not is_checkout():
+        return Check("Code", True, f"installed in {own.parent}")
+    # Above a checkout named trustlab, Python may take that folder for a package without modules.
+    places = {"notebooks": ROOT / "notebooks", f"scripts in {ROOT.parent}": ROOT.parent}
+    for who, folder in places.items():
+        found = _imported_in(folder if folder.is_dir() else ROOT.parent)
+        if not found or not Path(found).exists() or not os.path.samefile(found, own):
+            instead = f"{found or 'nothing that works'}, this checkout is {ROOT}"
+            return Check("Code", False, f"{who} import {instead}", f"make setup (or pip install -e .) in {ROOT}")
+    return Check("Code", True, f"notebooks import this checkout, {ROOT}")
 
 
 def kernel() -> Check:
@@ -191,7 +207,7 @@ def gpu() -> Check:
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (
-    python, packages, extras, kernel, widgets, write_access, data, encoder, cores, gpu,
+    python, code, packages, extras, kernel, widgets, write_access, data, encoder, cores, gpu,
 )  # fmt: skip
 
 
@@ -226,8 +242,19 @@ def _guarded(check: Callable[[], Check]) -> Check:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use; a container may have fewer than its machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use: what affinity and the container's quota leave of the machine's."""
+    from joblib import cpu_count
+
+    return cpu_count()
+
+
+def _imported_in(folder: Path) -> str:
+    """Return the file of the package that a process started in `folder` imports; empty where that fails."""
+    look = "import trustlab; print(trustlab.__file__ or '')"
+    # UTF-8, whatever the terminal's encoding is: a path may have any sign.
+    command = [sys.executable, "-X", "utf8", "-c", look]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="surrogateescape")
+    return ran.stdout.strip("\r\n")
 
 
 def _places() -> dict[str, Path]:

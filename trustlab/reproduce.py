@@ -30,6 +30,7 @@ from trustlab.closure import Closure
 from trustlab.doctor import usable_cores
 from trustlab.experiments import EXPERIMENTS, Experiment, experiment_of
 from trustlab.privacy.comparison import EMBEDDED
+from trustlab.results import refuse_shipped, results_directory
 from trustlab.runs import RunStore, provenance, read_results, write_results
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     part = {option: getattr(arguments, option) for option in PARTS if getattr(arguments, option)}
     chosen = _chosen(parser, arguments, part)
+    if arguments.write:
+        try:
+            refuse_shipped(results_directory())  # before hours of work
+        except PermissionError as error:
+            parser.error(str(error))
     return int(any([_reproduce(experiment, arguments, part) for experiment in chosen]))  # a list: all of them
 
 

@@ -1,4 +1,7 @@
-"""Committed results: a table as CSV, its provenance beside it as JSON, found by name in ``data/results``."""
+"""Committed results: a table as CSV, its provenance beside it as JSON, found by name in ``data/results``.
+
+An installed package carries those tables beside its code, to be read.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,41 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustlab import versions
 from trustlab.durable import digest, write_whole
 from trustlab.places import expanded, from_environment, locked
 from trustlab.plain import flat, from_json, to_json
 from trustlab.tables import table_frame, table_text, types_to_keep
-from trustlab.versions import ROOT
 
 if TYPE_CHECKING:
     import pandas
+
+# setup.py puts data/results of the checkout here when it builds a wheel.
+SHIPPED = Path(__file__).resolve().parent / "saved_results"
 
 Reader = Callable[[str], "tuple[pandas.DataFrame, dict[str, Any]]"]  # of a table by its name, as read_results
 HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of the table beside it
 
 
 def results_directory() -> Path:
-    """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout."""
-    return from_environment("TRUSTLAB_RESULTS") or ROOT / "data" / "results"
+    """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout or what was installed."""
+    named = from_environment("TRUSTLAB_RESULTS")
+    return named or (versions.ROOT / "data" / "results" if versions.is_checkout() else SHIPPED)
+
+
+def refuse_shipped(folder: Path) -> None:
+    """Raise where `folder` is an installation's: its tables are what was released, and an update replaces them.
+
+    Raises
+    ------
+    PermissionError
+        If it lies in the package; the message says how to name another.
+    """
+    if folder.resolve().is_relative_to(SHIPPED.parent):
+        raise PermissionError(
+            f"Expected a folder of yours to write results to, got {folder}, which belongs to the installed package. "
+            "Set TRUSTLAB_RESULTS to a folder, or work in a clone of the project."
+        )
 
 
 def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any]) -> Path:
@@ -47,12 +69,15 @@ def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], prov
         If there are no rows, or no columns, or a column's name is no text that UTF-8 can hold.
     TypeError
         If a cell is not a number, a string or None.
+    PermissionError
+        If the folder is that of an installed package.
     """
     kept = [flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in kept for name in row))
     if not columns:
         raise ValueError(f"Expected at least one row with a column to write, got {len(kept)} rows without any.")
     stem = _stem(path_stem)
+    refuse_shipped(stem.parent)
     table = {name: [row.get(name) for row in kept] for name in columns}
     text = table_text(table)
     about = {name: value for name, value in provenance.items() if name not in (HASH, TYPES)} | {HASH: digest(text)}

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def is_checkout() -> bool:
+    """Say whether the code runs from a checkout of the project; an installed package has no project file above it."""
+    return (ROOT / "pyproject.toml").is_file()
+
+
 def declared() -> dict[str, list[Requirement]]:
     """Return the declared requirements of the checkout, else of the installation: "" is the base, then the extras."""
     from packaging.requirements import Requirement

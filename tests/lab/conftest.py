@@ -4,6 +4,7 @@ import pandas
 import pytest
 
 from trustlab.data import assistant
+from trustlab.lab import panel as panel_module
 from trustlab.lab.privacy_results import saved
 from trustlab.privacy.comparison import grid, result_name, shown, usual
 from trustlab.runs import write_results
@@ -69,3 +70,48 @@ def usual_rows(rows):
         return found
 
     return at
+
+
+@pytest.fixture
+def work_of(monkeypatch):
+    """What a move costs, in things that can be counted on any machine; `make bench ARGS=panels` measures the time."""
+
+    def count(panel, **values):
+        done = {"answers": 0, "draws": 0, "pictures": 0}
+
+        def counted(name, call):
+            def counting(*arguments, **options):
+                done[name] += 1
+                return call(*arguments, **options)
+
+            return counting
+
+        with monkeypatch.context() as patch:
+            patch.setattr(panel, "_compute", counted("answers", panel._compute))
+            patch.setattr(panel._drawing, "draw", counted("draws", panel._drawing.draw))
+            patch.setattr(panel_module, "png", counted("pictures", panel_module.png))
+            panel.set(**values)
+        return done
+
+    return count
+
+
+ONCE = {"answers": 1, "draws": 1, "pictures": 1}
+
+
+@pytest.fixture
+def assert_moves_are_cheap(work_of):
+    """Each move is answered, drawn and encoded once, on the axes that were there; and it lays nothing on top."""
+
+    def check(panel, moves):
+        moves = list(moves)
+        for values in moves:
+            panel.set(**values)
+        axes = panel._drawing.figure.axes
+        artists = [len(each.get_children()) for each in axes]
+        for values in moves:
+            assert work_of(panel, **values) == ONCE
+        assert panel._drawing.figure.axes == axes
+        assert [len(each.get_children()) for each in axes] == artists
+
+    return check

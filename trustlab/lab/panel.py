@@ -20,6 +20,7 @@ from trustlab.lab.controls import Control, controls_for
 from trustlab.lab.display import plain
 from trustlab.lab.figures import Drawing, css_size, png
 from trustlab.lab.job import Job, Row
+from trustlab.lab.shown import Shown, weakly
 from trustlab.lab.view import View, one_line
 from trustlab.runs import RunNotSavedError
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Panel"]
 
 
-class Panel:
+class Panel(Shown):
     """Controls, picture and verdict for one question.
 
     Parameters
@@ -103,11 +104,8 @@ class Panel:
         self._png = b""
         self._train_label = train_label if callable(train_label) else lambda _: train_label
         self._view = View(title, list(self._controls.values()), drawing.figure, "Train" if train else None)
-        acts = {"Reset": self.reset, "Train": self.start, "Stop": self.stop}
-        for name, button in self._view.buttons.items():
-            button.on_click(lambda _, act=acts[name]: self._pressed(act))
-        for control in self._controls.values():
-            control.widget.observe(self._moved, names="value")
+        self.widget = self._view.widget
+        self._listen_to_widgets()
         self._show_saved()
 
     # What a cell reads
@@ -185,15 +183,16 @@ class Panel:
         self._refuse_while_running("start another training")
         config = self.config
         live = self._live
+        follow = weakly(self._follow)
         try:
-            job = Job(self._train(config), lambda job: self._follow(job, lambda: live(config, job.rows)))
+            job = Job(self._train(config), lambda job: follow(job, lambda: live(config, job.rows)))
         except Exception as error:
             self._show_error(error)
             raise
         self._show(lambda: live(config, []).as_own("running", 0))
         self._view.show_progress([], "starting …")
         self._view.set_running(True)
-        self._job = job  # before its thread asks whose job it is
+        self._job, self._jobs[:] = job, [job]  # before its thread asks whose job it is
         job.start()
         return self
 
@@ -222,30 +221,41 @@ class Panel:
         self._job.wait(timeout)
         return self
 
-    def __repr__(self) -> str:
-        return self.summary
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
         """Give Jupyter the widget, and viewers without a kernel the picture and its summary."""
         with self._lock:
             picture = base64.b64encode(self._png).decode("ascii")
         width, height = css_size(self._drawing.figure)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._view.widget.model_id}
-        data = {"application/vnd.jupyter.widget-view+json": view, "image/png": picture, "text/plain": self.summary}
+        data = {
+            "application/vnd.jupyter.widget-view+json": self.view(),
+            "image/png": picture,
+            "text/plain": self.summary,
+        }
         return data, {"image/png": {"width": width, "height": height}}
 
     # Hands on the widgets
 
-    def _pressed(self, act: Callable[[], Any]) -> None:
+    def _listen_to_widgets(self) -> None:
+        """Hear buttons and controls, and end with the last who holds this panel: then its job stops too."""
+        for name, button in self._view.buttons.items():
+            act = {"Reset": Panel.reset, "Train": Panel.start, "Stop": Panel.stop}[name]
+            pressed = weakly(self._pressed)
+            button.on_click(lambda _, act=act, pressed=pressed: pressed(act))
+        for control in self._controls.values():
+            control.widget.observe(weakly(self._moved), names="value")
+        self._jobs: list[Job] = []  # the latest, where the end can see it without holding the panel
+        self._own(lambda jobs=self._jobs: [job.stop() for job in jobs])
+
+    def _pressed(self, act: Callable[[Panel], Any]) -> None:
         """Do what a button says. Its error is shown in the panel: there is no caller to raise it to."""
         try:
-            act()
+            act(self)
         except Exception as error:
             self._show_error(error)
 
     def _moved(self, change: Any) -> None:
         if not self._quiet:
-            self._pressed(self._show_saved)
+            self._pressed(Panel._show_saved)
 
     def _move(self, values: Mapping[str, Any]) -> None:
         """Set widgets together, without an answer for each step in between."""

@@ -15,6 +15,7 @@ from trustlab.lab.checks import check
 from trustlab.lab.claims import claims
 from trustlab.lab.display import Display, inline, plain
 from trustlab.lab.look import STYLE, message_html
+from trustlab.lab.shown import Shown, weakly
 
 __all__ = ["Hints", "card", "check", "claims", "hint", "predict"]
 
@@ -70,21 +71,14 @@ def _items(items: Sequence[str]) -> str:
     return f'<ul style="margin:0;padding-left:20px">{"".join(f"<li>{inline(item)}</li>" for item in items)}</ul>'
 
 
-class _Shown:
-    """A widget that a cell shows, with a text for viewers that have no widgets."""
-
-    widget: ipywidgets.DOMWidget
-    summary: str
-
-    def __repr__(self) -> str:
-        return self.summary
+class _Teaching(Shown):
+    """Something to answer or to press, without a picture."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, "text/plain": self.summary}
+        return {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}
 
 
-class predict(_Shown):
+class predict(_Teaching):
     """Ask for a prediction before the result is shown; committing to one reveals the explanation.
 
     Parameters
@@ -126,13 +120,20 @@ class predict(_Shown):
         self._radio = ipywidgets.RadioButtons(options=options, index=None, layout=wide, tooltip=plain(question))
         self._commit = ipywidgets.Button(description="Commit", disabled=True, tooltip="Then see what happens, and why.")
         self._reveal = ipywidgets.HTML()
-        self._radio.observe(lambda change: setattr(self._commit, "disabled", change["new"] is None), names="index")
-        self._commit.on_click(lambda _: self.choose(self._radio.index))
+        self._radio.observe(weakly(self._picked), names="index")
+        self._commit.on_click(weakly(self._committed))
         asked = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{inline(question)}</div>')
         self.widget = ipywidgets.VBox(
             [asked, self._radio, self._commit, self._reveal], layout={"max_width": "756px", "align_items": "flex-start"}
         )
         self.widget.add_class("trustlab-panel")
+        self._own()
+
+    def _picked(self, change: Any) -> None:
+        self._commit.disabled = change["new"] is None
+
+    def _committed(self, _: ipywidgets.Button) -> None:
+        self.choose(self._radio.index)
 
     @property
     def summary(self) -> str:
@@ -165,7 +166,7 @@ class predict(_Shown):
         return f"{start} {self._reasons[self.chosen]}"
 
 
-class hint(_Shown):
+class hint(_Teaching):
     """Offer hints, one more at each press, from a nudge to nearly the solution.
 
     Parameters
@@ -184,13 +185,17 @@ class hint(_Shown):
             raise ValueError("Expected at least one hint, got none.")
         self._texts, self.shown = texts, 0
         self._button = ipywidgets.Button(layout={"width": "auto"}, tooltip="Shows one more hint.")
-        self._button.on_click(lambda _: self.reveal())
+        self._button.on_click(weakly(self._pressed))
         self._list = ipywidgets.HTML()
         style = ipywidgets.HTML(STYLE, layout={"display": "none"})
         self.widget = ipywidgets.VBox(
             [style, self._button, self._list], layout={"max_width": "756px", "align_items": "flex-start"}
         )
         self._label()
+        self._own()
+
+    def _pressed(self, _: ipywidgets.Button) -> None:
+        self.reveal()
 
     @property
     def summary(self) -> str:

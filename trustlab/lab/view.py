@@ -15,6 +15,7 @@ from trustlab.lab.display import number, plain, table_html
 from trustlab.lab.figures import css_size, image_html
 from trustlab.lab.job import Row
 from trustlab.lab.look import STYLE, message_html
+from trustlab.lab.shown import weakly
 
 # What a training row says while it runs: enough for epoch, loss, accuracy and ε spent.
 FIELDS_IN_PROGRESS = 5
@@ -48,7 +49,7 @@ class View:
         self._work = _row([self._progress, self._status])
         self.buttons = _buttons(train_label)
         self._numbers_button = _button("Show numbers", "The rounded numbers behind the picture.")
-        self._numbers_button.on_click(lambda _: self._toggle_numbers())
+        self._numbers_button.on_click(weakly(self._pressed_numbers))
         heading = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>')
         shown = [heading, _row([control.widget for control in controls]), self._picture, self._verdict, self._source]
         shown += [_row([*self.buttons.values(), self._numbers_button]), self._work, self._table, _about(controls)]
@@ -96,7 +97,7 @@ class View:
         for control in self._controls:
             control.widget.disabled = running
 
-    def _toggle_numbers(self) -> None:
+    def _pressed_numbers(self, _: ipywidgets.Button) -> None:
         shown = self._table.layout.display != "none"
         self._table.layout.display = "none" if shown else None
         self._numbers_button.description = "Show numbers" if shown else "Hide numbers"
