@@ -327,9 +327,7 @@ class DetachedStatistics(nn.Module):
 
 def test_dropout_does_not_hide_what_only_training_does():
     with pytest.raises(ValueError, match="that it has alone, but its neighbours change it"):
-        private_gradients(
-            DetachedStatistics(), squares, states(WIDTH), method="fast", clip_norm=1.0, normalizer=1.0
-        )
+        private_gradients(DetachedStatistics(), squares, states(WIDTH), method="fast", clip_norm=1.0, normalizer=1.0)
 
 
 @pytest.mark.parametrize("kept", ["weight", "bias"])
@@ -732,6 +730,44 @@ def test_no_method_takes_batch_norm(method):
     with pytest.raises(ValueError, match="Expected no BatchNorm1d in training mode, got '1'"):
         private_gradients(model, squares, states(WIDTH), method=method, clip_norm=1.0, **own)
     assert torch.equal(model[1].running_mean, torch.zeros(4))  # nothing was read before
+
+
+class Remembers(nn.Module):
+    """A moving average of its input: in a buffer, by way of .data, or in an attribute."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.linear = how, nn.Linear(WIDTH, 2)
+        self.register_buffer("mean", torch.zeros(WIDTH))
+        self.register_buffer("steps", torch.zeros(()))
+        self.last = torch.zeros(WIDTH)
+
+    def forward(self, batch):
+        self.steps += 1  # of no example
+        mean = batch.detach().mean(0)
+        if self.how == "buffer":
+            self.mean.lerp_(mean, 0.1)
+        elif self.how == "data":
+            self.mean.data.mul_(0.9).add_(mean)
+        elif self.how == "attribute":
+            self.last = 0.9 * self.last + mean
+        return self.linear(batch)
+
+
+@pytest.mark.parametrize("how", ["buffer", "data", "attribute"])
+@pytest.mark.parametrize("method", ["loop", "fast", "micro-batch"])
+def test_no_method_takes_a_layer_that_writes_down_what_it_reads(method, how):
+    model = Remembers(how)
+    own = dict(micro_batches=2) if method == "micro-batch" else dict(normalizer=1.0)
+    with pytest.raises(ValueError, match="writes into 'last'" if how == "attribute" else "writes into 'mean'"):
+        private_gradients(model, squares, states(WIDTH), method=method, clip_norm=1.0, **own)
+    assert not model.mean.any() and not model.last.any() and not model.steps
+
+
+def test_a_counter_of_steps_is_welcome():
+    model = Remembers("nothing")
+    private_gradients(model, squares, states(WIDTH), method="fast", clip_norm=1.0, normalizer=1.0)
+    assert model.steps > 0
 
 
 @pytest.mark.parametrize("physical_batch", [None, 3, 2])

@@ -25,6 +25,7 @@ from trustlab.privacy import fast
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.thresholds import Thresholds
+from trustlab.privacy.writers import refuse_writers
 
 PerExampleLoss = Callable[[nn.Module, Any], Tensor]
 
@@ -132,6 +133,7 @@ def private_gradients(
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
     normalizer = normalizer or micro_batches
     std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
+    refuse_writers(model, per_example_loss, batch)
     total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]

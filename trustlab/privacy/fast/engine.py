@@ -69,9 +69,7 @@ def add_clipped(
         return record, losses, _gradients(trained, record, losses, list(weightings))
 
     def measured(batch: Any, sizes: Tensor, plan: Plan, complete: bool = True) -> Measured:
-        record, losses, (deltas,) = gradients(
-            batch, (1 / sizes).repeat_interleave(sizes), plan=plan, complete=complete
-        )
+        record, losses, (deltas,) = gradients(batch, (1 / sizes).repeat_interleave(sizes), plan=plan, complete=complete)
         with _full_precision(losses.device):
             factors = _factors(trained, record, deltas)
             deltas.clear()

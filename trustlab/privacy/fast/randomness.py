@@ -134,7 +134,7 @@ def without_dropout(model: nn.Module) -> Iterator[None]:
             module.dropout = share
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _opened(function: types.FunctionType) -> Callable[..., Any]:
     """Return `function` of torch, which does not hand itself to the active mode as a whole."""
     inside = {**function.__globals__, **dict.fromkeys(CHECKS, lambda *tensors: False)}
