@@ -1,8 +1,8 @@
 """Random numbers that can be drawn once and used again: for every example alone what it got among the others.
 
-torch draws a dropout's mask inside of its own functions, where nobody can give it back. Here these functions are written
-out in what they do, so that the mask is an ordinary tensor. Then a module can be computed a second time, example by
-example, with the numbers that it drew the first time.
+torch draws a dropout's mask inside of its own functions, where nobody can give it back. Here these functions are
+written out in what they do, so that the mask is an ordinary tensor. Then a module can be computed a second time,
+example by example, with the numbers that it drew the first time.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Again(Draws):
         return made
 
     def _rows(self, drawn: Tensor, shape: torch.Size) -> Tensor:
-        """Return the part of `drawn` that has `shape`: all of it is shared, or one of its dimensions follows the batch."""
+        """Return the part of `drawn` that has `shape`: all, where it is shared, or some rows of one dimension."""
         if drawn.shape == shape:
             return drawn
         count = len(self.rows)
