@@ -248,8 +248,8 @@ def _rounded(model: nn.Module) -> Iterator[None]:
         if not isinstance(output, Tensor) or not output.is_floating_point():
             return output
         with torch._C.DisableTorchFunction():  # not one of the model's own draws
-            signs = torch.randint(-1, 2, output.shape, device=output.device)
-        return output * (1 + torch.finfo(output.dtype).eps * signs).to(output.dtype)
+            signs = torch.randint(-1, 2, output.shape, device=output.device).to(output.dtype)
+        return output * (1 + torch.finfo(output.dtype).eps * signs)
 
     with contextlib.ExitStack() as stack:
         for module in model.modules():

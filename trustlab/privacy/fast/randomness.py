@@ -26,6 +26,9 @@ _T = torch.Tensor
 DRAWS = {torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal, torch.bernoulli, _T.bernoulli}
 DRAWS |= {torch.rand_like, torch.randn_like, torch.randint_like, torch.poisson}
 OVERWRITES = {_T.bernoulli_, _T.uniform_, _T.normal_, _T.exponential_, _T.geometric_, _T.random_, _T.log_normal_}
+# torch's functions in Python that draw inside.
+INSIDE = {F.multi_head_attention_forward, F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.gumbel_softmax}
+INSIDE |= {F.alpha_dropout, F.feature_alpha_dropout}
 CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 _without_dropout = contextvars.ContextVar("without_dropout", default=False)
@@ -60,8 +63,8 @@ class Draws(TorchFunctionMode):
             return self.draw(lambda: func(*args, **kwargs), like)
         if func in OVERWRITES:
             return self.overwrite(func, args, kwargs)
-        if isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
-            with self:  # torch's functions in Python draw inside: multi-head attention, Gumbel's softmax
+        if func in INSIDE:
+            with self:
                 return _opened(func)(*args, **kwargs)
         return func(*args, **kwargs)
 
