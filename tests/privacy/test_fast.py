@@ -21,6 +21,7 @@ from trustlab.models import EncoderTagger, SubwordVocabulary, Vocabulary, build,
 from trustlab.models.language import LanguageModel, next_token_loss
 from trustlab.privacy import SENSITIVITY, private_gradients
 from trustlab.privacy.fast import apart, engine, factors
+from trustlab.privacy.fast.randomness import Draws
 
 WORDS, WIDTH, TIMES, EXAMPLES = 11, 6, 5, 7
 
@@ -260,6 +261,73 @@ def test_bert_with_its_own_positions(utterances):
     )
     loss = lambda model, batch: model(input_ids=batch).last_hidden_state[:, :, :3].square().sum((1, 2))  # noqa: E731
     assert_equal_to_the_loop(bert, loss, ids() + 1)
+
+
+class Masked(Attention):
+    """A mask of T times and T times."""
+
+    def forward(self, batch):
+        mask = torch.ones(batch.shape[1], batch.shape[1]).triu(1).bool()
+        return self.attention(batch, batch, batch, attn_mask=mask, need_weights=False)[0]
+
+
+class TiedToItsChild(nn.Module):
+    """The head of BERT's masked language model: its bias is also its decoder's."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.decoder = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 4)
+        self.bias = self.decoder.bias
+
+    def forward(self, batch):
+        return self.decoder(self.inner(batch))
+
+
+@pytest.mark.parametrize("examples", [TIMES, EXAMPLES])
+@pytest.mark.parametrize("make", [Masked, lambda: WithPlaces()])
+def test_as_many_times_as_examples_are_still_times(make, examples):
+    """The first batch as large as its sequences are long, and a later one."""
+    model, batch = make(), states(examples, WIDTH)
+    assert_equal_to_the_loop(model, squares, batch[:TIMES])
+    assert_equal_to_the_loop(model, squares, batch[:examples])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_parameter_that_a_module_shares_with_its_child_counts_once(dtype):
+    torch.manual_seed(0)
+    tolerance = 1e-5 if dtype == torch.float32 else 0.02
+    model = TiedToItsChild().to(dtype)
+    assert_equal_to_the_loop(model, squares, states().to(dtype), tolerance=tolerance, norms_within=tolerance)
+
+
+def test_a_layer_with_dropout_inside_gives_the_gradients_of_the_masks_that_it_drew():
+    model = nn.TransformerEncoderLayer(WIDTH, 2, dim_feedforward=9, dropout=0.3, batch_first=True)
+    options = dict(method="fast", normalizer=1.0, clip_norm=1e9)
+    torch.manual_seed(5)
+    with Draws():  # all of the model's draws as they are written out there
+        private_gradients(model, squares, states(), **options)
+    found = flat(model).clone()
+    torch.manual_seed(5)
+    with Draws():  # the order of drawing, with attention written out
+        losses = squares(model, states())
+    expected = torch.autograd.grad(losses.sum(), list(model.parameters()))
+    torch.testing.assert_close(found, torch.cat([part.flatten() for part in expected]), rtol=1e-4, atol=1e-5)
+
+
+class DetachedStatistics(nn.Module):
+    """In training only, and beside a dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.dropout = nn.Linear(WIDTH, 2), nn.Dropout(0.5)
+
+    def forward(self, batch):
+        return self.linear(self.dropout(batch - batch.detach().mean(0) if self.training else batch))
+
+
+def test_dropout_does_not_hide_what_only_training_does():
+    with pytest.raises(ValueError, match="that it has alone, but its neighbours change it"):
+        private_gradients(DetachedStatistics(), squares, states(WIDTH), method="fast", clip_norm=1.0, normalizer=1.0)
 
 
 @pytest.mark.parametrize("kept", ["weight", "bias"])
@@ -616,7 +684,6 @@ class ReturnsAnObject(Rooted):
         ),
         (functools.partial(Checkpointed, True), ids(), "'inner.0' to be called where torch records"),
         (functools.partial(Checkpointed, False), ids(), "that keeps its activations"),
-        (WithPlaces, states(WIDTH, WIDTH)[:WIDTH], "'places' .* to give every example what it gives it alone"),
         (Rooted, Wrapped(states(WIDTH)), "'Rooted' .* to give every example what it gives it alone"),
         (ReturnsAnObject, states(WIDTH), "'ReturnsAnObject' .* to return tensors, .* got Wrapped"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4)), states(WIDTH), "BatchNorm1d in training .*'1'"),
@@ -625,7 +692,7 @@ class ReturnsAnObject(Rooted):
         (BehindTheLayer, ids(), "'words.weight' to be used by calling its layer only"),
         (Positions, ids(), r"'positions' to have 3 rows, one per example, got shape \(5, 6\)"),
         (TimeFirst, states(), r"'linear' to have 3 rows, one per example, got shape \(5, 3, 2\)"),
-        (TimeFirst, states(3, WIDTH), "stay apart in 'linear'"),  # three times and three examples look alike
+        (TimeFirst, states(3, WIDTH), "whose rows are not the examples"),  # three times and three examples look alike
         (ChangesItsInput, states(WIDTH), "input of 'second' unchanged"),
         (functools.partial(Recurrent, proj_size=2), states(), "'lstm' to be an nn.LSTM without proj_size"),
         (lambda: nn.GRU(WIDTH, 4), states(), "nn.LSTM without proj_size, got GRU"),
@@ -665,6 +732,44 @@ def test_no_method_takes_batch_norm(method):
     assert torch.equal(model[1].running_mean, torch.zeros(4))  # nothing was read before
 
 
+class Remembers(nn.Module):
+    """A moving average of its input: in a buffer, by way of .data, or in an attribute."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.linear = how, nn.Linear(WIDTH, 2)
+        self.register_buffer("mean", torch.zeros(WIDTH))
+        self.register_buffer("steps", torch.zeros(()))
+        self.last = torch.zeros(WIDTH)
+
+    def forward(self, batch):
+        self.steps += 1  # of no example
+        mean = batch.detach().mean(0)
+        if self.how == "buffer":
+            self.mean.lerp_(mean, 0.1)
+        elif self.how == "data":
+            self.mean.data.mul_(0.9).add_(mean)
+        elif self.how == "attribute":
+            self.last = 0.9 * self.last + mean
+        return self.linear(batch)
+
+
+@pytest.mark.parametrize("how", ["buffer", "data", "attribute"])
+@pytest.mark.parametrize("method", ["loop", "fast", "micro-batch"])
+def test_no_method_takes_a_layer_that_writes_down_what_it_reads(method, how):
+    model = Remembers(how)
+    own = dict(micro_batches=2) if method == "micro-batch" else dict(normalizer=1.0)
+    with pytest.raises(ValueError, match="writes into 'last'" if how == "attribute" else "writes into 'mean'"):
+        private_gradients(model, squares, states(WIDTH), method=method, clip_norm=1.0, **own)
+    assert not model.mean.any() and not model.last.any() and not model.steps
+
+
+def test_a_counter_of_steps_is_welcome():
+    model = Remembers("nothing")
+    private_gradients(model, squares, states(WIDTH), method="fast", clip_norm=1.0, normalizer=1.0)
+    assert model.steps > 0
+
+
 @pytest.mark.parametrize("physical_batch", [None, 3, 2])
 def test_small_physical_batches_are_looked_at_too(physical_batch):
     options = dict(method="fast", clip_norm=1.0, normalizer=1.0, physical_batch=physical_batch)
@@ -692,8 +797,8 @@ def test_another_loss_is_looked_at_also_behind_the_same_wrapper():
 
 def test_a_loss_made_anew_at_each_step_is_looked_at_once(monkeypatch):
     looks = []
-    look = apart._check_alone
-    monkeypatch.setattr(apart, "_check_alone", lambda *args: looks.append(1) or look(*args))
+    look = apart.Proof._check_alone
+    monkeypatch.setattr(apart.Proof, "_check_alone", lambda *args: looks.append(1) or look(*args))
     model = nn.Linear(WIDTH, 2)
     for step in range(3):
         weights = torch.full((2,), 1.0 + step)
@@ -794,5 +899,5 @@ def boom(model, batch):
 
 def test_the_engine_and_its_check_are_reached():
     """The tests above would mean little if "fast" were computed some other way."""
-    assert engine.check_apart is apart.check_apart
+    assert engine.Proof is apart.Proof
     assert private_gradients.__globals__["fast"].add_clipped is engine.add_clipped

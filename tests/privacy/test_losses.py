@@ -251,7 +251,7 @@ def test_after_an_error_no_part_of_a_sum_is_left(method, width, fails_at):
         return squares(model, batch)
 
     private_gradients(model, squares, STATES, **method)
-    with pytest.raises(RuntimeError, match="boom"):
+    with pytest.raises((RuntimeError, ValueError), match="boom"):  # in the look for evidence it is named as such
         private_gradients(model, loss, STATES, physical_batch=1, **method)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert "forward" not in vars(model) and model.training and all(p.requires_grad for p in model.parameters())

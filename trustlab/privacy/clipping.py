@@ -28,6 +28,7 @@ from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.refusals import refuse_unfit
 from trustlab.privacy.thresholds import Thresholds
+from trustlab.privacy.writers import refuse_writers
 
 # Δ: how far adding or removing one example can move the sum before noise, in units of the clipping norm.
 SENSITIVITY = {"loop": 1.0, "fast": 1.0, "micro-batch": 2.0}
@@ -139,9 +140,10 @@ def private_gradients(
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
     normalizer = float(normalizer or micro_batches)
     std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
+    losses = checked(model, per_example_loss)
+    refuse_writers(model, losses, batch)
     total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
-    losses = checked(model, per_example_loss)
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
     for members, sizes in parts:
         options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / normalizer)

@@ -23,6 +23,7 @@ from trustlab.privacy.clipping import Norms
 from trustlab.privacy.losses import PerExampleLoss, checked
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.refusals import refuse_unfit
+from trustlab.privacy.writers import refuse_writers
 
 ENGINES = ("hooks", "ghost", "functorch")
 
@@ -74,7 +75,7 @@ class OpacusCopy:
             raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, ENGINES))}.")
         refuse_mixers(model)
         refuse_unfit(model)
-        self.engine, self.clip_norm, self._loss = engine, clip_norm, per_example_loss
+        self.engine, self.clip_norm, self._loss, self._original = engine, clip_norm, per_example_loss, model
         copy = ModuleValidator.fix(model)  # clones, and swaps nn.LSTM for DPLSTM
         if engine == "ghost":
             self._module = GradSampleModuleFastGradientClipping(copy, max_grad_norm=clip_norm)
@@ -102,6 +103,7 @@ class OpacusCopy:
                 else:
                     parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
             return
+        refuse_writers(self._original, self._loss, batch)  # the copy's layers keep what Opacus' hooks write
         with warnings.catch_warnings():
             # Token ids carry no gradient, so torch tells that a full backward hook has none to see.
             warnings.filterwarnings("ignore", message="Full backward hook is firing")

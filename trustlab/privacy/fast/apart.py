@@ -1,13 +1,16 @@
-"""Check that a model keeps its examples apart, before its "per-example" gradients are believed.
+"""Prove that a model keeps its examples apart, before its "per-example" gradients are believed.
 
-At first sight of a model, two looks at up to three examples of its batch.
+At first sight of a model, three looks at up to three examples of its batch, in the mode that it is in.
+
+Which tensors follow the batch shows itself when an example comes once more, see :mod:`trustlab.privacy.fast.follow`.
 
 Recorded gradients are per example only if row b of every layer depends on example b alone. Then weighting the examples'
 losses by w weights row b of every layer's gradient by w_b, and by nothing else. A mean over the batch, positions
 without a batch dimension, time in the place of the batch, all break it.
 
 What an example adds must be what it would add alone. So each of them is computed alone, by torch's own backward: its
-loss and its norms must be the same. Statistics over the batch's inputs, which no gradient passes, break that one.
+loss, its norms and the sums must be the same, in every parameter. Statistics over the batch's inputs, which no gradient
+passes, break that one. Dropout passes everything meanwhile, other random numbers are drawn once: see ``randomness``.
 """
 
 from __future__ import annotations
@@ -16,57 +19,196 @@ import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trustlab.privacy.fast.factors import Factor, single
+from trustlab.privacy.fast.follow import Plan, Unknown
+from trustlab.privacy.fast.randomness import Again, Draws, without_dropout
+
 # Powers of two: multiplying by them is exact in floating point, so that rows that are apart agree to rounding.
 WEIGHTS = (1.0, 4.0, 0.25)
 TOLERANCE = 1e-4
-# Alone and together are sums in another order: relative to the largest loss or norm of a parameter, and, for gradients
-# that are rounding alone, to the largest norm of all. In half precision, the second pair.
-ALONE = {False: (1e-2, 1e-3), True: (1e-1, 3e-2)}
+# Alone and together are sums in another order. Each loss and each parameter's gradient may differ by so much of itself,
+# in half precision by the second; where its terms cancel, by so many times what rounding does to it.
+ALONE = {False: 1e-2, True: 1e-1}
+ROUNDINGS = 16.0
+SMALLEST = 1e-18  # squares of smaller numbers are 0 in single precision, and so are norms made of them
+LOOKS = 8  # a layer that is left out at random may be missing in one look
 
 _checked: weakref.WeakKeyDictionary[nn.Module, set[Any]] = weakref.WeakKeyDictionary()
+_plans: weakref.WeakKeyDictionary[nn.Module, dict[Any, Plan]] = weakref.WeakKeyDictionary()
 
 
-def check_apart(
-    model: nn.Module,
-    per_example_loss: Callable[..., Tensor],
-    batch: Any,
-    trained: Mapping[str, nn.Parameter],
-    gradients: Callable[..., Any],
-    measured: Callable[..., Any],
-) -> None:
-    """Raise where the examples of `batch` meet in `model`; once for a model, its mode, its trained part and its loss.
+@dataclass
+class Proof:
+    """What is known of one model, with one loss, in the mode that it is in.
 
-    A single example meets nobody, and shows nothing: the look is put off.
-
-    Parameters
+    Attributes
     ----------
+    met
+        ``met(batch)`` records a forward without any plan.
     gradients
-        ``gradients(batch, *weightings)`` returns a recording, the losses, and for each of the weightings [B] of the
-        losses the gradients at the recording's taps.
+        ``gradients(batch, *weightings, plan=...)`` returns a recording, the losses, and for each of the weightings [B]
+        of the losses the gradients at the recording's taps.
     measured
-        ``measured(batch, sizes)`` returns the losses [B], the factors and the squared norms [P, U] of units.
-
-    Raises
-    ------
-    ValueError
-        Naming the first layer whose gradient of one example depends on another, or what an example has otherwise alone.
+        ``measured(batch, sizes, plan)`` returns the losses [B], the factors and the squared norms [P, U] of units.
     """
-    seen = (model.training, tuple(trained), _named(per_example_loss))
-    if len(batch) < 2 or seen in _checked.setdefault(model, set()):
-        return
-    few = batch[torch.arange(min(len(batch), len(WEIGHTS)))]
-    devices = {parameter.device for parameter in trained.values() if parameter.device.type == "cuda"}
-    with torch.random.fork_rng(devices=list(devices)):  # dropout must not see that somebody looked
-        finite = _check_weights(few, gradients)
-        with _repeatable(model, lambda: per_example_loss(model, few)):
-            finite &= _check_alone(model, per_example_loss, few, trained, measured)
-    if finite:
-        _checked[model].add(seen)
+
+    model: nn.Module
+    per_example_loss: Callable[..., Tensor]
+    trained: Mapping[str, nn.Parameter]
+    met: Callable[..., Any]
+    gradients: Callable[..., Any]
+    measured: Callable[..., Any]
+
+    def __post_init__(self) -> None:
+        modes = tuple(module.training for module in self.model.modules())
+        self.seen = (modes, tuple(self.trained), _named(self.per_example_loss))
+        self.plan = _plans.setdefault(self.model, {}).setdefault(self.seen, Plan())
+        self.devices = list({p.device for p in self.trained.values() if p.device.type == "cuda"})
+
+    def check(self, batch: Any) -> None:
+        """Raise where the examples of `batch` meet; once for a model, its modes, its trained part and its loss.
+
+        A single example meets nobody, and shows nothing: the look is put off. It is also where a number is not finite.
+
+        Raises
+        ------
+        ValueError
+            Naming the first layer whose gradient of one example depends on another, or what an example has otherwise
+            alone.
+        """
+        if len(batch) < 2 or self.seen in _checked.setdefault(self.model, set()):
+            return
+        few = batch[torch.arange(min(len(batch), len(WEIGHTS)))]
+        with torch.random.fork_rng(devices=self.devices):  # dropout must not see that somebody looked
+            finite = self.planned(few, lambda plan: _check_weights(few, functools.partial(self.gradients, plan=plan)))
+            finite &= self.planned(few, lambda plan: self._check_alone(few, plan))
+        if finite:
+            _checked[self.model].add(self.seen)
+
+    def planned(self, batch: Any, compute: Callable[[Plan], Any]) -> Any:
+        """Return ``compute(plan)``, taking evidence first where the plan has none for a layer of this batch."""
+        for _ in range(LOOKS):
+            random = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self.devices)]
+            try:
+                return compute(self.plan)
+            except Unknown as error:
+                name = str(error)
+            torch.set_rng_state(random[0])  # the step is to draw what it would have drawn
+            for device, state in zip(self.devices, random[1:], strict=True):
+                torch.cuda.set_rng_state(state, device)
+            with torch.random.fork_rng(devices=self.devices):
+                self._learn(batch)
+        raise ValueError(
+            f"Expected {name!r} to be called alike for one example more, but its calls or its shapes change with the "
+            "batch. Which rows are an example's cannot be said: use method='loop'."
+        )
+
+    def _learn(self, batch: Any) -> None:
+        """Let some examples of `batch` come, and one of them once more: the first two, and all but one."""
+        last = len(batch) - 1
+        subsets = [range(min(2, last)), range(last), range(1, last + 1)]
+        for rows in dict.fromkeys(subsets):
+            fewer, more = torch.tensor([*rows]), torch.tensor([*rows, rows[0]])
+            with without_dropout(self.model), Draws() as draws:
+                met = self.met(batch[more]).met
+            try:
+                with without_dropout(self.model), Again(draws.drawn, len(more), torch.arange(len(fewer))), _alone():
+                    met_before = self.met(batch[fewer]).met
+            except ValueError:  # numbers that cannot be divided: drawn a second time
+                with without_dropout(self.model), Draws(), _alone():
+                    met_before = self.met(batch[fewer]).met
+            self.plan.learn(met_before, met, (len(fewer), len(more)))
+
+    def _check_alone(self, few: Any, plan: Plan) -> bool:
+        """Compute each example alone, and say whether all was finite, and so compared."""
+        with without_dropout(self.model):
+            with Draws() as draws:
+                losses, factors, squares = self.measured(few, torch.ones(len(few), dtype=torch.long), plan)
+            if not (losses.isfinite().all() and squares.isfinite().all()):
+                return False
+            alone = self._one_by_one(few, draws.drawn)
+            half = torch.is_autocast_enabled(losses.device.type) or any(p.itemsize < 4 for p in self.trained.values())
+            found = _Few(losses.detach(), squares.double().clamp(min=0).sqrt(), _sums(self.trained, factors, len(few)))
+            if not found.like(alone, ALONE[half]).all():
+                with _rounded(self.model):
+                    rounded = self._one_by_one(few, draws.drawn)
+                self._refuse(found.like(alone, ALONE[half], rounded))
+        return True
+
+    def _one_by_one(self, few: Any, drawn: list[Tensor]) -> _Few:
+        """Compute each example alone, by torch."""
+        losses, norms, parameters = [], [], list(self.trained.values())
+        sums = [torch.zeros_like(single(parameter.detach())) for parameter in parameters]
+        for i in range(len(few)):
+            with Again(drawn, len(few), torch.tensor([i])), _alone():
+                loss = self.per_example_loss(self.model, few[torch.tensor([i])]).sum()
+                found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+            found = [gradient.to_dense() if gradient.is_sparse else gradient for gradient in found]
+            losses.append(loss.detach())
+            norms.append(torch.stack([gradient.double().norm() for gradient in found]))
+            for total, gradient in zip(sums, found, strict=True):
+                total.add_(gradient, alpha=WEIGHTS[i])
+        return _Few(torch.stack(losses), torch.stack(norms, dim=1), sums)
+
+    def _refuse(self, like: Tensor) -> None:
+        """Raise for the first number that is not `like` [1 + P], the loss first."""
+        if like.all():
+            return
+        place = int((~like).nonzero()[0])
+        what = f"gradient of {list(self.trained)[place - 1]!r}" if place else "loss"
+        raise ValueError(
+            f"Expected every example to have the {what} that it has alone, but its neighbours change it, or it was "
+            "computed around the layer that was recorded. Clipping could not bound what one example does: use no "
+            "operation over the batch, nothing fixed for one batch, and no operation that changes a layer in place."
+        )
+
+
+@dataclass
+class _Few:
+    """Losses [B], norms [P, B] and, for each parameter, the weighted sum of the examples' gradients."""
+
+    losses: Tensor
+    norms: Tensor
+    sums: list[Tensor]
+
+    def like(self, alone: _Few, near: float, rounded: _Few | None = None) -> Tensor:
+        """Say whether the losses, and what each parameter has [1 + P], are those of `alone`.
+
+        Each number is measured by itself, not by the largest. `rounded` is `alone` with roundings added: where terms
+        cancel, as in the bias of attention's keys, they are all that there is.
+        """
+        weights = torch.tensor(WEIGHTS[: len(self.losses)]).to(alone.norms)
+        loss, norm = near * alone.losses.abs().double(), near * alone.norms + SMALLEST  # [B], [P, B]
+        sums = norm @ weights  # [P]
+        if rounded is not None:
+            loss = loss + ROUNDINGS * (rounded.losses.double() - alone.losses.double()).abs()
+            change = _distances(rounded.sums, alone.sums)
+            norm = norm + ROUNDINGS * (torch.maximum((rounded.norms - alone.norms).abs(), change[:, None]))
+            sums = sums + ROUNDINGS * change
+        # Written so that NaN alone, beside a number together, is a difference.
+        alike = ((self.norms - alone.norms).abs() <= norm).all(1) & (_distances(self.sums, alone.sums) <= sums)
+        return torch.cat([((self.losses - alone.losses).double().abs() <= loss).all()[None], alike])
+
+
+def _distances(one: list[Tensor], other: list[Tensor]) -> Tensor:
+    return torch.stack([(a.double() - b.double()).norm() for a, b in zip(one, other, strict=True)])
+
+
+def _sums(trained: Mapping[str, nn.Parameter], factors: list[list[Factor]], examples: int) -> list[Tensor]:
+    """Return what the engine would add up with :data:`WEIGHTS`."""
+    sums = []
+    for parameter, own in zip(trained.values(), factors, strict=True):
+        total = torch.zeros_like(single(parameter.detach()), memory_format=torch.contiguous_format)
+        for factor in own:
+            factor.add_to(total, torch.tensor(WEIGHTS[:examples]).to(total))
+        sums.append(total)
+    return sums
 
 
 def _check_weights(few: Any, gradients: Callable[..., Any]) -> bool:
@@ -75,7 +217,10 @@ def _check_weights(few: Any, gradients: Callable[..., Any]) -> bool:
     record, _, (plain, weighted) = gradients(few, torch.ones_like(weights), weights)
     for tap, one, other in zip(record.taps, plain, weighted, strict=True):
         expected = tap.weigh(one, weights)
-        if one.isfinite().all() and (expected - other).abs().max() > TOLERANCE * expected.abs().max():
+        largest, difference = (tap.rows(part).abs().amax(1) for part in (expected, expected - other))
+        if torch.finfo(one.dtype).tiny > 1e-30:  # float16 loses the small ones to underflow
+            largest = largest.amax()
+        if one.isfinite().all() and (difference > TOLERANCE * largest).any():
             raise ValueError(
                 f"Expected the examples of a batch to stay apart in {tap.name!r}, but the gradient of one depends on "
                 "another's loss. Clipping could not bound what one example does: give every input the batch's size "
@@ -84,66 +229,35 @@ def _check_weights(few: Any, gradients: Callable[..., Any]) -> bool:
     return all(bool(one.isfinite().all()) for one in plain)
 
 
-def _check_alone(
-    model: nn.Module,
-    per_example_loss: Callable[..., Tensor],
-    few: Any,
-    trained: Mapping[str, nn.Parameter],
-    measured: Callable[..., Any],
-) -> bool:
-    """Compute each example alone, and say whether all was finite, and so compared."""
-    losses, _, squares = measured(few, torch.ones(len(few), dtype=torch.long))
-    if not (losses.isfinite().all() and squares.isfinite().all()):
-        return False
-    alone, norms = _one_by_one(model, per_example_loss, few, list(trained.values()))
-    half = torch.is_autocast_enabled(losses.device.type) or any(p.itemsize < 4 for p in trained.values())
-    near, floor = ALONE[half]
-    # Written so that NaN alone, beside a number together, is a difference.
-    like = (losses - alone).abs() <= near * alone.abs().max()  # [B]
-    difference = (squares.double().clamp(min=0).sqrt() - norms).abs()  # [P, B]
-    alike = (difference <= near * norms.amax(1, keepdim=True) + floor * norms.max()).all(1)  # [P]
-    if not (like.all() and alike.all()):
-        what = "loss" if not like.all() else f"gradient of {list(trained)[int((~alike).nonzero()[0])]!r}"
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Say what it means that an example, or two of them, cannot be computed."""
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError) as error:
         raise ValueError(
-            f"Expected every example to have the {what} that it has alone, but its neighbours change it, or it was "
-            "computed around the layer that was recorded. Clipping could not bound what one example does: use no "
-            "operation over the batch, nothing fixed for one batch, and no operation that changes a layer in place."
-        )
-    return True
-
-
-def _one_by_one(
-    model: nn.Module, per_example_loss: Callable[..., Tensor], few: Any, trained: list[nn.Parameter]
-) -> tuple[Tensor, Tensor]:
-    """Return each example's loss [B] and the norms [P, B] of its gradients, computed alone by torch."""
-    losses, norms = [], []
-    for i in range(len(few)):
-        try:
-            loss = per_example_loss(model, few[torch.tensor([i])]).sum()
-        except (RuntimeError, ValueError, IndexError) as error:
-            raise ValueError(
-                f"Expected an example to be computed alone as well as among others, got: {str(error).splitlines()[0]} "
-                "Clipping needs a gradient of each example's own: use no operation over the batch."
-            ) from error
-        found = torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
-        losses.append(loss.detach())
-        norms.append(torch.stack([gradient.double().norm() for gradient in found]))
-    return torch.stack(losses), torch.stack(norms, dim=1)
+            f"Expected an example to be computed alone as well as among others, got: {str(error).splitlines()[0]} "
+            "Clipping needs a gradient of each example's own: use no operation over the batch."
+        ) from error
 
 
 @contextlib.contextmanager
-def _repeatable(model: nn.Module, forward: Callable[[], Tensor]) -> Iterator[None]:
-    """Put `model` into evaluation mode for the while if its mode throws dice: they fall otherwise for one alone."""
-    with torch.no_grad():
-        throws = not torch.equal(forward(), forward())
-    modes = [(module, module.training) for module in model.modules()]
-    if throws:
-        model.eval()
-    try:
+def _rounded(model: nn.Module) -> Iterator[None]:
+    """Round every output once more, at random, and its gradient too."""
+
+    def round_(module: nn.Module, inputs: Any, output: Any) -> Any:
+        if not isinstance(output, Tensor) or not output.is_floating_point():
+            return output
+        with torch._C.DisableTorchFunction():  # not one of the model's own draws
+            signs = torch.randint(-1, 2, output.shape, device=output.device).to(output.dtype)
+        return output * (1 + torch.finfo(output.dtype).eps * signs)
+
+    with contextlib.ExitStack() as stack:
+        for module in model.modules():
+            if next(module.children(), None) is None:
+                handle = module.register_forward_hook(round_)
+                stack.callback(handle.remove)
         yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _named(loss: Any) -> Any:

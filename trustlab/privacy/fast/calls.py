@@ -67,17 +67,19 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
 
 
 def _state(module: nn.Module, record: Recording) -> Callable[[], None]:
-    """Return a function that forgets what was recorded since, and turns the dice back."""
+    """Return a function that forgets what was recorded since, and restores the states of random generators."""
     lengths = {name: len(value) for name, value in vars(record).items() if isinstance(value, list)}
-    dice, device = torch.get_rng_state(), next(module.parameters()).device
-    other_dice = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    turns, met, widened = {name: [*turn] for name, turn in record.turns.items()}, dict(record.met), set(record.widened)
+    random, device = torch.get_rng_state(), next(module.parameters()).device
+    other_random = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
     def undo() -> None:
         for name, length in lengths.items():
             del getattr(record, name)[length:]
-        torch.set_rng_state(dice)
-        if other_dice is not None:
-            torch.cuda.set_rng_state(other_dice, device)
+        record.turns, record.met, record.widened = turns, met, widened
+        torch.set_rng_state(random)
+        if other_random is not None:
+            torch.cuda.set_rng_state(other_random, device)
 
     return undo
 

@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointError
 
-from trustlab.privacy.fast.apart import check_apart
+from trustlab.privacy.fast.apart import Proof
 from trustlab.privacy.fast.factors import Factor, single, square_norms
+from trustlab.privacy.fast.follow import Plan
 from trustlab.privacy.fast.layers import trained_layers
 from trustlab.privacy.fast.recording import Layer, Recording, recording
 from trustlab.privacy.losses import UNREACHED
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.thresholds import Thresholds
+
+Measured = tuple[Tensor, list[list[Factor]], Tensor]  # losses [B], factors, squared norms [P, U]
 
 
 def add_clipped(
@@ -57,19 +60,23 @@ def add_clipped(
     """
     layers = trained_layers(model)
 
-    def gradients(batch: Any, *weightings: Tensor) -> tuple[Recording, Tensor, list[list[Tensor]]]:
-        record, losses = _forward(model, layers, per_example_loss, batch)
+    def met(batch: Any) -> Recording:
+        return _recorded(model, layers, per_example_loss, batch)[0]
+
+    def gradients(batch: Any, *weightings: Tensor, plan: Plan, complete: bool = True) -> Any:
+        record, losses = _forward(model, layers, per_example_loss, batch, plan, complete)
         return record, losses, _gradients(trained, record, losses, list(weightings))
 
-    def measured(batch: Any, sizes: Tensor) -> tuple[Tensor, list[list[Factor]], Tensor]:
-        record, losses, (deltas,) = gradients(batch, (1 / sizes).repeat_interleave(sizes))
+    def measured(batch: Any, sizes: Tensor, plan: Plan, complete: bool = True) -> Measured:
+        record, losses, (deltas,) = gradients(batch, (1 / sizes).repeat_interleave(sizes), plan=plan, complete=complete)
         with _full_precision(losses.device):
             factors = _factors(trained, record, deltas)
             deltas.clear()
             return losses.detach(), factors, _square_norms(factors, sizes, losses)
 
-    check_apart(model, per_example_loss, batch, trained, gradients, measured)
-    losses, factors, squares = measured(batch, sizes)
+    proof = Proof(model, per_example_loss, trained, met=met, gradients=gradients, measured=measured)
+    proof.check(batch)
+    losses, factors, squares = proof.planned(batch, lambda plan: measured(batch, sizes, plan, complete=False))
     with _full_precision(losses.device):
         return _clip_and_add(factors, squares, sizes=sizes, thresholds=thresholds, total=total, scale=scale)
 
@@ -100,22 +107,36 @@ def _clip_and_add(
 
 
 def _forward(
-    model: nn.Module, layers: list[Layer], per_example_loss: Callable[[nn.Module, Any], Tensor], batch: Any
+    model: nn.Module,
+    layers: list[Layer],
+    per_example_loss: Callable[[nn.Module, Any], Tensor],
+    batch: Any,
+    plan: Plan,
+    complete: bool,
 ) -> tuple[Recording, Tensor]:
     """Compute the losses [B] once, recording every layer that is trained."""
-    with recording(layers, len(batch)) as record:
-        try:
-            losses = per_example_loss(model, batch)
-        except (RuntimeError, IndexError, AssertionError) as error:
-            failure = error
-        else:
-            failure = None
-    if failure is not None:
-        _refuse_widened(record, failure, lambda: per_example_loss(model, batch))
-        raise failure
+    record, losses = _recorded(model, layers, per_example_loss, batch, plan, complete)
     record.check_reached()
     record.check_unchanged()
     return record, losses
+
+
+def _recorded(
+    model: nn.Module,
+    layers: list[Layer],
+    per_example_loss: Callable[[nn.Module, Any], Tensor],
+    batch: Any,
+    plan: Plan | None = None,
+    complete: bool = False,
+) -> tuple[Recording, Tensor]:
+    """Compute the losses [B] while `layers` are recorded, and say where the recording itself is why it fails."""
+    with recording(layers, len(batch), plan, complete=complete) as record:
+        try:
+            return record, per_example_loss(model, batch)
+        except (RuntimeError, IndexError, AssertionError) as error:
+            failure = error
+    _refuse_widened(record, failure, lambda: per_example_loss(model, batch))
+    raise failure
 
 
 def _refuse_widened(record: Recording, failure: Exception, plain: Callable[[], Tensor]) -> None:

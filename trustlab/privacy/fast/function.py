@@ -1,14 +1,15 @@
 """Any other module: its per-example gradients by torch.func, from its inputs and its outputs' gradients.
 
-The module is computed a second time, for each example alone (vectorised), and differentiated with respect to its own
-parameters. That is exact, slower than a rule of its own, and keeps the module's gradients of all examples in memory.
+The module is computed a second time, for each example alone (vectorised) and with the random numbers that it drew for
+this example, and differentiated with respect to its own parameters. That is exact, slower than a rule of its own, and
+keeps the module's gradients of all examples in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from torch.nn.utils import parametrize
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from trustlab.privacy.fast.factors import Dense, single
+from trustlab.privacy.fast.follow import Follows
+from trustlab.privacy.fast.randomness import Again, Draws
 from trustlab.privacy.fast.recording import Parts, Recording, detached
 
 # Modules that use their children's parameters without calling the children: computed as one.
@@ -34,12 +37,16 @@ def is_whole(module: nn.Module) -> bool:
 
 
 def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the trainable parameters that `module` computes with itself."""
-    parameters = module.named_parameters(recurse=is_whole(module))
+    """Return the trainable parameters that `module` computes with itself, under all their names.
+
+    A use under another name is another use, and their gradients add up.
+    """
+    parameters = module.named_parameters(recurse=is_whole(module), remove_duplicate=False)
     return {name: parameter for name, parameter in parameters if parameter.requires_grad}
 
 
 ALIKE = 0.02  # of the largest number: another example's row is farther away, half precision is nearer
+COMPARED = 256  # numbers of an example's output, evenly spread, that are kept for that
 
 
 def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Recording) -> Callable[..., Any]:
@@ -47,9 +54,15 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
     trained = own_parameters(module)
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
+        inputs, call = tree_flatten((args, kwargs))
+        given = [value for value in inputs if isinstance(value, Tensor)]
+        follow = [record.follows(name, value) if isinstance(value, Tensor) else None for value in inputs]
+        _check_follow(name, module, inputs, follow)
         with contextlib.ExitStack() as stack:
             for part in module.modules() if is_whole(module) else [module]:
                 stack.enter_context(detached(part))
+            stack.enter_context(_plain_attention())
+            draws = stack.enter_context(Draws())
             values, shape = tree_flatten(forward(*args, **kwargs))
         differentiable = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.is_floating_point()]
         if not differentiable:
@@ -60,24 +73,22 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         device = values[differentiable[0]].device.type
         for i in differentiable:
             values[i] = record.tap(name, values[i])
-        inputs, call = tree_flatten((args, kwargs))
-        given = [value for value in inputs if isinstance(value, Tensor)]
-        outputs = [(values[i].detach(), values[i]._version) for i in differentiable]
+        # Kept apart: whoever changes an output in place changes no number that is compared.
+        outputs = [_some(values[i].detach(), record.complete).clone() for i in differentiable]
         mixed, around = torch.is_autocast_enabled(device), _autocast_here(device)
 
         def parts(*deltas: Tensor) -> Parts:
-            kept = (list(map(_single, inputs)), call) if mixed else (inputs, call)
+            rows = list(zip(map(_single, inputs) if mixed else inputs, follow, strict=True))
+            compute = functools.partial(_per_example, name, module, trained, (rows, call), differentiable)
             try:
                 with around():
-                    found, again = _per_example(name, module, trained, kept, differentiable, deltas)
+                    found, again = compute(deltas, draws.drawn)
             except ValueError:  # some functions cannot be vectorised where autocast mixes precisions
                 if not mixed:
                     raise
-                deltas = tuple(map(single, deltas))
-                found, again = _per_example(name, module, trained, kept, differentiable, deltas)
-            for own, (value, made) in zip(again, outputs, strict=True):
-                if value._version == made:  # changed in place since, it is another number
-                    _check_alike(name, module, own, value)
+                found, again = compute(tuple(map(single, deltas)), draws.drawn)
+            for own, value in zip(again, outputs, strict=True):
+                _check_alike(name, module, _some(own, record.complete), value)
             # A parameter may be a single number of no dimension: each example's gradient is one number then.
             return [(trained[own], Dense(single(g.detach().reshape(len(g), -1)))) for own, g in found.items()]
 
@@ -98,36 +109,70 @@ def _autocast_here(device: str) -> Callable[[], torch.autocast]:
     return functools.partial(torch.autocast, device, **state)
 
 
+def _check_follow(name: str, module: nn.Module, values: list[Any], follow: list[Follows | None]) -> None:
+    """Refuse an input that is neither the same for all examples nor divided among them."""
+    for value, own in zip(values, follow, strict=True):
+        if own is not None and own.dim is not None and value.ndim and not own.each:
+            raise ValueError(
+                f"Expected each input of {name!r} ({type(module).__name__}) to follow the batch in one dimension, or "
+                f"not at all, got one of shape {tuple(value.shape)} that does neither. Which of its rows are an "
+                "example's cannot be said: use method='loop'."
+            )
+
+
+def _some(output: Tensor, complete: bool) -> Tensor:
+    """Return numbers [B, N] of an output that are enough to tell whether it is another one's."""
+    rows = output.detach().reshape(len(output), -1)
+    return rows if complete else rows[:, :: 1 + (rows.shape[1] - 1) // COMPARED]
+
+
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Use torch's attention that can be vectorised over examples, and draws its dropout where it is seen."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
 def _per_example(
     name: str,
     module: nn.Module,
     trained: dict[str, nn.Parameter],
-    inputs: tuple[list[Any], Any],
+    inputs: tuple[list[tuple[Any, Follows | None]], Any],
     differentiable: list[int],
     deltas: tuple[Tensor, ...],
+    drawn: list[Tensor],
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
     """Return each trained parameter's gradients [B, ...] of Σ ⟨output, δ⟩, and the outputs, one example at a time."""
     values, call = inputs
     examples = len(deltas[0])
-    # An input with a row per example, or one row for all, goes row by row; anything else is the same for everybody.
-    mapped = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.ndim and len(v) in (1, examples)]
-    rows = [values[i].detach().expand(examples, *values[i].shape[1:]) for i in mapped]
+    # What follows the batch goes row by row; anything else is the same for everybody.
+    found = {i: _apart(value, own, examples) for i, (value, own) in enumerate(values) if own and own.dim is not None}
+    apart = {i: row for i, row in found.items() if row is not None}
 
-    def inner(weights: dict[str, Tensor], rows: list[Tensor], deltas: tuple[Tensor, ...]) -> tuple[Tensor, Any]:
-        own = [value.detach() if isinstance(value, Tensor) else value for value in values]
-        for i, row in zip(mapped, rows, strict=True):
-            own[i] = row[None]
+    def inner(
+        weights: dict[str, Tensor], rows: dict[int, Tensor], example: Tensor, deltas: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Any]:
+        own = [value.detach() if isinstance(value, Tensor) else value for value, _ in values]
+        for i, row in rows.items():
+            own[i] = row
         args, kwargs = tree_unflatten(own, call)
-        outputs, _ = tree_flatten(functional_call(module, weights, args, kwargs))
+        with Again(drawn, examples, example[None]):
+            # Weights that are tied to a child's are the child's there: it is recorded on its own.
+            outputs, _ = tree_flatten(functional_call(module, weights, args, kwargs, tie_weights=False))
         own = [outputs[i][0] for i in differentiable]
         return sum((one * delta).sum() for one, delta in zip(own, deltas, strict=True)), own
 
     weights = {own: parameter.detach() for own, parameter in trained.items()}
+    which = torch.arange(examples, device=deltas[0].device)
     try:
         # Plain attention: torch's fused one cannot be vectorised over examples.
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-            return vmap(grad(inner, has_aux=True), in_dims=(None, 0, 0))(weights, rows, deltas)
-    except (RuntimeError, NotImplementedError, IndexError) as error:
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _plain_attention():
+            return vmap(grad(inner, has_aux=True), in_dims=(None, 0, 0, 0))(weights, apart, which, deltas)
+    except (RuntimeError, NotImplementedError, IndexError, ValueError) as error:
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to be computed example by example, got: "
             f"{str(error).splitlines()[0]} No rule of its own is known: build it from known layers, or use "
@@ -135,9 +180,16 @@ def _per_example(
         ) from error
 
 
+def _apart(value: Tensor, own: Follows, examples: int) -> Tensor | None:
+    """Return a tensor that follows the batch with its examples as a dimension of their own, the first."""
+    if not value.ndim or value.shape[own.dim] != own.each * examples:
+        return None  # a single example's: its own as a whole
+    return value.detach().unflatten(own.dim, (examples, own.each)).movedim(own.dim, 0)
+
+
 def _check_alike(name: str, module: nn.Module, alone: Tensor, together: Tensor) -> None:
-    """Refuse outputs [B, ...] that an example alone does not have: then what is computed is not its gradient either."""
-    difference = (single(alone) - single(together.expand(alone.shape))).abs()
+    """Refuse outputs [B, N] that an example alone does not have: then what is computed is not its gradient either."""
+    difference = (single(alone) - single(together)).abs()
     if (difference > ALIKE * single(together).abs().max()).any():
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to give every example what it gives it alone, but its rows "

@@ -53,9 +53,9 @@ def _simple(parts: Callable[[nn.Module, Tensor, Tensor], Parts]) -> Callable[...
             (x,) = (*args, *kwargs.values())
             with detached(module):
                 output = record.tap(name, forward(x))
-            # One row for all examples is their common input; anything else is refused by tap().
-            shared = x.expand(record.examples, *x.shape[1:]) if len(x) == 1 else x
-            record.check_rows(name, "input", shared)
+            # One row for all examples is their common input; anything else is refused by tap(). These layers' outputs
+            # have their inputs' rows.
+            shared = x.expand(record.examples, *x.shape[1:]) if x.shape[:1] == (1,) else x
             record.note(name, [x], 1, lambda delta: _trainable(parts(module, shared.detach(), delta)))
             return output
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from trustlab.privacy.fast.factors import Factor
+from trustlab.privacy.fast.follow import Follows, Key, Plan
 
 Parts = list[tuple[nn.Parameter, Factor]]
 Layer = tuple[str, nn.Module, Callable[..., Any]]
@@ -52,6 +53,11 @@ class Tap:
         weights = weights if self.owner is None else weights[self.owner][None]
         return gradient * weights.view(*weights.shape, *[1] * (gradient.ndim - weights.ndim))
 
+    def rows(self, gradient: Tensor) -> Tensor:
+        """Return `gradient` as [rows, numbers of each], a row being one example's only."""
+        apart = gradient if self.owner is None else gradient.movedim(1, 0)
+        return apart.reshape(len(apart), -1)
+
 
 @dataclass
 class Recording:
@@ -72,9 +78,17 @@ class Recording:
         Layers that gave one row for all examples, and now have one for each.
     called, unseen
         Layers that were called where torch builds a graph, and where it builds none.
+    plan
+        Which tensors follow the batch; None where that is to be found out from what is `met`.
+    met
+        The tensors of each layer's calls that it depends on.
+    complete
+        Whether outputs are to be compared number by number with those of each example alone; else some of them are.
     """
 
     examples: int
+    plan: Plan | None = None
+    complete: bool = False
     taps: list[Tap] = field(default_factory=list)
     uses: list[tuple[slice, Callable[..., Parts]]] = field(default_factory=list)
     read: list[tuple[str, Tensor, int]] = field(default_factory=list)
@@ -82,15 +96,34 @@ class Recording:
     widened: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
+    met: dict[Key, Tensor] = field(default_factory=dict)
+    turns: dict[str, list[int]] = field(default_factory=dict)
+
+    def enter(self, name: str) -> None:
+        """Note that a call of the layer begins."""
+        self.turns[name] = [self.turns.get(name, [-1])[0] + 1, 0]
+
+    def follows(self, name: str, tensor: Tensor) -> Follows:
+        """Return how the next `tensor` of this call follows the batch; a single example's is its own as a whole."""
+        call, place = self.turns.setdefault(name, [0, 0])
+        self.turns[name][1] += 1
+        key = (name, call, place)
+        if self.plan is None:
+            self.met[key] = tensor.detach()
+        elif self.examples > 1:
+            return self.plan.of(key, tensor, self.examples)
+        return Follows(0, len(tensor) // self.examples if tensor.ndim else 1)
 
     def tap(self, name: str, output: Tensor, *, owner: Tensor | None = None) -> Tensor:
         """Note where the gradient of `output` [B, ...] arrives, and return the tensor to go on with."""
         if owner is None:
+            follows = self.follows(name, output)
             if output.shape[:1] == (1,) and self.examples > 1:
                 # One row for all examples, such as BERT's positions: each gets its own, to have its own gradient.
                 output = output.expand(self.examples, *output.shape[1:])
                 self.widened.add(name)
-            self.check_rows(name, "output", output)
+            elif self.plan is not None:
+                self.check_rows(name, "output", output, follows)
         inner = output.requires_grad
         start = output if inner else output.detach().requires_grad_()
         kind = dict(dtype=output.dtype, device=output.device)
@@ -104,13 +137,14 @@ class Recording:
         self.read += [(name, tensor, tensor._version) for tensor in inputs]
         self.uses.append((slice(len(self.taps) - taps, len(self.taps)), parts))
 
-    def check_rows(self, name: str, what: str, tensor: Tensor) -> None:
-        """Refuse a tensor whose first dimension does not count the examples."""
-        if tensor.ndim == 0 or len(tensor) != self.examples:
+    def check_rows(self, name: str, what: str, tensor: Tensor, follows: Follows) -> None:
+        """Refuse a tensor whose first dimension does not count the examples, also if by chance there are as many."""
+        if tensor.ndim == 0 or len(tensor) != self.examples or follows != Follows(0):
+            chance = tensor.ndim and len(tensor) == self.examples
             raise ValueError(
                 f"Expected the {what} of {name!r} to have {self.examples} rows, one per example, got shape "
-                f"{tuple(tensor.shape)}. Per-example gradients need the batch first: give positions and masks the "
-                "batch's size, or use method='loop'."
+                f"{tuple(tensor.shape)}{', whose rows are not the examples' if chance else ''}. Per-example gradients "
+                "need the batch first: give positions and masks the batch's size, or use method='loop'."
             )
 
     def check_unchanged(self) -> None:
@@ -133,7 +167,9 @@ class Recording:
 
 
 @contextlib.contextmanager
-def recording(layers: Sequence[Layer], examples: int) -> Iterator[Recording]:
+def recording(
+    layers: Sequence[Layer], examples: int, plan: Plan | None = None, *, complete: bool = False
+) -> Iterator[Recording]:
     """Record every call of the given layers.
 
     Parameters
@@ -143,8 +179,10 @@ def recording(layers: Sequence[Layer], examples: int) -> Iterator[Recording]:
         stands in the place of the module's own for the while.
     examples
         B, the number of examples in the batch that will be read.
+    plan, complete
+        See :class:`Recording`.
     """
-    record, patched = Recording(examples), []
+    record, patched = Recording(examples, plan, complete), []
     try:
         for name, module, rule in layers:
             own = module.__dict__.get("forward")
@@ -179,6 +217,7 @@ def _when_differentiable(
     def forward(*args: Any, **kwargs: Any) -> Any:
         graph = torch.is_grad_enabled()
         (record.called if graph else record.unseen).add(name)
+        record.enter(name)
         return (recorded if graph else plain)(*args, **kwargs)
 
     return forward

@@ -1,0 +1,80 @@
+"""Which tensors follow the batch: decided by evidence, a forward of as many examples more.
+
+A mask of T times and T times has as many rows as a batch of T examples has, and its shape does not tell which it is.
+The same examples, one of them once more, do: what follows the batch grows, and nothing else does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+Key = tuple[str, int, int]  # a layer's name, its how manieth call, and the how manieth tensor of the call
+Look = tuple[int, object, bool]
+
+
+class Unknown(Exception):
+    """A layer is called with a tensor of which there is no evidence yet."""
+
+
+@dataclass(frozen=True)
+class Follows:
+    """How a tensor's shape follows the batch.
+
+    Attributes
+    ----------
+    dim
+        The dimension that counts examples; None where the tensor is the same for all, as positions are.
+    each
+        Rows of one example in this dimension; 0 where it does neither follow the batch nor stay the same.
+    """
+
+    dim: int | None
+    each: int = 1
+
+
+@dataclass
+class Plan:
+    """What is known of every layer's tensors; it grows with each piece of evidence."""
+
+    known: dict[tuple[Key, Look], Follows] = field(default_factory=dict)
+
+    def learn(self, fewer: dict[Key, Tensor], more: dict[Key, Tensor], counts: tuple[int, int]) -> None:
+        """Take evidence from tensors met in two forwards, with so many examples each."""
+        for key in fewer.keys() & more.keys():
+            if look(fewer[key])[:2] == look(more[key])[:2]:
+                found, place = compared(fewer[key].shape, more[key].shape, counts), (key, look(more[key]))
+                # Once this, once that: it cannot be said of the next batch.
+                self.known[place] = found if self.known.get(place, found) == found else Follows(0, 0)
+
+    def of(self, key: Key, tensor: Tensor, examples: int) -> Follows:
+        """Return how `tensor`, met in a batch of so many examples, follows it."""
+        found = self.known.get((key, look(tensor)))
+        if found is None or (found.dim is not None and found.each and tensor.shape[found.dim] != found.each * examples):
+            raise Unknown(key[0])
+        return found
+
+
+def look(tensor: Tensor) -> Look:
+    """Return what tells one tensor of a call from another that stands in the same place in another step."""
+    return tensor.ndim, tensor.dtype, tensor.shape[:1] == (1,)
+
+
+def compared(fewer: tuple[int, ...], more: tuple[int, ...], counts: tuple[int, int]) -> Follows:
+    """Return what two shapes of a tensor show.
+
+    Examples
+    --------
+    >>> compared((2, 5), (3, 5), (2, 3))
+    Follows(dim=0, each=1)
+    >>> compared((3, 3), (3, 3), (2, 3))
+    Follows(dim=None, each=1)
+    """
+    unlike = [d for d, (few, many) in enumerate(zip(fewer, more, strict=True)) if few != many]
+    if not unlike:
+        return Follows(None)
+    (d, *rest) = unlike
+    each, left = divmod(more[d], counts[1])
+    regular = not rest and not left and fewer[d] == each * counts[0]
+    return Follows(d, each if regular else 0)
