@@ -187,12 +187,11 @@ def _row(cell: Any, name: str, code: Closure | str) -> Done:
     torch.set_num_threads(1)
     corpus, data_hash = _corpus(name)
     store, about = RunStore(), dict(seeds=[cell.seed], data_hash=data_hash, code=code)
-    run, restored = store.get(cell, **about), True
-    if run is None:
-        list(store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about))
-        run, restored = store.get(cell, **about), False
-    (row,) = run.rows
-    return Done(row, run.provenance, restored)
+    known = store.get(cell, **about)
+    if known is not None:
+        return Done(*known.rows, known.provenance, True)
+    (row,) = store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about)
+    return Done(row, store.get(cell, **about).provenance, False)
 
 
 @functools.lru_cache(maxsize=1)  # a process computes many cells of one corpus
