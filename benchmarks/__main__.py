@@ -16,8 +16,6 @@ import transformers
 
 from benchmarks import (
     associating,
-    cases,
-    memory,
     panels,
     partitioning,
     private_step,
@@ -30,11 +28,8 @@ from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
 from trustlab.doctor import usable_cores
 from trustlab.lab.display import table
-from trustlab.privacy import clipping, fast, noise, parallel, reference, thresholds, timing
 from trustlab.runs import provenance, write_results
 from trustlab.terminal import print_any_sign
-
-CODE = [cases, memory, private_step, clipping, fast, noise, parallel, reference, thresholds, timing]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,7 +72,7 @@ def step(asked: argparse.Namespace) -> None:
     rows = list(private_step.measure(sizes, asked.repetitions))
     print(table(rows))
     if asked.write:
-        about = provenance(machine(asked), data_hash=fingerprint(load("assistant")), code=CODE)
+        about = provenance(machine(asked), data_hash=fingerprint(load("assistant")), code=private_step.measure)
         print("wrote", write_results(result_name(asked.device, asked.dtype), rows, about).name)
 
 

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,7 +33,6 @@ import numpy as np
 
 from benchmarks.turns import store, take_turns
 from trustlab.data import load
-from trustlab.fairness import association, likelihood
 from trustlab.fairness.association import ceat, weat
 from trustlab.lab.display import table
 
@@ -167,5 +165,5 @@ def main(asked: argparse.Namespace) -> None:
     for rows in parts:
         print(table(rows))
     if asked.write:
-        code = [sys.modules[__name__], association, likelihood]
+        code = [measure_ceat, measure_weat, measure_pll]
         print("wrote", store(NAME, list(itertools.chain(*parts)), code, ["wefe"]))

@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import memory, simulation_peers
+from benchmarks import memory
 from benchmarks.memory import MB, RESET, resident
 from benchmarks.simulation_peers import PEERS, Fleet, Result, ours
 from benchmarks.turns import compared, store, take_turns
@@ -181,7 +181,6 @@ def main(asked: argparse.Namespace) -> None:
         rows = list(measure())
         print(table(rows))
         if asked.write:
-            code = [memory, simulation_peers, sys.modules[__name__], simulation]
-            print("wrote", store(NAME, rows, code, PACKAGES, rounds=ROUNDS))
+            print("wrote", store(NAME, rows, [measure], PACKAGES, rounds=ROUNDS))
     finally:
         torch.set_num_threads(threads)

@@ -9,7 +9,6 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -78,11 +77,12 @@ def seconds_of(run: Callable[[], Any]) -> float:
 
 
 def store(
-    name: str, rows: Sequence[Mapping[str, Any]], code: Sequence[ModuleType], peers: Sequence[str], **settings: Any
+    name: str, rows: Sequence[Mapping[str, Any]], code: Sequence[Any], peers: Sequence[str], **settings: Any
 ) -> str:
     """Write `rows` as the committed table `name` and return its file's name.
 
-    Beside it go `settings`, cores, threads and processor, and the versions of those `peers` that are installed.
+    `code` is what measured them, see :func:`trustlab.provenance.code_version`. Beside it go `settings`, cores, threads
+    and processor, and the versions of those `peers` that are installed.
     """
     about = {**settings, "cores": usable_cores(), "threads": torch.get_num_threads()}
     about["processor"] = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"

@@ -2,7 +2,6 @@ import math
 import pickle
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,9 +13,9 @@ from trustlab.data import assistant, fingerprint
 from trustlab.experiments import EXPERIMENTS
 from trustlab.privacy import comparison
 from trustlab.privacy.comparison import Cell, grid, recipe, result_name
-from trustlab.privacy.sources import sources
-from trustlab.provenance import source_files
-from trustlab.runs import RunStore, read_results, write_results
+from trustlab.processor import processor
+from trustlab.provenance import provenance
+from trustlab.runs import RunStore, read_results, run_key, write_results
 from trustlab.versions import installed
 
 NAME = result_name("assistant")
@@ -63,8 +62,13 @@ def results(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
+def done(rows, made=None):
+    """Rows as a reproduction has them; without `made`, of nobody knows which processor."""
+    return [reproduce.Done(row, made or {}, False) for row in rows]
+
+
 def compare(rows, **part):
-    return reproduce.compare("assistant", rows, KNOWN, **part)
+    return reproduce.compare("assistant", done(rows), KNOWN, **part).misses
 
 
 def contents(folder):
@@ -164,6 +168,94 @@ def test_without_a_committed_table_the_miss_names_it(tmp_path, monkeypatch):
     assert miss.startswith(f"assistant: Expected {NAME}.csv")
 
 
+# Row by row, where the table was made
+
+HERE = provenance({}, code=KNOWN.code())
+
+
+@pytest.fixture
+def ours(tmp_path, monkeypatch):
+    """The made-up table, of this processor and these versions."""
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path / "results"))
+    write_results(NAME, ROWS, {**HERE, "seeds": [0, 1]})
+
+
+def by_row(rows, **made):
+    return reproduce.compare("assistant", done(rows, {**HERE, **made}), KNOWN)
+
+
+def test_on_the_tables_processor_and_versions_every_number_of_every_seed_has_to_come_again(ours):
+    found = by_row(ROWS)
+    assert (found.misses, found.row_by_row) == ([], True)
+    assert "row by row, each number to 0.001, seeds 0, 1" in found.verdict
+    assert by_row(changed("sgd", math.inf, seeds=(0,), accuracy=0.0009)).misses == []
+    (miss,) = by_row(changed("sgd", math.inf, seeds=(1,), accuracy=0.0011)).misses  # the band would allow 0.05
+    assert miss == "assistant, bilstm, sgd at ε = inf, seed 1: expected accuracy 0.6000 ± 0.001, got 0.6011."
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("accuracy_rare", 0.26), ("clipped", 0.1), ("clipped", None), ("answers", "a|c"), ("answers", "a")],
+)
+def test_columns_without_a_band_are_compared_too_and_times_are_not(column, value, ours):
+    cell = Cell("assistant", "dp-sgd", 8.0, 1)
+    other = [{**row, column: value} if row == row_of(cell) else row for row in ROWS]
+    (miss,) = by_row(other).misses
+    assert miss.startswith(f"assistant, bilstm, dp-sgd at ε = 8, seed 1: expected {column} ")
+    assert by_row([{**row, "seconds": 99.0} for row in ROWS]).misses == []
+
+
+def test_two_columns_of_a_row_are_one_sentence(ours):
+    (miss,) = by_row(changed("sgd", math.inf, seeds=(0,), accuracy=0.1, slot_f1=0.1, accuracy_rare=0.1)).misses
+    assert miss.endswith("0.5000 ± 0.001, got 0.6000; not as committed either: slot_f1, accuracy_rare.")
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        ({"processor": "another"}, "these rows on another"),
+        ({"processor": None}, "these rows on an unknown one"),
+        ({"versions": {**HERE["versions"], "torch": "1.0"}}, "with torch 2.13.0, these rows with 1.0"),
+        ({"versions": {**HERE["versions"], "python": "3.9.1"}}, "these rows with 3.9"),
+    ],
+)
+def test_elsewhere_means_are_compared_and_the_reason_is_said(made, why, ours):
+    moved = changed("sgd", math.inf, accuracy=0.04)
+    found = by_row(moved, **made)
+    assert (found.misses, found.row_by_row) == ([], False)
+    assert why in found.verdict and "accuracy ± 0.05" in found.verdict
+    assert f"Of {len(ROWS)} rows, {len(ROWS) - 2} are the table's to 0.001 nevertheless." in found.verdict
+    assert len(by_row(changed("sgd", math.inf, accuracy=0.06), **made).misses) == 1
+
+
+def test_another_build_of_the_same_version_is_the_locks_version_too(ours):
+    versions = {name: version and version.partition("+")[0] + "+other" for name, version in HERE["versions"].items()}
+    assert by_row(ROWS, versions={**versions, "python": HERE["versions"]["python"]}).row_by_row
+
+
+def test_one_row_of_another_processor_is_enough(ours):
+    other = reproduce.Done(ROWS[0], {**HERE, "processor": "another"}, True)
+    assert not reproduce.compare("assistant", [other, *done(ROWS[1:], HERE)], KNOWN).row_by_row
+
+
+def test_a_seed_that_one_side_lacks_is_said(ours):
+    (miss,) = by_row([row for row in ROWS if row != row_of(Cell("assistant", "dp-sgd", 8.0, 1))]).misses
+    assert miss == "assistant, bilstm, dp-sgd at ε = 8, seed 1: stands in data/results, and was not computed again."
+    more = [{**row, "seed": 7} for row in ROWS if row["seed"] == 0]
+    assert "seeds 0, 1 (7 are not in the table)" in by_row([*ROWS, *more]).how
+    (miss,) = by_row(more).misses  # nothing was compared: that is no agreement
+    assert "one of the seeds computed" in miss
+
+
+def test_a_table_whose_cells_have_one_name_can_miss(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    known = EXPERIMENTS["association-tests"]
+    rows = [{"test": test, "seed": 0, "effect_size": 1.0, "p_value": 0.5} for test in (1, 2)]
+    write_results(known.module.result_name("weat"), rows, {})
+    (miss,) = reproduce.compare("weat", done([rows[0], {**rows[1], "p_value": 0.6}]), known).misses
+    assert miss == "weat, test 2: expected p_value 0.500 ± 0.005, got 0.600."
+
+
 # Computing
 
 
@@ -200,8 +292,11 @@ def in_process(trained, monkeypatch):
 
 def test_a_row_is_computed_once_and_then_restored(trained):
     cell = Cell("assistant", "dp-sgd", 8.0, 1)
-    assert reproduce._row(cell, "assistant", "code") == (row_of(cell), False)
-    assert reproduce._row(cell, "assistant", "code") == (row_of(cell), True)
+    row, made, restored = reproduce._row(cell, "assistant", "code")
+    assert (row, made["processor"], restored) == (row_of(cell), processor(), False)
+    again = reproduce._row(cell, "assistant", "code")
+    assert (again.row, again.restored) == (row, True)
+    assert again.made["processor"] == processor()
     assert trained == [cell]
 
 
@@ -232,43 +327,34 @@ def test_a_training_that_failed_is_computed_again(trained, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(FloatingPointError):
         patch.setattr(comparison, "run", fails)
         reproduce._row(Cell(), "assistant", "code")
-    assert reproduce._row(Cell(), "assistant", "code") == (row_of(Cell()), False)
-
-
-def test_the_sources_that_decide_a_row_decide_its_key():
-    """Every file of the package that trains, the others named: a new file asks to be put on one side."""
-    decide = set(source_files(*sources("fast")))
-    folder = Path(comparison.__file__).parent
-    others = {"__init__", "checkpointing", "claims", "comparison", "reference", "sources", "statement", "timing"}
-    assert {path for path in folder.rglob("*.py") if path.parent != folder or path.stem not in others} <= decide
-    models = {path.stem for path in decide if path.parent.name == "models"}
-    assert models == {"taggers", "vocabulary", "checkpoint", "evaluation"}
+    row, _, restored = reproduce._row(Cell(), "assistant", "code")
+    assert (row, restored) == (row_of(Cell()), False)
 
 
 def test_an_edit_to_the_fast_engine_keeps_what_the_loop_computed():
-    named = {method: {module.__name__ for module in sources(method)} for method in comparison.METHODS}
-    assert named["sgd"] < named["dp-sgd"] < named["edp-sgd"] == named["fast"]
-    assert not any("fast" in name for name in named["dp-sgd"])
-    codes = {reproduce._code(method, KNOWN) for method in comparison.METHODS}
-    assert len(codes) == 3
+    reached = {method: set(KNOWN.code(method).units) for method in comparison.METHODS}
+    assert reached["sgd"] < reached["dp-sgd"] < reached["edp-sgd"] == reached["fast"] < set(KNOWN.code().units)
+    assert not any(".fast." in name for name in reached["dp-sgd"])
+    assert len({KNOWN.code(method).version for method in comparison.METHODS}) == 3
 
 
 def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_process, trained, results, monkeypatch):
-    names = iter(["at the start"] * len(comparison.METHODS))
-    monkeypatch.setattr(reproduce, "_code", lambda *_: next(names, "edited"))
+    names = iter([*["at the start"] * len(comparison.METHODS), KNOWN.code()])
+    monkeypatch.setattr(type(KNOWN), "code", lambda *_: next(names, "edited"))
     reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--workers", "1", "--write"])
     assert {run.provenance["code_version"] for run in RunStore().runs()} == {"at the start"}
-    assert read_results(NAME)[1]["code_version"] == "at the start"
+    assert read_results(NAME)[1]["code_version"] != "edited"
 
 
 def test_another_torch_is_another_code(monkeypatch):
-    here = reproduce._code("sgd", KNOWN)
-    monkeypatch.setattr(reproduce, "installed", lambda name: "99" if name == "torch" else installed(name))
-    assert reproduce._code("sgd", KNOWN) != here
+    about = dict(seeds=[0], code=KNOWN.code("sgd"))
+    here = run_key(Cell(), **about)
+    monkeypatch.setattr("trustlab.provenance.installed", lambda name: "99" if name == "torch" else installed(name))
+    assert run_key(Cell(), **about) != here
 
 
 def test_every_cell_is_computed_the_slowest_method_first(in_process, trained):
-    rows = [row for row, _ in reproduce.compute(CELLS, "assistant", code=CODE, workers=1)]
+    rows = [each.row for each in reproduce.compute(CELLS, "assistant", code=CODE, workers=1)]
     assert sorted(rows, key=str) == sorted(ROWS, key=str)
     methods = [cell.method for cell in trained]
     assert methods == sorted(methods, key=["dp-sgd", "edp-sgd", "fast", "sgd"].index)
@@ -295,7 +381,8 @@ def test_a_reproduction_that_agrees_says_so_and_writes_nothing(in_process, resul
     *progress, agrees, judged = capsys.readouterr().out.splitlines()
     assert len(progress) == len(CELLS)
     assert f"assistant {len(CELLS)}/{len(CELLS)}: " in progress[-1]
-    assert agrees == "assistant: every number agrees with data/results"
+    assert agrees.startswith("assistant: every mean is near enough, which is not every number: compared ")
+    assert "the table does not say on which processor it was made" in agrees
     assert judged.startswith("assistant, claims: not judged.")  # the times of a step are not in this folder
     assert contents(results) == before
 
@@ -306,7 +393,7 @@ def test_a_number_that_misses_is_said_fails_and_writes_nothing(in_process, resul
     assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2"]) == 1
     said = capsys.readouterr().out
     assert "assistant, bilstm, dp-sgd at ε = 1: expected accuracy 0.750 ± 0.05, got 0.550." in said
-    assert "every number agrees" not in said
+    assert "every" not in said and "assistant: does NOT agree: compared with data/results by means" in said
     assert contents(results) == before
 
 
@@ -322,14 +409,17 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
     assert about["status"] == "complete"
     assert about["data_hash"] == fingerprint(assistant(100))
     assert about["config"]["bilstm edp-sgd"]["micro_batches"] == recipe(Cell("assistant", "edp-sgd")).micro_batches
-    assert re.fullmatch(r"[0-9a-f]{16} torch \S+ opacus \S+ dp-accounting \S+", about["code_version"])
+    assert re.fullmatch(r"[0-9a-f]{16}( [a-z0-9-]+ \d\S*)+", about["code_version"])
+    assert about["processor"] == processor()
+    assert {"torch", "numpy", "scipy", "opacus"} <= set(about["versions"])
     assert f"wrote {NAME}.csv" in capsys.readouterr().out.splitlines()
     assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2"]) == 0  # and agrees with itself
+    assert "assistant: every number agrees: compared with data/results row by row" in capsys.readouterr().out
 
 
 def test_stopped_and_called_again_it_goes_on_where_it_was(in_process, results, trained):
     for cell in CELLS[:5]:
-        reproduce._row(cell, "assistant", reproduce._code(cell.method, KNOWN))
+        reproduce._row(cell, "assistant", KNOWN.code(cell.method))
     assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
     assert len(trained) == len(CELLS)
     assert set(trained) == set(CELLS)
@@ -344,7 +434,7 @@ def test_without_real_data_the_real_corpora_are_left_out_with_a_reason(
     assert reproduce.main(["private-training", "--seeds", "2"]) == 0
     said = capsys.readouterr().out
     assert "Left out: atis, snips. Set TRUSTLAB_DATA" in said
-    assert "assistant: every number agrees" in said
+    assert "assistant: every mean is near enough" in said
     assert "snips 1/" not in said
 
 
@@ -355,7 +445,7 @@ def test_with_real_data_every_corpus_is_reproduced(in_process, results, trained,
     write_results(result_name("snips"), [row_of(cell, accuracy=0.9) for cell in cells], {"seeds": [0, 1]})
     assert reproduce.main(["private-training", "--seeds", "2"]) == 1  # snips misses, and assistant agrees
     said = capsys.readouterr().out
-    assert "assistant: every number agrees" in said
+    assert "assistant: every mean is near enough" in said
     assert "snips, bilstm, sgd at ε = inf: expected accuracy 0.900" in said
     assert {cell.corpus for cell in trained} == {"assistant", "snips"}
 
@@ -417,6 +507,22 @@ def test_what_an_experiment_lacks_is_refused_by_name(arguments, said, capsys):
         reproduce.main(arguments)
     assert ended.value.code == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("workers", ["-1", "0", "1.5", "two", "²"])
+def test_a_number_of_workers_that_is_none_is_refused_before_any_work(workers, capsys):
+    with pytest.raises(SystemExit) as ended:
+        reproduce.main(["label-skew", "--workers", workers])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"argument --workers: expected a whole number of processes >= 1, got {workers!r}" in said
+
+
+def test_when_nobody_reads_on_no_further_cell_is_begun(in_process, trained):
+    computed = reproduce.compute(CELLS, "assistant", code=CODE, workers=1)
+    next(computed)
+    computed.close()
+    assert len(trained) < len(CELLS)
 
 
 # Claims

@@ -14,6 +14,7 @@ import pytest
 
 from trustlab import durable
 from trustlab.config import option
+from trustlab.places import LOCK
 from trustlab.provenance import code_version, git_commit, provenance
 from trustlab.results import read_results, write_results
 from trustlab.runs import RunNotSavedError, RunStore, run_key
@@ -45,7 +46,7 @@ def get(store):
 
 
 def entries(store):
-    return sorted(path.name for path in store.directory.iterdir())
+    return sorted(path.name for path in store.directory.iterdir() if path.name != LOCK)
 
 
 def test_rows_pass_through_and_come_back_with_their_provenance(store):
@@ -211,8 +212,8 @@ def test_a_full_disk_gives_one_clear_error_with_the_rows_and_leaves_the_old_entr
     before = get(store)
     monkeypatch.setattr(durable.os, "fsync", no_space)
     with pytest.raises(RunNotSavedError, match=r"No space left on device.*TRUSTLAB_RUNS") as caught:
-        list(store.record([{"step": 5}], **ABOUT))
-    assert caught.value.rows == [{"step": 5}]
+        list(store.record([{"step": 5}, {"step": 6}], **ABOUT))
+    assert caught.value.rows == [{"step": 5}, {"step": 6}]
     assert caught.value.provenance["status"] == "complete"
     assert get(store) == before
     assert len(entries(store)) == 1  # nothing was left aside

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from trustlab.terminal import print_any_sign
 
+# What a shell reports of a program that SIGPIPE ended: nobody reads its output any more, as after `| head`.
+PIPE_CLOSED = 141
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named first in `argv` and return its exit code."""
     print_any_sign()
-    arguments, rest = _parser().parse_known_args(argv)
-    return int(arguments.run(arguments, rest) or 0)
+    try:
+        try:
+            arguments, rest = _parser().parse_known_args(argv)
+            code = int(arguments.run(arguments, rest) or 0)
+        finally:
+            sys.stdout.flush()  # here, where it can be answered, and not when the interpreter ends
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+        return PIPE_CLOSED
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

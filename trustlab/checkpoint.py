@@ -1,7 +1,8 @@
 """One file that a computation goes on from: whole or absent, and refused by any other computation.
 
 It is written aside and renamed into place, carries its sha256, and names what it belongs to. What is lost at a crash
-could be lost from a privacy account: steps whose noise is forgotten have spent an ε that nobody counts.
+could be lost from a privacy account: steps whose noise is forgotten have spent an ε that nobody counts. Only its owner
+may read it: it holds the state of the generators, with which the noise can be taken away.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from trustlab.durable import digest, write_whole
+from trustlab.durable import digest, seal, unseal, write_whole
+from trustlab.places import expanded
 
-# Two lines of text stand before torch's own format: this one, and the sha256 of what follows.
-MAGIC = b"trustlab checkpoint 1\n"
-DIGITS = 64
+# It stands before torch's own format. Version 1 kept the last row only; 2 keeps all.
+KIND = "trustlab checkpoint"
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Checkpoint:
     Attributes
     ----------
     path
-        The file. Its folder is made where it is missing.
+        The file, ``~`` is the user's home. Its folder is made where it is missing; a link is followed.
     identity
         What must not change between the parts of one training, in words.
 
@@ -47,6 +49,11 @@ class Checkpoint:
     path: Path
     identity: Mapping[str, str]
 
+    @property
+    def file(self) -> Path:
+        """The file's path, from the user's home where it begins with ``~``."""
+        return expanded(self.path)
+
     def write(self, content: Mapping[str, Any]) -> None:
         """Write `content`: tensors, numbers and strings in dicts and lists.
 
@@ -59,7 +66,7 @@ class Checkpoint:
         torch.save({"identity": dict(self.identity), "content": dict(content)}, buffer)
         payload = buffer.getvalue()
         try:
-            write_whole(self.path, MAGIC + digest(payload).encode() + b"\n" + payload)
+            write_whole(self.file, seal(f"{KIND} {VERSION}", payload), private=True)
         except OSError as error:
             raise OSError(
                 f"Expected to write the checkpoint {self.path}, got: {error}. An earlier one is intact and holds the "
@@ -72,21 +79,32 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the file is damaged, is no checkpoint, or belongs to another training; the message says what differs.
+            If the file is damaged, is no checkpoint, was written by another version of trustlab, or belongs to another
+            training; the message says what differs.
         """
         try:
-            data = self.path.read_bytes()
+            data = self.file.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        start = len(MAGIC) + DIGITS + 1
-        if not data.startswith(MAGIC) or data[len(MAGIC) : start] != digest(data[start:]).encode() + b"\n":
+        payload = unseal(f"{KIND} {VERSION}", data)
+        if payload is None:
+            self._refuse_another_version(data)
             raise ValueError(
                 f"Expected {self.path} to be a checkpoint, got a damaged file or another kind of file. What was spent "
                 "up to it cannot be known: restore a copy, or remove it and start again with a fresh budget."
             )
-        kept = torch.load(io.BytesIO(data[start:]), map_location="cpu", weights_only=True)
+        kept = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         self._refuse_another(kept["identity"])
         return kept["content"]
+
+    def _refuse_another_version(self, data: bytes) -> None:
+        """Raise where `data` is a whole checkpoint of another version's format."""
+        first = data.split(b"\n", 1)[0].decode("ascii", "replace")
+        if first.startswith(f"{KIND} ") and unseal(first, data) is not None:
+            raise ValueError(
+                f"Expected {self.path} in format {VERSION}, got {first.removeprefix(KIND).strip()}. Another version of "
+                "trustlab wrote it: finish this training with that version, or begin another at another path."
+            )
 
     def _refuse_another(self, there: Mapping[str, str]) -> None:
         """Raise where the training in the file is not this one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,7 +79,8 @@ def _violated(value: Any, rule: Any) -> str:
     bounds = [rule[name] for name in ("low", "high", "above")]
     if all(bound is None for bound in bounds):
         return ""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    # NumPy's numbers are numbers too; its bool, like Python's, is none.
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
         return "to be a number"
     low, high, above = bounds
     if above is not None and not value > above:

@@ -150,9 +150,9 @@ def data() -> Check:
     from trustlab.data.fetching import DATA_VARIABLE, cache_directory, locate
 
     named = os.environ.get(DATA_VARIABLE)
-    if named and not Path(named).is_dir():
+    if named and not Path(named).expanduser().is_dir():
         return Check("Data", False, f"{DATA_VARIABLE}={named} is no folder", f"correct {DATA_VARIABLE} or unset it")
-    places = [Path(named), cache_directory()] if named else [cache_directory()]
+    places = [Path(named).expanduser(), cache_directory()] if named else [cache_directory()]
     here, elsewhere = [], []
     for name in CORPORA:
         folder = next((place / name for place in places if (place / name).is_dir()), None)

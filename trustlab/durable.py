@@ -1,88 +1,39 @@
-"""Files that are whole or absent: JSON that keeps every float, and writing aside before renaming."""
+"""Files that are whole or absent: written aside, then renamed into place, and known by their sha256."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import errno
 import hashlib
-import json
-import math
 import os
-import tempfile
+import secrets
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from trustlab.plain import from_json, scalar, simple, to_json
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "digest",
+    "from_json",
+    "probe",
+    "remove_stale",
+    "scalar",
+    "seal",
+    "simple",
+    "to_json",
+    "unseal",
+    "write_whole",
+]
 
 # A write takes seconds; a file still aside after an hour belongs to a process that was killed.
 SECONDS_UNTIL_STALE = 3600
 ASIDE = ".aside"
-
-
-def to_json(value: Any, *, indent: int | None = None, sort_keys: bool = True) -> str:
-    """Return `value` as strict JSON; with sorted keys, equal values give equal text on every machine.
-
-    Infinity and NaN, which JSON lacks, are written as ``{"float": "inf"}``; dataclasses, paths, sets and numpy scalars
-    as what they hold.
-
-    Raises
-    ------
-    TypeError
-        If something in `value` has no such form, such as a tensor with several elements.
-
-    Examples
-    --------
-    >>> to_json({"epsilon": math.inf, "seeds": (0, 1)})
-    '{"epsilon":{"float":"inf"},"seeds":[0,1]}'
-    >>> from_json(to_json([math.inf, 0.1]))
-    [inf, 0.1]
-    """
-    separators = (",", ":") if indent is None else None
-    return json.dumps(
-        simple(value), sort_keys=sort_keys, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators
-    )
-
-
-def simple(value: Any) -> Any:
-    """Return `value` as dicts, lists, strings and finite numbers."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {"float": repr(float(value))}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: simple(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): simple(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [simple(part) for part in value]
-    if isinstance(value, set | frozenset):
-        return sorted((simple(part) for part in value), key=repr)
-    if isinstance(value, Path):
-        return value.as_posix()
-    return simple(scalar(value))
-
-
-def scalar(value: Any) -> Any:
-    """Return one cell of a row: a number, string or None as it is, a numpy or torch scalar as the number it holds.
-
-    Raises
-    ------
-    TypeError
-        If `value` is none of these.
-    """
-    if value is None or type(value) in (str, bool, int, float):
-        return value
-    if hasattr(value, "item"):
-        with contextlib.suppress(ValueError, RuntimeError):
-            item = value.item()
-            if isinstance(item, str | bool | int | float):
-                return item
-    raise TypeError(f"Expected a number or a string, got {type(value).__name__}. Store a summary of it instead.")
-
-
-def from_json(text: str) -> Any:
-    """Read what :func:`to_json` wrote."""
-    return json.loads(text, object_hook=lambda d: float(d["float"]) if set(d) == {"float"} else d)
+DIGITS = 64  # of a sha256
 
 
 def digest(content: str | bytes) -> str:
@@ -90,25 +41,33 @@ def digest(content: str | bytes) -> str:
     return hashlib.sha256(_bytes(content)).hexdigest()
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes, *, private: bool = False) -> None:
     """Write `content`, text as UTF-8, so that a reader of `path` finds the old file or the new one, never a part.
+
+    A link stays a link: what it leads to is written.
+
+    Parameters
+    ----------
+    private
+        Whether only its owner may read the file; others follow the umask.
 
     Raises
     ------
     OSError
-        If the disk is full or the folder cannot be written; the old file is intact.
+        If the disk is full, the folder cannot be written, or `path` is a folder or a device; the old file is intact.
     """
+    path = _regular(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_stale(path.parent)
-    # Beside the target: renaming is atomic only within one file system.
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=ASIDE)
+    handle, aside = _aside(path, 0o600 if private else 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(_bytes(content))
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(aside, 0o644)  # mkstemp's files are private; results are there to be shared
-        os.replace(aside, path)
+            if fcntl is None:
+                file.close()  # Windows renames no open file
+            os.replace(aside, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(aside)
@@ -116,12 +75,84 @@ def write_whole(path: Path, content: str | bytes) -> None:
     _sync_folder(path.parent)
 
 
+def probe(folder: Path) -> None:
+    """Write and remove a small file in `folder`, which is made where it is missing: better found out before the work.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, aside = _aside(folder / "probe", 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(bytes(4096))
+    finally:
+        os.unlink(aside)
+
+
 def remove_stale(folder: Path) -> None:
-    """Remove what killed writers left aside in `folder`."""
+    """Remove what killed writers left aside in `folder`; a writer that is slow or was paused keeps its own."""
     for aside in folder.glob(f".*{ASIDE}"):
-        with contextlib.suppress(OSError):  # another process may have removed it
+        with contextlib.suppress(OSError):  # another process may have removed it, or still write it
             if time.time() - aside.stat().st_mtime > SECONDS_UNTIL_STALE:
+                _refuse_claimed(aside)
                 aside.unlink()
+
+
+def seal(kind: str, payload: bytes) -> bytes:
+    """Return `payload` behind a line that says what it is and a line with its sha256."""
+    return b"%s\n%s\n%s" % (kind.encode(), digest(payload).encode(), payload)
+
+
+def unseal(kind: str, content: bytes) -> bytes | None:
+    """Return the payload of what :func:`seal` returned, None where it is of another kind or was changed.
+
+    Examples
+    --------
+    >>> unseal("vectors 1", seal("vectors 1", b"abc")), unseal("vectors 1", seal("vectors 1", b"abc")[:-1])
+    (b'abc', None)
+    """
+    payload = content[len(kind.encode()) + 1 + DIGITS + 1 :]
+    return payload if content == seal(kind, payload) else None
+
+
+def _regular(path: Path) -> Path:
+    """Return the file that `path` leads to, there already or not; refuse what renaming would put an end to."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Expected a file to write, got a folder", str(path))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "Expected a file to write, got a device or a pipe", str(path))
+    return target
+
+
+def _aside(path: Path, mode: int) -> tuple[int, Path]:
+    """Make a file beside `path`: renaming is atomic within one file system only. The umask is the kernel's to apply."""
+    while True:
+        # Cut: a name may be as long as the file system allows.
+        aside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}{ASIDE}")
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+            break
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks has an age to go by
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle, aside
+
+
+def _refuse_claimed(aside: Path) -> None:
+    """Raise ``OSError`` where the writer of `aside` lives; on Windows unlinking an open file does."""
+    if fcntl is None:
+        return
+    handle = os.open(aside, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(handle)
 
 
 def _bytes(content: str | bytes) -> bytes:

@@ -11,47 +11,17 @@ from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from trustlab.data import population, synthetic
-from trustlab.fairness import association, contexts, groups, likelihood, scorers
-from trustlab.fairness import tasks as fairness_tasks
-from trustlab.fairness.comparison import (
-    correlation,
-    extrinsic,
-    intrinsic,
-    notions,
-    pretraining,
-    real_metrics,
-    real_models,
-    real_tasks,
-    real_vectors,
-    sentences,
-)
+from trustlab.closure import Closure, closure
 from trustlab.fairness.comparison import population as models_with_bias
+from trustlab.fairness.comparison import real_tasks, real_vectors
 from trustlab.fairness.comparison.claims import claims_of_p7
-from trustlab.federated import (
-    activity,
-    activity_harm,
-    activity_tasks,
-    aggregation,
-    continual,
-    drift,
-    fednlp,
-    feedback,
-    partition,
-    plays,
-    selection,
-    simulation,
-    skew,
-    tasks,
-)
+from trustlab.federated import activity, activity_harm, drift, fednlp, plays, skew, tasks
 from trustlab.federated.activity_claims import claims_of_harm, claims_of_p5a
 from trustlab.federated.drift_claims import claims_of_p5b, claims_on_plays
 from trustlab.federated.fednlp_claims import claims_of_p6
 from trustlab.federated.skew_claims import claims_of_p6a
-from trustlab.models import encoder, language, seq2seq, taggers, vocabulary
 from trustlab.privacy import comparison
 from trustlab.privacy.claims import claims_of_p1
-from trustlab.privacy.sources import sources
 from trustlab.results import Reader
 
 
@@ -64,17 +34,12 @@ class Experiment:
     module
         As above.
     varied
-        The field of a cell that decides which code computes it.
+        The field of a cell that decides how long it takes.
     slowest_first
         The values of that field; with the slowest first, no core ends with a long training alone.
-    sources
-        The modules that decide a row, by that value.
-    whole
-        The value whose sources hold those of all others.
-    packages
-        Other people's code that decides a row.
     tolerance
-        Column → how far a mean over seeds may move on another processor: rounding grows over hundreds of steps.
+        Column → how far a mean over seeds may move on another processor: rounding grows over hundreds of steps. These
+        columns are what is shown on the way.
     named
         Names a cell in a few words, from the values of ``KEY``.
     recipes
@@ -85,19 +50,30 @@ class Experiment:
     claims
         What a paper's card claims of the table: from the corpus, and what finds a table by its name, the rows for
         :func:`trustlab.lab.teaching.claims`.
+    left_out
+        By the value of `varied`, the code that such a cell does not run though its function could, and why: an edit
+        there keeps its rows. See :meth:`code`.
     """
 
     module: ModuleType
     varied: str
     slowest_first: tuple[str, ...]
-    sources: Callable[[str], list[ModuleType]]
-    whole: str
-    packages: tuple[str, ...]
     tolerance: Mapping[str, float]
     named: Callable[..., str]
     recipes: Callable[[str], dict[str, Any]]
     parts: Mapping[str, tuple[str, ...]]
     claims: Callable[[str, Reader], list[dict[str, Any]]] = lambda corpus, read: []
+    left_out: Callable[[str], Mapping[str, str]] = lambda kind: {}
+
+    def code(self, kind: str | None = None) -> Closure:
+        """Return the code that decides a row of `kind`, a value of `varied`; None: of any, with nothing left out.
+
+        Examples
+        --------
+        >>> "trustlab.privacy.fast.engine.add_clipped" in EXPERIMENTS["private-training"].code("dp-sgd").units
+        False
+        """
+        return closure(self.module.run, self.module.Cell, without=self.left_out(kind) if kind is not None else ())
 
 
 def experiment_of(cell: Any) -> Experiment:
@@ -109,6 +85,29 @@ def experiment_of(cell: Any) -> Experiment:
     True
     """
     (found,) = (each for each in EXPERIMENTS.values() if each.module.__name__ == type(cell).__module__)
+    return found
+
+
+# Where following names leads too far. A test runs cells of each kind and sees that nothing of this is run.
+FLEETS_LEAVE_OUT: Mapping[str, str] = MappingProxyType({
+    "trustlab.privacy": "No fleet here adds noise, so no accountant counts any.",
+    "trustlab.checkpoint": "A cell is computed in one go; a run that was stopped starts it again.",
+    "trustlab.federated.partition.storage": "Fleets as files: a cell divides its corpus itself.",
+})  # fmt: skip
+
+
+def _not_run_by(method: str) -> dict[str, str]:
+    """Return what a training by `method` does without: hours of the loop outlast an edit to the fast engine."""
+    found = {
+        "trustlab.checkpoint": "A cell is computed in one go; a run that was stopped starts it again.",
+        "trustlab.privacy.checkpointing": "The same, for the training inside.",
+        "trustlab.privacy.reference": "Opacus' step is a peer to compare with, and no method of the grid.",
+    }
+    if method in ("sgd", "dp-sgd"):
+        found["trustlab.privacy.fast"] = "Only eDP-SGD and exact clipping take all gradients from one backward."
+    if method == "sgd":
+        found["trustlab.privacy.clipping.private_gradients"] = "Plain SGD clips nothing and adds no noise."
+        found["trustlab.privacy.accounting"] = "Plain SGD spends ε = ∞, which nobody has to count."
     return found
 
 
@@ -170,9 +169,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         comparison,
         varied="method",
         slowest_first=("dp-sgd", "edp-sgd", "fast", "sgd"),
-        sources=sources,
-        whole="fast",
-        packages=("torch", "opacus", "dp-accounting"),
+        left_out=_not_run_by,
         tolerance={"accuracy": 0.05, "slot_f1": 0.08, "epsilon_spent": 0.02},
         named=_name_private,
         recipes=_private_recipes,
@@ -183,89 +180,72 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         skew,
         varied="scheme",
         slowest_first=("centralised", "flower", "fednlp", "pfl", "iid"),
-        sources=lambda scheme: [partition, simulation, taggers, vocabulary],
-        whole="fednlp",
-        packages=("torch", "numpy"),
         tolerance={"accuracy": 0.05, "accuracy_rare": 0.08, "effective_labels": 0.2},
         named=lambda scheme, alpha: f"{scheme} at α = {alpha:g}",
         recipes=_skew_recipes,
         parts={"schemes": (*skew.DEFINITIONS, *skew.REFERENCES)},
         claims=claims_of_p6a,
+        left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
     "fednlp": Experiment(
         fednlp,
         varied="task",
         slowest_first=("seq2seq", "classification", "tagging", "qa"),
-        sources=lambda task: [tasks, partition, aggregation, simulation, taggers, seq2seq, encoder, vocabulary],
-        whole="classification",
-        packages=("torch", "numpy", "transformers"),
         tolerance={"score": 0.08, "exact": 0.08, "passes": 1.0},
         named=lambda task, model, algorithm, partition: f"{task}, {model}, {algorithm}, {partition}",
         recipes=_fednlp_recipes,
         parts={"tasks": tuple(tasks.FAMILIES)},
         claims=claims_of_p6,
+        left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
     "continual": Experiment(
         drift,
         varied="setting",
         slowest_first=drift.SETTINGS,
-        sources=lambda setting: [continual, feedback, selection, aggregation, simulation, skew, population, synthetic],
-        whole="continual",
-        packages=("torch", "numpy"),
         tolerance={"accuracy": 0.05, "accuracy_light": 0.06, "forgetting": 0.05},
         named=_name_continual,
         recipes=_continual_recipes,
         parts={"settings": drift.SETTINGS},
         claims=claims_of_p5b,
+        left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
     "continual-plays": Experiment(
         plays,
         varied="setting",
         slowest_first=drift.SETTINGS,
-        sources=lambda setting: [continual, activity_tasks, drift, selection, aggregation, simulation, language],
-        whole="continual",
-        packages=("torch", "numpy", "transformers"),
         tolerance={"accuracy": 0.03, "forgetting": 0.03},
         named=lambda setting, beta: f"{setting}, β = {beta:g}",
         recipes=lambda corpus: {setting: plays.recipe(plays.Cell(corpus, setting)) for setting in drift.SETTINGS},
         parts={},
         claims=claims_on_plays,
+        left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
     "device-selection": Experiment(
         activity,
         varied="corpus",
         slowest_first=activity.CORPORA,
-        sources=lambda corpus: [activity_tasks, aggregation, selection, simulation, skew, language, vocabulary],
-        whole="assistant",
-        packages=("torch", "numpy", "transformers"),
         tolerance={"accuracy": 0.06, "accuracy_light": 0.08, "examples": 0.5},
         named=lambda fleet, selection, aggregation, cohort: f"fleet {fleet}, {selection}, {aggregation}, {cohort}",
         recipes=_selection_recipes,
         parts={"fleets": tuple(activity.FLEETS)},
         claims=claims_of_p5a,
+        left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
     "selection-harm": Experiment(
         activity_harm,
         varied="aggregation",
         slowest_first=("examples", "equal"),
-        sources=lambda way: [activity, activity_tasks, aggregation, selection, simulation, skew, vocabulary, synthetic],
-        whole="examples",
-        packages=("torch", "numpy"),
         tolerance={"accuracy": 0.06, "accuracy_few": 0.12, "examples": 0.5},
         named=lambda selection, aggregation: f"{selection}, weighed {aggregation}",
         recipes=lambda corpus: {"all": activity_harm.recipe(activity_harm.Cell(corpus))},
         parts={"aggregations": ("examples", "equal")},
         claims=claims_of_harm,
+        left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
     "fairness-metrics": Experiment(
         models_with_bias,
         varied="recipe",
         slowest_first=("deep", "dropout", "base", "augmented", "narrow"),
-        sources=lambda recipe: [
-            notions, sentences, pretraining, intrinsic, extrinsic, association, likelihood, contexts, groups, synthetic
-        ],
-        whole="base",
-        packages=("torch", "numpy", "transformers"),
         tolerance={"accuracy": 0.05, "region CEAT": 0.4, "region LPBS": 1.5, "gender score change, clean records": 0.1},
         named=_name_model,
         recipes=lambda corpus: {name: models_with_bias.recipe(models_with_bias.Cell(corpus, name))
@@ -277,9 +257,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         real_vectors,
         varied="vectors",
         slowest_first=("word2vec",),
-        sources=lambda vectors: [association],
-        whole="word2vec",
-        packages=("numpy",),
         tolerance={"effect_size": 0.001, "p_value": 0.005},
         named=lambda test: f"test {test}",
         recipes=lambda corpus: {"all": real_vectors.recipe(real_vectors.Cell())},
@@ -289,12 +266,6 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         real_tasks,
         varied="model",
         slowest_first=("tuned", "small", "head", "words", "given"),
-        sources=lambda model: [
-            real_models, real_metrics, fairness_tasks, scorers, pretraining, intrinsic, extrinsic, correlation,
-            association, likelihood, contexts, groups, synthetic
-        ],
-        whole="small",
-        packages=("torch", "numpy", "transformers", "scikit-learn"),
         tolerance={"quality": 0.05, "gap": 0.15},
         named=lambda model, encoder: model if encoder == "none" else f"{model}, {encoder}",
         recipes=_real_recipes,

@@ -1,16 +1,16 @@
-"""Where a result comes from: configuration, seeds, versions, commit and data, in one flat record."""
+"""Where a result comes from: configuration, seeds, code, versions, processor, commit and data, in one flat record."""
 
 from __future__ import annotations
 
 import datetime
-import inspect
 import platform
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from trustlab.durable import digest, simple
+from trustlab.closure import Closure, closure
+from trustlab.durable import simple
+from trustlab.processor import processor
 from trustlab.versions import ROOT, installed
 
 PACKAGES = ("trustlab", "torch", "transformers", "opacus")
@@ -41,7 +41,8 @@ def provenance(
     """
     return {
         **identity(config, seeds=seeds, data_hash=data_hash, code=code),
-        "versions": versions(),
+        "versions": versions(code),
+        "processor": processor(),
         "git_commit": git_commit(),
         "status": status,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -65,42 +66,39 @@ def code_version(code: Any = None) -> str:
     Parameters
     ----------
     code
-        A text is taken as it is. A function, a class, a module, a package or several of them are named by a hash of
-        their :func:`source_files`, so that an edit there makes a new run. None is the package's version: for results of
-        released code only.
+        A text is taken as it is. A function, a class, a module, a package, several of them, or what
+        :func:`trustlab.closure.closure` found, are named by a hash of all the code of ours that they may run and the
+        versions of other people's packages that this uses: an edit there makes a new run, one of a comment does not.
+        None is the package's version: for results of released code only.
 
     Examples
     --------
-    >>> code_version("2024-05"), len(code_version(code_version))
-    ('2024-05', 16)
+    >>> from trustlab import intervals
+    >>> code_version("2024-05"), code_version(intervals.mean_interval)  # doctest: +ELLIPSIS
+    ('2024-05', '... scipy ...')
     """
     if isinstance(code, str):
         return code
     if code is None:
-        return versions()["trustlab"] or "unknown"
-    parts = code if isinstance(code, list | tuple) else [code]
-    return digest("\n".join(file.read_text(encoding="utf-8") for file in source_files(*parts)))[:16]
+        return installed("trustlab") or "unknown"
+    found = _closure(code)
+    return " ".join([found.version, *(f"{name} {installed(name) or 'none'}" for name in found.packages)])
 
 
-def source_files(*parts: Any) -> list[Path]:
-    """Return the source files that functions, classes and modules are written in, and all files of a package.
+def _closure(code: Any) -> Closure:
+    if isinstance(code, Closure):
+        return code
+    return closure(*(code if isinstance(code, list | tuple) else [code]))
 
-    Examples
-    --------
-    >>> from trustlab import results
-    >>> [file.name for file in source_files(results, results.write_results)]
-    ['results.py']
+
+def versions(code: Any = None) -> dict[str, str | None]:
+    """Return the versions of Python and of the packages that decide results, and of those that `code` uses.
+
+    A package that is not installed has None.
     """
-    files: set[Path] = set()
-    for part in parts:
-        own = Path(inspect.getsourcefile(part) or "")
-        files.update(own.parent.rglob("*.py") if hasattr(part, "__path__") else [own])
-    return sorted(files)
-
-
-def versions() -> dict[str, str | None]:
-    """Return the versions of Python and of the packages that decide results; None where one is not installed."""
-    return {"python": platform.python_version(), **{package: installed(package) or None for package in PACKAGES}}
+    used = () if code is None or isinstance(code, str) else _closure(code).packages
+    named = dict.fromkeys((*PACKAGES, *used))
+    return {"python": platform.python_version(), **{package: installed(package) or None for package in named}}
 
 
 def git_commit() -> str | None:

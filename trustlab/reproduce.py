@@ -3,15 +3,19 @@
 Without an experiment's name all are meant that have the corpus, and the parts, that are asked for.
 
 Every training goes through the run store, so a reproduction that was stopped goes on where it was. One process per
-core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed. A part of
-a table (some methods, some models) can be computed and compared, and is found again when the whole is written. What a
-paper claims of a table is judged by the fresh numbers, and said beside what the committed ones say. Which experiments
-there are, and what is known of each, stands in :mod:`trustlab.experiments`.
+core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed: row by row
+on the processor and versions that made it, elsewhere by means over seeds, see :mod:`trustlab.agreement`. A row is found
+in the run store only if all the code that computes it is what it was, see :mod:`trustlab.closure`. A part of a table
+(some methods, some models) can be computed and compared, and is found again when the whole is written. What a paper
+claims of a table is judged by the fresh numbers, and said beside what the committed ones say. Which experiments there
+are, and what is known of each, stands in :mod:`trustlab.experiments`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import functools
 import multiprocessing
 import os
@@ -19,15 +23,15 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trustlab.agreement import Agreement, agreement
+from trustlab.closure import Closure
 from trustlab.doctor import usable_cores
 from trustlab.experiments import EXPERIMENTS, Experiment, experiment_of
 from trustlab.privacy.comparison import EMBEDDED
-from trustlab.provenance import code_version
 from trustlab.results import refuse_shipped, results_directory
 from trustlab.runs import RunStore, provenance, read_results, write_results
-from trustlab.versions import installed
 
 if TYPE_CHECKING:
     import datasets
@@ -78,61 +82,74 @@ def _chosen(
 def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapping[str, Sequence[str]]) -> bool:
     """Compute one experiment, write its tables or compare them, and return whether any number missed."""
     failed = False
-    code = {kind: _code(kind, experiment) for kind in experiment.slowest_first}
+    # Named once, when a reproduction starts: an edit while its processes run must not claim their rows.
+    code = {kind: experiment.code(kind) for kind in experiment.slowest_first}
+    whole = experiment.code()
     for name in [arguments.data] if arguments.data else _available(experiment):
         cells = experiment.module.grid(name, seeds=range(arguments.seeds), **part)
-        computed = compute(cells, name, code=code, workers=arguments.workers)
-        rows = list(_with_progress(computed, len(cells), name, experiment))
+        with contextlib.closing(compute(cells, name, code=code, workers=arguments.workers)) as computed:
+            done = list(_with_progress(computed, len(cells), name, experiment))
+        rows = [each.row for each in done]
         if arguments.write:
-            _say(f"wrote {_write(name, rows, code, experiment)}")
+            _say(f"wrote {_write(name, done, whole, experiment)}")
         else:
-            misses = compare(name, rows, experiment, **part)
-            _say("\n".join(misses) or f"{name}: every number agrees with data/results")
-            failed |= bool(misses)
+            found = compare(name, done, experiment, **part)
+            for miss in found.misses:
+                _say(miss)
+            _say(f"{name}: {found.verdict}")
+            failed |= bool(found.misses)
         if not part:
             for sentence in judge(name, rows, experiment):
                 _say(sentence)
     return failed
 
 
-def compute(
-    cells: Sequence[Any], name: str, *, code: Mapping[str, str], workers: int | None = None
-) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the row of each cell as it is known, and whether the run store had it.
+class Done(NamedTuple):
+    """A cell's row, its provenance as the run store has it, and whether it was there before."""
 
-    The others are computed by `workers` processes, by default one per core this process may use. `code` names, for
-    each value of the field that the experiment varies, the code that decides its rows.
+    row: dict[str, Any]
+    made: dict[str, Any]
+    restored: bool
+
+
+def compute(
+    cells: Sequence[Any], name: str, *, code: Mapping[str, Closure | str], workers: int | None = None
+) -> Iterator[Done]:
+    """Yield each cell as it is known.
+
+    Those that the run store lacks are computed by `workers` processes, by default one per core this process may use.
+    `code` names, for each value of the field that the experiment varies, the code that decides its rows. Closing the
+    generator waits for the cells that are being computed, and begins no others.
     """
     workers = workers or usable_cores()
     kinds = {cell: getattr(cell, experiment_of(cell).varied) for cell in cells}
     queue = sorted(cells, key=lambda cell: experiment_of(cell).slowest_first.index(kinds[cell]))
     # Fresh processes: torch's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
         for done in as_completed([pool.submit(_row, cell, name, code[kinds[cell]]) for cell in queue]):
             yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def compare(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment, **part: Sequence[str]) -> list[str]:
-    """Return one sentence for each mean over seeds that misses the committed one by more than its tolerance.
+def compare(name: str, done: Sequence[Done], experiment: Experiment, **part: Sequence[str]) -> Agreement:
+    """Return which rows, or means over seeds, miss the committed ones, and how closely they were compared.
 
-    A committed cell of this `part` (``models=[...]``) that was not computed again is said too, and so is a table that
+    A committed cell of this `part` (``models=[...]``) that was not computed again is a miss too, and so is a table that
     is missing or lacks a column.
     """
-    import pandas
-
     try:
-        table = read_results(experiment.module.result_name(name))[0]
+        table, about = read_results(experiment.module.result_name(name))
     except FileNotFoundError as error:
-        return [f"{name}: {error}"]
-    if lacking := sorted({*experiment.module.KEY, "seed"} - set(table.columns)):
-        return [f"{name}: expected the columns {', '.join(lacking)} in data/results. Write the table again."]
+        return Agreement([f"{name}: {error}"], "nothing was compared.")
+    if lacking := sorted({*experiment.module.KEY, *experiment.tolerance, "seed"} - set(table.columns)):
+        missing = f"{name}: expected the columns {', '.join(lacking)} in data/results. Write the table again."
+        return Agreement([missing], "nothing was compared.")
     for option, values in part.items():
         table = table[table[option.removesuffix("s")].isin(values)]
-    seeds = {row["seed"] for row in rows}
-    committed, fresh = (_means(each, seeds, experiment) for each in (table, pandas.DataFrame(rows)))
-    gone = [cell for cell in committed.index if cell not in fresh.index]
-    misses = [f"{experiment.named(*cell)}: stands in data/results, and was not computed again." for cell in gone]
-    return [f"{name}, {miss}" for miss in [*_differences(fresh, committed, experiment), *misses]]
+    found = agreement(table, about, [each.row for each in done], [each.made for each in done], experiment)
+    return dataclasses.replace(found, misses=[f"{name}, {miss}" for miss in found.misses])
 
 
 def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> list[str]:
@@ -163,30 +180,19 @@ def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> 
     ]
 
 
-def _differences(fresh: pandas.DataFrame, committed: pandas.DataFrame, experiment: Experiment) -> Iterator[str]:
-    """Yield one sentence for each mean of `fresh` that is missing from `committed` or beyond its tolerance."""
-    for cell, measured in fresh.iterrows():
-        named = experiment.named(*cell)
-        if cell not in committed.index:
-            yield f"{named}: expected it in data/results, which lacks it. Write the table again."
-            continue
-        for column, tolerance in experiment.tolerance.items():
-            expected = committed.loc[cell, column]
-            # inf - inf is no number: equal values agree, whatever they are.
-            if measured[column] != expected and not abs(measured[column] - expected) <= tolerance:
-                yield f"{named}: expected {column} {expected:.3f} ± {tolerance}, got {measured[column]:.3f}."
-
-
-def _row(cell: Any, name: str, code: str) -> tuple[dict[str, Any], bool]:
+def _row(cell: Any, name: str, code: Closure | str) -> Done:
     """Compute one cell in this process, on one thread, or find it in the run store; say which."""
     import torch
 
     torch.set_num_threads(1)
     corpus, data_hash = _corpus(name)
     store, about = RunStore(), dict(seeds=[cell.seed], data_hash=data_hash, code=code)
-    restored = store.get(cell, **about) is not None
-    (row,) = store.fetch(lambda: experiment_of(cell).module.run(cell, corpus), config=cell, **about)
-    return row, restored
+    run, restored = store.get(cell, **about), True
+    if run is None:
+        list(store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about))
+        run, restored = store.get(cell, **about), False
+    (row,) = run.rows
+    return Done(row, run.provenance, restored)
 
 
 @functools.lru_cache(maxsize=1)  # a process computes many cells of one corpus
@@ -198,51 +204,38 @@ def _corpus(name: str) -> tuple[datasets.DatasetDict, str]:
     return corpus, fingerprint(corpus)
 
 
-def _code(kind: str, experiment: Experiment) -> str:
-    """Name the code that decides a row of `kind`: an edit to it, or another version of a package, makes a new run.
-
-    It is named once, when a reproduction starts: an edit while its processes run must not claim their rows.
-    """
-    packages = (f"{name} {installed(name) or 'none'}" for name in experiment.packages)
-    return " ".join([code_version([experiment.module, *experiment.sources(kind)]), *packages])
-
-
-def _write(name: str, rows: Sequence[dict[str, Any]], code: Mapping[str, str], experiment: Experiment) -> str:
+def _write(name: str, done: Sequence[Done], code: Closure, experiment: Experiment) -> str:
     """Write the table in the grid's order, with the recipes beside it."""
     from trustlab.data import fingerprint, load
 
+    rows = [each.row for each in done]
     seeds = sorted({row["seed"] for row in rows})
     keys = [cell.key() for cell in experiment.module.grid(name, seeds=seeds)]
     place = {tuple(key.values()): i for i, key in enumerate(keys)}
     rows = sorted(rows, key=lambda row: place[tuple(row[column] for column in keys[0])])
-    about = dict(seeds=seeds, data_hash=fingerprint(load(name)), code=code[experiment.whole])
-    return write_results(experiment.module.result_name(name), rows, provenance(experiment.recipes(name), **about)).name
-
-
-def _means(table: pandas.DataFrame, seeds: set[int], experiment: Experiment) -> pandas.DataFrame:
-    """Return the mean over `seeds` of each cell, which the experiment's ``KEY`` names."""
-    key = list(experiment.module.KEY)
-    return table[table["seed"].isin(seeds)].groupby(key)[list(experiment.tolerance)].mean()
+    about = provenance(experiment.recipes(name), seeds=seeds, data_hash=fingerprint(load(name)), code=code)
+    # Rows of a run store that was carried here may be another processor's; a table of several can be nobody's again.
+    about["processor"] = "; ".join(sorted({each.made.get("processor") or "unknown" for each in done}))
+    return write_results(experiment.module.result_name(name), rows, about).name
 
 
 def _available(experiment: Experiment) -> list[str]:
     """Return the corpora to recompute when none is named: real ones where ``TRUSTLAB_DATA`` says they are."""
     folder, corpora = os.environ.get("TRUSTLAB_DATA"), experiment.module.CORPORA
-    here = [name for name in corpora if name == EMBEDDED or (folder and (Path(folder) / name).is_dir())]
+    here = [name for name in corpora if name == EMBEDDED or (folder and (Path(folder).expanduser() / name).is_dir())]
     if left_out := sorted(set(corpora) - set(here)):
         _say(f"Left out: {', '.join(left_out)}. Set TRUSTLAB_DATA to the folder that holds them, or use --data.")
     return here
 
 
-def _with_progress(
-    rows: Iterator[tuple[dict[str, Any], bool]], count: int, name: str, experiment: Experiment
-) -> Iterator[dict[str, Any]]:
-    for i, (row, restored) in enumerate(rows, start=1):
+def _with_progress(computed: Iterator[Done], count: int, name: str, experiment: Experiment) -> Iterator[Done]:
+    for i, done in enumerate(computed, start=1):
+        row = done.row
         cell = experiment.named(*(row[column] for column in experiment.module.KEY))
         numbers = ", ".join(f"{column.replace('_', ' ')} {row[column]:.3f}" for column in experiment.tolerance)
-        source = "from the run store" if restored else f"{row['seconds']:.0f} s"
+        source = "from the run store" if done.restored else f"{row['seconds']:.0f} s"
         _say(f"{name} {i}/{count}: {cell}, seed {row['seed']}: {numbers}, {source}")
-        yield row
+        yield done
 
 
 def _say(text: str) -> None:
@@ -252,7 +245,8 @@ def _say(text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m trustlab run", description=(__doc__ or "").splitlines()[0])
+    about = "Recompute the committed results and compare them, or write them again."
+    parser = argparse.ArgumentParser(prog="python -m trustlab run", description=about)
     parser.add_argument(
         "experiment",
         nargs="?",
@@ -272,6 +266,13 @@ def _parser() -> argparse.ArgumentParser:
         default=SEEDS,
         help="how many seeds, from 0; default %(default)s",
     )
-    parser.add_argument("--workers", type=int, help="processes; default one per core")
+    parser.add_argument("--workers", type=_workers, metavar="N", help="processes, at least 1; default one per core")
     parser.add_argument("--write", action="store_true", help="replace the committed table instead of comparing")
     return parser
+
+
+def _workers(text: str) -> int:
+    """Read a number of processes; what is raised here, argparse says."""
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"expected a whole number of processes >= 1, got {text!r}; 1 computes in turn")
+    return int(text)

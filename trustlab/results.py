@@ -6,16 +6,15 @@ An installed package carries those tables beside its code, to be read.
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import math
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustlab import versions
-from trustlab.durable import digest, from_json, scalar, to_json, write_whole
+from trustlab.durable import digest, write_whole
+from trustlab.places import expanded, from_environment, locked
+from trustlab.plain import flat, from_json, to_json
+from trustlab.tables import table_frame, table_text, types_to_keep
 
 if TYPE_CHECKING:
     import pandas
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent / "saved_results"
 
 Reader = Callable[[str], "tuple[pandas.DataFrame, dict[str, Any]]"]  # of a table by its name, as read_results
+HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of the table beside it
 
 
 def results_directory() -> Path:
     """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout or what was installed."""
-    if named := os.environ.get("TRUSTLAB_RESULTS"):
-        return Path(named).expanduser()
-    return versions.ROOT / "data" / "results" if versions.is_checkout() else SHIPPED
+    named = from_environment("TRUSTLAB_RESULTS")
+    return named or (versions.ROOT / "data" / "results" if versions.is_checkout() else SHIPPED)
 
 
 def refuse_shipped(folder: Path) -> None:
@@ -52,7 +51,8 @@ def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], prov
     """Write ``<stem>.csv`` and ``<stem>.json`` and return the CSV's path.
 
     The JSON holds the CSV's hash: a pair that was torn apart, by a crash between the two or by an edit, is noticed
-    when it is read.
+    when it is read. It also holds the types of the cells of those columns that a CSV alone would not give back, such
+    as the text "007".
 
     Parameters
     ----------
@@ -66,31 +66,35 @@ def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], prov
     Raises
     ------
     ValueError
-        If there are no rows.
+        If there are no rows, or no columns, or a column's name is no text that UTF-8 can hold.
     TypeError
         If a cell is not a number, a string or None.
     PermissionError
         If the folder is that of an installed package.
     """
-    kept = [{str(name): scalar(value) for name, value in row.items()} for row in rows]
-    if not kept:
-        raise ValueError("Expected at least one row to write, got none.")
+    kept = [flat(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in kept for name in row))
+    if not columns:
+        raise ValueError(f"Expected at least one row with a column to write, got {len(kept)} rows without any.")
     stem = _stem(path_stem)
     refuse_shipped(stem.parent)
-    buffer = io.StringIO()
-    columns = list(dict.fromkeys(name for row in kept for name in row))
-    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(kept)
-    text = buffer.getvalue()
-    write_whole(_beside(stem, ".csv"), text)
-    about = {**provenance, "csv_sha256": digest(text)}
-    write_whole(_beside(stem, ".json"), to_json(about, indent=1, sort_keys=False) + "\n")
+    table = {name: [row.get(name) for row in kept] for name in columns}
+    text = table_text(table)
+    about = {name: value for name, value in provenance.items() if name not in (HASH, TYPES)} | {HASH: digest(text)}
+    if types := types_to_keep(table):
+        about[TYPES] = types
+    described = to_json(about, indent=1, sort_keys=False) + "\n"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    with locked(stem.parent):
+        write_whole(_beside(stem, ".csv"), text)
+        write_whole(_beside(stem, ".json"), described)
     return _beside(stem, ".csv")
 
 
 def read_results(name: str | Path) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return a results table and its provenance.
+
+    Cells come back as they were written, with pandas' own way to hold them: a missing number is NaN.
 
     Parameters
     ----------
@@ -104,41 +108,30 @@ def read_results(name: str | Path) -> tuple[pandas.DataFrame, dict[str, Any]]:
     ValueError
         If table and provenance do not belong together.
     """
-    import pandas
-
     stem = _stem(name)
     try:
-        text = _beside(stem, ".csv").read_text(encoding="utf-8")
-        about = from_json(_beside(stem, ".json").read_text(encoding="utf-8"))
+        text, about = _read_pair(stem)
+        if digest(text) != about.get(HASH):
+            with contextlib.suppress(OSError), locked(stem.parent):  # a writer may be between the two files
+                text, about = _read_pair(stem)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"Expected {stem.name}.csv and {stem.name}.json in {stem.parent}. "
             "Set TRUSTLAB_RESULTS to the folder that holds the results, or run from a checkout of the repository."
         ) from error
-    if digest(text) != about.get("csv_sha256"):
+    if digest(text) != about.get(HASH):
         raise ValueError(f"{stem.name}.csv is not the table that {stem.name}.json describes. Write both again.")
-    header, *lines = csv.reader(io.StringIO(text))
-    columns = zip(*lines, strict=True)
-    return pandas.DataFrame({name: _typed(cells) for name, cells in zip(header, columns, strict=True)}), about
+    return table_frame(text, about.get(TYPES, {})), about
 
 
-def _typed(cells: Sequence[str]) -> list[Any]:
-    """Return a column as bools, ints, floats or strings, whichever all of its cells are; an empty cell is missing.
-
-    Not pandas' reader: it takes names such as "NA" for missing values, and not every version reads a float back
-    exactly as it was written.
-    """
-    given = [cell for cell in cells if cell]
-    kinds: list[Callable[[str], Any]] = [{"True": True, "False": False}.__getitem__, int, float]
-    for kind in kinds if not any("_" in cell for cell in given) else []:  # int("1_2") is 12
-        with contextlib.suppress(ValueError, KeyError):
-            missing = math.nan if kind in (int, float) else None
-            return [kind(cell) if cell else missing for cell in cells]
-    return [cell or None for cell in cells]
+def _read_pair(stem: Path) -> tuple[str, dict[str, Any]]:
+    """Return the table's text, line breaks as they are, and its provenance."""
+    text = _beside(stem, ".csv").read_bytes().decode("utf-8")
+    return text, from_json(_beside(stem, ".json").read_text(encoding="utf-8"))
 
 
 def _stem(path_stem: str | Path) -> Path:
-    path = Path(path_stem)
+    path = expanded(path_stem)
     return results_directory() / path if path.parent == Path(".") else path
 
 

@@ -2,7 +2,7 @@
 
 A run's key is the sha256 of configuration, seeds, data hash and code version: change one and it is another run.
 Rows pass through :meth:`RunStore.record` on their way to a table or a panel and are written at the end, whole or not
-at all. The store knows no chapter and needs the standard library only.
+at all. Several processes may read and write one store. It knows no chapter and needs no torch.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trustlab.durable import digest, from_json, remove_stale, scalar, to_json, write_whole
+from trustlab.durable import digest, from_json, probe, remove_stale, to_json, write_whole
+from trustlab.places import expanded, from_environment, locked, user_data
+from trustlab.plain import flat
 from trustlab.provenance import identity, provenance
 from trustlab.results import read_results, write_results
 
@@ -27,6 +28,8 @@ Row = dict[str, Any]
 FORMAT = 1
 # A stopped or failed run never takes the place of a complete one: it lies beside it under its own name.
 _NAME = re.compile(r"([0-9a-f]{64})(?:\.(stopped|failed))?\.json")
+# What reading an entry that was cut, edited or exchanged ends in.
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _IDENTITY = ("config", "config_type", "seeds", "data_hash", "code_version")
 
 
@@ -45,11 +48,15 @@ class Run:
 
 
 class RunNotSavedError(OSError):
-    """A run was computed but could not be written; ``rows`` and ``provenance`` are here, in memory."""
+    """A run cannot be written; its ``rows`` so far, none before it began, and ``provenance`` are here, in memory."""
 
     def __init__(self, message: str, rows: list[Row], about: dict[str, Any]) -> None:
         super().__init__(message)
         self.rows, self.provenance = rows, about
+
+
+class NewerFormatError(ValueError):
+    """An entry was written by a newer version of trustlab: it is no damage, and nothing to be replaced."""
 
 
 def run_key(config: Any, *, seeds: Sequence[int] = (), data_hash: str = "", code: Any = None) -> str:
@@ -83,7 +90,8 @@ class RunStore:
     """
 
     def __init__(self, directory: str | Path | None = None) -> None:
-        self.directory = Path(directory or os.environ.get("TRUSTLAB_RUNS") or _user_data() / "trustlab" / "runs")
+        named = expanded(directory) if directory else from_environment("TRUSTLAB_RUNS")
+        self.directory = named or user_data() / "runs"
         if self.directory.is_dir():
             remove_stale(self.directory)
 
@@ -99,12 +107,14 @@ class RunStore:
         """Pass `rows` through and write the run when they end.
 
         Closing the generator closes `rows` too and saves the rows so far as "stopped"; an exception saves them as
-        "failed" and is raised again. A killed process saves nothing and damages nothing.
+        "failed" and is raised again. A killed process saves nothing and damages nothing. Of two runs with one key and
+        status, complete or stopped, the longer one is kept: they compute the same, so the shorter one lacks rows.
 
         Parameters
         ----------
         rows
-            Flat rows; numpy and torch scalars become Python numbers.
+            Flat rows; numpy and torch scalars become Python numbers. A training resumed from its checkpoint yields all
+            its rows again, so that the whole table is saved.
         config, seeds, data_hash, code
             What the run is computed from, see :func:`trustlab.provenance.provenance`.
 
@@ -112,18 +122,21 @@ class RunStore:
         ------
         TypeError
             If a cell of a row is not a number or a string.
+        ValueError
+            If two columns of a row have one name.
         RunNotSavedError
-            If the disk is full or cannot be written. The error holds the rows, and an older entry is intact.
+            At once, if the folder cannot be written or holds this run in a newer format; at the end, if the disk is
+            full by then. The error holds the rows, and an older entry is intact.
         """
         key = run_key(config, seeds=seeds, data_hash=data_hash, code=code)
         about = provenance(config, seeds=seeds, data_hash=data_hash, code=code)
+        self._ask_before(key, about)
         return self._record(rows, key, about)
 
     def get(self, config: Any, *, seeds: Sequence[int] = (), data_hash: str = "", code: Any = None) -> Run | None:
         """Return the complete run computed from exactly this, None where there is none."""
         key = run_key(config, seeds=seeds, data_hash=data_hash, code=code)
-        path = self.directory / f"{key}.json"
-        return self._read(path) if path.is_file() else None
+        return self._read(self.directory / f"{key}.json")
 
     def fetch(
         self,
@@ -155,44 +168,106 @@ class RunStore:
 
         try:
             for row in rows:
-                kept.append(_flat(row))
+                kept.append(flat(row))
                 yield dict(kept[-1])
-        except (GeneratorExit, KeyboardInterrupt):
-            _close(rows)
-            finish("stopped")
+        except GeneratorExit:
+            try:
+                _close(rows)
+            finally:
+                finish("stopped")
             raise
         except BaseException as error:
-            _close(rows)
+            stopped = isinstance(error, KeyboardInterrupt)
             try:
-                finish("failed", f"{type(error).__name__}: {error}")
-            except RunNotSavedError as unsaved:
-                error.add_note(str(unsaved))  # the run's own error is the one to see
+                _close(rows)
+            finally:
+                try:
+                    finish("stopped") if stopped else finish("failed", f"{type(error).__name__}: {error}")
+                except RunNotSavedError as unsaved:
+                    error.add_note(str(unsaved))  # the run's own error is the one to see
             raise
         finish("complete")
+
+    def _ask_before(self, key: str, about: dict[str, Any]) -> None:
+        """Refuse a run that could not be saved, before anything is computed."""
+        try:
+            probe(self.directory)
+            self._saved_rows(f"{key}.json")
+        except (OSError, NewerFormatError) as error:
+            raise self._not_saved("will not be computed, for it", error, Run(key, [], about)) from error
 
     def _save(self, run: Run) -> None:
         entry = {"format": FORMAT, "key": run.key, "provenance": run.provenance, "rows": run.rows}
         suffix = "" if run.status == "complete" else f".{run.status}"
         path = self.directory / f"{run.key}{suffix}.json"
         try:
-            write_whole(path, to_json({**entry, "sha256": digest(to_json(entry))}, sort_keys=False))
-        except OSError as error:
-            raise RunNotSavedError(
-                f"The run ({run.status}, {len(run.rows)} rows) could not be written to {self.directory}: {error}. "
-                "Its rows are in this error's .rows; free space or set TRUSTLAB_RUNS to another folder.",
-                run.rows,
-                run.provenance,
-            ) from error
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with locked(self.directory):
+                there = self._saved_rows(path.name)
+                if run.status == "failed" or there <= len(run.rows):
+                    write_whole(path, to_json({**entry, "sha256": digest(to_json(entry))}, sort_keys=False))
+                    return
+        except (OSError, NewerFormatError) as error:
+            raise self._not_saved(f"({run.status}, {len(run.rows)} rows)", error, run) from error
+        if run.status == "complete":
+            warnings.warn(
+                f"Expected a complete run of {there} rows, as is saved under this key, got {len(run.rows)} rows. The "
+                "saved one is kept: what computes the rows left some out, or code= does not name what changed.",
+                stacklevel=4,
+            )
+
+    def _saved_rows(self, name: str) -> int:
+        """Return the number of rows in the entry `name`, 0 where there is none that can be read.
+
+        Raises
+        ------
+        NewerFormatError
+            If it is one of a newer version.
+        """
+        path = self.directory / name
+        try:
+            return len(_parse(name, path.read_text(encoding="utf-8")).rows)
+        except (FileNotFoundError, *DAMAGE) as error:
+            if isinstance(error, NewerFormatError):
+                raise
+            return 0
+
+    def _not_saved(self, what: str, error: Exception, run: Run) -> RunNotSavedError:
+        return RunNotSavedError(
+            f"The run {what} could not be written to {self.directory}: {error}. "
+            "Its rows are in this error's .rows; free space or set TRUSTLAB_RUNS to another folder.",
+            run.rows,
+            run.provenance,
+        )
 
     def _read(self, path: Path) -> Run | None:
         """Read one entry; set it aside with a warning where it is not what its name says."""
         try:
             return _parse(path.name, path.read_text(encoding="utf-8"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            aside = path.with_name(path.name + ".corrupt")
-            os.replace(path, aside)
-            warnings.warn(f"A saved run is damaged ({error}); it was set aside as {aside.name}.", stacklevel=3)
+        except FileNotFoundError:
+            return None  # never there, or set aside by another process since
+        except NewerFormatError as error:
+            warnings.warn(f"A saved run was left as it is: {error}.", stacklevel=3)
             return None
+        except DAMAGE as error:
+            return self._set_aside(path, error)
+
+    def _set_aside(self, path: Path, damage: Exception) -> Run | None:
+        """Rename a damaged entry, unless another process has by now renamed or replaced it."""
+        aside = path.with_name(path.name + ".corrupt")
+        said = f"it was set aside as {aside.name}"
+        try:
+            with locked(path.parent):
+                try:
+                    return _parse(path.name, path.read_text(encoding="utf-8"))
+                except FileNotFoundError:
+                    pass  # another reader was quicker
+                except DAMAGE:
+                    os.replace(path, aside)
+        except OSError as error:
+            said = f"it could not be set aside: {error}"
+        warnings.warn(f"A saved run is damaged ({damage}); {said}.", stacklevel=4)
+        return None
 
 
 def _parse(name: str, text: str) -> Run:
@@ -200,13 +275,19 @@ def _parse(name: str, text: str) -> Run:
 
     Raises
     ------
+    NewerFormatError
+        If a newer version wrote it.
     ValueError
-        If the text is no JSON, was changed after it was written, or belongs to another key.
+        Or another one of `DAMAGE`, if the text is no JSON, was changed after it was written, or belongs to another key.
     """
     entry = from_json(text)
-    written = entry.pop("sha256")
+    if isinstance(entry["format"], int) and entry["format"] > FORMAT:
+        raise NewerFormatError(
+            f"{name} has format {entry['format']}, expected at most {FORMAT}; a newer version of trustlab wrote it"
+        )
     if entry["format"] != FORMAT:
         raise ValueError(f"its format is {entry['format']}, expected {FORMAT}")
+    written = entry.pop("sha256")
     if digest(to_json(entry)) != written:
         raise ValueError("its checksum does not match its content")
     about = entry["provenance"]
@@ -215,21 +296,7 @@ def _parse(name: str, text: str) -> Run:
     return Run(entry["key"], entry["rows"], about)
 
 
-def _flat(row: Mapping[str, Any]) -> Row:
-    """Return `row` with plain cells; refused now, not after hours of computing."""
-    return {str(name): scalar(value) for name, value in row.items()}
-
-
 def _close(rows: Any) -> None:
     close = getattr(rows, "close", None)
     if close is not None:
         close()
-
-
-def _user_data() -> Path:
-    """Return the platform's folder for a user's data."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")

@@ -2,9 +2,12 @@
 
 import contextlib
 import gzip
+import hashlib
 import http.server
+import os
 import shutil
 import socket
+import stat
 import threading
 
 import pooch
@@ -242,3 +245,22 @@ def test_unknown_names_and_splits_are_refused():
 def test_split_keeps_what_was_asked_for():
     assert list(load("assistant", split="test")) == ["test"]
     assert list(load("assistant", split=["test", "train"])) == ["test", "train"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_download_may_be_read_by_whom_the_umask_says(umask, mirror, tmp_path):
+    """A cache may be a group's: pooch's own files are private whatever the umask."""
+    for path in PATHS:
+        mirror.publish("snips", path, b"x")
+    altered = dict(CORPORA)
+    corpus = CORPORA["snips"]
+    files = tuple(file._replace(sha256=hashlib.sha256(b"x").hexdigest()) for file in corpus.files)
+    altered["snips"] = corpus._replace(files=files)
+    before = os.umask(umask)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("trustlab.data.fetching.CORPORA", altered)
+            found = locate("snips")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in found.values()} == {0o666 & ~umask}

@@ -201,12 +201,12 @@ def test_too_many_words_to_enumerate_are_refused():
 
 def test_missing_words_are_told_or_refused():
     vectors = WordVectors({word: [float(i), 1.0] for i, word in enumerate("abcdefgh")})
-    sets = vectors.sets("abcz", "efgh", "ab", "cd", max_missing=0.25)
+    sets = vectors.sets(list("abcz"), list("efgh"), list("ab"), list("cd"), max_missing=0.25)
     assert sets.missing == {"X": ["z"], "Y": [], "A": [], "B": []}
     assert sets.words["Y"] == ["e", "f", "g"] and sets.dropped == {"X": [], "Y": ["h"]}
     assert sets.X.tolist() == [[0, 1], [1, 1], [2, 1]]
     with pytest.raises(ValueError, match=r"at most 20% of X without a vector, got 1 of 4: z\. "):
-        vectors.sets("abcz", "efgh", "ab", "cd")
+        vectors.sets(*map(list, ("abcz", "efgh", "ab", "cd")))
     with pytest.raises(KeyError, match="got none for y, z"):
         vectors[["a", "y", "z"]]
     assert vectors["b"].tolist() == [1, 1] == vectors[["b"]][0].tolist()

@@ -1,6 +1,9 @@
 """Vectors of words in context: which sub-token, whatever is around it, and the same from the file."""
 
 import copy
+import os
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from trustlab.fairness.association import ceat, seat
 from trustlab.fairness.contexts import ContextEncoder, Occurrence, _window, embed_in_context, occurrences
+from trustlab.fairness.vector_cache import cached_vectors
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +225,59 @@ def test_words_that_are_nowhere_and_tokenizers_that_cannot_tell(minilm):
         minilm.embed([Occurrence("A rose.", 50, 55)])
     with pytest.raises(ValueError, match="Expected a fast tokenizer, got NoneType"):
         ContextEncoder(minilm.model)
+
+
+# Vectors that are kept
+
+
+KEPT = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+def kept(folder, key="key", rows=4):
+    return cached_vectors(folder, key, rows, lambda: KEPT[:rows])
+
+
+def altered(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def of_another_key(path):
+    kept(path.parent, "other")
+    os.replace(path.parent / "other.vectors", path)
+
+
+def without_hash(path):
+    with path.open("wb") as file:
+        np.save(file, KEPT)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [altered, of_another_key, without_hash, lambda path: path.write_bytes(path.read_bytes()[:-12]), Path.unlink],
+    ids=["altered", "another key's", "without hash", "cut", "gone"],
+)
+def test_vectors_that_are_not_those_that_were_written_are_computed_again(damage, tmp_path):
+    kept(tmp_path)
+    damage(tmp_path / "key.vectors")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert np.array_equal(kept(tmp_path), KEPT)
+    assert len(told) == (damage is not Path.unlink)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = cached_vectors(tmp_path, "key", 4, lambda: pytest.fail("they were kept"))
+    assert np.array_equal(again, KEPT)
+
+
+def test_vectors_of_another_number_are_computed_again(tmp_path):
+    kept(tmp_path, rows=3)
+    with pytest.warns(UserWarning, match=r"computed again: expected 4 vectors, it has the shape \(3, 3\)"):
+        assert np.array_equal(kept(tmp_path), KEPT)
+
+
+def test_vectors_that_cannot_be_kept_are_there_all_the_same(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.warns(UserWarning, match="could not be kept"):
+        assert np.array_equal(kept(tmp_path / "file"), KEPT)

@@ -175,7 +175,7 @@ class TestOccupations:
     def test_too_few_or_unscored_occupations_are_refused(self):
         with pytest.raises(ValueError, match="three or more occupations, got 2"):
             occupation_correlation([0.1, 0.2], ["a", "b"], [10, 20])
-        with pytest.raises(ValueError, match="finite preferences"):
+        with pytest.raises(ValueError, match="a finite preference in each of 3 rows, got nan in row 1"):
             occupation_correlation([0.1, np.nan, 1], ["a", "b", "c"], [10, 20, 30])
 
 

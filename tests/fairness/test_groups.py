@@ -241,7 +241,7 @@ class TestBadInput:
 
     def test_scores_must_be_finite_where_they_are_asked_for(self):
         groups = Groups.by(["a", "b"])
-        with pytest.raises(ValueError, match="finite scores"):
+        with pytest.raises(ValueError, match="finite score in each"):
             group_aucs([0, 1], [0.5, math.nan], groups)
         values = np.array([1.0, math.nan])
         with pytest.raises(ValueError, match="finite toxicity"):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trustlab.fairness.groups import BETWEEN, Groups, group_rates, to_metric_frame
@@ -88,3 +88,30 @@ def test_a_metric_frame_says_what_the_rows_say_or_is_refused(given_rows):
 def test_overlapping_groups_do_not_fit_a_metric_frame():
     with pytest.raises(ValueError, match="partition the rows"):
         to_metric_frame([0, 1], [0, 1], Groups.overlapping([["a", "b"], ["a"]]))
+
+
+@settings(max_examples=12)  # five predictions each, and fairlearn takes most of a second for all
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from("abc")), max_size=14))
+def test_gaps_and_ratios_of_small_cases_are_fairlearns(more):
+    """Every group has positives and negatives, so that every rate is defined; 0/0 in a ratio is not rare."""
+    rows = [*more, *((truth, truth, group) for truth in (False, True) for group in "abc")]
+    truth, predicted, labels = (np.array(column) for column in zip(*rows, strict=True))
+    for said in (predicted, truth, ~truth, np.zeros_like(truth), np.ones_like(truth)):
+        ours = {(row["metric"], row["group"]): row["value"] for row in group_rates(truth, said, Groups.by(labels))}
+        for what, name in (("gap", "equalized_odds_difference"), ("ratio", "equalized_odds_ratio")):
+            value = getattr(fairlearn, name)(truth, said, sensitive_features=labels)
+            assert ours[f"equalized odds {what}", BETWEEN] == pytest.approx(value, nan_ok=True)
+        for what, name in (("gap", "demographic_parity_difference"), ("ratio", "demographic_parity_ratio")):
+            value = getattr(fairlearn, name)(truth, said, sensitive_features=labels)
+            assert ours[f"selection {what}", BETWEEN] == pytest.approx(value, nan_ok=True)
+        frame = to_metric_frame(truth, said, Groups.by(labels))
+        for rate in ("accuracy", "selection", "tpr", "fpr"):
+            assert frame.ratio()[rate] == pytest.approx(ours[f"{rate} ratio", BETWEEN], nan_ok=True)
+
+
+def test_a_perfect_classifier_has_an_equalized_odds_ratio_of_1():
+    truth, labels = np.array([0, 1, 0, 1]), ["a", "a", "b", "b"]
+    rows = {row["metric"]: row for row in group_rates(truth, truth, Groups.by(labels)) if row["group"] == BETWEEN}
+    assert fairlearn.equalized_odds_ratio(truth, truth, sensitive_features=labels) == 1
+    assert (rows["equalized odds ratio"]["value"], rows["equalized odds ratio"]["reason"]) == (1, "")
+    assert rows["fpr ratio"]["reason"] == "0 in every group"

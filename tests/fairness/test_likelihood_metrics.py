@@ -129,7 +129,7 @@ def test_a_pair_is_scored_by_the_tokens_it_shares(scorer):
     )
     assert found[1]["more"] == pytest.approx(by_hand, abs=1e-3)
     assert found[2]["more"] == found[2]["less"]
-    assert all(set(row) == {"bias_type", "more", "less"} for row in found)  # no sentence goes on
+    assert all(set(row) == {"bias_type", "more", "less", "rule", "noise"} for row in found)  # no sentence goes on
 
 
 def test_a_causal_model_scores_whole_sentences(causal):

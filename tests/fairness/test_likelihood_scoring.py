@@ -83,9 +83,8 @@ def test_a_causal_model_multiplies_up_to_a_probability(causal_model, causal_toke
 def test_without_a_start_token_the_first_word_has_no_probability(causal_model, causal_tokenizer):
     bare = copy.deepcopy(causal_tokenizer)
     bare.bos_token = None
-    assert [
-        len(each) for each in LikelihoodScorer(causal_model, bare).token_log_probabilities(["he is old", "he"])
-    ] == [2, 0]
+    without = LikelihoodScorer(causal_model, bare, start="none")
+    assert [len(each) for each in without.token_log_probabilities(["he is old", "he"])] == [2, 0]
     assert [
         len(each) for each in LikelihoodScorer(causal_model, causal_tokenizer).token_log_probabilities(["he is old"])
     ] == [3]
@@ -132,7 +131,8 @@ def test_texts_the_model_cannot_read_are_refused_and_empty_ones_have_no_tokens(
     assert [len(each) for each in scorer.token_log_probabilities(["", "he"])] == [0, 1]
     bare = copy.deepcopy(causal_tokenizer)
     bare.bos_token = None
-    assert [len(each) for each in LikelihoodScorer(causal_model, bare).token_log_probabilities(["", "he"])] == [0, 0]
+    without = LikelihoodScorer(causal_model, bare, start="none")
+    assert [len(each) for each in without.token_log_probabilities(["", "he"])] == [0, 0]
     with pytest.raises(ValueError, match="at most 32 tokens"):
         LikelihoodScorer(causal_model, causal_tokenizer).token_log_probabilities(["he " * 32])
 

@@ -235,7 +235,7 @@ def test_the_proximal_term_pulls_a_local_step_back():
     ("call", "message"),
     [
         (lambda: client_weights("mean", examples=[1]), "Expected how='mean' to be one of 'examples'"),
-        (lambda: client_weights("examples", examples=[0, 0]), "with a positive sum"),
+        (lambda: client_weights("examples", examples=[0, 0]), "with a positive, finite sum"),
         (lambda: client_weights("equal", examples=[3, -1]), "Expected examples >= 0"),
         (lambda: client_weights("examples", examples=[1], inclusion=[0.5]), "'hajek' alone, got [0.5]"),
         (lambda: client_weights("hajek", examples=[1]), "got None with 'hajek'"),

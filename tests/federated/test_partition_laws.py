@@ -154,10 +154,10 @@ def test_sizes_by_rule():
     assert sizes == {
         "linear": [100, 200, 300, 400],
         "square": [33, 133, 300, 534],
-        "exponential": [32, 87, 236, 645],
+        "exponential": [32, 87, 237, 644],
         "power-law": [480, 240, 160, 120],
     }
-    assert partition(np.zeros(100), scheme="sizes-exponential", clients=2000).sizes[-1] == 65  # no overflow
+    assert partition(np.zeros(100), scheme="sizes-exponential", clients=2000).sizes[-1] == 63  # 1 − 1/e; no overflow
 
 
 def test_shards_are_runs_of_the_sorted_labels():

@@ -443,7 +443,7 @@ def test_taking_everybody_takes_everybody(design):
         (lambda: Selector([1, 2], design="magic"), "Expected design='magic' to be one of 'with-replacement'"),
         (lambda: Selector([1, 2], strategy="softmax", temperature=0.0), "Expected temperature=0.0 > 0"),
         (lambda: Selector([]), "shape [N] with N >= 1"),
-        (lambda: Selector([[1, 2]]), "Expected activity of shape [N]"),
+        (lambda: Selector([[1, 2]]), "Expected every activity to be a number, got [1, 2] in row 0"),
         (lambda: Selector([0, 0]), "Expected finite activity >= 0 and > 0 for somebody"),
         (lambda: Selector([1, -1]), "got -1 to 1"),
         (lambda: Selector([1, math.nan]), "got nan to nan"),

@@ -325,7 +325,7 @@ def test_dropout_throws_dice_of_its_own_and_leaves_everybody_elses():
     before = torch.random.get_rng_state()
     found = [train(dataclasses.replace(config, seed=seed), task) for seed in (0, 0, 1)]
     assert torch.equal(before, torch.random.get_rng_state())
-    assert found[0][0][0]["engine"] == "stacked" and found[0][1].training
+    assert found[0][0][0]["engine"] == "stacked" and not found[0][1].training  # as it was given
     first, again, other = (weights(model) for _, model in found)
     assert torch.equal(first, again) and not torch.equal(first, other)
 
@@ -340,7 +340,7 @@ def test_dropout_throws_other_dice_in_every_round():
     task = Task(nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 1)), made_up(), made_up(), watched, lambda *_: {})
     config = FederatedConfig(rounds=2, clients_per_round=1, batch_size=64, engine="sequential")
     list(simulate(task, clients(), config))
-    assert len(seen) == 2 and not torch.equal(*seen)
+    assert not torch.equal(*seen[-2:])  # one step in each round; before them the model was tried
 
 
 class Placed(nn.Module):

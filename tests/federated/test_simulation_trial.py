@@ -76,19 +76,6 @@ class Standard(nn.Module):
         return (x - x.mean(0)) / (x.std(0) + 1) if self.training and len(x) > 1 else x
 
 
-class Counting(nn.Linear):
-    """Counts its steps, and steps on them."""
-
-    def __init__(self, *sizes):
-        super().__init__(*sizes)
-        self.register_buffer("steps", torch.zeros(()))
-
-    def forward(self, x):
-        if self.training:
-            self.steps += 1
-        return super().forward(x) / (1 + self.steps)
-
-
 class Sometimes(nn.Module):
     """A second head that only some minibatches ask for."""
 
@@ -109,7 +96,6 @@ CASES = {
     "a table that is no layer": (Table, texts, plain),
     "a weight read beside its gradient": (lambda: Scaled(6, LABELS), numbers, plain),
     "a batch norm by hand": (lambda: nn.Sequential(nn.Linear(6, 8), Standard(), nn.Linear(8, LABELS)), numbers, plain),
-    "a counter": (lambda: Counting(6, LABELS), numbers, plain),
     "torch's own block": (
         lambda: nn.Sequential(nn.Embedding(WORDS, 8), nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True),
                               nn.Flatten(), nn.Linear(48, LABELS)),
@@ -150,8 +136,6 @@ def assert_automatic_is_sequential(task, config=CONFIG):
 @pytest.mark.parametrize("name", CASES)
 def test_whatever_the_engine_chosen_it_is_the_definition(name):
     row = assert_automatic_is_sequential(build(name))
-    if name == "a counter":
-        assert row["engine"] == "sequential" and "writes to its buffer 'steps'" in row["engine_note"]
     if name == "torch's own block":
         assert row["engine"] == "stacked"
 

@@ -292,12 +292,17 @@ def test_between_two_alphas_the_accuracy_is_read_in_logarithms_and_beyond_them_n
 # Its reproduction
 
 
-def test_the_experiment_is_known_to_the_command_and_its_sources_are_its_own():
+def test_the_experiment_is_known_to_the_command_and_its_code_is_its_own():
     known = EXPERIMENTS["label-skew"]
     assert experiment_of(Cell()) is known
     assert set(known.slowest_first) == {*DEFINITIONS, *REFERENCES} == set(known.parts["schemes"])
     assert {cell.scheme for cell in grid("assistant")} == set(known.slowest_first)
-    assert reproduce._code("iid", known) != reproduce._code("sgd", EXPERIMENTS["private-training"])
+    assert known.code("iid").version != EXPERIMENTS["private-training"].code("sgd").version
+
+
+def done(rows):
+    """Rows as a reproduction has them, of nobody knows which processor."""
+    return [reproduce.Done(row, {}, False) for row in rows]
 
 
 def test_a_fresh_number_is_compared_with_the_committed_one(tmp_path, monkeypatch):
@@ -305,9 +310,9 @@ def test_a_fresh_number_is_compared_with_the_committed_one(tmp_path, monkeypatch
     rows = made_up().to_dict("records")
     write_results(result_name("assistant"), rows, {"seeds": [0, 1, 2]})
     known = EXPERIMENTS["label-skew"]
-    assert reproduce.compare("assistant", rows, known) == []
+    assert reproduce.compare("assistant", done(rows), known).misses == []
     worse = [{**row, "accuracy": row["accuracy"] - 0.06 * (row["scheme"] == "iid")} for row in rows]
-    (miss,) = reproduce.compare("assistant", worse, known)
+    (miss,) = reproduce.compare("assistant", done(worse), known).misses
     assert miss == "assistant, iid at α = inf: expected accuracy 0.901 ± 0.05, got 0.841."
     part = [row for row in rows if row["scheme"] == "pfl"]
-    assert reproduce.compare("assistant", part, known, schemes=["pfl"]) == []
+    assert reproduce.compare("assistant", done(part), known, schemes=["pfl"]).misses == []

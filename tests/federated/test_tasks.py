@@ -381,3 +381,47 @@ def test_frozen_layers_are_neither_trained_nor_sent(folders, corpus):
 def test_an_example_says_what_is_embedded():
     assert Example(("a", "b"), "x", "x").text == "a b"
     assert {field.name for field in dataclasses.fields(Example)} >= {"source", "target", "label", "holder"}
+
+
+# What is no example
+
+
+WORDS = ("call", "ann", "lee")
+
+
+@pytest.mark.parametrize(
+    ("family", "slip", "message"),
+    [
+        (
+            "classification",
+            Example("stop it", "x", "x"),
+            "source of train example 1 to be a list of words, got the text",
+        ),
+        ("classification", Example((), "x", "x"), "words in train example 1, got an empty one or none"),
+        ("classification", Example(("a", ""), "x", "x"), "words in train example 1, got an empty one or none"),
+        ("classification", Example(("a", 3), "x", "x"), "source of train example 1 to be words, got 3"),
+        (
+            "classification",
+            Example(WORDS, torch.tensor(1), "x"),
+            "label of train example 1 as a string or an int, got T",
+        ),
+        ("tagging", Example(WORDS, ("O", "O"), "x"), "a tag for each of the 3 words of train example 1, got 2"),
+        ("tagging", Example(WORDS, ("O",) * 4, "x"), "a tag for each of the 3 words of train example 1, got 4"),
+        ("tagging", Example(WORDS, ("O", "", "O"), "x"), "a tag for each of the 3 words of train example 1, got 2"),
+        ("tagging", Example(WORDS, "OOO", "x"), "tags of train example 1 to be a list of words, got the text 'OOO'"),
+        ("qa", Example(WORDS, (1, 3), "x", question=("who",)), r"first <= last < 3.*train example 1, got \(1, 3\)"),
+        ("qa", Example(WORDS, (-1, -1), "x", question=("who",)), r"got \(-1, -1\)"),
+        ("qa", Example(WORDS, (2, 1), "x", question=("who",)), r"got \(2, 1\)"),
+        ("qa", Example(WORDS, (0.0, 1.0), "x", question=("who",)), r"the places \(first, last\) of two words"),
+        ("qa", Example(WORDS, 1, "x", question=("who",)), r"the places \(first, last\) of two words"),
+        ("qa", Example(WORDS, (0, 1), "x", question="who"), "question of train example 1 to be a list of words"),
+        ("seq2seq", Example(WORDS, "call ann", "x"), "target of train example 1 to be a list of words"),
+        ("seq2seq", Example("call ann", WORDS, "x"), "source of train example 1 to be a list of words"),
+    ],
+)
+def test_an_example_that_would_be_read_as_another_is_refused_with_its_place(family, slip, message, corpus):
+    good = read("assistant", family, corpus["train"], most=2)
+    with pytest.raises(ValueError, match=message):
+        FAMILIES[family].task([good[0], slip], good)
+    with pytest.raises(ValueError, match=message.replace("train example 1", "test example 0")):
+        FAMILIES[family].task(good, [slip])

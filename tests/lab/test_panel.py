@@ -8,9 +8,11 @@ import time
 import ipywidgets
 import pytest
 
+from trustlab import durable
 from trustlab.config import option
 from trustlab.lab.curves import Curves
 from trustlab.lab.panel import Answer, Panel
+from trustlab.runs import RunNotSavedError, RunStore
 
 GRID = (0.5, 1.0, 2.0, math.inf)
 METHODS = ("DP-SGD", "EDP-SGD")
@@ -367,3 +369,38 @@ def test_a_move_is_drawn_once_and_reuses_what_is_there(assert_moves_are_cheap):
     lines = list(p._drawing.figure.axes[0].lines)
     p.set(epsilon=2.0, method="DP-SGD")
     assert all(old is new for old, new in zip(lines, p._drawing.figure.axes[0].lines, strict=True))
+
+
+@pytest.mark.parametrize("ends", ["complete", "stopped"])
+def test_a_result_that_cannot_be_saved_stays_shown_and_is_said_to_be_unsaved(ends, tmp_path, monkeypatch):
+    gate = threading.Semaphore(0)
+
+    def train(config):
+        rows = training(gate)(config)
+        yield from RunStore(tmp_path).record(rows, config=config, code="1")
+
+    made = panel(train=train, live=live)
+    made.start()
+    shown_rows(gate, made, 1)
+    monkeypatch.setattr(durable.os, "fsync", lambda handle: durable.os.write(-1, b""))  # an OSError
+    if ends == "stopped":
+        made.stop()
+    gate.release(9)
+    with pytest.raises(RunNotSavedError):
+        made.wait(10)
+    assert "Yours after" in made.summary
+    assert f"yours, not saved, {ends}" in made.summary
+
+
+def test_a_store_that_cannot_be_written_is_said_before_the_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    steps = []
+
+    def train(config):
+        yield from RunStore(tmp_path / "file").record(iter(steps.append, 1), config=config, code="1")
+
+    made = panel(train=train, live=live).start()
+    with pytest.raises(RunNotSavedError, match="set TRUSTLAB_RUNS to another folder"):
+        made.wait(10)
+    assert "could not be written" in made.summary
+    assert steps == []

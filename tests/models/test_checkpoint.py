@@ -1,13 +1,19 @@
 import json
+import threading
 
 import pytest
 import torch
 
 from trustlab.models import SubwordVocabulary, Vocabulary, build, load, save
+from trustlab.places import LOCK
 
 
 def weights(model):
     return torch.cat([parameter.flatten() for parameter in model.parameters()])
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != LOCK)
 
 
 @pytest.mark.parametrize("kind", ["bilstm", "transformer"])
@@ -36,7 +42,7 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_else(vocabulary, tmp
     second = build("bilstm", vocabulary, seed=2)
     save(second, vocabulary, tmp_path)
     assert torch.equal(weights(load(tmp_path)[0]), weights(second))
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(files(tmp_path)) == 2
 
 
 def test_a_crash_while_saving_leaves_the_old_model(vocabulary, tmp_path, monkeypatch):
@@ -84,4 +90,40 @@ def test_a_missing_model_is_said_to_be_missing(tmp_path):
 def test_a_model_of_another_class_is_not_saved(vocabulary, tmp_path):
     with pytest.raises(ValueError, match=r"Expected a model made by build\(\), got a Linear"):
         save(torch.nn.Linear(1, 1), vocabulary, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
+
+
+def test_saving_removes_the_old_model_and_nobody_elses_weights(vocabulary, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"somebody else's")
+    save(build("bilstm", vocabulary, seed=1), vocabulary, tmp_path)
+    save(build("bilstm", vocabulary, seed=2), vocabulary, tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == b"somebody else's"
+    assert len(files(tmp_path)) == 3
+
+
+def test_a_model_may_lie_in_the_users_home(vocabulary, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    save(build("bilstm", vocabulary), vocabulary, "~/model")
+    assert load("~/model")[1] == vocabulary
+    assert files(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_model_that_is_saved_while_it_is_read_is_the_old_or_the_new_one(seed, vocabulary, tmp_path):
+    """One process saves two models in turn; whatever is read meanwhile is one of them, whole."""
+    models = [build("bilstm", vocabulary, seed=10 * seed + i) for i in range(2)]
+    save(models[0], vocabulary, tmp_path)
+    known = [weights(model) for model in models]
+
+    def write():
+        for i in range(20):
+            save(models[(i + 1) % 2], vocabulary, tmp_path)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    reads = 0
+    while thread.is_alive() or not reads:
+        read, reads = weights(load(tmp_path)[0]), reads + 1
+        assert any(torch.equal(read, one) for one in known)
+    thread.join()

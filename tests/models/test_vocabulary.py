@@ -1,8 +1,12 @@
 import datasets
+import numpy as np
+import pandas
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from trustlab.models import Vocabulary
+from trustlab.models import SubwordVocabulary, Vocabulary
 from trustlab.models.vocabulary import IGNORE, PADDING
 
 
@@ -60,3 +64,104 @@ def test_unknown_words_share_one_id_and_cut_utterances_keep_their_start():
 def test_what_cannot_be_encoded_is_named(vocabulary, row, message):
     with pytest.raises(ValueError, match=message):
         vocabulary.encode([row])
+
+
+GOOD = {"tokens": ["play", "jazz"], "slots": ["O", "O"], "intent": "play"}
+
+
+@pytest.fixture(params=["words", "sub-words"])
+def either(request, vocabulary):
+    subword = SubwordVocabulary(vocabulary.intents, vocabulary.slots) if request.param == "sub-words" else None
+    return subword or vocabulary
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slots": ["O"]}, "as many slots as tokens in utterance 1, got 1 for 2"),
+        ({"slots": ["O", "O", "O"]}, "as many slots as tokens in utterance 1, got 3 for 2"),
+        ({"slots": []}, "as many slots as tokens in utterance 1, got 0 for 2"),
+        ({"tokens": "hi"}, "tokens of utterance 1 to be a list of words, got the text 'hi'"),
+        ({"slots": "OO"}, "slots of utterance 1 to be a list of words, got the text 'OO'"),
+        ({"tokens": b"hi"}, "tokens of utterance 1 to be a list of words, got bytes"),
+        ({"tokens": None}, "tokens of utterance 1 to be a list of words, got NoneType"),
+        ({"tokens": ["play", 7]}, r"tokens of utterance 1 to be words, got 7 \(int\)"),
+        ({"tokens": ["play", None]}, "tokens of utterance 1 to be words, got None"),
+        ({"tokens": ["play", ["jazz"]]}, "tokens of utterance 1 to be words"),
+        ({"tokens": ["play", ""]}, "words in utterance 1, got an empty one at place 1"),
+        ({"slots": ["O", 0]}, "slots of utterance 1 to be words, got 0"),
+        ({"intent": ["play"]}, "labels of utterance 1 to be in the vocabulary"),
+        ({"intent": 1}, "labels of utterance 1 to be in the vocabulary, got 1"),
+        ({"intent": torch.tensor(1)}, "labels of utterance 1 to be in the vocabulary"),
+    ],
+)
+def test_a_row_that_would_train_and_mean_nothing_is_refused_with_its_place(changes, message, either):
+    with pytest.raises(ValueError, match=message):
+        either.encode([GOOD, GOOD | changes])
+
+
+def test_a_tag_beyond_the_cut_is_looked_at_too(vocabulary):
+    long = {"tokens": ["x"] * 100, "slots": ["O"] * 99 + ["B-slip"], "intent": "play"}
+    with pytest.raises(ValueError, match="got 'B-slip'"):
+        vocabulary.encode([long])
+
+
+def test_what_is_no_split_is_said_to_be_none(either):
+    corpus = datasets.DatasetDict(train=datasets.Dataset.from_list([GOOD]))
+    for given_, kind in ((corpus, "str"), (pandas.DataFrame([GOOD]), "str"), ([("play",)], "tuple")):
+        with pytest.raises(
+            ValueError, match=f"Expected utterance 0 to be a row with tokens, slots and intent, got {kind}"
+        ):
+            either.encode(given_)
+    with pytest.raises(ValueError, match="got none of slots"):
+        either.encode([{"tokens": ["x"], "intent": "play"}])
+
+
+@given(
+    said=st.lists(st.tuples(st.text(min_size=1, max_size=5), st.sampled_from(["O", ""])), min_size=1, max_size=60),
+    hold=st.sampled_from([list, tuple, lambda words: np.array(words, dtype=object), pandas.Series]),
+)
+def test_every_word_keeps_its_own_tag_whatever_holds_the_words(said, hold):
+    words, tags = (list(part) for part in zip(*said, strict=True))
+    vocabulary = Vocabulary(intents=("x",), slots=("O",), buckets=7, max_length=48)
+    row = {"tokens": hold(words), "slots": hold(tags), "intent": "x"}
+    examples = vocabulary.encode([row])
+    assert examples.slots[0].tolist() == [0 if tag else IGNORE for tag in tags[:48]]
+    assert examples.input_ids.tolist() == vocabulary.encode([row | {"tokens": words, "slots": tags}]).input_ids.tolist()
+
+
+def test_a_word_that_the_tokenizer_drops_does_not_move_the_tags_after_it(vocabulary):
+    """BERT's tokenizer makes nothing of a zero-width space; its tag would be the next word's."""
+    subword = SubwordVocabulary(("x",), ("O", "B-name"))
+    row = {"tokens": ["call", "\u200b", "ann"], "slots": ["O", "O", "B-name"], "intent": "x"}
+    examples = subword.encode([row])
+    assert examples.slots[0].tolist() == [IGNORE, 0, 0, 1, IGNORE]
+    assert subword.tokenizer.convert_ids_to_tokens(examples.input_ids[0, 2].item()) == "[UNK]"
+    assert subword.encode([]).input_ids.shape[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(intents="play"), "intents to be a tuple of names, got the text 'play'"),
+        (dict(intents=("a", "a")), "every name in intents once, got 'a' twice"),
+        (dict(slots=("O", "B-x", "B-x")), "every name in slots once"),
+        (dict(slots=("O", "")), "slots with names, got ''"),
+        (dict(words=("a", "b", "a"), buckets=0), "every name in words once"),
+        (dict(buckets=-3), "buckets=-3 >= 0"),
+        (dict(max_length=0), "max_length=0 >= 1"),
+    ],
+)
+def test_names_that_would_share_an_id_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Vocabulary(**{"intents": ("x",), "slots": ("O",), "buckets": 5, **options})
+
+
+def test_a_corpus_of_texts_is_not_read_letter_by_letter():
+    rows = [{"tokens": "play jazz", "slots": ["O"], "intent": "x"}]
+    corpus = datasets.DatasetDict(train=datasets.Dataset.from_list(rows))
+    with pytest.raises(ValueError, match="tokens of utterance 0 to be a list of words"):
+        Vocabulary.from_corpus(corpus)
+    corpus = datasets.DatasetDict(train=datasets.Dataset.from_list([{**rows[0], "slots": "O O"}]))
+    with pytest.raises(ValueError, match="slots of utterance 0 of train"):
+        Vocabulary.hashed(corpus)

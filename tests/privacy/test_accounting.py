@@ -191,6 +191,40 @@ def test_any_target_is_met_closely(target, steps, sample_rate, sampling, adjacen
     assert sigma < 1e-3 or epsilon(noise_multiplier=0.998 * sigma, **run) > target
 
 
+@pytest.mark.parametrize("accountant", ["rdp", "gaussian"])
+def test_noise_is_searched_by_the_accountant_asked_for(accountant, monkeypatch):
+    """A δ that "pld" cannot resolve must not decide where "rdp" or "gaussian" look."""
+    broken = ACCOUNTANTS["pld"]._replace(epsilon=lambda *args, **kwargs: math.inf)
+    monkeypatch.setitem(ACCOUNTANTS, "pld", broken)
+    run = dict(steps=777, delta=1e-14, sampling="none", accountant=accountant)
+    sigma = noise_multiplier_for(epsilon=3.0, **run)
+    assert 2.99 < epsilon(noise_multiplier=sigma, **run) <= 3.0
+
+
+def test_an_example_that_is_hardly_ever_seen_needs_hardly_any_noise():
+    run = dict(steps=10, sample_rate=1e-7, delta=1e-5)  # seen at all with probability 1e-6, a tenth of δ
+    sigma = noise_multiplier_for(epsilon=0.1, **run)
+    assert 0 < sigma <= 2e-3
+    assert epsilon(noise_multiplier=sigma, **run) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    target=st.floats(0.001, 100), steps=st.integers(1, 20_000), log_rate=st.floats(-8, 0), log_delta=st.floats(-14, -3)
+)
+def test_every_target_has_its_noise_at_every_delta(target, steps, log_rate, log_delta):
+    run = dict(steps=steps, sample_rate=10**log_rate, delta=10**log_delta)
+    assert epsilon(noise_multiplier=noise_multiplier_for(epsilon=target, **run), **run) <= target
+
+
+def test_prv_refuses_at_once_what_it_computes_wrongly_or_for_minutes():
+    run = dict(sample_rate=0.02, steps=500, accountant="prv")
+    with pytest.raises(ValueError, match=r"Expected a noise multiplier that accountant='prv' can handle, got 0.1"):
+        epsilon(noise_multiplier=0.1, delta=1e-5, **run)
+    with pytest.raises(ValueError, match=r"Expected delta=1e-13 >= 1e-10 with accountant='prv'"):
+        epsilon(noise_multiplier=1.0, delta=1e-13, **run)
+
+
 def test_the_first_sigma_of_a_decaying_schedule_keeps_the_promise():
     shape = dict(decay=0.8, steps=90, steps_per_epoch=30)
     for accountant in ("pld", "rdp"):

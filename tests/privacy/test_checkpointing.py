@@ -3,15 +3,20 @@
 import dataclasses
 import errno
 import io
+import itertools
 import math
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -19,6 +24,7 @@ from trustlab import durable
 from trustlab.models import Vocabulary, build
 from trustlab.privacy import TrainConfig, train, training
 from trustlab.privacy.checkpointing import Checkpoint
+from trustlab.runs import RunStore
 
 VOCABULARY = Vocabulary(intents=("off", "on", "other"), slots=("O", "B-thing"), buckets=40)
 STEPS = 8  # two epochs of four
@@ -84,9 +90,8 @@ def test_a_training_stopped_at_a_row_and_resumed_equals_an_uninterrupted_one(row
     torch.rand(7)  # whatever else the process draws
     model = tagger(seed=5)  # the weights are the checkpoint's
     resumed = list(train(model, DATA, options, **kept))
-    if seen:
-        assert repr(resumed[0]) == repr(seen[-1])  # seconds too: it is the row that was shown
-    assert told([*seen, *resumed[min(rows_seen, 1) :]]) == told(whole)
+    assert repr(resumed[:rows_seen]) == repr(seen)  # seconds too: they are the rows that were shown
+    assert told(resumed) == told(whole)
     assert torch.equal(weights(model), end)
     assert resumed[-1]["epsilon"] == whole[-1]["epsilon"]
 
@@ -102,7 +107,7 @@ def test_a_killed_training_goes_on_from_its_last_write_and_forgets_no_step(kille
     whole, end = uninterrupted(config())
     model = tagger(seed=5)
     rows = list(train(model, DATA, config(), checkpoint=path, checkpoint_every=2))
-    assert told(rows) == told(whole[max(len(shown) - 1, 0) :])  # from the last row that was shown
+    assert told(rows) == told(whole)
     assert torch.equal(weights(model), end)
 
 
@@ -112,21 +117,21 @@ def test_what_was_shown_is_in_the_account(tmp_path):
     for row in train(tagger(), DATA, config(evaluate_every=1), checkpoint=path, checkpoint_every=100):
         content = torch.load(_payload(path), weights_only=True)["content"]
         assert content["counters"]["step"] == row["step"]
-        assert content["counters"]["row"] == row
+        assert content["counters"]["rows"][-1] == row
 
 
 def _payload(path):
     return io.BytesIO(path.read_bytes().split(b"\n", 2)[2])
 
 
-def test_a_finished_training_yields_its_last_row_and_takes_no_further_step(tmp_path, monkeypatch):
+def test_a_finished_training_yields_its_rows_and_takes_no_further_step(tmp_path, monkeypatch):
     path = tmp_path / "run.checkpoint"
     model = tagger()
-    *_, last = train(model, DATA, config(), checkpoint=path)
+    rows = list(train(model, DATA, config(), checkpoint=path))
     content, end = path.read_bytes(), weights(model)
     monkeypatch.setattr(training, "private_gradients", lambda *_, **__: pytest.fail("a step nobody accounts"))
     again = tagger(seed=5)
-    assert list(train(again, DATA, config(), checkpoint=path)) == [last]
+    assert list(train(again, DATA, config(), checkpoint=path)) == rows
     assert torch.equal(weights(again), end)
     assert path.read_bytes() == content
 
@@ -228,6 +233,91 @@ def test_a_damaged_file_is_said_to_be_one(damage, tmp_path):
     assert path.read_bytes() == damaged
 
 
+def test_a_checkpoint_of_another_format_is_said_to_be_one(tmp_path):
+    """Format 1 kept the last row only: going on from it would leave rows out of what is called complete."""
+    path = tmp_path / "run.checkpoint"
+    train(tagger(), DATA, config(), checkpoint=path)
+    path.write_bytes(path.read_bytes().replace(b"trustlab checkpoint 2", b"trustlab checkpoint 1", 1))
+    with pytest.raises(
+        ValueError, match=r"in format 2, got 1\. Another version of trustlab wrote it: finish this training"
+    ):
+        train(tagger(), DATA, config(), checkpoint=path)
+
+
+# Who can read it, and where it lies
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_only_its_owner_reads_a_checkpoint_whatever_the_umask(umask, tmp_path):
+    """It holds the state of the generator that the noise is drawn from."""
+    path = tmp_path / "run.checkpoint"
+    before = os.umask(umask)
+    try:
+        for _ in train(tagger(), DATA, config(), checkpoint=path):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_checkpoint_may_lie_in_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    train(tagger(), DATA, config(), checkpoint="~/run.checkpoint")
+    assert [file.name for file in tmp_path.iterdir()] == ["run.checkpoint"]
+
+
+def test_a_link_to_a_checkpoint_stays_one(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "run.checkpoint")
+    whole, _ = uninterrupted(config())
+    first = train(tagger(), DATA, config(), checkpoint=tmp_path / "link")
+    next(first)
+    first.close()
+    assert told(train(tagger(), DATA, config(), checkpoint=tmp_path / "link")) == told(whole)
+    assert (tmp_path / "link").is_symlink()
+    assert [file.name for file in (tmp_path / "disk").iterdir()] == ["run.checkpoint"]
+
+
+# What the run store makes of it
+
+
+STORED = dict(config=config(evaluate_every=1), seeds=[0], code="1")
+
+
+def record(store, path, upto=None, **options):
+    rows = store.record(train(tagger(), DATA, STORED["config"], checkpoint=path, **options), **STORED)
+    seen = list(itertools.islice(rows, upto))
+    rows.close()
+    return seen
+
+
+@settings(max_examples=12, deadline=None)
+@given(stops=st.lists(st.integers(0, STEPS), max_size=4), every=st.sampled_from([None, 1, 3]))
+def test_a_training_stopped_anywhere_any_number_of_times_is_stored_whole(stops, every):
+    whole, _ = uninterrupted(STORED["config"])
+    with tempfile.TemporaryDirectory() as folder:
+        store, path = RunStore(Path(folder) / "runs"), Path(folder) / "run.checkpoint"
+        reached = 0
+        for stop in stops:
+            seen = record(store, path, stop, checkpoint_every=every)
+            reached = max(reached, len(seen))
+            partial = [run.rows for run in store.runs() if run.status == "stopped"]
+            assert told(*partial or [[]]) == told(whole[:reached])
+        for _ in range(2):  # the finished one too: called once more it changes nothing
+            record(store, path, checkpoint_every=every)
+            assert told(store.get(STORED["config"], seeds=[0], code="1").rows) == told(whole)
+
+
+@pytest.mark.parametrize("killed_at", [2, 6])
+def test_a_training_that_was_killed_is_stored_whole_once_it_was_resumed(killed_at, tmp_path):
+    path, store = tmp_path / "run.checkpoint", RunStore(tmp_path / "runs")
+    command = [sys.executable, __file__, path, str(killed_at), store.directory]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    assert store.runs() == []
+    resumed = record(store, path, checkpoint_every=2)
+    assert told(store.get(STORED["config"], seeds=[0], code="1").rows) == told(resumed)
+    assert told(resumed) == told(uninterrupted(STORED["config"])[0])
+
+
 @pytest.fixture
 def full_disk(monkeypatch):
     """Return a function that fills the disk: nothing can be written from then on."""
@@ -274,7 +364,7 @@ def test_how_often_to_write_needs_a_file_and_a_number_of_steps(path, every, tmp_
         train(tagger(), DATA, config(), checkpoint=path and tmp_path / path, checkpoint_every=every)
 
 
-def _train_until_killed(path, at):
+def _train_until_killed(path, at, store=None):
     """Train in a process that kills itself in the middle of a step."""
     gradients, calls = training.private_gradients, []
 
@@ -285,10 +375,12 @@ def _train_until_killed(path, at):
         return gradients(*given, **options)
 
     training.private_gradients = step
-    for row in train(tagger(), DATA, config(), checkpoint=path, checkpoint_every=2):
+    options = STORED["config"] if store else config()
+    rows = train(tagger(), DATA, options, checkpoint=path, checkpoint_every=2)
+    for row in RunStore(store).record(rows, **STORED) if store else rows:
         sys.stdout.write(f"{row['step']}\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    _train_until_killed(Path(sys.argv[1]), int(sys.argv[2]))
+    _train_until_killed(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

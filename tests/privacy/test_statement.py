@@ -6,6 +6,7 @@ from dp_accounting import SelfComposedDpEvent, dp_event
 from dp_accounting.pld import PLDAccountant
 
 from trustlab.privacy import TrainConfig, epsilon, noise_multiplier_for, statement
+from trustlab.privacy.accountants import ACCOUNTANTS
 from trustlab.privacy.options import noise_schedule
 from trustlab.privacy.statement import PrivacyStatement
 
@@ -225,3 +226,12 @@ def test_a_statement_that_could_not_be_true_is_not_made():
         of_steps(accountant="rdp", adjacency="replace")
     with pytest.raises(ValueError, match=r"Expected delta=1.5 in \(0, 1\)"):
         of_steps(delta=1.5)
+
+
+def test_a_delta_that_rounding_hides_has_a_statement_that_names_its_accountant():
+    card = PrivacyStatement.of_steps(
+        method="fast", clip_norm=1.0, noise_multiplier=0.7, steps=10_000, sample_rate=1e-3, delta=1e-12
+    )
+    rows = {row["what"]: row["here"] for row in card.rows()}
+    assert rows["ε"] == "5.11 at δ = 1e-12"
+    assert rows["accountant"] == ACCOUNTANTS["rdp"].words

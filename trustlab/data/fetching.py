@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 from trustlab.data.catalogue import CORPORA, Corpus, File
+from trustlab.durable import write_whole
+from trustlab.places import expanded, from_environment
 
 DATA_VARIABLE = "TRUSTLAB_DATA"
 CACHE_VARIABLE = "TRUSTLAB_CACHE"
@@ -48,8 +50,8 @@ def locate(name: str, directory: str | os.PathLike[str] | None = None) -> dict[s
     if directory is not None:
         folder = _existing(directory, "directory")
         return _from_folder(corpus, folder / name if (folder / name).is_dir() else folder)
-    if os.environ.get(DATA_VARIABLE):
-        folder = _existing(os.environ[DATA_VARIABLE], DATA_VARIABLE) / name
+    if (named := from_environment(DATA_VARIABLE)) is not None:
+        folder = _existing(named, DATA_VARIABLE) / name
         if folder.is_dir():
             return _from_folder(corpus, folder)
     cache = cache_directory() / name
@@ -57,18 +59,18 @@ def locate(name: str, directory: str | os.PathLike[str] | None = None) -> dict[s
 
 
 def _existing(folder: str | os.PathLike[str], named_by: str) -> Path:
-    if not Path(folder).is_dir():
+    if not expanded(folder).is_dir():
         raise FileNotFoundError(
             f"Expected {named_by}={str(folder)!r} to be a folder. There is none; correct it or leave it out."
         )
-    return Path(folder)
+    return expanded(folder)
 
 
 def cache_directory() -> Path:
     """Return where downloads are kept: ``TRUSTLAB_CACHE``, else the system's folder for caches."""
     import pooch
 
-    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("trustlab"))
+    return from_environment(CACHE_VARIABLE) or Path(pooch.os_cache("trustlab"))
 
 
 def _from_folder(corpus: Corpus, folder: Path) -> dict[str, Path]:
@@ -120,6 +122,7 @@ def _download(name: str, corpus: Corpus, file: File, cache: Path) -> Path:
     destination = cache / file.path
     try:
         pooch.retrieve(url, f"sha256:{file.sha256}", fname=destination.name, path=destination.parent)
+        write_whole(destination, destination.read_bytes())  # pooch's files are private, whatever the umask
     except RequestException as error:
         raise ConnectionError(
             f"Expected {url} to arrive whole; the download failed: {error}. Nothing of this file was kept; "

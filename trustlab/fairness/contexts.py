@@ -9,18 +9,19 @@ configuration, tokenizer, settings and sentences.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from trustlab.durable import digest, to_json, write_whole
+from trustlab.columns import as_texts
+from trustlab.containers import plain, refuse_non_columns
+from trustlab.durable import digest, to_json
 from trustlab.fairness.batching import batches, evaluating, longest_input, padded
+from trustlab.fairness.vector_cache import cached_vectors
 
 if TYPE_CHECKING:
     import torch
@@ -81,12 +82,13 @@ class ContextEncoder:
         batch_tokens: int = 4096,
     ) -> None:
         if encoder is None or isinstance(encoder, str | os.PathLike):
-            from transformers import AutoModel, AutoTokenizer
+            from transformers import AutoTokenizer
 
             from trustlab.models import offline_encoder
+            from trustlab.models.pretrained import load_encoder
 
             where = encoder or offline_encoder()
-            encoder, tokenizer = AutoModel.from_pretrained(where), AutoTokenizer.from_pretrained(where)
+            encoder, tokenizer = load_encoder(where), AutoTokenizer.from_pretrained(where)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
                 f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those say which sub-token stands "
@@ -127,9 +129,9 @@ class ContextEncoder:
         Raises
         ------
         ValueError
-            If a text has no sub-token of its own.
+            If a text has no sub-token of its own, or for one text in place of a list.
         """
-        texts = list(texts)
+        texts = as_texts(texts)
         encodings = self._encode(texts)
         empty = [i for i, (_, _, special) in enumerate(encodings) if all(special)]
         if empty:
@@ -222,6 +224,9 @@ def occurrences(
     """
     fold = str.lower if ignore_case else str
     names: dict[str, list[str]] = {}  # two words may differ in case only
+    if isinstance(words, set | frozenset):
+        words = sorted(words)  # the drawing goes by their order, and a set has another in every process
+    words = as_texts(list(words) if isinstance(words, Mapping) else words, "word")
     for word in dict.fromkeys(words):
         names.setdefault(fold(word), []).append(word)
     longest_first = sorted(names, key=len, reverse=True)
@@ -229,7 +234,10 @@ def occurrences(
         rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE if ignore_case else 0
     )
     found: dict[str, list[Occurrence]] = {word: [] for each in names.values() for word in each}
-    for sentence in sentences:
+    refuse_non_columns(sentences, "sentence")
+    for row, sentence in enumerate(map(plain, sentences)):
+        if not isinstance(sentence, str):
+            raise ValueError(f"Expected a sentence in each row, got {type(sentence).__name__} in row {row}.")
         seen = set()
         for match in pattern.finditer(sentence):
             name = fold(match.group())
@@ -260,17 +268,14 @@ def embed_in_context(
         From :func:`occurrences`. A word without any has an array of no rows.
     cache
         Folder in which the vectors are kept, and found by a later call with the same model, tokenizer, settings and
-        sentences. The file holds vectors, none of the sentences. None keeps nothing.
+        sentences. The file holds vectors, none of the sentences. Vectors that were changed since they were written are
+        computed again, with a warning. None keeps nothing.
     """
-    path = Path(cache) / f"{_key(encoder, found)}.npy" if cache is not None else None
-    if path is not None and path.is_file():
-        vectors = np.load(path)
+    asked = [each for places in found.values() for each in places]
+    if cache is None:
+        vectors = encoder.embed(asked)
     else:
-        vectors = encoder.embed([each for places in found.values() for each in places])
-        if path is not None:
-            content = io.BytesIO()
-            np.save(content, vectors)
-            write_whole(path, content.getvalue())
+        vectors = cached_vectors(cache, _key(encoder, found), len(asked), lambda: encoder.embed(asked))
     ends = np.cumsum([len(places) for places in found.values()])
     return dict(zip(found, np.split(vectors, ends[:-1]), strict=True))
 

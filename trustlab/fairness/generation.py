@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.columns import as_numbers, as_texts
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, Mean, group_means
 from trustlab.fairness.groups.means import divide
 from trustlab.fairness.groups.resampling import Key, Statistics, measure
@@ -46,22 +47,45 @@ def unigram_polarity(
         N texts; words are compared in lower case, a word counts as often as it stands. "She's", "he'll" and "the
         king's" are read as the word before the apostrophe, unless they are in a list as they stand.
     female, male
-        Word lists without a common word. `trustlab.data.load("gender_words")` has longer ones.
+        Word lists in which every word stands once, in lower case or not. `trustlab.data.load("gender_words")` has
+        longer ones.
 
     Examples
     --------
     >>> unigram_polarity(["She met her brother.", "He and she", "It rained.", "The king's horses"]).tolist()
     [1, 0, 0, -1]
     """
-    if not female or not male or set(female) & set(male):
+    texts = as_texts(texts)
+    female, male = _folded("female", female), _folded("male", male)
+    if not female or not male or female & male:
         raise ValueError(
-            f"Expected two word lists without a common word, got {sorted(set(female) & set(male))[:5]} in both or one "
+            f"Expected two word lists without a common word, got {sorted(female & male)[:5]} in both or one "
             "empty. A word in both has no polarity."
         )
-    lists = {*female, *male}
+    lists = female | male
     found = [_words(text, lists) for text in texts]
     counts = [sum(word in female for word in words) - sum(word in male for word in words) for words in found]
     return np.sign(np.array(counts, dtype=int))
+
+
+def _refuse_text(**lists: Collection[str] | None) -> None:
+    """Refuse one text for a list of words: every part of it would be taken for a word."""
+    for name, words in lists.items():
+        if isinstance(words, str):
+            raise ValueError(f"Expected a list of words for {name}, got the text {words!r}. Write {words.split()!r}.")
+
+
+def _folded(name: str, words: Collection[str]) -> set[str]:
+    """Return a list of words in lower case, as texts are read, after refusing words that stand twice."""
+    _refuse_text(**{name: words})
+    folded = [word.lower() for word in as_texts(sorted(words) if isinstance(words, set | frozenset) else words, "word")]
+    twice = sorted({word for word in folded if folded.count(word) > 1})
+    if twice:
+        raise ValueError(
+            f"Expected every word once in {name}, got {', '.join(twice[:5])} twice or more. Texts are read in lower "
+            "case, in which words may become one: leave one of them."
+        )
+    return set(folded)
 
 
 def _words(text: str, known: Container[object]) -> list[str]:
@@ -112,12 +136,17 @@ def projection_scores(
     >>> projection_scores(["A nurse"], vectors).round(2).tolist()
     [0.6]
     """
+    texts = as_texts(texts)
+    _refuse_text(pair=pair)
+    gendered = None if gendered is None else _folded("gendered", gendered)
     if how not in ("weighted", "max"):
         raise ValueError(f"Expected how={how!r} to be 'weighted' or 'max'.")
     missing = [word for word in pair if word not in vectors]
     if missing:
         raise ValueError(f"Expected vectors of {pair}, got none of {missing}. The direction needs both.")
-    direction = np.asarray(vectors[pair[0]], dtype=float) - np.asarray(vectors[pair[1]], dtype=float)
+    if len(pair) != 2 or pair[0] == pair[1]:
+        raise ValueError(f"Expected two words with different vectors, got {pair}. Their difference is the direction.")
+    direction = _finite(pair[0], vectors) - _finite(pair[1], vectors)
     if not np.linalg.norm(direction) > 0:
         raise ValueError(f"Expected {pair} to have different vectors. Their difference is the direction.")
     cosine: dict[str, float] = {}
@@ -139,10 +168,18 @@ def _cosine(
 ) -> float:
     """Return the cosine of a word's vector with the direction, computed once for each word; 0 for a zero vector."""
     if word not in known:
-        vector = np.asarray(vectors[word], dtype=float)
+        vector = _finite(word, vectors)
         size = np.linalg.norm(vector) * np.linalg.norm(direction)
         known[word] = float(vector @ direction / size) if size > 0 else 0.0
     return known[word]
+
+
+def _finite(word: str, vectors: Mapping[str, np.ndarray] | WordVectors) -> np.ndarray:
+    """Return a word's vector; NaN in it would make a word without gender, and not show."""
+    vector = np.asarray(vectors[word], dtype=float)
+    if not np.isfinite(vector).all():
+        raise ValueError(f"Expected a finite vector of {word!r}, got NaN or infinity in it. Leave the word out.")
+    return vector
 
 
 def projection_polarity(scores: np.ndarray, threshold: float = 0.25) -> np.ndarray:
@@ -155,7 +192,10 @@ def projection_polarity(scores: np.ndarray, threshold: float = 0.25) -> np.ndarr
     """
     if not 0 <= threshold < 1:
         raise ValueError(f"Expected threshold={threshold} in [0, 1). Scores are cosines.")
-    known = np.nan_to_num(np.asarray(scores, dtype=float))
+    numbers = as_numbers(scores, "projection score")
+    if (abs(numbers) > 1 + 1e-9).any():  # NaN is a text without a known word, see projection_scores
+        raise ValueError(f"Expected projection scores in [-1, 1], got {numbers[abs(numbers) > 1 + 1e-9][0]:g}.")
+    known = np.nan_to_num(numbers)
     return (known > threshold).astype(int) - (known < -threshold).astype(int)
 
 
@@ -186,7 +226,7 @@ def equity_ratios(polarity: np.ndarray, groups: Groups, *, bootstrap: Bootstrap 
     >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
     {'(all rows)': 1.0, 'nurse': 0.5, 'pilot': 0.0}
     """
-    said = np.asarray(polarity)
+    said = as_numbers(polarity, "polarity")
     if said.shape != (len(groups),) or not np.isin(said, (-1, 0, 1)).all():
         raise ValueError(f"Expected a polarity of −1, 0 or 1 for each of {len(groups)} texts, got shape {said.shape}.")
     inside = np.column_stack([groups.masks, np.ones(len(groups), dtype=bool)]).astype(float)  # [N, G + 1]
@@ -247,9 +287,10 @@ def generation_metrics(
     >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
     {'(all rows)': 0.5, 'pilot': 0.0, 'singer': 1.0}
     """
+    texts = as_texts(texts)
     if len(texts) != len(groups):
         raise ValueError(f"Expected a group for each of {len(texts)} texts, got {len(groups)}.")
-    said = unigram_polarity(texts) if polarity is None else np.asarray(polarity)
+    said = unigram_polarity(texts) if polarity is None else as_numbers(polarity, "polarity")
     ratios = equity_ratios(said, groups, bootstrap=bootstrap)  # refuses a polarity that is none
     everyone = np.ones(len(texts), dtype=bool)
     means = [Mean("female", said == 1, everyone), Mean("male", said == -1, everyone)]

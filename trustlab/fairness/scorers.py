@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_texts
 from trustlab.data import load
 from trustlab.fairness.groups import ALL, Bootstrap, Groups
 from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, load_task
@@ -51,7 +52,7 @@ class TextScorer:
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each text, float [N] in [0, 1]. A text without a known word gets the prior."""
-        return self.pipeline.predict_proba(list(texts))[:, 1]
+        return self.pipeline.predict_proba(as_texts(texts))[:, 1]
 
 
 def fit_scorer(

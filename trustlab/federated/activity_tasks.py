@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trustlab.columns import as_ids
+from trustlab.containers import plain
 from trustlab.data import assistant
 from trustlab.federated.partition import Partition, partition
 from trustlab.federated.simulation import Task
@@ -117,7 +119,7 @@ def own_tests(clients: Partition, devices: Sequence[Any]) -> list[np.ndarray]:
     [[1, 2], []]
     """
     place = {name: client for client, name in enumerate(clients.names)}
-    owner = np.array([place.get(device, -1) for device in devices])
+    owner = np.array([place.get(plain(device), -1) for device in as_ids(devices, "device")], dtype=np.int64)
     order = np.argsort(owner, kind="stable")
     return np.split(order, np.searchsorted(owner[order], np.arange(len(clients))))[1:]
 

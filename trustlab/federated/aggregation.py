@@ -11,7 +11,7 @@ et al. 2017, Algorithm 1): w becomes Σ_k p_k w_k.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,22 +62,35 @@ def client_weights(
     >>> client_weights("horvitz-thompson", examples=[30, 10], inclusion=[1.0, 0.5], total_examples=100).tolist()
     [0.3, 0.2]
     """
-    n = torch.as_tensor(examples, dtype=torch.float64)
-    weighted = how in ("horvitz-thompson", "hajek")
-    _check_weighting(how, n, inclusion, total_examples)
+    n = _numbers(examples, "examples")
+    chances = None if inclusion is None else _numbers(inclusion, "inclusion")
+    _check_weighting(how, n, chances, total_examples)
     values = torch.ones_like(n) if how == "equal" else n
-    if weighted:
-        values = n / torch.as_tensor(inclusion, dtype=torch.float64)
+    if chances is not None:
+        values = n / chances
     return values / (total_examples if how == "horvitz-thompson" else values.sum())
 
 
-def _check_weighting(how: str, n: Tensor, inclusion: Any, total_examples: float | None) -> None:
+def _numbers(values: Any, name: str) -> Tensor:
+    """Return `values` as float64 [K], in their order: torch would look rows of a pandas column up by their labels."""
+    tensor = isinstance(values, Tensor)
+    found = np.asarray(values.detach().cpu().double() if tensor else values)
+    if found.ndim != 1 or (tensor and values.dtype == torch.bool) or (found.size and found.dtype.kind not in "iufO"):
+        raise ValueError(
+            f"Expected {name} to be a number for each device of the cohort, [K], got shape {list(found.shape)} of "
+            f"{values.dtype if tensor else found.dtype}."
+        )
+    return torch.from_numpy(found.astype(np.float64))
+
+
+def _check_weighting(how: str, n: Tensor, inclusion: Tensor | None, total_examples: float | None) -> None:
     """Refuse what would give weights that mean something else."""
     if how not in WEIGHTINGS:
         raise ValueError(f"Expected how={how!r} to be one of {', '.join(map(repr, WEIGHTINGS))}.")
     if (how in ("horvitz-thompson", "hajek")) != (inclusion is not None):
+        got = None if inclusion is None else inclusion.tolist()
         raise ValueError(
-            f"Expected inclusion with 'horvitz-thompson' and 'hajek' alone, got {inclusion!r} with {how!r}. It is how "
+            f"Expected inclusion with 'horvitz-thompson' and 'hajek' alone, got {got} with {how!r}. It is how "
             "often each device of the cohort is expected to be drawn."
         )
     if (how == "horvitz-thompson") != (total_examples is not None):
@@ -85,18 +98,69 @@ def _check_weighting(how: str, n: Tensor, inclusion: Any, total_examples: float 
             f"Expected total_examples with 'horvitz-thompson' alone, got {total_examples!r} with {how!r}. It counts "
             "the whole fleet's examples, not the cohort's."
         )
-    if len(n) and not (n.min() >= 0 and n.sum() > 0):
-        raise ValueError(f"Expected examples >= 0 with a positive sum, got {n.tolist()}. Somebody must have trained.")
-    if inclusion is not None and len(n) and not torch.as_tensor(inclusion).min() > 0:
+    if len(n) and not (n.min() >= 0 and 0 < n.sum() < np.inf):
         raise ValueError(
-            "Expected inclusion > 0 for every device in the cohort, got 0. Who was drawn had a chance to be: these are "
-            "other devices' probabilities, or of another cohort size."
+            f"Expected examples >= 0 with a positive, finite sum, got {n.tolist()}. Somebody must have trained."
         )
+    _check_chances(n, inclusion, total_examples)
 
 
-def stack(states: list[Mapping[str, Tensor]]) -> State:
-    """Lay the K devices' tensors of each name on top of one another: [K, ...]."""
+def _check_chances(n: Tensor, inclusion: Tensor | None, total_examples: float | None) -> None:
+    if inclusion is not None and inclusion.shape != n.shape:
+        raise ValueError(
+            f"Expected inclusion for each of {len(n)} devices in the cohort, got {len(inclusion)}. One for all would "
+            "be read as everybody's."
+        )
+    if inclusion is not None and len(n) and not (inclusion.min() > 0 and inclusion.isfinite().all()):
+        raise ValueError(
+            f"Expected inclusion > 0 for every device in the cohort, got {inclusion.tolist()}. Who was drawn had a "
+            "chance to be: these are other devices' probabilities, or of another cohort size."
+        )
+    if total_examples is not None and not 0 < total_examples < np.inf:
+        raise ValueError(f"Expected total_examples={total_examples} > 0 and finite: the whole fleet's examples.")
+
+
+def summed_in(dtype: torch.dtype) -> torch.dtype:
+    """Return the type in which numbers of `dtype` are added up: single precision for half, else their own.
+
+    Examples
+    --------
+    >>> summed_in(torch.bfloat16), summed_in(torch.float64)
+    (torch.float32, torch.float64)
+    """
+    return torch.promote_types(dtype, torch.float32)
+
+
+def stack(states: Sequence[Mapping[str, Tensor]]) -> State:
+    """Lay the K devices' tensors of each name on top of one another: [K, ...].
+
+    Raises
+    ------
+    ValueError
+        Where a device has other names or shapes than the first.
+    """
+    states = list(states)
+    if not states:
+        raise ValueError("Expected the states of some devices, got none. An empty cohort has no tensors to stack.")
+    for k, state in enumerate(states):
+        _same_names(state, states[0], f"the state of device {k}", "the first's")
+        for name, value in state.items():
+            if value.shape != states[0][name].shape:
+                raise ValueError(
+                    f"Expected {name!r} of shape {list(states[0][name].shape)} from every device, got "
+                    f"{list(value.shape)} from device {k}. They hold different models."
+                )
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _same_names(found: Mapping[str, Any], wanted: Mapping[str, Any], what: str, whose: str) -> None:
+    """Refuse tensors that are missing, and those that would be dropped without a word."""
+    missing, extra = [n for n in wanted if n not in found], [n for n in found if n not in wanted]
+    if missing or extra:
+        raise ValueError(
+            f"Expected {what} to have {whose} names, got {missing or 'none'} missing and {extra or 'none'} too many. "
+            "Leave buffers and frozen weights out of both."
+        )
 
 
 def pseudo_gradient(weights: Tensor, stacked: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> State:
@@ -114,19 +178,51 @@ def pseudo_gradient(weights: Tensor, stacked: Mapping[str, Tensor], start: Mappi
     start
         w, tensors [...] of floating point. Counters, such as a batch norm's, cannot be averaged: leave them out.
 
+    Raises
+    ------
+    ValueError
+        For other names or shapes than those of `start`, weights that are negative or no number, and an update with NaN
+        or Inf, by name and device.
+
     Examples
     --------
     >>> start, local = {"w": torch.tensor([1.0])}, {"w": torch.tensor([[2.0], [5.0]])}
     >>> pseudo_gradient(torch.tensor([0.75, 0.25]), local, start)["w"].tolist()
     [1.75]
     """
+    weights = torch.as_tensor(weights)
+    if weights.ndim != 1 or not weights.isfinite().all() or (weights < 0).any():
+        raise ValueError(
+            f"Expected finite weights >= 0, one for each device, got {weights.tolist()}: p_k of client_weights."
+        )
+    _same_names(stacked, start, "the devices' tensors", "the global model's")
     delta = {}
     for name, w in start.items():
         if not w.is_floating_point():
             raise ValueError(f"Expected floating point tensors, got {name!r} of {w.dtype}. Leave counters out.")
+        if stacked[name].shape != (len(weights), *w.shape):
+            raise ValueError(
+                f"Expected {name!r} of shape {[len(weights), *w.shape]}, a row for each weight, got "
+                f"{list(stacked[name].shape)}. stack(states) lays devices on top of one another."
+            )
         difference = stacked[name].double() - w.double()  # [K, ...]; in half precision light devices would be lost
-        delta[name] = torch.tensordot(weights.to(difference), difference, dims=1).to(w.dtype)
+        found = torch.tensordot(weights.to(difference), difference, dims=1)
+        _check_finite(name, found, w, difference)
+        delta[name] = found.to(w.dtype)
     return delta
+
+
+def _check_finite(name: str, found: Tensor, start: Tensor, difference: Tensor) -> None:
+    """Refuse an average that is not finite, and say whose fault it is."""
+    if found.isfinite().all():
+        return
+    if not start.isfinite().all():
+        raise ValueError(f"Expected a finite global model, got NaN or Inf in {name!r}. Go back to an earlier one.")
+    bad = (~difference.flatten(1).isfinite().all(1)).nonzero().flatten().tolist()
+    raise ValueError(
+        f"Expected finite updates, got NaN or Inf in {name!r} from the devices at {bad[:10]}. One such update makes "
+        "the model NaN for ever: leave these devices out, and weigh the others."
+    )
 
 
 def proximal_term(parameters: Mapping[str, Tensor], start: Mapping[str, Tensor], mu: float) -> Tensor:
@@ -143,8 +239,11 @@ def proximal_term(parameters: Mapping[str, Tensor], start: Mapping[str, Tensor],
     >>> round(term.item(), 4), w.grad.tolist() == (0.1 * w).tolist()
     (1.25, True)
     """
-    distance = sum(((parameters[name] - start[name].detach()) ** 2).sum() for name in start)
-    return torch.as_tensor(mu / 2 * distance)
+    squares = []
+    for name, fixed in start.items():
+        wide = summed_in(fixed.dtype)  # a square is soon beyond half precision
+        squares.append(((parameters[name].to(wide) - fixed.detach().to(wide)) ** 2).sum())
+    return torch.as_tensor(mu / 2 * sum(squares))
 
 
 @dataclass(frozen=True)
@@ -201,8 +300,44 @@ class ServerOptimizer:
         self._v: State = {}
 
     def step(self, weights: Mapping[str, Tensor], delta: Mapping[str, Tensor]) -> State:
-        """Return the next global model; `weights` w and `delta` Δ, tensors of the same names and shapes, are kept."""
-        return {name: w + self._step(name, delta[name]) for name, w in weights.items()}
+        """Return the next global model; `weights` w and `delta` Δ, tensors of the same names and shapes, are kept.
+
+        Half precision is stepped in single precision, its memory too, and rounded once at the end.
+
+        Raises
+        ------
+        ValueError
+            For other names or shapes, or weights that are no floating point numbers.
+        FloatingPointError
+            Where a weight or the memory would be NaN or Inf; the memory stays as it was.
+        """
+        _same_names(delta, weights, "delta", "the weights'")
+        moved, memory = {}, (dict(self._m), dict(self._v))
+        try:
+            for name, w in weights.items():
+                if not w.is_floating_point() or delta[name].shape != w.shape:
+                    raise ValueError(
+                        f"Expected {name!r} of floating point and of shape {list(w.shape)} in both, got {w.dtype} and "
+                        f"a delta of shape {list(delta[name].shape)}. One number would move all weights alike."
+                    )
+                wide = summed_in(w.dtype)
+                moved[name] = (w.to(wide) + self._step(name, delta[name].to(wide))).to(w.dtype)
+                self._check_finite(name, moved[name])
+        except (ValueError, FloatingPointError):
+            self._m, self._v = memory
+            raise
+        return moved
+
+    def _check_finite(self, name: str, moved: Tensor) -> None:
+        kept = (memory[name] for memory in (self._m, self._v) if name in memory)
+        for value in (moved, *kept):
+            # A sum takes one pass. That of finite numbers may still be infinite: then every one is looked at.
+            if not value.sum().isfinite() and not value.isfinite().all():
+                raise FloatingPointError(
+                    f"Expected a finite step of {name!r}, got NaN or Inf in the next weights of {moved.dtype} or in "
+                    "the optimizer's memory, where they would stay. Lower a learning rate, or "
+                    "use a wider precision."
+                )
 
     def _step(self, name: str, delta: Tensor) -> Tensor:
         rule, eta = self.config.rule, self.config.learning_rate

@@ -7,7 +7,6 @@ FedAvg with any weights, to show what wrong ones do.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,8 +17,10 @@ import torch
 from trustlab.federated.simulation import FederatedConfig, Task
 from trustlab.federated.simulation.fleet import Fleet
 from trustlab.federated.simulation.measuring import measure
-from trustlab.federated.simulation.server import Server, average
+from trustlab.federated.simulation.server import Server, average, check_heard
+from trustlab.federated.simulation.sound import check_learning
 from trustlab.federated.simulation.stacked import train_stacked
+from trustlab.federated.simulation.state import copied
 from trustlab.federated.simulation.trial import choose_engine
 from trustlab.federated.simulation.work import SELECTION, source, works
 
@@ -76,14 +77,18 @@ def average_by(
     ValueError
         For a model whose devices cannot be trained in one stack.
     """
-    fleet, server = Fleet.of(clients, None, None), Server(copy.deepcopy(task.model), config)
+    fleet, server = Fleet.of(clients, None, None), Server(copied(task.model), config)
+    check_learning(server.model, task, fleet.some_examples())
     plan = choose_engine(server.model, task, replace(config, engine="stacked"), fleet.some_examples()).plan
     for number in range(config.rounds):
         cohort = np.unique(fleet.selector.draw(config.clients_per_round, source(config, number, SELECTION)))
         planned = works(config, number, cohort, clients)
         weights = torch.from_numpy(weigh(np.array([work.examples for work in planned]), config.batch_size))
         updates = train_stacked(server.model, task, planned, config, plan)
-        server.step(average(updates, weights, server, fleet, config)[0])
+        found = average(updates, weights, server, fleet, config)
+        check_heard(planned, found.heard, server, config)
+        server.step(found.delta)
+        server.round += 1
         last = number + 1 == config.rounds
         scores = measure(server.model, task, fleet) if last or (number + 1) % config.evaluate_every == 0 else {}
         yield {"round": number + 1, **scores}

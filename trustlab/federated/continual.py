@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trustlab.columns import as_mask, as_times
 from trustlab.federated.partition import Partition
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
@@ -148,7 +149,7 @@ def only(clients: Partition, held: np.ndarray) -> Partition:
     >>> [part.tolist() for part in only(Partition.from_owners(np.array([0, 1, 0]), 2), np.array([True, False, True]))]
     [[0, 2], []]
     """
-    chosen = held[clients.flat]
+    chosen = as_mask(held)[clients.flat]
     sizes = np.bincount(clients.owners[chosen], minlength=len(clients))
     return clients.replaced(clients.flat[chosen], np.concatenate([[0], sizes.cumsum()]))
 
@@ -263,9 +264,9 @@ def _checked(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Refuse what does not fit together and return the two columns as arrays."""
     check_config(config, len(clients))
-    times = np.asarray(periods)
+    times = as_times(periods, "period")
     clients.check_covers(len(times))
-    tests = None if test_periods is None else np.asarray(test_periods)
+    tests = None if test_periods is None else as_times(test_periods, "period")
     if len(times) != len(task.train) or (tests is not None and len(tests) != len(task.test)):
         raise ValueError(
             f"Expected a period for each of {len(task.train)} training and {len(task.test)} test examples, got "

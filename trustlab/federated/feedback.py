@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trustlab.columns import as_labels
 from trustlab.config import check, option
 from trustlab.federated.continual import Labeller
 from trustlab.federated.simulation import Task
@@ -66,6 +67,9 @@ def react(
     (array([1, 3]), array([-100,    4]))
     """
     check(users)
+    answers, wanted = as_labels(answers, "answer"), as_labels(wanted, "label")
+    if len(answers) != len(wanted):
+        raise ValueError(f"Expected a wanted label for each of {len(answers)} answers, got {len(wanted)}.")
     speaks, slips, explains = (
         rng.random((3, len(answers))) < np.array([[users.reaction, users.slip, users.correction]]).T
     )
@@ -86,6 +90,7 @@ def pseudo_labels(answers: np.ndarray, reaction: np.ndarray, named: np.ndarray) 
     >>> pseudo_labels(np.array([3, 5, 7, 8]), np.array([1, 3, 2, 0]), np.array([-100, 4, -100, -100])).tolist()
     [3, 4, -100, -100]
     """
+    answers, reaction, named = as_labels(answers, "answer"), as_labels(reaction, "reaction"), as_labels(named)
     return np.where(reaction == ACCEPTED, answers, named)
 
 

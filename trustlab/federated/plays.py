@@ -89,7 +89,8 @@ def stream(corpus: datasets.DatasetDict, seed: int = 0) -> Stream:
         return {"accuracy": float(right.sum() / asked.sum())}
 
     problem = dataclasses.replace(kind.task(lines, seed), evaluate=evaluate)
-    clients, tests = partition_pair(*(lines[split]["role"] for split in ("train", "test")), scheme="natural")
+    roles = (lines[split]["role"] for split in ("train", "test"))
+    clients, tests = partition_pair(*roles, scheme="natural", new_clients="keep")  # three roles speak in test only
     times = (np.array([period[play] for play in lines[split]["play"]]) for split in ("train", "test"))
     return Stream(problem, clients, tests, *times)
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trustlab.columns import as_labels
 from trustlab.config import check, option
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
@@ -109,7 +110,8 @@ def dials(definition: str, alpha: float, labels: Sequence[Any]) -> dict[str, Any
     """
     if definition == "flower":
         return {"scheme": "label-dirichlet-flower", "alpha": alpha}
-    return {"scheme": "label-dirichlet-fednlp", "alpha": alpha * (len(set(labels)) if definition == "pfl" else 1)}
+    kinds = len(set(as_labels(labels).tolist())) if definition == "pfl" else 1
+    return {"scheme": "label-dirichlet-fednlp", "alpha": alpha * kinds}
 
 
 def divide(cell: Cell, corpus: datasets.DatasetDict) -> tuple[Partition, Partition]:

@@ -85,17 +85,14 @@ def _forgotten(points: float) -> str:
 
 def _train(at: Cell) -> Iterator[Row]:
     """Train this position as the saved ones were; the run store keeps it, also when it is stopped."""
-    from trustlab.federated import continual, drift, simulation
     from trustlab.runs import RunStore
 
-    rows = _with_a_measurement(train(at, stream(at.drift, at.seed)))
-    about = dict(seeds=[at.seed], code=[continual, drift, simulation])
-    yield from RunStore().record(rows, config={"live": dataclasses.asdict(at)}, **about)
+    yield from RunStore().record(_rows(at), config={"live": dataclasses.asdict(at)}, seeds=[at.seed], code=_rows)
 
 
-def _with_a_measurement(rows: Iterator[Row]) -> Iterator[Row]:
-    """Pass on the rounds that were measured: the others would show nothing new, and be stored."""
-    for row in rows:
+def _rows(at: Cell) -> Iterator[Row]:
+    """Yield the rounds that are measured: the others would show nothing new, and be stored."""
+    for row in train(at, stream(at.drift, at.seed)):
         if "accuracy" in row:
             shown = {name: row[name] for name in ("round", "period", "accuracy", "stored", "progress")}
             by_period = {name: value for name, value in row.items() if name.startswith("accuracy_")}

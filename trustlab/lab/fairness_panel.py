@@ -132,21 +132,21 @@ def _dose(at: DoseDials) -> Answer:
 def _train(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train and measure one model as the saved ones were; the run store keeps it."""
     from trustlab.data import fingerprint
-    from trustlab.fairness import association, comparison, contexts, groups, likelihood
-    from trustlab.fairness.comparison import population
     from trustlab.runs import RunStore
 
     cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
+    yield from RunStore().record(_rows(cell, at.notion, corpus), config={"live": dataclasses.asdict(cell)}, **about)
 
-    def rows() -> Iterator[dict[str, Any]]:
-        model, tokenizer = population.train(cell, corpus)
-        yield {"step": 1, "progress": 0.4}
-        found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))
-        yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
 
-    code = [comparison, association, contexts, groups, likelihood]
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=code)
-    yield from RunStore().record(rows(), config={"live": dataclasses.asdict(cell)}, **about)
+def _rows(cell: Cell, notion: str, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield a row when the model is trained, and one with every metric of `notion`."""
+    from trustlab.fairness.comparison import population
+
+    model, tokenizer = population.train(cell, corpus)
+    yield {"step": 1, "progress": 0.4}
+    found = population.measure(model, tokenizer, notion=NOTIONS[notion], seed=population.own_seed(cell))
+    yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
 
 
 def _live(at: DoseDials, rows: list[dict[str, Any]]) -> Answer:

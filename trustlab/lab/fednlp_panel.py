@@ -93,11 +93,9 @@ def _in_per_cent(row: dict[str, Any]) -> dict[str, Any]:
 def _train(at: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one cell as the saved ones were, measured more often; the run store keeps it, also when it is stopped."""
     from trustlab.data import fingerprint
-    from trustlab.federated import fednlp, partition, simulation, tasks
     from trustlab.runs import RunStore
 
-    code = [fednlp, tasks, partition, simulation]
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=code)
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
     yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at)}, **about)
 
 

@@ -22,6 +22,7 @@ from trustlab.lab.figures import Drawing, css_size, png
 from trustlab.lab.job import Job, Row
 from trustlab.lab.shown import Shown, weakly
 from trustlab.lab.view import View, one_line
+from trustlab.runs import RunNotSavedError
 
 if TYPE_CHECKING:
     import pandas
@@ -307,7 +308,11 @@ class Panel(Shown):
         with self._lock:
             if job is not self._job:
                 return  # the panel was reset since
-            if job.error is not None:
+            if isinstance(job.error, RunNotSavedError) and job.rows:  # what was computed stays shown
+                self._view.show_progress(job.rows, one_line(job.error))
+                status = job.error.provenance["status"]
+                self._show(lambda: live().as_own(f"not saved, {status}", job.steps))
+            elif job.error is not None:
                 self._show_error(job.error)
             else:
                 self._view.show_progress(job.rows, job.status)

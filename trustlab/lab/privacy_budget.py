@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trustlab.lab.answer import saved_over
@@ -24,6 +24,9 @@ from trustlab.runs import RunStore
 if TYPE_CHECKING:
     import datasets
     import pandas
+
+    from trustlab.models import Examples, Vocabulary
+    from trustlab.privacy import TrainConfig
 
 STRENGTH = {1.0: "strong", 3.0: "moderate", 8.0: "weak", math.inf: "none"}
 AXES: dict[str, Any] = {
@@ -188,21 +191,24 @@ def _train(dials: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, A
     The run store keeps it, also when it is stopped: a reader's result is not lost with the kernel.
     """
     from trustlab.data import fingerprint
-    from trustlab.models import build
-    from trustlab.privacy import comparison, train
-    from trustlab.privacy.sources import sources
 
     vocabulary, data = prepare(corpus)
     config = recipe(_live_cell(dials))
     steps = config.epochs * round(len(data["train"]) / config.batch_size)
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
     data = {"train": data["train"], "validation": data["validation"][:MEASURED_LIVE]}
-    rows = train(build(LIVE, vocabulary), data, config)
-    code = [comparison, *sources(config.method)]
-    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=code)
+    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=[_rows, prepare])
     live = {"training": config, "model": LIVE, "validation": len(data["validation"])}
     with _one_thread():
-        yield from RunStore().record(rows, config=live, **about)
+        yield from RunStore().record(_rows(vocabulary, data, config), config=live, **about)
+
+
+def _rows(vocabulary: Vocabulary, data: Mapping[str, Examples], config: TrainConfig) -> Iterator[dict[str, Any]]:
+    """Train a fresh model by `config`, measuring on the way."""
+    from trustlab.models import build
+    from trustlab.privacy import train
+
+    return train(build(LIVE, vocabulary), data, config)
 
 
 @contextlib.contextmanager

@@ -164,14 +164,16 @@ def _unsaved(at: SelectionDials) -> str:
 def _train(at: SelectionDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one fleet as the saved ones were; the run store keeps it, also when it is stopped."""
     from trustlab.data import fingerprint
-    from trustlab.federated import activity, activity_tasks, selection, simulation
     from trustlab.runs import RunStore
 
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
+    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at)}, **about)
+
+
+def _rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield a row for each round that was measured."""
     made = problem(at.corpus, corpus, fleet=at.fleet, seed=at.seed)
-    rows = _measured(train(at.cell, made), at.measure)
-    code = [activity, activity_tasks, selection, simulation]
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=code)
-    yield from RunStore().record(rows, config={"live": dataclasses.asdict(at)}, **about)
+    return _measured(train(at.cell, made), at.measure)
 
 
 def _measured(rows: Iterator[dict[str, Any]], measure: str) -> Iterator[dict[str, Any]]:

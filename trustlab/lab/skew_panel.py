@@ -115,19 +115,16 @@ def answer(at: SkewDials) -> SkewAnswer:
 def _train(at: SkewDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one fleet as the saved ones were; the run store keeps it, also when it is stopped."""
     from trustlab.data import fingerprint
-    from trustlab.federated import partition, simulation, skew
     from trustlab.runs import RunStore
 
-    rows = _with_a_measurement(train(at.cell, corpus, task(prepare(corpus), seed=at.seed)))
-    code = [skew, partition, simulation]
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=code)
-    yield from RunStore().record(rows, config={"live": dataclasses.asdict(at.cell)}, **about)
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
+    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at.cell)}, **about)
 
 
-def _with_a_measurement(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Pass on the rounds that were measured: the others would show nothing new, and be stored."""
+def _rows(at: SkewDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield the rounds that are measured: the others would show nothing new, and be stored."""
     names = ("round", "accuracy", "train_loss", "clients", "progress")
-    for row in rows:
+    for row in train(at.cell, corpus, task(prepare(corpus), seed=at.seed)):
         if "accuracy" in row:
             yield {"step": row["round"], **{name: row[name] for name in names}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trustlab.models.encoder import EncoderTagger, SubwordVocabulary
 from trustlab.models.language import LanguageModel
 from trustlab.models.taggers import BiLSTMTagger, TransformerTagger
 from trustlab.models.vocabulary import Vocabulary
+from trustlab.places import expanded, locked
 
 KINDS = {
     "bilstm": BiLSTMTagger,
@@ -65,12 +67,12 @@ def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory
     """Write `model` and `vocabulary` into `directory`, replacing what lay there only once both are whole.
 
     The weights are written under a name that holds their hash, and ``model.json``, which names that file, is renamed
-    into place last: a crash at any moment leaves the old model or the new one.
+    into place last: a crash at any moment leaves the old model or the new one. Only the weights of the model that lay
+    there are removed; other files of the folder stay.
     """
     from safetensors.torch import save as to_bytes
 
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = expanded(directory)
     # Copies: safetensors refuses two names for one tensor, which is what tied weights are.
     content = to_bytes({name: value.detach().clone().contiguous() for name, value in model.state_dict().items()})
     sha256 = digest(content)
@@ -86,12 +88,24 @@ def save(model: nn.Module, vocabulary: Vocabulary | SubwordVocabulary, directory
         weights=f"{sha256[:16]}.safetensors",
         sha256=sha256,
     )
-    write_whole(folder / description["weights"], content)
-    write_whole(folder / "model.json", json.dumps(description, indent=1))
-    for old in folder.glob("*.safetensors"):
-        if old.name != description["weights"]:
-            old.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):  # another process that saves here could remove the weights that are not yet described
+        before = _described_weights(folder)
+        write_whole(folder / description["weights"], content)
+        write_whole(folder / "model.json", json.dumps(description, indent=1))
+        if before is not None and before.name != description["weights"]:
+            before.unlink(missing_ok=True)
     return folder
+
+
+def _described_weights(folder: Path) -> Path | None:
+    """Return the weights that the folder's ``model.json`` names, None where there is none that :func:`save` wrote."""
+    try:
+        name = json.loads((folder / "model.json").read_text(encoding="utf-8"))["weights"]
+        ours = re.fullmatch(r"[0-9a-f]{16}\.safetensors", name)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return folder / name if ours else None
 
 
 def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabulary]:
@@ -106,11 +120,10 @@ def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabula
     """
     from safetensors.torch import load as from_bytes
 
-    folder = Path(directory)
+    folder = expanded(directory)
     try:
-        description = json.loads((folder / "model.json").read_text())
+        description, content = _read(folder)
         kind, settings, sha256 = (description[name] for name in ("kind", "settings", "sha256"))
-        content = (folder / description["weights"]).read_bytes()
         words = SubwordVocabulary if kind == "encoder" else Vocabulary
         vocabulary = words.from_dict(description["vocabulary"])
     except FileNotFoundError as error:
@@ -119,7 +132,7 @@ def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabula
         raise FileNotFoundError(
             f"Expected a saved model in {folder}, got no {Path(error.filename).name}. Save one there first."
         ) from None
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"Expected {folder / 'model.json'} to describe a model, got {error!r}. Save it again."
         ) from None
@@ -137,6 +150,25 @@ def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabula
             "The description was changed after saving, or another version of trustlab wrote it."
         ) from None
     return model, vocabulary
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the description and the weights that it names."""
+
+    def read() -> tuple[dict[str, Any], bytes]:
+        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        return description, (folder / description["weights"]).read_bytes()
+
+    try:
+        return read()
+    except FileNotFoundError as missing:
+        if not (folder / "model.json").is_file():
+            raise
+        try:
+            with locked(folder):  # another process saved a model between the two
+                return read()
+        except PermissionError:
+            raise missing from None
 
 
 def _own(settings: dict[str, Any]) -> dict[str, Any]:

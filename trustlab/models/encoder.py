@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.models.lora import add_lora
+from trustlab.models.pretrained import load_encoder
 from trustlab.models.taggers import Heads, token_positions
-from trustlab.models.vocabulary import Examples, collate, labels
+from trustlab.models.utterances import utterances
+from trustlab.models.vocabulary import Examples, check_names, collate, labels
+from trustlab.places import model_name
 
 if TYPE_CHECKING:
     import datasets
@@ -74,9 +77,10 @@ class SubwordVocabulary:
     ) -> None:
         from transformers import AutoTokenizer
 
+        check_names(intents=intents, slots=slots)
         self.encoder, self.intents, self.slots = encoder, tuple(intents), tuple(slots)
         self.max_length = max_length
-        self.tokenizer = AutoTokenizer.from_pretrained(encoder or offline_encoder())
+        self.tokenizer = AutoTokenizer.from_pretrained(model_name(encoder) if encoder else offline_encoder())
         self.size = len(self.tokenizer)
 
     @classmethod
@@ -86,14 +90,16 @@ class SubwordVocabulary:
 
     def encode(self, split: Iterable[Mapping[str, Any]]) -> Examples:
         """Turn utterances into :class:`Examples` of sub-tokens, see :meth:`Vocabulary.encode`."""
-        split = list(split)
-        encodings = self.tokenizer([list(row["tokens"]) for row in split], is_split_into_words=True)
-        rows = []
-        for i, row in enumerate(split):
-            words = encodings.word_ids(i)  # the word each sub-token came from, None for special tokens
-            first = [word is not None and word != before for word, before in zip(words, [None, *words], strict=False)]
-            tags = [row["slots"][word] if kept else "" for word, kept in zip(words, first, strict=True)]
-            rows.append((encodings["input_ids"][i], tags, row["intent"]))
+        said, rows = utterances(split), []
+        encodings = self.tokenizer([words for words, _, _ in said], is_split_into_words=True) if said else None
+        for i, (words, slots, intent) in enumerate(said):
+            places = encodings.word_ids(i)  # the word each sub-token came from, None for special tokens
+            ids = encodings["input_ids"][i]
+            if missing := set(range(len(words))) - set(places):
+                ids, places = self._with_unknown(i, words, missing)
+            first = [word is not None and word != before for word, before in zip(places, [None, *places], strict=False)]
+            tags = [slots[word] if kept else "" for word, kept in zip(places, first, strict=True)]
+            rows.append((ids, tags, intent))
         return collate(
             rows,
             intents=self.intents,
@@ -101,6 +107,21 @@ class SubwordVocabulary:
             max_length=self.max_length,
             padding=self.tokenizer.pad_token_id,
         )
+
+    def _with_unknown(self, i: int, words: list[str], missing: set[int]) -> tuple[list[int], list[int | None]]:
+        """Return ids and places of utterance `i` with the unknown token for words that the tokenizer drops.
+
+        A zero-width space or a lone accent is nothing to BERT's tokenizer; without it every later tag would move.
+        """
+        unknown = self.tokenizer.unk_token
+        if unknown is None:
+            word = words[min(missing)]
+            raise ValueError(
+                f"Expected a sub-token for each word of utterance {i}, got none for {word!r}. Leave it out."
+            )
+        kept = [unknown if place in missing else word for place, word in enumerate(words)]
+        encoding = self.tokenizer(kept, is_split_into_words=True)
+        return encoding["input_ids"], encoding.word_ids()
 
     def encode_corpus(self, corpus: datasets.DatasetDict) -> dict[str, Examples]:
         """Encode every split of `corpus` under its name."""
@@ -135,8 +156,6 @@ class EncoderTagger(nn.Module):
     def __init__(
         self, intents: int, slots: int, *, encoder: str | None = None, frozen: bool = False, lora: int = 0
     ) -> None:
-        from transformers import AutoModel
-
         super().__init__()
         if frozen and lora:
             raise ValueError(
@@ -144,7 +163,7 @@ class EncoderTagger(nn.Module):
                 "weights stay: leave frozen out."
             )
         self.settings = dict(intents=intents, slots=slots, encoder=encoder, frozen=frozen, lora=lora)
-        self.encoder = AutoModel.from_pretrained(encoder or offline_encoder())
+        self.encoder = load_encoder(model_name(encoder) if encoder else offline_encoder())
         self.encoder.pooler = None  # the sentence head of the pretraining task: its output is not used here
         self.encoder.train()  # from_pretrained() leaves it in evaluation mode, alone in its module
         for module in self.encoder.modules():

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trustlab.models.pretrained import load_whole
 from trustlab.models.taggers import Block, check_heads, token_positions
 from trustlab.models.vocabulary import IGNORE, PADDING
+from trustlab.places import model_name
 
 SMALLEST = 1e-9  # a probability is never 0: its logarithm is a loss
 
@@ -196,8 +198,8 @@ class PretrainedSeq2Seq(_Speaker):
 
         super().__init__()
         self.longest = longest
-        self.tokenizer = AutoTokenizer.from_pretrained(name)
-        self.network = AutoModelForSeq2SeqLM.from_pretrained(name)
+        self.tokenizer = AutoTokenizer.from_pretrained(model_name(name))
+        self.network = load_whole(AutoModelForSeq2SeqLM, model_name(name))
         for module in self.network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # a run is to depend on its seed alone

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from trustlab.models.utterances import utterances, word_list
+
 if TYPE_CHECKING:
     import datasets
 
@@ -105,11 +107,18 @@ class Vocabulary:
                 f"Expected either words or buckets, got {len(self.words)} words and buckets={self.buckets}. "
                 "Words name each id; buckets > 0 hashes words instead."
             )
+        if self.buckets < 0 or self.max_length < 1:
+            raise ValueError(
+                f"Expected buckets={self.buckets} >= 0 and max_length={self.max_length} >= 1. They count hash buckets "
+                "and the tokens that an utterance is cut to."
+            )
+        check_names(intents=self.intents, slots=self.slots, words=self.words)
 
     @classmethod
     def from_corpus(cls, corpus: datasets.DatasetDict, *, min_count: int = 1, max_length: int = 48) -> Vocabulary:
         """List the words said at least `min_count` times in ``corpus["train"]``; labels come from every split."""
-        counts = Counter(word for tokens in corpus["train"]["tokens"] for word in tokens)
+        said = enumerate(corpus["train"]["tokens"])
+        counts = Counter(word for i, tokens in said for word in word_list(tokens, f"the tokens of utterance {i}"))
         words = tuple(sorted(word for word, count in counts.items() if count >= min_count))
         return cls(*labels(corpus), words=words, max_length=max_length)
 
@@ -129,10 +138,11 @@ class Vocabulary:
         Raises
         ------
         ValueError
-            For an empty utterance or a label that the vocabulary does not name.
+            For a row that is no utterance, see :func:`trustlab.models.utterances.utterances`, or a label that the
+            vocabulary does not name.
         """
         ids = self._word_ids
-        rows = [(ids(row["tokens"]), row["slots"], row["intent"]) for row in split]
+        rows = [(ids(words), tags, intent) for words, tags, intent in utterances(split)]
         return collate(rows, intents=self.intents, slots=self.slots, max_length=self.max_length)
 
     def encode_corpus(self, corpus: datasets.DatasetDict) -> dict[str, Examples]:
@@ -151,16 +161,34 @@ class Vocabulary:
     @property
     def _word_ids(self) -> Any:
         if self.buckets:
-            return lambda tokens: [1 + zlib.crc32(word.encode()) % self.buckets for word in tokens]
+            return lambda tokens: [
+                1 + zlib.crc32(word.encode("utf-8", "surrogatepass")) % self.buckets for word in tokens
+            ]
         index = {word: number for number, word in enumerate(self.words, start=2)}
         return lambda tokens: [index.get(word, UNKNOWN) for word in tokens]
+
+
+def check_names(**names: tuple[str, ...]) -> None:
+    """Refuse names that would not have an id each: one text for a list, one name twice, a slot without a name."""
+    for what, each in names.items():
+        if isinstance(each, str):
+            raise ValueError(f"Expected {what} to be a tuple of names, got the text {each!r}. Write ({each!r},).")
+        if twice := [name for name, count in Counter(each).items() if count > 1]:
+            raise ValueError(f"Expected every name in {what} once, got {twice[0]!r} twice. Each has one id.")
+        if what == "slots" and "" in each:
+            raise ValueError("Expected slots with names, got ''. In a row it says that no tag is asked for.")
 
 
 def labels(corpus: datasets.DatasetDict) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return all intent names and all slot tags of `corpus`, sorted, with "O" first among the tags."""
     # A column is read row by row, and its slice at once: a hundred times faster.
     intents = {name for split in corpus.values() for name in split["intent"][:]}
-    tags = {tag for split in corpus.values() for row in split["slots"][:] for tag in row}
+    tags = {
+        tag
+        for name, split in corpus.items()
+        for i, row in enumerate(split["slots"][:])
+        for tag in word_list(row, f"the slots of utterance {i} of {name}")
+    }
     return tuple(sorted(intents)), ("O", *sorted(tags - {"O"}))
 
 
@@ -172,7 +200,7 @@ def collate(
     max_length: int,
     padding: int = PADDING,
 ) -> Examples:
-    """Pad rows of (token ids, tags, intent) into :class:`Examples`; a tag "" asks for no prediction there."""
+    """Pad rows of (token ids, as many tags, intent) into :class:`Examples`; a tag "" asks for no prediction there."""
     number_of_intent = {name: number for number, name in enumerate(intents)}
     number_of_slot = {"": IGNORE} | {name: number for number, name in enumerate(slots)}
     length = min(max((len(ids) for ids, _, _ in rows), default=1), max_length)
@@ -180,17 +208,17 @@ def collate(
     tags = np.full((len(rows), length), IGNORE)
     labels = np.empty(len(rows), dtype=np.int64)
     for i, (ids, names, intent) in enumerate(rows):
-        if not ids:
-            raise ValueError(f"Expected at least one token in utterance {i}, got none. Leave empty utterances out.")
         try:
             labels[i] = number_of_intent[intent]
-            numbers = [number_of_slot[name] for name in names[:length]]
-        except KeyError as error:
+            numbers = [number_of_slot[name] for name in names]  # those beyond the cut too: one may be a slip
+        except (KeyError, TypeError) as error:
+            unknown = error.args[0] if isinstance(error, KeyError) else intent
             raise ValueError(
-                f"Expected the labels of utterance {i} to be in the vocabulary, got {error.args[0]!r}. "
+                f"Expected the labels of utterance {i} to be in the vocabulary, got {unknown!r}. "
                 "Build the vocabulary from the corpus that you encode."
             ) from None
-        input_ids[i, : len(ids[:length])] = ids[:length]
-        tags[i, : len(numbers)] = numbers
+        kept = min(len(ids), length)
+        input_ids[i, :kept] = ids[:kept]
+        tags[i, :kept] = numbers[:kept]
     ids = torch.from_numpy(input_ids)
     return Examples(ids, ids != padding, torch.from_numpy(labels), torch.from_numpy(tags), intents, slots)

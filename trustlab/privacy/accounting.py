@@ -20,10 +20,12 @@ import numbers
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from trustlab.privacy.accountants import ACCOUNTANTS, Steps
+from trustlab.privacy.pld import rounding_share
 
 Schedule = Sequence[tuple[float, int]]  # (noise multiplier σ, number of steps), in order
 
@@ -31,6 +33,15 @@ SAMPLINGS = ("poisson", "shuffle", "none")
 ADJACENCIES = ("add-remove", "replace")
 LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
+LEAST_NOISE = 1e-3  # and when it looks below this noise multiplier
+ROUNDED = 0.01  # from this share of δ on, what "pld" gives away to floating point may cost more than another bound
+
+
+class Bound(NamedTuple):
+    """An ε, and the accountant that gave it: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`."""
+
+    epsilon: float
+    accountant: str
 
 
 def epsilon(
@@ -66,6 +77,8 @@ def epsilon(
         ``"add-remove"``, or ``"replace"``: an example that is exchanged moves the sum by up to 2Δ.
     accountant
         ``"pld"`` (tight, milliseconds), ``"prv"``, ``"rdp"`` or ``"gaussian"`` (exact, without Poisson sampling).
+        Where δ is so small that floating point hides it from ``"pld"`` (near 1e-16 times the number of steps), the
+        least of its own and the closed forms' bounds is taken; :func:`bound` says which.
 
     Returns
     -------
@@ -88,6 +101,29 @@ def epsilon(
     17.9
     """
     schedule = one_schedule(noise_multiplier, steps)
+    how = dict(sample_rate=sample_rate, sensitivity=sensitivity, sampling=sampling, adjacency=adjacency)
+    return bound(schedule, delta=delta, accountant=accountant, **how).epsilon
+
+
+def bound(
+    schedule: Schedule,
+    *,
+    delta: float,
+    sample_rate: float = 1.0,
+    sensitivity: float = 1.0,
+    sampling: str = "poisson",
+    adjacency: str = "add-remove",
+    accountant: str = "pld",
+) -> Bound:
+    """Return the ε of :func:`epsilon`, for a schedule ``[(sigma, steps), ...]``, with the accountant that gave it.
+
+    Examples
+    --------
+    >>> run = dict(sample_rate=1e-3, delta=1e-12)
+    >>> spent = bound([(0.7, 10_000)], **run)
+    >>> round(spent.epsilon, 2), spent.accountant
+    (5.1, 'rdp')
+    """
     _check(sample_rate=sample_rate, delta=delta, sensitivity=sensitivity)
     _check_known(sampling=sampling, adjacency=adjacency, accountant=accountant, sample_rate=sample_rate)
     return _spent(schedule, sample_rate, delta, sensitivity, sampling, adjacency, accountant)
@@ -140,11 +176,13 @@ def noise_multiplier_for(
 
     def spent(sigma: float, accountant: str = accountant) -> float:
         schedule = decayed(sigma, decay=decay, steps=steps, steps_per_epoch=steps_per_epoch)
-        return _spent(schedule, sample_rate, delta, sensitivity, sampling, adjacency, accountant)
+        return _spent(schedule, sample_rate, delta, sensitivity, sampling, adjacency, accountant).epsilon
 
-    # The quickest accountant finds the answer, or the place where to look for a slower one's.
+    if accountant != "prv":
+        return _smallest(spent, epsilon, low=0.5, high=1.0)
+    # "prv" takes seconds a call, and cannot be asked far below the answer: "pld" finds the place where to look.
     sigma = _smallest(lambda sigma: spent(sigma, "pld"), epsilon, low=0.5, high=1.0)
-    return sigma if accountant == "pld" else _smallest(spent, epsilon, low=0.98 * sigma, high=1.1 * sigma)
+    return _smallest(spent, epsilon, low=0.98 * sigma, high=1.1 * sigma)
 
 
 def decayed(
@@ -177,13 +215,13 @@ def _spent(
     sampling: str,
     adjacency: str,
     accountant: str,
-) -> float:
+) -> Bound:
     """Reduce a run to what accountants know, and ask one."""
     schedule = [(sigma, count) for sigma, count in schedule if count]
     if not schedule:
-        return 0.0
+        return Bound(0.0, accountant)
     if min(sigma for sigma, _ in schedule) == 0:
-        return math.inf
+        return Bound(math.inf, accountant)
     if sampling == "shuffle":
         schedule = _once_an_epoch(schedule, sample_rate)
     rate = sample_rate if sampling == "poisson" else 1.0
@@ -197,9 +235,17 @@ def _spent(
 
 
 @lru_cache(maxsize=4096)
-def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, accountant: str) -> float:
-    """Remember what an accountant said."""
-    return ACCOUNTANTS[accountant].epsilon(steps, sample_rate=sample_rate, delta=delta, adjacency=adjacency)
+def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, accountant: str) -> Bound:
+    """Remember the bound of an accountant, or the least of several where rounding spoils the tight one."""
+
+    def by(name: str, steps: Steps = steps) -> Bound:
+        return Bound(ACCOUNTANTS[name].epsilon(steps, sample_rate=sample_rate, delta=delta, adjacency=adjacency), name)
+
+    if accountant != "pld" or rounding_share(steps, delta) <= ROUNDED:
+        return by(accountant)
+    if adjacency == "add-remove":
+        return min(by("pld"), by("rdp"), by("gaussian"))  # without sampling a step tells more, never less
+    return min(by("pld"), by("gaussian", tuple((sigma / 2, count) for sigma, count in steps)))  # 2 apart, unsampled
 
 
 def _smallest(spent: Callable[[float], float], target: float, *, low: float, high: float) -> float:
@@ -211,7 +257,10 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
                 f"Expected epsilon={target:g} within reach, got more even at noise multiplier {high:g}. "
                 "Raise epsilon or delta."
             )
-    while low > 1e-3 and spent(low) <= target:
+    while spent(low) <= target:
+        # Where an example is hardly ever seen, δ covers what any noise, however weak, would tell of it.
+        if low <= LEAST_NOISE:
+            return low
         low, high = low / 2, low
     # log ε is nearly straight in log σ: the chord through the bracket's ends aims well, and each guess is pushed a
     # little past the root so that both ends close in. Should a curve be so bent that this creeps, halving ends it.

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Iterator, Mapping
+import numbers
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +23,11 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.privacy import fast
+from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
+from trustlab.privacy.refusals import refuse_unfit
 from trustlab.privacy.thresholds import Thresholds
-
-PerExampleLoss = Callable[[nn.Module, Any], Tensor]
 
 # Δ: how far adding or removing one example can move the sum before noise, in units of the clipping norm.
 SENSITIVITY = {"loop": 1.0, "fast": 1.0, "micro-batch": 2.0}
@@ -73,11 +74,12 @@ def private_gradients(
     Parameters
     ----------
     model
-        Its parameters with ``requires_grad`` are trained. ``.grad`` is overwritten: ``zero_grad()`` is not needed.
+        Its parameters with ``requires_grad`` are trained. ``.grad`` is replaced: ``zero_grad()`` is not needed, and a
+        gradient that was kept from an earlier step stays what it was. After an error ``.grad`` is None, or untouched.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry a function of its own example only.
     batch
-        Has a length B, possibly 0, and can be indexed with a tensor of indices.
+        Has a length B, possibly 0, and can be indexed with a tensor of indices, which gives a batch again.
     method
         ``"loop"``, ``"fast"`` or ``"micro-batch"``.
     clip_norm
@@ -124,20 +126,26 @@ def private_gradients(
     >>> model.weight.grad
     tensor([[0.6000, 1.3000]])
     """
+    if not torch.is_grad_enabled():
+        raise ValueError("Expected a step outside no_grad() and inference_mode(), got one inside: it needs gradients.")
     _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
+    clip_norm, noise_multiplier = float(clip_norm), float(noise_multiplier)  # NumPy's and torch's are numbers too
+    _check_batch(batch)
     refuse_mixers(model)
+    refuse_unfit(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     # Asked for now: the dice are thrown before the noise is drawn.
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
-    normalizer = normalizer or micro_batches
+    normalizer = float(normalizer or micro_batches)
     std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
     total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
+    losses = checked(model, per_example_loss)
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
     for members, sizes in parts:
         options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / normalizer)
-        results = add(model, per_example_loss, batch[members], **options)
+        results = add(model, losses, batch[members], **options)
         norms.append(results[0].float())
         kept.append(results[1])
     for parameter, summed in zip(trained.values(), total.tensors, strict=True):
@@ -157,18 +165,28 @@ def _one_by_one(
     scale: float,
 ) -> tuple[Tensor, Tensor]:
     """Add each unit's clipped gradient to `total`: the definition, one backward for each. See ``fast.add_clipped``."""
-    norms, shares, summed = [], [], total.tensors
+    norms, shares, summed, reached = [], [], total.tensors, False
     for members in torch.arange(len(batch)).split(sizes.tolist()):
         loss = per_example_loss(model, batch[members]).mean()
-        gradient = torch.autograd.grad(loss, list(trained.values()), allow_unused=True, materialize_grads=True)
-        gradient = [part.to(into.dtype) for part, into in zip(gradient, summed, strict=True)]
+        found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+        reached |= any(part is not None for part in found)
+        gradient = [_dense(part, into) for part, into in zip(found, summed, strict=True)]
         squares = torch.stack(torch._foreach_norm(gradient)).double().square()  # [P]
         norm, share = thresholds.kept(squares[None])
         norms.append(norm)
         shares.append(share)
         if norm.isfinite():  # an example whose gradient overflows adds nothing: it must not poison the sum
             torch._foreach_add_(summed, torch._foreach_mul(gradient, (scale * share[0]).tolist()))
+    if not reached:
+        raise ValueError(UNREACHED)
     return torch.cat(norms), torch.cat(shares)
+
+
+def _dense(part: Tensor | None, into: Tensor) -> Tensor:
+    """Return a gradient in the form and the precision of its sum: zeros for none, all rows of a sparse one."""
+    if part is None:
+        return torch.zeros_like(into)
+    return (part.to_dense() if part.is_sparse else part).to(into.dtype)
 
 
 def _parts(
@@ -179,7 +197,7 @@ def _parts(
         members, sizes = torch.arange(examples), torch.ones(examples, dtype=torch.long)
     else:
         home = generator.device if generator is not None else None  # a generator throws on its own device only
-        dice = torch.randint(micro_batches, (examples,), generator=generator, device=home).cpu()
+        dice = torch.randint(int(micro_batches), (examples,), generator=generator, device=home).cpu()
         _, units, sizes = dice.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
         order = sizes.argsort(stable=True)  # those of equal size side by side
         members, sizes = order.argsort()[units].argsort(stable=True), sizes[order]
@@ -198,6 +216,22 @@ def _summary(norms: Tensor, kept: Tensor) -> Norms:
     finite = norms.isfinite()
     shortened = finite & (kept < 1).any(1)
     return Norms(norms, shortened.sum().item() / len(norms) if len(norms) else math.nan, int((~finite).sum()))
+
+
+def _check_batch(batch: Any) -> None:
+    """Refuse what has no examples to be picked by their indices; pandas would look labels up."""
+    try:
+        few = torch.arange(min(len(batch), 2))
+        picked = batch[few] if not hasattr(batch, "iloc") else None
+        fits = picked is not None and len(picked) == len(few) and not isinstance(picked, Mapping | tuple)
+        cause = None
+    except (TypeError, KeyError, IndexError, ValueError, RuntimeError) as error:
+        fits, cause = False, error
+    if not fits:
+        raise ValueError(
+            f"Expected a batch with a length that gives a batch for a tensor of indices, got {type(batch).__name__}. "
+            "Its examples are clipped one by one: use a tensor, or a class with __len__ and __getitem__."
+        ) from cause
 
 
 def _check(
@@ -220,6 +254,9 @@ def _check(
         )
     if normalizer is not None and not 0 < normalizer < math.inf:
         raise ValueError(f"Expected normalizer={normalizer} > 0. It turns the noisy sum into a mean.")
+    for name, count in (("physical_batch", physical_batch), ("micro_batches", micro_batches)):
+        if count is not None and not isinstance(count, numbers.Integral):
+            raise ValueError(f"Expected {name}={count!r} to be a whole number. It counts examples or micro-batches.")
     if physical_batch is not None and physical_batch < 1:
         raise ValueError(f"Expected physical_batch={physical_batch} >= 1. So many examples are computed at once.")
     if method == "micro-batch":

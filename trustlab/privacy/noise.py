@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -25,6 +26,10 @@ from trustlab.privacy.parallel import side_by_side
 SMALLEST, LARGEST = 1 << 16, 1 << 20  # numbers that one generator draws, but for the last of a model
 FEW = 1 << 19  # handing out so few numbers to threads, and adding to them there, takes longer than it saves
 STATE_WORDS = 624  # 32-bit words in the state of MT19937, torch's generator on a CPU
+ALIGNED = 64  # bytes, as torch aligns its own memory: vector instructions give the same last digit everywhere
+
+# The memory of large sums by address, for as long as any tensor lies in it.
+_lent: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()
 
 
 class NoisySum:
@@ -33,8 +38,8 @@ class NoisySum:
     Parameters
     ----------
     parameters
-        The sum has a tensor for each. Their old gradients are dropped, or their memory is used again where it is large;
-        other memory is taken one lot of parameters at a time.
+        The sum has a tensor for each. Their old gradients are dropped: ``.grad`` is None until somebody assigns it. The
+        memory of a large one is used again where nobody else holds it; other memory is taken one lot at a time.
     std
         Standard deviation of the noise; with 0 nothing is drawn.
     workers
@@ -80,11 +85,9 @@ class NoisySum:
         home = generator.device if generator is not None else parameters[0].device
         self._on_cpu = home.type == "cpu"
         self._made: dict[int, Tensor] = {}
-        for parameter in parameters:
-            # Small tensors take the memory that the backward frees. Large ones would be given to the system and taken
-            # back at every step, page by page: theirs is kept.
-            if parameter.numel() <= LARGEST:
-                parameter.grad = None
+        # Small tensors take the memory that the backward frees. Large ones would be given to the system and taken back
+        # at every step, page by page: theirs is kept.
+        self._kept = [_reclaimed(parameter) for parameter in parameters]
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -110,7 +113,7 @@ class NoisySum:
                 tasks.append(partial(self._fill_and_add, members, next(sources), add))
             else:  # one large tensor: added to when all its pieces are filled
                 (i,) = members
-                self._made[i] = _room(self.parameters[i])
+                self._made[i] = self._room(i)
                 tasks += [partial(self._fill, piece, next(sources)) for piece in self._made[i].view(-1).split(LARGEST)]
                 later.append(i)
         if self._on_cpu and sum(parameter.numel() for parameter in self.parameters) > FEW:
@@ -120,6 +123,15 @@ class NoisySum:
                 task()
         for i in later:
             add(i, self._made[i])
+
+    def _room(self, i: int) -> Tensor:
+        """Return memory for the sum of parameter `i`, in at least single precision."""
+        own, kept = self.parameters[i], self._kept[i]
+        self._kept[i] = None
+        dtype = torch.promote_types(own.dtype, torch.float32)
+        if own.device.type == "cpu" and own.numel() > LARGEST:
+            return _on_kept_memory(own.shape, dtype, kept)
+        return torch.empty(own.shape, dtype=dtype, device=own.device)
 
     def _sources(self, count: int) -> list[torch.Generator | None]:
         """Return where each of `count` lots draws from."""
@@ -131,7 +143,7 @@ class NoisySum:
         self, members: list[int], source: torch.Generator | None, add: Callable[[int, Tensor], None]
     ) -> None:
         for i in members:
-            self._made[i] = _room(self.parameters[i])
+            self._made[i] = self._room(i)
             self._fill(self._made[i].view(-1), source)
             add(i, self._made[i])  # at once, while the noise is still in the processor's cache
 
@@ -169,13 +181,30 @@ def _lots(parameters: Sequence[torch.nn.Parameter]) -> Iterator[tuple[list[int],
         yield members, 1
 
 
-def _room(parameter: torch.nn.Parameter) -> Tensor:
-    """Return memory for a parameter's gradient, in at least single precision; the old gradient's if that fits."""
-    old = parameter.grad
-    dtype = torch.float32 if parameter.dtype in (torch.float16, torch.bfloat16) else parameter.dtype
-    if old is not None and old.dtype == dtype and old.is_contiguous() and not old.requires_grad:
-        return old
-    return torch.empty(parameter.shape, dtype=dtype, device=parameter.device)
+def _reclaimed(parameter: torch.nn.Parameter) -> np.ndarray | None:
+    """Drop a parameter's gradient, and return its memory if it came from here and no other tensor lies in it.
+
+    Whoever kept the last step's gradient, or a view of it, would see the next step's numbers there.
+    """
+    old, parameter.grad = parameter.grad, None
+    lent = _lent.get(old.data_ptr()) if old is not None and old.device.type == "cpu" else None
+    if lent is None:
+        return None
+    owner, alive = lent.base, weakref.ref(lent)
+    del old, lent  # the last tensor in that memory takes the array with it
+    return owner if alive() is None else None
+
+
+def _on_kept_memory(shape: torch.Size, dtype: torch.dtype, owner: np.ndarray | None) -> Tensor:
+    """Return a tensor in the memory of `owner`, or in new memory where that does not fit."""
+    size = shape.numel() * dtype.itemsize
+    if owner is None or len(owner) != size + ALIGNED:
+        owner = np.empty(size + ALIGNED, np.uint8)
+    start = -owner.ctypes.data % ALIGNED
+    lent = owner[start : start + size]
+    tensor = torch.from_numpy(lent).view(dtype).view(shape)  # holds `lent` for as long as any tensor lies in it
+    _lent[tensor.data_ptr()] = lent
+    return tensor
 
 
 def _children(generator: torch.Generator | None, count: int) -> list[torch.Generator]:

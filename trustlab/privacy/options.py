@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trustlab.config import check, option
 from trustlab.privacy.accounting import decayed, epsilon, noise_multiplier_for
 from trustlab.privacy.clipping import SENSITIVITY
@@ -87,6 +89,12 @@ class TrainConfig:
     )
     seed: int = option(0, label="Seed", help="Seed of batches, dice, dropout and noise.", low=0)
 
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # np.int64(32) and 32 are one training, under one name
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
+
 
 def noise_schedule(config: TrainConfig, examples: int) -> list[tuple[float, int]]:
     """Return [(σ, steps), ...] with which all epochs over `examples` examples spend at most ``config.epsilon``.
@@ -134,6 +142,10 @@ def check_training(config: TrainConfig, examples: int) -> None:
         At once, before any work.
     """
     check(config)
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.type in ("int", "int | None") and value is not None and not isinstance(value, int):
+            raise ValueError(f"Expected {field.name}={value!r} to be a whole number. {field.metadata['help']}")
     if config.batch_size > examples:
         raise ValueError(
             f"Expected batch_size={config.batch_size} <= the {examples} training examples. "

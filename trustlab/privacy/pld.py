@@ -33,6 +33,7 @@ from scipy.special import ndtr, ndtri
 
 RESOLUTION = 0.05  # grid width over the standard deviation of a step's loss; inflates the variance by 0.04 %
 LARGEST_GRID = 2**17  # points; a wider distribution gets a coarser grid, and an ε further above the exact one
+SMALLEST_WIDTH = 1e-6  # over the largest loss of a step
 ROUNDING = 1e-16  # lost to floating point per step, in δ: ten times the largest error seen against closed forms
 TAIL = 1e-5  # share of δ that may be lost in the tails cut off, of single steps and of their composition
 DIRECTIONS = {"add-remove": ("remove", "add"), "replace": ("replace",)}
@@ -67,7 +68,7 @@ def pld_epsilon(
     Returns
     -------
     float
-        ε ≥ 0; ``inf`` when δ is below what rounding may hide.
+        ε ≥ 0; ``inf`` when δ is below what rounding may hide, see :func:`rounding_share`.
 
     Examples
     --------
@@ -79,6 +80,17 @@ def pld_epsilon(
     return max(_epsilon(schedule, sample_rate, delta, direction) for direction in directions)
 
 
+def rounding_share(schedule: tuple[tuple[float, int], ...], delta: float) -> float:
+    """Return the share of δ that is given away to floating point; from 1 on, :func:`pld_epsilon` is ``inf``.
+
+    Examples
+    --------
+    >>> round(rounding_share(((0.7, 10_000),), 1e-11), 3)
+    0.1
+    """
+    return ROUNDING * sum(count for _, count in schedule) / delta
+
+
 def _epsilon(schedule: tuple[tuple[float, int], ...], q: float, delta: float, direction: str) -> float:
     """Compose one direction's losses and read ε off them."""
     total = sum(count for _, count in schedule)
@@ -87,7 +99,10 @@ def _epsilon(schedule: tuple[tuple[float, int], ...], q: float, delta: float, di
     spreads = [_spread(sigma, q, direction, reach) for sigma, _ in schedule]
     variance = sum(count * deviation**2 for (_, count), (_, _, deviation) in zip(schedule, spreads, strict=True))
     furthest = max(highest - lowest for lowest, highest, _ in spreads)
-    width = max(RESOLUTION * math.sqrt(variance / total), furthest / LARGEST_GRID)
+    # Weak noise and one example less: the loss is -log(1-q) nearly always, and its deviation vanishes in rounding.
+    least = SMALLEST_WIDTH * max(abs(loss) for lowest, highest, _ in spreads for loss in (lowest, highest))
+    width = max(RESOLUTION * math.sqrt(variance / total), furthest / LARGEST_GRID, least)
+    variance = max(variance, total * width**2 / 4)  # what the grid itself adds
     steps = [(_one_step(sigma, q, direction, reach, width), count) for sigma, count in schedule]
     lowest, highest = _window(steps, width, variance, TAIL * delta)
     size = fft.next_fast_len(max(highest - lowest + 1, *(len(loss.masses) for loss, _ in steps)), real=True)

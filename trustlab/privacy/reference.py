@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.models import Examples
-from trustlab.privacy.clipping import Norms, PerExampleLoss
+from trustlab.privacy.clipping import Norms
+from trustlab.privacy.losses import PerExampleLoss, checked
 from trustlab.privacy.mixers import refuse_mixers
+from trustlab.privacy.refusals import refuse_unfit
 
 ENGINES = ("hooks", "ghost", "functorch")
 
@@ -71,6 +73,7 @@ class OpacusCopy:
         if engine not in ENGINES:
             raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, ENGINES))}.")
         refuse_mixers(model)
+        refuse_unfit(model)
         self.engine, self.clip_norm, self._loss = engine, clip_norm, per_example_loss
         copy = ModuleValidator.fix(model)  # clones, and swaps nn.LSTM for DPLSTM
         if engine == "ghost":
@@ -104,7 +107,7 @@ class OpacusCopy:
             warnings.filterwarnings("ignore", message="Full backward hook is firing")
             # functorch asks for autocast in the type of the ids; torch declines, as it should.
             warnings.filterwarnings("ignore", message="In CPU autocast, but the target dtype")
-            losses = self._loss(self._module, batch[self._order])  # [B]
+            losses = checked(self._module, self._loss)(self._module, batch[self._order])  # [B]
             if self.engine == "ghost":
                 from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
 
@@ -119,7 +122,8 @@ class OpacusCopy:
         if self.engine == "ghost":
             norms = self._module.get_norm_sample()
         else:
-            norms = torch.stack([own.flatten(1).norm(dim=1) for own in self._optimizer.grad_samples]).norm(dim=0)
+            each = [own.reshape(len(own), -1).norm(dim=1) for own in self._optimizer.grad_samples]
+            norms = torch.stack(each).norm(dim=0)
         return norms[self._order.argsort()]
 
     def release(self, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> None:

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from trustlab.privacy.accounting import Schedule
 
-COUNTERS = ("schedule", "step", "seconds", "clipped", "dropped", "row")
+COUNTERS = ("schedule", "step", "seconds", "clipped", "dropped", "rows")
 
 
 @dataclass
@@ -35,8 +35,8 @@ class TrainingState:
         Spent on them.
     clipped, dropped
         Share of units clipped, and number of units left out, in each step since the last row.
-    row
-        The last row shown.
+    rows
+        All rows shown, so that a resumed training yields the whole table.
     generator
         Where batches, micro-batches' dice and noise are drawn.
     """
@@ -50,7 +50,7 @@ class TrainingState:
     seconds: float = 0.0
     clipped: list[float] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
-    row: dict[str, Any] | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)

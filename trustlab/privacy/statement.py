@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trustlab.privacy.accountants import ACCOUNTANTS
-from trustlab.privacy.accounting import SAMPLINGS, Schedule, epsilon, one_schedule
+from trustlab.privacy.accounting import SAMPLINGS, Schedule, bound, one_schedule
 from trustlab.privacy.clipping import SENSITIVITY
 from trustlab.privacy.options import MECHANISM, TrainConfig, check_training, noise_schedule
 
@@ -48,7 +48,8 @@ class PrivacyStatement:
     clip_norm, micro_batches, schedule
         C, K where there are micro-batches, and every ``(sigma, steps)`` in order.
     accountant
-        Who computed ε: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`.
+        Who computed ε: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`. It is not always the one that was
+        asked for, see :func:`trustlab.privacy.accounting.bound`.
     audit
         The largest ε that an attack has shown, a lower bound; None when none was run.
     public, not_covered
@@ -116,12 +117,12 @@ class PrivacyStatement:
             raise ValueError(f"Expected sampling_used={sampling_used!r} to be one of {', '.join(SAMPLINGS)}.")
         schedule = one_schedule(noise_multiplier, steps)
         assumed = sampling_assumed or sampling_used
-        told = dict(delta=delta, adjacency=adjacency, sample_rate=sample_rate, accountant=accountant)
+        run = dict(delta=delta, adjacency=adjacency, sample_rate=sample_rate)
         moves = 1.0 if method == "sgd" else _sensitivity(method, adjacency, assumed, sample_rate)
-        spent = epsilon(noise_multiplier=schedule, sensitivity=moves, sampling=assumed, **told)
+        spent = bound(schedule, sensitivity=moves, sampling=assumed, accountant=accountant, **run)
         return cls(
             method=method,
-            epsilon=math.inf if method == "sgd" else spent,
+            epsilon=math.inf if method == "sgd" else spent.epsilon,
             sampling_used=sampling_used,
             sampling_assumed=assumed,
             clip_norm=clip_norm,
@@ -131,7 +132,8 @@ class PrivacyStatement:
             audit=audit,
             public=public,
             not_covered=not_covered,
-            **told,
+            accountant=spent.accountant,
+            **run,
         )
 
     @property

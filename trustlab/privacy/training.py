@@ -21,7 +21,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from trustlab.models import Examples, evaluate, tagging_loss
 from trustlab.privacy.checkpointing import Checkpoint, identity
-from trustlab.privacy.clipping import Norms, PerExampleLoss, private_gradients
+from trustlab.privacy.clipping import Norms, private_gradients
+from trustlab.privacy.losses import PerExampleLoss, check_losses
 from trustlab.privacy.options import MECHANISM, TrainConfig, check_training, noise_schedule, spent
 from trustlab.privacy.state import TrainingState
 
@@ -59,9 +60,9 @@ def train(
     checkpoint
         A file that the training is kept in, and goes on from where it exists. It then equals, on the same machine and
         versions, an uninterrupted one bit for bit: steps taken after the last write are taken again with the same batch
-        and the same noise, so they spend their ε once. The last row kept is yielded again first; of a training that was
-        finished it is the only one. The noise planned at the start stays. It holds the generators' states: whoever can
-        read it can take the noise away.
+        and the same noise, so they spend their ε once. The rows kept are yielded again first, so that the rows are
+        those of the whole training, also for the run store. The noise planned at the start stays. It holds the
+        generators' states, with which the noise can be taken away: only its owner may read it.
     checkpoint_every
         Steps between writes; None for one with each row. There is one before every row: what was shown is accounted.
 
@@ -78,6 +79,8 @@ def train(
     ValueError
         At once, before any step, for options outside their range, a δ that 1/N makes meaningless, or a checkpoint that
         is damaged or of another training.
+    FloatingPointError
+        In a step, when the weights are no longer finite, or for ``"sgd"`` and ``"opacus"`` a loss or a norm is not.
     OSError
         When the checkpoint cannot be written: at once, or before the row that it would have held.
 
@@ -132,6 +135,7 @@ def _run(
         with state.own_dice():
             chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
             norms = gradients(examples[chosen], noise_multiplier=sigma, generator=state.generator)
+            _check_weights(state.model, norms)
             state.optimizer.step()
         if state.scheduler is not None:
             state.scheduler.step()
@@ -141,11 +145,11 @@ def _run(
         state.dropped.append(norms.dropped)
         shown = state.step % every == 0 or state.step == state.steps
         if shown:
-            state.row = _row(state, config, data, sigma, state.step / steps_per_epoch)
+            state.rows.append(_row(state, config, data, sigma, state.step / steps_per_epoch))
             state.clipped, state.dropped = [], []
         keep(shown)
         if shown:
-            yield dict(state.row)
+            yield dict(state.rows[-1])
 
 
 def _kept_run(
@@ -159,8 +163,7 @@ def _kept_run(
     """Go on from `content`, if there is any, writing the checkpoint every so many steps and before each row."""
     if content is not None:
         state.restore(content)
-        if state.row is not None:
-            yield dict(state.row)
+        yield from map(dict, list(state.rows))
 
     def keep(shown: bool) -> None:
         if shown or (every is not None and state.step % every == 0):
@@ -210,12 +213,43 @@ def plain_gradients(
     """Fill ``.grad`` with the gradient of the mean loss: nothing clipped, no noise.
 
     One backward, or one for each `physical_batch` examples, added up.
+
+    Raises
+    ------
+    ValueError
+        For a loss that is not of shape [B].
+    FloatingPointError
+        For a loss that is not finite: its gradient would turn the whole model into NaN. ``.grad`` is None then.
     """
     model.zero_grad(set_to_none=True)
     at_once = physical_batch or max(len(batch), 1)
-    for start in range(0, len(batch), at_once):
-        (per_example_loss(model, batch[start : start + at_once]).sum() / len(batch)).backward()
+    try:
+        for start in range(0, len(batch), at_once):
+            part = batch[start : start + at_once]
+            losses = per_example_loss(model, part)
+            check_losses(losses, len(part))
+            if not losses.isfinite().all():
+                raise FloatingPointError(_not_finite("losses"))
+            (losses.sum() / len(batch)).backward()
+    except BaseException:
+        model.zero_grad(set_to_none=True)  # no half of a sum for an optimizer to step on
+        raise
     return Norms(torch.empty(0), math.nan)
+
+
+def _check_weights(model: nn.Module, norms: Norms) -> None:
+    """Stop when no example has a finite gradient because the weights are none: noise alone would be added for ever."""
+    if not norms.dropped or norms.dropped < len(norms.norms):
+        return
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise FloatingPointError(_not_finite("weights"))
+
+
+def _not_finite(what: str) -> str:
+    return (
+        f"Expected finite {what}, got NaN or infinity. All further steps would be of no use: lower the learning rate, "
+        "and look for empty or infinite inputs."
+    )
 
 
 def _optimizer(

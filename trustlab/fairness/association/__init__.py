@@ -6,6 +6,7 @@
 
 from trustlab.fairness.association.ceat import CombinedAssociation, ceat, combine
 from trustlab.fairness.association.seat import TEMPLATES, fill, seat
+from trustlab.fairness.association.sets import distinct_sets
 from trustlab.fairness.association.weat import Association, associations, weat
 from trustlab.fairness.association.words import TestSets, WordVectors, word_vectors
 
@@ -18,6 +19,7 @@ __all__ = [
     "associations",
     "ceat",
     "combine",
+    "distinct_sets",
     "fill",
     "seat",
     "weat",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trustlab.fairness.association.sets import distinct_sets
 from trustlab.fairness.association.weat import unit_sets
 
 CHUNK = 1024  # samples at once: one word's vectors of so many stay in a core's cache
@@ -81,8 +82,8 @@ def ceat(
     Raises
     ------
     ValueError
-        For words without contexts, fewer than two words, vectors that are zero, not finite or of different width, and
-        draws in which all targets have one association.
+        For words without contexts or that stand twice, fewer than two words, vectors that are zero, not finite or of
+        different width, and draws in which all targets have one association.
 
     Examples
     --------
@@ -94,7 +95,8 @@ def ceat(
     >>> round(found.effect_size, 1), found.effect_sizes.shape
     (1.7, (500,))
     """
-    sets = {"X": X, "Y": Y, "A": A, "B": B}
+    sets = distinct_sets(X, Y, A, B)
+    X, Y, A, B = sets.values()
     if samples < 2:
         raise ValueError(f"Expected samples={samples} >= 2. One draw has no spread to combine.")
     units = _unit_contexts(contexts, sets)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.fairness.association.sets import distinct_sets
 from trustlab.fairness.association.weat import Association, weat
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
@@ -106,7 +107,7 @@ def seat(
     Raises
     ------
     ValueError
-        As :func:`~trustlab.fairness.association.weat`.
+        As :func:`~trustlab.fairness.association.weat`, and for words that stand twice in a set, or in both of a pair.
 
     Examples
     --------
@@ -116,11 +117,23 @@ def seat(
     >>> found.permutations, found.exact
     (6, True)
     """
+    parts = sentence_vectors(embed, list(distinct_sets(X, Y, A, B).values()), kinds=kinds, unit=unit)
+    return weat(*parts, permutations=permutations, seed=seed)
+
+
+def sentence_vectors(
+    embed: Callable[[list[str]], Any],
+    sets: Sequence[Sequence[str]],
+    *,
+    kinds: Sequence[str],
+    unit: str = "word",
+) -> list[np.ndarray]:
+    """Return the vectors [n, d] of each of four sets of words, as :func:`seat` tests them; a resample repeats words."""
     if unit not in UNITS:
         raise ValueError(f"Expected unit={unit!r} to be one of {', '.join(map(repr, UNITS))}.")
     if len(kinds) != 4:
         raise ValueError(f"Expected kinds={kinds!r} to name four kinds, for X, Y, A and B, got {len(kinds)}.")
-    sets = [fill(words, kind) for words, kind in zip((X, Y, A, B), kinds, strict=True)]
+    sets = [fill(words, kind) for words, kind in zip(sets, kinds, strict=True)]
     vectors = np.asarray(embed([sentence for sentences in sets for sentence in sentences]), np.float64)
     ends = np.cumsum([len(sentences) for sentences in sets])
     if vectors.ndim != 2 or len(vectors) != ends[-1]:
@@ -128,11 +141,17 @@ def seat(
     parts = np.split(vectors, ends[:-1])
     if unit == "word":
         parts = [_by_word(part, len(TEMPLATES[kind])) for part, kind in zip(parts, kinds, strict=True)]
-    return weat(*parts, permutations=permutations, seed=seed)
+    return parts
 
 
 def _by_word(vectors: np.ndarray, templates: int) -> np.ndarray:
     """Return the mean unit vector [words, d] of each word's sentences; a zero vector stays one, for WEAT to refuse."""
+    (bad,) = np.nonzero(~np.isfinite(vectors).all(1))
+    if len(bad):
+        raise ValueError(
+            f"Expected finite vectors of sentences, got NaN or infinity in {len(bad)} of {len(vectors)} (first: row "
+            f"{bad[0]} of a set). Its word would have none either: look at the encoder."
+        )
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return unit.reshape(-1, templates, vectors.shape[1]).mean(1)

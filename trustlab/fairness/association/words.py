@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trustlab.fairness.association.sets import distinct_sets
+
 SETS = ("X", "Y", "A", "B")
 
 
@@ -96,9 +98,10 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If more is missing: a test of the few words that are left is another test under the same name.
+            If more is missing: a test of the few words that are left is another test under the same name. For words
+            that stand twice in a set, or in both of a pair of sets.
         """
-        asked = dict(zip(SETS, (X, Y, A, B), strict=True))
+        asked = distinct_sets(X, Y, A, B)
         missing = {name: [word for word in words if word not in self] for name, words in asked.items()}
         for name, lost in missing.items():
             if len(lost) > max_missing * len(asked[name]):

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_scores
+
 Row = dict[str, Any]
 METHODS = ("pearson", "spearman", "kendall")
 BLOCK = 50  # resamples at once
@@ -92,6 +94,7 @@ def reliability(values: Sequence[float], errors: Sequence[float]) -> float:
     >>> reliability([0.0, 2.0, 4.0], [1.0, 1.0, 1.0])
     0.75
     """
+    values, errors = as_scores(values, "value"), as_scores(errors, "standard error", rows=len(values), low=0)
     variance = float(np.var(values, ddof=1))
     if variance == 0:
         return math.nan

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trustlab.columns import as_scores
 from trustlab.fairness.comparison.correlation import bootstrap, correlation_matrix
 
 # Noises: one model told from one without bias, one-sided at 5 % if the noise were known. It is estimated from a few
@@ -73,7 +74,7 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
     Raises
     ------
     ValueError
-        If there is no dose 0, only one dose, or one model alone of a dose.
+        If there is no dose 0, only one dose, or one model alone of a dose; if a dose or a value is not finite.
 
     Examples
     --------
@@ -81,7 +82,7 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
     >>> round(found.slope, 2), round(found.floor, 2), round(found.noise, 3), round(found.threshold, 2)
     (1.0, 0.05, 0.071, 0.16)
     """
-    x, y = np.asarray(doses, float), np.asarray(values, float)
+    x, y = as_scores(doses, "dose"), as_scores(values, "value", rows=len(doses))
     levels, place, count = np.unique(x, return_inverse=True, return_counts=True)
     if levels[0] != 0 or len(levels) < 2 or count.min() < 2:
         raise ValueError(

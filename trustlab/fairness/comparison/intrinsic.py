@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trustlab.fairness.association import fill, seat, weat
-from trustlab.fairness.association.ceat import ceat
+from trustlab.fairness.association import ceat, distinct_sets, fill, weat
+from trustlab.fairness.association.seat import sentence_vectors
 from trustlab.fairness.comparison.notions import Notion
 from trustlab.fairness.contexts import ContextEncoder, embed_in_context, occurrences
 from trustlab.fairness.likelihood import LikelihoodScorer, ilps, kind_of, score_clusters, score_pairs, stereoset
@@ -94,6 +94,7 @@ def _association_metrics(
     encoder: ContextEncoder, notion: Notion, contexts: Sequence[str], rng: np.random.Generator
 ) -> dict[str, Measured]:
     words = (notion.first, notion.second, notion.pole_a, notion.pole_b)
+    distinct_sets(*words)  # what is drawn of them below repeats words, as resamples do
     kinds = (notion.kinds[0], notion.kinds[0], notion.kinds[1], notion.kinds[1])
     asked = [word for each in words for word in each]
     static = dict(zip(asked, _input_vectors(encoder, asked), strict=True))
@@ -105,10 +106,13 @@ def _association_metrics(
         return weat(*(np.stack([static[word] for word in each]) for each in (X, Y, A, B)), permutations=0).effect_size
 
     def of_sentences(*sets: Sequence[str]) -> float:
-        return seat(lambda asked: np.stack([sentence[text] for text in asked]), *sets, kinds=kinds, permutations=0)[0]
+        vectors = sentence_vectors(lambda asked: np.stack([sentence[text] for text in asked]), sets, kinds=kinds)
+        return weat(*vectors, permutations=0).effect_size
 
     def of_contexts(*sets: Sequence[str]) -> float:
-        return ceat(seen, *sets, samples=DRAWS).effect_size
+        named = [{f"{place} {word}": word for place, word in enumerate(each)} for each in sets]
+        drawn = {name: seen[word] for each in named for name, word in each.items()}
+        return ceat(drawn, *map(list, named), samples=DRAWS).effect_size
 
     tests = zip(EMBEDDING, (of_words, of_sentences, of_contexts), strict=True)
     return {name: _over_words(test, words, rng) for name, test in tests}
@@ -164,9 +168,10 @@ def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -
             more, less = (f"{notion.who(members[i])} is {notion.what(word)}" for i in groups)
             pairs.append({"sent_more": more, "sent_less": less})
             asked.append((members[0], word))
-    gaps = np.array([row["more"] - row["less"] for row in score_pairs(scorer, pairs)])
+    scored = list(score_pairs(scorer, pairs))
+    gaps, noise = np.array([(row["more"] - row["less"], row["noise"]) for row in scored]).T
     # As crows_pairs has it, scores that hardly differ are a tie.
-    sign = dict(zip(asked, np.sign(np.where(abs(gaps) > 1e-6, gaps, 0)).tolist(), strict=True))
+    sign = dict(zip(asked, np.sign(np.where(abs(gaps) > noise, gaps, 0)).tolist(), strict=True))
 
     def beyond_50(members: Sequence[str], *poles: Sequence[str]) -> float:
         return float(50 * np.mean([sign[pair] for pole in poles for pair in itertools.product(members, pole)]))

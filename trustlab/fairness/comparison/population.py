@@ -32,6 +32,7 @@ from trustlab.fairness.comparison.notions import NOTIONS, Notion
 from trustlab.fairness.comparison.pretraining import pretrain, whole_words
 from trustlab.fairness.comparison.sentences import bare, described, explained, task_texts, trial_texts
 from trustlab.fairness.likelihood import kind_of
+from trustlab.models.pretrained import load_encoder, load_whole
 
 if TYPE_CHECKING:
     import datasets
@@ -223,8 +224,8 @@ def _columns(found: Mapping[str, Measured]) -> dict[str, float]:
 
 def _pretrained(name: str) -> tuple[torch.nn.Module, Any]:
     """Load a model by name or folder, with the head of a language model where its weights are there."""
-    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
     made_as = (getattr(AutoConfig.from_pretrained(name), "architectures", None) or [""])[0]
-    auto = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM, None: AutoModel}[kind_of(made_as)]
-    return auto.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+    auto = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM, None: None}[kind_of(made_as)]
+    return load_encoder(name) if auto is None else load_whole(auto, name), AutoTokenizer.from_pretrained(name)

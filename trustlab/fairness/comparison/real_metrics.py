@@ -79,9 +79,9 @@ def pronoun_columns(scorer: LikelihoodScorer) -> Row:
     row: Row = {}
     for name, asked in (("winobias", "stereotype"), ("winogender", "she")):
         texts = load_task(name).test
-        first, second = (_likelihoods(scorer, each) for each in (texts.texts, texts.counterparts or ()))
+        (first, noise), (second, _) = (_likelihoods(scorer, each) for each in (texts.texts, texts.counterparts or ()))
         preference = first - second if name == "winobias" else second - first  # Winogender's counterparts say "she"
-        shares = (1 + np.sign(preference)) / 2
+        shares = (1 + np.where(abs(preference) > noise, np.sign(preference), 0)) / 2
         for each in extrinsic_metrics(texts, shares, bootstrap=Bootstrap(resamples=RESAMPLES)):
             if (each["metric"], each["group"]) in (("score", ALL), ("score gap", BETWEEN)):
                 row |= _with_interval(f"{name} {each['metric'].replace('score', asked)}", each)
@@ -91,8 +91,10 @@ def pronoun_columns(scorer: LikelihoodScorer) -> Row:
     return row | _with_interval(f"winogender {found['metric']}", found)
 
 
-def _likelihoods(scorer: LikelihoodScorer, texts: Sequence[str]) -> np.ndarray:
-    return np.array([each.sum() for each in scorer.token_log_probabilities(texts)])
+def _likelihoods(scorer: LikelihoodScorer, texts: Sequence[str]) -> tuple[np.ndarray, float]:
+    """Return the log-likelihood of each text, and how far one may move with its batch."""
+    found = scorer.token_log_probabilities(texts)
+    return np.array([each.sum() for each in found]), scorer.noise * math.sqrt(max(map(len, found), default=1))
 
 
 def published_columns(scorer: LikelihoodScorer) -> Row:

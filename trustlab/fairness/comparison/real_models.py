@@ -19,6 +19,7 @@ from trustlab.fairness.groups import Bootstrap
 from trustlab.fairness.scorers import fit_scorer
 from trustlab.fairness.tasks import GroupedTexts, Task
 from trustlab.models import offline_encoder
+from trustlab.models.pretrained import load_encoder
 
 NONE, OFFLINE = "none", "all-MiniLM-L6-v2"
 SMALL = {"read": 6000, "vocabulary": 2000, "longest": 128, "steps": 400}
@@ -104,10 +105,10 @@ def read_and_pretrain(texts: Sequence[str], *, seed: int = 0) -> tuple[Any, Any]
 @functools.lru_cache(maxsize=1)
 def pretrained(encoder: str) -> tuple[Any, Any]:
     """Return an encoder by name or folder, without a head, and its tokenizer."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
     where = offline_encoder() if encoder == OFFLINE else encoder
-    return AutoModel.from_pretrained(where), AutoTokenizer.from_pretrained(where)
+    return load_encoder(where), AutoTokenizer.from_pretrained(where)
 
 
 @functools.lru_cache(maxsize=8)  # test texts are the same for every seed, and reading them is most of a probe's work

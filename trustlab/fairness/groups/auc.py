@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_scores
 from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.means import divide
 from trustlab.fairness.groups.rates import binary
@@ -61,11 +62,9 @@ def group_aucs(
     >>> {(row["metric"], row["group"]): row["value"] for row in rows if row["group"] in "ab"}["bpsn auc", "b"]
     0.0
     """
-    y, s = binary(truth, "truth"), np.asarray(scores, dtype=float)
+    y, s = binary(truth, "truth"), as_scores(scores)
     if not len(y) == len(s) == len(groups):
         raise ValueError(f"Expected scores and groups for {len(y)} rows, got {len(s)} scores and {len(groups)} rows.")
-    if not np.isfinite(s).all():
-        raise ValueError("Expected finite scores, got NaN or infinity. Mend the model or leave such rows out.")
     _mean_power(power)
     ranking = _Ranking(y, s, groups)
     return measure(
@@ -90,8 +89,9 @@ def generalized_mean(values: Sequence[float] | np.ndarray, power: float = -5, ax
     """
     _mean_power(power)
     m = np.asarray(values, dtype=float)
-    if (m < 0).any():
-        raise ValueError(f"Expected values >= 0, got {np.nanmin(m):g}. A power of a negative number is no size.")
+    if (m < 0).any() or np.isinf(m).any() or not m.size:
+        got = f"{m[(m < 0) | np.isinf(m)][0]:g}" if m.size else "none"
+        raise ValueError(f"Expected one or more finite values >= 0, got {got}. Others have no power that is a size.")
     with np.errstate(divide="ignore"):  # 0 to a negative power is infinite, and its mean to 1/p is 0 again
         return np.mean(m**power, axis=axis) ** (1 / power)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_scores
 from trustlab.fairness.groups.masks import Groups
 from trustlab.fairness.groups.means import Mean, group_means
 from trustlab.fairness.groups.resampling import Bootstrap
@@ -24,7 +25,7 @@ def counterfactual_flips(
     Parameters
     ----------
     original, swapped : [N]
-        Scores of N pairs; a score at or above `threshold` is the decision 1.
+        Finite scores of N pairs; a score at or above `threshold` is the decision 1.
     groups
         Groups of the *original* texts; they may overlap.
     bootstrap
@@ -38,17 +39,24 @@ def counterfactual_flips(
         ‖swapped − original‖, the counterfactual token fairness gap of Garg et al. 2019). A model that ignores the
         exchanged words has 0 everywhere; one that is wrong for all alike has too.
 
+    Raises
+    ------
+    ValueError
+        If lengths disagree, or a score or the threshold is not finite.
+
     Examples
     --------
     >>> rows = counterfactual_flips([0.9, 0.2], [0.4, 0.2], Groups.by(["women", "men"]))
     >>> {row["group"]: row["value"] for row in rows if row["metric"] == "flip rate"}
     {'(all rows)': 0.5, 'men': 0.0, 'women': 1.0}
     """
-    before, after = np.asarray(original, dtype=float), np.asarray(swapped, dtype=float)
-    if before.shape != after.shape or before.ndim != 1:
+    before, after = as_scores(original), as_scores(swapped, "swapped score")
+    if len(before) != len(after):
         raise ValueError(
-            f"Expected a swapped score for each original one, got {before.shape} and {after.shape}. Pairs must match."
+            f"Expected a swapped score for each original one, got {len(before)} and {len(after)}. Pairs must match."
         )
+    if not np.isfinite(threshold):
+        raise ValueError(f"Expected threshold={threshold} to be finite. Nothing would ever flip.")
     everyone = np.ones(len(before), dtype=bool)
     change = after - before
     means = [

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trustlab.columns import as_mask, as_numbers
 from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
 
@@ -72,6 +73,10 @@ def group_means(
     right gap (between groups) 1.0
     right ratio (between groups) 0.0
     """
+    means = [
+        mean._replace(values=as_numbers(mean.values, mean.name), among=as_mask(mean.among, what=f"mask of {mean.name}"))
+        for mean in means
+    ]
     check_means(means, groups)
     return measure(
         lambda counts: mean_statistics(means, groups, counts),

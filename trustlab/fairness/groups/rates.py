@@ -2,7 +2,8 @@
 
 Demographic parity asks for a "selection gap" of 0, equal opportunity for a "tpr gap" of 0 (Hardt, Price and Srebro
 2016), equalised odds for a "tpr gap" and an "fpr gap" of 0: its gap is the larger of the two, its ratio the smaller of
-the two ratios, as fairlearn defines them.
+the two ratios, as fairlearn defines them. An fpr of 0 in every group has no ratio (0/0), and leaves it to the tpr: a
+perfect classifier has an equalised odds ratio of 1. A tpr of 0 in every group leaves none, in fairlearn too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.fairness.groups.masks import BETWEEN, Groups, is_missing
+from trustlab.containers import is_missing, read_rows
+from trustlab.fairness.groups.masks import BETWEEN, Groups
 from trustlab.fairness.groups.means import Mean, check_means, mean_reasons, mean_statistics
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
 
@@ -90,9 +92,9 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
     ...
     ValueError: Expected truth of 0 or 1 in each of 3 rows, 1 has no label (first: row 2). Leave such rows out.
     """
-    if isinstance(values, np.ndarray) and values.dtype == bool and values.ndim == 1 and len(values):
+    if type(values) is np.ndarray and values.dtype == bool and values.ndim == 1 and len(values):
         return values
-    listed = np.asarray(values, dtype=object)
+    listed = read_rows(values, name).astype(object)
     if listed.ndim != 1 or not len(listed):
         raise ValueError(f"Expected {name} of 0 or 1 for each of one or more rows, got shape {listed.shape}.")
     missing = [i for i, value in enumerate(listed) if is_missing(value)]
@@ -112,7 +114,10 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
 def with_odds(found: Statistics) -> Statistics:
     """Add equalised odds to the statistics of the four rates."""
     gap = np.maximum(found["tpr gap", BETWEEN], found["fpr gap", BETWEEN])
-    ratio = np.minimum(found["tpr ratio", BETWEEN], found["fpr ratio", BETWEEN])
+    tpr, fpr = found["tpr ratio", BETWEEN], found["fpr ratio", BETWEEN]
+    # fpr 0 in every group has no ratio, 0/0, but nobody is worse off in it: then the ratio is tpr's.
+    none_wrong = np.isnan(fpr) & (found["fpr gap", BETWEEN] == 0)
+    ratio = np.where(none_wrong, tpr, np.minimum(tpr, fpr))
     return found | {("equalized odds gap", BETWEEN): gap, ("equalized odds ratio", BETWEEN): ratio}
 
 

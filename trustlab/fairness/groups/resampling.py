@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_ids
 from trustlab.config import check, option
 from trustlab.fairness.groups.masks import Groups
 
@@ -55,6 +56,9 @@ class Bootstrap:
 
     def __post_init__(self) -> None:
         check(self)
+        for name, what in (("strata", "stratum"), ("units", "unit")):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, as_ids(getattr(self, name), what))
 
 
 def draw_counts(rows: int, bootstrap: Bootstrap, strata: np.ndarray | None = None) -> Iterator[np.ndarray]:

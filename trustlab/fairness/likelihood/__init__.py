@@ -6,11 +6,12 @@ rest ``templates`` (ILPS, LPBS), ``stereoset`` and ``crows_pairs``.
 
 from trustlab.fairness.likelihood.crows_pairs import crows_pairs, score_pairs, unmodified
 from trustlab.fairness.likelihood.scoring import LikelihoodScorer, kind_of
-from trustlab.fairness.likelihood.stereoset import read_scores, score_clusters, stereoset
+from trustlab.fairness.likelihood.stereoset import SentenceScores, read_scores, score_clusters, stereoset
 from trustlab.fairness.likelihood.templates import ilps, lpbs
 
 __all__ = [
     "LikelihoodScorer",
+    "SentenceScores",
     "crows_pairs",
     "ilps",
     "kind_of",

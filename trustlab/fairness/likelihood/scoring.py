@@ -8,18 +8,25 @@ of the work, is given the hidden state of the masked position only.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from trustlab.columns import as_indices, as_texts
 from trustlab.fairness.batching import batches, evaluating, longest_input, padded
+from trustlab.models.pretrained import load_whole
 
 if TYPE_CHECKING:
     import torch
 
 KINDS = ("masked", "causal")
+# How far log P of one token moves, in nats, when its text shares a batch with others: sums are taken in another order.
+# Measured with models of eight layers, then doubled or more: 2e-6 in single precision, 0.004 and 0.03 in float16 and
+# bfloat16, which keep 11 and 8 bits of a logit.
+NOISE = {"float64": 1e-12, "float32": 1e-5, "float16": 0.01, "bfloat16": 0.05}
 
 
 class Question(NamedTuple):
@@ -41,13 +48,25 @@ class LikelihoodScorer:
         Its fast tokenizer, if `model` is a model.
     kind
         "masked" or "causal"; None tells it from the model's class.
+    start
+        What a causal model reads before the first word, which otherwise has no probability. "auto": the tokenizer's
+        start token or, where it has none, its end-of-text token, as lm-evaluation-harness does; a token, such as
+        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` says what came of it.
     batch_tokens
         Tokens that go through the model at once.
+
+    Attributes
+    ----------
+    start
+        What stands before the first word, in words; results carry it. Empty for a masked model.
+    noise
+        How far log P of a token may move with its batch, in nats, see :data:`NOISE`.
 
     Raises
     ------
     ValueError
-        If the kind cannot be told, or a masked model's tokenizer has no mask.
+        If the kind cannot be told or is not the model's, a checkpoint lacks weights (they would be random), a masked
+        model's tokenizer has no mask, or a causal one's has nothing to start with.
 
     Examples
     --------
@@ -59,33 +78,50 @@ class LikelihoodScorer:
     ('masked', [2, 4])
     """
 
-    def __init__(self, model: Any, tokenizer: Any = None, *, kind: str | None = None, batch_tokens: int = 2048) -> None:
-        if isinstance(model, str):
-            model, tokenizer = _pretrained(model, kind)
-        self.model, self.tokenizer, self.batch_tokens = model, tokenizer, batch_tokens
-        self.kind = kind or _kind(model)
-        if self.kind not in KINDS:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any = None,
+        *,
+        kind: str | None = None,
+        start: str = "auto",
+        batch_tokens: int = 2048,
+    ) -> None:
+        if kind not in (None, *KINDS):
             raise ValueError(f"Expected kind={kind!r} to be one of {', '.join(map(repr, KINDS))}.")
+        if isinstance(model, str | os.PathLike):
+            model, tokenizer = _pretrained(model, kind)
+        if tokenizer is None:
+            raise ValueError(f"Expected the tokenizer of {type(model).__name__}, got none. Give it after the model.")
+        self.model, self.tokenizer, self.batch_tokens = model, tokenizer, batch_tokens
+        self.kind = _kind(model, kind)
         if self.kind == "masked" and tokenizer.mask_token_id is None:
             raise ValueError(
                 f"Expected a tokenizer with a mask for a masked model, got {type(tokenizer).__name__} without one. "
                 "Give the model's own tokenizer, or kind='causal' if it predicts from left to right."
             )
+        self._start_id, self.start = (None, "") if self.kind == "masked" else _start(tokenizer, start)
+        dtype = next((each.dtype for each in model.parameters()), "")
+        self.noise = NOISE.get(str(dtype).removeprefix("torch."), NOISE["float32"])
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of `text`, with the special tokens that the model wants around or in front of it."""
+        (text,) = as_texts([text])
         ids = self.tokenizer(text, verbose=False)["input_ids"]
-        start = self.tokenizer.bos_token_id
-        # A causal model needs something before the first word, to say how likely that is.
-        return [start, *ids] if self.kind == "causal" and start is not None and ids[:1] != [start] else ids
+        start = self._start_id
+        if start is None or ids[:1] == [start]:
+            return ids
+        # A tokenizer without a start token may put another special one in front, which does as well.
+        begun = start != self.tokenizer.bos_token_id and self.own(ids[:1], first=0) == [] and bool(ids)
+        return ids if begun else [start, *ids]
 
-    def own(self, ids: Sequence[int]) -> list[int]:
+    def own(self, ids: Sequence[int], *, first: int | None = None) -> list[int]:
         """Return the places of the tokens that are the text's own: not special, and, left to right, not the first.
 
-        The first token of a causal model without a start token has no probability.
+        The first token of what a causal model reads has no probability; `first` sets another place to begin with.
         """
         special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
-        first = 1 if self.kind == "causal" else 0
+        first = (1 if self.kind == "causal" else 0) if first is None else first
         return [place for place, token in enumerate(ids) if place >= first and token not in special]
 
     def token_log_probabilities(
@@ -100,18 +136,19 @@ class LikelihoodScorer:
         texts
             Texts, or their ids from :meth:`encode`.
         places
-            Which tokens of each text, as places in its ids; None asks for all its own, see :meth:`own`.
+            Which tokens of each text, as places in its ids, from 0; a causal model's begin at 1, because nothing stands
+            before place 0. None asks for all its own, see :meth:`own`.
 
         Raises
         ------
         ValueError
-            If a text is longer than the model can read.
+            If a text is longer than the model can read, a place is not in its text, or a log-probability is not finite.
         """
-        rows = [self.encode(text) if isinstance(text, str) else list(text) for text in texts]
-        self._refuse_long(rows)
-        asked = [self.own(ids) for ids in rows] if places is None else [list(each) for each in places]
+        rows = self._rows(texts)
+        asked = [self.own(ids) for ids in rows] if places is None else self._places(rows, places)
         if self.kind == "causal":
-            return [each[np.array(where, int) - 1] for each, where in zip(self._causal(rows), asked, strict=True)]
+            found = [each[np.array(where, int) - 1] for each, where in zip(self._causal(rows), asked, strict=True)]
+            return self._finite(found)
         mask = self.tokenizer.mask_token_id
         questions = [
             Question([*ids[:place], mask, *ids[place + 1 :]], place, [ids[place]])
@@ -121,7 +158,49 @@ class LikelihoodScorer:
         ends = np.cumsum([len(where) for where in asked])
         return np.split(np.array([each[0] for each in self.answer(questions)]), ends[:-1]) if rows else []
 
-    def _refuse_long(self, rows: Sequence[Sequence[int]]) -> None:
+    def _rows(self, texts: Sequence[str | Sequence[int]]) -> list[list[int]]:
+        """Return the ids of each text, after refusing what the model cannot read."""
+        if isinstance(texts, str | bytes):
+            as_texts(texts)  # which says why it is refused
+        rows = [
+            self.encode(text) if isinstance(text, str) else as_indices(text, what="token id", repeats=True).tolist()
+            for text in texts
+        ]
+        self._refuse_unreadable(rows)
+        return rows
+
+    def _places(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Return `places` as lists, after refusing those that point at no token, or at another's."""
+        if len(places) != len(rows):
+            raise ValueError(f"Expected places in each of {len(rows)} texts, got {len(places)}. Give one list a text.")
+        asked = [
+            as_indices(each, len(ids), "place", repeats=True).tolist() for ids, each in zip(rows, places, strict=True)
+        ]
+        if self.kind == "causal" and any(0 in each for each in asked):
+            raise ValueError(
+                "Expected places >= 1 for a causal model, got 0. Nothing stands before the first token, so it has no "
+                "probability: ask for later ones, or let the text begin with a start token."
+            )
+        return asked
+
+    def _finite(self, found: list[np.ndarray]) -> list[np.ndarray]:
+        bad = [i for i, each in enumerate(found) if not np.isfinite(each).all()]
+        if bad:
+            raise ValueError(
+                f"Expected finite log-probabilities, got {found[bad[0]][~np.isfinite(found[bad[0]])][0]} (first: text "
+                f"or question {bad[0]} of {len(found)}). The model's weights or logits are damaged, or too large for "
+                f"{next(self.model.parameters()).dtype}; a word that is impossible (-inf) has no score to compare."
+            )
+        return found
+
+    def _refuse_unreadable(self, rows: Sequence[Sequence[int]]) -> None:
+        known = getattr(self.model.get_input_embeddings(), "num_embeddings", None)
+        largest = max((max(ids) for ids in rows if len(ids)), default=0)
+        if known is not None and largest >= known:
+            raise ValueError(
+                f"Expected token ids below {known}, which this model has, got {largest}. The tokenizer is not this "
+                "model's, or has tokens that were added later: give the model's own."
+            )
         limit, longest = longest_input(self.model, self.tokenizer), max(map(len, rows), default=0)
         if longest > limit:
             raise ValueError(
@@ -139,7 +218,9 @@ class LikelihoodScorer:
         """
         import torch
 
-        self._refuse_long([each.ids for each in questions])
+        self._refuse_unreadable([each.ids for each in questions])
+        for each in questions:
+            as_indices([each.place], len(each.ids), "place")
         answers: list[np.ndarray] = [np.empty(0)] * len(questions)
         with evaluating(self.model) as device:
             for chosen in batches([len(each.ids) for each in questions], self.batch_tokens):
@@ -153,7 +234,7 @@ class LikelihoodScorer:
                 found = (logits[rows, tokens] - logits.logsumexp(1)[rows]).double().cpu().numpy()
                 for i, values in zip(chosen, np.split(found, np.cumsum(sizes)[:-1]), strict=True):
                     answers[i] = values
-        return answers
+        return self._finite(answers)
 
     def _logits_at(self, batch: dict[str, torch.Tensor], places: torch.Tensor, device: torch.device) -> torch.Tensor:
         """Return the logits [B, V] at one place of each row."""
@@ -237,19 +318,65 @@ def kind_of(model: Any) -> str | None:
     return None
 
 
-def _kind(model: Any) -> str:
-    if found := kind_of(model):
-        return found
+def _kind(model: Any, asked: str | None) -> str:
+    """Return the kind of `model`, which is `asked` where its class does not tell; refuse one that it is not."""
+    from transformers.models.auto import modeling_auto
+
+    told = {kind for kind in KINDS if _is_among(model, kind)}
+    if not told and asked is None:
+        raise ValueError(
+            f"Expected a masked or causal language model of transformers, got {type(model).__name__}. An encoder "
+            'without its language head predicts no words; for a class of your own say kind="masked" or "causal".'
+        )
+    if asked is not None and told and asked not in told:
+        raise ValueError(f"Expected kind={asked!r} to be that of the model, got {type(model).__name__}, another one.")
+    kind = asked or kind_of(model)
+    config = getattr(model, "config", None)
+    reads_both_ways = getattr(config, "model_type", "") in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if kind == "causal" and told and reads_both_ways and getattr(config, "is_decoder", True) is False:
+        raise ValueError(
+            f"Expected a model that reads from left to right, got {type(model).__name__} with is_decoder=False. It "
+            'sees the token that it is asked for: take kind="masked", or set is_decoder=True if it was trained so.'
+        )
+    return kind
+
+
+def _is_among(model: Any, kind: str) -> bool:
+    from transformers.models.auto import modeling_auto
+
+    lists = {
+        "masked": modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        "causal": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    }
+    return bool({each.__name__ for each in type(model).__mro__} & set(lists[kind].values()))
+
+
+def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
+    """Return the id of what stands before the first word, None for nothing, and what it is in words."""
+    if asked == "none":
+        return None, "with nothing put in front, its first token left out"
+    if asked != "auto":
+        token = tokenizer.convert_tokens_to_ids(asked)
+        if token is None or (token == tokenizer.unk_token_id and asked != tokenizer.unk_token):
+            raise ValueError(f'Expected start={asked!r} to be "auto", "none" or a token of the tokenizer.')
+        return token, f"after the token {asked!r}"
+    if tokenizer.bos_token_id is not None:
+        return tokenizer.bos_token_id, f"after the start token {tokenizer.bos_token!r}"
+    if tokenizer.eos_token_id is not None:
+        return tokenizer.eos_token_id, f"after the end-of-text token {tokenizer.eos_token!r}, for want of a start token"
     raise ValueError(
-        f"Expected a masked or causal language model of transformers, got {type(model).__name__}. An encoder without "
-        'its language head predicts no words; for a class of your own say kind="masked" or "causal".'
+        f"Expected a tokenizer with a start or an end-of-text token, got {type(tokenizer).__name__} with neither. A "
+        "causal model then gives the first word no probability, and sentences that differ in it are compared without "
+        'it: name a token as start=…, or say start="none" to leave the first token out.'
     )
 
 
-def _pretrained(name: str, kind: str | None) -> tuple[Any, Any]:
+def _pretrained(name: str | os.PathLike[str], kind: str | None) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
     from transformers.models.auto import modeling_auto
 
-    masked = AutoConfig.from_pretrained(name).model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    auto = AutoModelForMaskedLM if (kind == "masked" if kind else masked) else AutoModelForCausalLM
-    return auto.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+    config = AutoConfig.from_pretrained(name)
+    made_as = kind_of((getattr(config, "architectures", None) or [""])[0])
+    by_type = "masked" if config.model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES else "causal"
+    auto = AutoModelForMaskedLM if (kind or made_as or by_type) == "masked" else AutoModelForCausalLM
+    return load_whole(auto, name), AutoTokenizer.from_pretrained(name)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from trustlab.columns import as_texts
 from trustlab.data import load
 from trustlab.data.labelled_readers import DIALECTS
 
@@ -39,7 +40,7 @@ class DialectModel:
     """
 
     def __init__(self, words: Sequence[str], counts: np.ndarray) -> None:
-        self._place = {word: place for place, word in enumerate(words)}
+        self._place = {word: place for place, word in enumerate(as_texts(words, "word"))}
         smoothed = np.asarray(counts, dtype=float) + 1
         probability = smoothed / np.asarray(counts).sum(axis=0)
         self._likelihood = probability / probability.sum(axis=1, keepdims=True)  # [V, K], each word's rows sum to 1
@@ -62,7 +63,7 @@ class DialectModel:
         passes
             One pass sets each word's dialects by its counts alone; each further one by its neighbours' too.
         """
-        known = [[self._place[word] for word in tokens(text) if word in self._place] for text in texts]
+        known = [[self._place[word] for word in tokens(text) if word in self._place] for text in as_texts(texts)]
         longest = max(map(len, known), default=0)
         words = np.zeros((len(known), longest), dtype=int)
         real = np.zeros((len(known), longest, 1), dtype=bool)

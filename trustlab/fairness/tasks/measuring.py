@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_scores
 from trustlab.fairness.groups import Bootstrap, Mean, counterfactual_flips, group_aucs, group_means, group_rates
 from trustlab.fairness.tasks.shape import GroupedTexts
 
@@ -42,7 +44,8 @@ def extrinsic_metrics(
     Raises
     ------
     ValueError
-        If the texts have no groups, or no counterparts although scores of them are given, or lengths disagree.
+        If the texts have no groups, or no counterparts although scores of them are given, lengths disagree, or a score
+        is not finite.
 
     Examples
     --------
@@ -56,7 +59,10 @@ def extrinsic_metrics(
         raise ValueError(f"Expected texts whose groups are known, got {texts!r}. Without groups there is no gap.")
     if swapped is not None and texts.counterparts is None:
         raise ValueError(f"Expected texts with counterparts, got {texts!r}. Nothing tells what was swapped.")
-    scores = np.asarray(scores, dtype=float)
+    if not math.isfinite(threshold):
+        raise ValueError(f"Expected threshold={threshold} to be finite. Every decision would be the same.")
+    scores = as_scores(scores, rows=len(texts))
+    swapped = None if swapped is None else as_scores(swapped, "swapped score", rows=len(texts))
     if bootstrap is not None and bootstrap.units is None:
         bootstrap = replace(bootstrap, units=texts.units)
     if texts.truth is None:

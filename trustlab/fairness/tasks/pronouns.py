@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_ids, as_scores
 from trustlab.data import load
 from trustlab.fairness.groups import Groups
 from trustlab.fairness.groups.resampling import Bootstrap, draw_counts
@@ -117,11 +118,19 @@ def occupation_correlation(
     row
         Metric "correlation with statistics", ``value`` (Pearson's r), ``low``, ``high`` and ``rows`` (occupations).
     """
+    occupations = as_ids(occupations, "occupation")
     names, first, place = np.unique(occupations, return_index=True, return_inverse=True)
-    x = np.bincount(place, weights=np.asarray(preference, dtype=float)) / np.bincount(place)
-    y = np.asarray(women, dtype=float)[first]
-    if len(names) < 3 or not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise ValueError(f"Expected finite preferences and percentages of three or more occupations, got {len(names)}.")
+    x = np.bincount(place, weights=as_scores(preference, "preference", rows=len(place))) / np.bincount(place)
+    shares = as_scores(women, "percentage of women", rows=len(place))
+    y = shares[first]
+    if (shares != y[place]).any():
+        row = int(np.flatnonzero(shares != y[place])[0])
+        raise ValueError(
+            f"Expected one percentage of women for each occupation, got {y[place[row]]:g} and, in row {row}, "
+            f"{shares[row]:g} for {occupations[row]!r}. Rows and columns must belong together."
+        )
+    if len(names) < 3:
+        raise ValueError(f"Expected preferences and percentages of three or more occupations, got {len(names)}.")
     row = {"metric": "correlation with statistics", "value": float(_pearson(np.ones((1, len(x))), x, y)[0])}
     row |= {"low": np.nan, "high": np.nan, "rows": len(x)}
     if bootstrap is not None:

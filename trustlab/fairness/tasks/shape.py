@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_ids, as_rows, as_texts
+from trustlab.containers import read_rows
 from trustlab.fairness.groups import Groups
+from trustlab.fairness.groups.rates import binary
 
 
 @dataclass(frozen=True, eq=False)
 class GroupedTexts:
     """N texts and what a metric must know of them. What a task does not have is None.
+
+    Columns may come in any container that :mod:`trustlab.columns` knows, and are kept in the shapes below: row i is the
+    i-th entry of each, whatever index a column of pandas has.
 
     Attributes
     ----------
@@ -33,7 +40,8 @@ class GroupedTexts:
     Raises
     ------
     ValueError
-        If a column has another length than `texts`.
+        If a column has another length than `texts`, a text or counterpart is none, a truth is neither 0 nor 1, or a
+        unit is missing.
     """
 
     texts: tuple[str, ...]
@@ -44,8 +52,21 @@ class GroupedTexts:
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.groups is not None and not isinstance(self.groups, Groups):
+            raise ValueError(
+                f"Expected groups made by Groups.by or Groups.overlapping, got {type(self.groups).__name__}."
+            )
+        read = {
+            "texts": tuple(as_texts(self.texts)),
+            "truth": None if self.truth is None else _answers(self.truth),
+            "counterparts": None if self.counterparts is None else tuple(as_texts(self.counterparts, "counterpart")),
+            "units": None if self.units is None else as_ids(self.units, "unit"),
+            "facts": {name: read_rows(column, name) for name, column in self.facts.items()},
+        }
+        for name, column in read.items():
+            object.__setattr__(self, name, column)
         columns = {name: getattr(self, name) for name in ("truth", "groups", "counterparts", "units")}
-        for name, column in (columns | dict(self.facts)).items():
+        for name, column in (columns | self.facts).items():
             if column is not None and len(column) != len(self.texts):
                 raise ValueError(f"Expected {name} for each of {len(self.texts)} texts, got {len(column)}.")
 
@@ -57,9 +78,9 @@ class GroupedTexts:
         names = self.groups.names if self.groups else ()
         return f"GroupedTexts({len(self)} texts, groups {', '.join(names) or 'unknown'})"
 
-    def take(self, rows: np.ndarray) -> GroupedTexts:
-        """Return the texts at `rows`, indices or a mask [N], with all that belongs to them."""
-        places = np.arange(len(self))[rows]
+    def take(self, rows: Any) -> GroupedTexts:
+        """Return the texts at `rows`, a slice, indices or a mask [N], with all that belongs to them."""
+        places = as_rows(rows, len(self))
 
         def chosen(column: tuple[str, ...] | None) -> tuple[str, ...] | None:
             return None if column is None else tuple(column[i] for i in places)
@@ -72,6 +93,12 @@ class GroupedTexts:
             None if self.units is None else self.units[places],
             {name: column[places] for name, column in self.facts.items()},
         )
+
+
+def _answers(truth: Any) -> np.ndarray:
+    """Return the true answers, bool [N]; of no texts there are none."""
+    answers = read_rows(truth, "truth")
+    return binary(answers, "truth") if len(answers) else np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_labels
+from trustlab.containers import plain
+
 
 def codes_of(values: Any, what: str = "label") -> tuple[np.ndarray, np.ndarray]:
     """Return a number for every value, counted in order of first appearance.
@@ -19,7 +22,7 @@ def codes_of(values: Any, what: str = "label") -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     values
-        One hashable value per example: a list, array, tensor or a column of ``datasets``.
+        One hashable value per example, in any container that :mod:`trustlab.columns` knows.
     what
         What a value is, for the error.
 
@@ -42,29 +45,48 @@ def codes_of(values: Any, what: str = "label") -> tuple[np.ndarray, np.ndarray]:
     """
     import pandas as pd  # hashing: a sort would take ten times as long
 
-    array = np.asarray(values) if hasattr(values, "__array__") else np.empty(0, dtype=object)
-    if array.dtype.kind not in "biuf":
-        array = np.fromiter(values, dtype=object, count=len(values))  # texts, dates, tuples: never a second dimension
-    if array.ndim != 1 or not len(array):
-        raise ValueError(f"Expected one {what} per example, got an array of shape {array.shape}.")
+    column = as_labels(values, what)
+    if not len(column):
+        raise ValueError(f"Expected one {what} per example, got none. There is nothing to divide or to count.")
     try:
-        codes, names = pd.factorize(array)
-    except TypeError:
+        codes, names = pd.factorize(column)
+    except TypeError as error:  # a tuple that holds a list
         raise ValueError(
-            f"Expected {what}s that can be hashed, got {type(array[0]).__name__}. Make each a text, a number, a tuple "
-            "or a frozenset: for BIO tags the set of their types, as FedNLP does."
+            f"Expected {what}s that can be hashed, got {error}. Make each a text, a number, a tuple or a frozenset of "
+            "such."
         ) from None
-    if codes.min() < 0:
-        raise ValueError(
-            f"Expected a {what} for every example, got none for example {codes.argmin()}. "
-            "Drop such examples or give them a name of their own."
-        )
     return codes.astype(np.int64, copy=False), np.asarray(names)
 
 
-def plain(value: Any) -> Any:
-    """Return a NumPy scalar as the Python value it holds, anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
+def class_codes(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return :func:`codes_of` labels that are classes, and refuse continuous targets, where each is nearly its own.
+
+    Refused are numbers with fractions of which more than half of the examples have one of their own, and, from ten
+    examples on, labels of any kind of which there are more than 0.9 of the number of examples: regression targets, ids
+    or the texts themselves. To divide by such labels is to divide at random, and their table has n² numbers.
+
+    Examples
+    --------
+    >>> class_codes([0.5, 1.25, 0.75])
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected classes as labels, got 3 different labels of 3 examples, such as 0.5. No client can have a \
+label that others lack more of: put continuous targets into bins (np.digitize), or use scheme='iid', which is what \
+such labels come to.
+    """
+    codes, names = codes_of(values)
+    few = len(codes) // 2 if _has_fractions(names) else len(codes) if len(codes) < 10 else 0.9 * len(codes)
+    if len(names) > max(few, 1):
+        raise ValueError(
+            f"Expected classes as labels, got {len(names)} different labels of {len(codes)} examples, such as "
+            f"{plain(names[0])!r}. No client can have a label that others lack more of: put continuous targets into "
+            "bins (np.digitize), or use scheme='iid', which is what such labels come to."
+        )
+    return codes, names
+
+
+def _has_fractions(names: np.ndarray) -> bool:
+    return names.dtype.kind == "f" and bool((names != np.floor(names)).any())
 
 
 def stable_order(codes: np.ndarray, kinds: int) -> np.ndarray:

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_features, as_texts
 from trustlab.config import option
-from trustlab.federated.partition.dirichlet import LARGEST_ALPHA
+from trustlab.federated.partition.assignment import codes_of
+from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, by_laws
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,19 @@ def cluster_labels(
     """
     from sklearn.cluster import KMeans
 
-    train = _checked(features)
+    train = as_features(features)
+    held_out = None if test_features is None else as_features(test_features, "test features")
     if len(train) < dials.clusters:
         raise ValueError(
             f"Expected clusters={dials.clusters} <= the {len(train)} examples. A cluster has at least one of them."
         )
     means = KMeans(dials.clusters, n_init=1, random_state=int(rng.integers(1 << 31))).fit(train)
-    return means.labels_, None if test_features is None else means.predict(_checked(test_features))
+    return means.labels_, None if held_out is None else means.predict(held_out)
+
+
+def by_clusters(values: np.ndarray, clients: int, dials: ClusterDials, rng: np.random.Generator) -> np.ndarray:
+    """Return the client [n] of each example from its cluster, as FedNLP's scheme does from its label."""
+    return by_laws(*codes_of(values, "cluster"), clients, dials, rng)
 
 
 def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int = 64) -> np.ndarray:
@@ -56,7 +64,7 @@ def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int =
     Parameters
     ----------
     texts
-        At least one.
+        At least one, in a list or any other column; one text alone is refused.
     encoder
         A ``transformers`` name or folder; None is the offline encoder, see
         :func:`trustlab.models.offline_encoder`.
@@ -70,12 +78,14 @@ def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int =
     True
     """
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from trustlab.models import offline_encoder
+    from trustlab.models.pretrained import load_encoder
 
+    texts = as_texts(texts)
     source = encoder or offline_encoder()
-    tokenizer, model = AutoTokenizer.from_pretrained(source), AutoModel.from_pretrained(source).eval()
+    tokenizer, model = AutoTokenizer.from_pretrained(source), load_encoder(source).eval()
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     embeddings = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
     with torch.inference_mode():
@@ -86,13 +96,3 @@ def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int =
             total = (model(**batch).last_hidden_state * mask).sum(1)  # [b, d]; the mean has the same direction
             embeddings[chosen] = torch.nn.functional.normalize(total, dim=1).numpy()
     return embeddings
-
-
-def _checked(features: Any) -> np.ndarray:
-    array = np.asarray(features)
-    if array.ndim != 2 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-        raise ValueError(
-            f"Expected features of shape [examples, dimensions], all finite, got {array.dtype} {array.shape}. "
-            "Texts become features by embed(texts)."
-        )
-    return array

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
-from trustlab.federated.partition.assignment import codes_of, cut, deal, equal_sizes
+from trustlab.federated.partition.assignment import class_codes, cut, deal, equal_sizes
 
 LARGEST_ALPHA = 1e9  # beyond it the shares are equal to nine digits, and infinity has no Dirichlet law
 
@@ -58,7 +58,11 @@ def label_fednlp(values: Any, clients: int, dials: FedNLPDials, rng: np.random.G
 
     Source: FedNLP (Lin et al. 2022), label shift.
     """
-    codes, names = codes_of(values)
+    return by_laws(*class_codes(values), clients, dials, rng)
+
+
+def by_laws(codes: np.ndarray, names: np.ndarray, clients: int, dials: Any, rng: np.random.Generator) -> np.ndarray:
+    """Return the client [n] of each example as :func:`label_fednlp` does, for labels that are numbered already."""
     supply = np.bincount(codes, minlength=len(names))
     log_laws = log_dirichlet(np.broadcast_to(dials.alpha * supply / len(codes), (clients, len(names))), rng)
     return deal(codes, serve(log_laws, equal_sizes(len(codes), clients), supply, rng), rng)
@@ -70,7 +74,7 @@ def label_flower(values: Any, clients: int, dials: FlowerDials, rng: np.random.G
     Source: ``flwr_datasets.partitioner.DirichletPartitioner``; there a client below the minimum size makes everything
     be drawn again, up to ten times.
     """
-    codes, names = codes_of(values)
+    codes, names = class_codes(values)
     supply = np.bincount(codes, minlength=len(names))
     shares = np.exp(log_dirichlet(np.full((len(names), clients), dials.alpha), rng))  # [L, K]
     counts = balanced(shares, supply) if dials.self_balancing else cut(shares, supply)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.columns import as_indices
 from trustlab.federated.partition.assignment import stable_order
 
 if TYPE_CHECKING:
@@ -51,9 +52,28 @@ class Partition:
     names: tuple[Any, ...] | None = None
     moved: int = 0
 
+    def __post_init__(self) -> None:
+        flat, offsets = (as_indices(each, None, "index", repeats=True) for each in (self.flat, self.offsets))
+        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(flat) or (np.diff(offsets) < 0).any():
+            raise ValueError(
+                f"Expected offsets that rise from 0 to the {len(flat)} indices, one more than there are clients, got "
+                f"{len(offsets)} from {offsets[:1].tolist()} to {offsets[-1:].tolist()}."
+            )
+        if self.names is not None and len(self.names) != len(offsets) - 1:
+            raise ValueError(f"Expected names of {len(offsets) - 1} clients, got {len(self.names)}.")
+        object.__setattr__(self, "flat", flat)
+        object.__setattr__(self, "offsets", offsets)
+
     @classmethod
     def from_owners(cls, owners: np.ndarray, clients: int, **provenance: Any) -> Partition:
-        """Return the partition in which example i belongs to client ``owners[i]`` in 0 … `clients` − 1."""
+        """Return the partition in which example i belongs to client ``owners[i]`` in 0 … `clients` − 1.
+
+        Raises
+        ------
+        ValueError
+            For owners that are no whole numbers in that range.
+        """
+        owners = as_indices(owners, clients, "owner", repeats=True)
         sizes = np.bincount(owners, minlength=clients)
         return cls(stable_order(owners, clients), np.concatenate([[0], sizes.cumsum()]), **provenance)
 
@@ -89,6 +109,26 @@ class Partition:
                 f"Expected one value for each of the partition's {len(self.flat)} examples, got {examples}. "
                 "Take the column of the split that was partitioned."
             )
+
+    def check_same_clients(self, other: Any, what: str = "test") -> None:
+        """Raise ``ValueError`` where `other` is over other clients, or names them otherwise.
+
+        Two natural partitions number clients by their size in either split, so that client 0 of one may be another
+        person than client 0 of the other.
+        """
+        if len(other) != len(self):
+            raise ValueError(
+                f"Expected {what} over the same {len(self)} clients, got {len(other)}. Use partition_pair."
+            )
+        theirs = getattr(other, "names", None)
+        if self.names is None or theirs is None or tuple(self.names) == tuple(theirs):
+            return
+        first = next(k for k, (mine, its) in enumerate(zip(self.names, theirs, strict=True)) if mine != its)
+        raise ValueError(
+            f"Expected {what} over the same clients in the same order, got client {first} named {self.names[first]!r} "
+            f"in train and {theirs[first]!r} in {what}. A device would be measured on another's examples: make both by "
+            "partition_pair, or the second by matching."
+        )
 
     def replaced(self, flat: np.ndarray, offsets: np.ndarray, **changes: Any) -> Partition:
         """Return other examples for the same clients, with this partition's provenance."""

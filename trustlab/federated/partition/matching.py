@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_labels
+from trustlab.containers import plain
 from trustlab.federated.partition.assignment import codes_of, stable_order
 from trustlab.federated.partition.indices import Partition
+from trustlab.federated.partition.natural import by_name
 
 
 def matching(partition: Partition, labels: Any, test_labels: Any, *, seed: int = 0) -> Partition:
@@ -17,6 +20,9 @@ def matching(partition: Partition, labels: Any, test_labels: Any, *, seed: int =
     labels and its share of the whole, as far as labels are equally frequent in both. The training examples are picked
     by systematic sampling: a client's test examples of a label are its share of them, rounded up or down. A label that
     train does not have is shared by the clients' sizes.
+
+    Where `labels` is the column that named a natural partition's clients, a test example belongs to the client of its
+    name, and a name that is not among them is refused: it is nobody else's example.
 
     Parameters
     ----------
@@ -35,7 +41,8 @@ def matching(partition: Partition, labels: Any, test_labels: Any, *, seed: int =
     Raises
     ------
     ValueError
-        If `labels` are not the partition's.
+        If `labels` are not the partition's, a test example is of a client that train does not have, or the labels of
+        train and test are of different kinds, such as names and numbers.
 
     Examples
     --------
@@ -44,7 +51,10 @@ def matching(partition: Partition, labels: Any, test_labels: Any, *, seed: int =
     >>> [part.tolist() for part in matching(users, ["ann", "bob", "ann"], ["bob", "ann", "bob"])]
     [[1], [0, 2]]
     """
+    labels, test_labels = as_labels(labels), as_labels(test_labels, "test label")
     partition.check_covers(len(labels))
+    if _names_clients(partition, labels):
+        return by_name(partition, test_labels)
     rng = np.random.default_rng([seed, 1])  # its own stream: the partition was drawn from `seed` alone
     codes, names = codes_of(_together(labels, test_labels))
     codes, test_codes = codes[: len(labels)], codes[len(labels) :]
@@ -76,7 +86,25 @@ def _by_label(partition: Partition, codes: np.ndarray, labels: int) -> tuple[np.
     return np.concatenate([clients[stable_order(of_flat, labels)], clients]), starts, supply
 
 
-def _together(first: Any, second: Any) -> Any:
-    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-        return np.concatenate([first, second])
-    return [*first, *second]
+def _names_clients(partition: Partition, labels: np.ndarray) -> bool:
+    """Tell whether `labels` is the column that named the clients, so that a test example belongs to who it names."""
+    if partition.names is None or len(labels) != len(partition.flat):
+        return False
+    return [plain(label) for label in labels[partition.flat]] == [partition.names[k] for k in partition.owners]
+
+
+def _together(labels: np.ndarray, test_labels: np.ndarray) -> np.ndarray:
+    """Return both columns as one; labels of train and test that cannot be equal are a mistake in reading one."""
+    kinds = [{type(plain(label)) for label in column} for column in (labels, test_labels)]
+    numbers = {bool, int, float}
+    if len(test_labels) and not kinds[0] & kinds[1] and not (kinds[0] & numbers and kinds[1] & numbers):
+        here, there = (", ".join(sorted(kind.__name__ for kind in each)) for each in kinds)
+        raise ValueError(
+            f"Expected test labels of the same kind as labels, got {there} beside {here}. None of them would be found "
+            "in train: take both columns as names, or both as numbers."
+        )
+    return as_labels(
+        [*labels.tolist(), *test_labels.tolist()]
+        if labels.dtype != test_labels.dtype
+        else np.concatenate([labels, test_labels])
+    )

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.federated.partition.assignment import codes_of, equal_sizes, plain
+from trustlab.columns import as_ids, as_times
+from trustlab.containers import plain
+from trustlab.federated.partition.assignment import codes_of, equal_sizes
 from trustlab.federated.partition.indices import Partition
 from trustlab.federated.partition.sizes import NoDials
 
@@ -16,7 +18,7 @@ def natural(values: Any, clients: None, dials: NoDials, rng: np.random.Generator
 
     Ties keep the order of first appearance. Nothing is drawn. ``Partition.names`` says which value a client is.
     """
-    codes, names = codes_of(values, "client")
+    codes, names = codes_of(as_ids(values))
     rank = np.empty(len(names), dtype=np.int32)
     rank[np.argsort(-np.bincount(codes), kind="stable")] = np.arange(len(names))
     return rank[codes]
@@ -25,12 +27,13 @@ def natural(values: Any, clients: None, dials: NoDials, rng: np.random.Generator
 def time_slices(values: Any, clients: int, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: client k has the k-th of K equally large slices of time.
 
-    `values` are times that can be sorted: numbers, dates, periods. Equal ones keep their order in the file, so that
-    nothing is drawn; a slice may begin within a period.
+    `values` are times that can be sorted: numbers, dates, periods; none may be missing. Equal ones keep their
+    order in the file, so that nothing is drawn; a slice may begin within a period.
     """
-    owners = np.empty(len(values), dtype=np.int32)
-    slices = np.repeat(np.arange(clients, dtype=np.int32), equal_sizes(len(values), clients))
-    owners[_in_time_order(np.asarray(values))] = slices
+    times = as_times(values)
+    owners = np.empty(len(times), dtype=np.int32)
+    slices = np.repeat(np.arange(clients, dtype=np.int32), equal_sizes(len(times), clients))
+    owners[np.argsort(times, kind="stable")] = slices
     return owners
 
 
@@ -53,7 +56,7 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     Raises
     ------
     ValueError
-        If there is not one period per example, or periods cannot be sorted.
+        If there is not one period per example, or one is missing, or periods cannot be sorted.
 
     Examples
     --------
@@ -62,25 +65,66 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     >>> {period: [part.tolist() for part in rows] for period, rows in by_period(users, [0, 0, 1, 1]).items()}
     {0: [[0], [1]], 1: [[2, 3], []]}
     """
-    codes, names = codes_of(periods, "period")
+    codes, names = codes_of(as_times(periods, "period"))
     partition.check_covers(len(codes))
     of_flat = codes[partition.flat]
     owners = partition.owners
     parts = {}
-    for code in _in_time_order(names):
+    for code in np.argsort(names, kind="stable"):
         kept = of_flat == code
         offsets = np.concatenate([[0], np.bincount(owners[kept], minlength=len(partition)).cumsum()])
         parts[plain(names[code])] = partition.replaced(partition.flat[kept], offsets)
     return parts
 
 
-def _in_time_order(times: np.ndarray) -> np.ndarray:
-    """Return the order of `times`, equal ones as they come."""
-    try:
-        return np.argsort(times, kind="stable")
-    except TypeError as error:
-        kinds = ", ".join(sorted({type(time).__name__ for time in times}))
+def with_clients(partition: Partition, names: Any) -> Partition:
+    """Return a natural partition that also has a client without examples for each of `names` that it lacks.
+
+    Examples
+    --------
+    >>> from trustlab.federated.partition import partition
+    >>> users = with_clients(partition(["ann", "bob"], scheme="natural"), ["eve", "ann"])
+    >>> users.names, users.sizes.tolist()
+    (('ann', 'bob', 'eve'), [1, 1, 0])
+    """
+    known = set(partition.names)
+    new = [name for name in map(plain, codes_of(as_ids(names))[1]) if name not in known]
+    offsets = np.concatenate([partition.offsets, np.full(len(new), len(partition.flat))])
+    return partition.replaced(partition.flat, offsets, names=(*partition.names, *new))
+
+
+def by_name(partition: Partition, values: Any) -> Partition:
+    """Return the partition of other examples over the same named clients: each goes to the client of its value.
+
+    Parameters
+    ----------
+    partition
+        With names, such as a natural one.
+    values
+        The client's name of each of the other examples [m].
+
+    Raises
+    ------
+    ValueError
+        For a value that names no client: whose example that is, nobody can say.
+
+    Examples
+    --------
+    >>> from trustlab.federated.partition import partition
+    >>> users = partition(["ann", "bob", "ann"], scheme="natural")
+    >>> [part.tolist() for part in by_name(users, ["bob", "ann", "bob"])]
+    [[1], [0, 2]]
+    """
+    column = as_ids(values)
+    place = {name: client for client, name in enumerate(partition.names)}
+    owners = np.array([place.get(plain(name), -1) for name in column], dtype=np.int64)
+    strangers = list(dict.fromkeys(plain(name) for name in column[owners < 0]))
+    if strangers:
+        listed = ", ".join(map(repr, strangers[:3])) + (", …" if len(strangers) > 3 else "")
         raise ValueError(
-            f"Expected times of one kind that can be sorted, got {kinds}: {error}. Give all examples numbers, dates or "
-            "strings such as '2026-11-21'."
-        ) from error
+            f"Expected test examples of the {len(partition)} clients in train, got {len(strangers)} others: {listed}. "
+            "Their examples would be given to somebody else: leave them out, or take partition_pair with "
+            "new_clients='keep', which adds clients without training examples."
+        )
+    made = Partition.from_owners(owners, len(partition))
+    return partition.replaced(made.flat, made.offsets, moved=0)

@@ -11,12 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_features, as_ids, as_labels, as_times, count_rows
 from trustlab.config import check
+from trustlab.containers import plain
 from trustlab.federated.partition import clusters, dirichlet, natural, shards, sizes
-from trustlab.federated.partition.assignment import plain
 from trustlab.federated.partition.indices import Partition
 from trustlab.federated.partition.matching import matching
 from trustlab.federated.partition.minimum import fill_up
+
+
+def _counted(values: Any) -> range:
+    """Return as many entries as there are examples, where a scheme looks at nothing else."""
+    return range(count_rows(values))
 
 
 @dataclass(frozen=True)
@@ -33,28 +39,33 @@ class Scheme:
         ``prepare(train, test, dials, rng)`` turns what the user gives into labels, where these are something else.
     drawn
         Whether `clients` is the user's choice; otherwise the data say who the clients are.
+    reads
+        What makes a column of the user's values, see :mod:`trustlab.columns`; by default they are only counted.
     """
 
     assign: Callable[..., np.ndarray]
     dials: type = sizes.NoDials
     prepare: Callable[..., tuple[Any, Any]] | None = None
     drawn: bool = True
+    reads: Callable[[Any], Any] = _counted
 
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "iid": Scheme(sizes.iid),
-    "label-dirichlet-fednlp": Scheme(dirichlet.label_fednlp, dirichlet.FedNLPDials),
-    "label-dirichlet-flower": Scheme(dirichlet.label_flower, dirichlet.FlowerDials),
+    "label-dirichlet-fednlp": Scheme(dirichlet.label_fednlp, dirichlet.FedNLPDials, reads=as_labels),
+    "label-dirichlet-flower": Scheme(dirichlet.label_flower, dirichlet.FlowerDials, reads=as_labels),
     "quantity-dirichlet": Scheme(sizes.quantity_dirichlet, sizes.QuantityDials),
-    "shards": Scheme(shards.shards, shards.ShardDials),
-    "pathological": Scheme(shards.pathological, shards.PathologicalDials),
-    "feature-clusters": Scheme(dirichlet.label_fednlp, clusters.ClusterDials, prepare=clusters.cluster_labels),
-    "natural": Scheme(natural.natural, drawn=False),
+    "shards": Scheme(shards.shards, shards.ShardDials, reads=as_labels),
+    "pathological": Scheme(shards.pathological, shards.PathologicalDials, reads=as_labels),
+    "feature-clusters": Scheme(
+        clusters.by_clusters, clusters.ClusterDials, prepare=clusters.cluster_labels, reads=as_features
+    ),
+    "natural": Scheme(natural.natural, drawn=False, reads=as_ids),
     "sizes-linear": Scheme(sizes.linear),
     "sizes-square": Scheme(sizes.square),
     "sizes-exponential": Scheme(sizes.exponential),
     "sizes-power-law": Scheme(sizes.power_law, sizes.PowerLawDials),
-    "time": Scheme(natural.time_slices),
+    "time": Scheme(natural.time_slices, reads=as_times),
 })  # fmt: skip
 
 
@@ -74,10 +85,11 @@ def partition(
     Parameters
     ----------
     labels_or_features
-        One entry per example. Labels of any hashable kind; for ``"feature-clusters"`` an array [n, d]; for
-        ``"natural"`` the column that names the client; for ``"time"`` what to sort by. The schemes without label skew
-        only count the entries. Sequence tagging has no label per example: FedNLP takes the set of entity types,
-        ``frozenset(tags)``.
+        One entry per example, in any container that :mod:`trustlab.columns` knows. Labels of any hashable kind; for
+        ``"feature-clusters"`` an array [n, d]; for ``"natural"`` the column that names the client; for ``"time"`` what
+        to sort by. The schemes without label skew only count the entries. Sequence tagging has no label per example:
+        FedNLP takes the set of entity types, ``frozenset(tags)``. Continuous targets are no labels, see
+        :func:`~trustlab.federated.partition.assignment.class_codes`.
     scheme
         A name of :data:`SCHEMES`.
     clients
@@ -93,7 +105,8 @@ def partition(
     Raises
     ------
     ValueError
-        Before any work: for an unknown scheme or dial, a value out of range, or a minimum size that cannot be had.
+        Before any work: for an unknown scheme or dial, a value out of range, a minimum size that cannot be had, one
+        text or a table in place of a column, a missing value, or nearly as many labels as examples.
 
     Examples
     --------
@@ -101,8 +114,8 @@ def partition(
     >>> skewed.sizes
     array([25, 25, 25, 25])
     """
-    plan = _checked(scheme, clients, seed, min_size, dials, labels_or_features)
-    return _drawn(plan, labels_or_features, None)[0]
+    values = _read(scheme, labels_or_features)
+    return _drawn(_checked(scheme, clients, seed, min_size, dials, values), values, None)[0]
 
 
 def partition_pair(
@@ -113,6 +126,7 @@ def partition_pair(
     clients: int | None = None,
     seed: int = 0,
     min_size: int = 0,
+    new_clients: str = "refuse",
     **dials: Any,
 ) -> tuple[Partition, Partition]:
     """Divide train and test so that a client's test examples follow the law of its training examples.
@@ -127,6 +141,9 @@ def partition_pair(
         As `labels_or_features` of :func:`partition`, for either split.
     scheme, clients, seed, min_size, **dials
         As there. `min_size` is about train: a small test split may leave clients without examples.
+    new_clients
+        What ``"natural"`` does with a user who is only in test. ``"refuse"`` raises an error that names them;
+        ``"keep"`` adds, after the others, a client without training examples for each.
 
     Examples
     --------
@@ -139,9 +156,18 @@ def partition_pair(
             "Expected a scheme with labels, got scheme='time'. No test example is of a training example's time: use "
             "matching(partition, labels, test_labels) with the labels of your task."
         )
-    plan = _checked(scheme, clients, seed, min_size, dials, train)
-    trained, train_labels, test_labels = _drawn(plan, train, test)
-    return trained, matching(trained, train_labels, test_labels, seed=seed)
+    if new_clients not in ("refuse", "keep") or (new_clients == "keep" and scheme != "natural"):
+        raise ValueError(
+            f"Expected new_clients='refuse', or with scheme='natural' 'keep', got {new_clients!r} with {scheme!r}. "
+            "Only there a column says whose an example is."
+        )
+    train, test = (_read(scheme, values, matched=True) for values in (train, test))
+    trained, train_labels, test_labels = _drawn(_checked(scheme, clients, seed, min_size, dials, train), train, test)
+    if scheme != "natural":
+        return trained, matching(trained, train_labels, test_labels, seed=seed)
+    if new_clients == "keep" and len(test):
+        trained = natural.with_clients(trained, test)
+    return trained, natural.by_name(trained, test)
 
 
 @dataclass(frozen=True)
@@ -151,6 +177,14 @@ class _Plan:
     seed: int
     min_size: int
     dials: Any
+
+
+def _read(name: str, values: Any, *, matched: bool = False) -> Any:
+    """Return the user's values as the scheme reads them; to be `matched`, test goes by labels in every scheme."""
+    if name not in SCHEMES:
+        raise ValueError(f"Expected scheme={name!r} to be one of {', '.join(map(repr, SCHEMES))}.")
+    reads = SCHEMES[name].reads
+    return as_labels(values) if matched and reads is _counted else reads(values)
 
 
 def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
@@ -178,8 +212,6 @@ def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
 
 def _checked(name: str, clients: int | None, seed: int, min_size: int, dials: Mapping[str, Any], values: Any) -> _Plan:
     """Refuse what cannot be done, in words, before any work."""
-    if name not in SCHEMES:
-        raise ValueError(f"Expected scheme={name!r} to be one of {', '.join(map(repr, SCHEMES))}.")
     scheme, examples = SCHEMES[name], len(values)
     known = [field.name for field in dataclasses.fields(scheme.dials)]
     unknown = ", ".join(f"{dial}={value!r}" for dial, value in dials.items() if dial not in known)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
-from trustlab.federated.partition.assignment import codes_of, deal, equal_sizes, stable_order
+from trustlab.federated.partition.assignment import class_codes, deal, equal_sizes, stable_order
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def shards(values: Any, clients: int, dials: ShardDials, rng: np.random.Generato
     Labels are sorted by first appearance, and a label's examples at random. The shards' sizes differ by at most one, so
     that none is left over; McMahan et al. and Flower cut equal ones and have a number of examples that it divides.
     """
-    codes, names = codes_of(values)
+    codes, names = class_codes(values)
     order = rng.permutation(len(codes))
     order = order[stable_order(codes[order], len(names))]
     pieces = clients * dials.shards_per_client
@@ -60,7 +60,7 @@ def pathological(values: Any, clients: int, dials: PathologicalDials, rng: np.ra
         If c is more than there are labels, or K · c too few for every label to have a client: Flower drops the examples
         of such labels, here every example is used.
     """
-    codes, names = codes_of(values)
+    codes, names = class_codes(values)
     each = dials.classes_per_client
     if not len(names) <= clients * each or each > len(names):
         raise ValueError(

@@ -71,7 +71,7 @@ def power_law(values: Any, clients: int, dials: PowerLawDials, rng: np.random.Ge
 
 
 def quantity_dirichlet(values: Any, clients: int, dials: QuantityDials, rng: np.random.Generator) -> np.ndarray:
-    """Return the client [n] of each example: sizes are shares ~ Dir(β, …, β) of the whole.
+    """Return the client [n] of each example: sizes are shares ~ Dir(β, …, β) of the whole, each within one of its own.
 
     Source: FedNLP (Lin et al. 2022), quantity shift. Its code draws again until no client is empty, and for many
     clients or a small β it draws for ever.
@@ -81,15 +81,22 @@ def quantity_dirichlet(values: Any, clients: int, dials: QuantityDials, rng: np.
 
 
 def apportion(weights: np.ndarray, examples: int) -> np.ndarray:
-    """Return sizes [K] ∝ `weights` rounded down, what is left going to the largest, as Flower does.
+    """Return sizes [K] ∝ `weights` by largest remainder (Hamilton's rule): each is within one of its exact share.
+
+    All shares are rounded down, and what is left goes, one each, to those that lost most by it; of equals to the first.
+    Flower gives all that is left to the largest client: where shares are small that is most of the data.
 
     Examples
     --------
     >>> apportion(np.array([1.0, 2.0, 3.0]), 10)
-    array([1, 3, 6])
+    array([2, 3, 5])
+    >>> apportion(np.ones(4), 6)
+    array([2, 2, 1, 1])
     """
-    sizes = (weights / weights.sum() * examples).astype(np.int64)
-    sizes[weights.argmax()] += examples - sizes.sum()
+    shares = weights / weights.sum() * examples
+    sizes = shares.astype(np.int64)
+    neediest_first = np.argsort(sizes - shares, kind="stable")
+    sizes[neediest_first[: examples - sizes.sum()]] += 1
     return sizes
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.federated.partition.assignment import codes_of
+from trustlab.columns import as_features, as_scores
+from trustlab.containers import plain
+from trustlab.federated.partition.assignment import class_codes
 from trustlab.federated.partition.indices import Partition
 
 
@@ -33,7 +35,7 @@ def label_counts(partition: Partition, labels: Any) -> tuple[np.ndarray, tuple[A
     >>> label_counts(partition(["b", "a"], scheme="iid", clients=1), ["b", "a"])
     (array([[1, 1]]), ('a', 'b'))
     """
-    codes, names = codes_of(labels)
+    codes, names = class_codes(labels)
     partition.check_covers(len(codes))
     counts = np.bincount(partition.owners * len(names) + codes[partition.flat], minlength=len(partition) * len(names))
     counts = counts.reshape(len(partition), len(names))
@@ -41,7 +43,7 @@ def label_counts(partition: Partition, labels: Any) -> tuple[np.ndarray, tuple[A
         order = np.argsort(names, kind="stable")
     except TypeError:  # names of several kinds, such as numbers and texts
         order = np.arange(len(names))
-    return counts[:, order], tuple(names[order].tolist())
+    return counts[:, order], tuple(map(plain, names[order]))
 
 
 def jensen_shannon(counts: np.ndarray) -> np.ndarray:
@@ -112,7 +114,7 @@ def gini(sizes: np.ndarray) -> float:
     >>> gini(np.array([3, 3, 3])), gini(np.array([0, 0, 0, 8]))
     (0.0, 0.75)
     """
-    ordered = np.sort(np.asarray(sizes, dtype=float))
+    ordered = np.sort(as_scores(sizes, "size"))
     if not len(ordered) or ordered[0] < 0 or ordered.sum() == 0:
         raise ValueError(f"Expected sizes >= 0 with some example, got {sizes!r}. Of nothing there is no inequality.")
     weights = 2 * np.arange(1, len(ordered) + 1) - len(ordered) - 1
@@ -146,6 +148,8 @@ def skew(partition: Partition, labels: Any) -> dict[str, float | int]:
 
 def _laws(counts: np.ndarray) -> np.ndarray:
     """Return each row of `counts` over its sum, NaN where that is 0."""
-    counts = np.asarray(counts, dtype=float)
+    counts = as_features(counts, "counts").astype(float)
+    if (counts < 0).any():
+        raise ValueError(f"Expected counts >= 0, got {counts.min():g}. They are numbers of examples, or a law.")
     with np.errstate(invalid="ignore"):
         return counts / counts.sum(axis=1, keepdims=True)

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from trustlab.columns import as_indices
 from trustlab.durable import from_json, to_json, write_whole
 from trustlab.federated.partition.indices import Partition
+from trustlab.places import expanded
 
 # FedNLP's names for what it has too. It writes α with one decimal, so that 0.05 and 0.1 share a name; here it is whole.
 FEDNLP_NAMES = {
@@ -71,11 +72,11 @@ def write_h5(
     Raises
     ------
     ValueError
-        If the clients differ in number, or the method is there already.
+        If the clients differ in number or names, or the method is there already.
     """
-    if test is not None and len(test) != len(train):
-        raise ValueError(f"Expected test over the same {len(train)} clients, got {len(test)}. Use partition_pair.")
-    method, path, buffer = method or method_name(train), Path(path), io.BytesIO()
+    if test is not None:
+        train.check_same_clients(test)
+    method, path, buffer = method or method_name(train), expanded(path), io.BytesIO()
     if path.exists():
         buffer.write(path.read_bytes())
     with _h5py().File(buffer, "a") as file:
@@ -112,7 +113,7 @@ def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = 
     """
     if split not in ("train", "test"):
         raise ValueError(f"Expected split={split!r} to be 'train' or 'test'.")
-    with _h5py().File(Path(path), "r") as file:
+    with _h5py().File(expanded(path), "r") as file:
         if method is None and len(file) == 1:
             (method,) = file
         if method is None or method not in file:
@@ -121,7 +122,7 @@ def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = 
         clients = int(group["n_clients"][()])
         parts = [group[f"partition_data/{client}/{split}"][()] for client in range(clients)]
         about = from_json(group.attrs["trustlab"]) if "trustlab" in group.attrs else {"scheme": method}
-    flat = np.concatenate([np.sort(np.asarray(part, dtype=np.int64)) for part in parts])
+    flat = np.concatenate([np.sort(as_indices(part, repeats=True)) for part in parts])
     if len(np.unique(flat)) != len(flat):
         raise ValueError(f"Expected every example once in {method!r}, got {len(flat)} indices with repetitions.")
     about["names"] = tuple(about["names"]) if about.get("names") else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_numbers, as_scores
 from trustlab.federated.selection import designs
 from trustlab.federated.selection.strategies import SelectionConfig, weighing
 from trustlab.federated.selection.urn import Urn
@@ -61,12 +62,12 @@ class Selector:
     ) -> None:
         self.config = SelectionConfig(strategy=strategy, design=design, **dials)
         _check_norms(self.config, norms)
-        activity = np.asarray(activity)
-        if activity.ndim != 1 or not len(activity):
-            raise ValueError(f"Expected activity of shape [N] with N >= 1, got {list(activity.shape)}.")
+        activity = as_numbers(activity, "activity")
+        if not len(activity):
+            raise ValueError("Expected activity of shape [N] with N >= 1, got [0].")
         if not (np.isfinite(activity).all() and activity.min() >= 0 and activity.max() > 0):
             raise ValueError(
-                f"Expected finite activity >= 0 and > 0 for somebody, got {activity.min()} to {activity.max()}. "
+                f"Expected finite activity >= 0 and > 0 for somebody, got {activity.min():g} to {activity.max():g}. "
                 "It is the number of training examples on each device."
             )
         self._weigh = weighing(self.config, activity)
@@ -105,7 +106,10 @@ class Selector:
         if losses is None:
             return designs.DESIGNS[self.design](self._urn, k, rng)
         candidates = designs.without_replacement(self._urn, self._candidates(k), rng)
-        return candidates[np.argsort(-np.asarray(losses(candidates)), kind="stable")[:k]]
+        found = as_numbers(losses(candidates), "loss")
+        if len(found) != len(candidates):
+            raise ValueError(f"Expected a loss of each of {len(candidates)} candidates, got {len(found)}.")
+        return candidates[np.argsort(-found, kind="stable")[:k]]
 
     def inclusion(self, k: int) -> np.ndarray:
         """Return how often each device is expected in a cohort of `k`, float64 [N], summing to `k`.
@@ -153,14 +157,14 @@ class Selector:
         :class:`Selector` for each period fits them anew.
         """
         _check_norms(self.config, norms)
-        activity = np.asarray(activity)
+        activity = as_numbers(activity, "activity")
         if len(activity) and not (np.isfinite(activity).all() and activity.min() >= 0):
-            raise ValueError(f"Expected finite activity >= 0, got {activity.min()} to {activity.max()}.")
+            raise ValueError(f"Expected finite activity >= 0, got {activity.min():g} to {activity.max():g}.")
         self._urn.update(devices, self._weights(activity, norms))
 
     def _weights(self, activity: np.ndarray, norms: np.ndarray | None) -> np.ndarray:
         weights = self._weigh(activity)
-        return weights if norms is None else weights * np.asarray(norms)
+        return weights if norms is None else weights * as_scores(norms, "norm", rows=len(weights), low=0)
 
     def _candidates(self, k: int) -> int:
         """Return d, the number of power-of-choice's candidates for a cohort of `k`."""

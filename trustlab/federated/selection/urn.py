@@ -14,6 +14,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from trustlab.columns import as_indices
+
 BLOCK = 64  # at ten million devices both steps then fit the processor's cache
 TINY = 1e-290  # a smaller weight is 0: one over it would not be a number
 CHUNK = 4096  # points found at a time: 2 MB of weights
@@ -89,12 +91,14 @@ class Urn:
 
     def update(self, devices: np.ndarray, weights: np.ndarray) -> None:
         """Give `devices` [C] new `weights` [C]: 64·C numbers are read, and the N/64 blocks' ends made anew."""
-        devices, weights = np.asarray(devices, np.int64), np.asarray(weights, float)
+        devices, weights = as_indices(devices, None, "device", repeats=True), np.asarray(weights, float)
+        if len(devices) != len(weights):
+            raise ValueError(f"Expected a weight for each of {len(devices)} devices, got {len(weights)}.")
         if not len(devices):
             return
         if not (np.isfinite(weights) & (weights >= 0)).all():
             raise ValueError(f"Expected finite weights >= 0, got {weights.min():g} to {weights.max():g}.")
-        if devices.min() < 0 or devices.max() >= self.devices:
+        if devices.max() >= self.devices:
             raise ValueError(
                 f"Expected devices in [0, {self.devices}), got {devices.min()} to {devices.max()}. "
                 "An urn's devices are fixed: make a new one for another fleet."

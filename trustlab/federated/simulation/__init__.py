@@ -6,7 +6,8 @@ Read in this order: ``config`` and ``task`` (what is to be trained), ``rounds`` 
 does in a round), ``sequential`` (local training by its definition), ``stacked`` (all devices at once), ``grouped``
 (layers that know devices), ``tables`` (embeddings of which devices need few rows), ``trial`` (whether a model can be
 stacked), ``server`` (averaging), ``measuring`` (all test examples, and device by device), ``devices`` (means over
-these) and ``private`` (DP-FedAvg).
+these), ``private`` (DP-FedAvg), ``sendable`` and ``sound`` (which models and losses are refused, and why) and ``state``
+(what a model holds beside trained weights).
 """
 
 from trustlab.federated.simulation.config import FederatedConfig

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_indices
+from trustlab.containers import opened
+from trustlab.federated.partition.indices import Partition
 from trustlab.federated.selection import Selector
 
 
@@ -33,25 +36,40 @@ class Fleet:
     test_clients: Sequence[Any] | None = None
 
     @classmethod
-    def of(cls, clients: Sequence[Any], selector: Selector | None, test_clients: Sequence[Any] | None) -> Fleet:
-        """Count the examples of every device.
+    def of(
+        cls,
+        clients: Any,
+        selector: Selector | None,
+        test_clients: Any | None,
+        *,
+        train: int | None = None,
+        test: int | None = None,
+    ) -> Fleet:
+        """Count the examples of every device, of `train` and `test` examples in all, where that is known.
 
         Raises
         ------
         ValueError
-            Where no device holds an example, or for test examples or a selector of another number of devices.
+            Where no device holds an example; for test examples or a selector of another number of devices, or test
+            clients with other names; for a mask, floats or owners in place of indices, an index out of range, or one
+            that stands twice with one device.
         """
+        clients = own_indices(clients, train)
         sizes = counts(clients)
         if not sizes.any():
             raise ValueError(
                 f"Expected at least one device that holds examples, got {len(sizes)} without any. Pass an array of "
                 "indices for each."
             )
-        if test_clients is not None and len(test_clients) != len(clients):
-            raise ValueError(
-                f"Expected test_clients for {len(clients)} devices, got {len(test_clients)}. An empty array stands for "
-                "a device without test examples."
-            )
+        if test_clients is not None:
+            test_clients = own_indices(test_clients, test, "test_clients")
+            if len(test_clients) != len(clients):
+                raise ValueError(
+                    f"Expected test_clients for {len(clients)} devices, got {len(test_clients)}. An empty array stands "
+                    "for a device without test examples."
+                )
+            if isinstance(clients, Partition):
+                clients.check_same_clients(test_clients, "test_clients")
         selector = selector or Selector(sizes, strategy="uniform")
         if len(selector) != len(sizes):
             raise ValueError(f"Expected a selector of {len(sizes)} devices, got one of {len(selector)}.")
@@ -67,6 +85,63 @@ class Fleet:
         ends = holders[[self.sizes[holders].argmin(), self.sizes[holders].argmax()]]
         chosen = np.unique(np.concatenate([some, ends])).tolist()
         return np.concatenate([np.asarray(self.clients[k], dtype=np.int64)[:4] for k in chosen])
+
+
+def own_indices(clients: Any, below: int | None, what: str = "clients") -> Sequence[Any]:
+    """Return for each device the indices of its examples, int64, each checked to be one of `below`.
+
+    A list or array is checked as a whole. A sequence that knows its ``sizes`` may stand for millions of devices: of a
+    :class:`~trustlab.federated.partition.Partition` all indices are checked at once, of any other those of a device
+    when it is selected.
+
+    Examples
+    --------
+    >>> own_indices([range(2), [True, False]], 2)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected every index of device 1 in clients to be a whole number, got a mask. As numbers it would be \
+the examples 0 and 1: pass np.flatnonzero(mask).
+    """
+    if isinstance(clients, Partition):
+        as_indices(clients.flat, below, f"index in {what}", repeats=True)
+        return clients
+    if hasattr(clients, "sizes"):
+        return _Registered(clients, below, what)
+    held = opened(clients, "list of indices per device")
+    if isinstance(held, np.ndarray) and held.ndim == 1 and held.dtype != object:
+        held = held.tolist()
+    if any((np.isscalar(own) and not isinstance(own, str)) or getattr(own, "ndim", 1) == 0 for own in held):
+        raise ValueError(
+            f"Expected {what} with the indices of each device's examples, got one number for each of {len(held)}. If "
+            "they say who owns each example, make a partition of them: Partition.from_owners(owners, clients)."
+        )
+    indices = [_whole_numbers(own, below, f"index of device {k} in {what}") for k, own in enumerate(held)]
+    flat = np.concatenate([np.empty(0, dtype=np.int64), *indices])
+    owners, span = np.repeat(np.arange(len(indices)), [len(own) for own in indices]), int(flat.max(initial=0)) + 1
+    outside = flat.min(initial=0) < 0 or (below is not None and len(flat) and span > below)
+    if outside or len(np.unique(owners * span + flat)) < len(flat):  # all devices in one go, and who is wrong says what
+        for k, own in enumerate(indices):
+            as_indices(own, below, f"index of device {k} in {what}")
+    return indices
+
+
+def _whole_numbers(own: Any, below: int | None, what: str) -> np.ndarray:
+    """Return one device's indices; an array of them, as in a large fleet, is checked later with all others."""
+    plain = type(own) is np.ndarray and own.ndim == 1 and own.dtype == np.int64
+    return own if plain else as_indices(own, below, what)
+
+
+class _Registered:
+    """Devices that are looked at when they are selected; their indices are checked then."""
+
+    def __init__(self, clients: Any, below: int | None, what: str) -> None:
+        self.clients, self.below, self.what, self.sizes = clients, below, what, clients.sizes
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+    def __getitem__(self, device: int) -> np.ndarray:
+        return as_indices(self.clients[device], self.below, f"index of device {device} in {self.what}")
 
 
 def counts(clients: Sequence[Any]) -> np.ndarray:

@@ -12,26 +12,20 @@ from torch import nn
 
 from trustlab.federated.simulation.devices import means
 from trustlab.federated.simulation.fleet import Fleet, counts
+from trustlab.federated.simulation.state import left_as_it_is
 from trustlab.federated.simulation.task import Task
 
 AT_ONCE = 1024  # examples in one forward
 
 
 @contextlib.contextmanager
-def modes_kept(model: nn.Module) -> Iterator[None]:
-    """Let every module be in training or not afterwards as it was before."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Turn off dropout and the like for a while."""
-    with modes_kept(model):
+    """Turn off dropout and the like for a while, and undo what measuring does to the model.
+
+    A count in a buffer, rows cut to a largest norm, or a measure that fine-tunes would else move the training, by how
+    often it is measured.
+    """
+    with left_as_it_is(model):
         model.eval()
         yield
 
@@ -60,7 +54,10 @@ def measure(model: nn.Module, task: Task, fleet: Fleet) -> dict[str, float]:
 
 def _one_by_one(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.ndarray]:
     """Return each measure of each device, [d]."""
-    rows = [task.evaluate(model, task.test[torch.as_tensor(indices)]) for indices in tests]
+    rows = []
+    for indices in tests:
+        with evaluating(model):  # each device's by itself
+            rows.append(task.evaluate(model, task.test[torch.as_tensor(indices)]))
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trustlab.federated.aggregation import summed_in
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation.config import FederatedConfig
 from trustlab.federated.simulation.sequential import Update
@@ -31,7 +32,8 @@ from trustlab.federated.simulation.sequential import Update
 def clipped(update: Update, clip_norm: float) -> Update:
     """Return `update` with every device's part cut to the norm `clip_norm`.
 
-    An update of no finite norm becomes zero: what it would add has no bound.
+    An update of no finite norm becomes zero: what it would add has no bound. Half-precision updates come back in
+    single precision, or rounding could carry a norm above C.
 
     Examples
     --------
@@ -40,14 +42,25 @@ def clipped(update: Update, clip_norm: float) -> Update:
     tensor([[0.6000, 0.8000],
             [0.0000, 0.5000]])
     """
-    squares = [delta.flatten(1).double().square().sum(1) for delta in update.deltas.values()]
-    norms = torch.stack(squares).sum(0).sqrt()  # [K]
-    shares = (clip_norm / norms).clamp(max=1)  # [K]; 0 or NaN for an update of no finite norm
+    shares = (clip_norm / norms(update)).clamp(max=1)  # [K]; 0 or NaN for an update of no finite norm
     deltas = {}
     for name, delta in update.deltas.items():
+        delta = delta.to(summed_in(delta.dtype))
         own = shares.to(delta).view(-1, *[1] * (delta.ndim - 1))
         deltas[name] = torch.where(own > 0, own * delta, 0)  # 0 · ∞ would be NaN
     return dataclasses.replace(update, deltas=deltas)
+
+
+def norms(update: Update) -> Tensor:
+    """Return the L2 norm of every device's part over all its weights, float64 [K].
+
+    Examples
+    --------
+    >>> norms(Update([0], {"w": torch.tensor([[3.0]]), "b": torch.tensor([[4.0]])}, torch.zeros(1))).tolist()
+    [5.0]
+    """
+    squares = [delta.flatten(1).double().square().sum(1) for delta in update.deltas.values()]
+    return torch.stack(squares).sum(0).sqrt()
 
 
 def add_noise(total: dict[str, Tensor], std: float, rng: np.random.Generator) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,9 +18,12 @@ from trustlab.federated.simulation.fleet import Fleet
 from trustlab.federated.simulation.identity import identity
 from trustlab.federated.simulation.measuring import check_scores, device_losses, measure
 from trustlab.federated.simulation.private import check_selection, spent
+from trustlab.federated.simulation.sendable import check_model
 from trustlab.federated.simulation.sequential import Update, train_sequentially
-from trustlab.federated.simulation.server import Server, average, check_known, update_weights
+from trustlab.federated.simulation.server import Server, average, check_heard, check_known, update_weights
+from trustlab.federated.simulation.sound import check_learning
 from trustlab.federated.simulation.stacked import train_stacked
+from trustlab.federated.simulation.state import copied, modes_kept
 from trustlab.federated.simulation.task import Task
 from trustlab.federated.simulation.trial import Verdict, choose_engine
 from trustlab.federated.simulation.work import DICE, SELECTION, Work, source, works
@@ -47,26 +49,30 @@ def simulate(
         Model, examples, loss and measure. Its model is left as it is.
     clients
         For each registered device the indices of its examples in ``task.train``: a list of arrays, or a
-        :class:`trustlab.federated.partition.Partition`. Only those of selected devices are looked at in a round.
+        :class:`trustlab.federated.partition.Partition`. Only those of selected devices are looked at in a round. A
+        mask, floats, or an array that says who owns each example are refused.
     config
         Every option. ``config.seed`` fixes all that is random, not the model's first weights; torch's global
         generators are left as they were.
     selector
         Who takes part; None is uniform among devices that hold examples, without replacement.
     test_clients
-        Indices of each device's examples in ``task.test``. With them each device is measured by itself.
+        Indices of each device's examples in ``task.test``. With them each device is measured by itself. Where both are
+        partitions with names, the names must be the same in the same order: take
+        :func:`trustlab.federated.partition.partition_pair`, not two natural partitions.
     model
         Trained in place, from the weights that it has; None trains a copy of ``task.model`` that is gone at the end.
     checkpoint
         A file that the training is kept in before each row, and goes on from where it exists. It then equals, on the
-        same machine and versions, an uninterrupted one bit for bit. The last row kept is yielded again first; of a
-        training that was finished it is the only one.
+        same machine and versions, an uninterrupted one bit for bit. The rows kept are yielded again first, so that the
+        rows are those of the whole training, also for the run store.
 
     Yields
     ------
     dict
         ``round`` (from 1), ``clients`` (different devices selected), ``arrived`` (updates that reached the server),
-        ``examples`` and ``steps`` (of those), ``train_loss`` (mean over the examples that they stepped on, each
+        ``discarded`` (of those, updates with NaN or Inf, which are left out; a warning names the first),
+        ``examples`` and ``steps`` (of the others), ``train_loss`` (mean over the examples that they stepped on, each
         measured just before its step; NaN without any), ``epsilon`` (``inf`` without noise), ``seconds`` (so far,
         measuring left out), ``bytes_down`` and ``bytes_up`` (of this round), ``engine``, ``engine_note`` (why devices
         are not stacked), ``progress``. Rounds that are measured, every ``evaluate_every`` and the last, also have what
@@ -76,8 +82,12 @@ def simulate(
     Raises
     ------
     ValueError
-        At once, before any round, for options outside their range, combinations whose ε is not known, or a model that
-        cannot be stacked with ``engine="stacked"``, or a checkpoint that is damaged or of another training.
+        At once, before any round, for options outside their range, combinations whose ε is not known, a loss that does
+        not train the model it is given, layers that keep something of their inputs (what a device leaves in a buffer
+        would reach the next), a model that cannot be stacked with ``engine="stacked"``, or a checkpoint that is damaged
+        or of another training. In a round of which no update is finite, except with ``clip_norm``.
+    FloatingPointError
+        In a round whose average carries a weight beyond what its type can hold.
     OSError
         When the checkpoint cannot be written: at once, or before the row that it would have held.
 
@@ -100,11 +110,13 @@ def simulate(
     >>> last["loss"] < 1e-3, last["engine"]
     (True, 'stacked')
     """
-    fleet = Fleet.of(clients, selector, test_clients)
+    fleet = Fleet.of(clients, selector, test_clients, train=len(task.train), test=len(task.test))
     check_config(config, len(fleet))
     check_selection(config, fleet.selector)
     check_known(fleet, config)
-    server = Server(copy.deepcopy(task.model) if model is None else model, config)
+    server = Server(copied(task.model) if model is None else model, config)
+    check_model(server.model)
+    check_learning(server.model, task, fleet.some_examples())
     if test_clients is not None and task.per_example_scores is not None:
         check_scores(server.model, task)
     verdict = choose_engine(server.model, task, config, fleet.some_examples())
@@ -127,7 +139,6 @@ def _run(
 ) -> Iterator[Row]:
     """Take the rounds that are left; a generator, so closing it stops the training where it is."""
     about = {"engine": verdict.engine, "engine_note": verdict.reason}
-    server.model.train()
     while server.round < config.rounds:
         started = time.perf_counter()
         row = _round(server, task, fleet, config, verdict)
@@ -136,9 +147,9 @@ def _run(
         row |= {"seconds": server.seconds, **about, "progress": server.round / config.rounds}
         if server.round % config.evaluate_every == 0 or server.round == config.rounds:
             row |= measure(server.model, task, fleet)
-        server.row = {"round": server.round, **row}
+        server.rows.append({"round": server.round, **row})
         keep()
-        yield dict(server.row)
+        yield dict(server.rows[-1])
 
 
 def _kept_run(
@@ -153,8 +164,7 @@ def _kept_run(
     """Go on from `content`, if there is any, writing the checkpoint before each row."""
     if content is not None:
         server.restore(content)
-        if server.row is not None:
-            yield dict(server.row)
+        yield from map(dict, list(server.rows))
     yield from _run(server, task, fleet, config, verdict, lambda: kept.write(server.to_dict()))
 
 
@@ -165,17 +175,21 @@ def _round(server: Server, task: Task, fleet: Fleet, config: FederatedConfig, ve
     # What is lost on the way need not be trained here.
     arrived = [work for work in planned if work.arrives]
     weights = update_weights(arrived, times[[work.arrives for work in planned]], fleet, config)
-    with torch.random.fork_rng(), torch.enable_grad():
+    with torch.random.fork_rng(), torch.enable_grad(), modes_kept(server.model):
+        server.model.train()
         torch.manual_seed(int(source(config, server.round, DICE).integers(2**62)))
-        delta, losses = average(_updates(server.model, task, arrived, config, verdict), weights, server, fleet, config)
-    server.step(delta)
-    stepped = np.array([sum(map(len, work.batches)) for work in arrived])
+        found = average(_updates(server.model, task, arrived, config, verdict), weights, server, fleet, config)
+    check_heard(arrived, found.heard, server, config)
+    server.step(found.delta)
+    heard = [work for work, fine in zip(arrived, found.heard.tolist(), strict=True) if fine]
+    stepped, losses = np.array([sum(map(len, work.batches)) for work in heard]), found.losses[found.heard].numpy()
     return {
         "clients": len(planned),
         "arrived": len(arrived),
-        "examples": sum(work.examples for work in arrived),
-        "steps": sum(work.steps for work in arrived),
-        "train_loss": float(losses.numpy() @ stepped / stepped.sum()) if stepped.sum() else float("nan"),
+        "discarded": len(arrived) - len(heard),
+        "examples": sum(work.examples for work in heard),
+        "steps": sum(work.steps for work in heard),
+        "train_loss": float(losses @ stepped / stepped.sum()) if stepped.sum() else float("nan"),
         "epsilon": spent(config, server.round + 1, server.largest_rate),
         "bytes_down": len(planned) * server.message_bytes,
         "bytes_up": len(arrived) * server.message_bytes,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.aggregation import proximal_term
+from trustlab.federated.aggregation import proximal_term, summed_in
 from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.state import copied, unwritten
 from trustlab.federated.simulation.task import Task
 from trustlab.federated.simulation.work import Work
 
@@ -25,7 +25,7 @@ class Update:
     members
         Their places in the round's list of work.
     deltas
-        By parameter, w_k − w_t, [K, ...].
+        By parameter, w_k − w_t, [K, ...], of half-precision weights in single precision.
     losses : Tensor [K]
         Mean loss over the examples that a device trained on, each measured just before its step.
     rows
@@ -43,15 +43,20 @@ def train_sequentially(
 ) -> Iterator[Update]:
     """Yield the update of every device that takes a step, from the weights of `model`, which stays as it is."""
     start = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
-    own = copy.deepcopy(model)
+    own = copied(model)
     weights = {name: parameter for name, parameter in own.named_parameters() if parameter.requires_grad}
-    for place, work in enumerate(works):
-        if work.steps:
-            with torch.no_grad():
-                torch._foreach_copy_(list(weights.values()), list(start.values()))
-            loss = _train(own, weights, start, task, work, config)
-            deltas = {name: (weights[name].detach() - start[name])[None] for name in start}
-            yield Update([place], deltas, loss[None])
+    with unwritten(own):
+        for place, work in enumerate(works):
+            if work.steps:
+                with torch.no_grad():
+                    torch._foreach_copy_(list(weights.values()), list(start.values()))
+                loss = _train(own, weights, start, task, work, config)
+                deltas = {name: _difference(weights[name].detach(), value)[None] for name, value in start.items()}
+                yield Update([place], deltas, loss[None])
+
+
+def _difference(weight: Tensor, start: Tensor) -> Tensor:
+    return weight.to(summed_in(weight.dtype)) - start.to(summed_in(start.dtype))
 
 
 def _train(
@@ -67,7 +72,7 @@ def _train(
     total = torch.zeros((), device=next(iter(start.values())).device)
     for indices in work.batches:
         loss = task.per_example_loss(own, task.train[torch.from_numpy(indices)]).mean()
-        total += loss.detach() * len(indices)
+        total += loss.detach().to(total) * len(indices)  # ten times a loss may be beyond half precision
         if config.proximal:
             loss = loss + proximal_term(weights, start, config.proximal)
         optimizer.zero_grad(set_to_none=True)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.aggregation import ServerOptimizer, client_weights
+from trustlab.federated.aggregation import ServerOptimizer, client_weights, summed_in
 from trustlab.federated.selection import UnknownInclusionError
 from trustlab.federated.simulation.config import FederatedConfig
 from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.private import add_noise, clipped
+from trustlab.federated.simulation.private import add_noise, clipped, norms
 from trustlab.federated.simulation.sequential import Update
 from trustlab.federated.simulation.tables import add_rows
 from trustlab.federated.simulation.work import NOISE, Work, source
 
-COUNTERS = ("round", "seconds", "row", "largest_rate")
+COUNTERS = ("round", "seconds", "rows", "largest_rate")
 
 
 class Server:
@@ -32,15 +35,19 @@ class Server:
         Rounds finished.
     seconds
         Spent on them, measuring left out.
-    row
-        The last row shown.
+    rows
+        All rows shown, so that a resumed training yields the whole table.
     largest_rate
         The largest chance that any device had to be in any round so far; known where ε is counted.
+    warned
+        Whether somebody was warned of updates with NaN or Inf.
     """
 
     def __init__(self, model: nn.Module, config: FederatedConfig) -> None:
         self.model, self.optimizer = model, ServerOptimizer(config.server)
-        self.round, self.seconds, self.row, self.largest_rate = 0, 0.0, None, 0.0
+        self.round, self.seconds, self.largest_rate = 0, 0.0, 0.0
+        self.rows: list[dict[str, Any]] = []
+        self.warned = False
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -55,7 +62,11 @@ class Server:
     def step(self, delta: dict[str, Tensor]) -> None:
         """Move the weights along the averaged update."""
         weights = self.weights
-        for name, value in self.optimizer.step(weights, delta).items():
+        try:
+            moved = self.optimizer.step(weights, delta)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"In round {self.round + 1}: {error}") from error
+        for name, value in moved.items():
             weights[name].copy_(value)
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,33 +82,105 @@ class Server:
             setattr(self, name, content["counters"][name])
 
 
+@dataclass(frozen=True)
+class Average:
+    """What the server makes of a round's updates.
+
+    Attributes
+    ----------
+    delta
+        Δ by name, of half-precision weights in single precision.
+    losses : Tensor [K]
+        Of the works.
+    heard : bool Tensor [K]
+        False for an update with NaN or Inf, which is left out.
+    """
+
+    delta: dict[str, Tensor]
+    losses: Tensor
+    heard: Tensor
+
+
 def average(
     updates: Iterator[Update], weights: Tensor, server: Server, fleet: Fleet, config: FederatedConfig
-) -> tuple[dict[str, Tensor], Tensor]:
-    """Return Δ = Σ_k p_k (w_k − w_t), private where `config` says so, and the losses [K] of the works.
+) -> Average:
+    """Return Δ = Σ_k p_k (w_k − w_t), private where `config` says so.
 
-    Updates are added as they come and forgotten: memory does not grow with the number of devices.
+    Updates are added as they come and forgotten: memory does not grow with the number of devices. One with NaN or Inf
+    is left out, as if it had been lost on the way: weights that summed to 1 then do so over the others. In DP-FedAvg it
+    is a zero and nobody else counts for more, so that a device moves the sum by no more than C.
     """
-    total = {name: torch.zeros_like(weight) for name, weight in server.weights.items()}
-    losses = torch.zeros(len(weights))
+    total = {name: torch.zeros_like(w, dtype=summed_in(w.dtype)) for name, w in server.weights.items()}
+    losses, heard = torch.zeros(len(weights)), torch.ones(len(weights), dtype=torch.bool)
     for update in updates:
         members = list(update.members)
-        losses[members] = update.losses.cpu()
+        losses[members] = update.losses.float().cpu()
         if config.clip_norm is not None:
+            heard[members] = norms(update).isfinite().cpu()
             update = clipped(update, config.clip_norm)
+        else:
+            update, heard[members] = _finite(update)
         for name, delta in update.deltas.items():
             p = weights[members].to(delta)
             if name in update.rows:
                 add_rows(total[name], update.rows[name], delta * p[:, None, None])
             else:
                 total[name] += torch.tensordot(p, delta, dims=1)
+    if config.clip_norm is None and config.weighting != "horvitz-thompson" and not heard.all():
+        left = weights[heard].sum()
+        for value in total.values():
+            value *= float(weights.sum() / left) if left > 0 else 0.0
     if config.noise_multiplier:
         chances = fleet.selector.inclusion(config.clients_per_round)
         add_noise(
             total, config.noise_multiplier * config.clip_norm / chances.sum(), source(config, server.round, NOISE)
         )
         server.largest_rate = max(server.largest_rate, float(chances.max()))
-    return total, losses
+    return Average(total, losses, heard)
+
+
+def _finite(update: Update) -> tuple[Update, Tensor]:
+    """Return `update` with zeros for a device that sent NaN or Inf, and who sent neither, bool [K]."""
+    sums = torch.stack([delta.flatten(1).sum(1).double() for delta in update.deltas.values()])  # [tensors, K]
+    if sums.isfinite().all():  # one pass; a sum of finite numbers may still be infinite, so look closer else
+        return update, torch.ones(len(update.members), dtype=torch.bool)
+    heard = torch.stack([delta.flatten(1).isfinite().all(1) for delta in update.deltas.values()]).all(0)
+    deltas = {
+        name: torch.where(heard.view(-1, *[1] * (delta.ndim - 1)), delta, 0) for name, delta in update.deltas.items()
+    }
+    return dataclasses.replace(update, deltas=deltas), heard.cpu()
+
+
+def check_heard(arrived: list[Work], heard: Tensor, server: Server, config: FederatedConfig) -> None:
+    """Warn of the first updates with NaN or Inf, and refuse to go on where there was no other.
+
+    In DP-FedAvg training goes on: whether it stops would tell of the devices.
+
+    Raises
+    ------
+    ValueError
+        Naming round and devices.
+    """
+    bad = [work.device for work, fine in zip(arrived, heard.tolist(), strict=True) if not fine]
+    if not bad:
+        return
+    round, sent = server.round + 1, sum(work.steps > 0 for work in arrived)
+    named = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")
+    if len(bad) == sent and config.clip_norm is None:
+        raise ValueError(
+            f"Expected some finite update in round {round}, got NaN or Inf from each of {sent} devices ({named}). "
+            "Training has diverged or these devices' examples hold NaN: lower learning_rate, use a wider precision "
+            "than float16, or look at their examples."
+        )
+    if not server.warned:
+        server.warned = True
+        warnings.warn(
+            f"In round {round} the updates of {len(bad)} of {sent} devices ({named}) held NaN or Inf and were left "
+            "out. Look at these devices' examples, or lower learning_rate. Rows count them as 'discarded'; no other "
+            "warning follows.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def update_weights(arrived: list[Work], times: np.ndarray, fleet: Fleet, config: FederatedConfig) -> Tensor:

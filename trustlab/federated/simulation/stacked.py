@@ -24,10 +24,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from trustlab.federated.aggregation import summed_in
 from trustlab.federated.simulation.batches import Rebuild, as_tensors, rectangle
 from trustlab.federated.simulation.config import FederatedConfig
 from trustlab.federated.simulation.grouped import Layers, Losses, grouped
 from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.state import unwritten
 from trustlab.federated.simulation.steps import StackedOptimizer
 from trustlab.federated.simulation.tables import Rows, Table, looked_up_by, rows_read, still_padding
 from trustlab.federated.simulation.task import Task
@@ -60,8 +62,9 @@ def train_stacked(
 
     The same as :func:`trustlab.federated.simulation.sequential.train_sequentially`, to rounding.
     """
-    for members in stacks(works, model, plan.tables):
-        yield _train_together(model, task, [works[i] for i in members], members, config, plan)
+    with unwritten(model):
+        for members in stacks(works, model, plan.tables):
+            yield _train_together(model, task, [works[i] for i in members], members, config, plan)
 
 
 def stacks(works: Sequence[Work], model: nn.Module, tables: dict[str, Table]) -> Iterator[list[int]]:
@@ -109,7 +112,8 @@ def _train_together(
             optimizer.step(list(found))
             total[:k] += losses.detach().cpu() * sizes
     seen = torch.tensor([sum(map(len, work.batches)) for work in works])
-    deltas = dict(zip(weights, torch._foreach_sub(list(weights.values()), list(first.values())), strict=True))
+    ends, starts = ([value.to(summed_in(value.dtype)) for value in each.values()] for each in (weights, first))
+    deltas = dict(zip(weights, torch._foreach_sub(ends, starts), strict=True))
     return Update(members, deltas, total / seen, {name: own.numbers for name, own in rows.items()})
 
 
@@ -174,7 +178,8 @@ def _one_device(model: nn.Module, task: Task, rebuild: Rebuild, layers: list[nn.
         named = {f"model.{name}": weight for name, weight in weights.items()}
         with looked_up_by(dict(zip(layers, places, strict=True))):
             losses = functional_call(whole, named, (rebuild(tensors),))  # [B]
-        return (losses * shares.to(losses)).sum()
+        wide = summed_in(losses.dtype)
+        return (losses.to(wide) * shares.to(wide)).sum()
 
     return loss
 

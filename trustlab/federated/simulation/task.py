@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
+
+from trustlab.federated.simulation.sendable import check_model
 
 
 class Batches(Protocol):
@@ -26,7 +27,8 @@ class Task:
     ----------
     model
         The server's first model. Only parameters with ``requires_grad`` are trained and sent; the others, and
-        buffers, are taken to lie on every device already.
+        buffers, are taken to lie on every device already. A layer that writes to these, a count of batches among them,
+        is refused: it would pass from one simulated device to the next.
     train, test
         All devices' examples in one place; who holds which is said by index arrays.
     per_example_loss
@@ -58,12 +60,4 @@ class Task:
     per_example_scores: Callable[[nn.Module, Any], dict[str, tuple[Tensor, Tensor]]] | None = None
 
     def __post_init__(self) -> None:
-        if not any(parameter.requires_grad for parameter in self.model.parameters()):
-            raise ValueError("Expected a model with parameters to train, got none with requires_grad. Unfreeze some.")
-        for name, module in self.model.named_modules():
-            if isinstance(module, _NormBase) and module.track_running_stats:
-                raise ValueError(
-                    f"Expected layers that keep nothing of their inputs, got {type(module).__name__} {name!r}. Its "
-                    "running averages mix examples and are no weights that a server could average: use LayerNorm or "
-                    "GroupNorm."
-                )
+        check_model(self.model)

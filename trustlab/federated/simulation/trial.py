@@ -14,9 +14,10 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from trustlab.federated.simulation.config import FederatedConfig
 from trustlab.federated.simulation.grouped import find_layers
-from trustlab.federated.simulation.measuring import modes_kept
 from trustlab.federated.simulation.sequential import Update, train_sequentially
+from trustlab.federated.simulation.sound import seeded
 from trustlab.federated.simulation.stacked import Plan, train_stacked
+from trustlab.federated.simulation.state import differing, left_as_it_is
 from trustlab.federated.simulation.tables import add_rows, find_tables
 from trustlab.federated.simulation.task import Task
 from trustlab.federated.simulation.work import Work
@@ -60,8 +61,9 @@ def choose_engine(model: nn.Module, task: Task, config: FederatedConfig, example
     """
     if config.engine == "sequential":
         return Verdict("sequential", "asked for")
-    with _as_tried(model), warnings.catch_warnings():
+    with seeded(), torch.enable_grad(), _as_tried(model), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop")  # so it is not stacked, the row says
+        examples = _of_finite_loss(model, task, examples)
         short = FederatedConfig(learning_rate=_step_size(model, task, examples))
         expected = [_split(model, update)[0][1] for update in train_sequentially(model, task, _works(examples), short)]
         for plan in _plans(model, task, examples):
@@ -103,10 +105,8 @@ def _difference(
         updates = list(train_stacked(model, task, _works(examples), config, plan))
     except CANNOT as error:
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
-    for name, buffer in model.named_buffers():
-        if not torch.equal(buffer, buffers[name]):
-            buffer.copy_(buffers[name])
-            return f"it writes to its buffer {name!r}, which devices would share."
+    for name in differing(buffers, dict(model.named_buffers())):
+        return f"it writes to its buffer {name!r}, which devices would share."
     found = sorted((each for update in updates for each in _split(model, update)), key=lambda each: each[0])
     for want, (_, got) in zip(expected, found, strict=True):
         whole = torch.stack([way.norm() for way in want.values()]).norm()
@@ -116,6 +116,16 @@ def _difference(
                 share = distance / way.norm().clamp(min=1e-12)
                 return f"stacked steps of {name!r} differ from steps taken alone by {share:.1g} of their length."
     return ""
+
+
+def _of_finite_loss(model: nn.Module, task: Task, examples: np.ndarray) -> np.ndarray:
+    """Leave out examples that teach nothing, so that one broken device does not decide for all; all, if all are so."""
+    with torch.no_grad():
+        parts = [
+            task.per_example_loss(model, task.train[few]) for few in torch.from_numpy(examples).split(max(STEPS[0]))
+        ]
+    fine = torch.cat(parts).isfinite().cpu().numpy()
+    return examples[fine] if fine.any() else examples
 
 
 def _works(examples: np.ndarray) -> list[Work]:
@@ -141,8 +151,6 @@ def _as_tried(model: nn.Module) -> Iterator[None]:
     the beginning, or that gradients of zero reach, would hide what becomes of them later.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    kept = [parameter.detach().clone() for parameter in trained]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     dice = [
         (module, name, value)
         for module in model.modules()
@@ -150,7 +158,7 @@ def _as_tried(model: nn.Module) -> Iterator[None]:
         if isinstance(value, float) and ("dropout" in name or (name == "p" and isinstance(module, _DropoutNd)))
     ]
     generator = torch.Generator().manual_seed(0)
-    with modes_kept(model):
+    with left_as_it_is(model):
         try:
             model.train()
             for module, name, _ in dice:
@@ -163,11 +171,6 @@ def _as_tried(model: nn.Module) -> Iterator[None]:
         finally:
             for module, name, value in dice:
                 setattr(module, name, value)
-            with torch.no_grad():
-                for parameter, value in zip(trained, kept, strict=True):
-                    parameter.copy_(value)
-                for buffer, value in buffers:
-                    buffer.copy_(value)
 
 
 def _split(model: nn.Module, update: Update) -> list[tuple[int, dict[str, Tensor]]]:
@@ -179,7 +182,7 @@ def _split(model: nn.Module, update: Update) -> list[tuple[int, dict[str, Tensor
         for name, parameter in shapes.items():
             own[name] = update.deltas[name][k]
             if name in update.rows:
-                whole = torch.zeros_like(parameter)
+                whole = torch.zeros_like(parameter, dtype=own[name].dtype)
                 add_rows(whole, update.rows[name][k], own[name])
                 own[name] = whole
         found.append((place, own))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,21 @@ class Answering(Reading):
     """
 
     metric, longest, aligned = "token F1", 128, True
+
+    def check(self, example: Example, named: str) -> None:
+        """Refuse a span that does not lie in the context: a negative place would be counted from the end."""
+        super().check(example, named)
+        try:
+            first, last = map(operator.index, example.target)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"Expected the target of {named} as the places (first, last) of two words, got {example.target!r}."
+            ) from None
+        if not 0 <= first <= last < len(example.source):
+            raise ValueError(
+                f"Expected 0 <= first <= last < {len(example.source)}, the words of the context, in the target of "
+                f"{named}, got ({first}, {last})."
+            )
 
     def row(self, example: Example) -> dict[str, Any]:
         """Mark the span in the context, and ask for nothing in the question."""

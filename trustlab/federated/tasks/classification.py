@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor, nn
@@ -24,6 +25,13 @@ class Classification(Reading):
     """
 
     metric, longest, aligned = "accuracy", 64, False
+
+    def check(self, example: Example, named: str) -> None:
+        """Refuse a target that is no name: a tensor would be a label of its own."""
+        super().check(example, named)
+        if not isinstance(example.target, str | Integral):
+            kind = type(example.target).__name__
+            raise ValueError(f"Expected the label of {named} as a string or an int, got {kind}. Use the label's name.")
 
     def row(self, example: Example) -> dict[str, Any]:
         """Ask for the label alone."""

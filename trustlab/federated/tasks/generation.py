@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trustlab.federated.tasks.metrics import rouge_l
 from trustlab.federated.tasks.protocol import SMALL, Batch, Encode, Example, Family
 from trustlab.models.seq2seq import EncoderDecoder, PretrainedSeq2Seq
+from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE, PADDING, UNKNOWN
 
 START, STOP = "<s>", "</s>"
@@ -32,6 +33,11 @@ class Generation(Family):
     """
 
     metric, longest = "ROUGE-L", 48
+
+    def check(self, example: Example, named: str) -> None:
+        """Refuse a target that is one text: it would be said letter by letter."""
+        super().check(example, named)
+        word_list(example.target, f"the target of {named}")
 
     def prepare(self, train: Sequence[Example], test: Sequence[Example], model: str) -> tuple[Encode, nn.Module]:
         """Read and say words of one list, or a pretrained model's own tokens."""

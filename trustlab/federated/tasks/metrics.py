@@ -10,6 +10,8 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
+from trustlab.columns import as_texts
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -49,13 +51,15 @@ def token_f1(truth: str, said: str) -> float:
 def rouge_l(truth: Sequence[str], said: Sequence[str]) -> float:
     """Return ROUGE-L of two texts in words: the F1 of their longest common subsequence (Lin 2004, with β = 1).
 
-    In [0, 1]; 1 if both are empty, 0 if one is. Words are compared as they are: no stemming.
+    In [0, 1]; 1 if both are empty, 0 if one is. Words are compared as they are: no stemming. Both are lists of words: a
+    text is refused, of which the letters would be compared.
 
     Examples
     --------
     >>> rouge_l("police killed the gunman".split(), "police kill the gunman".split())
     0.75
     """
+    truth, said = as_texts(truth, "word"), as_texts(said, "word")
     if not truth or not said:
         return float(len(truth) == len(said))
     return 2 * _common(truth, said) / (len(truth) + len(said))

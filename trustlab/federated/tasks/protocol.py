@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.federated.simulation import Task
+from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE
 
 SMALL = "small"  # the model trained from scratch here; any other name is a pretrained one, by name or folder
@@ -134,6 +135,19 @@ class Family(ABC):
     def scores(self, asked: Sequence[Example], said: Sequence[Any]) -> dict[str, float]:
         """Return ``score``, the family's metric, and ``exact``, the share of examples answered wholly right."""
 
+    def check(self, example: Example, named: str) -> None:
+        """Refuse an example that this family would read as another; `named` names it in the error.
+
+        Raises
+        ------
+        ValueError
+            If its source or question is one text, has something else than words, or the target is none of the family's.
+        """
+        source = word_list(example.source, f"the source of {named}")
+        question = word_list(example.question, f"the question of {named}")
+        if not source or not all(source) or not all(question):
+            raise ValueError(f"Expected words in {named}, got an empty one or none. Leave it out.")
+
     def task(
         self,
         train: Sequence[Example],
@@ -158,6 +172,9 @@ class Family(ABC):
         """
         if not train or not test:
             raise ValueError(f"Expected examples to train and to test on, got {len(train)} and {len(test)}.")
+        for split, examples in (("train", train), ("test", test)):
+            for i, example in enumerate(examples):
+                self.check(example, f"{split} example {i}")
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             encode, network = self.prepare(train, test, model)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from trustlab.federated.tasks.protocol import Batch, Example
 from trustlab.federated.tasks.reading import NONE, Reading
 from trustlab.models.evaluation import entity_f1
+from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE
 
 
@@ -26,6 +27,17 @@ class Tagging(Reading):
     """
 
     metric, longest, aligned = "entity F1", 48, True
+
+    def check(self, example: Example, named: str) -> None:
+        """Refuse another number of tags than of words, and tags that are none."""
+        super().check(example, named)
+        tags = word_list(example.target, f"the tags of {named}")
+        count = sum(map(bool, tags))
+        if not len(example.source) == len(tags) == count:
+            raise ValueError(
+                f"Expected a tag for each of the {len(example.source)} words of {named}, got {count}."
+                " A tag belongs to the word at its place: give every word one, 'O' outside of entities."
+            )
 
     def row(self, example: Example) -> dict[str, Any]:
         """Ask for every word's tag."""

@@ -15,6 +15,7 @@ from trustlab.privacy.fast.apart import check_apart
 from trustlab.privacy.fast.factors import Factor, single, square_norms
 from trustlab.privacy.fast.layers import trained_layers
 from trustlab.privacy.fast.recording import Layer, Recording, recording
+from trustlab.privacy.losses import UNREACHED
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.thresholds import Thresholds
 
@@ -103,15 +104,36 @@ def _forward(
 ) -> tuple[Recording, Tensor]:
     """Compute the losses [B] once, recording every layer that is trained."""
     with recording(layers, len(batch)) as record:
-        losses = per_example_loss(model, batch)
+        try:
+            losses = per_example_loss(model, batch)
+        except (RuntimeError, IndexError, AssertionError) as error:
+            failure = error
+        else:
+            failure = None
+    if failure is not None:
+        _refuse_widened(record, failure, lambda: per_example_loss(model, batch))
+        raise failure
     record.check_reached()
-    if losses.shape != (len(batch),):
-        raise ValueError(
-            f"Expected per_example_loss to return shape ({len(batch)},), one loss per example, got "
-            f"{tuple(losses.shape)}. A mean over the batch has lost what is to be clipped: use reduction='none'."
-        )
     record.check_unchanged()
     return record, losses
+
+
+def _refuse_widened(record: Recording, failure: Exception, plain: Callable[[], Tensor]) -> None:
+    """Refuse a model that took one row from a layer and could not go on with a row for each example."""
+    if not record.widened:
+        return
+    devices = {tap.kind["device"] for tap in record.taps if tap.kind["device"].type == "cuda"}
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=list(devices)):
+            plain()
+    except Exception:  # it fails by itself: the user's own error is the one to be shown
+        return
+    names = ", ".join(map(repr, sorted(record.widened)))
+    raise ValueError(
+        f"Expected a row for each of {record.examples} examples from {names}, got one row for all. Widened to have a "
+        f"gradient for each example, it no longer fits the model: {str(failure).splitlines()[0]} Give the layer's "
+        "input the batch's size, as in ids.expand(len(batch), -1), and leave the repeating out; or use method='loop'."
+    ) from failure
 
 
 def _gradients(
@@ -137,6 +159,8 @@ def _gradients(
                     f"Expected {name!r} to be used by calling its layer only, but it also reaches the loss directly. "
                     "What an example does through it was not recorded: call the layer, or use method='loop'."
                 )
+        if all(gradient is None for gradient in caught):
+            raise ValueError(UNREACHED)
         pairs = zip(record.taps, caught, strict=True)
         results.append([tap.zeros() if gradient is None else gradient for tap, gradient in pairs])
     return results

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trustlab.privacy.fast import function, lstm
+from trustlab.privacy.fast import calls, function, lstm
 from trustlab.privacy.fast.factors import Dense, Rows, outer, single
 from trustlab.privacy.fast.recording import Layer, Parts, Recording, detached
 
@@ -22,27 +23,26 @@ def trained_layers(model: nn.Module) -> list[Layer]:
     """Return every module that has trainable parameters of its own, with its name and its rule."""
     layers, inside = [], set()
     for name, module in model.named_modules():
-        whole = isinstance(module, function.WHOLE)
-        if whole:
-            inside.update(module.children())
-        trained = any(parameter.requires_grad for parameter in module.parameters(recurse=whole))
-        if trained and module not in inside:
+        if function.is_whole(module):
+            inside.update(list(module.modules())[1:])
+        if module not in inside and function.own_parameters(module):
             layers.append((name or type(module).__name__, module, _rule_of(module)))
     return layers
 
 
 def _rule_of(module: nn.Module) -> Callable[..., Any]:
     """Return how to record `module`: by a rule of its own, or else as any function of its inputs."""
-    if "forward" in vars(module):  # somebody's own, in the place of its class's
+    if function.is_whole(module):
         return function.rule
-    if isinstance(module, nn.RNNBase):
-        return lstm.rule
-    for forward, knows, parts in RULES:
-        if type(module).forward is forward and knows(module):
-            return _simple(parts)
-    if type(module).__name__ == "Conv1D" and type(module).__module__.startswith("transformers."):
-        return _simple(conv1d_of_transformers)
-    return function.rule
+    if "forward" not in vars(module):  # else it is somebody's own, in the place of its class's
+        if isinstance(module, nn.RNNBase):
+            return lstm.rule
+        for forward, knows, parts in RULES:
+            if type(module).forward is forward and knows(module):
+                return _simple(parts)
+        if type(module).__name__ == "Conv1D" and type(module).__module__.startswith("transformers."):
+            return _simple(conv1d_of_transformers)
+    return calls.rule if calls.may_apply(module) else function.rule
 
 
 def _simple(parts: Callable[[nn.Module, Tensor, Tensor], Parts]) -> Callable[..., Any]:
@@ -96,7 +96,7 @@ def embedding(module: nn.Embedding, ids: Tensor, delta: Tensor) -> Parts:
 
 def layer_norm(module: nn.LayerNorm, x: Tensor, delta: Tensor) -> Parts:
     """Return the factors of y = g·x̂ + b with x̂ the normalised input: Σ_s δ_s x̂_s and Σ_s δ_s."""
-    normalised = F.layer_norm(x, module.normalized_shape, eps=module.eps)
+    normalised = F.layer_norm(single(x), module.normalized_shape, eps=module.eps)
     return [
         (module.weight, lambda: _gain(module, normalised * delta)),
         (module.bias, lambda: _gain(module, delta)),
@@ -105,7 +105,8 @@ def layer_norm(module: nn.LayerNorm, x: Tensor, delta: Tensor) -> Parts:
 
 def rms_norm(module: nn.RMSNorm, x: Tensor, delta: Tensor) -> Parts:
     """Return the factor of y = g·x̂ with x̂ = x / √mean(x²): Σ_s δ_s x̂_s."""
-    normalised = F.rms_norm(x, module.normalized_shape, eps=module.eps)
+    eps = torch.finfo(x.dtype).eps if module.eps is None else module.eps  # None: of the precision that it computed in
+    normalised = F.rms_norm(single(x), module.normalized_shape, eps=eps)
     return [(module.weight, lambda: _gain(module, normalised * delta))]
 
 
@@ -129,7 +130,7 @@ def convolution(module: nn.Conv1d, x: Tensor, delta: Tensor) -> Parts:
 
 
 def _usual_embedding(module: nn.Embedding) -> bool:
-    return module.max_norm is None and not module.scale_grad_by_freq and not module.sparse
+    return module.max_norm is None and not module.scale_grad_by_freq
 
 
 def _usual_convolution(module: nn.Conv1d) -> bool:

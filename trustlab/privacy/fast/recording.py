@@ -68,6 +68,8 @@ class Recording:
     written
         The outputs that are views, and their versions when they were tapped: changed in place, they would lead around
         the tap.
+    widened
+        Layers that gave one row for all examples, and now have one for each.
     called, unseen
         Layers that were called where torch builds a graph, and where it builds none.
     """
@@ -77,6 +79,7 @@ class Recording:
     uses: list[tuple[slice, Callable[..., Parts]]] = field(default_factory=list)
     read: list[tuple[str, Tensor, int]] = field(default_factory=list)
     written: list[tuple[str, Tensor, int]] = field(default_factory=list)
+    widened: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
 
@@ -86,6 +89,7 @@ class Recording:
             if output.shape[:1] == (1,) and self.examples > 1:
                 # One row for all examples, such as BERT's positions: each gets its own, to have its own gradient.
                 output = output.expand(self.examples, *output.shape[1:])
+                self.widened.add(name)
             self.check_rows(name, "output", output)
         inner = output.requires_grad
         start = output if inner else output.detach().requires_grad_()

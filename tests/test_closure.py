@@ -1,0 +1,384 @@
+"""The code that decides a result is found by following names; here it is compared with the code that really runs."""
+
+import ast
+import functools
+import importlib
+import inspect
+import pkgutil
+import shutil
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+import trustlab
+from trustlab.closure import trace
+from trustlab.data import assistant
+from trustlab.experiments import EXPERIMENTS
+from trustlab.fairness.comparison import population
+from trustlab.federated import drift, fednlp
+from trustlab.meaning import meaning
+from trustlab.privacy import comparison
+from trustlab.provenance import code_version
+
+PACKAGE = Path(trustlab.__file__).parent
+# Code that reading cannot see, or a file of the package: each place is known, with why it decides no row unseen.
+UNSEEN = {
+    "trustlab.models.encoder.offline_encoder: importlib.util.find_spec": "finds weights, whose sha256 the code names",
+    "trustlab.checkpoint.Checkpoint: torch.load": "reads tensors and numbers only, and the experiments leave it out",
+}
+
+
+# Following names, in small packages
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Write modules of a package ``p`` and return what is reached from one of its functions."""
+
+    def write(modules, root=("p.main", "run"), **options):
+        for name, text in modules.items():
+            file = tmp_path / "p" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(textwrap.dedent(text))
+            for folder in file.parents[: len(Path(name).parts)]:
+                (folder / "__init__.py").touch()
+        return trace([root], {"p": tmp_path / "p"}, **options)
+
+    return write
+
+
+def reached(found):
+    return {name.removeprefix("p.") for name in found.units}
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "from p.a.b import f\ndef run(): return f()",
+        "import p.a.b\ndef run(): return p.a.b.f()",
+        "import p.a.b as m\ndef run(): return m.f()",
+        "from p.a import b\ndef run(): return b.f()",
+        "from .a.b import f as g\ndef run(): return g()",
+        "from .a import b\ndef run(): return [b.f for _ in range(2)]",
+        "def run():\n  from p.a.b import f\n  return f()",
+        "def run():\n  def inner():\n    from .a import b\n    return b.f()\n  return inner()",
+        "from p.a.b import *\ndef run(): return f()",
+        "from p.a.b import f\nTABLE = {'f': f}\ndef run(): return TABLE['f']()",
+        "from p.a.b import f\nrun = f",
+        "from p.a import b\nclass C:\n  def m(self): return b.f()\ndef run(x: C): return x.m()",
+        "from p.a import b\nclass A:\n  g = b.f\nclass B(A): pass\ndef run(): return B().g()",
+        "from p.a.b import f\ndef wraps(g): return f\n@wraps\ndef run(): return 1",
+        "from p.a.b import f\ndef run(g=f): return g()",
+        "try:\n  from p.a.b import f\nexcept ImportError:\n  f = None\ndef run(): return f()",
+        "if True:\n  from p.a.b import f\ndef run(): return f()",
+        "from p.a import b\ndef run(): return getattr(b, 'f')()",
+        "from p.a import passed_on\ndef run(): return passed_on()",
+        "from p import a\ndef run(): return a.passed_on()",
+    ],
+)
+def test_a_definition_is_found_however_it_is_imported(main, package):
+    found = package({
+        "a/__init__.py": "from p.a.b import f as passed_on\nfrom p.a.c import unused",
+        "a/b.py": "DEEP = 1\ndef f(): return DEEP",
+        "a/c.py": "def unused(): return 0",
+        "main.py": main,
+    })  # fmt: skip
+    assert {"a.b.f", "a.b.DEEP"} <= reached(found)
+    assert "a.c.unused" not in reached(found)  # who takes one name from a package does not depend on the others
+
+
+def test_what_only_type_checkers_import_and_what_only_has_the_name_is_no_part(package):
+    found = package({
+        "types.py": "class T: pass",
+        "other.py": "def f(): return 0",
+        "main.py": """
+            from __future__ import annotations
+            from typing import TYPE_CHECKING
+            from p import other
+            if TYPE_CHECKING:
+                from p.types import T
+            def run(x: T, other=1):
+                f = other
+                return f
+            """,
+    })  # fmt: skip
+    assert reached(found) == {"main.run"}
+
+
+def test_what_an_import_does_beyond_names_counts_for_all_who_load_the_file(package):
+    modules = {
+        "table.py": "TABLE = {}\ndef enter(name, f): TABLE[name] = f",
+        "entered.py": "from p.table import enter\ndef f(): return 1\nenter('f', f)",
+        "main.py": "from p import entered\nfrom p.table import TABLE\ndef run(): return TABLE['f']()",
+    }
+    assert {"entered.import", "entered.f", "table.enter"} <= reached(package(modules))
+
+
+def test_the_same_code_under_other_names_is_other_code(package):
+    pieces = {"m.py": "def f(): return 1\ndef g(): return 2"}
+    lines = ["from p.m import f, g", "from p.m import f as g, g as f", "from math import floor as f, ceil as g"]
+    lines += ["from math import floor as g, ceil as f", "from numpy import floor as f, ceil as g"]
+    runs = [f"{line}\ndef run(): return f() - g()" for line in lines]
+    assert len({package({**pieces, "main.py": run}).version for run in runs}) == len(lines)
+
+
+def test_other_peoples_packages_are_named_as_they_are_installed(package):
+    found = package({
+        "used.py": "import yaml\nfrom sklearn.cluster import KMeans\ndef f(): return KMeans, yaml.safe_load",
+        "unused.py": "import scipy",
+        "main.py": "import os\nfrom p import used, unused\ndef run(): return used.f(), os",
+    })  # fmt: skip
+    assert found.packages == ("PyYAML", "scikit-learn")
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["import importlib\ndef run(n): return importlib.import_module(n)", "def run(n): return __import__(n)",
+     "from importlib import import_module as load\ndef run(n): return load(n)", "def run(n): exec(n)",
+     "import sys\ndef run(n): return sys.modules[n]", "def run(n): return globals()[n]", "def run(n): return eval(n)",
+     "def run(c): return c.__subclasses__()", "import pickle\ndef run(n): return pickle.loads(n)",
+     "class C:\n  def __init_subclass__(cls): pass\ndef run(): return C", "def run(): return __file__",
+     "import torch\ndef run(n): return torch.load(n)"],
+)  # fmt: skip
+def test_what_reading_cannot_see_is_said(hidden, package):
+    assert len(package({"main.py": hidden}).unseen) == 1
+
+
+def test_where_the_search_is_told_to_stop_it_stops_and_says_so(package):
+    modules = {"m.py": "def f(): return g()\ndef g(): return 2", "main.py": "from p.m import f\ndef run(): return f()"}
+    found = package(modules, without=["p.m"])
+    assert (reached(found), found.left_out) == ({"main.run"}, {"p.m.f"})
+    assert reached(package(modules, without=["p.m.g"])) == {"main.run", "m.f"}
+
+
+@pytest.mark.parametrize("code", [3, [1], functools.partial(print), object()])
+def test_what_is_no_code_is_refused(code):
+    with pytest.raises(TypeError, match="Expected functions, classes or modules that compute the result, got"):
+        code_version(code)
+
+
+def test_code_without_a_file_is_refused_with_the_way_out():
+    made = {}
+    exec("def typed_in(): return 1", {"__name__": "nowhere_at_all"}, made)
+    with pytest.raises(TypeError, match='a text that names its version, as code="2024-05"'):
+        code_version(made["typed_in"])
+
+
+# What code means
+
+CODE = '''
+@dataclass
+class C:
+    """Docstring."""
+
+    x: int = 1  # comment
+
+
+def f(a, b=2):
+    """Docstring."""
+    total: float = a + b
+    return [total * each for each in range(3)]
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"""Docstring."""', '"""Other prose."""'), ('    """Docstring."""\n', ""), ("  # comment", ""), ("\n\n\n", "\n"),
+     ("a + b", "(a  +\n b)"), ("total: float", "total: int"), ("f(a, b=2)", "f(a: int, b: int = 2) -> list[float]"),
+     ('"""Docstring."""\n    total', '"""D."""\n    "note"\n    total')],
+)  # fmt: skip
+def test_prose_and_layout_mean_nothing(old, new):
+    assert old in CODE
+    assert meaning(ast.parse(CODE.replace(old, new))) == meaning(ast.parse(CODE))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("b=2", "b=3"), ("b=2", "b=2.0"), ("a + b", "a - b"), ("a + b", "b + a"), ("x: int", "x: ClassVar[int]"),
+     ("= 1 ", "= -1 "), ("x: int = 1", "x = 1"), ("range(3)", "range(4)"), ("@dataclass", "@other"),
+     ("total * each", "total"), ("f(a, b", "f(b, a"), ("(a, b=2)", "(a, *, b=2)"),
+     ("return [total", "return (total"), ("b=2", "b='2'"), ("b=2", "b=None")],
+)  # fmt: skip
+def test_whatever_may_change_what_runs_means_something(old, new):
+    changed = CODE.replace(old, new).replace("range(3)]", "range(3))" if "(total" in new else "range(3)]")
+    assert changed != CODE and meaning(ast.parse(changed)) != meaning(ast.parse(CODE))
+
+
+# The experiments: what really runs
+
+
+@pytest.fixture(scope="session")
+def loaded():
+    """Import the whole package before: what runs while it is imported is another matter."""
+    for module in pkgutil.walk_packages([str(PACKAGE)], "trustlab."):
+        if not module.name.startswith(("trustlab.lab", "trustlab.__main__")):
+            importlib.import_module(module.name)
+
+
+@functools.cache
+def statements(file):
+    """The top level of a file: first and last line of each statement, and the names that it binds."""
+    found = []
+    for each in ast.parse(Path(file).read_text(encoding="utf-8")).body:
+        stored = [part.id for part in ast.walk(each) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+        first = min([each.lineno, *(part.lineno for part in getattr(each, "decorator_list", []))])
+        found.append((first, each.end_lineno, [each.name] if hasattr(each, "name") else stored))
+    return found
+
+
+def what_runs(generator):
+    """Exhaust `generator` and return every definition of the package of which a line was run."""
+    called = set()
+
+    def note(frame, event, _):
+        if event == "call":
+            called.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        list(generator)
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    found = set()
+    for file, line in called:
+        if file.startswith(str(PACKAGE)):
+            module = ".".join(["trustlab", *Path(file).relative_to(PACKAGE).with_suffix("").parts])
+            names = (names for first, last, names in statements(file) if first <= line <= last)
+            found |= {f"{module.removesuffix('.__init__')}.{name}" for each in names for name in each}
+    return found
+
+
+def small(experiment, monkeypatch):
+    """Make an experiment's cells quick: they run the same code for a shorter time."""
+    smaller = {
+        "private-training": [(comparison, "EPOCHS", {"assistant": 1})],
+        "label-skew": [("trustlab.federated.skew", "ROUNDS", 10)],
+        "fednlp": [(fednlp, "ROUNDS", 10)],
+        "continual": [(drift, "ROUNDS", 12)],
+        "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
+    }
+    for module, name, value in smaller.get(experiment, []):
+        monkeypatch.setattr(importlib.import_module(module) if isinstance(module, str) else module, name, value)
+
+
+CELLS = [
+    *(("private-training", dict(method=method, epsilon=8.0)) for method in ("dp-sgd", "edp-sgd", "fast")),
+    ("private-training", dict(method="sgd", model="transformer")),
+    *(("label-skew", dict(scheme=scheme, alpha=0.1)) for scheme in ("fednlp", "iid")),
+    ("label-skew", dict(scheme="centralised")),
+    *(("fednlp", dict(task=task)) for task in ("classification", "tagging", "seq2seq")),
+    ("continual", dict(setting="continual", replay=20, labels="feedback")),
+    ("device-selection", dict(strategy="oort", aggregation="equal", cohort=3)),
+    ("selection-harm", dict(beta=0.5)),
+    ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
+    ("fairness-tasks", dict(corpus="assistant", model="words")),
+]
+
+
+@pytest.mark.parametrize(("name", "dials"), CELLS)
+def test_all_code_that_a_cell_runs_is_in_its_closure_and_nothing_that_is_left_out(name, dials, loaded, monkeypatch):
+    known = EXPERIMENTS[name]
+    small(name, monkeypatch)
+    cell = known.module.Cell(**dials)
+    kind, threads = getattr(cell, known.varied), torch.get_num_threads()
+    torch.set_num_threads(1)
+    corpus = assistant(800 if name == "private-training" else 4000, seed=0)
+    try:
+        ran = what_runs(known.module.run(cell, corpus))
+    finally:
+        torch.set_num_threads(threads)
+    code = known.code(kind)
+    assert len(ran) > 20
+    assert ran - set(code.units) == set()  # also: no definition at which the search was told to stop
+
+
+def kinds():
+    return [(name, kind) for name, known in EXPERIMENTS.items() for kind in known.slowest_first]
+
+
+@pytest.mark.parametrize(("name", "kind"), kinds())
+def test_each_thing_left_out_has_a_reason_and_would_be_reached(name, kind):
+    known = EXPERIMENTS[name]
+    whole, code = known.code().units, known.code(kind)
+    for part, reason in known.left_out(kind).items():
+        assert reason.endswith(".") and len(reason) > 20
+        assert [each for each in whole if f"{each}.".startswith(f"{part}.")], f"{part} is not reached: do not list it"
+    # What is left out by name is code: that it does not run is seen above, that a constant is not read could not be.
+    for each in code.left_out:
+        module, _, definition = each.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), definition)), f"{each} is a value, and may be read"
+
+
+def test_no_experiment_has_code_that_reading_cannot_see_but_the_known():
+    unseen = {each for known in EXPERIMENTS.values() for each in known.code().unseen}
+    assert unseen == set(UNSEEN), "A new way to code that is named by a text: follow it, or say why it decides nothing."
+
+
+# Edits
+
+
+def edited(source, name):
+    """Return `source` with something else done in its definition `name`, and with other prose there."""
+    (node,) = (each for each in ast.parse(source).body if getattr(each, "name", "") == name)
+    lines = source.splitlines(keepends=True)
+    line = node.body[0].end_lineno if ast.get_docstring(node) else node.body[0].lineno - 1
+    indent = " " * node.body[0].col_offset
+
+    def plus(text):
+        return "".join([*lines[:line], f"{indent}{text}\n", *lines[line:]])
+
+    return plus("edited = 1"), plus("# edited")
+
+
+def version_of(folder, name):
+    """Return the version of an experiment's code in a copy of the package."""
+    roots = [(EXPERIMENTS[name].module.__name__, each) for each in ("run", "Cell")]
+    return trace(roots, {"trustlab": folder}).version
+
+
+def modules():
+    """Every file of the mechanisms that an experiment uses, a definition of it, and the experiments."""
+    reach = {name: known.code().units for name, known in EXPERIMENTS.items()}
+    found = {}
+    for unit in sorted({unit for units in reach.values() for unit in units}):
+        module, _, name = unit.rpartition(".")
+        value = getattr(importlib.import_module(module), name, None)
+        if not (inspect.isfunction(value) or inspect.isclass(value)):
+            continue
+        if (value.__module__, value.__name__) == (module, name):
+            found.setdefault(module, (name, {each for each, units in reach.items() if unit in units}))
+    return [(module, name, frozenset(users)) for module, (name, users) in found.items()]
+
+
+@pytest.fixture(scope="session")
+def copied(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("copy") / "trustlab"
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__", "lab"))
+    return folder
+
+
+def test_an_edit_of_any_mechanisms_file_is_another_code_of_whoever_uses_it_and_prose_is_not(copied):
+    before, seen = {name: version_of(copied, name) for name in EXPERIMENTS}, set()
+    assert before == {name: known.code().version for name, known in EXPERIMENTS.items()}  # wherever the package lies
+    for i, (module, name, users) in enumerate(modules()):
+        others = sorted(set(EXPERIMENTS) - users)
+        user, other_user = sorted(users)[i % len(users)], others[i % len(others)] if others else ""
+        file = copied.joinpath(*module.split(".")[1:])
+        file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        source = file.read_text(encoding="utf-8")
+        other, prose = edited(source, name)
+        file.write_text(other, encoding="utf-8")
+        assert version_of(copied, user) != before[user], f"{module}.{name}"
+        assert not other_user or version_of(copied, other_user) == before[other_user], f"{module}.{name}"
+        file.write_text(prose, encoding="utf-8")
+        assert version_of(copied, user) == before[user], f"{module}.{name}"
+        file.write_text(source, encoding="utf-8")
+        seen.add(module)
+    chapters = {module.split(".")[1] for module in seen}
+    assert {"privacy", "federated", "fairness", "models", "data"} <= chapters and len(seen) > 100

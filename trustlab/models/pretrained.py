@@ -1,0 +1,79 @@
+"""Models by name or folder: all weights that are used come from the checkpoint, or the model is refused by name.
+
+``transformers`` fills what a checkpoint lacks with random numbers and only logs a warning: a language head that was
+never saved then gives other probabilities at every call, and half an encoder other vectors.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+POOLER = "pooler."  # the sentence head of BERT's pretraining: nothing here asks for its output
+
+
+def load_whole(auto: Any, name: str | os.PathLike[str]) -> torch.nn.Module:
+    """Load a model all of whose weights are in the checkpoint, or tied to one that is.
+
+    Parameters
+    ----------
+    auto
+        A class with ``from_pretrained``, such as ``transformers.AutoModelForMaskedLM``.
+    name
+        A ``transformers`` name or a folder.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint lacks weights of the model, or has them in another shape; some of them are named.
+    """
+    model, lacking = _loaded(auto, name)
+    _refuse(model, name, lacking)
+    return model
+
+
+def load_encoder(name: str | os.PathLike[str]) -> torch.nn.Module:
+    """Load an encoder without a head; a pooler that the checkpoint lacks is taken out and not drawn at random.
+
+    Masked language models are saved without one. Its output is not used here, but random weights would change the
+    model's fingerprint, by which vectors are kept, at every call.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_whole`.
+
+    Examples
+    --------
+    >>> from trustlab.models import offline_encoder
+    >>> type(load_encoder(offline_encoder())).__name__
+    'BertModel'
+    """
+    from transformers import AutoModel
+
+    model, lacking = _loaded(AutoModel, name)
+    _refuse(model, name, [weight for weight in lacking if not weight.startswith(POOLER)])
+    if any(weight.startswith(POOLER) for weight in lacking):
+        model.pooler = None
+    return model
+
+
+def _loaded(auto: Any, name: str | os.PathLike[str]) -> tuple[torch.nn.Module, list[str]]:
+    """Return the model, and its weights that were drawn at random. Tied weights are none of them."""
+    # Of another shape is as good as missing; without the flag transformers' own error names neither model nor weight.
+    model, info = auto.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True)
+    shapes = [f"{weight} (saved {list(saved)}, expected {list(own)})" for weight, saved, own in info["mismatched_keys"]]
+    return model, [*sorted(info["missing_keys"]), *sorted(shapes)]
+
+
+def _refuse(model: torch.nn.Module, name: str | os.PathLike[str], lacking: list[str]) -> None:
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise ValueError(
+            f"Expected a checkpoint with every weight of {type(model).__name__}, got {str(name)!r} without "
+            f"{', '.join(lacking[:3])}{more}. They would be drawn at random, so that every call gave other numbers: "
+            "name a checkpoint that was saved with this head, or train one and pass the model itself."
+        )

@@ -1,0 +1,53 @@
+"""Modules and parameters whose step could not be private or right, refused by name before anything is computed."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+
+def refuse_unfit(model: nn.Module) -> None:
+    """Refuse layers of `model` that write into their weights or mix examples, and parameters that have no real numbers.
+
+    Normalisations that mix examples are refused by :func:`trustlab.privacy.mixers.refuse_mixers`.
+
+    Raises
+    ------
+    ValueError
+        Naming the layer or the parameter.
+
+    Examples
+    --------
+    >>> refuse_unfit(nn.Embedding(9, 4, max_norm=1.0))
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected no max_norm, got 1.0 in 'Embedding'. The forward shortens the rows of the words it sees, ...
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+            _check_embedding(name or type(module).__name__, module)
+    for name, parameter in model.named_parameters():
+        if is_lazy(parameter):
+            raise ValueError(
+                f"Expected parameters of known shape, got {name!r} of a lazy module, whose shape its first batch "
+                "decides. Run the model once on public data before it is trained."
+            )
+        if parameter.requires_grad and not parameter.is_floating_point():
+            raise ValueError(
+                f"Expected real trainable parameters, got {name!r} of {parameter.dtype}. torch's complex noise has "
+                "half the variance in each of its two parts: keep the real and the imaginary part as two parameters."
+            )
+
+
+def _check_embedding(name: str, module: nn.Embedding | nn.EmbeddingBag) -> None:
+    if module.max_norm is not None:
+        raise ValueError(
+            f"Expected no max_norm, got {module.max_norm} in {name!r}. The forward shortens the rows of the words it "
+            "sees, in place: the weights would show which words the batch had, at any noise. Build it without; clip "
+            "the rows after the optimizer's step."
+        )
+    if module.scale_grad_by_freq and module.weight.requires_grad:
+        raise ValueError(
+            f"Expected no scale_grad_by_freq, got it in {name!r}. It divides a word's gradient by how often the whole "
+            "batch has it, so that one example changes another's: build it without, or freeze it."
+        )
