@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import itertools
 import math
@@ -234,7 +235,8 @@ def test_a_word_of_several_tokens_leaves_lpbs_out_and_says_so(biased):
 def test_a_causal_model_in_half_precision_is_measured_too(biased):
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    _, tokenizer = biased
+    tokenizer = copy.deepcopy(biased[1])
+    tokenizer.bos_token = tokenizer.cls_token  # BERT's has no start token of that name
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=16, n_layer=1, n_head=2)
     found = measure(GPT2LMHeadModel(config).to(torch.bfloat16), tokenizer, notion=REGION)

@@ -108,6 +108,8 @@ def test_where_groups_are_equal_nobody_is_worst_off():
 class _Scorer:
     """A language model that likes "she" by so many nats."""
 
+    noise = 1e-6
+
     def __init__(self, likes):
         self.likes = likes
 

@@ -36,6 +36,7 @@ AS_IT_IS = "as it is"
 FLEETS = {"mild": 0.4, AS_IT_IS: 0.8, "steep": 1.1}  # exponents of the assistant's activity; 0.8 is its own
 HEAVY = 0.1  # share of the devices that counts as heavy
 ALPHABET = tuple(" '" + string.ascii_lowercase + ",.;:!?-&()[]")
+NO_WORD = "(no word)"  # stands for the words of a post that has none
 LINE, POST, AT_ONCE = (
     48,
     128,
@@ -201,8 +202,8 @@ def _posts(corpus: datasets.DatasetDict, seed: int) -> Task:
     data = {}
     for split in ("train", "test"):
         posts = zip(corpus[split]["tokens"], corpus[split]["group"], strict=True)
-        said = (([word.lower() for word in tokens[:POST]] or [""], group) for tokens, group in posts)
-        data[split] = words.encode([{"tokens": tokens, "slots": [], "intent": group} for tokens, group in said])
+        said = (([word.lower() for word in tokens[:POST]] or [NO_WORD], group) for tokens, group in posts)
+        data[split] = words.encode([_untagged(tokens, group) for tokens, group in said])
     loss = intent_task(data).per_example_loss
     return Task(WordCounts(words.size, len(groups)), data["train"], data["test"], loss, _unmeasured)
 
@@ -216,11 +217,16 @@ def _characters(corpus: datasets.DatasetDict, seed: int) -> Task:
     data = {}
     for split in ("train", "test"):
         lines = [text.lower().ljust(2) for text in corpus[split]["text"]]  # of one character nothing is to be guessed
-        data[split] = alphabet.encode([{"tokens": list(line[:LINE]), "slots": [], "intent": ""} for line in lines])
+        data[split] = alphabet.encode([_untagged(list(line[:LINE]), "") for line in lines])
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         model = LanguageModel(alphabet.size, width=32, heads=2, layers=1, max_length=LINE)
     return Task(model, data["train"], data["test"], next_token_loss, _unmeasured)
+
+
+def _untagged(tokens: list[str], intent: str) -> dict[str, Any]:
+    """Return a row for :meth:`Vocabulary.encode` whose tags nobody reads."""
+    return {"tokens": tokens, "slots": ["O"] * len(tokens), "intent": intent}
 
 
 def _unmeasured(model: nn.Module, examples: Examples) -> dict[str, float]:

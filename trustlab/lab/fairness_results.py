@@ -103,7 +103,7 @@ def noises(notion: str) -> list[Row]:
             "between seeds": between_seeds,
             "own error": float(np.sqrt(np.mean(errors**2))),
             "reliability: words": reliability(values, errors),
-            "… seeds": reliability(values, [between_seeds]),
+            "… seeds": reliability(values, [between_seeds] * len(values)),
         })  # fmt: skip
     return rows
 

@@ -33,7 +33,7 @@ SAMPLINGS = ("poisson", "shuffle", "none")
 ADJACENCIES = ("add-remove", "replace")
 LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
-LEAST_NOISE = 1e-3  # and when it looks below this noise multiplier
+LEAST_NOISE, MOST_NOISE = 1e-3, 1e9  # and when it looks outside these noise multipliers
 ROUNDED = 0.01  # from this share of δ on, what "pld" gives away to floating point may cost more than another bound
 
 
@@ -252,7 +252,7 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
     """Find the smallest σ with ``spent(σ) <= target``, from a guessed bracket; `spent` falls as σ grows."""
     while spent(high) > target:
         low, high = high, 2 * high
-        if high > 1e6:
+        if high > MOST_NOISE:
             raise ValueError(
                 f"Expected epsilon={target:g} within reach, got more even at noise multiplier {high:g}. "
                 "Raise epsilon or delta."
