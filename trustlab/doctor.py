@@ -161,7 +161,7 @@ def data() -> Check:
         except FileNotFoundError:
             elsewhere.append(name)
         except ValueError as error:
-            return Check("Data", False, str(error), f"replace it, or remove {folder} to have it fetched anew")
+            return Check("Data", False, str(error), f"replace it, or remove {folder} to have it fetched again")
     found = ", ".join(["the embedded corpus", *here])
     if elsewhere:
         mend = f"if you want one: load(name) fetches what can be fetched, or {DATA_VARIABLE} names a folder that has it"

@@ -220,8 +220,8 @@ def _check_finite(name: str, found: Tensor, start: Tensor, difference: Tensor) -
         raise ValueError(f"Expected a finite global model, got NaN or Inf in {name!r}. Go back to an earlier one.")
     bad = (~difference.flatten(1).isfinite().all(1)).nonzero().flatten().tolist()
     raise ValueError(
-        f"Expected finite updates, got NaN or Inf in {name!r} from the devices at {bad[:10]}. One such update makes "
-        "the model NaN for ever: leave these devices out, and weigh the others."
+        f"Expected finite updates, got NaN or Inf in {name!r} from the devices at {bad[:10]}. With one of them "
+        "the model would be NaN from now on: leave these devices out, and weigh the others."
     )
 
 
@@ -335,8 +335,7 @@ class ServerOptimizer:
             if not value.sum().isfinite() and not value.isfinite().all():
                 raise FloatingPointError(
                     f"Expected a finite step of {name!r}, got NaN or Inf in the next weights of {moved.dtype} or in "
-                    "the optimizer's memory, where they would stay. Lower a learning rate, or "
-                    "use a wider precision."
+                    "the optimizer's memory, where they would stay. Lower a learning rate, or use a wider precision."
                 )
 
     def _step(self, name: str, delta: Tensor) -> Tensor:
