@@ -32,7 +32,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"Expected {str(path)!r} to begin with a user's home, got a name without one.") from None
 
 
-def model_name(name: str) -> str:
+def model_name(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """Return a model's name, or its folder with ``~`` for the user's home: transformers takes ``~`` for a name.
 
     Examples

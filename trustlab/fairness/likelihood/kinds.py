@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from trustlab.models.pretrained import load_whole
+from trustlab.places import model_name
 
 KINDS = ("masked", "causal")
 
@@ -66,6 +67,7 @@ def pretrained(name: str | os.PathLike[str], kind: str | None) -> tuple[Any, Any
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
     from transformers.models.auto import modeling_auto
 
+    name = model_name(name)
     config = AutoConfig.from_pretrained(name)
     made_as = kind_of((getattr(config, "architectures", None) or [""])[0])
     by_type = "masked" if config.model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES else "causal"
