@@ -106,7 +106,7 @@ def run_make(*arguments, cwd=ROOT, **environment):
     set_by_the_caller = ("MAKEFLAGS", "MAKELEVEL", "CI", "PYTHON", "ARGS")
     clean = {name: value for name, value in os.environ.items() if name not in set_by_the_caller}
     command = [MAKE, "--no-print-directory", *arguments]
-    return subprocess.run(command, cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=300)
 
 
 def test_make_lists_its_targets():

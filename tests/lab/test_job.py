@@ -9,7 +9,7 @@ from trustlab.lab.job import Job
 
 def gated(steps, gate):
     for step in range(steps):
-        gate.acquire(timeout=10)
+        assert gate.acquire(timeout=120)  # never open by itself
         yield {"step": step}
 
 
@@ -18,7 +18,7 @@ def test_rows_status_and_one_last_update():
     job = Job(({"step": i} for i in range(3)), lambda job: seen.append((job.status, len(job.rows))))
     assert job.status == "ready"
     assert not job.running
-    assert job.start().wait(10) == [{"step": 0}, {"step": 1}, {"step": 2}]
+    assert job.start().wait(120) == [{"step": 0}, {"step": 1}, {"step": 2}]
     assert not job.running
     assert seen[-1] == ("complete", 3)
     assert [status for status, _ in seen].count("complete") == 1
@@ -77,7 +77,7 @@ def test_stop_closes_the_generator_and_keeps_the_rows():
         pass
     job.stop()
     gate.release()
-    assert len(job.wait(10)) == 3
+    assert len(job.wait(120)) == 3
     assert job.status == "stopped"
     assert closed == ["trustlab-job"]
 
@@ -90,7 +90,7 @@ def test_a_failing_generator_keeps_its_rows_and_its_error():
     seen = []
     job = Job(source(), lambda job: seen.append((job.status, job.error))).start()
     with pytest.raises(ZeroDivisionError, match="no data"):
-        job.wait(10)
+        job.wait(120)
     assert (job.status, job.rows) == ("failed", [{"step": 0}])
     assert seen[-1] == ("failed", job.error)
 
@@ -110,13 +110,13 @@ def test_a_failing_update_fails_the_job_and_closes_the_generator():
 
     job = Job(source(), update).start()
     with pytest.raises(KeyError, match="loss"):
-        job.wait(10)
+        job.wait(120)
     assert (job.status, closed) == ("failed", [True])
 
 
 def test_a_job_starts_once():
     job = Job(iter([])).start()
-    job.wait(10)
+    job.wait(120)
     with pytest.raises(RuntimeError, match="got one that is complete"):
         job.start()
 
@@ -129,7 +129,7 @@ def test_starting_while_running_is_refused_and_waiting_has_a_limit():
     with pytest.raises(TimeoutError, match=r"still running after 0\.01 s"):
         job.wait(0.01)
     gate.release()
-    assert job.wait(10) == [{"step": 0}]
+    assert job.wait(120) == [{"step": 0}]
 
 
 def test_waiting_for_a_job_that_was_never_started():
@@ -142,5 +142,5 @@ def test_the_thread_does_not_keep_the_process_alive_and_nothing_is_printed(capsy
     job = Job(gated(1, gate)).start()
     assert job._thread.daemon
     gate.release()
-    job.wait(10)
+    job.wait(120)
     assert capsys.readouterr() == ("", "")

@@ -56,7 +56,7 @@ def training(gate, fail_at=None, steps=4):
 
     def train(config):
         for step in range(steps):
-            gate.acquire(timeout=10)
+            assert gate.acquire(timeout=120)  # never open by itself
             if step == fail_at:
                 raise FloatingPointError("loss is nan\nin layer 3")
             yield {"step": step + 1, "accuracy": 0.1 * step, "epsilon_spent": 0.5, "progress": (step + 1) / steps}
@@ -84,7 +84,9 @@ def widget(p, name):
 
 def shown_rows(gate, p, count):
     gate.release(count)
+    deadline = time.monotonic() + 120
     while len(p.rows) < count:
+        assert time.monotonic() < deadline, f"{len(p.rows)} of {count} rows came"
         time.sleep(0.005)
 
 
@@ -228,7 +230,7 @@ def test_training_streams_and_completes():
     assert widget(p, "epsilon").disabled
     assert not p._view.buttons["Stop"].disabled
     gate.release(4)
-    p.wait(10)
+    p.wait(120)
     assert p.answer.provenance == "yours, complete after 4 steps · saved, seeds 0–4"
     assert p.answer.live == [{"epsilon": 2.0, "accuracy": pytest.approx(0.3)}]
     assert p._view._progress.value == 1.0
@@ -240,7 +242,7 @@ def test_training_streams_and_completes():
 
 def test_moving_a_control_after_a_training_returns_to_the_saved_answer():
     gate = threading.Semaphore(4)
-    p = live_panel(gate).start().wait(10)
+    p = live_panel(gate).start().wait(120)
     assert "saved" not in p.set(epsilon=2.0).answer.provenance.split(",")[1:]
     assert p.answer.provenance == "saved, seeds 0–4"
     assert p._view._work.layout.display == "none"
@@ -253,7 +255,7 @@ def test_stop_keeps_the_partial_result():
     shown_rows(gate, p, 2)
     p._view.buttons["Stop"].click()
     gate.release()
-    p.wait(10)
+    p.wait(120)
     assert p.answer.verdict == "Yours after 3."
     assert "(yours, stopped after 3 steps · saved, seeds 0–4)" in p.summary
     assert len(p.rows) == 3
@@ -264,7 +266,7 @@ def test_a_failing_training_shows_its_error_and_wait_raises_it():
     gate = threading.Semaphore(4)
     p = live_panel(gate, fail_at=2).start()
     with pytest.raises(FloatingPointError, match="loss is nan"):
-        p.wait(10)
+        p.wait(120)
     assert 'role="alert">FloatingPointError: loss is nan</div>' in p._view._verdict.value
     assert len(p.rows) == 2  # what was computed is not thrown away
     assert not widget(p, "epsilon").disabled
@@ -277,7 +279,7 @@ def test_an_error_in_live_shows_and_is_raised():
 
     p = panel(train=training(threading.Semaphore(4)), live=broken).start()
     with pytest.raises(ZeroDivisionError):
-        p.wait(10)
+        p.wait(120)
     assert "alert" in p._view._verdict.value
     assert not widget(p, "epsilon").disabled
 
@@ -302,7 +304,7 @@ def test_nothing_moves_while_a_training_runs():
     with pytest.raises(RuntimeError, match="before you start another training"):
         p.start()
     gate.release(4)
-    p.wait(10)
+    p.wait(120)
 
 
 def test_reset_abandons_a_running_training_for_good():
@@ -312,7 +314,7 @@ def test_reset_abandons_a_running_training_for_good():
     job = p._job
     p.reset()
     gate.release(4)
-    job.wait(10)
+    job.wait(120)
     assert job.status == "stopped"
     assert p.answer.provenance == "saved, seeds 0–4"
     assert p.config == Dial()

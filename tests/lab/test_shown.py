@@ -89,6 +89,18 @@ def test_ten_runs_of_a_cell_leave_no_more_widgets_than_one(kernel, code, cell):
     assert kernel.run(COUNT) == once != "0"
 
 
+def test_a_cell_that_was_run_again_holds_one_panel_in_memory(kernel):
+    """IPython's history of results would hold every one, 7 MB each."""
+    alive = "import gc; from trustlab.lab.panel import Panel; gc.collect(); "
+    alive += "print(sum(type(each) is Panel for each in gc.get_objects()))"
+    kernel.run("panel = clipping_toy()\npanel", "a1")
+    once = kernel.run(alive)
+    for _ in range(5):
+        kernel.run("panel = clipping_toy()\npanel", "a1")
+    assert kernel.run(alive) == once
+    assert kernel.run("7", "b2") == "" and kernel.run("print(_)", "c3") == "7"  # the history goes on
+
+
 def test_what_another_cell_shows_stays_until_that_cell_is_run_again(kernel):
     kernel.run("panel = clipping_toy()", "make")
     kernel.run("panel", "show")

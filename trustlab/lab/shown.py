@@ -139,5 +139,24 @@ def _cell_ended(result: Any) -> None:
     for shown in {id(shown): shown for shown in former}.values():
         if id(shown) not in still:
             shown._close()
+            _forget(shown)
     if not _cells[cell]:
         del _cells[cell]
+
+
+def _forget(gone: Shown) -> None:
+    """Take what was closed out of IPython's history of results (``Out``, ``_``, ``_5``): it holds a figure of 7 MB."""
+    shell = _shell()
+    results, hook = shell.user_ns.get("_oh", {}), shell.displayhook
+    counts = [count for count, value in results.items() if value is gone]
+    for count in counts:
+        del results[count]
+    for name in ("_", "__", "___"):
+        if getattr(hook, name, None) is gone:
+            setattr(hook, name, "")  # what IPython starts with; it compares these three before it goes on
+    for names in (shell.user_ns, shell.user_ns_hidden):
+        for count in counts:
+            names.pop(f"_{count}", None)
+        for name in ("_", "__", "___"):
+            if names.get(name) is gone:
+                names[name] = ""
