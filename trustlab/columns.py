@@ -170,7 +170,7 @@ def as_indices(values: Any, below: int | None = None, what: str = "index", *, re
     what
         What one index is, for errors.
     repeats
-        Whether one may stand twice. Where it may not, most arrays that say who *owns* each example are found out.
+        Whether one may occur twice. Where it may not, most arrays that say who *owns* each example are found out.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What `python -m trustlab doctor` finds out about this machine, and how to mend what fails.
+"""What `python -m trustlab doctor` finds out about this machine, and how to fix what fails.
 
 Each check is a function without arguments that returns a :class:`Check`; what it looks at (the interpreter, installed
 versions, folders) is read inside it, so a test fakes that. Only the standard library is imported here: the doctor must

@@ -10,6 +10,7 @@ from pathlib import Path
 
 # Two files are written within milliseconds; who waits longer waits for a process that hangs.
 SECONDS_TO_WAIT = 60
+SECONDS_BETWEEN_LOOKS = 0.005
 LOCK = ".lock"
 
 
@@ -72,5 +73,5 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock
 
-    with FileLock(folder / LOCK, timeout=SECONDS_TO_WAIT):
+    with FileLock(folder / LOCK, timeout=SECONDS_TO_WAIT).acquire(poll_interval=SECONDS_BETWEEN_LOOKS):
         yield

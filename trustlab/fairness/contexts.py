@@ -206,7 +206,7 @@ def occurrences(
     Parameters
     ----------
     words
-        Words or phrases; one that stands twice counts once. Where one is part of a longer one ("worker" of
+        Words or phrases; one that occurs twice counts once. Where one is part of a longer one ("worker" of
         "construction worker"), the longer one has it.
     sentences
         Any texts; read once.
