@@ -67,7 +67,7 @@ bench: setup  ## time and memory beside peers: private steps, partitions, select
 app: setup  ## show the notebooks as pages without code
 	$(PY) -m trustlab app $(ARGS)
 
-doctor:  ## check this machine and say how to mend what fails
+doctor:  ## check this machine and say how to fix what fails
 	@if [ -x $(PY) ]; then python=$(PY); else $(find_python); echo "No .venv yet: looking with $$python."; fi; \
 	$$python -m trustlab doctor
 

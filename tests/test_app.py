@@ -1,4 +1,4 @@
-"""`make app` answers this machine, by its own name, and who has the token."""
+"""`make app` answers this machine, by its own name, and whoever has the token."""
 
 import contextlib
 import http.client

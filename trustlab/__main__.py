@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trustlab", description="Trustworthy NLP: learn, test, reproduce.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    doctor = commands.add_parser("doctor", help="check this machine and say how to mend what fails")
+    doctor = commands.add_parser("doctor", help="check this machine and say how to fix what fails")
     doctor.set_defaults(run=_doctor)
     data = commands.add_parser("data", help="list the data sets, or load one and show what is in it")
     data.add_argument("name", nargs="?", help="a name from the list")

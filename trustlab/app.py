@@ -1,4 +1,4 @@
-"""The notebooks as pages, by voila, for this machine and for who has the token.
+"""The notebooks as pages, by voila, for this machine and for whoever has the token.
 
 voila alone answers whatever name it is called by, so that a page of any website can reach it through a name that it
 lets point to 127.0.0.1 (DNS rebinding), and it asks nobody who they are. Here it answers loopback names only, as
@@ -43,7 +43,7 @@ def local_voila() -> type:
 
 
 def is_loopback(ip: str) -> bool:
-    """Say whether `ip` is reached from this machine only.
+    """Say whether only this machine can reach `ip`.
 
     Examples
     --------

@@ -46,7 +46,7 @@ class Closure:
     packages
         Other people's packages that these use, by the name under which they are installed.
     left_out
-        The definitions at which the search stopped, as it was told to.
+        The definitions at which the search stopped, because `without` names them.
     unseen
         The places that may run code which is named in no import.
     """
@@ -227,7 +227,7 @@ class _Search:
             self._load(f"{target.module}.{target.name}" if target.name else target.module)
 
     def _stops(self, full: str) -> bool:
-        """Say whether the search was told to leave out `full`, or something that holds it."""
+        """Say whether `without` names `full` or something that holds it."""
         stops = bool(_holders(full) & self.without)
         self.left_out |= {full} if stops else set()
         return stops

@@ -1,4 +1,4 @@
-"""What `python -m trustlab doctor` finds out about this machine, and how to mend what fails.
+"""What `python -m trustlab doctor` finds out about this machine, and how to fix what fails.
 
 Each check is a function without arguments that returns a :class:`Check`; what it looks at (the interpreter, installed
 versions, folders) is read inside it, so a test fakes that. Only the standard library is imported here: the doctor must
@@ -161,7 +161,7 @@ def data() -> Check:
         except FileNotFoundError:
             elsewhere.append(name)
         except ValueError as error:
-            return Check("Data", False, str(error), f"replace it, or remove {folder} to have it fetched anew")
+            return Check("Data", False, str(error), f"replace it, or remove {folder} to have it fetched again")
     found = ", ".join(["the embedded corpus", *here])
     if elsewhere:
         mend = f"if you want one: load(name) fetches what can be fetched, or {DATA_VARIABLE} names a folder that has it"

@@ -176,7 +176,7 @@ def _paths(statement: ast.AST) -> Iterator[Dotted]:
 
 
 def _global_names(text: str) -> set[str]:
-    """Return the names in the statement `text` that Python looks up in the module, as its own compiler tells."""
+    """Return the names in the statement `text` that Python looks up in the module, by its compiler's symbol table."""
     top = symtable.symtable(text, "statement", "exec")
     found, left = set(top.get_identifiers()), list(top.get_children())
     while left:

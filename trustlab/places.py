@@ -10,6 +10,7 @@ from pathlib import Path
 
 # Two files are written within milliseconds; who waits longer waits for a process that hangs.
 SECONDS_TO_WAIT = 60
+SECONDS_BETWEEN_LOOKS = 0.005
 LOCK = ".lock"
 
 
@@ -32,7 +33,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"Expected {str(path)!r} to begin with a user's home, got a name without one.") from None
 
 
-def model_name(name: str) -> str:
+def model_name(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """Return a model's name, or its folder with ``~`` for the user's home: transformers takes ``~`` for a name.
 
     Examples
@@ -72,5 +73,5 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock
 
-    with FileLock(folder / LOCK, timeout=SECONDS_TO_WAIT):
+    with FileLock(folder / LOCK, timeout=SECONDS_TO_WAIT).acquire(poll_interval=SECONDS_BETWEEN_LOOKS):
         yield

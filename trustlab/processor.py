@@ -25,14 +25,14 @@ def processor() -> str:
     >>> platform.machine() in processor()
     True
     """
-    told = _of_linux() or _of_mac() or {"model": platform.processor()}
-    abilities = " ".join(name for name in VECTORS if name in told.get("abilities", "").split())
+    known = _of_linux() or _of_mac() or {"model": platform.processor()}
+    abilities = " ".join(name for name in VECTORS if name in known.get("abilities", "").split())
     set_here = " ".join(f"{name}={os.environ[name]}" for name in CHOSEN_BY if os.environ.get(name))
-    return ", ".join(filter(None, [platform.machine(), told["model"], abilities, set_here]))
+    return ", ".join(filter(None, [platform.machine(), known["model"], abilities, set_here]))
 
 
 def _of_linux(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
-    """Return model and abilities as Linux tells them, nothing elsewhere."""
+    """Return model and abilities as Linux gives them, nothing elsewhere."""
     if not cpuinfo.is_file():
         return {}
     first = cpuinfo.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
@@ -45,7 +45,7 @@ def _of_linux(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
 
 
 def _of_mac() -> dict[str, str]:
-    """Return the model as macOS tells it, nothing elsewhere."""
+    """Return the model as macOS gives it, nothing elsewhere."""
     if platform.system() != "Darwin":
         return {}
     try:

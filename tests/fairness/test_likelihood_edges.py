@@ -25,6 +25,7 @@ from transformers import (
     RobertaModel,
 )
 
+from trustlab.fairness.comparison import population, real_models
 from trustlab.fairness.contexts import ContextEncoder
 from trustlab.fairness.likelihood import (
     LikelihoodScorer,
@@ -100,6 +101,16 @@ def test_an_encoder_without_a_pooler_gets_none_and_always_the_same_fingerprint(
     assert load_encoder(name).pooler is None
     first, second = (ContextEncoder(name).identity() for _ in range(2))
     assert first == second
+
+
+def test_a_model_in_the_home_is_found_by_its_short_path(tmp_path, monkeypatch, masked_model, masked_tokenizer):
+    """transformers takes ~ for a name on its hub."""
+    saved(tmp_path / "bert", masked_model, masked_tokenizer)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert LikelihoodScorer("~/bert").kind == "masked"
+    assert ContextEncoder("~/bert").identity() == ContextEncoder(tmp_path / "bert").identity()
+    assert population._pretrained("~/bert")[0].config.vocab_size == masked_model.config.vocab_size
+    assert real_models.pretrained("~/bert")[0].config.vocab_size == masked_model.config.vocab_size
 
 
 def test_encoders_and_seq2seq_models_with_lost_layers_are_refused(tmp_path, masked_model):

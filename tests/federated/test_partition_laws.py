@@ -16,6 +16,7 @@ from trustlab.federated.partition import (
 )
 from trustlab.federated.partition.assignment import equal_sizes
 from trustlab.federated.partition.dirichlet import balanced, log_dirichlet, serve
+from trustlab.models import offline_encoder
 
 LABELS = np.repeat(np.arange(5), [800, 600, 400, 160, 40])
 
@@ -187,3 +188,9 @@ def test_embeddings_do_not_depend_on_the_batch():
     together, alone = embed(texts), np.concatenate([embed([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+
+
+def test_an_encoder_in_the_home_is_found_by_its_short_path(tmp_path, monkeypatch):
+    (tmp_path / "encoder").symlink_to(offline_encoder())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.testing.assert_array_equal(embed(["stop"], encoder="~/encoder"), embed(["stop"]))

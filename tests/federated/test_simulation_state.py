@@ -66,7 +66,7 @@ def start(model, loss=plain, **options):
 
 
 class Averages(nn.Module):
-    """A batch norm of one's own."""
+    """A custom batch norm."""
 
     persistent = True
 
@@ -156,7 +156,7 @@ class Listed(nn.Module):
 
 
 KEEPERS = {
-    "a batch norm of one's own": (Averages, "mean"),
+    "a custom batch norm": (Averages, "mean"),
     "not in state_dict": (Unlisted, "mean"),
     "another tensor": (Rebound, "mean"),
     "an attribute": (Attribute, "mean"),

@@ -46,7 +46,7 @@ def config(method="fast", **changes):
 
 
 def tagger(seed=0):
-    """A tagger with dropout, so that torch's global dice matter too."""
+    """A tagger with dropout, so that torch's global generator matters too."""
     model = build("bilstm", VOCABULARY, seed=seed)
     model.embedding = nn.Sequential(model.embedding, nn.Dropout(0.2))
     return model
@@ -96,13 +96,20 @@ def test_a_training_stopped_at_a_row_and_resumed_equals_an_uninterrupted_one(row
     assert resumed[-1]["epsilon"] == whole[-1]["epsilon"]
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Return the folder of each training in `KILLED`; one Python imports torch for all."""
+    base = tmp_path_factory.mktemp("killed")
+    child = subprocess.run([sys.executable, __file__, base], capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+    return {(kind, at): base / kind / str(at) for kind, at in KILLED}
+
+
 @pytest.mark.parametrize("killed_at", [1, 4, 6, 8])
-def test_a_killed_training_goes_on_from_its_last_write_and_forgets_no_step(killed_at, tmp_path):
+def test_a_killed_training_goes_on_from_its_last_write_and_forgets_no_step(killed_at, killed):
     """Steps after the last write are taken again: the same batch, the same noise."""
-    path = tmp_path / "run.checkpoint"
-    child = subprocess.run([sys.executable, __file__, path, str(killed_at)], capture_output=True, text=True)
-    assert child.returncode == -signal.SIGKILL, child.stderr
-    shown = [int(line) for line in child.stdout.split()]
+    path = killed["plain", killed_at] / "run.checkpoint"
+    shown = [int(line) for line in path.with_name("shown").read_text().split()]
     assert shown == [step for step in (3, 6) if step < killed_at]
     whole, end = uninterrupted(config())
     model = tagger(seed=5)
@@ -308,10 +315,9 @@ def test_a_training_stopped_anywhere_any_number_of_times_is_stored_whole(stops, 
 
 
 @pytest.mark.parametrize("killed_at", [2, 6])
-def test_a_training_that_was_killed_is_stored_whole_once_it_was_resumed(killed_at, tmp_path):
-    path, store = tmp_path / "run.checkpoint", RunStore(tmp_path / "runs")
-    command = [sys.executable, __file__, path, str(killed_at), store.directory]
-    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+def test_a_training_that_was_killed_is_stored_whole_once_it_was_resumed(killed_at, killed):
+    folder = killed["stored", killed_at]
+    path, store = folder / "run.checkpoint", RunStore(folder / "runs")
     assert store.runs() == []
     resumed = record(store, path, checkpoint_every=2)
     assert told(store.get(STORED["config"], seeds=[0], code="1").rows) == told(resumed)
@@ -364,8 +370,27 @@ def test_how_often_to_write_needs_a_file_and_a_number_of_steps(path, every, tmp_
         train(tagger(), DATA, config(), checkpoint=path and tmp_path / path, checkpoint_every=every)
 
 
-def _train_until_killed(path, at, store=None):
-    """Train in a process that kills itself in the middle of a step."""
+KILLED = [*(("plain", step) for step in (1, 4, 6, 8)), *(("stored", step) for step in (2, 6))]
+
+
+def _kill_trainings(base):
+    """Begin the trainings in `KILLED`, each in a process and a folder of its own, and see each of them killed."""
+    # Imported late and slowly by a training: once here, and not in each process.
+    import opacus.accountants  # noqa: F401
+    import torch._dynamo  # noqa: F401
+
+    for kind, at in KILLED:
+        folder = base / kind / str(at)
+        folder.mkdir(parents=True)
+        child = os.fork()
+        if not child:
+            _train_until_killed(folder, at, RunStore(folder / "runs") if kind == "stored" else None)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, (kind, at)
+
+
+def _train_until_killed(folder, at, store):
+    """Train in a process that kills itself in the middle of a step, and write down which rows were shown."""
     gradients, calls = training.private_gradients, []
 
     def step(*given, **options):
@@ -376,11 +401,12 @@ def _train_until_killed(path, at, store=None):
 
     training.private_gradients = step
     options = STORED["config"] if store else config()
-    rows = train(tagger(), DATA, options, checkpoint=path, checkpoint_every=2)
-    for row in RunStore(store).record(rows, **STORED) if store else rows:
-        sys.stdout.write(f"{row['step']}\n")
-        sys.stdout.flush()
+    rows = train(tagger(), DATA, options, checkpoint=folder / "run.checkpoint", checkpoint_every=2)
+    with (folder / "shown").open("w") as shown:
+        for row in store.record(rows, **STORED) if store else rows:
+            shown.write(f"{row['step']}\n")
+            shown.flush()
 
 
 if __name__ == "__main__":
-    _train_until_killed(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    _kill_trainings(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Layers of one's own, numbers without a dimension, autocast, one row for all: the loop's gradients, or a refusal."""
+"""Custom layers, numbers without a dimension, autocast, one row for all: the loop's gradients, or a refusal."""
 
 import pytest
 import torch
@@ -84,7 +84,7 @@ class Scaled(nn.Embedding):
 
 
 class Table(nn.Module):
-    """Rows of a parameter of one's own, picked by F.embedding or by index."""
+    """Rows of the layer's own parameter, picked by F.embedding or by index."""
 
     def __init__(self, by_index):
         super().__init__()

@@ -101,7 +101,7 @@ def test_a_batch_without_examples_to_pick_is_refused(method, batch):
 
 
 class Table(nn.Module):
-    """Words of a table of one's own, whose rows are shortened on the way."""
+    """Words of the layer's own table, whose rows are shortened on the way."""
 
     def __init__(self, trained=True):
         super().__init__()

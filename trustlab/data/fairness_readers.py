@@ -123,7 +123,7 @@ def _winobias_row(line: str, path: Path) -> dict[str, Any]:
     if not number.isdigit() or len(mentions) < 2:
         raise ValueError(
             f"Expected a number and two mentions in square brackets in every line of {path}, got {len(mentions)} in "
-            f"the line numbered {number!r}. The file is damaged or of another version; fetch it anew."
+            f"the line numbered {number!r}. The file is damaged or of another version; fetch it again."
         )
     occupation = re.sub(r"^(the|an?)\s+", "", mentions[0].lower())
     return {
@@ -201,10 +201,10 @@ def read_embeddings(files: Mapping[str, Path], seed: int) -> Splits:
         for line in lines:
             word, *values = line.rstrip().split(" ")
             if len(values) != width:
-                raise ValueError(f"Expected {width} numbers for {word!r} in {path}, got {len(values)}. Fetch it anew.")
+                raise ValueError(f"Expected {width} numbers for {word!r} in {path}, got {len(values)}. Fetch it again.")
             rows.append({"source": source, "word": word, "vector": list(map(float, values))})
         if len(lines) != count:
-            raise ValueError(f"Expected {count} words in {path}, got {len(lines)}. It is cut short; fetch it anew.")
+            raise ValueError(f"Expected {count} words in {path}, got {len(lines)}. It is cut short; fetch it again.")
     return {"test": _columns(rows)}
 
 

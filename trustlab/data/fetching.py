@@ -1,7 +1,7 @@
 """Where a corpus's files are found: a folder, the user's cache, or a download from the pinned source.
 
 Nothing is read before its sha256 is the expected one. A download is complete file by file: what arrived stays in the
-cache, a call after an interruption fetches the files still missing, and a file that broke off is fetched anew from its
+cache, a call after an interruption fetches the files still missing, and a file that broke off is fetched again from its
 start (pooch resumes no file in the middle; the largest file here has 2.5 MB).
 """
 
@@ -98,7 +98,7 @@ def _present(folder: Path, file: File) -> Path | None:
         if came != expected:
             raise ValueError(
                 f"Expected {path} to have sha256 {expected}, it has {came}. The file is damaged or another version, "
-                f"and results on it would not be comparable; replace it, or delete it to fetch it anew."
+                f"and results on it would not be comparable; replace it, or delete it to fetch it again."
             )
         return path
     return None

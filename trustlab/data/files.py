@@ -20,7 +20,7 @@ def read_text(path: Path) -> str:
     try:
         return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"Expected {path} to be UTF-8 text. {error}; convert the file or fetch it anew.") from None
+        raise ValueError(f"Expected {path} to be UTF-8 text. {error}; convert the file or fetch it again.") from None
 
 
 def read_lines(path: Path) -> list[str]:

@@ -86,7 +86,7 @@ def read_dialect_model(files: Mapping[str, Path], seed: int) -> Splits:
     if len(words) != len(counts) or any(len(row) != len(DIALECTS) for row in counts):
         raise ValueError(
             f"Expected {len(DIALECTS)} counts for each of {len(words)} words, got {len(counts)} rows or another width. "
-            "The two files belong to different versions; fetch both anew."
+            "The two files belong to different versions; fetch both again."
         )
     columns = dict(zip(DIALECTS, map(list, zip(*counts, strict=True)), strict=True))
     return {"test": {"word": words} | columns}
@@ -110,7 +110,7 @@ def read_unintended_bias(files: Mapping[str, Path], seed: int) -> Splits:
     pairs = zip(_csv(files["toxicity_nonfuzzed_testset.csv"]), _csv(files["toxicity_fuzzed_testset.csv"]), strict=True)
     for original, exchanged in pairs:
         if original["rev_id"] != exchanged["rev_id"]:
-            raise ValueError("Expected the comments and those with exchanged terms in one order. Fetch both anew.")
+            raise ValueError("Expected the comments and those with exchanged terms in one order. Fetch both again.")
         row = {"set": "comments", "text": original["comment"], "toxic": original["toxic"] == "True"}
         rows.append(row | {"counterpart": exchanged["comment"], "frame": "", "template": ""})
     for row in rows:

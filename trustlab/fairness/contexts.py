@@ -22,6 +22,7 @@ from trustlab.containers import plain, refuse_non_columns
 from trustlab.durable import digest, to_json
 from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 from trustlab.fairness.vector_cache import cached_vectors
+from trustlab.places import model_name
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +88,7 @@ class ContextEncoder:
             from trustlab.models import offline_encoder
             from trustlab.models.pretrained import load_encoder
 
-            where = encoder or offline_encoder()
+            where = model_name(encoder) if encoder else offline_encoder()
             encoder, tokenizer = load_encoder(where), AutoTokenizer.from_pretrained(where)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
@@ -205,7 +206,7 @@ def occurrences(
     Parameters
     ----------
     words
-        Words or phrases; one that stands twice counts once. Where one is part of a longer one ("worker" of
+        Words or phrases; one that occurs twice counts once. Where one is part of a longer one ("worker" of
         "construction worker"), the longer one has it.
     sentences
         Any texts; read once.

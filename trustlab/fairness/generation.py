@@ -76,7 +76,7 @@ def _refuse_text(**lists: Collection[str] | None) -> None:
 
 
 def _folded(name: str, words: Collection[str]) -> set[str]:
-    """Return a list of words in lower case, as texts are read, after refusing words that stand twice."""
+    """Return a list of words in lower case, as texts are read, after refusing words that occur twice."""
     _refuse_text(**{name: words})
     folded = [word.lower() for word in as_texts(sorted(words) if isinstance(words, set | frozenset) else words, "word")]
     twice = sorted({word for word in folded if folded.count(word) > 1})

@@ -4,26 +4,37 @@ w is the global model, w_k what device k made of it. One round of every algorith
 
     Δ = Σ_k p_k (w_k − w),        w ← ServerOptimizer(w, Δ).
 
-The weights p_k of :func:`client_weights` decide whom the average speaks for, and the server optimizer of Reddi et al.
-(2021) takes Δ for the negative of a gradient. With p_k = n_k / Σ n, plain SGD and a rate of 1 this is FedAvg (McMahan
-et al. 2017, Algorithm 1): w becomes Σ_k p_k w_k.
+The weights p_k of :func:`client_weights` decide whom the average speaks for. The server optimizer, see
+:mod:`trustlab.federated.server_optimizer`, takes Δ for the negative of a gradient. With p_k = n_k / Σ n, plain SGD and
+a rate of 1 this is FedAvg (McMahan et al. 2017, Algorithm 1): w becomes Σ_k p_k w_k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trustlab.config import check, option
+from trustlab.federated.server_optimizer import RULES, ServerConfig, ServerOptimizer
+from trustlab.federated.states import State, same_names, stack, summed_in
+
+__all__ = [
+    "RULES",
+    "WEIGHTINGS",
+    "ServerConfig",
+    "ServerOptimizer",
+    "State",
+    "client_weights",
+    "proximal_term",
+    "pseudo_gradient",
+    "stack",
+    "summed_in",
+]
 
 WEIGHTINGS = ("examples", "equal", "horvitz-thompson", "hajek")
-RULES = ("sgd", "momentum", "adagrad", "adam", "yogi")
-State = dict[str, Tensor]  # tensors by name, as a module's named_parameters()
 
 
 def client_weights(
@@ -106,6 +117,7 @@ def _check_weighting(how: str, n: Tensor, inclusion: Tensor | None, total_exampl
 
 
 def _check_chances(n: Tensor, inclusion: Tensor | None, total_examples: float | None) -> None:
+    """Refuse probabilities of other devices, and a fleet without examples."""
     if inclusion is not None and inclusion.shape != n.shape:
         raise ValueError(
             f"Expected inclusion for each of {len(n)} devices in the cohort, got {len(inclusion)}. One for all would "
@@ -118,49 +130,6 @@ def _check_chances(n: Tensor, inclusion: Tensor | None, total_examples: float | 
         )
     if total_examples is not None and not 0 < total_examples < np.inf:
         raise ValueError(f"Expected total_examples={total_examples} > 0 and finite: the whole fleet's examples.")
-
-
-def summed_in(dtype: torch.dtype) -> torch.dtype:
-    """Return the type in which numbers of `dtype` are added up: single precision for half, else their own.
-
-    Examples
-    --------
-    >>> summed_in(torch.bfloat16), summed_in(torch.float64)
-    (torch.float32, torch.float64)
-    """
-    return torch.promote_types(dtype, torch.float32)
-
-
-def stack(states: Sequence[Mapping[str, Tensor]]) -> State:
-    """Lay the K devices' tensors of each name on top of one another: [K, ...].
-
-    Raises
-    ------
-    ValueError
-        Where a device has other names or shapes than the first.
-    """
-    states = list(states)
-    if not states:
-        raise ValueError("Expected the states of some devices, got none. An empty cohort has no tensors to stack.")
-    for k, state in enumerate(states):
-        _same_names(state, states[0], f"the state of device {k}", "the first's")
-        for name, value in state.items():
-            if value.shape != states[0][name].shape:
-                raise ValueError(
-                    f"Expected {name!r} of shape {list(states[0][name].shape)} from every device, got "
-                    f"{list(value.shape)} from device {k}. They hold different models."
-                )
-    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
-
-
-def _same_names(found: Mapping[str, Any], wanted: Mapping[str, Any], what: str, whose: str) -> None:
-    """Refuse tensors that are missing, and those that would be dropped without a word."""
-    missing, extra = [n for n in wanted if n not in found], [n for n in found if n not in wanted]
-    if missing or extra:
-        raise ValueError(
-            f"Expected {what} to have {whose} names, got {missing or 'none'} missing and {extra or 'none'} too many. "
-            "Leave buffers and frozen weights out of both."
-        )
 
 
 def pseudo_gradient(weights: Tensor, stacked: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> State:
@@ -195,7 +164,7 @@ def pseudo_gradient(weights: Tensor, stacked: Mapping[str, Tensor], start: Mappi
         raise ValueError(
             f"Expected finite weights >= 0, one for each device, got {weights.tolist()}: p_k of client_weights."
         )
-    _same_names(stacked, start, "the devices' tensors", "the global model's")
+    same_names(stacked, start, "the devices' tensors", "the global model's")
     delta = {}
     for name, w in start.items():
         if not w.is_floating_point():
@@ -220,8 +189,8 @@ def _check_finite(name: str, found: Tensor, start: Tensor, difference: Tensor) -
         raise ValueError(f"Expected a finite global model, got NaN or Inf in {name!r}. Go back to an earlier one.")
     bad = (~difference.flatten(1).isfinite().all(1)).nonzero().flatten().tolist()
     raise ValueError(
-        f"Expected finite updates, got NaN or Inf in {name!r} from the devices at {bad[:10]}. One such update makes "
-        "the model NaN for ever: leave these devices out, and weigh the others."
+        f"Expected finite updates, got NaN or Inf in {name!r} from the devices at {bad[:10]}. With one of them "
+        "the model would be NaN from now on: leave these devices out, and weigh the others."
     )
 
 
@@ -244,127 +213,3 @@ def proximal_term(parameters: Mapping[str, Tensor], start: Mapping[str, Tensor],
         wide = summed_in(fixed.dtype)  # a square is soon beyond half precision
         squares.append(((parameters[name].to(wide) - fixed.detach().to(wide)) ** 2).sum())
     return torch.as_tensor(mu / 2 * sum(squares))
-
-
-@dataclass(frozen=True)
-class ServerConfig:
-    """How the server steps along Δ. The defaults are FedAvg's; adaptive rules want a smaller rate."""
-
-    rule: str = option(
-        "sgd",
-        label="Server optimizer",
-        help="sgd with rate 1 puts the average in place; adagrad, adam and yogi scale every weight's step.",
-        values=RULES,
-    )
-    learning_rate: float = option(1.0, label="η", help="Step size of the server.", above=0)
-    beta_1: float | None = option(
-        None, label="β₁", help="Memory of past updates; None takes 0.9, and 0 for adagrad.", low=0, high=1
-    )
-    beta_2: float = option(0.99, label="β₂", help="Memory of past squares (adam, yogi).", low=0, high=1)
-    tau: float = option(1e-3, label="τ", help="Degree of adaptivity; a smaller one adapts more.", above=0)
-    initial: float | None = option(
-        None, label="v₋₁", help="First second moment; None takes τ², the paper's least. Flower takes 0.", low=0
-    )
-
-
-class ServerOptimizer:
-    """Steps along the pseudo-gradient Δ, with the memory that this needs between rounds.
-
-    ``"sgd"``: w + ηΔ. ``"momentum"`` (FedAvgM, Hsu et al. 2019): m = β₁m + Δ, w + ηm. The others are Algorithm 2 of
-    Reddi et al. (2021), line by line and without bias correction:
-
-        m = β₁ m + (1 − β₁) Δ
-        v = v + Δ²                            (adagrad)
-        v = β₂ v + (1 − β₂) Δ²                (adam)
-        v = v − (1 − β₂) Δ² sign(v − Δ²)      (yogi)
-        w + η m / (√v + τ)
-
-    Parameters
-    ----------
-    config
-        A :class:`ServerConfig`.
-
-    Examples
-    --------
-    >>> server = ServerOptimizer(ServerConfig("adagrad", learning_rate=0.1, tau=0.5, initial=0.0))
-    >>> server.step({"w": torch.tensor([0.1])}, {"w": torch.tensor([0.5])})["w"].item()  # 0.1 + 0.1·0.5/(0.5 + 0.5)
-    0.15000000596046448
-    """
-
-    def __init__(self, config: ServerConfig | None = None) -> None:
-        self.config = config or ServerConfig()
-        check(self.config)
-        default = 0.0 if self.config.rule == "adagrad" else 0.9
-        self._beta_1 = default if self.config.beta_1 is None else self.config.beta_1
-        self._m: State = {}
-        self._v: State = {}
-
-    def step(self, weights: Mapping[str, Tensor], delta: Mapping[str, Tensor]) -> State:
-        """Return the next global model; `weights` w and `delta` Δ, tensors of the same names and shapes, are kept.
-
-        Half precision is stepped in single precision, its memory too, and rounded once at the end.
-
-        Raises
-        ------
-        ValueError
-            For other names or shapes, or weights that are no floating point numbers.
-        FloatingPointError
-            Where a weight or the memory would be NaN or Inf; the memory stays as it was.
-        """
-        _same_names(delta, weights, "delta", "the weights'")
-        moved, memory = {}, (dict(self._m), dict(self._v))
-        try:
-            for name, w in weights.items():
-                if not w.is_floating_point() or delta[name].shape != w.shape:
-                    raise ValueError(
-                        f"Expected {name!r} of floating point and of shape {list(w.shape)} in both, got {w.dtype} and "
-                        f"a delta of shape {list(delta[name].shape)}. One number would move all weights alike."
-                    )
-                wide = summed_in(w.dtype)
-                moved[name] = (w.to(wide) + self._step(name, delta[name].to(wide))).to(w.dtype)
-                self._check_finite(name, moved[name])
-        except (ValueError, FloatingPointError):
-            self._m, self._v = memory
-            raise
-        return moved
-
-    def _check_finite(self, name: str, moved: Tensor) -> None:
-        kept = (memory[name] for memory in (self._m, self._v) if name in memory)
-        for value in (moved, *kept):
-            # A sum takes one pass. That of finite numbers may still be infinite: then every one is looked at.
-            if not value.sum().isfinite() and not value.isfinite().all():
-                raise FloatingPointError(
-                    f"Expected a finite step of {name!r}, got NaN or Inf in the next weights of {moved.dtype} or in "
-                    "the optimizer's memory, where they would stay. Lower a learning rate, or "
-                    "use a wider precision."
-                )
-
-    def _step(self, name: str, delta: Tensor) -> Tensor:
-        rule, eta = self.config.rule, self.config.learning_rate
-        if rule == "sgd":
-            return eta * delta
-        m = self._m.get(name, torch.zeros_like(delta))
-        if rule == "momentum":
-            self._m[name] = self._beta_1 * m + delta
-            return eta * self._m[name]
-        self._m[name] = self._beta_1 * m + (1 - self._beta_1) * delta
-        self._v[name] = self._second_moment(name, delta**2)
-        return eta * self._m[name] / (self._v[name].sqrt() + self.config.tau)
-
-    def _second_moment(self, name: str, square: Tensor) -> Tensor:
-        config = self.config
-        initial = config.tau**2 if config.initial is None else config.initial
-        v = self._v[name] if name in self._v else torch.full_like(square, initial)
-        if config.rule == "adagrad":
-            return v + square
-        if config.rule == "adam":
-            return config.beta_2 * v + (1 - config.beta_2) * square
-        return v - (1 - config.beta_2) * square * torch.sign(v - square)
-
-    def state_dict(self) -> dict[str, State]:
-        """Return the memory between rounds, for a checkpoint."""
-        return {"m": dict(self._m), "v": dict(self._v)}
-
-    def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Go on with the memory that :meth:`state_dict` returned."""
-        self._m, self._v = dict(state["m"]), dict(state["v"])

@@ -60,7 +60,7 @@ def continual(
         Options of the training **within a period**: ``config.rounds`` rounds in each. A server with a memory
         (momentum, Adam) starts each period without it.
     selection
-        Options of :class:`trustlab.federated.selection.Selector`, set up anew in each period: a device's activity is
+        Options of :class:`trustlab.federated.selection.Selector`, set up again in each period: a device's activity is
         the number of examples that it has then, stored ones included.
     replay
         Budget: how many old examples each device may store, see :func:`reservoir`. 0 deletes everything.

@@ -1,7 +1,7 @@
 """How long widgets live: as long as a cell shows them or a variable holds what they belong to.
 
-ipywidgets keeps every widget for ever. Here a widget's owner (a panel, a question, a hint) is held by the cell that
-shows it; its widgets hold it weakly. So its widgets are closed
+ipywidgets keeps every widget until it is closed. Here a widget's owner (a panel, a question, a hint) is held by the
+cell that shows it; its widgets hold it weakly. So its widgets are closed
 
 - when nobody holds the owner any more, and
 - when every cell that showed it was run again and shows something else. A cell is known by the id that the front end

@@ -105,8 +105,8 @@ def private_gradients(
     physical_batch
         Compute at most that many examples at once (one micro-batch at least) and add up: less memory, the same result.
     generator
-        Source of the noise and of the dice. A seeded one makes a run repeatable, and its noise predictable to
-        anybody who knows the seed.
+        Source of the noise and of the random micro-batches. A seeded one makes a run repeatable, and its noise
+        predictable to anybody who knows the seed.
     secure
         Draw the noise from the operating system's generator; takes no `generator`. See :mod:`trustlab.privacy.noise`.
 
@@ -136,7 +136,7 @@ def private_gradients(
     refuse_unfit(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
-    # Asked for now: the dice are thrown before the noise is drawn.
+    # Asked for now: micro-batches are drawn before the noise.
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
     normalizer = float(normalizer or micro_batches)
     std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
@@ -198,9 +198,9 @@ def _parts(
     if micro_batches is None:
         members, sizes = torch.arange(examples), torch.ones(examples, dtype=torch.long)
     else:
-        home = generator.device if generator is not None else None  # a generator throws on its own device only
-        dice = torch.randint(int(micro_batches), (examples,), generator=generator, device=home).cpu()
-        _, units, sizes = dice.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
+        home = generator.device if generator is not None else None  # a generator draws on its own device only
+        drawn = torch.randint(int(micro_batches), (examples,), generator=generator, device=home).cpu()
+        _, units, sizes = drawn.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
         order = sizes.argsort(stable=True)  # those of equal size side by side
         members, sizes = order.argsort()[units].argsort(stable=True), sizes[order]
     ends = sizes.cumsum(0).tolist()

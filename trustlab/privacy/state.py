@@ -38,7 +38,7 @@ class TrainingState:
     rows
         All rows shown, so that a resumed training yields the whole table.
     generator
-        Where batches, micro-batches' dice and noise are drawn.
+        Where batches, micro-batches and noise are drawn.
     """
 
     model: nn.Module
@@ -68,7 +68,7 @@ class TrainingState:
 
     @contextlib.contextmanager
     def own_dice(self) -> Iterator[None]:
-        """Let what throws torch's global dice (dropout) throw the training's own, and put the global ones back."""
+        """Let what draws from torch's global generators (dropout) draw from the training's own, and restore them."""
         with torch.random.fork_rng(self.devices):
             torch.set_rng_state(self._global_dice[0])
             for device, state in zip(self.devices, self._global_dice[1:], strict=True):

@@ -179,7 +179,7 @@ class PrivacyStatement:
         return "none" if math.isinf(self.epsilon) else f"{_up(self.epsilon):g} at {_delta(self.delta)}"
 
     def _neighbours(self) -> str:
-        """Say which data sets must look alike; shuffled batches must not be dealt anew for them."""
+        """Say which data sets must look alike; shuffled batches must not be drawn again for them."""
         apart = NEIGHBOURS[self.adjacency].format(unit=self.unit)
         return f"{apart}; the others keep their batches" if self.sampling_assumed == "shuffle" else apart
 

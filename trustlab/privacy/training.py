@@ -238,7 +238,7 @@ def plain_gradients(
 
 
 def _check_weights(model: nn.Module, norms: Norms) -> None:
-    """Stop when no example has a finite gradient because the weights are none: noise alone would be added for ever."""
+    """Stop when weights that are not finite leave no example a finite gradient: later steps would add noise only."""
     if not norms.dropped or norms.dropped < len(norms.norms):
         return
     if not all(parameter.isfinite().all() for parameter in model.parameters()):

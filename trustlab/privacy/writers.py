@@ -14,6 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+DEPTH = 3  # containers within containers that are looked into
+
+# Modes in which a model was looked at.
 _looked: weakref.WeakKeyDictionary[nn.Module, set[Any]] = weakref.WeakKeyDictionary()
 
 
@@ -70,14 +73,15 @@ def _places(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _leaves(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors and floats in `value`, down to `DEPTH` containers."""
     if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
         yield name, value.detach()
     elif isinstance(value, float):
         yield name, torch.tensor(value, dtype=torch.float64)
-    elif isinstance(value, dict) and depth < 3:
+    elif isinstance(value, dict) and depth < DEPTH:
         for key, inner in list(value.items()):
             yield from _leaves(f"{name}[{key!r}]", inner, depth + 1)
-    elif isinstance(value, list | tuple) and depth < 3:
+    elif isinstance(value, list | tuple) and depth < DEPTH:
         for i, inner in enumerate(value):
             yield from _leaves(f"{name}[{i}]", inner, depth + 1)
 
@@ -87,7 +91,7 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _unlike(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
-    """Return the names of what differs, where both have it: what is longer in one only is a cache for its length."""
+    """Return the names of what differs or is in one only. Of two lengths the common part counts: caches grow."""
     return [name for name in {**one, **other} if not _alike(one.get(name), other.get(name))]
 
 

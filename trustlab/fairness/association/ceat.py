@@ -82,7 +82,7 @@ def ceat(
     Raises
     ------
     ValueError
-        For words without contexts or that stand twice, fewer than two words, vectors that are zero, not finite or of
+        For words without contexts or that occur twice, fewer than two words, vectors that are zero, not finite or of
         different width, and draws in which all targets have one association.
 
     Examples

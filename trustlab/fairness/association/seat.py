@@ -107,7 +107,7 @@ def seat(
     Raises
     ------
     ValueError
-        As :func:`~trustlab.fairness.association.weat`, and for words that stand twice in a set, or in both of a pair.
+        As :func:`~trustlab.fairness.association.weat`, and for words that occur twice in a set, or in both of a pair.
 
     Examples
     --------

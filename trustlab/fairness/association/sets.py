@@ -10,9 +10,9 @@ OPPOSED = (("X", "Y"), ("A", "B"))
 
 
 def distinct_sets(X: Any, Y: Any, A: Any, B: Any) -> dict[str, list[str]]:
-    """Return the four sets by name, as lists of words, after refusing words that stand twice.
+    """Return the four sets by name, as lists of words, after refusing words that occur twice.
 
-    A word in both target sets, or in both attribute sets, pulls either side towards the other; one that stands twice in
+    A word in both target sets, or in both attribute sets, pulls either side towards the other; one that occurs twice in
     a set counts twice, and the permutation test takes it for two observations. A target that is an attribute as well is
     the researcher's choice: its cosine with itself is 1.
 
@@ -24,7 +24,7 @@ def distinct_sets(X: Any, Y: Any, A: Any, B: Any) -> dict[str, list[str]]:
     Raises
     ------
     ValueError
-        For one text in place of a list, or words that stand twice, which are named.
+        For one text in place of a list, or words that occur twice, which are named.
 
     Examples
     --------

@@ -99,7 +99,7 @@ class WordVectors:
         ------
         ValueError
             If more is missing: a test of the few words that are left is another test under the same name. For words
-            that stand twice in a set, or in both of a pair of sets.
+            that occur twice in a set, or in both of a pair of sets.
         """
         asked = distinct_sets(X, Y, A, B)
         missing = {name: [word for word in words if word not in self] for name, words in asked.items()}

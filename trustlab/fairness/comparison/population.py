@@ -33,6 +33,7 @@ from trustlab.fairness.comparison.pretraining import pretrain, whole_words
 from trustlab.fairness.comparison.sentences import bare, described, explained, task_texts, trial_texts
 from trustlab.fairness.likelihood import kind_of
 from trustlab.models.pretrained import load_encoder, load_whole
+from trustlab.places import model_name
 
 if TYPE_CHECKING:
     import datasets
@@ -226,6 +227,7 @@ def _pretrained(name: str) -> tuple[torch.nn.Module, Any]:
     """Load a model by name or folder, with the head of a language model where its weights are there."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
+    name = model_name(name)
     made_as = (getattr(AutoConfig.from_pretrained(name), "architectures", None) or [""])[0]
     auto = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM, None: None}[kind_of(made_as)]
     return load_encoder(name) if auto is None else load_whole(auto, name), AutoTokenizer.from_pretrained(name)

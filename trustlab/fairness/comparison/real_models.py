@@ -20,6 +20,7 @@ from trustlab.fairness.scorers import fit_scorer
 from trustlab.fairness.tasks import GroupedTexts, Task
 from trustlab.models import offline_encoder
 from trustlab.models.pretrained import load_encoder
+from trustlab.places import model_name
 
 NONE, OFFLINE = "none", "all-MiniLM-L6-v2"
 SMALL = {"read": 6000, "vocabulary": 2000, "longest": 128, "steps": 400}
@@ -107,7 +108,7 @@ def pretrained(encoder: str) -> tuple[Any, Any]:
     """Return an encoder by name or folder, without a head, and its tokenizer."""
     from transformers import AutoTokenizer
 
-    where = offline_encoder() if encoder == OFFLINE else encoder
+    where = offline_encoder() if encoder == OFFLINE else model_name(encoder)
     return load_encoder(where), AutoTokenizer.from_pretrained(where)
 
 

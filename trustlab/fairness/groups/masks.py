@@ -33,7 +33,7 @@ class Groups:
     Raises
     ------
     ValueError
-        If shapes disagree, a name stands twice, or a name is one that results use for all rows or between groups.
+        If shapes disagree, a name occurs twice, or a name is one that results use for all rows or between groups.
 
     Examples
     --------

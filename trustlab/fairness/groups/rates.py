@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.containers import is_missing, read_rows
+from trustlab.containers import missing_rows, read_rows
 from trustlab.fairness.groups.masks import BETWEEN, Groups
 from trustlab.fairness.groups.means import Mean, check_means, mean_reasons, mean_statistics
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
@@ -97,8 +97,8 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
     listed = read_rows(values, name).astype(object)
     if listed.ndim != 1 or not len(listed):
         raise ValueError(f"Expected {name} of 0 or 1 for each of one or more rows, got shape {listed.shape}.")
-    missing = [i for i, value in enumerate(listed) if is_missing(value)]
-    if missing:
+    missing = missing_rows(listed)
+    if len(missing):
         raise ValueError(
             f"Expected {name} of 0 or 1 in each of {len(listed)} rows, {len(missing)} "
             f"{'has' if len(missing) == 1 else 'have'} no label (first: row {missing[0]}). Leave such rows out."

@@ -5,7 +5,8 @@ rest ``templates`` (ILPS, LPBS), ``stereoset`` and ``crows_pairs``.
 """
 
 from trustlab.fairness.likelihood.crows_pairs import crows_pairs, score_pairs, unmodified
-from trustlab.fairness.likelihood.scoring import LikelihoodScorer, kind_of
+from trustlab.fairness.likelihood.kinds import kind_of
+from trustlab.fairness.likelihood.scoring import LikelihoodScorer
 from trustlab.fairness.likelihood.stereoset import SentenceScores, read_scores, score_clusters, stereoset
 from trustlab.fairness.likelihood.templates import ilps, lpbs
 

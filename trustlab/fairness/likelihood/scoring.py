@@ -17,12 +17,11 @@ import numpy as np
 
 from trustlab.columns import as_indices, as_texts
 from trustlab.fairness.batching import batches, evaluating, longest_input, padded
-from trustlab.models.pretrained import load_whole
+from trustlab.fairness.likelihood.kinds import KINDS, checked_kind, pretrained
 
 if TYPE_CHECKING:
     import torch
 
-KINDS = ("masked", "causal")
 # How far log P of one token moves, in nats, when its text shares a batch with others: sums are taken in another order.
 # Measured with models of eight layers, then doubled or more: 2e-6 in single precision, 0.004 and 0.03 in float16 and
 # bfloat16, which keep 11 and 8 bits of a logit.
@@ -90,11 +89,11 @@ class LikelihoodScorer:
         if kind not in (None, *KINDS):
             raise ValueError(f"Expected kind={kind!r} to be one of {', '.join(map(repr, KINDS))}.")
         if isinstance(model, str | os.PathLike):
-            model, tokenizer = _pretrained(model, kind)
+            model, tokenizer = pretrained(model, kind)
         if tokenizer is None:
             raise ValueError(f"Expected the tokenizer of {type(model).__name__}, got none. Give it after the model.")
         self.model, self.tokenizer, self.batch_tokens = model, tokenizer, batch_tokens
-        self.kind = _kind(model, kind)
+        self.kind = checked_kind(model, kind)
         if self.kind == "masked" and tokenizer.mask_token_id is None:
             raise ValueError(
                 f"Expected a tokenizer with a mask for a masked model, got {type(tokenizer).__name__} without one. "
@@ -293,64 +292,6 @@ def _only_states_at(encoder: torch.nn.Module, rows: torch.Tensor, places: torch.
         hook.remove()
 
 
-def kind_of(model: Any) -> str | None:
-    """Tell a masked from a causal language model, None for neither, by the lists ``transformers`` keeps of its classes.
-
-    Parameters
-    ----------
-    model
-        A model, or the name of its class, as its configuration's ``architectures`` has it.
-
-    Examples
-    --------
-    >>> kind_of("BertForMaskedLM"), kind_of("GPT2LMHeadModel"), kind_of("BertModel")
-    ('masked', 'causal', None)
-    """
-    from transformers.models.auto import modeling_auto
-
-    names = {model} if isinstance(model, str) else {each.__name__ for each in type(model).__mro__}
-    for kind, known in (
-        ("masked", modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES),
-        ("causal", modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
-    ):
-        if names & set(known.values()):
-            return kind
-    return None
-
-
-def _kind(model: Any, asked: str | None) -> str:
-    """Return the kind of `model`, which is `asked` where its class does not tell; refuse one that it is not."""
-    from transformers.models.auto import modeling_auto
-
-    told = {kind for kind in KINDS if _is_among(model, kind)}
-    if not told and asked is None:
-        raise ValueError(
-            f"Expected a masked or causal language model of transformers, got {type(model).__name__}. An encoder "
-            'without its language head predicts no words; for a class of your own say kind="masked" or "causal".'
-        )
-    if asked is not None and told and asked not in told:
-        raise ValueError(f"Expected kind={asked!r} to be that of the model, got {type(model).__name__}, another one.")
-    kind = asked or kind_of(model)
-    config = getattr(model, "config", None)
-    reads_both_ways = getattr(config, "model_type", "") in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    if kind == "causal" and told and reads_both_ways and getattr(config, "is_decoder", True) is False:
-        raise ValueError(
-            f"Expected a model that reads from left to right, got {type(model).__name__} with is_decoder=False. It "
-            'sees the token that it is asked for: take kind="masked", or set is_decoder=True if it was trained so.'
-        )
-    return kind
-
-
-def _is_among(model: Any, kind: str) -> bool:
-    from transformers.models.auto import modeling_auto
-
-    lists = {
-        "masked": modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-        "causal": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-    }
-    return bool({each.__name__ for each in type(model).__mro__} & set(lists[kind].values()))
-
-
 def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
     """Return the id of what stands before the first word, None for nothing, and what it is in words."""
     if asked == "none":
@@ -369,14 +310,3 @@ def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
         "causal model then gives the first word no probability, and sentences that differ in it are compared without "
         'it: name a token as start=…, or say start="none" to leave the first token out.'
     )
-
-
-def _pretrained(name: str | os.PathLike[str], kind: str | None) -> tuple[Any, Any]:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
-    from transformers.models.auto import modeling_auto
-
-    config = AutoConfig.from_pretrained(name)
-    made_as = kind_of((getattr(config, "architectures", None) or [""])[0])
-    by_type = "masked" if config.model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES else "causal"
-    auto = AutoModelForMaskedLM if (kind or made_as or by_type) == "masked" else AutoModelForCausalLM
-    return load_whole(auto, name), AutoTokenizer.from_pretrained(name)

@@ -16,6 +16,7 @@ from trustlab.columns import as_features, as_texts
 from trustlab.config import option
 from trustlab.federated.partition.assignment import codes_of
 from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, by_laws
+from trustlab.places import model_name
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int =
     from trustlab.models.pretrained import load_encoder
 
     texts = as_texts(texts)
-    source = encoder or offline_encoder()
+    source = model_name(encoder) if encoder else offline_encoder()
     tokenizer, model = AutoTokenizer.from_pretrained(source), load_encoder(source).eval()
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     embeddings = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)

@@ -109,7 +109,7 @@ def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = 
     Raises
     ------
     ValueError
-        If the file has several methods and none was named, not that one, or indices that stand twice.
+        If the file has several methods and none was named, not that one, or indices that occur twice.
     """
     if split not in ("train", "test"):
         raise ValueError(f"Expected split={split!r} to be 'train' or 'test'.")

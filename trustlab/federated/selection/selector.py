@@ -154,7 +154,7 @@ class Selector:
         """Tell the activity [C] of `devices` [C] that have new data or lost some; 0 takes a device out.
 
         What a strategy fitted to the whole fleet stays as it was: oort's cap, and softmax's zero point. A new
-        :class:`Selector` for each period fits them anew.
+        :class:`Selector` for each period fits them again.
         """
         _check_norms(self.config, norms)
         activity = as_numbers(activity, "activity")

@@ -66,7 +66,7 @@ class Urn:
             )
 
     def _summarise(self, blocks: np.ndarray | slice) -> None:
-        """Bring the sums, maxima and counts of `blocks` up to date; sums are made anew, so that no error piles up."""
+        """Bring the sums, maxima and counts of `blocks` up to date; sums are made again: no error piles up."""
         changed = self._weights[blocks]
         self._totals[blocks] = changed.sum(1)
         self._largest[blocks] = changed.max(1)
@@ -90,7 +90,7 @@ class Urn:
         return int(self._positive.sum())
 
     def update(self, devices: np.ndarray, weights: np.ndarray) -> None:
-        """Give `devices` [C] new `weights` [C]: 64·C numbers are read, and the N/64 blocks' ends made anew."""
+        """Give `devices` [C] new `weights` [C]: 64·C numbers are read, and the N/64 blocks' ends are computed again."""
         devices, weights = as_indices(devices, None, "device", repeats=True), np.asarray(weights, float)
         if len(devices) != len(weights):
             raise ValueError(f"Expected a weight for each of {len(devices)} devices, got {len(weights)}.")

@@ -52,7 +52,7 @@ class Fleet:
         ValueError
             Where no device holds an example; for test examples or a selector of another number of devices, or test
             clients with other names; for a mask, floats or owners in place of indices, an index out of range, or one
-            that stands twice with one device.
+            that occurs twice with one device.
         """
         clients = own_indices(clients, train)
         sizes = counts(clients)

@@ -154,7 +154,7 @@ def _finite(update: Update) -> tuple[Update, Tensor]:
 def check_heard(arrived: list[Work], heard: Tensor, server: Server, config: FederatedConfig) -> None:
     """Warn of the first updates with NaN or Inf, and refuse to go on where there was no other.
 
-    In DP-FedAvg training goes on: whether it stops would tell of the devices.
+    In DP-FedAvg training goes on: stopping would reveal something about the devices.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def check_learning(model: nn.Module, task: Task, examples: np.ndarray) -> None:
 
 @contextmanager
 def seeded() -> Iterator[None]:
-    """Let everybody's dice fall the same way each time, and be where they were afterwards."""
+    """Seed the generators of Python, NumPy and torch for the block, and restore their states afterwards."""
     mine, numpys = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         try:
@@ -101,7 +101,7 @@ def _check_gradient(own: nn.Module, task: Task, few: np.ndarray) -> None:
 
 
 def _losses(own: nn.Module, task: Task, indices: np.ndarray) -> Tensor:
-    """Return the losses [B], with the same dice each time."""
+    """Return the losses [B], computed with the same random numbers each time."""
     _reseed()
     losses = task.per_example_loss(own, task.train[torch.from_numpy(indices)])
     if not isinstance(losses, Tensor) or losses.shape != (len(indices),):

@@ -166,7 +166,7 @@ def vectorised_losses(
     tensors = [tensor.view(*indices.shape, *tensor.shape[1:]) for tensor in tensors]
     one = _one_device(model, task, rebuild, list(places))
     shares = shares.to(tensors[0].device)
-    # Dropout throws dice of its own for every device.
+    # Dropout draws a mask of its own for every device.
     return vmap(one, randomness="different")(weights, tensors, shares, list(places.values()))
 
 

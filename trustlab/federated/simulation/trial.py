@@ -145,13 +145,13 @@ def _step_size(model: nn.Module, task: Task, examples: np.ndarray) -> float:
 
 @contextlib.contextmanager
 def _as_tried(model: nn.Module) -> Iterator[None]:
-    """Put `model` into the state of the trial for a while: in training, without dice, its weights a little moved.
+    """Put `model` into the state of the trial for a while: in training, without dropout, its weights a little moved.
 
-    Dropout's dice fall differently in the two engines, and the comparison is about all else. Weights that are zero at
+    The two engines draw other dropout masks, and the comparison is about all else. Weights that are zero at
     the beginning, or that gradients of zero reach, would hide what becomes of them later.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    dice = [
+    dropouts = [
         (module, name, value)
         for module in model.modules()
         for name, value in vars(module).items()
@@ -161,7 +161,7 @@ def _as_tried(model: nn.Module) -> Iterator[None]:
     with left_as_it_is(model):
         try:
             model.train()
-            for module, name, _ in dice:
+            for module, name, _ in dropouts:
                 setattr(module, name, 0.0)
             with torch.no_grad():
                 for parameter in trained:
@@ -169,7 +169,7 @@ def _as_tried(model: nn.Module) -> Iterator[None]:
                     parameter += JITTER * size * torch.randn(parameter.shape, generator=generator).to(parameter)
             yield
         finally:
-            for module, name, value in dice:
+            for module, name, value in dropouts:
                 setattr(module, name, value)
 
 

@@ -1,4 +1,4 @@
-"""A layer of one's own whose weights go through known functions: recorded there, as the known layers are.
+"""A custom layer whose weights go through known functions: recorded there, as the known layers are.
 
 BART's and Gemma's embeddings call ``F.embedding`` and multiply what comes out; other layers call ``F.linear``, or pick
 rows of a table by index. Computed as any other function, such a layer would need a gradient of the whole table for

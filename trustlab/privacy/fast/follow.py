@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-Key = tuple[str, int, int]  # a layer's name, its how manieth call, and the how manieth tensor of the call
+Key = tuple[str, int, int]  # a layer's name, the number of its call, and that of the tensor in the call, from 0
 Look = tuple[int, object, bool]
 
 
@@ -57,7 +57,7 @@ class Plan:
 
 
 def look(tensor: Tensor) -> Look:
-    """Return what tells one tensor of a call from another that stands in the same place in another step."""
+    """Return what distinguishes a tensor from another that takes its place in the call in another step."""
     return tensor.ndim, tensor.dtype, tensor.shape[:1] == (1,)
 
 
