@@ -901,3 +901,45 @@ def test_the_engine_and_its_check_are_reached():
     """The tests above would mean little if "fast" were computed some other way."""
     assert engine.Proof is apart.Proof
     assert private_gradients.__globals__["fast"].add_clipped is engine.add_clipped
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_gradient_that_is_rounding_alone_is_no_fault(seed):
+    """What is added to all scores leaves the probabilities as they are: its layer's gradient is 0, but for rounding."""
+
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores, self.shift = (
+                nn.Sequential(nn.Linear(16, 64), nn.LayerNorm(64), nn.Linear(64, 3)),
+                nn.Linear(16, 1),
+            )
+
+        def forward(self, batch):
+            return self.scores(batch) + self.shift(batch)
+
+    torch.manual_seed(seed)
+    batch = torch.randn(6, 16)
+    private_gradients(
+        Shifted(),
+        lambda m, b: F.cross_entropy(m(b), torch.ones(len(b)).long(), reduction="none"),
+        batch,
+        method="fast",
+        clip_norm=1.0,
+        normalizer=1.0,
+    )
+
+
+def test_gradients_with_fewer_digits_than_usual_are_no_fault():
+    def faint(model, batch):
+        return 1e-42 * model(batch).square().sum(1)
+
+    torch.manual_seed(0)
+    private_gradients(
+        nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 3)),
+        faint,
+        torch.randn(5, 4),
+        method="fast",
+        clip_norm=1.0,
+        normalizer=1.0,
+    )

@@ -14,18 +14,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-DEPTH = 3  # containers within containers that are looked into
+from trustlab.privacy.names import named
 
-# Modes in which a model was looked at.
+DEPTH = 3  # containers within containers that are looked into
+KEPT = 32  # looks at one model that are remembered
+
+# Modes and losses in which a model was looked at.
 _looked: weakref.WeakKeyDictionary[nn.Module, set[Any]] = weakref.WeakKeyDictionary()
 
 
 def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], batch: Any) -> None:
     """Refuse a `model` whose forward leaves something of the examples in its buffers or tensor attributes.
 
-    Once for a model in a mode. What it writes may change with the step (a counter, spectral normalisation), not with
-    the examples: two of the batch must leave the same. Of a batch of one, any change is refused. The model is left as
-    it was. An example that cannot be computed alone is the method's to refuse, which computes it too.
+    Once for a model in a mode with a loss. What it writes may change with the step (a counter, spectral normalisation),
+    not with the examples: two of the batch must leave the same. Of a batch of one, any change is refused. The model is
+    left as it was. An example that cannot be computed alone is the method's to refuse, which computes it too.
 
     Raises
     ------
@@ -36,8 +39,9 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
     --------
     >>> refuse_writers(nn.Linear(2, 1), lambda model, batch: model(batch).squeeze(1), torch.zeros(2, 2))
     """
-    modes = tuple(module.training for module in model.modules())
-    if not len(batch) or modes in _looked.setdefault(model, set()):
+    modes, looked = tuple(module.training for module in model.modules()), _looked.setdefault(model, set())
+    seen = (modes, named(per_example_loss))
+    if not len(batch) or seen in looked:
         return
     subsets = [torch.tensor([i]) for i in range(min(len(batch), 3))]
     before = _state(model)
@@ -60,7 +64,9 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
                 "them. No clipping bounds that and no noise covers it: do not update it while training, or call eval() "
                 "on its layer."
             )
-    _looked[model].add(modes)
+    if len(looked) >= KEPT:
+        looked.clear()
+    looked.add(seen)
 
 
 def _places(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -28,18 +28,21 @@ from torch import Tensor, nn
 from trustlab.privacy.fast.factors import Factor, single
 from trustlab.privacy.fast.follow import Plan, Unknown
 from trustlab.privacy.fast.randomness import Again, Draws, without_dropout
+from trustlab.privacy.names import named
 
 # Powers of two: multiplying by them is exact in floating point, so that rows that are apart agree to rounding.
 WEIGHTS = (1.0, 4.0, 0.25)
 TOLERANCE = 1e-4
 # Alone and together are sums in another order. Each loss and each parameter's gradient may differ by so much of itself,
-# in half precision by the second; where its terms cancel, by so many times what rounding does to it.
+# in half precision by the second; where its terms cancel, by so many times what rounding does to it, or to the whole
+# gradient in single precision: less moves no sum.
 ALONE = {False: 1e-2, True: 1e-1}
 ROUNDINGS = 16.0
+FAINT = ROUNDINGS * torch.finfo(torch.float32).eps
 SMALLEST = 1e-18  # squares of smaller numbers are 0 in single precision, and so are norms made of them
 LOOKS = 8  # a layer that is left out at random may be missing in one look
+KEPT = 32  # proofs of one model; the oldest is forgotten, and made again where it is wanted
 
-_checked: weakref.WeakKeyDictionary[nn.Module, set[Any]] = weakref.WeakKeyDictionary()
 _plans: weakref.WeakKeyDictionary[nn.Module, dict[Any, Plan]] = weakref.WeakKeyDictionary()
 
 
@@ -67,8 +70,10 @@ class Proof:
 
     def __post_init__(self) -> None:
         modes = tuple(module.training for module in self.model.modules())
-        self.seen = (modes, tuple(self.trained), _named(self.per_example_loss))
-        self.plan = _plans.setdefault(self.model, {}).setdefault(self.seen, Plan())
+        plans, seen = _plans.setdefault(self.model, {}), (modes, tuple(self.trained), named(self.per_example_loss))
+        self.plan = plans.setdefault(seen, Plan())
+        if len(plans) > KEPT:
+            del plans[next(iter(plans))]
         self.devices = list({p.device for p in self.trained.values() if p.device.type == "cuda"})
 
     def check(self, batch: Any) -> None:
@@ -82,14 +87,13 @@ class Proof:
             Naming the first layer whose gradient of one example depends on another, or what an example has otherwise
             alone.
         """
-        if len(batch) < 2 or self.seen in _checked.setdefault(self.model, set()):
+        if len(batch) < 2 or self.plan.proved:
             return
         few = batch[torch.arange(min(len(batch), len(WEIGHTS)))]
         with torch.random.fork_rng(devices=self.devices):  # dropout must not see that somebody looked
             finite = self.planned(few, lambda plan: _check_weights(few, functools.partial(self.gradients, plan=plan)))
             finite &= self.planned(few, lambda plan: self._check_alone(few, plan))
-        if finite:
-            _checked[self.model].add(self.seen)
+        self.plan.proved = finite
 
     def planned(self, batch: Any, compute: Callable[[Plan], Any]) -> Any:
         """Return ``compute(plan)``, taking evidence first where the plan has none for a layer of this batch."""
@@ -185,6 +189,7 @@ class _Few:
         """
         weights = torch.tensor(WEIGHTS[: len(self.losses)]).to(alone.norms)
         loss, norm = near * alone.losses.abs().double(), near * alone.norms + SMALLEST  # [B], [P, B]
+        norm = norm + FAINT * alone.norms.norm(dim=0)
         sums = norm @ weights  # [P]
         if rounded is not None:
             loss = loss + ROUNDINGS * (rounded.losses.double() - alone.losses.double()).abs()
@@ -218,9 +223,10 @@ def _check_weights(few: Any, gradients: Callable[..., Any]) -> bool:
     for tap, one, other in zip(record.taps, plain, weighted, strict=True):
         expected = tap.weigh(one, weights)
         largest, difference = (tap.rows(part).abs().amax(1) for part in (expected, expected - other))
-        if torch.finfo(one.dtype).tiny > 1e-30:  # float16 loses the small ones to underflow
-            largest = largest.amax()
-        if one.isfinite().all() and (difference > TOLERANCE * largest).any():
+        tiny = torch.finfo(one.dtype).tiny
+        if tiny > 1e-30:  # float16 loses the small ones to underflow, the others what has fewer digits than usual
+            largest, tiny = largest.amax(), 0.0
+        if one.isfinite().all() and (difference > TOLERANCE * largest + tiny).any():
             raise ValueError(
                 f"Expected the examples of a batch to stay apart in {tap.name!r}, but the gradient of one depends on "
                 "another's loss. Clipping could not bound what one example does: give every input the batch's size "
@@ -258,14 +264,3 @@ def _rounded(model: nn.Module) -> Iterator[None]:
                 handle = module.register_forward_hook(round_)
                 stack.callback(handle.remove)
         yield
-
-
-def _named(loss: Any) -> Any:
-    """Name a loss by its code and by the functions it is made of; tensors that it closes over may change."""
-    if isinstance(loss, functools.partial):
-        return ("partial", _named(loss.func), *map(_named, [*loss.args, *loss.keywords.values()]))
-    if hasattr(loss, "__func__"):  # a method
-        return (_named(loss.__func__), id(loss.__self__))
-    if hasattr(loss, "__code__"):
-        return (loss.__code__, *(_named(cell.cell_contents) for cell in loss.__closure__ or ()))
-    return (type(loss), id(loss)) if callable(loss) else type(loss)

@@ -36,9 +36,10 @@ class Follows:
 
 @dataclass
 class Plan:
-    """What is known of every layer's tensors; it grows with each piece of evidence."""
+    """What is known of every layer's tensors, which grows with each piece of evidence; and if examples stay apart."""
 
     known: dict[tuple[Key, Look], Follows] = field(default_factory=dict)
+    proved: bool = False
 
     def learn(self, fewer: dict[Key, Tensor], more: dict[Key, Tensor], counts: tuple[int, int]) -> None:
         """Take evidence from tensors met in two forwards, with so many examples each."""
