@@ -34,6 +34,7 @@ ADJACENCIES = ("add-remove", "replace")
 LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
 LEAST_NOISE = 1e-3  # and when it looks below this noise multiplier
+MOST_NOISE = 1e9  # ε = 0.001 at δ = 1e-14 asks for nearly 1e6 after 20,000 steps that see all examples
 ROUNDED = 0.01  # from this share of δ on, what "pld" gives away to floating point may cost more than another bound
 
 
@@ -252,7 +253,7 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
     """Find the smallest σ with ``spent(σ) <= target``, from a guessed bracket; `spent` falls as σ grows."""
     while spent(high) > target:
         low, high = high, 2 * high
-        if high > 1e6:
+        if high > MOST_NOISE:
             raise ValueError(
                 f"Expected epsilon={target:g} within reach, got more even at noise multiplier {high:g}. "
                 "Raise epsilon or delta."
