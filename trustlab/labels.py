@@ -11,6 +11,8 @@ import numpy as np
 
 from trustlab.containers import missing_rows, read_column
 
+NO_TIME = frozenset(("nan", "nat", "none", "null", "<na>"))  # a missing date as pandas or Python writes it
+
 
 def as_labels(values: Any, what: str = "label") -> np.ndarray:
     """Return one value per row that can be compared and hashed, [N].
@@ -80,8 +82,9 @@ leave them out with all that belongs to them, or give them a name such as 'unkno
 def as_times(values: Any, what: str = "time") -> np.ndarray:
     """Return one value per row that can be sorted, [N]: numbers, dates, periods, or texts such as '2026-11-21'.
 
-    Refused are missing times, which every sort puts last; values of several kinds; numbers written as texts of unequal
-    length, where '10' comes before '9'; and an ordered categorical whose order is not that of its values.
+    Refused are missing times, which every sort puts last, also such as were made text ('', 'NaT'); values of several
+    kinds; numbers written as texts of unequal length, where '10' comes before '9'; and an ordered categorical whose
+    order is not that of its values.
 
     Examples
     --------
@@ -89,7 +92,15 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
     array(['2026-11-21', '2025-01-01'], dtype=object)
     """
     categories = getattr(getattr(values, "dtype", None), "categories", None)
-    column = as_labels(values, what)
+    column = as_ids(values, what)
+    texts = column if column.dtype == object else ()
+    none = [row for row, time in enumerate(texts) if isinstance(time, str) and time.strip().lower() in NO_TIME]
+    if none:
+        raise ValueError(
+            f"Expected a {what} for each of {len(column)} rows, got the text {texts[none[0]]!r} in row {none[0]}. "
+            f"A missing {what} becomes it when a column is made text, and would sort among the others: leave such rows "
+            "out."
+        )
     try:
         order = np.argsort(column, kind="stable") if column.dtype.kind != "c" else None
     except TypeError:

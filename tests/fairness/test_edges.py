@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from trustlab.fairness.association import fill
 from trustlab.fairness.contexts import ContextEncoder, occurrences
 from trustlab.fairness.generation import (
     equity_ratios,
@@ -68,7 +69,7 @@ def test_the_names_of_a_tables_columns_are_no_groups(table):
 
 
 def test_a_row_lists_names_and_nothing_else():
-    for row in ({"women": False}, 3, None, float("nan")):
+    for row in ({"women": False}, 3, None, float("nan"), "women", b"women"):
         with pytest.raises(ValueError, match=r"list of groups for row 1"):
             Groups.overlapping([["women"], row])
     for row in (("women",), {"women"}, np.array(["women"]), pd.Series(["women"], index=[5])):
@@ -203,6 +204,7 @@ ONE_TEXT = {
     "posterior": lambda text: DialectModel(["a", "b"], np.ones((2, 2))).posterior(text),
     "DialectModel": lambda text: DialectModel(text, np.ones((len(text), 2))),
     "words": lambda text: occurrences(text, ["A rose."]),
+    "fill": lambda text: fill(text, "plain"),
     "sentences": lambda text: occurrences(["rose"], text),
     "GroupedTexts": lambda text: GroupedTexts(text),
     "Groups.by": lambda text: Groups.by(text),

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -181,6 +183,8 @@ def test_the_generalised_mean_of_borkan_and_others():
     assert generalized_mean(values, -500) == pytest.approx(0.6, rel=0.01)
     assert generalized_mean([0.0, 1.0], -5) == 0
     assert math.isnan(generalized_mean([math.nan, 1.0]))
+    for held in (torch.tensor([0.5, 1.0], requires_grad=True), pa.array([0.5, 1.0])):
+        assert generalized_mean(held, -1) == pytest.approx(2 / 3)
 
 
 @given(hnp.arrays(float, 4, elements=st.floats(0.01, 1)), st.floats(-9, 9), st.floats(-9, 9))

@@ -30,6 +30,8 @@ from trustlab.fairness.contexts import ContextEncoder
 from trustlab.fairness.likelihood import (
     LikelihoodScorer,
     crows_pairs,
+    ilps,
+    lpbs,
     score_clusters,
     score_pairs,
     stereoset,
@@ -326,3 +328,25 @@ def test_the_authors_score_is_the_mean_over_tokens_and_results_say_so(causal_mod
     assert rules[0].startswith("sum of log P") and rules[1].startswith("mean log P")
     assert "after the start token '[BOS]'" in rules[0]
     assert np.isfinite(list(theirs.values())).all()
+
+
+# One text for a list, one word for two groups
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_templates_targets_and_attributes_are_lists(masked_model, masked_tokenizer, place):
+    """Of "he" the targets would be "h" and "e", and nothing would be said."""
+    scorer = LikelihoodScorer(masked_model, masked_tokenizer)
+    asked = [["{target} is {attribute}"], ["he", "she"], ["a nurse"]]
+    asked[place] = asked[place][0]
+    with pytest.raises(ValueError, match="one text"):
+        list(ilps(scorer, *asked))
+    for first, second in (("he", ["she"]), (["he"], "she")):
+        with pytest.raises(ValueError, match="one text"):
+            list(lpbs(scorer, ["{target} is {attribute}"], first, second, ["a nurse"]))
+
+
+def test_a_target_is_of_one_group(masked_model, masked_tokenizer):
+    scorer = LikelihoodScorer(masked_model, masked_tokenizer)
+    with pytest.raises(ValueError, match="every word once in the targets, got he twice"):
+        list(lpbs(scorer, ["{target} is {attribute}"], ["he", "man"], ["she", "he"], ["a nurse"]))

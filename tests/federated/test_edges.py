@@ -102,6 +102,14 @@ def test_a_missing_time_is_not_the_latest(values):
         by_period(Partition.from_owners(np.zeros(3, int), 1), values)
 
 
+@pytest.mark.parametrize("none", ["", " ", "NaT", "nan", "None", "<NA>"])
+def test_a_missing_time_that_was_made_text_is_not_a_time(none):
+    """``column.astype(str)`` and an empty cell of a CSV: '' would be the earliest, 'NaT' the latest."""
+    for values in (["2026-01-01", none], pd.Series(["2026-01-01", none], index=[1, 0])):
+        with pytest.raises(ValueError, match=r"time for each of 2 rows.*row 1"):
+            partition(values, scheme="time", clients=2)
+
+
 def test_an_example_without_a_period_is_not_left_out_of_training():
     x = torch.randn(6, 1)
     task = Task(nn.Linear(1, 1), x, x, lambda m, b: m(b).square().sum(1), lambda m, b: {"loss": 0.0})

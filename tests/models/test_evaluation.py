@@ -32,6 +32,13 @@ def test_no_entity_anywhere_scores_zero_and_a_lost_boundary_is_wrong():
     assert entity_f1([["B-a", "I-a", "B-b"]], [["B-a", "O", "B-b"]]) == 0.5
 
 
+def test_a_text_is_no_list_of_tags():
+    """A "BIO" would be three entities without a type, and a perfect score."""
+    for truth, guess in ((["BIO"], ["BIO"]), (["B-a", "O"], ["B-a", "O"]), ([["B-a"]], ["O"])):
+        with pytest.raises(ValueError, match="an utterance's tags to be a list of words, got the text"):
+            entity_f1(truth, guess)
+
+
 def test_evaluation_counts_what_predict_says(vocabulary, rows):
     model = build("bilstm", vocabulary).train()
     examples = vocabulary.encode(rows)

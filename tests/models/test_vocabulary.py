@@ -165,3 +165,9 @@ def test_a_corpus_of_texts_is_not_read_letter_by_letter():
     corpus = datasets.DatasetDict(train=datasets.Dataset.from_list([{**rows[0], "slots": "O O"}]))
     with pytest.raises(ValueError, match="slots of utterance 0 of train"):
         Vocabulary.hashed(corpus)
+
+
+def test_words_without_an_order_are_no_utterance():
+    vocabulary = Vocabulary(intents=("x",), slots=("O",), buckets=5)
+    with pytest.raises(ValueError, match="tokens of utterance 0 to be a list of words, got set"):
+        vocabulary.encode([{"tokens": {"play", "jazz"}, "slots": ["O", "O"], "intent": "x"}])

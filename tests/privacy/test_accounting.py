@@ -217,6 +217,21 @@ def test_every_target_has_its_noise_at_every_delta(target, steps, log_rate, log_
     assert epsilon(noise_multiplier=noise_multiplier_for(epsilon=target, **run), **run) <= target
 
 
+def test_the_most_noise_that_a_target_can_ask_for_is_within_reach():
+    """Above 2^19, after which the search ended, though the next guess, 2^20, has the target."""
+    run = dict(steps=20_000, sample_rate=1.0, delta=1e-14)
+    sigma = noise_multiplier_for(epsilon=1e-3, **run)
+    assert sigma > 2**19
+    assert 0.99e-3 < epsilon(noise_multiplier=sigma, **run, accountant="gaussian") <= 1e-3
+
+
+def test_strong_noise_is_not_asked_of_a_bound_that_has_a_floor():
+    """There Opacus took 12 seconds for a larger ε, and ended in an error of its own from σ = 1e8 on."""
+    for sigma, rate in ((1e5, 0.5), (1e8, 0.01)):
+        run = dict(noise_multiplier=sigma, steps=20_000, delta=1e-14)
+        assert epsilon(**run, sample_rate=rate) == epsilon(**run, sampling="none", accountant="gaussian")
+
+
 def test_prv_refuses_at_once_what_it_computes_wrongly_or_for_minutes():
     run = dict(sample_rate=0.02, steps=500, accountant="prv")
     with pytest.raises(ValueError, match=r"Expected a noise multiplier that accountant='prv' can handle, got 0.1"):

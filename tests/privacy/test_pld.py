@@ -114,6 +114,7 @@ def test_schedules_agree_with_dp_accounting():
 
 def test_a_delta_that_rounding_hides_is_not_promised():
     assert pld_epsilon(((300.0, 100_000),), sample_rate=1.0, delta=1e-12) == math.inf
+    assert pld_epsilon(((0.5, 1_000_000),), sample_rate=1e-4, delta=1e-300) == math.inf  # at once, without a grid
     run = dict(noise_multiplier=300.0, steps=100_000, sampling="none", delta=1e-12)
     assert epsilon(**run) == epsilon(**run, accountant="gaussian")
     assert 7.6 < epsilon(**run) < 7.7

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trustlab.models.taggers import loss_of_logits
+from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE, Examples
 
 Entity = tuple[str, int, int]  # type, first token, last token
@@ -24,7 +25,7 @@ def entities(tags: Sequence[str]) -> set[Entity]:
     [('city', 0, 1), ('time', 3, 3)]
     """
     found, start, current = set(), 0, None
-    for i, tag in enumerate([*tags, "O"]):
+    for i, tag in enumerate([*word_list(tags, "an utterance's tags"), "O"]):
         prefix, _, kind = tag.partition("-")
         continues = prefix == "I" and kind == current
         if current is not None and not continues:
@@ -37,7 +38,8 @@ def entities(tags: Sequence[str]) -> set[Entity]:
 def entity_f1(truth: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> float:
     """F1 in [0, 1] over whole entities, pooled over utterances (micro average), as seqeval counts it.
 
-    An entity is right when its type and both its ends are. With no entity on either side the score is 0.
+    An entity is right when its type and both its ends are. With no entity on either side the score is 0. A text in
+    place of an utterance's tags is refused: its letters would be the tags.
     """
     right = in_truth = in_predicted = 0
     for true_tags, predicted_tags in zip(truth, predicted, strict=True):

@@ -44,11 +44,11 @@ def word_list(words: Any, what: str) -> list[str]:
     Raises
     ------
     ValueError
-        If it is one text, or something in it is no string.
+        If it is one text, or has no order, or something in it is no string.
     """
     if isinstance(words, str):
         raise ValueError(f"Expected {what} to be a list of words, got the text {words!r}. Split it into words.")
-    if isinstance(words, bytes | Mapping) or not isinstance(words, Iterable):
+    if isinstance(words, bytes | Mapping | set | frozenset) or not isinstance(words, Iterable):
         raise ValueError(f"Expected {what} to be a list of words, got {type(words).__name__}.")
     listed = list(words)
     for word in listed:

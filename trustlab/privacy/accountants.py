@@ -94,6 +94,18 @@ def rdp_epsilon(schedule: Steps, *, sample_rate: float, delta: float, adjacency:
         return max(float(tracker.get_epsilon(delta, alphas=ORDERS)), 0.0)
 
 
+def least_rdp(delta: float) -> float:
+    """Return the ε below which :func:`rdp_epsilon` does not go: that of no loss at all, at the best of its orders.
+
+    Examples
+    --------
+    >>> round(least_rdp(1e-14), 4), round(rdp_epsilon(((1e6, 1),), sample_rate=0.01, delta=1e-14), 4)
+    (0.0489, 0.0489)
+    """
+    alpha = np.array(ORDERS)
+    return max(float(np.min(np.log1p(-1 / alpha) - (math.log(delta) + np.log(alpha)) / (alpha - 1))), 0.0)
+
+
 def gaussian_epsilon(
     schedule: Steps, *, sample_rate: float = 1.0, delta: float, adjacency: str = "add-remove"
 ) -> float:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trustlab.privacy.accountants import ACCOUNTANTS, Steps
+from trustlab.privacy.accountants import ACCOUNTANTS, Steps, least_rdp
 from trustlab.privacy.pld import rounding_share
 
 Schedule = Sequence[tuple[float, int]]  # (noise multiplier σ, number of steps), in order
@@ -33,7 +33,8 @@ SAMPLINGS = ("poisson", "shuffle", "none")
 ADJACENCIES = ("add-remove", "replace")
 LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
-LEAST_NOISE, MOST_NOISE = 1e-3, 1e9  # and when it looks outside these noise multipliers
+LEAST_NOISE = 1e-3  # and when it looks below this noise multiplier
+MOST_NOISE = 2**20  # and when it has asked this one: ε = 0.001 at δ = 1e-14 needs nearly as much for 20,000 steps
 ROUNDED = 0.01  # from this share of δ on, what "pld" gives away to floating point may cost more than another bound
 
 
@@ -244,19 +245,21 @@ def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, account
     if accountant != "pld" or rounding_share(steps, delta) <= ROUNDED:
         return by(accountant)
     if adjacency == "add-remove":
-        return min(by("pld"), by("rdp"), by("gaussian"))  # without sampling a step tells more, never less
+        closed = by("gaussian")  # without sampling a step tells more, never less
+        # Strong noise: RDP cannot say less whatever the noise, and would take seconds to say more.
+        return min([by("pld"), closed] if closed.epsilon <= least_rdp(delta) else [by("pld"), by("rdp"), closed])
     return min(by("pld"), by("gaussian", tuple((sigma / 2, count) for sigma, count in steps)))  # 2 apart, unsampled
 
 
 def _smallest(spent: Callable[[float], float], target: float, *, low: float, high: float) -> float:
     """Find the smallest σ with ``spent(σ) <= target``, from a guessed bracket; `spent` falls as σ grows."""
     while spent(high) > target:
-        low, high = high, 2 * high
-        if high > MOST_NOISE:
+        if high >= MOST_NOISE:
             raise ValueError(
                 f"Expected epsilon={target:g} within reach, got more even at noise multiplier {high:g}. "
                 "Raise epsilon or delta."
             )
+        low, high = high, 2 * high
     while spent(low) <= target:
         # Where an example is hardly ever seen, δ covers what any noise, however weak, would tell of it.
         if low <= LEAST_NOISE:

@@ -75,6 +75,8 @@ def pld_epsilon(
     >>> round(pld_epsilon(((1.0, 500),), sample_rate=0.02, delta=1e-5), 3)
     2.774
     """
+    if rounding_share(schedule, delta) >= 1:
+        return math.inf  # and no grid: towards δ = 1e-300 it would take gigabytes
     # Without sampling, one more and one less are the same pair mirrored.
     directions = DIRECTIONS[adjacency][:1] if sample_rate == 1 else DIRECTIONS[adjacency]
     return max(_epsilon(schedule, sample_rate, delta, direction) for direction in directions)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_texts
 from trustlab.fairness.association.sets import distinct_sets
 from trustlab.fairness.association.weat import Association, weat
 
@@ -68,7 +69,7 @@ def fill(words: Sequence[str], kind: str) -> list[str]:
     if kind not in TEMPLATES:
         raise ValueError(f"Expected kind={kind!r} to be one of {', '.join(map(repr, TEMPLATES))}.")
     sentences = []
-    for word in words:
+    for word in as_texts(words, "word"):
         article = "an" if word[:1].lower() in "aeiou" else "a"
         filled = (template.format(word=word, a=article) for template in TEMPLATES[kind])
         sentences += [sentence[:1].upper() + sentence[1:] for sentence in filled]

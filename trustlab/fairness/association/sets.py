@@ -34,14 +34,7 @@ def distinct_sets(X: Any, Y: Any, A: Any, B: Any) -> dict[str, list[str]]:
     ValueError: Expected X and Y without a common word, got rose in both. It would be on both sides of what is \
 compared: leave it out of one, or of both.
     """
-    sets = {name: as_texts(words, f"word of {name}") for name, words in zip("XYAB", (X, Y, A, B), strict=True)}
-    for name, words in sets.items():
-        twice = sorted({word for word in words if words.count(word) > 1})
-        if twice:
-            raise ValueError(
-                f"Expected every word once in {name}, got {', '.join(twice)} twice or more. It would count as often, "
-                "and be several observations of the test: leave one."
-            )
+    sets = {name: distinct(words, name) for name, words in zip("XYAB", (X, Y, A, B), strict=True)}
     for first, second in OPPOSED:
         common = [word for word in sets[first] if word in sets[second]]
         if common:
@@ -50,3 +43,21 @@ compared: leave it out of one, or of both.
                 "both sides of what is compared: leave it out of one, or of both."
             )
     return sets
+
+
+def distinct(words: Any, name: str) -> list[str]:
+    """Return a list of words, after refusing one text in its place, and words that stand twice.
+
+    Examples
+    --------
+    >>> distinct(("he", "she"), "targets")
+    ['he', 'she']
+    """
+    words = as_texts(words, f"word of {name}")
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise ValueError(
+            f"Expected every word once in {name}, got {', '.join(twice)} twice or more. It would count as often, and "
+            "be several observations of the test: leave one."
+        )
+    return words

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.columns import as_scores
+from trustlab.containers import opened
 from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.means import divide
 from trustlab.fairness.groups.rates import binary
@@ -88,7 +89,7 @@ def generalized_mean(values: Sequence[float] | np.ndarray, power: float = -5, ax
     0.6666666666666666
     """
     _mean_power(power)
-    m = np.asarray(values, dtype=float)
+    m = np.asarray(opened(values, "value"), dtype=float)
     if (m < 0).any() or np.isinf(m).any() or not m.size:
         got = f"{m[(m < 0) | np.isinf(m)][0]:g}" if m.size else "none"
         raise ValueError(f"Expected one or more finite values >= 0, got {got}. Others have no power that is a size.")

@@ -157,7 +157,7 @@ def _table(masks: Any, names: tuple[str, ...]) -> np.ndarray:
 
 def _listed(given: Any, what: str) -> list[str]:
     """Return the names that a row lists, or refuse what is no list of names."""
-    if isinstance(given, str):
+    if isinstance(given, str | bytes):
         raise ValueError(
             f"Expected a list of groups for {what}, got the text {given!r}. Its letters would be the groups: "
             f"write [{given!r}], or use Groups.by where each row is in one group."

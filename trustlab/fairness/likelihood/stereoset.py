@@ -42,9 +42,7 @@ class SentenceScores(dict[str, float]):
         self.rule, self.noise = rule, noise
 
 
-def stereoset(
-    clusters: Iterable[Mapping[str, Any]], scores: Mapping[str, float], *, rules: str = "ours"
-) -> list[Row]:
+def stereoset(clusters: Iterable[Mapping[str, Any]], scores: Mapping[str, float], *, rules: str = "ours") -> list[Row]:
     """Return SS, LMS and ICAT, overall, for each kind of cluster, and for each domain of each kind.
 
     Parameters

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.columns import as_texts
+from trustlab.fairness.association.sets import distinct
 from trustlab.fairness.likelihood.scoring import LikelihoodScorer, Question
 
 Row = dict[str, Any]
@@ -42,8 +44,8 @@ def ilps(
     Raises
     ------
     ValueError
-        For a causal model, a template without the two places, targets of several tokens (all of them are listed), and
-        sentences longer than the model can read.
+        For a causal model, one text in place of a list, a template without the two places, targets that stand twice or
+        have several tokens (all of them are listed), and sentences longer than the model can read.
 
     Examples
     --------
@@ -60,6 +62,8 @@ def ilps(
             "Expected a masked model, got a causal one. It cannot see an attribute that follows the target; compare "
             "whole sentences with score_pairs instead."
         )
+    templates, attributes = as_texts(templates, "template"), as_texts(attributes, "attribute")
+    targets = distinct(targets, "the targets")
     asked = [(template, attribute) for template in templates for attribute in attributes]
     tokens = {template: _target_tokens(scorer, template, targets, attributes[0]) for template in templates}
     questions = [
@@ -84,13 +88,14 @@ def lpbs(
     """Yield the log-probability bias score of every attribute in every template.
 
     It is the mean ILPS of the `first` targets minus that of the `second`: positive where the attribute speaks for the
-    first group. Other parameters as of :func:`ilps`.
+    first group. Other parameters as of :func:`ilps`; a word may stand in one group only.
 
     Yields
     ------
     dict
         ``template``, ``attribute`` and ``lpbs``, in nats.
     """
+    first, second = as_texts(first, "first target"), as_texts(second, "second target")
     scores = list(ilps(scorer, templates, [*first, *second], attributes))
     size = len(first) + len(second)
     for start in range(0, len(scores), size):
