@@ -65,6 +65,19 @@ def test_a_function_that_a_loss_calls_by_name_is_a_part_of_it():
         private_gradients(model, space["loss"], BATCH, **OPTIONS)
 
 
+def test_a_switch_under_many_wrappers_is_not_lost():
+    def deep(mixed):
+        loss = functools.partial(losses, mixed=mixed)
+        for _ in range(9):
+            loss = (lambda inner: lambda model, batch: inner(model, batch))(loss)
+        return loss
+
+    model, plain, together = nn.Linear(4, 3), deep(False), deep(True)
+    private_gradients(model, plain, BATCH, **OPTIONS)
+    with pytest.raises(ValueError, match="stay apart"):
+        private_gradients(model, together, BATCH, **OPTIONS)
+
+
 def recursive(_):
     def loss(model, batch, ready=False):
         return losses(model, batch) if ready else loss(model, batch, True)

@@ -45,8 +45,10 @@ def named(value: Any, around: tuple[int, ...] = ()) -> Hashable:
         return type(value), value
     if isinstance(value, numbers.Number):
         return type(value), bool(value)
-    if isinstance(value, Tensor | list) or len(around) == DEPTH:
+    if isinstance(value, Tensor | list):
         return type(value)
+    if len(around) == DEPTH:  # what is too deep to be named is another loss each time that it is another object
+        return (type(value), _number(value)) if callable(value) else type(value)
     if id(value) in around:
         return "again", around.index(id(value))
     inner = functools.partial(named, around=(*around, id(value)))
