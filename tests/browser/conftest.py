@@ -50,11 +50,11 @@ class Notebook:
         heard = self.page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]")).first
         asked = self.page.locator("dialog.jp-Dialog", has_text="Select Kernel")
         for _ in range(10):
-            if asked.count():
-                asked.locator(".jp-mod-accept").click()
-            self.page.get_by_role("menuitem", name="Run", exact=True).click()
-            self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            with contextlib.suppress(Error):
+            with contextlib.suppress(Error):  # the question may come between a look and a click: then all again
+                if asked.count():
+                    asked.locator(".jp-mod-accept").click(timeout=8 * SECONDS)
+                self.page.get_by_role("menuitem", name="Run", exact=True).click(timeout=8 * SECONDS)
+                self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=8 * SECONDS)
                 heard.wait_for(timeout=8 * SECONDS)
                 return
         raise AssertionError("JupyterLab did not hear Run All Cells in ten attempts.")
