@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
-from trustlab.federated.partition.assignment import cut, equal_sizes
+from trustlab.federated.partition.assignment import equal_sizes
 from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, log_dirichlet
 
 
@@ -71,13 +71,13 @@ def power_law(values: Any, clients: int, dials: PowerLawDials, rng: np.random.Ge
 
 
 def quantity_dirichlet(values: Any, clients: int, dials: QuantityDials, rng: np.random.Generator) -> np.ndarray:
-    """Return the client [n] of each example: sizes are shares ~ Dir(β, …, β) of the whole, each within one of its own.
+    """Return the client [n] of each example: sizes are shares ~ Dir(β, …, β) of the whole, by largest remainder.
 
     Source: FedNLP (Lin et al. 2022), quantity shift. Its code draws again until no client is empty, and for many
     clients or a small β it draws for ever.
     """
-    shares = np.exp(log_dirichlet(np.full((1, clients), dials.beta), rng))
-    return _at_random(cut(shares, np.array([len(values)]))[0], rng)
+    (shares,) = np.exp(log_dirichlet(np.full((1, clients), dials.beta), rng))
+    return _at_random(apportion(shares, len(values)), rng)
 
 
 def apportion(weights: np.ndarray, examples: int) -> np.ndarray:
