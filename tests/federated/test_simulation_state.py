@@ -25,7 +25,7 @@ from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.simulation.private import clipped
 from trustlab.federated.simulation.sequential import Update
-from trustlab.federated.simulation.state import attributes_of, differing
+from trustlab.models.attributes import attributes_of, differing
 
 ENGINES = ("auto", "sequential")
 N, LABELS, DEVICES = 24, 3, 4

@@ -3,7 +3,9 @@
 import copy
 import functools
 import math
+from collections import deque
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -762,6 +764,80 @@ def test_no_method_takes_a_layer_that_writes_down_what_it_reads(method, how):
     with pytest.raises(ValueError, match="writes into 'last'" if how == "attribute" else "writes into 'mean'"):
         private_gradients(model, squares, states(WIDTH), method=method, clip_norm=1.0, **own)
     assert not model.mean.any() and not model.last.any() and not model.steps
+
+
+class Notes:
+    """An object that is no module and no container."""
+
+    def __init__(self):
+        self.last = None
+
+
+KEEPERS = {
+    "count": lambda model, batch: setattr(model, "total", getattr(model, "total", 0) + int((batch > 0).sum())),
+    "text": lambda model, batch: setattr(model, "text", str(batch[0, 0].item())),
+    "set": lambda model, batch: model.seen.add(batch[0, 0].item()),
+    "list": lambda model, batch: model.log.append(batch[0, 0].item()),
+    "deque": lambda model, batch: model.recent.append(batch[0, 0].item()),
+    "nested": lambda model, batch: model.nested["by"]["name"].append(batch.detach().mean()),
+    "array": lambda model, batch: np.add(model.array, batch[0].detach().numpy(), out=model.array),
+    "number of NumPy's": lambda model, batch: setattr(model, "number", np.float32(batch[0, 0].item())),
+    "object": lambda model, batch: setattr(model.notes, "last", batch[0].detach()),
+    "only the third example": lambda model, batch: batch[0, 0] > 2 and model.seen.add("large"),
+}
+
+
+class Keeper(nn.Linear):
+    def __init__(self, keep):
+        super().__init__(WIDTH, 2)
+        self.keep, self.seen, self.log, self.notes, self.array = keep, {0.5}, [], Notes(), np.zeros(WIDTH, np.float32)
+        self.recent, self.nested = deque([0.0], maxlen=3), {"by": {"name": []}}
+
+    def forward(self, batch):
+        self.keep(self, batch)
+        return super().forward(batch)
+
+
+@pytest.mark.parametrize("name", KEEPERS)
+@pytest.mark.parametrize("method", ["loop", "fast"])
+def test_no_method_takes_a_layer_that_keeps_its_input_in_python_objects(method, name):
+    model = Keeper(KEEPERS[name])
+    parts = (model.seen, model.log, model.recent, model.nested["by"]["name"], model.notes, model.array)
+    batch = 0.1 * states(WIDTH)[:3] + torch.tensor([[-1.0], [1.0], [3.0]])
+    with pytest.raises(ValueError, match="Expected a forward that keeps nothing of its examples, but it writes into"):
+        private_gradients(model, squares, batch, method=method, clip_norm=1.0, normalizer=1.0)
+    assert not {"total", "text", "number"} & vars(model).keys()
+    after = (model.seen, model.log, model.recent, model.nested["by"]["name"], model.notes, model.array)
+    assert all(one is other for one, other in zip(parts, after, strict=True))
+    assert parts[0] == {0.5} and not parts[1] and list(parts[2]) == [0.0] and not parts[3]
+    assert parts[4].last is None and not parts[5].any()
+
+
+@pytest.mark.parametrize("name", sorted(set(KEEPERS) - {"count", "only the third example"}))
+def test_a_single_example_that_is_kept_in_a_python_object_is_seen_too(name):
+    with pytest.raises(ValueError, match="it writes into"):
+        private_gradients(
+            Keeper(KEEPERS[name]), squares, states(WIDTH)[:1], method="loop", clip_norm=1.0, normalizer=1.0
+        )
+
+
+@pytest.mark.parametrize("examples", [1, 3])
+def test_the_length_of_a_cache_and_a_count_of_calls_are_welcome(examples):
+    def keep(model, batch):
+        model.calls = getattr(model, "calls", 0) + 1
+        model.longest = max(getattr(model, "longest", 0), batch.shape[1])
+
+    model = Keeper(keep)
+    private_gradients(model, squares, states(WIDTH)[:examples], method="loop", clip_norm=1.0, normalizer=1.0)
+    assert model.longest == WIDTH
+
+
+def test_a_count_that_a_single_example_hid_is_found_at_the_next_batch():
+    model, options = Keeper(KEEPERS["count"]), dict(method="loop", clip_norm=1.0, normalizer=1.0)
+    batch = torch.tensor([[-1.0], [1.0], [3.0]]).expand(3, WIDTH)
+    private_gradients(model, squares, batch[:1], **options)
+    with pytest.raises(ValueError, match="writes into 'total'"):
+        private_gradients(model, squares, batch, **options)
 
 
 def test_a_counter_of_steps_is_welcome():

@@ -14,15 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.simulation.state import (
-    attributes_of,
-    copied,
-    differing,
-    kept_tensors,
-    left_as_it_is,
-    refusal,
-)
+from trustlab.federated.simulation.state import copied, kept_tensors, left_as_it_is, refusal
 from trustlab.federated.simulation.task import Task
+from trustlab.models.attributes import attributes_of, differing
 
 EXAMPLES = 8  # tried at once
 RATE = 0.01  # of the steps tried

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections import deque
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-DEPTH = 6  # how far into containers and objects an attribute is looked at
-LONGEST = 1000  # entries of a container that are looked at
-PLAIN = (bool, int, float, complex, str, bytes, type(None))
-# Of torch's own bookkeeping; hooks are functions, which hold no numbers of their own.
-INTERNAL = frozenset(vars(nn.Module())) | {"forward"}
+from trustlab.models.attributes import INTERNAL, same
 
 
 def tensors_of(model: nn.Module) -> dict[str, Tensor]:
@@ -40,86 +33,6 @@ def kept_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {
         name: tensor.detach().clone() for name, tensor in found.items() if not tensor.requires_grad and name in lasting
     }
-
-
-def attributes_of(model: nn.Module) -> dict[str, Any]:
-    """Return every number, text and tensor among the attributes of all modules, and the buffers no checkpoint holds.
-
-    Examples
-    --------
-    >>> layer = nn.Linear(1, 1)
-    >>> layer.seen = [3, {"of": 4.0}]
-    >>> found = attributes_of(layer)
-    >>> found["seen[0]"], found["seen[1]['of']"]
-    (3, 4.0)
-    """
-    found: dict[str, Any] = {}
-    seen: set[int] = set()
-    lasting = model.state_dict(keep_vars=True)
-    for name, buffer in model.named_buffers():
-        if name not in lasting:
-            found[name] = buffer.detach().clone()
-    for place, module in model.named_modules():
-        for name, value in vars(module).items():
-            if name not in INTERNAL:
-                _walk(f"{place}.{name}" if place else name, value, found, DEPTH, seen)
-    return found
-
-
-def _walk(name: str, value: Any, found: dict[str, Any], depth: int, seen: set[int]) -> None:
-    """Put what `value` consists of into `found`, each under a name of its own; an object `seen` already is done."""
-    if isinstance(value, Tensor):
-        found[name] = value.detach().clone()
-    elif isinstance(value, np.ndarray):
-        found[name] = value.copy()
-    elif isinstance(value, PLAIN):
-        found[name] = value
-    elif depth and id(value) not in seen and not isinstance(value, nn.Module | type):
-        seen.add(id(value))
-        for part, content in _parts(value):
-            _walk(f"{name}{part}", content, found, depth - 1, seen)
-
-
-def _parts(value: Any) -> list[tuple[str, Any]]:
-    """Return the parts of a container or of an object that has attributes; none of what cannot be looked into."""
-    if isinstance(value, dict):
-        items = [(f"[{key!r}]", content) for key, content in list(value.items())[:LONGEST]]
-        return [(" of length", len(value)), *items]
-    if isinstance(value, set | frozenset):
-        return [(" of length", len(value)), (" in words", repr(sorted(map(repr, value))[:LONGEST]))]
-    if isinstance(value, list | tuple | deque):
-        items = [(f"[{i}]", content) for i, content in zip(range(LONGEST), value, strict=False)]
-        return [(" of length", len(value)), *items]
-    if callable(value):
-        return []
-    return [(f".{key}", content) for key, content in getattr(value, "__dict__", {}).items()]
-
-
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return the names of what is not the same in both, in order.
-
-    Examples
-    --------
-    >>> differing({"a": 1, "b": torch.tensor([float("nan")])}, {"a": 2, "b": torch.tensor([float("nan")]), "c": 0})
-    ['a', 'c']
-    """
-    names = dict.fromkeys([*before, *after])
-    return [name for name in names if not (name in before and name in after and _same(before[name], after[name]))]
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Return whether two values are equal; what is no number equals itself."""
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, Tensor):
-        if (a.shape, a.dtype, a.layout) != (b.shape, b.dtype, b.layout):
-            return False
-        if a.layout != torch.strided:
-            a, b = a.to_dense(), b.to_dense()
-        return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())
-    if isinstance(a, np.ndarray):
-        return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
-    return bool(a == b or (a != a and b != b))
 
 
 def copied(model: nn.Module) -> nn.Module:
@@ -165,7 +78,7 @@ def left_as_it_is(model: nn.Module) -> Iterator[None]:
                 module._buffers.update(buffers)
             with torch.no_grad():
                 for tensor, value, trained in kept:
-                    if not _same(tensor.detach(), value):
+                    if not same(tensor.detach(), value):
                         tensor.copy_(value)
                     if tensor.requires_grad != trained:
                         tensor.requires_grad_(trained)
@@ -192,8 +105,8 @@ def unwritten(model: nn.Module) -> Iterator[None]:
     yield
     now = tensors_of(model)
     for name, (tensor, version, value) in kept.items():
-        same = now.get(name) is tensor and tensor._version == version
-        if not same and not (value is not None and name in now and _same(value, now[name].detach())):
+        untouched = now.get(name) is tensor and tensor._version == version
+        if not untouched and not (value is not None and name in now and same(value, now[name].detach())):
             raise ValueError(refusal(model, [name], "a device's training wrote to it"))
 
 

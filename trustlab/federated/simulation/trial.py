@@ -17,10 +17,11 @@ from trustlab.federated.simulation.grouped import find_layers
 from trustlab.federated.simulation.sequential import Update, train_sequentially
 from trustlab.federated.simulation.sound import seeded
 from trustlab.federated.simulation.stacked import Plan, train_stacked
-from trustlab.federated.simulation.state import differing, left_as_it_is
+from trustlab.federated.simulation.state import left_as_it_is
 from trustlab.federated.simulation.tables import add_rows, find_tables
 from trustlab.federated.simulation.task import Task
 from trustlab.federated.simulation.work import Work
+from trustlab.models.attributes import differing
 
 TOLERANCE = 1e-4  # of the way that a weight goes; single precision leaves about 1e-6
 ROUNDING = 1e-6  # of the way that all weights go: what is left of a gradient that ought to be zero
