@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks import turns
+from trustlab.course import partition_panel
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as privacy_budget
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as clipping_toy
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS
 from trustlab.data import load
-from trustlab.lab import clipping_toy, partition_panel, privacy_budget
 from trustlab.lab.display import table
-from trustlab.privacy.comparison import EPSILONS
 
 NAME = "panel_speed"
 GOAL = 0.1  # seconds

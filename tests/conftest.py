@@ -47,3 +47,50 @@ def real_data(real_folder):
             f"NOT TESTED ON REAL DATA: neither TRUSTLAB_DATA nor ../shared/data beside the checkout ({real_folder})"
         )
     return real_folder
+
+
+@pytest.fixture
+def work_of(monkeypatch):
+    """What a move costs, in things that can be counted on any machine; `make bench ARGS=panels` measures the time."""
+
+    from trustlab.lab import panel as panel_module  # loads matplotlib and ipywidgets
+
+    def count(panel, **values):
+        done = {"answers": 0, "draws": 0, "pictures": 0}
+
+        def counted(name, call):
+            def counting(*arguments, **options):
+                done[name] += 1
+                return call(*arguments, **options)
+
+            return counting
+
+        with monkeypatch.context() as patch:
+            patch.setattr(panel, "_compute", counted("answers", panel._compute))
+            patch.setattr(panel._drawing, "draw", counted("draws", panel._drawing.draw))
+            patch.setattr(panel_module, "png", counted("pictures", panel_module.png))
+            panel.set(**values)
+        return done
+
+    return count
+
+
+ONCE = {"answers": 1, "draws": 1, "pictures": 1}
+
+
+@pytest.fixture
+def assert_moves_are_cheap(work_of):
+    """Each move is answered, drawn and encoded once, on the axes that were there; and it lays nothing on top."""
+
+    def check(panel, moves):
+        moves = list(moves)
+        for values in moves:
+            panel.set(**values)
+        axes = panel._drawing.figure.axes
+        artists = [len(each.get_children()) for each in axes]
+        for values in moves:
+            assert work_of(panel, **values) == ONCE
+        assert panel._drawing.figure.axes == axes
+        assert [len(each.get_children()) for each in axes] == artists
+
+    return check

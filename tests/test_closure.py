@@ -16,12 +16,13 @@ import torch
 
 import trustlab
 from trustlab.closure import trace
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment as comparison
+from trustlab.course.n23_continual_learning import experiment as drift
+from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
+from trustlab.course.n31_fairness_metrics import experiment as population
+from trustlab.course.registry import EXPERIMENTS
 from trustlab.data import assistant
-from trustlab.experiments import EXPERIMENTS
-from trustlab.fairness.comparison import population
-from trustlab.federated import drift, fednlp
 from trustlab.meaning import meaning
-from trustlab.privacy import comparison
 from trustlab.provenance import code_version
 
 PACKAGE = Path(trustlab.__file__).parent
@@ -258,7 +259,7 @@ def small(experiment, monkeypatch):
     """Make an experiment's cells quick: they run the same code for a shorter time."""
     smaller = {
         "private-training": [(comparison, "EPOCHS", {"assistant": 1})],
-        "label-skew": [("trustlab.federated.skew", "ROUNDS", 10)],
+        "label-skew": [("trustlab.course.n21_non_iid_partitioning.experiment", "ROUNDS", 10)],
         "fednlp": [(fednlp, "ROUNDS", 10)],
         "continual": [(drift, "ROUNDS", 12)],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],

@@ -31,9 +31,10 @@ from trustlab.columns import (
     count_rows,
 )
 from trustlab.containers import plain
+from trustlab.course.n21_non_iid_partitioning.experiment import dials
+from trustlab.course.n22_device_selection.fleets import own_tests
 from trustlab.fairness.groups import Bootstrap, Groups, Mean, counterfactual_flips, group_aucs, group_means, group_rates
 from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, occupation_correlation
-from trustlab.federated.activity_tasks import own_tests
 from trustlab.federated.continual import only
 from trustlab.federated.feedback import Users, react
 from trustlab.federated.partition import (
@@ -48,7 +49,6 @@ from trustlab.federated.partition import (
 )
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation.fleet import own_indices
-from trustlab.federated.skew import dials
 
 
 def shuffled(values):

@@ -347,8 +347,8 @@ def test_data_lists_the_catalogue_and_describes_a_set(capsys):
 def test_run_hands_its_arguments_on_unread(monkeypatch):
     seen = []
     reproduce = SimpleNamespace(main=lambda argv: seen.append(argv) or 3)
-    monkeypatch.setitem(sys.modules, "trustlab.reproduce", reproduce)
-    monkeypatch.setattr("trustlab.reproduce", reproduce, raising=False)
+    monkeypatch.setitem(sys.modules, "trustlab.course.reproduce", reproduce)
+    monkeypatch.setattr("trustlab.course.reproduce", reproduce, raising=False)
     assert command.main(["run", "grid", "--data", "snips", "--write", "--help"]) == 3
     assert seen == [["grid", "--data", "snips", "--write", "--help"]]
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from trustlab import reproduce, results, versions
+from trustlab import results, versions
+from trustlab.course import reproduce
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
@@ -62,7 +63,7 @@ def test_an_installed_package_shows_saved_panels_and_tables(installed):
     code = """
 import trustlab
 from trustlab.data import load
-from trustlab.lab.skew_panel import skew_panel
+from trustlab.course.n21_non_iid_partitioning.panel import skew_panel
 from trustlab.results import read_results
 table, about = read_results("label_skew_assistant")
 print(trustlab.__file__, len(table), about["seeds"])

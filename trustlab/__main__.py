@@ -76,7 +76,7 @@ def _data(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int | None:
-    from trustlab import reproduce
+    from trustlab.course import reproduce
 
     return reproduce.main(list(rest))
 

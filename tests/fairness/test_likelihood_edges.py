@@ -25,7 +25,8 @@ from transformers import (
     RobertaModel,
 )
 
-from trustlab.fairness.comparison import population, real_models
+from trustlab.course.n31_fairness_metrics import experiment as population
+from trustlab.course.n31_fairness_metrics import real_models
 from trustlab.fairness.contexts import ContextEncoder
 from trustlab.fairness.likelihood import (
     LikelihoodScorer,

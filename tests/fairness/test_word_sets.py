@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from trustlab.course.n31_fairness_metrics.intrinsic import intrinsic_metrics
+from trustlab.course.n31_fairness_metrics.notions import GENDER
 from trustlab.data import load
 from trustlab.fairness.association import WordVectors, ceat, distinct_sets, seat
-from trustlab.fairness.comparison.intrinsic import intrinsic_metrics
-from trustlab.fairness.comparison.notions import GENDER
 from trustlab.fairness.generation import projection_polarity, projection_scores, unigram_polarity
 from trustlab.models import offline_encoder
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from trustlab.federated import skew
-from trustlab.federated.drift import Cell, assistant_over_time, stream
+from trustlab.course.n21_non_iid_partitioning import experiment as skew
+from trustlab.course.n23_continual_learning.experiment import Cell, assistant_over_time, stream
 from trustlab.federated.feedback import (
     ACCEPTED,
     CORRECTED,

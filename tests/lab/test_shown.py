@@ -6,10 +6,11 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from jupyter_client.manager import start_new_kernel
 
-from trustlab.lab.clipping_toy import clipping_toy
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.toy import clipping_toy
 from trustlab.lab.teaching import hint, predict
 
-MAKE = "from trustlab.lab.clipping_toy import clipping_toy\nfrom trustlab.lab.teaching import hint, predict"
+MAKE = """from trustlab.course.n11_dp_sgd_vs_edp_sgd.toy import clipping_toy
+from trustlab.lab.teaching import hint, predict"""
 COUNT = "from ipywidgets.widgets.widget import _instances; print(len(_instances))"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trustlab.federated.skew import result_name
+from trustlab.course.n21_non_iid_partitioning.experiment import result_name
 from trustlab.results import read_results
 
 

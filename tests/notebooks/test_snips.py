@@ -2,7 +2,7 @@
 
 import pytest
 
-from trustlab.privacy.comparison import result_name
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import result_name
 
 
 def text_of(output):
@@ -36,7 +36,7 @@ def test_what_it_shows_is_about_snips(executed):
 
 
 def test_the_panel_shows_the_results_committed_for_snips(executed):
-    from trustlab.privacy.comparison import MODELS, usual
+    from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import MODELS, usual
     from trustlab.runs import read_results
 
     table, _ = read_results(result_name("snips"))

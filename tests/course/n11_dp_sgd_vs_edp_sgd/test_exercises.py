@@ -1,0 +1,96 @@
+import math
+
+import pytest
+import torch
+
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.exercises import (
+    first_sigma_of_decaying_noise,
+    ghost_norm,
+    hints,
+    nearly_the_worst_case,
+    share_spent,
+)
+from trustlab.privacy import decayed, epsilon
+
+
+def clipped_mean(gradients):
+    mean = sum(gradients) / len(gradients)
+    return max(-1.0, min(1.0, mean))
+
+
+UNANSWERED = [
+    share_spent(..., spent=5.0, budget=8.0),
+    ghost_norm(...),
+    nearly_the_worst_case(..., clipped_mean),
+    first_sigma_of_decaying_noise(...),
+]
+
+
+@pytest.mark.parametrize("shown", UNANSWERED)
+def test_an_unanswered_exercise_says_so(shown):
+    assert str(shown).startswith("… Not answered yet")
+
+
+def test_right_answers_are_right():
+    assert str(share_spent(62.5, spent=5.0, budget=8.0)).startswith("✓")
+    inputs, deltas = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    assert str(ghost_norm((deltas.T @ inputs).square().sum())).startswith("✓")  # of the gradient itself
+    assert str(nearly_the_worst_case([-1.0, -1.0, 10.0], clipped_mean)).startswith("✓")
+
+
+def test_the_right_sigma_spends_the_budget_and_a_tenth_less_does_not():
+    def spent(sigma):
+        schedule = decayed(sigma, decay=0.8, steps=155, steps_per_epoch=31)
+        run = dict(sample_rate=0.032, delta=1e-5, sensitivity=2.0)
+        return epsilon(noise_multiplier=schedule, **run)
+
+    # Found here by halving, without the function that the exercise is about.
+    low, high = 1.0, 20.0
+    for _ in range(40):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if spent(middle) <= 4 else (middle, high)
+    assert str(first_sigma_of_decaying_noise(high)).startswith("✓")
+    assert str(first_sigma_of_decaying_noise(0.9 * high)).startswith("✗")
+
+
+@pytest.mark.parametrize(
+    ("gradients", "slip"),
+    [
+        ([-1.0, 10.0], "at least three"),
+        ([-1.0, -1.0, 1000.0], "no gradient longer than 10"),
+        ([-1.0, -1.0, 2.0], "moves it by 1.00, not more than 1.9"),
+        ([1.0, 1.0, 1.0], "moves it by 0.00, not more than 1.9"),
+        ([-1.0, -1.0, math.nan], "Expected no gradient longer than 10"),
+        ([], "at least three"),
+        (["a", "b", "c"], "Expected a list of numbers"),
+        (5, "Expected a list of numbers"),
+    ],
+)
+def test_each_way_to_miss_the_worst_case_is_named(gradients, slip):
+    assert slip in str(nearly_the_worst_case(gradients, clipped_mean))
+
+
+@pytest.mark.parametrize(
+    ("answer", "slip"),
+    [(1.746, "Enough for DP-SGD"), (1.685, "constant σ"), (0.8427, "Neither"), (3.792, "RDP"), (1.431, "last epoch")],
+)
+def test_each_slip_with_decaying_noise_is_named(answer, slip):
+    assert slip in str(first_sigma_of_decaying_noise(answer))
+
+
+@pytest.mark.parametrize(
+    ("answer", "slip"),
+    [(11**0.5, "norm; the question"), (7, "Each word by itself"), (9, "counts twice"), (13.3246, "same way")],
+)
+def test_each_slip_with_a_ghost_norm_is_named(answer, slip):
+    assert slip in str(ghost_norm(answer))
+
+
+@pytest.mark.parametrize("exercise", hints)
+def test_hints_come_one_by_one_and_none_before_it_is_asked_for(exercise):
+    shown = hints(exercise)
+    assert str(shown).endswith("hints, none shown yet.")
+    for count, text in enumerate(hints[exercise], start=1):
+        shown.reveal()
+        assert text.replace("`", "") in str(shown)
+        assert len(str(shown).splitlines()) == count

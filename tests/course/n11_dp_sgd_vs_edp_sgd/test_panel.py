@@ -1,0 +1,346 @@
+import dataclasses
+import html
+import itertools
+import math
+import re
+import statistics
+import threading
+import time
+
+import pytest
+import torch
+
+import trustlab.privacy
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as privacy_budget
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
+    EPSILONS,
+    METHODS,
+    MODELS,
+    RULES,
+    VARIED,
+    Cell,
+    K,
+    recipe,
+    result_name,
+)
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.panel import VARIANT, answer, budget_panel
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import saved
+from trustlab.data import assistant, fingerprint
+from trustlab.privacy.training import train as really_train
+from trustlab.runs import RunStore, write_results
+
+pytestmark = pytest.mark.usefixtures("results")
+
+PRIVATE = ("dp-sgd", "edp-sgd", "fast")
+
+
+@pytest.fixture(scope="module")
+def moved(corpus, results):
+    return budget_panel(corpus, "assistant")
+
+
+@pytest.fixture
+def panel(corpus, tmp_path, monkeypatch):
+    """A panel to train in; its runs are kept apart."""
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    return budget_panel(corpus, "assistant")
+
+
+def mean(runs, measure="accuracy"):
+    return statistics.mean(run[measure] for run in runs)
+
+
+def alt_and_picture(panel):
+    alt, picture = re.search(r'<img alt="([^"]*)".*base64,([^"]+)"', panel._view._picture.value).groups()
+    return html.unescape(alt), picture
+
+
+def positions(panel):
+    choices = {name: [value for _, value in control.options] for name, control in panel._controls.items()}
+    return [dict(zip(choices, place, strict=True)) for place in itertools.product(*choices.values())]
+
+
+def is_usual(place):
+    """Whether nothing is varied at this position; without noise there is nothing to decay."""
+    return place["rule"] == "flat" and (place["noise_decay"] == 1 or math.isinf(place["epsilon"]))
+
+
+def trained(rows, place):
+    """The rows saved for this position, one per seed; none where nothing was."""
+    at = dict(place, model="bilstm", micro_batches=K if place["method"] == "edp-sgd" else 0)
+    at["noise_decay"] = 1.0 if math.isinf(place["epsilon"]) else place["noise_decay"]
+    return [row for row in rows if row.items() >= at.items()]
+
+
+def rings(panel):
+    return {model: pane._ring.get_xydata().tolist() for model, pane in panel._drawing.panes.items()}
+
+
+# Moved over the saved table
+
+
+def test_there_are_four_controls_over_what_was_compared(moved):
+    offered = {name: [value for _, value in control.options] for name, control in moved._controls.items()}
+    assert offered == {
+        "epsilon": list(EPSILONS),
+        "method": list(PRIVATE),
+        "rule": list(RULES),
+        "noise_decay": [1.0, 0.8],
+    }
+
+
+def test_every_position_has_words_and_its_own_sentence(moved):
+    seen = set()
+    for place in positions(moved):
+        moved.set(**place)
+        alt, _ = alt_and_picture(moved)
+        assert alt and alt in moved.summary
+        assert moved.config == dataclasses.replace(moved.config, **place)
+        seen.add((moved.summary, alt))
+    assert len(seen) == len(positions(moved)) == 4 * 3 * 4 * 2
+
+
+def test_a_usual_position_tells_of_both_models_and_rings_both(moved, usual_rows):
+    for epsilon, method in itertools.product(EPSILONS, PRIVATE):
+        moved.set(epsilon=epsilon, method=method, rule="flat", noise_decay=1.0)
+        here = {model: usual_rows(method, epsilon, model) for model in MODELS}
+        free = {model: usual_rows("sgd", math.inf, model) for model in MODELS}
+        said = {}
+        for name, runs in (("here", here), ("free", free)):
+            shares = " and ".join(f"{mean(runs[model]):.0%} ({label})" for model, label in MODELS.items())
+            said[name] = shares, " and ".join(f"{mean(runs[model], 'slot_f1'):.0%}" for model in MODELS)
+        budget = "Without noise" if math.isinf(epsilon) else f"At ε = {privacy_budget.budget_label(epsilon)}"
+        assert moved.answer.verdict == (
+            f"{budget}, {METHODS[method]} gets {said['here'][0]} of the intents right on the embedded corpus, slot F1 "
+            f"{said['here'][1]}; without privacy {said['free'][0]}, slot F1 {said['free'][1]}."
+        )
+        at = EPSILONS.index(epsilon)
+        assert rings(moved) == {label: [[at, pytest.approx(mean(here[model]))]] for model, label in MODELS.items()}
+
+
+def test_a_variant_gets_a_line_of_its_own_and_is_held_against_the_usual(moved, rows, usual_rows):
+    told = 0
+    for place in positions(moved):
+        runs = trained(rows, place)
+        if is_usual(place) or not runs:
+            continue
+        moved.set(**place)
+        base = usual_rows(place["method"], place["epsilon"])
+        verdict = moved.answer.verdict
+        assert f" gets {mean(runs):.0%} (BiLSTM) of the intents right on the embedded corpus, slot F1 " in verdict
+        assert verdict.endswith(f"constant noise {mean(base):.0%}, slot F1 {mean(base, 'slot_f1'):.0%}.")
+        assert (f"clipping {RULES[place['rule']]}" in verdict) == (place["rule"] != "flat")
+        assert ("γ = 0.8" in verdict) == (place["noise_decay"] != 1 and math.isfinite(place["epsilon"]))
+        assert rings(moved)["BiLSTM"] == [[EPSILONS.index(place["epsilon"]), pytest.approx(mean(runs))]]
+        assert rings(moved)["transformer"] == []  # it was not varied
+        own = [row for row in moved.answer.numbers if row["method"] == VARIANT]
+        assert {row["model"] for row in own} == {"BiLSTM"}
+        told += 1
+    # Each rule at every ε, alone or beside a decay that does nothing without noise; γ = 0.8 at every finite ε.
+    assert told == len(VARIED) * (3 * 4 + 3 + 3)
+
+
+def test_a_position_that_was_not_trained_says_so_and_why(moved, rows):
+    reasons = {True: "the loop is too slow", False: "varied one at a time"}
+    untold = 0
+    for place in positions(moved):
+        if is_usual(place) or trained(rows, place):
+            continue
+        moved.set(**place)
+        assert f"{METHODS[place['method']]}, " in moved.answer.verdict
+        assert " was not trained for the saved comparison: " in moved.answer.verdict
+        assert reasons[place["method"] == "dp-sgd"] in moved.answer.verdict
+        assert moved.answer.verdict.endswith("The button trains this point.")
+        assert rings(moved) == {"BiLSTM": [], "transformer": []}
+        untold += 1
+    assert untold == (3 * 8 + 3) + 2 * 9  # by the loop, and two things at once by the others
+
+
+def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
+    saved.cache_clear()
+    try:
+        panel = budget_panel(corpus, "assistant")
+        assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD was not trained for the saved comparison: the ")
+        assert rings(panel) == {"BiLSTM": [], "transformer": []}
+        assert " gets " in panel.set(method="fast").answer.verdict
+    finally:
+        saved.cache_clear()
+
+
+def test_other_corpora_have_no_variants(corpus):
+    panel = budget_panel(corpus, "snips")
+    assert "10% (BiLSTM) and 10% (transformer) of the intents right on SNIPS" in panel.answer.verdict
+    panel.set(method="fast", rule="automatic")
+    assert "rules and decay were varied on the embedded corpus only" in panel.answer.verdict
+
+
+def test_the_source_says_seeds_and_neighbours(moved):
+    assert moved.reset().answer.provenance == (
+        "saved, mean and 95 % interval over seeds 0–2; δ = 1e-5, add/remove one utterance"
+    )
+
+
+def test_reset_restores_words_and_picture(moved):
+    moved.reset()
+    before = moved.summary, alt_and_picture(moved)
+    moved.set(epsilon=1.0, method="fast", rule="automatic")
+    assert (moved.summary, alt_and_picture(moved)) != before
+    moved._view.buttons["Reset"].click()
+    assert (moved.summary, alt_and_picture(moved)) == before
+
+
+def test_a_move_is_drawn_once_and_reuses_what_is_there(moved, assert_moves_are_cheap):
+    assert_moves_are_cheap(moved, [{"epsilon": epsilon} for epsilon in EPSILONS])
+
+
+def test_the_button_says_how_long_the_slower_of_what_it_trains_took(moved):
+    assert moved._view.buttons["Train"].description == "Train this point, about 40 s"  # 34 s, and not the loop's 302
+
+
+def test_a_result_that_is_not_there_is_named(corpus):
+    with pytest.raises(FileNotFoundError, match=r"Expected dp_sgd_vs_edp_sgd_atis\.csv"):
+        budget_panel(corpus, "atis")
+
+
+# Trained live
+
+
+def gated(monkeypatch, fail_at=None):
+    """Let the real training take one step for each release of the gate; return the gate and the configs given."""
+    gate, configs = threading.Semaphore(0), []
+
+    def train(model, data, config):
+        configs.append(config)
+        for step, row in enumerate(really_train(model, data, config)):
+            assert gate.acquire(timeout=120)  # never open by itself
+            if step == fail_at:
+                raise FloatingPointError("loss is nan")
+            yield row
+
+    monkeypatch.setattr(trustlab.privacy, "train", train)
+    return gate, configs
+
+
+def wait_for(panel, count):
+    deadline = time.monotonic() + 120
+    while len(panel.rows) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(panel.rows) == count
+
+
+def test_a_live_training_streams_to_the_end_and_its_points_sit_at_the_epsilon_spent(panel, corpus, monkeypatch):
+    gate, configs = gated(monkeypatch)
+    panel.set(method="edp-sgd", epsilon=8.0, rule="automatic", noise_decay=0.8).start()
+    assert panel.answer.verdict == "eDP-SGD is training."
+    gate.release(100)
+    panel.wait(120)
+    steps = [row["step"] for row in panel.rows]
+    assert steps == [1, 2, 3, 4, 5]
+    spent = [row["epsilon"] for row in panel.rows]
+    assert spent == sorted(set(spent)) and spent[0] < 8 and 7.9 < spent[-1] <= 8
+    assert [(p["epsilon"], p["accuracy"]) for p in panel.answer.live] == [
+        (r["epsilon"], r["accuracy"]) for r in panel.rows
+    ]
+    assert [len(pane._live.get_xdata()) for pane in panel._drawing.panes.values()] == [5, 0]  # it is a BiLSTM
+    x, y = panel._drawing.panes["BiLSTM"]._live.get_data()
+    assert list(y) == [row["accuracy"] for row in panel.rows]
+    assert x[-1] == pytest.approx(EPSILONS.index(8.0), abs=0.05)  # on the axis, where ε = 8 stands
+    for place, epsilon in zip(x, spent, strict=True):
+        assert EPSILONS[math.floor(place)] <= epsilon <= EPSILONS[math.floor(place) + 1]
+    accuracy, end = panel.rows[-1]["accuracy"], f" validation utterances, ε = {spent[-1]:.2f} spent."
+    assert panel.answer.verdict.startswith(f"After 5.0 of 5 epochs: intent accuracy {accuracy:.0%}, slot F1 ")
+    assert panel.answer.verdict.endswith(end)
+    assert panel.answer.provenance == "yours, complete after 5 steps · BiLSTM, seed 0"
+    # The saved curves stay: the reader's own point is compared with them.
+    assert panel.answer.numbers == answer(panel.config).numbers
+    saved_way = recipe(Cell("assistant", "edp-sgd", 8.0, rule="automatic", noise_decay=0.8))
+    assert dataclasses.replace(configs[0], evaluate_every=None) == saved_way
+    (run,) = RunStore().runs()  # not lost with the kernel
+    assert (run.status, run.rows, run.provenance["data_hash"]) == ("complete", panel.rows, fingerprint(corpus))
+
+
+def test_dp_sgd_is_trained_by_the_fast_engine_which_releases_the_same_sums(panel, monkeypatch):
+    gate, configs = gated(monkeypatch)
+    gate.release(100)
+    panel.set(method="dp-sgd", rule="equal").start()
+    assert panel.answer.verdict == "DP-SGD is training."
+    panel.wait(120)
+    assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(Cell("assistant", "fast", 8.0, rule="equal"))
+    assert panel.answer.provenance.endswith("BiLSTM, seed 0, by the fast engine: the same sums as the loop's")
+
+
+def test_without_noise_a_live_training_promises_nothing(panel, monkeypatch):
+    rows = [{"epoch": 1.0, "epsilon": math.inf, "accuracy": 0.25, "slot_f1": 0.75, "progress": 1.0}]
+    monkeypatch.setattr(trustlab.privacy, "train", lambda *_: iter(rows))
+    panel.set(epsilon=math.inf).start().wait(120)
+    assert panel.answer.verdict.startswith("After 1.0 of 5 epochs: intent accuracy 25%, slot F1 75% on ")
+    assert panel.answer.verdict.endswith(" validation utterances, no guarantee.")
+    assert panel._drawing.panes["BiLSTM"]._live.get_xydata().tolist() == [[EPSILONS.index(math.inf), 0.25]]
+
+
+def test_stop_keeps_the_partial_result(panel, monkeypatch):
+    gate, _ = gated(monkeypatch)
+    panel.set(method="edp-sgd")
+    panel._view.buttons["Train"].click()
+    gate.release(2)
+    wait_for(panel, 2)
+    panel._view.buttons["Stop"].click()
+    gate.release()
+    panel.wait(120)
+    assert len(panel.rows) == 3  # the step it was taking was finished
+    assert len(panel.answer.live) == 3
+    assert panel.answer.live[-1]["epsilon"] == panel.rows[-1]["epsilon"] < 8
+    assert "yours, stopped after 3 steps" in panel.summary
+    assert f"ε = {panel.rows[-1]['epsilon']:.2f} spent" in panel.summary
+    (run,) = RunStore().runs()
+    assert (run.status, run.rows) == ("stopped", panel.rows)
+
+
+def test_wait_raises_what_a_failing_training_raised_and_keeps_its_rows(panel, monkeypatch):
+    gate, _ = gated(monkeypatch, fail_at=2)
+    panel.set(method="edp-sgd").start()
+    gate.release(100)
+    with pytest.raises(FloatingPointError, match="loss is nan"):
+        panel.wait(120)
+    assert len(panel.rows) == 2
+    assert 'role="alert">FloatingPointError: loss is nan</div>' in panel._view._verdict.value
+
+
+def test_a_corpus_too_small_for_the_recipe_says_so():
+    panel = budget_panel(assistant(100), "assistant").start()
+    with pytest.raises(ValueError, match="Expected batch_size=512 <= the 80 training examples"):
+        panel.wait(120)
+    assert "batch_size=512" in panel.summary
+    assert panel.reset().answer.provenance.startswith("saved, ")
+
+
+def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        training = privacy_budget._train(Cell(method="fast", epsilon=8.0), corpus=corpus)
+        next(training)
+        assert torch.get_num_threads() == 1
+        training.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("examples", "every"), [(16_000, 3), (512, 1)])
+def test_a_live_training_shows_about_fifty_rows_and_measures_each_on_500_utterances(
+    examples, every, corpus, tmp_path, monkeypatch
+):
+    given = []
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    data = {"train": range(examples), "validation": range(2000), "test": None}
+    monkeypatch.setattr(privacy_budget, "prepare", lambda corpus: (None, data))
+    monkeypatch.setattr("trustlab.models.build", lambda *_, **__: None)
+    monkeypatch.setattr(trustlab.privacy, "train", lambda model, *given_: given.append(given_) or iter([]))
+    list(privacy_budget._train(Cell(), corpus=corpus))
+    ((seen, config),) = given
+    assert config.evaluate_every == every
+    assert seen == {"train": data["train"], "validation": range(500)}

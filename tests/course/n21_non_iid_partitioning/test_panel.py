@@ -1,0 +1,179 @@
+import math
+import re
+import statistics
+
+import numpy as np
+import pytest
+
+from trustlab.course.n21_non_iid_partitioning import experiment
+from trustlab.course.n21_non_iid_partitioning.experiment import (
+    ALPHAS,
+    DEFINITIONS,
+    MEASURED_EVERY,
+    REFERENCES,
+    ROUNDS,
+    Cell,
+    grid,
+    result_name,
+)
+from trustlab.course.n21_non_iid_partitioning.panel import skew_panel
+from trustlab.course.n21_non_iid_partitioning.results import MEASURES, at_one_alpha, curves_of, harm, rounds_of, saved
+from trustlab.data import assistant
+from trustlab.runs import RunStore, write_results
+
+HALF = 2.776445 / math.sqrt(5)  # of an interval over five seeds: Student's t with 4 degrees of freedom
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return assistant(2000)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """A made-up table in which no two cells are alike."""
+    made = []
+    for place, cell in enumerate(grid("assistant", seeds=range(5))):
+        accuracy = 0.3 + 0.004 * place + 0.01 * cell.seed
+        curve = np.linspace(0.1, accuracy, ROUNDS // MEASURED_EVERY)
+        made.append(
+            {
+                **cell.key(),
+                **{measure: accuracy - 0.03 * i for i, measure in enumerate(MEASURES)},
+                "effective_labels": 1.0 + 0.3 * place,
+                "curve": "|".join(f"{value:.4f}" for value in curve),
+                "seconds": 2.0,
+            }
+        )
+    return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def results(rows, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
+        write_results(result_name("assistant"), rows, {"seeds": list(range(5))})
+        saved.cache_clear()
+        yield
+    saved.cache_clear()
+
+
+@pytest.fixture
+def panel(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    return skew_panel(corpus, "assistant")
+
+
+def values(rows, scheme, alpha, measure="accuracy"):
+    found = [row[measure] for row in rows if row["scheme"] == scheme and row["alpha"] == alpha]
+    assert len(found) == 5
+    return found
+
+
+def per_cent(numbers):
+    mean, half = statistics.mean(numbers), HALF * statistics.stdev(numbers)
+    return f"{100 * mean:.0f} ({100 * (mean - half):.0f} to {100 * (mean + half):.0f})"
+
+
+# What is read off the table
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_curves_have_the_mean_and_the_interval_over_seeds(measure, rows):
+    curves = curves_of(saved("assistant")[0], measure)
+    assert len(curves) == len(DEFINITIONS) * len(ALPHAS) + len(REFERENCES)
+    names = {label: scheme for scheme, label in {**DEFINITIONS, **REFERENCES}.items()}
+    for row in curves:
+        runs = values(rows, names[row["α of"]], row["α"], measure)
+        half = HALF * statistics.stdev(runs)
+        assert row["accuracy"] == pytest.approx(statistics.mean(runs))
+        assert (row["low"], row["high"]) == pytest.approx((row["accuracy"] - half, row["accuracy"] + half))
+        assert row["effective labels"] == pytest.approx(
+            statistics.mean(values(rows, names[row["α of"]], row["α"], "effective_labels"))
+        )
+
+
+def test_the_rounds_end_at_the_accuracy_and_are_counted_in_rounds(rows):
+    curve = rounds_of(saved("assistant")[0], "flower", 0.1)
+    assert [row["round"] for row in curve] == list(range(MEASURED_EVERY, ROUNDS + 1, MEASURED_EVERY))
+    assert curve[0]["accuracy"] == pytest.approx(0.1)
+    assert curve[-1]["accuracy"] == pytest.approx(statistics.mean(values(rows, "flower", 0.1)), abs=1e-4)
+
+
+def test_tables_give_per_cent_and_leave_out_a_corpus_that_is_not_there(rows):
+    (row,) = at_one_alpha(0.1)  # CLINC150 has no table here
+    assert row["corpus"] == "the embedded corpus"
+    assert row["Flower"] == per_cent(values(rows, "flower", 0.1))
+    assert row["no skew"] == per_cent(values(rows, "iid", math.inf))
+    table = harm("assistant", "pfl", alphas=(1.0, 0.1))
+    assert [row["α"] for row in table] == [1.0, 0.1]
+    for measure, words in MEASURES.items():
+        assert table[1][words] == per_cent(values(rows, "pfl", 0.1, measure))
+
+
+# The panel
+
+
+def test_every_position_has_its_own_sentence_and_rings_its_point(panel, rows):
+    seen = set()
+    for scheme in DEFINITIONS:
+        for alpha in ALPHAS:
+            for measure in ("accuracy", "accuracy_rare"):
+                panel.set(scheme=scheme, alpha=alpha, measure=measure)
+                mean = statistics.mean(values(rows, scheme, alpha, measure))
+                verdict = panel.answer.verdict
+                assert f"With {DEFINITIONS[scheme]}'s α = {alpha:g}, the median client has " in verdict
+                assert f"FedAvg gets {mean:.0%} of {MEASURES[measure]} right on the embedded corpus" in verdict
+                even = statistics.mean(values(rows, "iid", math.inf, measure))
+                assert f"without skew {even:.0%}, and with all data in one place" in verdict
+                assert panel._drawing.over._ring.get_xydata().tolist() == [[alpha, pytest.approx(mean)]]
+                seen.add(verdict)
+    assert len(seen) == len(DEFINITIONS) * len(ALPHAS) * 2
+
+
+def test_over_effective_labels_the_point_moves_there(panel, rows):
+    panel.set(scheme="pfl", alpha=3.0, against="effective labels")
+    number = statistics.mean(values(rows, "pfl", 3.0, "effective_labels"))
+    mean = statistics.mean(values(rows, "pfl", 3.0))
+    assert panel._drawing.over._ring.get_xydata().tolist() == [[pytest.approx(number), pytest.approx(mean)]]
+    assert panel._drawing.over.axes.get_xlabel() == "effective labels of the median client"
+    panel.reset()
+    assert panel._drawing.over.axes.get_xlabel() == "α"
+
+
+def test_on_the_left_are_the_rounds_of_this_alpha_in_every_library(panel, rows):
+    panel.set(scheme="flower", alpha=0.3)
+    lines = panel._drawing.rounds._lines
+    assert list(lines) == [*DEFINITIONS.values(), "no skew"]
+    for scheme, label in DEFINITIONS.items():
+        end = lines[label].get_ydata()[-1]
+        assert end == pytest.approx(statistics.mean(values(rows, scheme, 0.3)), abs=1e-4)
+    assert panel._drawing.rounds._ring.get_xydata()[0][0] == ROUNDS
+
+
+def test_a_fleet_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatch):
+    monkeypatch.setattr(experiment, "ROUNDS", 10)
+    panel.set(scheme="flower", alpha=0.3).start().wait(120)
+    problem = experiment.task(experiment.prepare(corpus), seed=0)
+    expected = [
+        row["accuracy"]
+        for row in experiment.train(Cell("assistant", "flower", 0.3), corpus, problem)
+        if "accuracy" in row
+    ]
+    assert [row["accuracy"] for row in panel.rows] == expected
+    assert panel._drawing.rounds._live.get_xydata()[:, 0].tolist() == [5, 10]
+    assert re.match(rf"After 10 of \d+ rounds this fleet gets {expected[-1]:.0%} of all intents", panel.answer.verdict)
+    assert panel.answer.provenance.startswith("yours, complete after 10 steps")
+    (run,) = RunStore().runs()
+    assert run.status == "complete" and len(run.rows) == 2
+    assert panel.reset()._drawing.rounds._live.get_xydata()[:, 0].tolist() == []
+
+
+def test_a_stopped_training_keeps_what_it_reached(panel):
+    panel.start().stop().wait(120)
+    assert panel.answer.provenance.startswith(("yours, stopped after ", "yours, complete after "))
+    assert panel.rows == RunStore().runs()[0].rows[: len(panel.rows)]
+
+
+def test_the_button_says_how_long_it_takes(panel):
+    assert panel._view.buttons["Train"].description == "Train this fleet, about 5 s"

@@ -1,0 +1,216 @@
+import itertools
+import math
+import re
+import statistics
+
+import numpy as np
+import pandas
+import pytest
+
+from trustlab.course.n23_continual_learning import experiment
+from trustlab.course.n23_continual_learning.experiment import (
+    BETAS,
+    BUDGETS,
+    DRIFTS,
+    PERIODS,
+    ROUNDS,
+    Cell,
+    grid,
+    result_name,
+)
+from trustlab.course.n23_continual_learning.panel import continual_panel
+from trustlab.course.n23_continual_learning.results import (
+    AT_ONCE,
+    CLOSE,
+    SELECTIONS,
+    catch_up_table,
+    gap_table,
+    harm,
+    in_words,
+    labelled,
+    points,
+    saved,
+    unseen,
+)
+from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, matrices
+from trustlab.runs import RunStore, write_results
+
+SEEDS = range(5)
+HALF = 2.776445 / math.sqrt(5)  # of an interval over five seeds: Student's t with 4 degrees of freedom
+
+
+def made_up(cell, place):
+    """A row in which no two cells are alike, with a matrix that tells its place."""
+    accuracy = 0.95 if cell.setting == "static" else 0.4 + 0.004 * place
+    accuracy += 0.002 * cell.seed
+    periods = 1 if cell.setting == "static" else PERIODS
+    matrix = np.add.outer(np.arange(periods) / 100, np.arange(PERIODS) / 1000) + place / 200
+    return {
+        **cell.key(),
+        "accuracy": accuracy,
+        "accuracy_device": accuracy - 0.03,
+        "accuracy_light": accuracy - 0.06,
+        "forgetting": 0.001 * place,
+        "examples": ROUNDS * (100 + place),
+        "curve": "|".join(f"{value:.4f}" for value in np.linspace(0.1, accuracy, len(MEASURED))),
+        "now": "|".join(f"{accuracy - 0.1 + 0.01 * (i % 3):.4f}" for i in range(len(MEASURED))),
+        "matrix": "|".join(f"{value:.4f}" for value in matrix.ravel()),
+        "seconds": 2.0,
+    }
+
+
+@pytest.fixture(scope="module")
+def table():
+    kinds = {tuple(cell.key().values())[:-1]: None for cell in grid("assistant", seeds=[0])}
+    places = {kind: place for place, kind in enumerate(kinds)}
+    cells = grid("assistant", seeds=SEEDS)
+    return pandas.DataFrame([made_up(cell, places[tuple(cell.key().values())[:-1]]) for cell in cells])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def results(table, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
+        write_results(result_name("assistant"), table.to_dict("records"), {"seeds": list(SEEDS)})
+        saved.cache_clear()
+        yield
+    saved.cache_clear()
+
+
+@pytest.fixture
+def panel(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    return continual_panel()
+
+
+def values(table, column="accuracy", **wanted):
+    usual = {"setting": "continual", "replay": 0, "weighting": "examples", "labels": "true"}
+    found = [row[column] for row in table.to_dict("records") if row.items() >= (usual | wanted).items()]
+    assert len(found) == len(SEEDS)
+    return found
+
+
+def reference_of(table, position):
+    return chosen(table, setting="static", **{name: position[name] for name in ("drift", "beta", "weighting")})
+
+
+def per_cent(numbers):
+    mean, half = statistics.mean(numbers), HALF * statistics.stdev(numbers)
+    return f"{100 * mean:.0f} ({100 * (mean - half):.0f} to {100 * (mean + half):.0f})"
+
+
+# What is read off the table
+
+
+def test_a_part_that_the_table_lacks_is_named(table):
+    with pytest.raises(ValueError, match="It lacks a part of the grid"):
+        chosen(table, drift=7.0, beta=0.0)
+
+
+def test_catching_up_is_counted_for_each_seed_against_its_own_reference(table):
+    runs = chosen(table, drift=0.0, beta=0.0)
+    reference = chosen(table, setting="static", drift=0.0, beta=0.0).iloc[::-1]
+    low = reference.assign(accuracy=[0.3] * 4 + [0.99])
+    found = catch_ups(runs, low)
+    assert found[0] is None and None not in found[1:]  # the first seed's reference came last
+    curve = np.array([float(part) for part in runs["curve"].iloc[1].split("|")])
+    assert found[1] == MEASURED[int(np.argmax(curve >= 0.3))]
+
+
+def test_tables_say_what_stands_in_the_grid(table):
+    rows = gap_table()
+    assert [(row["drift"], row["data"]) for row in rows[:3]] == [(0.0, AT_ONCE), (0.0, "over time"), (1.0, AT_ONCE)]
+    row = rows[3]
+    uniform, active = (values(table, drift=1.0, beta=beta) for beta in (0.0, 1.0))
+    assert row["uniform"] == per_cent(uniform) and row["by activity"] == per_cent(active)
+    gain = 100 * (statistics.mean(active) - statistics.mean(uniform))
+    assert row["gain"].startswith(f"+{gain:.0f} (")
+    assert [row["weights"] for row in harm(1.0)] == ["examples"] * 3 + ["equal"] * 3
+    assert harm(1.0)[5]["light devices"] == per_cent(
+        values(table, "accuracy_light", drift=1.0, beta=1.0, weighting="equal")
+    )
+    now = [value - 0.1 + 0.01 for value in values(table, drift=1.0, beta=0.5)]  # of 0, 0.01 and 0.02 the mean
+    assert harm(1.0)[1]["on the way"] == per_cent(now)
+    assert [row["replay"] for row in unseen(3.0)] == list(BUDGETS)
+    told = values(table, drift=3.0, beta=1.0, labels="feedback")
+    assert labelled()[5]["feedback"] == per_cent(told)
+    assert len(catch_up_table()) == len(DRIFTS) * 4
+    assert list(catch_up_table()[0])[-3:] == [AT_ONCE, "over time", "95% of it"]
+
+
+def test_what_was_kept_and_what_is_true_come_from_diagonal_and_last_row(table):
+    matrix = matrices(chosen(table, drift=3.0, beta=1.0))[0]
+    kept, true = matrix.diagonal().mean(), matrix[-1].mean()
+    row = unseen(3.0)[0]
+    assert row["kept"].split()[0] == f"{100 * kept:.0f}" and row["true"].split()[0] == f"{100 * true:.0f}"
+    assert kept - true == pytest.approx(-0.025, abs=2e-4)
+    assert row["kept − true"].startswith(("−2 ", "−3 "))
+
+
+def test_points_have_a_sign():
+    assert points([0.05, 0.07, 0.06]) == "+6 (+4 to +8)"
+    assert points([-0.05, -0.07, -0.06]) == "−6 (−8 to −4)"
+
+
+# The panel
+
+
+def test_every_position_has_its_own_sentence_and_its_own_matrix(panel, table):
+    seen = set()
+    positions = [(*position, "examples") for position in itertools.product(DRIFTS, BUDGETS, BETAS)]
+    for position in [*positions, (1.0, 5, 1.0, "equal"), (3.0, 20, 0.5, "equal")]:
+        wanted = dict(zip(("drift", "replay", "beta", "weighting"), position, strict=True))
+        panel.set(**wanted)
+        mean, verdict = statistics.mean(values(table, **wanted)), panel.answer.verdict
+        assert f"With drift {wanted['drift']:g}, " in verdict
+        assert f"{mean:.0%} of all periods' requests are understood at the end" in verdict
+        assert "with all data at once 95%" in verdict
+        when = in_words(catch_ups(chosen(table, **wanted), reference_of(table, wanted), CLOSE))
+        reached = "never reaches 95% of that" if when == "never" else f"reaches 95% of that {when}"
+        assert f"; it {reached}, and of earlier" in verdict
+        lost = 100 * statistics.mean(values(table, "forgetting", **wanted))
+        told = f"{lost:.0f} of 100 points are forgotten" if lost >= 0.5 else "nothing is forgotten"
+        assert f"of earlier periods {told} on average." in verdict
+        np.testing.assert_allclose(panel.answer.matrix, matrices(chosen(table, **wanted)).mean(axis=0))
+        seen.add(verdict)
+    assert len(seen) == len(positions) + 2
+
+
+def test_the_picture_has_every_selection_and_rings_the_chosen_end(panel, table):
+    panel.set(drift=3.0, beta=0.5, replay=5)
+    drawing = panel._drawing
+    assert list(drawing.rounds._lines) == [*SELECTIONS.values(), AT_ONCE]
+    for beta, label in SELECTIONS.items():
+        end = drawing.rounds._lines[label].get_ydata()[-1]
+        assert end == pytest.approx(statistics.mean(values(table, drift=3.0, beta=beta, replay=5)), abs=1e-4)
+    mean = statistics.mean(values(table, drift=3.0, beta=0.5, replay=5))
+    assert drawing.rounds._ring.get_xydata().tolist() == [[ROUNDS, pytest.approx(mean, abs=1e-4)]]
+    shown = [[text.get_text() for text in row] for row in drawing.matrix._texts]
+    assert shown == [[f"{100 * value:.0f}" for value in row] for row in panel.answer.matrix]
+
+
+def test_periods_are_trained_live_as_the_saved_ones_were(panel, monkeypatch):
+    monkeypatch.setattr(experiment, "ROUNDS", 12)  # two rounds in each period
+    panel.set(beta=0.0).start().wait(120)
+    said = experiment.stream(1.0, 0)
+    expected = [row for row in experiment.train(Cell(beta=0.0), said) if "accuracy" in row]
+    assert [row["accuracy"] for row in panel.rows] == [row["accuracy"] for row in expected]
+    assert panel._drawing.rounds._live.get_xydata()[:, 0].tolist() == [2, 4, 6, 8, 10, 12]
+    np.testing.assert_array_equal(
+        panel.answer.matrix, [[row[f"accuracy_{s}"] for s in range(1, 7)] for row in expected]
+    )
+    assert re.match(r"After 12 of \d+ rounds, in period \d, \d+% of all periods' requests", panel.answer.verdict)
+    assert panel.answer.provenance.startswith("yours, complete after 12 steps")
+    (run,) = RunStore().runs()
+    assert run.status == "complete" and len(run.rows) == 6
+    assert panel.reset()._drawing.rounds._live.get_xydata()[:, 0].tolist() == []
+
+
+def test_a_stopped_training_keeps_what_it_reached(panel):
+    panel.start().stop().wait(120)
+    assert panel.answer.provenance.startswith(("yours, stopped after ", "yours, complete after "))
+    assert panel.rows == RunStore().runs()[0].rows[: len(panel.rows)]
+
+
+def test_the_button_says_how_long_it_takes(panel):
+    assert panel._view.buttons["Train"].description == "Train these six periods, about 5 s"

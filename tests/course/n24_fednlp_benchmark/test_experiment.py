@@ -1,0 +1,253 @@
+import dataclasses
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+
+from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
+from trustlab.course.n24_fednlp_benchmark.claims import claims_of_p6, column
+from trustlab.course.n24_fednlp_benchmark.experiment import (
+    ALGORITHMS,
+    CENTRALISED,
+    CONFOUNDED,
+    CORPORA,
+    ENCODERS,
+    KEY,
+    PARTITIONS,
+    SHARE,
+    Cell,
+    divide,
+    examples,
+    grid,
+    problem,
+    recipe,
+    result_name,
+    run,
+    tasks_of,
+)
+from trustlab.course.registry import EXPERIMENTS, experiment_of
+from trustlab.data import assistant, fingerprint, load
+from trustlab.federated.batch_weights import average_by, by_batches, by_examples
+from trustlab.federated.simulation import FederatedConfig, simulate
+from trustlab.federated.tasks import FAMILIES
+from trustlab.lab.claims import claims
+from trustlab.results import read_results, write_results
+
+COMMITTED = Path(__file__).resolve().parents[3] / "data" / "results"
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return assistant(2000, devices=20)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Few rounds on few examples."""
+    monkeypatch.setattr(fednlp, "ROUNDS", 6)
+    monkeypatch.setattr(fednlp, "MEASURED_EVERY", 3)
+    monkeypatch.setattr(fednlp, "SIZES", dict.fromkeys(FAMILIES, (60, 20)))
+
+
+# What is divided
+
+
+@pytest.mark.parametrize("name", [name for name in PARTITIONS if name != "feature"])
+def test_every_example_has_one_client(name, corpus, short):
+    train, _ = examples(Cell(task="qa", partition=name), corpus)
+    made = divide(Cell(task="qa", partition=name), train)
+    assert sorted(made.flat.tolist()) == list(range(60))
+    assert len(made) == (len({e.holder for e in train}) if name == "natural" else fednlp.CLIENTS)
+
+
+def test_feature_skew_divides_by_meaning(corpus, short, monkeypatch):
+    asked = []
+
+    def embed(texts):
+        asked.append(texts)
+        return np.random.default_rng(0).normal(size=(len(texts), 8))
+
+    monkeypatch.setattr(fednlp, "embed", embed)
+    fednlp._features.cache_clear()
+    train, _ = examples(Cell(partition="feature"), corpus)
+    for seed in (0, 1):
+        assert sorted(divide(Cell(partition="feature", seed=seed), train).flat.tolist()) == list(range(60))
+    assert asked == [tuple(" ".join(row["tokens"]) for row in corpus["train"].select(range(60)))]  # once
+    fednlp._features.cache_clear()
+
+
+# One training
+
+
+@pytest.mark.parametrize("task", FAMILIES)
+def test_a_row_has_the_documented_fields_and_is_the_simulations(task, corpus, short):
+    cell = Cell(task=task, algorithm="fedyogi", partition="label", seed=1)
+    (row,) = run(cell, corpus)
+    assert set(row) == set(re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1]))
+    assert row.items() >= cell.key().items()
+    assert all(isinstance(value, int | float | str) for value in row.values())
+    train, test = examples(cell, corpus)
+    rows = list(simulate(problem(cell, train, test), divide(cell, train), recipe(cell)))
+    assert (row["score"], row["exact"]) == (rows[-1]["score"], rows[-1]["exact"])
+    assert row["curve"] == "|".join(f"{each['score']:.4f}" for each in rows if "score" in each)
+    assert row["passes"] == pytest.approx(sum(each["examples"] for each in rows) / 60)
+
+
+def test_algorithms_differ_in_the_server_or_the_term_and_in_nothing_else():
+    usual = recipe(Cell())
+    differ = {
+        name: {
+            f.name
+            for f in dataclasses.fields(usual)
+            if getattr(recipe(Cell(algorithm=name)), f.name) != getattr(usual, f.name)
+        }
+        for name in (*ALGORITHMS, *CONFOUNDED)
+    }
+    assert differ == {
+        "fedavg": set(), "fedprox": {"proximal"}, "fedadam": {"server"}, "fedyogi": {"server"},
+        "fedavg, adam clients": {"optimizer", "learning_rate"},
+        "fedadam, adam clients": {"optimizer", "learning_rate", "server"},
+    }  # fmt: skip
+
+
+def test_all_data_in_one_place_make_as_many_passes(corpus, short):
+    (alone,) = run(Cell(algorithm=CENTRALISED), corpus)
+    assert alone["passes"] == pytest.approx(fednlp.ROUNDS * SHARE)
+    (fleet,) = run(Cell(), corpus)
+    assert fleet["passes"] == pytest.approx(alone["passes"], rel=0.1)
+    one, many = recipe(Cell(algorithm=CENTRALISED)), recipe(Cell())
+    same = ("batch_size", "learning_rate", "optimizer", "local_epochs", "server", "proximal")
+    assert all(getattr(one, name) == getattr(many, name) for name in same)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (dict(algorithm="fedsgd"), "Expected algorithm='fedsgd' to be one of 'fedavg'"),
+        (dict(partition="shards"), "Expected partition='shards' to be one of 'uniform'"),
+        (dict(task="parsing"), "Expected task='parsing' to be one of 'classification'"),
+        (dict(corpus="snips"), "Expected corpus='snips' to be one of 'assistant'"),
+    ],
+)
+def test_a_cell_outside_the_experiment_is_refused_before_any_work(bad, message, corpus):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        next(run(Cell(**bad), corpus))
+
+
+# The table
+
+
+def test_the_grid_has_every_algorithm_on_every_partition_of_every_task_once():
+    cells = grid("assistant", seeds=range(2))
+    keys = [tuple(cell.key().values()) for cell in cells]
+    assert len(keys) == len(set(keys))
+    crossed = {(task, a, p, s) for task, a, p, s in itertools.product(FAMILIES, ALGORITHMS, PARTITIONS, range(2))}
+    assert crossed <= {(c.task, c.algorithm, c.partition, c.seed) for c in cells if c.model == "small"}
+    assert {c.task for c in cells if c.algorithm == CENTRALISED} == set(FAMILIES)
+    assert {c.task for c in grid("assistant", tasks=["qa"])} == {"qa"}
+    assert not any(c.partition == "natural" for c in grid("wnut17"))
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_the_committed_table_is_whole_and_about_this_data(name):
+    if name != "assistant" and not (COMMITTED / f"{result_name(name)}.csv").exists():
+        pytest.skip(f"no table of {name} is committed")
+    table, about = read_results(COMMITTED / result_name(name))
+    assert len(about["seeds"]) >= 3
+    committed = list(table[["corpus", *KEY, "seed"]].itertuples(index=False, name=None))
+    assert committed == [tuple(cell.key().values()) for cell in grid(name, seeds=about["seeds"])]
+    if name == "assistant":
+        assert about["data_hash"] == fingerprint(load(name))
+    assert about["config"]["fedadam"] == dataclasses.asdict(recipe(Cell(name, tasks_of(name)[0], algorithm="fedadam")))
+
+
+def test_the_experiment_is_known_to_the_command():
+    known = EXPERIMENTS["fednlp"]
+    assert experiment_of(Cell()) is known
+    assert {cell.task for cell in grid("assistant")} == set(known.slowest_first) == set(known.parts["tasks"])
+    assert set(known.recipes("xquad")) == {*ALGORITHMS, *CONFOUNDED, CENTRALISED}
+
+
+# The claims
+
+
+def made_up(skew=0.1, centralised=0.1, adaptive=0.2, adam=0.0):
+    """A table in which label skew costs `skew`, and so on; on tagging Adam on the devices leaves `adam` of the gain."""
+    rows = []
+    for cell in grid("assistant", seeds=range(3)):
+        key = cell.key()
+        score = 0.4 + 0.001 * cell.seed * (1 + len(key["algorithm"]))
+        score -= skew * (key["partition"] == "label")
+        score += centralised * (key["algorithm"] == CENTRALISED)
+        score += {"fedadam": adaptive, "fedadam, adam clients": adam}.get(key["algorithm"], 0.0)
+        score += 0.05 * (ENCODERS.get(key["model"], 0))
+        rows.append({**key, "score": score, "exact": score / 2, "curve": "0.1", "passes": 10.0, "seconds": 1.0})
+    return pandas.DataFrame(rows)
+
+
+@pytest.fixture
+def claimed(tmp_path, monkeypatch):
+    """Return a function from a made-up table to the claims' outcomes by their first words."""
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+
+    def show(table):
+        write_results(result_name("assistant"), table.to_dict("records"), {"seeds": [0, 1, 2]})
+        return {row["claim"]: row["outcome"] == "holds" for row in claims(claims_of_p6()).rows}
+
+    return show
+
+
+def test_claims_hold_where_they_were_put_in(claimed):
+    outcomes = claimed(made_up())
+    assert len(outcomes) == 3 * len(FAMILIES) + 3
+    assert all(outcomes.values())
+
+
+@pytest.mark.parametrize(
+    ("without", "lost"),
+    [
+        (dict(skew=0.0), "(a)"), (dict(centralised=0.0), "(b)"), (dict(adaptive=0.0), "(c)"),
+        (dict(adam=0.2), "(Ours) tagging"),
+    ],
+)  # fmt: skip
+def test_and_not_where_they_were_not(without, lost, claimed):
+    outcomes = claimed(made_up(**without))
+    gone = {claim for claim, holds in outcomes.items() if not holds}
+    wanted = {claim for claim in outcomes if claim.startswith(lost)}
+    extra = {claim for claim in outcomes if claim.startswith("(Ours) tagging")} if lost == "(c)" else set()
+    assert wanted <= gone <= wanted | extra
+
+
+def test_differences_are_between_trainings_of_one_seed(claimed):
+    table = made_up()
+    claimed(table)
+    shuffled = table.sample(frac=1, random_state=0)
+    assert column(shuffled, "qa", "fedavg", "label") == column(table, "qa", "fedavg", "label")
+    with pytest.raises(ValueError, match="Expected a saved training of"):
+        column(table, "qa", "fedavg", "none")
+
+
+# Weighting by minibatches
+
+
+def test_weights_by_examples_are_the_simulations_rounds(corpus, short):
+    cell = Cell(task="classification", partition="quantity")
+    train, test = examples(cell, corpus)
+    learned, clients = problem(cell, train, test), divide(cell, train)
+    config = FederatedConfig(rounds=3, clients_per_round=8, batch_size=4, learning_rate=0.3, seed=2)
+    theirs = [row["score"] for row in simulate(learned, clients, config)]
+    ours = [row["score"] for row in average_by(learned, clients, config, by_examples)]
+    assert ours == theirs
+    other = list(average_by(learned, clients, config, by_batches))
+    assert [row["round"] for row in other] == [1, 2, 3]
+
+
+def test_a_device_of_one_example_counts_as_much_as_one_of_a_whole_batch():
+    sizes = np.array([1, 16, 17])
+    assert by_batches(sizes, 16).tolist() == [0.25, 0.25, 0.5]
+    np.testing.assert_allclose(by_examples(sizes, 16), sizes / 34)
+    np.testing.assert_allclose(by_batches(sizes, 1), by_examples(sizes, 1))  # with B = 1 both are the same
+    assert by_batches(sizes, 100) == pytest.approx([1 / 3] * 3)  # and with a large one all devices are equal

@@ -1,0 +1,203 @@
+import statistics
+
+import pytest
+
+from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
+from trustlab.course.n24_fednlp_benchmark.experiment import ALGORITHMS, CENTRALISED, PARTITIONS, grid, result_name
+from trustlab.course.n24_fednlp_benchmark.panel import fednlp_panel
+from trustlab.course.n24_fednlp_benchmark.results import (
+    NAMES,
+    confounded,
+    confounded_reading,
+    freezing,
+    label_skew,
+    matrix,
+    real_corpora,
+    reference,
+    rounds_of,
+    saved,
+    unequal_sizes,
+)
+from trustlab.data import assistant
+from trustlab.federated.tasks import FAMILIES
+from trustlab.runs import RunStore, write_results
+
+SEEDS = 3
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return assistant(1000, devices=20)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """A made-up table in which no two cells are alike."""
+    made = []
+    for name in ("assistant", "wnut17"):
+        for place, cell in enumerate(grid(name, seeds=range(SEEDS))):
+            score = 0.2 + 0.0021 * place + 0.003 * cell.seed
+            points = 10 if cell.algorithm == CENTRALISED else 9
+            curve = "|".join(f"{score * part / points:.4f}" for part in range(1, points + 1))
+            row = {**cell.key(), "score": score, "exact": score / 2, "curve": curve}
+            row["seconds"] = 12.0 if (cell.task, cell.partition) == ("seq2seq", "natural") else 3.0
+            row["passes"] = 36.0 if cell.partition == "quantity" else 30.0
+            made.append({**row, "megabytes": 10.0 * place})
+    return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def results(rows, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
+        for name in ("assistant", "wnut17"):
+            own = [row for row in rows if row["corpus"] == name]
+            write_results(result_name(name), own, {"seeds": list(range(SEEDS))})
+        saved.cache_clear()
+        yield
+    saved.cache_clear()
+
+
+@pytest.fixture
+def panel(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    return fednlp_panel(corpus)
+
+
+def mean(rows, task, algorithm, partition, model="small", corpus="assistant"):
+    where = dict(corpus=corpus, task=task, algorithm=algorithm, partition=partition, model=model)
+    found = [row["score"] for row in rows if row.items() >= where.items()]
+    assert len(found) == SEEDS
+    return statistics.mean(found)
+
+
+def test_the_matrix_has_the_mean_of_every_cell(rows):
+    for task in FAMILIES:
+        made = matrix(task)
+        assert len(made) == len(ALGORITHMS) * len(PARTITIONS)
+        for row in made:
+            algorithm = next(name for name in ALGORITHMS if NAMES[name] == row["algorithm"])
+            assert row["score"] == pytest.approx(mean(rows, task, algorithm, row["partition"]))
+            assert row["low"] < row["score"] < row["high"]
+        assert reference(task) == pytest.approx(mean(rows, task, CENTRALISED, "none"))
+
+
+def test_a_fleet_and_one_place_end_after_as_many_passes(rows):
+    fleet, alone = rounds_of("qa", "fedavg", "feature"), rounds_of("qa", CENTRALISED, "none")
+    assert fleet[-1]["passes"] == pytest.approx(alone[-1]["passes"]) == pytest.approx(30)
+    assert fleet[-1]["score"] == pytest.approx(mean(rows, "qa", "fedavg", "feature"), abs=1e-4)
+    assert [row["passes"] for row in alone] == list(range(3, 31, 3))
+
+
+def test_tables_give_per_cent_and_leave_out_what_is_not_there(rows):
+    made = real_corpora()
+    assert [(row["corpus"], row["natural"]) for row in made] == [("WNUT17", "–")] * 2
+    expected = mean(rows, "tagging", "fedadam", "label", corpus="wnut17")
+    assert made[1]["label"].startswith(f"{100 * expected:.0f} (")
+    first = confounded()[0]
+    assert first["label"].startswith(f"{100 * mean(rows, 'tagging', 'fedavg', 'label'):.0f} (")
+    assert [row["devices step with"] for row in confounded()] == ["SGD", "SGD", "Adam", "Adam"]
+    assert len(freezing()) == 2 and freezing()[0]["trained"] == "the heads alone"
+
+
+def test_every_position_has_its_own_sentence_and_frames_its_cell(panel, rows):
+    seen = set()
+    for task in FAMILIES:
+        for i, algorithm in enumerate(ALGORITHMS):
+            for j, partition in enumerate(PARTITIONS):
+                panel.set(task=task, algorithm=algorithm, partition=partition)
+                verdict = panel.answer.verdict
+                here = mean(rows, task, algorithm, partition)
+                assert f"{task}: {NAMES[algorithm]} on the {partition} partition reaches {here:.0%} " in verdict
+                assert verdict.endswith(f"{mean(rows, task, CENTRALISED, 'none'):.0%}.")
+                drawing = panel._drawing
+                assert drawing._frame.get_xy() == (j - 0.5, i - 0.5)
+                assert drawing._numbers[i][j].get_text() == f"{100 * here:.0f}"
+                line = drawing.curves._lines[NAMES[algorithm]].get_xydata()
+                assert line[-1].tolist() == pytest.approx([30, 100 * here], abs=0.1)
+                assert drawing._right.get_title(loc="left") == f"on the way: {partition} partition"
+                assert drawing._right.get_ylabel() == f"{FAMILIES[task].metric}, %"
+                assert drawing._right.get_xlim()[0] == drawing._right.get_ylim()[0] == 0
+                seen.add(verdict)
+    assert len(seen) == len(FAMILIES) * len(ALGORITHMS) * len(PARTITIONS)
+
+
+def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatch):
+    monkeypatch.setattr(fednlp, "ROUNDS", 6)
+    monkeypatch.setattr(fednlp, "SIZES", dict.fromkeys(FAMILIES, (60, 20)))
+    panel.set(task="tagging", algorithm="fedadam", partition="quantity").start().wait(120)
+    assert [row["step"] for row in panel.rows] == [2, 4, 6]
+    cell = fednlp.Cell(task="tagging", algorithm="fedadam", partition="quantity")
+    (expected,) = fednlp.run(cell, corpus)
+    assert panel.rows[-1]["score"] == expected["score"]
+    assert panel.rows[-1]["passes"] == pytest.approx(expected["passes"])
+    assert panel._drawing.curves._live.get_xydata()[-1].tolist() == [expected["passes"], 100 * expected["score"]]
+    assert panel.answer.provenance.startswith("yours, complete after 6 steps")
+    (run,) = RunStore().runs()
+    assert run.status == "complete" and len(run.rows) == 3
+    assert panel.reset()._drawing.curves._live.get_xydata().tolist() == []
+
+
+def test_the_button_says_how_long_the_saved_ones_like_it_took(panel):
+    told = panel._view.buttons["Train"]
+    assert told.description == "Train this cell, about 5 s"
+    assert panel.set(task="seq2seq", partition="natural") and told.description == "Train this cell, about 15 s"
+    assert panel.reset() and told.description == "Train this cell, about 5 s"
+
+
+def test_bands_end_where_scores_end(panel):
+    panel.set(task="classification")
+    for row in panel.answer.curves:
+        assert 0 <= row["low"] <= row["score"] <= row["high"] <= 100
+
+
+# What the text says of the tables
+
+
+def retold(rows, tmp_path, monkeypatch, change):
+    """Write the made-up table anew with `change(row)` for a score, and read it."""
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    own = [row | {"score": change(row)} for row in rows if row["corpus"] == "assistant"]
+    write_results(result_name("assistant"), own, {"seeds": list(range(SEEDS))})
+    saved.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("uniform", "label", "reading"),
+    [
+        (0.5, 0.3, "loses"), (0.3, 0.5, "gains"), (0.01, 0.01, "on the floor: nothing to lose"),
+        (0.5, 0.4999, "a loss in the mean, its interval reaches 0"), (0.5, 0.5015, "no loss seen"),
+    ],
+)  # fmt: skip
+def test_label_skew_is_read_off_the_table(rows, tmp_path, monkeypatch, uniform, label, reading):
+    def change(row):
+        wobble = 0.001 * row["seed"] * (row["partition"] == "uniform")
+        return (label if row["partition"] == "label" else uniform) + wobble - 0.001 * (uniform == 0.5)
+
+    retold(rows, tmp_path, monkeypatch, change)
+    assert [row["reading"] for row in label_skew()] == [reading] * len(FAMILIES)
+    saved.cache_clear()
+
+
+def test_the_worth_of_an_adaptive_server_is_read_off_the_table(rows, tmp_path, monkeypatch):
+    scores = {"fedavg": 0.1, "fedadam": 0.3, "fedavg, adam clients": 0.4, "fedadam, adam clients": 0.2}
+    retold(rows, tmp_path, monkeypatch, lambda row: scores.get(row["algorithm"], 0.5))
+    sgd, adam = confounded_reading().text.split(". ")
+    assert "better on uniform (30 against 10), better on label (30 against 10)" in sgd
+    assert "worse on uniform (20 against 40), worse on label (20 against 40)" in adam
+    saved.cache_clear()
+
+
+def test_unequal_sizes_stand_beside_the_passes_made(rows):
+    first = unequal_sizes()[0]
+    assert first["quantity, %"].startswith(f"{100 * mean(rows, 'classification', 'fedavg', 'quantity'):.0f} (")
+    assert first["uniform, passes"] == "30.0" and first["quantity, passes"] == "36.0"
+
+
+def test_a_corpus_of_zeros_compares_nothing(rows, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    own = [row | {"score": 0.0} for row in rows if row["corpus"] == "wnut17"]
+    write_results(result_name("wnut17"), own, {"seeds": list(range(SEEDS))})
+    saved.cache_clear()
+    assert {row["compares"] for row in real_corpora()} == {"nothing: fleets at 0"}
+    saved.cache_clear()

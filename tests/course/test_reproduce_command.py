@@ -1,0 +1,80 @@
+"""``python -m trustlab run`` as a user calls it: on code that was broken, into a closed pipe, without docstrings."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import trustlab
+from trustlab.course.n21_non_iid_partitioning import experiment as skew
+from trustlab.durable import from_json
+from trustlab.results import read_results, write_results
+
+PACKAGE = Path(trustlab.__file__).parent
+CELL = ["run", "label-skew", "--data", "assistant", "--seeds", "1", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A copy of the package, with results and runs of its own."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(PACKAGE, folder / "trustlab", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def call(place, *arguments, flags=(), **options):
+    """Call the command of the package in `place`."""
+    own = {"PYTHONPATH": place, "TRUSTLAB_RUNS": place / "runs", "TRUSTLAB_RESULTS": place / "results"}
+    environment = {**os.environ, **{name: str(path) for name, path in own.items()}, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *flags, "-m", "trustlab", *arguments]
+    options = {"capture_output": True, "text": True, "timeout": 240, **options}
+    return subprocess.run(command, cwd=place, env=environment, **options)
+
+
+def test_a_broken_aggregation_is_computed_afresh_and_fails(place):
+    """Weights of 0 for all but the first device: a band of 0.05 saw nothing of it."""
+    table, about = read_results(skew.result_name("assistant"))
+    rows = table[(table["scheme"] == "iid") & (table["seed"] == 0)].to_dict("records")
+    write_results(place / "results" / skew.result_name("assistant"), rows, about)
+    sound = call(place, *CELL, "--schemes", "iid")
+    assert sound.returncode == 0, sound.stdout + sound.stderr
+
+    (entry,) = (place / "runs").glob("*.json")  # the store is filled, and the table becomes one of this processor
+    run = from_json(entry.read_text(encoding="utf-8"))
+    made = {name: run["provenance"][name] for name in ("processor", "versions", "code_version")}
+    write_results(place / "results" / skew.result_name("assistant"), run["rows"], {**about, **made})
+    again = call(place, *CELL, "--schemes", "iid")
+    assert again.returncode == 0 and "from the run store" in again.stdout
+    assert "every number agrees: compared with data/results row by row" in again.stdout
+
+    file = place / "trustlab" / "federated" / "aggregation.py"
+    source = file.read_text(encoding="utf-8")
+    (weigh,) = (each for each in ast.parse(source).body if getattr(each, "name", "") == "client_weights")
+    lines = source.splitlines(keepends=True)
+    lines.insert(weigh.body[-1].lineno - 1, "    values = values * (torch.arange(len(values)) == 0)\n")
+    file.write_text("".join(lines), encoding="utf-8")
+    failed = call(place, *CELL, "--schemes", "iid")
+    file.write_text(source, encoding="utf-8")
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert "from the run store" not in failed.stdout
+    assert "assistant, iid at α = inf, seed 0: expected accuracy 0.9" in failed.stdout
+    assert "does NOT agree" in failed.stdout
+
+
+@pytest.mark.parametrize("arguments", [["data"], [*CELL, "--schemes", "iid"]])
+def test_a_closed_pipe_ends_it_without_a_traceback(arguments, place):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        ended = call(place, *arguments, stdout=closed, stderr=subprocess.PIPE, capture_output=False)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", [["run", "--help"], ["data"]])
+def test_without_docstrings_it_works_as_well(arguments, place):
+    ended = call(place, *arguments, flags=["-OO"])
+    assert ended.returncode == 0 and ended.stdout, ended.stderr

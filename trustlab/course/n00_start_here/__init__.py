@@ -1,0 +1,1 @@
+"""What notebook 00 shows: one panel on a saved result, before anything is explained."""

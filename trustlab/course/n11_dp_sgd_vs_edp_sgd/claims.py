@@ -1,0 +1,141 @@
+"""The reproduction targets of the eDP-SGD paper, and ours, read off the committed results (claims of card P1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import MODELS, result_name, usual
+from trustlab.intervals import Interval
+from trustlab.privacy.timing import FAST, LOOP
+from trustlab.results import Reader, read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+A_FEW_PER_CENT = 1.05  # "training time very similar to the non-private one"
+MANY_TIMES = 5.0
+AS_GOOD = -0.02  # of accuracy or F1: a difference that nobody would notice
+EPSILON = 8.0
+SMALL, LARGE = (32, 16), (128, 16)  # examples × tokens of a step
+ENCODER = "22 M encoder, 32 × 16 tokens"
+
+
+def claims_of_p1(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`.
+
+    Parameters
+    ----------
+    corpus
+        The corpus whose trainings are compared; times and memory are of the embedded corpus in every case.
+    read
+        Finds a table by its name.
+    """
+    steps, trainings = read("private_step_time")[0], read(result_name(corpus))[0]
+    return [*_claims_of_the_paper(steps), *_claims_of_the_fast_engine(steps), *_claims_of_accuracy(usual(trainings))]
+
+
+def _claims_of_the_paper(steps: pandas.DataFrame) -> list[dict[str, Any]]:
+    """P1(a): what a step costs, by the loop and by eDP-SGD."""
+    slow = "The textbook per-example loop is many times slower than SGD (BiLSTM, 128 × 16 tokens)"
+    alike = "eDP-SGD trains within a few per cent of SGD's time"
+    return [
+        _timed(slow, _times(steps, "bilstm", LOOP, LARGE), lambda times: times.low > MANY_TIMES),
+        _timed(
+            f"{alike} (BiLSTM, 128 × 16 tokens, K = 16)",
+            _times(steps, "bilstm", "eDP-SGD, K = 16", LARGE),
+            lambda times: times.high < A_FEW_PER_CENT,
+        ),
+        _timed(
+            f"{alike} ({ENCODER}, K = 4)",
+            _times(steps, "encoder", "eDP-SGD, K = 4", SMALL),
+            lambda times: times.high < A_FEW_PER_CENT,
+        ),
+    ]
+
+
+def _claims_of_the_fast_engine(steps: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Our targets: the exact guarantee at nearly the cost of an ordinary step."""
+    fast = _times(steps, "encoder", FAST, SMALL)
+    memory = _measured(steps, "encoder", FAST, SMALL)["training MB / SGD"]
+    return [
+        _timed(f"(Ours) Exact clipping takes at most 1.2 × SGD's time ({ENCODER})", fast, _at_most(1.2)),
+        _timed(
+            "(Ours) … and at most 1.5 × on the small transformer, 32 × 16 tokens",
+            _times(steps, "transformer", FAST, SMALL),
+            _at_most(1.5),
+        ),
+        {
+            "claim": f"(Ours) … and at most 1.25 × the memory of a step ({ENCODER})",
+            "measured": memory,
+            "holds": memory <= 1.25,
+            "unit": "× SGD",
+        },
+        *(
+            {
+                "claim": f"(Ours) It is at least {target} × as fast as Opacus {engine} ({ENCODER})",
+                "measured": _ratio(_times(steps, "encoder", f"DP-SGD, Opacus {engine}", SMALL), fast),
+                "holds": lambda ratio, target=target: ratio.low >= target,
+                "unit": "× as fast",
+            }
+            for engine, target in (("ghost", 2), ("hooks", 7))
+        ),
+        _timed(
+            f"(Ours) eDP-SGD takes at most 1.2 × SGD's time ({ENCODER}, K = 4)",
+            _times(steps, "encoder", "eDP-SGD, K = 4", SMALL),
+            _at_most(1.2),
+        ),
+    ]
+
+
+def _claims_of_accuracy(trainings: pandas.DataFrame) -> list[dict[str, Any]]:
+    """P1(b): what the same, correctly accounted, ε buys by each method."""
+    methods = {"edp-sgd": "eDP-SGD", "fast": "clipping in one backward"}
+    measures = {"accuracy": "accuracy", "slot_f1": "slot F1"}
+    return [
+        {
+            "claim": f"(Ours) At ε = {EPSILON:g}, {said} matches the loop ({named}, {words} minus the loop's)",
+            "values": _difference(trainings, model, method, measure),
+            "holds": lambda gap: gap.low > AS_GOOD,
+        }
+        for model, named in MODELS.items()
+        for method, said in methods.items()
+        for measure, words in measures.items()
+    ]
+
+
+def _timed(claim: str, times: Interval, holds: Callable[[Interval], bool]) -> dict[str, Any]:
+    return {"claim": claim, "measured": times, "holds": holds, "unit": "× SGD"}
+
+
+def _at_most(target: float) -> Callable[[Interval], bool]:
+    return lambda times: times.high <= target
+
+
+def _measured(steps: pandas.DataFrame, model: str, method: str, size: tuple[int, int]) -> Mapping[str, Any]:
+    """Return the benchmark's row of `method` on `model`, for steps of `size` (examples, tokens)."""
+    wanted = {"model": model, "batch": size[0], "tokens": size[1], "method": method}
+    found = steps[(steps[list(wanted)] == list(wanted.values())).all(axis=1)]
+    if len(found) != 1:
+        raise ValueError(
+            f"Expected one row for {wanted} in private_step_time, got {len(found)}. Run `make bench` with --write."
+        )
+    return found.iloc[0]
+
+
+def _times(steps: pandas.DataFrame, model: str, method: str, size: tuple[int, int]) -> Interval:
+    """Return the mean ratio to SGD over interleaved rounds, with its 95 % interval."""
+    row = _measured(steps, model, method, size)
+    return Interval(row["times SGD"], row["low"], row["high"], int(row["rounds"]))
+
+
+def _ratio(slow: Interval, fast: Interval) -> Interval:
+    """Return how many times as fast `fast` is, from its worst to its best: wider than a 95 % interval of the ratio."""
+    return Interval(slow.mean / fast.mean, slow.low / fast.high, slow.high / fast.low, min(slow.n, fast.n))
+
+
+def _difference(trainings: pandas.DataFrame, model: str, method: str, measure: str) -> list[float]:
+    """Return `measure` of `method` minus the loop's, one number per seed."""
+    at = trainings[(trainings["model"] == model) & (trainings["epsilon"] == EPSILON)]
+    by_seed = at.pivot(index="seed", columns="method", values=measure)
+    return list(by_seed[method] - by_seed["dp-sgd"])

@@ -1,0 +1,284 @@
+"""The panel of notebook 11: what a privacy budget costs, by method, clipping rule and noise decay; and one point live.
+
+It answers at once from the saved comparison, whose
+:class:`~trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment.Cell` is the dials' position. Not every position was trained
+for that: where one was not, the panel says so and why, and its button trains it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
+    DECAYS,
+    EMBEDDED,
+    EPSILONS,
+    MODELS,
+    RULES,
+    Cell,
+    prepare,
+    recipe,
+    usual,
+)
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import CORPUS_NAMES, PRIVATE, curves_of, saved
+from trustlab.lab.answer import saved_over
+from trustlab.lab.curves import Curves
+from trustlab.lab.figures import FONT_POINTS, Drawing
+from trustlab.lab.panel import Answer, Panel
+from trustlab.runs import RunStore
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+
+    from trustlab.models import Examples, Vocabulary
+    from trustlab.privacy import TrainConfig
+
+STRENGTH = {1.0: "strong", 3.0: "moderate", 8.0: "weak", math.inf: "none"}
+AXES: dict[str, Any] = {
+    "x": "epsilon",
+    "y": "accuracy",
+    "series": "method",
+    "x_label": "ε, the privacy budget (smaller is more private)",
+    "y_limits": (0.0, 1.02),  # fixed: readers compare pictures
+    "grid": EPSILONS,
+}
+VARIANT = "with this rule and γ"  # the line that a variant gets, beside its method's
+LIVE = "bilstm"  # the model that varies in the saved comparison, and that is trained live
+ROWS_PER_RUN = 50  # a live training shows its progress this often …
+MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
+
+
+def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
+    """Return the panel: ε, method, clipping rule and decay over the saved comparison, and one point trained live.
+
+    Parameters
+    ----------
+    corpus
+        What :func:`trustlab.data.load` returned; the live training reads it.
+    name
+        Its name, under which the saved results lie.
+    """
+    decays = {1.0: "1, constant", DECAYS[1]: f"{DECAYS[1]:g} an epoch"}
+    return Panel(
+        Cell(name, "dp-sgd", 8.0),
+        title="What does a privacy budget cost?",
+        drawing=BudgetDrawing(),
+        answer=answer,
+        controls={
+            "epsilon": [(budget_label(epsilon), epsilon) for epsilon in EPSILONS],
+            "method": [(label, method) for method, label in PRIVATE.items()],
+            "rule": [(label, rule) for rule, label in RULES.items()],
+            "noise_decay": [(label, decay) for decay, label in decays.items()],
+        },
+        train=functools.partial(_train, corpus=corpus),
+        live=functools.partial(_live, measured=min(MEASURED_LIVE, len(corpus["validation"]))),
+        train_label=f"Train this point, about {_duration(saved(name)[0])}",
+    )
+
+
+# The saved answer
+
+
+def answer(dials: Cell) -> Answer:
+    """Read the saved comparison at the dials' position, or say why nothing was saved there."""
+    table, _ = saved(dials.corpus)
+    rows, variant = curves_of(usual(table)), _variant(dials)
+    if variant:
+        rows += [{**row, "method": VARIANT} for row in curves_of(_trained(table, dials))]
+    focus = {"method": VARIANT if variant else PRIVATE[dials.method], "epsilon": dials.epsilon}
+    here = [row for row in rows if all(row[name] == value for name, value in focus.items())]
+    if not here:
+        said = with_budget(_named(dials), dials.epsilon)
+        verdict = f"{said} was not trained for the saved comparison: {_why_not(dials)} The button trains this point."
+    else:
+        beside = _beside_the_usual(dials, rows) if variant else _beside_no_privacy(table)
+        verdict = (
+            f"{with_budget(_named(dials), dials.epsilon)} gets {_share(here)} of the intents right on "
+            f"{CORPUS_NAMES[dials.corpus]}, slot F1 {_f1(here)}; {beside}."
+        )
+    return Answer(rows, verdict, source_of(dials.corpus), focus=focus)
+
+
+def _beside_no_privacy(table: pandas.DataFrame) -> str:
+    """Say what plain SGD reaches, on both models."""
+    plain = table[table["method"] == "sgd"].groupby("model")[["accuracy", "slot_f1"]].mean()
+    rows = [{"model": MODELS[model], **plain.loc[model]} for model in MODELS]
+    return f"without privacy {_share(rows)}, slot F1 {_f1(rows)}"
+
+
+def _beside_the_usual(dials: Cell, rows: list[dict[str, Any]]) -> str:
+    """Say what the same method reaches, on the model that varies, when nothing is varied."""
+    at = {"model": MODELS[LIVE], "method": PRIVATE[dials.method], "epsilon": dials.epsilon}
+    (base,) = (row for row in rows if all(row[name] == value for name, value in at.items()))
+    return f"with the flat rule and constant noise {base['accuracy']:.0%}, slot F1 {_f1([base])}"
+
+
+def _named(dials: Cell) -> str:
+    """Name the method, and what is varied about it."""
+    variant = _variant(dials)
+    return f"{PRIVATE[dials.method]}, {variant}," if variant else PRIVATE[dials.method]
+
+
+def _share(rows: list[dict[str, Any]]) -> str:
+    return " and ".join(f"{row['accuracy']:.0%} ({row['model']})" for row in rows)
+
+
+def _f1(rows: list[dict[str, Any]]) -> str:
+    return " and ".join(f"{row['slot_f1']:.0%}" for row in rows)
+
+
+def _variant(dials: Cell) -> str:
+    """Name what differs from the flat rule and constant noise; empty when nothing does."""
+    words = [f"clipping {RULES[dials.rule]}"] if dials.rule != "flat" else []
+    words += [f"γ = {dials.noise_decay:g}"] if _decay(dials) != 1 else []
+    return ", ".join(words)
+
+
+def _decay(dials: Cell) -> float:
+    """Return γ, which is 1 where there is no noise to shrink."""
+    return dials.noise_decay if math.isfinite(dials.epsilon) else 1.0
+
+
+def _trained(table: pandas.DataFrame, dials: Cell) -> pandas.DataFrame:
+    """Return the saved trainings of the dials' variant, at every ε and for the model that varies."""
+    key = dataclasses.replace(dials, model=LIVE, noise_decay=_decay(dials)).key()
+    at = {name: key[name] for name in ("model", "method", "micro_batches", "rule", "noise_decay")}
+    return table[(table[list(at)] == list(at.values())).all(axis=1)]
+
+
+def _why_not(dials: Cell) -> str:
+    """Say why the saved comparison has no such training."""
+    if dials.corpus != EMBEDDED:
+        return "rules and decay were varied on the embedded corpus only."
+    if dials.method == "dp-sgd":
+        return f"the loop is too slow. {PRIVATE['fast'].capitalize()} clips the same gradients: look there."
+    return "rule and decay were varied one at a time."
+
+
+def with_budget(label: str, epsilon: float) -> str:
+    """Name a method after what it promises, to begin a sentence with.
+
+    Examples
+    --------
+    >>> with_budget("DP-SGD", 8.0), with_budget("DP-SGD", math.inf)
+    ('At ε = 8 (weak), DP-SGD', 'Without noise, DP-SGD')
+    """
+    return f"Without noise, {label}" if math.isinf(epsilon) else f"At ε = {budget_label(epsilon)}, {label}"
+
+
+def budget_label(epsilon: float) -> str:
+    """Write ε together with how strong a promise it is."""
+    return "∞ (none)" if math.isinf(epsilon) else f"{epsilon:g} ({STRENGTH[epsilon]})"
+
+
+def source_of(corpus: str) -> str:
+    """Say where the saved numbers come from."""
+    return f"{saved_over(saved(corpus)[1])}; δ = 1e-5, add/remove one utterance"
+
+
+# The live training
+
+
+def _live_cell(dials: Cell) -> Cell:
+    """Return what is trained live: DP-SGD by the fast engine, which releases the same sums in a fraction of the time.
+
+    Examples
+    --------
+    >>> _live_cell(Cell(method="dp-sgd")).method, _live_cell(Cell(method="edp-sgd")).method
+    ('fast', 'edp-sgd')
+    """
+    return dataclasses.replace(dials, method="fast") if dials.method == "dp-sgd" else dials
+
+
+def _train(dials: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one cell of the comparison, as the saved ones were trained, with more rows on the way.
+
+    The run store keeps it, also when it is stopped: a reader's result is not lost with the kernel.
+    """
+    from trustlab.data import fingerprint
+
+    vocabulary, data = prepare(corpus)
+    config = recipe(_live_cell(dials))
+    steps = config.epochs * round(len(data["train"]) / config.batch_size)
+    config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
+    data = {"train": data["train"], "validation": data["validation"][:MEASURED_LIVE]}
+    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=[_rows, prepare])
+    live = {"training": config, "model": LIVE, "validation": len(data["validation"])}
+    with _one_thread():
+        yield from RunStore().record(_rows(vocabulary, data, config), config=live, **about)
+
+
+def _rows(vocabulary: Vocabulary, data: Mapping[str, Examples], config: TrainConfig) -> Iterator[dict[str, Any]]:
+    """Train a fresh model by `config`, measuring on the way."""
+    from trustlab.models import build
+    from trustlab.privacy import train
+
+    return train(build(LIVE, vocabulary), data, config)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one thread for the while, as for the saved comparison.
+
+    So small a model gains little from a second one, and on cores that something else needs as well torch's threads
+    wait for one another: on two busy ones a training took 16 s by one thread, and was not done after 400 s by two.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _live(dials: Cell, rows: list[dict[str, Any]], *, measured: int) -> Answer:
+    """Show the saved comparison and, on it, how far the reader's own training has come at the ε it has spent."""
+    base = answer(dials)
+    engine = ", by the fast engine: the same sums as the loop's" if _live_cell(dials) != dials else ""
+    source = f"{MODELS[LIVE]}, seed 0{engine}"
+    if not rows:
+        return Answer(base.numbers, f"{PRIVATE[dials.method]} is training.", source, focus=base.focus)
+    last, epochs = rows[-1], recipe(dials).epochs
+    spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
+    verdict = (
+        f"After {last['epoch']:.1f} of {epochs} epochs: intent accuracy {last['accuracy']:.0%}, slot F1 "
+        f"{last['slot_f1']:.0%} on {measured} validation utterances, {spent}."
+    )
+    points = [{name: row[name] for name in ("epsilon", "accuracy", "slot_f1", "epoch")} for row in rows]
+    return Answer(base.numbers, verdict, source, focus=base.focus, live=points)
+
+
+def _duration(table: pandas.DataFrame) -> str:
+    """Return how long the quick methods trained for the saved comparison, rounded up as a reader would say it."""
+    quick = table[table["method"].isin({_live_cell(Cell(method=method)).method for method in PRIVATE})]
+    seconds = usual(quick[quick["model"] == LIVE]).groupby("method")["seconds"].median().max()
+    return f"{math.ceil(seconds / 10) * 10} s" if seconds <= 50 else f"{math.ceil(seconds / 30) / 2:g} min"
+
+
+class BudgetDrawing(Drawing):
+    """The curves of both models side by side, on one scale."""
+
+    def __init__(self) -> None:
+        super().__init__(width=860, height=390)
+        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.15, top=0.81, wspace=0.08)
+        self.panes: dict[str, Curves] = {}
+        for model, axes in zip(MODELS.values(), self.figure.subplots(1, 2, sharey=True), strict=True):
+            first = not self.panes
+            look = dict(y_label="intent accuracy" if first else "", legend_at=1.08 if first else None)
+            self.panes[model] = Curves(**AXES, **look, axes=axes, live_line=True)
+            axes.set_title(model, fontsize=FONT_POINTS + 1, loc="left")
+
+    def draw(self, answer: Answer) -> None:
+        """Move each model's curves; the reader's own run belongs to the model that is trained live."""
+        for model, pane in self.panes.items():
+            numbers = [row for row in answer.numbers if row["model"] == model]
+            live = answer.live if model == MODELS[LIVE] else ()
+            pane.draw(dataclasses.replace(answer, numbers=numbers, live=live))

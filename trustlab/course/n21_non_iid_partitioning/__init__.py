@@ -1,0 +1,1 @@
+"""What stands behind notebook 21: label skew, and what a library means by α."""

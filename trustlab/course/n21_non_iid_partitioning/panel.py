@@ -1,0 +1,198 @@
+"""The second panel of notebook 21: what skew does to FedAvg, saved for every α, and one fleet trained live."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from trustlab.config import option
+from trustlab.course.n21_non_iid_partitioning.experiment import (
+    ALPHAS,
+    DEFINITIONS,
+    REFERENCES,
+    ROUNDS,
+    Cell,
+    prepare,
+    task,
+    train,
+)
+from trustlab.course.n21_non_iid_partitioning.results import CORPUS_NAMES, MEASURES, curves_of, rounds_of, saved
+from trustlab.lab.answer import saved_over
+from trustlab.lab.curves import Curves
+from trustlab.lab.display import duration, number
+from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
+from trustlab.lab.panel import Answer, Panel
+
+if TYPE_CHECKING:
+    import datasets
+
+AGAINST = ("α", "effective labels")
+
+
+@dataclass(frozen=True)
+class SkewDials(Cell):
+    """The position of the panel: a training, and how it is looked at."""
+
+    against: str = option(
+        "α", label="Over", help="What the left picture is drawn over: α, or what α made of the fleet.", values=AGAINST
+    )
+    measure: str = option(
+        "accuracy",
+        label="Accuracy on",
+        help="all intents; rare: the quarter of the intents with the fewest utterances.",
+        values=("accuracy", "accuracy_rare"),
+    )
+
+    @property
+    def cell(self) -> Cell:
+        """The training alone."""
+        return Cell(self.corpus, self.scheme, self.alpha, self.seed)
+
+
+@dataclass(frozen=True)
+class SkewAnswer(Answer):
+    """An answer that also has the accuracies over the rounds, and how to draw those at the end."""
+
+    rounds: tuple[dict[str, Any], ...] = ()
+    against: str = "α"
+    measure: str = "accuracy"
+    without_skew: float = math.nan
+
+
+def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
+    """Return the panel: whose α, α, what is drawn over what, and one fleet trained live.
+
+    Parameters
+    ----------
+    corpus
+        What :func:`trustlab.data.load` returned; the live training reads it.
+    name
+        Its name, under which the saved results lie.
+    """
+    return Panel(
+        SkewDials(name, "fednlp", 0.1),
+        title="What does skew do to FedAvg?",
+        drawing=SkewDrawing(),
+        answer=answer,
+        controls={
+            "scheme": [(label, scheme) for scheme, label in DEFINITIONS.items()],
+            "alpha": ALPHAS,
+            "against": None,
+            "measure": [(MEASURES[measure], measure) for measure in ("accuracy", "accuracy_rare")],
+        },
+        train=functools.partial(_train, corpus=corpus),
+        live=_live,
+        train_label=f"Train this fleet, about {_duration(name)}",
+    )
+
+
+def answer(at: SkewDials) -> SkewAnswer:
+    """Read the saved trainings at the dials' position."""
+    table, about = saved(at.corpus)
+    rows = curves_of(table, at.measure)
+    best = {row["α of"]: row["accuracy"] for row in rows if row["α of"] in REFERENCES.values()}
+    focus = {"α of": DEFINITIONS[at.scheme], "α": at.alpha}
+    (here,) = (row for row in rows if row.items() >= focus.items())
+    verdict = (
+        f"With {focus['α of']}'s α = {at.alpha:g}, the median client has {here['effective labels']:.1f} effective "
+        f"labels, and FedAvg gets {here['accuracy']:.0%} of {MEASURES[at.measure]} right on {CORPUS_NAMES[at.corpus]}; "
+        f"without skew {best['no skew']:.0%}, and with all data in one place {best[REFERENCES['centralised']]:.0%}."
+    )
+    rounds = [
+        {"α of": label, **row}
+        for scheme, label in {**DEFINITIONS, "iid": REFERENCES["iid"]}.items()
+        for row in rounds_of(table, scheme, math.inf if scheme in REFERENCES else at.alpha)
+    ]
+    return SkewAnswer(
+        rows,
+        verdict,
+        saved_over(about),
+        focus={**focus, at.against: here[at.against]},
+        rounds=tuple(rounds),
+        against=at.against,
+        measure=at.measure,
+        without_skew=best["no skew"],
+    )
+
+
+def _train(at: SkewDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one fleet as the saved ones were; the run store keeps it, also when it is stopped."""
+    from trustlab.data import fingerprint
+    from trustlab.runs import RunStore
+
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
+    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at.cell)}, **about)
+
+
+def _rows(at: SkewDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield the rounds that are measured: the others would show nothing new, and be stored."""
+    names = ("round", "accuracy", "train_loss", "clients", "progress")
+    for row in train(at.cell, corpus, task(prepare(corpus), seed=at.seed)):
+        if "accuracy" in row:
+            yield {"step": row["round"], **{name: row[name] for name in names}}
+
+
+def _live(at: SkewDials, rows: list[dict[str, Any]]) -> SkewAnswer:
+    """Show the saved trainings and, over the rounds, how far the reader's own has come."""
+    base = answer(at)
+    source = f"seed {at.seed}, as the first of the saved ones"
+    if not rows:
+        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+    last = rows[-1]
+    saved_by_then = {row["α of"]: row["accuracy"] for row in base.rounds if row["round"] == last["round"]}
+    same, even = (saved_by_then[label] for label in (DEFINITIONS[at.scheme], REFERENCES["iid"]))
+    verdict = (
+        f"After {last['round']} of {ROUNDS} rounds this fleet gets {last['accuracy']:.0%} of all intents right; the "
+        f"saved ones with this α got {same:.0%} by then, those without skew {even:.0%}."
+    )
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
+
+
+def _duration(name: str) -> str:
+    """Return how long the saved trainings took, as a reader would say it."""
+    table, _ = saved(name)
+    seconds = table[table["scheme"].isin(DEFINITIONS)]["seconds"].quantile(0.9)
+    return duration(seconds)
+
+
+class SkewDrawing(Drawing):
+    """Accuracy over the rounds on the left; at the end, over α or the effective number of labels, on the right."""
+
+    def __init__(self) -> None:
+        super().__init__(width=900, height=400)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.08)
+        left, right = self.figure.subplots(1, 2, sharey=True)
+        look: dict[str, Any] = {"y": "accuracy", "series": "α of", "y_limits": (0.0, 1.02)}
+        # Both have the same series in the same order, so one legend, over both, is enough.
+        self.rounds = Curves(
+            "round", x_label="round", y_label="accuracy", live_line=True, legend_at=1.1, axes=left, **look
+        )
+        self.over = Curves("α", x_label="α", y_label="", log_x=True, legend_at=None, axes=right, **look)
+        left.set_title("Over the rounds, all intents", fontsize=FONT_POINTS + 1, loc="left")
+        right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        right.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        right.xaxis.set_minor_formatter(NullFormatter())
+        self._without = right.axhline(0, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
+        beside = right.get_yaxis_transform()
+        self._name = right.text(0.98, 0, "no skew", color=GREY, fontsize=10, ha="right", va="bottom", transform=beside)
+
+    def draw(self, answer: SkewAnswer) -> None:
+        """Move the curves; the reader's own run belongs to the left."""
+        label = (answer.focus or {})["α of"]
+        at_the_end = {"α of": label, "round": ROUNDS}
+        self.rounds.draw(dataclasses.replace(answer, numbers=answer.rounds, focus=at_the_end))
+        self.over.x = answer.against
+        named = "α" if answer.against == "α" else "effective labels of the median client"
+        self.over.axes.set_xlabel(named, fontsize=FONT_POINTS)
+        title = f"After {ROUNDS} rounds, {MEASURES[answer.measure]}"
+        self.over.axes.set_title(title, fontsize=FONT_POINTS + 1, loc="left")
+        self._without.set_ydata([answer.without_skew] * 2)
+        self._name.set_y(answer.without_skew + 0.01)
+        curves = [row for row in answer.numbers if row["α of"] in DEFINITIONS.values()]  # the others have no α
+        self.over.draw(dataclasses.replace(answer, numbers=curves, live=()))

@@ -1,0 +1,260 @@
+"""Fleets of heavy and light devices: who holds what, what they learn together, and how well it serves each of them.
+
+Three fleets that nobody drew (in the embedded corpus a law of activity did): devices of the assistant, who learn to
+tell intents apart; Shakespeare's roles, who learn to guess the next character of their lines; senders of 20 Newsgroups,
+who learn which group a post is for. Each is a natural partition, and a device is tested on its own test examples;
+those of devices that have nothing to train on count in the pooled accuracy only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import string
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trustlab.columns import as_ids
+from trustlab.containers import plain
+from trustlab.course.n21_non_iid_partitioning.experiment import BUCKETS, EMBEDDED, prepare
+from trustlab.course.n21_non_iid_partitioning.experiment import task as intent_task
+from trustlab.data import assistant
+from trustlab.federated.partition import Partition, partition
+from trustlab.federated.simulation import Task
+from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.models import Examples, LanguageModel, Vocabulary, next_token_loss
+
+if TYPE_CHECKING:
+    import datasets
+
+AS_IT_IS = "as it is"
+FLEETS = {"mild": 0.4, AS_IT_IS: 0.8, "steep": 1.1}  # exponents of the assistant's activity; 0.8 is its own
+HEAVY = 0.1  # share of the devices that counts as heavy
+ALPHABET = tuple(" '" + string.ascii_lowercase + ",.;:!?-&()[]")
+NO_WORD = "(no word)"  # stands for the words of a post that has none
+LINE, POST, AT_ONCE = (
+    48,
+    128,
+    256,
+)  # characters kept of a line, words of a post; lines guessed at a time (more are slower)
+MEASURES = ("accuracy", "accuracy_device", "accuracy_light", "accuracy_heavy")
+
+Scores = Callable[[nn.Module, Examples], tuple[np.ndarray, np.ndarray]]
+
+
+class Problem(NamedTuple):
+    """What a fleet learns, and who holds which of its training and test examples."""
+
+    task: Task
+    clients: Partition
+    tests: list[np.ndarray]
+
+
+class _Kind(NamedTuple):
+    """What is particular to a corpus: the column that names the device, what is learned, and how it is scored."""
+
+    device: str
+    task: Callable[[datasets.DatasetDict, int], Task]  # the corpus, and the seed of the first weights
+    scores: Scores
+
+
+def problem(name: str, corpus: datasets.DatasetDict, *, fleet: str = AS_IT_IS, seed: int = 0) -> Problem:
+    """Return what the devices of `corpus` learn together.
+
+    Parameters
+    ----------
+    name
+        A key of :data:`KINDS`.
+    corpus
+        What :func:`trustlab.data.load` returned for it.
+    fleet
+        A key of :data:`FLEETS`. Other than ``"as it is"`` only for the assistant: as many utterances and devices are
+        then generated (seed 0) with that activity.
+    seed
+        Of the model's first weights.
+
+    Raises
+    ------
+    ValueError
+        For another activity of real devices: theirs is what it is.
+
+    Examples
+    --------
+    >>> made = problem("assistant", assistant(400, devices=5))
+    >>> made.clients.sizes.tolist()
+    [106, 69, 55, 48, 42]
+    >>> sorted(made.task.evaluate(made.task.model, made.task.test))
+    ['accuracy', 'accuracy_device', 'accuracy_heavy', 'accuracy_light']
+    """
+    if name != EMBEDDED and fleet != AS_IT_IS:
+        raise ValueError(
+            f"Expected fleet={AS_IT_IS!r} with {name!r}, got {fleet!r}. Only the assistant's activity can be chosen."
+        )
+    kind, corpus = KINDS[name], with_activity(corpus, fleet)
+    clients = partition(corpus["train"][kind.device], scheme="natural")
+    tests = own_tests(clients, corpus["test"][kind.device])
+    evaluate = functools.partial(accuracies, scores=kind.scores, tests=tests, sizes=clients.sizes)
+    return Problem(dataclasses.replace(kind.task(corpus, seed), evaluate=evaluate), clients, tests)
+
+
+def with_activity(corpus: datasets.DatasetDict, fleet: str) -> datasets.DatasetDict:
+    """Return `corpus`, or an assistant corpus of its size whose devices have the activity of `fleet`."""
+    if fleet == AS_IT_IS:
+        return corpus
+    devices = 1 + max(max(split["device"][:]) for split in corpus.values())
+    return assistant(sum(map(len, corpus.values())), devices=devices, activity_exponent=FLEETS[fleet])
+
+
+def own_tests(clients: Partition, devices: Sequence[Any]) -> list[np.ndarray]:
+    """Return for each of a natural partition's clients the numbers of its test examples, whose `devices` are given.
+
+    Examples
+    --------
+    >>> users = partition(["ann", "bob", "ann"], scheme="natural")
+    >>> [own.tolist() for own in own_tests(users, ["eve", "ann", "ann"])]
+    [[1, 2], []]
+    """
+    place = {name: client for client, name in enumerate(clients.names)}
+    owner = np.array([place.get(plain(device), -1) for device in as_ids(devices, "device")], dtype=np.int64)
+    order = np.argsort(owner, kind="stable")
+    return np.split(order, np.searchsorted(owner[order], np.arange(len(clients))))[1:]
+
+
+def accuracies(
+    model: nn.Module, examples: Examples, *, scores: Scores, tests: Sequence[np.ndarray], sizes: np.ndarray
+) -> dict[str, float]:
+    """Return how well `model` serves the pooled data, the mean device, the light ones and the heavy ones.
+
+    Parameters
+    ----------
+    model, examples
+        What is measured, on all test examples.
+    scores
+        Returns of each example how much is right, and of how much: 1 of 1, or so many characters of a line.
+    tests
+        Numbers of the test examples that each of the N devices has.
+    sizes : int [N]
+        Training examples of each device.
+
+    Returns
+    -------
+    dict
+        In [0, 1]: ``accuracy`` over all examples; ``accuracy_device``, mean over devices that have test examples, each
+        counting once; ``accuracy_light``, over those of them no larger than their median; ``accuracy_heavy``, over
+        those that belong to the largest tenth of the fleet.
+    """
+    right, asked = scores(model, examples)
+    tested, by_device = shares_right(right, tests, asked)
+    device, light = means(by_device, tested, sizes)
+    return {
+        "accuracy": float(right.sum() / asked.sum()),
+        "accuracy_device": device,
+        "accuracy_light": light,
+        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes))].mean()),
+    }
+
+
+def heaviest(sizes: np.ndarray) -> np.ndarray:
+    """Return the devices [H] that count as heavy: the tenth (at least one) with the most training examples.
+
+    Examples
+    --------
+    >>> heaviest(np.array([5, 80, 10, 7])).tolist()
+    [1]
+    """
+    return np.argsort(-sizes, kind="stable")[: max(1, round(HEAVY * len(sizes)))]
+
+
+# What is particular to each corpus
+
+
+def _intents(corpus: datasets.DatasetDict, seed: int) -> Task:
+    """Return the classification of notebook 21: an embedding bag over hashed words."""
+    return intent_task(prepare(corpus), seed=seed)
+
+
+class WordCounts(nn.Module):
+    """Multinomial logistic regression on hashed word counts over the square root of the post's length.
+
+    From the mean embedding of a whole post an embedding bag learns nothing in a few hundred small steps; this does.
+    """
+
+    def __init__(self, words: int, groups: int) -> None:
+        super().__init__()
+        self.scores = nn.Embedding(words, groups, padding_idx=0)
+        nn.init.zeros_(self.scores.weight)
+
+    def forward(self, batch: Examples) -> Tensor:
+        """Return the groups' logits [B, groups]."""
+        mask = batch.attention_mask.unsqueeze(-1)  # [B, T, 1]
+        return (self.scores(batch.input_ids) * mask).sum(1) / mask.sum(1).clamp(min=1).sqrt()
+
+
+def _posts(corpus: datasets.DatasetDict, seed: int) -> Task:
+    """Return the classification of posts by group, from the first :data:`POST` words; its first weights are zero."""
+    groups = tuple(sorted(set(corpus["train"]["group"])))
+    words = Vocabulary(intents=groups, slots=("O",), buckets=BUCKETS, max_length=POST)
+    data = {}
+    for split in ("train", "test"):
+        posts = zip(corpus[split]["tokens"], corpus[split]["group"], strict=True)
+        said = (([word.lower() for word in tokens[:POST]] or [NO_WORD], group) for tokens, group in posts)
+        data[split] = words.encode([_untagged(tokens, group) for tokens, group in said])
+    loss = intent_task(data).per_example_loss
+    return Task(WordCounts(words.size, len(groups)), data["train"], data["test"], loss, _unmeasured)
+
+
+def _characters(corpus: datasets.DatasetDict, seed: int) -> Task:
+    """Return the guessing of next characters: one small transformer, lines cut to :data:`LINE` lower-case characters.
+
+    The alphabet is fixed beforehand, so that nothing is learned from whoever uses which sign.
+    """
+    alphabet = Vocabulary(intents=("",), slots=("O",), words=ALPHABET, max_length=LINE)
+    data = {}
+    for split in ("train", "test"):
+        lines = [text.lower().ljust(2) for text in corpus[split]["text"]]  # of one character nothing is to be guessed
+        data[split] = alphabet.encode([_untagged(list(line[:LINE]), "") for line in lines])
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        model = LanguageModel(alphabet.size, width=32, heads=2, layers=1, max_length=LINE)
+    return Task(model, data["train"], data["test"], next_token_loss, _unmeasured)
+
+
+def _untagged(tokens: list[str], intent: str) -> dict[str, Any]:
+    """Return a row for :meth:`Vocabulary.encode` whose tags nobody reads."""
+    return {"tokens": tokens, "slots": ["O"] * len(tokens), "intent": intent}
+
+
+def _unmeasured(model: nn.Module, examples: Examples) -> dict[str, float]:
+    """Stand in for :func:`accuracies` until it is known whose the examples are."""
+    return {}
+
+
+@torch.no_grad()
+def _intents_right(model: nn.Module, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    right = (model(examples).argmax(-1) == examples.intents).numpy()
+    return right.astype(float), np.ones(len(right))
+
+
+@torch.no_grad()
+def _characters_right(model: nn.Module, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Count of each line the next characters guessed, and all of them."""
+    right, asked = [], []
+    for start in range(0, len(examples), AT_ONCE):
+        part = examples[start : start + AT_ONCE]
+        known = part.attention_mask[:, 1:]
+        guessed = model(part.input_ids, part.attention_mask)[:, :-1].argmax(-1)
+        right.append(((guessed == part.input_ids[:, 1:]) & known).sum(1))
+        asked.append(known.sum(1))
+    return torch.cat(right).double().numpy(), torch.cat(asked).double().numpy()
+
+
+KINDS: Mapping[str, _Kind] = MappingProxyType({
+    EMBEDDED: _Kind("device", _intents, _intents_right),
+    "shakespeare_roles": _Kind("role", _characters, _characters_right),
+    "20newsgroups": _Kind("user", _posts, _intents_right),
+})  # fmt: skip

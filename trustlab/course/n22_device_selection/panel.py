@@ -1,0 +1,248 @@
+"""The panel of notebook 22: selection by activity on a heavy and light fleet, saved for every position, and live."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.ticker import FuncFormatter
+
+from trustlab.config import option
+from trustlab.course.n22_device_selection.experiment import (
+    AGGREGATIONS,
+    BETAS,
+    BETAS_OF_REAL_FLEETS,
+    COHORTS,
+    OTHERS,
+    Cell,
+    recipe,
+    train,
+)
+from trustlab.course.n22_device_selection.fleets import AS_IT_IS, EMBEDDED, FLEETS, problem
+from trustlab.course.n22_device_selection.results import (
+    CORPUS_NAMES,
+    MEASURES,
+    SCORED,
+    SELECTIONS,
+    curve_of,
+    name_of,
+    saved,
+    trainings,
+)
+from trustlab.lab.answer import saved_over
+from trustlab.lab.curves import Curves
+from trustlab.lab.display import duration, number
+from trustlab.lab.figures import FONT_POINTS, Drawing
+from trustlab.lab.panel import Answer, Panel
+
+if TYPE_CHECKING:
+    import datasets
+
+MOST_POINTS = 20
+WHOSE = ("accuracy", "accuracy_device", "accuracy_light")
+BESIDE = {"accuracy_device": "the mean device", "accuracy_light": "light devices"}  # told beside all of them
+WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, and real fleets, were trained
+
+
+@dataclass(frozen=True)
+class SelectionDials(Cell):
+    """The position of the panel: a training, and whose accuracy is drawn."""
+
+    measure: str = option(
+        "accuracy",
+        label="Accuracy on",
+        help="all test examples; the mean device, each counting once; or light devices, those no larger than the "
+        "median one.",
+        values=WHOSE,
+    )
+
+    @property
+    def cell(self) -> Cell:
+        """The training alone."""
+        return Cell(*(getattr(self, field.name) for field in dataclasses.fields(Cell)))
+
+    @property
+    def beside(self) -> str:
+        """The measure that the sentences tell beside that of all: the one drawn, and of all that of light devices."""
+        return self.measure if self.measure in BESIDE else "accuracy_light"
+
+
+@dataclass(frozen=True)
+class SelectionAnswer(Answer):
+    """An answer that also says whose accuracy its numbers are."""
+
+    title: str = ""
+
+
+def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
+    """Return the panel: β and other strategies, weights, cohort, fleet skew, and one fleet trained live.
+
+    Parameters
+    ----------
+    corpus
+        What :func:`trustlab.data.load` returned; the live training reads it.
+    name
+        Its name, under which the saved results lie.
+    """
+    embedded = name == EMBEDDED
+    ways = AGGREGATIONS if embedded else {way: AGGREGATIONS[way] for way in WAYS_OF_OTHERS}
+    controls: dict[str, Any] = {
+        "beta": BETAS if embedded else BETAS_OF_REAL_FLEETS,
+        "aggregation": [(words, way) for way, words in ways.items()],
+        "measure": [(MEASURES[measure], measure) for measure in WHOSE],
+    }
+    if embedded:
+        controls = {
+            "fleet": tuple(FLEETS),
+            "strategy": ("power", *OTHERS),
+            **controls,
+            "cohort": COHORTS[name],
+        }
+    return Panel(
+        SelectionDials(name, cohort=max(COHORTS[name])),
+        title="Who should be asked to train?",
+        drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
+        answer=answer,
+        controls=controls,
+        train=functools.partial(_train, corpus=corpus),
+        live=_live,
+        train_label=f"Train this fleet, about {_duration(name)}",
+    )
+
+
+def answer(at: SelectionDials) -> SelectionAnswer:
+    """Read the saved trainings at the dials' position."""
+    _, about = saved(at.corpus)
+    where = dict(fleet=at.fleet, aggregation=at.aggregation, cohort=at.cohort)
+    shown = [f"β = {beta:g}" for beta in BETAS] + ([at.selection] if at.strategy != "power" else [])
+    runs = {way: found for way in shown if len(found := trainings(at.corpus, way, **where))}
+    rows = [
+        {"selected by": SELECTIONS[way], **row}
+        for way, found in runs.items()
+        for row in _fewer(curve_of(found, at.measure))
+    ]
+    return SelectionAnswer(
+        rows,
+        _verdict(at, runs),
+        saved_over(about),
+        focus={"selected by": SELECTIONS[at.selection], "round": recipe(at.cell).rounds},
+        title=f"{MEASURES[at.measure].capitalize()}: at equal rounds",
+    )
+
+
+def _fewer(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first points of a long curve, then every second one, and the last: their markers hide each other."""
+    if len(curve) <= MOST_POINTS:
+        return curve
+    return [row for place, row in enumerate(curve, start=1) if place <= 4 or (len(curve) - place) % 2 == 0]
+
+
+def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
+    if at.selection not in runs:
+        return _unsaved(at)
+    here, even = runs[at.selection], runs["β = 0"]
+    what, done = SCORED[at.corpus]
+    drawn = "uniformly" if at.selection == "β = 0" else f"by {at.selection}"
+    verdict = (
+        f"After {recipe(at.cell).rounds} rounds of {at.cohort} devices drawn {drawn} and {name_of(at.aggregation)}, "
+        f"{here['accuracy'].mean():.0%} of all {what} are {done} on {CORPUS_NAMES[at.corpus]}, and "
+        f"{here[at.beside].mean():.0%} on {BESIDE[at.beside]}"
+    )
+    if at.selection == "β = 0":
+        return f"{verdict}."
+    times = here["examples"].mean() / even["examples"].mean()
+    return (
+        f"{verdict}; drawn uniformly {even['accuracy'].mean():.0%} and {even[at.beside].mean():.0%}. "
+        f"It trained on {times:.1f} times as many examples."
+    )
+
+
+def _unsaved(at: SelectionDials) -> str:
+    """Say what is saved of a strategy other than by β, and which dials lead back to it."""
+    off = [] if at.fleet == AS_IT_IS else [f"**Fleet** to “{AS_IT_IS}”"]
+    if at.aggregation not in WAYS_OF_OTHERS:
+        off.append("**Weights** to “by examples” or “equally”")
+    if at.cohort != (most := max(COHORTS[at.corpus])):
+        off.append(f"**Cohort** to {most}")
+    return f"Nothing is saved of {at.selection} here. Move {', '.join(off)} to see what is, or train this one."
+
+
+def _train(at: SelectionDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one fleet as the saved ones were; the run store keeps it, also when it is stopped."""
+    from trustlab.data import fingerprint
+    from trustlab.runs import RunStore
+
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
+    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at)}, **about)
+
+
+def _rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield a row for each round that was measured."""
+    made = problem(at.corpus, corpus, fleet=at.fleet, seed=at.seed)
+    return _measured(train(at.cell, made), at.measure)
+
+
+def _measured(rows: Iterator[dict[str, Any]], measure: str) -> Iterator[dict[str, Any]]:
+    """Pass on the rounds that were measured, with the examples trained on so far; `measure` is what is drawn."""
+    examples = 0
+    for row in rows:
+        examples += row["examples"]
+        if "accuracy" in row:
+            told = {"pooled": row["accuracy"], "accuracy": row[measure]}
+            told |= {name: row[name] for name in BESIDE}
+            yield {
+                "step": row["round"],
+                "round": row["round"],
+                "examples": examples,
+                **told,
+                "progress": row["progress"],
+            }
+
+
+def _live(at: SelectionDials, rows: list[dict[str, Any]]) -> SelectionAnswer:
+    """Show the saved trainings and, over rounds and examples, how far the reader's own has come."""
+    base = answer(at)
+    source = f"seed {at.seed}, as the first of the saved ones"
+    if not rows:
+        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+    last, (what, done) = rows[-1], SCORED[at.corpus]
+    uniform = curve_of(trainings(at.corpus, "β = 0", fleet=at.fleet, aggregation=at.aggregation, cohort=at.cohort))
+    (by_then,) = (row["accuracy"] for row in uniform if row["round"] == last["round"])
+    verdict = (
+        f"After {last['round']} of {recipe(at.cell).rounds} rounds and {last['examples']:,} examples, "
+        f"{last['pooled']:.0%} of all {what} are {done}, and {last[at.beside]:.0%} on {BESIDE[at.beside]}; drawn "
+        f"uniformly, the saved ones had {by_then:.0%} of all by then."
+    )
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
+
+
+def _duration(name: str) -> str:
+    """Return how long the saved trainings took, as a reader would say it."""
+    table, _ = saved(name)
+    return duration(table["seconds"].quantile(0.75))
+
+
+class SelectionDrawing(Drawing):
+    """The same accuracies twice: over the rounds, and over the examples that devices trained on to get there."""
+
+    def __init__(self, y_limits: tuple[float, float] | None) -> None:
+        super().__init__(width=900, height=400)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.08)
+        left, right = self.figure.subplots(1, 2, sharey=True)
+        look: dict[str, Any] = {"y": "accuracy", "series": "selected by", "live_line": True, "y_limits": y_limits}
+        # Both have the same series in the same order, so one legend, over both, is enough.
+        self.rounds = Curves("round", x_label="round", y_label="accuracy", legend_at=1.1, axes=left, **look)
+        self.work = Curves("examples", x_label="examples trained on", log_x=True, legend_at=None, axes=right, **look)
+        right.set_title("… at equal work", fontsize=FONT_POINTS + 1, loc="left")
+        right.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: number(int(value)) if value < 1000 else f"{value / 1000:g}k")
+        )
+
+    def draw(self, answer: SelectionAnswer) -> None:
+        """Move the curves; the ring is at the end of the chosen one."""
+        self.rounds.draw(answer)
+        self.rounds.axes.set_title(answer.title, fontsize=FONT_POINTS + 1, loc="left")
+        self.work.draw(answer)

@@ -1,0 +1,1 @@
+"""What stands behind notebook 23: training over time, forgetting and catching up."""

@@ -1,0 +1,163 @@
+"""What card P5(b) claims of continual training, and what we add, read off the committed trainings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.course.n23_continual_learning import plays
+from trustlab.course.n23_continual_learning.experiment import BUDGETS, DRIFTS, EMBEDDED, PERIODS, ROUNDS, result_name
+from trustlab.course.n23_continual_learning.table import MEASURED, chosen, curves, kept_and_true
+from trustlab.intervals import Interval, mean_interval
+from trustlab.results import Reader, read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+UNIFORM, ACTIVE = 0.0, 1.0
+NEAR = 0.02  # this close to all data at once is caught up
+MILD, STRONG = DRIFTS[1], DRIFTS[-1]
+
+
+def claims_of_p5b(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
+    table = read(result_name(corpus))[0]
+    widens = [
+        {
+            "claim": f"The gain by activity selection is larger over time than on all data at once (drift {drift:g})",
+            "values": gain(table, drift) - gain(table, drift, setting="static"),
+            "holds": lambda more: more.low > 0,
+        }
+        for drift in DRIFTS
+    ]
+    catches_up = [
+        {
+            "claim": f"… and with it training over time ends within {NEAR:g} of all data at once (drift {drift:g})",
+            "values": behind(table, drift),
+            "holds": lambda distance: distance.high <= NEAR,
+        }
+        for drift in DRIFTS
+    ]
+    return [*widens, *catches_up, *_of_the_gain(table), *_of_the_past(table), *_of_the_labels(table)]
+
+
+def claims_on_plays(corpus: str = plays.CORPUS, read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return claim P5(b) on Shakespeare's plays, where devices come and go with the periods."""
+    table = read(plays.result_name(corpus))[0]
+    at = table.pivot(index="seed", columns=["setting", "beta"], values="accuracy")
+    gains = {setting: at[setting, ACTIVE] - at[setting, UNIFORM] for setting in ("static", "continual")}
+    return [
+        {
+            "claim": "The gain by activity selection is larger over time (Shakespeare's plays)",
+            "values": list(gains["continual"] - gains["static"]),
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": f"… and with it training over time ends within {NEAR:g} of all data at once (plays)",
+            "values": list(at["static", ACTIVE] - at["continual", ACTIVE]),
+            "holds": lambda distance: distance.high <= NEAR,
+        },
+    ]
+
+
+def _of_the_gain(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Claim what the gain is made of, and who has it."""
+    drift = MILD
+    return [
+        {
+            "claim": "(Ours) The gain by activity selection is larger over time also than on all data at once stopped "
+            f"after as many examples (round {ROUNDS // PERIODS}, drift {drift:g})",
+            "values": gain(table, drift) - gain(table, drift, setting="static", round=ROUNDS // PERIODS),
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": f"(Ours) Light devices gain by activity selection too (over time, drift {drift:g})",
+            "values": gain(table, drift, measure="accuracy_light"),
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": "(Ours) On all data at once, activity selection is ahead after as many examples as well, not only "
+            f"after as many rounds (drift {drift:g})",
+            "values": gain_per_example(table, drift),
+            "holds": lambda more: more.low > 0,
+        },
+    ]
+
+
+def _of_the_past(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Claim what is left of the past, and what can be known of it."""
+    none, most = (chosen(table, drift=STRONG, beta=ACTIVE, replay=replay) for replay in (BUDGETS[0], BUDGETS[-1]))
+    kept, true = kept_and_true(none)
+    return [
+        {
+            "claim": f"(Ours) {BUDGETS[-1]} kept utterances a device make it forget less (drift {STRONG:g})",
+            "values": none["forgetting"].to_numpy() - most["forgetting"].to_numpy(),
+            "holds": lambda less: less.low > 0,
+        },
+        {
+            "claim": f"(Ours) What periods measured at their own ends overstates the last model (drift {STRONG:g})",
+            "measured": _to_four_places(kept - true),
+            "holds": lambda more: more.low > 0,
+        },
+    ]
+
+
+def _to_four_places(values: np.ndarray) -> Interval:
+    """Return the interval over seeds as finely as the table writes accuracies: more digits of an end mean nothing."""
+    mean, low, high, n = mean_interval(list(values))
+    return Interval(round(mean, 4), round(low, 4), round(high, 4), n)
+
+
+def _of_the_labels(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Claim that reactions alone teach something, and what true labels would be worth."""
+    true, told = (chosen(table, drift=MILD, beta=ACTIVE, labels=labels) for labels in ("true", "feedback"))
+    first = curves(true)[:, MEASURED.index(ROUNDS // PERIODS)]
+    return [
+        {
+            "claim": f"(Ours) Labels from feedback improve on the first period's model (drift {MILD:g})",
+            "values": told["accuracy"].to_numpy() - first,
+            "holds": lambda more: more.low > 0,
+        },
+        {
+            "claim": "(Ours) … and true labels would improve it further",
+            "values": true["accuracy"].to_numpy() - told["accuracy"].to_numpy(),
+            "holds": lambda more: more.low > 0,
+        },
+    ]
+
+
+def gain(
+    table: pandas.DataFrame, drift: float, *, setting: str = "continual", measure: str = "accuracy", round: int = ROUNDS
+) -> np.ndarray:
+    """Return what activity selection has more than uniform selection, one per seed.
+
+    At the end it is of `measure`; after another `round`, which must be a measured one, of the accuracy.
+    """
+    found = []
+    for beta in (ACTIVE, UNIFORM):
+        runs = chosen(table, setting=setting, drift=drift, beta=beta)
+        at_the_end = round == ROUNDS
+        found.append(runs[measure].to_numpy() if at_the_end else curves(runs)[:, MEASURED.index(round)])
+    return found[0] - found[1]
+
+
+def behind(table: pandas.DataFrame, drift: float) -> np.ndarray:
+    """Return how far activity selection over time ends below activity selection on all data at once, one per seed."""
+    static, over_time = (
+        chosen(table, setting=setting, drift=drift, beta=ACTIVE)["accuracy"].to_numpy()
+        for setting in ("static", "continual")
+    )
+    return static - over_time
+
+
+def gain_per_example(table: pandas.DataFrame, drift: float) -> np.ndarray:
+    """Return the gain on all data at once when both selections have seen as many examples, one per seed.
+
+    Activity selection sees more of them in a round. Its accuracy is read off its curve, between measured rounds, where
+    it had seen as many as uniform selection in all rounds, every round counted alike.
+    """
+    active, uniform = (chosen(table, setting="static", drift=drift, beta=beta) for beta in (ACTIVE, UNIFORM))
+    rounds = ROUNDS * uniform["examples"].to_numpy() / active["examples"].to_numpy()
+    reached = [np.interp(at, MEASURED, curve) for at, curve in zip(rounds, curves(active), strict=True)]
+    return np.array(reached) - uniform["accuracy"].to_numpy()

@@ -1,0 +1,245 @@
+"""The experiment of notebook 23: what selection by activity is worth when data come over time, drift, and go.
+
+One cell is one training: of the synthetic assistant's devices over six periods, or of all periods at once (the static
+reference), with as many rounds. What is asked for drifts by a stated dial, see
+:func:`trustlab.data.population.intent_law`. The seed decides all that is random, the corpus included: who has which
+persona and where intents drift to.
+
+Model and learning rate are notebook 21's, unchanged; a look at one seed had a step twice as long learning faster, under
+every selection. Activity selection is β in q_k ∝ n_k^β, n_k the examples that device k has in the period.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trustlab.config import check, option
+from trustlab.course.n21_non_iid_partitioning import experiment as skew
+from trustlab.federated.continual import accuracy_matrix, continual, forgetting
+from trustlab.federated.feedback import Users, from_feedback
+from trustlab.federated.partition import Partition
+from trustlab.federated.simulation import FederatedConfig, Task
+from trustlab.federated.simulation.devices import means, shares_right
+
+if TYPE_CHECKING:
+    import datasets
+
+EMBEDDED = "assistant"
+CORPORA = (EMBEDDED,)
+SETTINGS = ("static", "continual")
+DRIFTS = (0.0, 1.0, 3.0)
+BUDGETS = (0, 5, 20)
+BETAS = (0.0, 0.5, 1.0)
+WEIGHTINGS = ("examples", "equal")
+LABELS = ("true", "feedback")
+PERIODS, DEVICES = 6, 200
+PER_ROUND, ROUNDS, MEASURED_EVERY = 10, 60, 2
+KEY = ("setting", "drift", "replay", "beta", "weighting", "labels")  # with the seed: one row
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the comparison."""
+
+    corpus: str = option(EMBEDDED, label="Corpus", help="One of the corpora compared.", values=CORPORA)
+    setting: str = option(
+        "continual",
+        label="Setting",
+        help="static: all data at once. continual: each period's data by themselves, then deleted.",
+        values=SETTINGS,
+    )
+    drift: float = option(
+        1.0, label="Drift", help="0: the same requests in all periods. Larger: they move further.", values=DRIFTS
+    )
+    replay: int = option(
+        0, label="Replay", help="Old utterances that each device keeps and trains on again.", values=BUDGETS
+    )
+    beta: float = option(
+        1.0, label="β", help="Devices are drawn in proportion to n^β: 0 uniformly, 1 by activity.", values=BETAS
+    )
+    weighting: str = option(
+        "examples", label="Aggregation", help="What a device's update weighs: its examples, or the same for all.",
+        values=WEIGHTINGS,
+    )  # fmt: skip
+    labels: str = option(
+        "true", label="Labels", help="feedback: after the first period, only what users' reactions tell.", values=LABELS
+    )
+    seed: int = option(0, label="Seed", help="Seed of corpus, first weights, selection and minibatches.", low=0)
+
+    def key(self) -> dict[str, Any]:
+        """Return the columns that name this training in a table."""
+        return dataclasses.asdict(self)
+
+
+def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str] = SETTINGS) -> list[Cell]:
+    """Return the cells for `corpus`; fewer `settings` keep a part of them."""
+    kinds = [
+        ("static", drift, 0, beta, weighting, "true") for drift in DRIFTS for beta in BETAS for weighting in WEIGHTINGS
+    ]
+    kinds += [
+        ("continual", drift, replay, beta, weighting, "true")
+        for drift in DRIFTS
+        for replay in BUDGETS
+        for beta in BETAS
+        for weighting in WEIGHTINGS
+    ]
+    kinds += [("continual", drift, 0, beta, "examples", "feedback") for drift in DRIFTS for beta in (0.0, 1.0)]
+    return [Cell(corpus, *kind, seed) for kind in kinds if kind[0] in settings for seed in seeds]
+
+
+def result_name(corpus: str) -> str:
+    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    return f"continual_{corpus}"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What devices say over time, as a learning problem.
+
+    Attributes
+    ----------
+    problem
+        Its examples are those of all periods.
+    clients, tests
+        Who holds which training and which test examples, over all periods.
+    periods, test_periods : int [n], [m]
+        When.
+    """
+
+    problem: Task
+    clients: Partition
+    tests: Partition
+    periods: np.ndarray
+    test_periods: np.ndarray
+
+
+@functools.lru_cache(maxsize=16)  # a grid goes through all drifts and seeds again and again
+def stream(drift: float = 1.0, seed: int = 0) -> Stream:
+    """Return the assistant's devices over time, and the model's first weights.
+
+    Examples
+    --------
+    >>> made = stream(drift=0.0, seed=0)
+    >>> len(made.clients), len(made.periods), np.bincount(made.test_periods).tolist()
+    (200, 16000, [316, 318, 366, 340, 328, 332])
+    """
+    corpus = assistant_over_time(drift, seed)
+    problem = skew.task(skew.prepare(corpus), seed=seed)
+    clients, tests = (Partition.from_owners(np.array(corpus[s]["device"][:]), DEVICES) for s in ("train", "test"))
+    return Stream(problem, clients, tests, *(np.array(corpus[split]["period"][:]) for split in ("train", "test")))
+
+
+def assistant_over_time(drift: float, seed: int) -> datasets.DatasetDict:
+    """Return the synthetic corpus with its drift dial at `drift`."""
+    from trustlab.data import assistant
+
+    return assistant(devices=DEVICES, periods=PERIODS, drift=drift, seed=seed)
+
+
+def recipe(cell: Cell) -> FederatedConfig:
+    """Return the options of `cell`'s training within a period; the static reference has one period."""
+    return FederatedConfig(
+        rounds=ROUNDS if cell.setting == "static" else ROUNDS // PERIODS,
+        clients_per_round=PER_ROUND,
+        batch_size=16,
+        learning_rate=4.0,
+        weighting=cell.weighting,
+        evaluate_every=MEASURED_EVERY,
+        seed=cell.seed,
+    )
+
+
+def train(cell: Cell, said: Stream, *, model: nn.Module | None = None) -> Iterator[dict[str, Any]]:
+    """Train one cell and yield the rows of :func:`trustlab.federated.continual.continual`.
+
+    Parameters
+    ----------
+    cell
+        What to train.
+    said
+        ``stream(cell.drift, cell.seed)``.
+    model
+        Trained in place; None trains a copy of the problem's that is gone at the end.
+    """
+    check(cell)
+    at_once = cell.setting == "static"
+    return continual(
+        said.problem,
+        said.clients,
+        np.zeros_like(said.periods) if at_once else said.periods,
+        recipe(cell),
+        selection={"strategy": "power", "beta": cell.beta},
+        replay=cell.replay,
+        test_periods=said.test_periods,
+        label=from_feedback(Users(), seed=cell.seed) if cell.labels == "feedback" else None,
+        model=model,
+    )
+
+
+def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one cell and yield its one row; `corpus` is not read: a cell's own drifts by its own dial.
+
+    Yields
+    ------
+    dict
+        ``corpus``, ``setting``, ``drift``, ``replay``, ``beta``, ``weighting``, ``labels`` and ``seed``; at the end, on
+        the test data of all periods, ``accuracy``, ``accuracy_device`` (mean over devices) and ``accuracy_light`` (over
+        devices with no more training utterances than the median one); ``accuracy_mean``, over all measurements on the
+        way; ``forgetting``, the mean over periods of :func:`trustlab.federated.continual.forgetting` (0 for the static
+        reference); ``examples``, the training examples seen over all rounds; joined by "|": ``curve``, the accuracies
+        on the way, ``now``, those on the test data of the period that it then was, and ``matrix``, row by row what
+        :func:`trustlab.federated.continual.accuracy_matrix` returns; ``seconds`` of the training.
+    """
+    check(cell)
+    said = stream(cell.drift, cell.seed)
+    model = copy.deepcopy(said.problem.model)
+    rows = list(train(cell, said, model=model))
+    measured = [row for row in rows if "accuracy" in row]
+    curve = [row["accuracy"] for row in measured]
+    matrix = accuracy_matrix(measured)
+    yield {
+        **cell.key(),
+        "accuracy": curve[-1],
+        **_of_devices(model, said),
+        "accuracy_mean": float(np.mean(curve)),
+        "forgetting": float(forgetting(matrix).mean()) if len(matrix) > 1 else 0.0,
+        "examples": sum(row["examples"] for row in rows),
+        "curve": _joined(curve),
+        "now": _joined([row[f"accuracy_{period_of(row['round'])}"] for row in measured]),
+        "matrix": _joined(matrix.ravel()),
+        "seconds": rows[-1]["seconds"],
+    }
+
+
+def period_of(round: int) -> int:
+    """Return the period, from 1, that a round, from 1, falls into.
+
+    Examples
+    --------
+    >>> [period_of(round) for round in (1, 10, 11, 60)]
+    [1, 1, 2, 6]
+    """
+    return (round - 1) * PERIODS // ROUNDS + 1
+
+
+@torch.no_grad()
+def _of_devices(model: nn.Module, said: Stream) -> dict[str, float]:
+    """Return the mean accuracies over devices that have test data, and over the light ones of them."""
+    test = said.problem.test
+    right = (model(test).argmax(-1) == test.intents).double().numpy()
+    tested, by_device = shares_right(right, said.tests)
+    device, light = means(by_device, tested, said.clients.sizes)
+    return {"accuracy_device": device, "accuracy_light": light}
+
+
+def _joined(values: Sequence[float] | np.ndarray) -> str:
+    return "|".join(f"{value:.4f}" for value in values)

@@ -1,0 +1,123 @@
+"""The panel of notebook 23: drift, replay, selection and aggregation over six periods, saved, and one trained live."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, ContinualDrawing
+from trustlab.course.n23_continual_learning.experiment import BETAS, ROUNDS, WEIGHTINGS, Cell, period_of, stream, train
+from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
+from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
+from trustlab.federated.continual import accuracy_matrix
+from trustlab.lab.answer import saved_over
+from trustlab.lab.display import duration
+from trustlab.lab.panel import Panel
+
+Row = dict[str, Any]
+WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
+
+
+def continual_panel() -> Panel:
+    """Return the panel over the committed trainings on the assistant's devices."""
+    return Panel(
+        Cell(),
+        title="What is activity worth when data come and go?",
+        drawing=ContinualDrawing(),
+        answer=answer,
+        controls={
+            "drift": None,
+            "replay": None,
+            "beta": [(f"β = {beta:g}" if beta == 0.5 else SELECTIONS[beta], beta) for beta in BETAS],
+            "weighting": [(WEIGHED[name].removeprefix("updates weighted "), name) for name in WEIGHTINGS],
+        },
+        train=_train,
+        live=_live,
+        train_label=f"Train these six periods, about {_duration()}",
+    )
+
+
+def answer(at: Cell) -> ContinualAnswer:
+    """Read the saved trainings at the dials' position."""
+    table, about = saved(at.corpus)
+    same = {"drift": at.drift, "weighting": at.weighting}
+    runs = chosen(table, **same, replay=at.replay, beta=at.beta)
+    reference = chosen(table, **same, setting="static", beta=at.beta)
+    others = {beta: chosen(table, **same, replay=at.replay, beta=beta)["accuracy"].mean() for beta in (0.0, 1.0)}
+    beside = "by activity" if at.beta == 0 else "uniform"
+    verdict = (
+        f"With drift {at.drift:g}, {_kept(at.replay)}, {_drawn(at.beta)} and {WEIGHED[at.weighting]}, "
+        f"{runs['accuracy'].mean():.0%} of all periods' requests are understood at the end "
+        f"({beside}: {others[float(at.beta == 0)]:.0%}), with all data at once {reference['accuracy'].mean():.0%}; "
+        f"it {_reached(catch_ups(runs, reference, CLOSE))}, and of earlier periods "
+        f"{_forgotten(100 * runs['forgetting'].mean())}."
+    )
+    return ContinualAnswer(
+        curves_of(table, at.drift, at.replay, at.weighting, at.beta),
+        verdict,
+        saved_over(about),
+        focus={"selection": SELECTIONS[at.beta], "round": ROUNDS},
+        matrix=matrices(runs).mean(axis=0).tolist(),
+    )
+
+
+def _kept(replay: int) -> str:
+    return f"{replay} old utterances kept on each device" if replay else "nothing kept"
+
+
+def _drawn(beta: float) -> str:
+    return {0.0: "uniform selection", 1.0: "selection by activity"}.get(beta, f"selection by n^{beta:g}")
+
+
+def _reached(rounds: Sequence[int | None]) -> str:
+    """Say when training over time came near to all data at once, if it did."""
+    when = in_words(rounds)
+    return f"never reaches {CLOSE:.0%} of that" if when == "never" else f"reaches {CLOSE:.0%} of that {when}"
+
+
+def _forgotten(points: float) -> str:
+    """Say how many points of 100 are lost on the mean earlier period: the best that it ever was, minus the end."""
+    if points < 0.5:
+        return "nothing is forgotten on average"
+    return f"{points:.0f} of 100 points are forgotten on average"
+
+
+def _train(at: Cell) -> Iterator[Row]:
+    """Train this position as the saved ones were; the run store keeps it, also when it is stopped."""
+    from trustlab.runs import RunStore
+
+    yield from RunStore().record(_rows(at), config={"live": dataclasses.asdict(at)}, seeds=[at.seed], code=_rows)
+
+
+def _rows(at: Cell) -> Iterator[Row]:
+    """Yield the rounds that are measured: the others would show nothing new, and be stored."""
+    for row in train(at, stream(at.drift, at.seed)):
+        if "accuracy" in row:
+            shown = {name: row[name] for name in ("round", "period", "accuracy", "stored", "progress")}
+            by_period = {name: value for name, value in row.items() if name.startswith("accuracy_")}
+            yield {"step": row["round"], **shown, **by_period}
+
+
+def _live(at: Cell, rows: list[Row]) -> ContinualAnswer:
+    """Show the saved curves, the reader's own over them, and its own matrix as far as it has come."""
+    base = answer(at)
+    source = f"seed {at.seed}, as the first of the saved ones"
+    if not rows:
+        return dataclasses.replace(base, verdict="The devices are training.", provenance=source, matrix=())
+    last = rows[-1]
+    by_then = {row["selection"]: row["accuracy"] for row in base.numbers if row["round"] == last["round"]}
+    verdict = (
+        f"After {last['round']} of {ROUNDS} rounds, in period {period_of(last['round'])}, {last['accuracy']:.0%} of "
+        f"all periods' requests are understood; the saved ones with this selection had "
+        f"{by_then[SELECTIONS[at.beta]]:.0%} by then, all data at once {by_then[AT_ONCE]:.0%}."
+    )
+    matrix = accuracy_matrix(rows).tolist()
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows, matrix=matrix)
+
+
+def _duration() -> str:
+    """Return how long the saved trainings took, as a reader would say it."""
+    table, _ = saved()
+    seconds = table[table["setting"] == "continual"]["seconds"].quantile(0.9)
+    return duration(seconds)

@@ -1,0 +1,67 @@
+"""Reading the committed trainings over time: which rows, which curves, which matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.course.n23_continual_learning.experiment import MEASURED_EVERY, PERIODS, ROUNDS
+from trustlab.federated.continual import catch_up_round
+
+if TYPE_CHECKING:
+    import pandas
+
+MEASURED = tuple(range(MEASURED_EVERY, ROUNDS + 1, MEASURED_EVERY))
+
+
+def chosen(table: pandas.DataFrame, **values: Any) -> pandas.DataFrame:
+    """Return the rows that have these values, in the order of their seeds.
+
+    What is not said is as usual: continual, no replay, weights by examples, true labels.
+    """
+    usual: dict[str, Any] = {"setting": "continual", "replay": 0, "weighting": "examples", "labels": "true"}
+    wanted = usual | values
+    keep = np.logical_and.reduce([table[name] == value for name, value in wanted.items()])
+    if not keep.any():
+        raise ValueError(f"Expected trainings with {wanted} in the table, got none. It lacks a part of the grid.")
+    return table[keep].sort_values("seed")
+
+
+def numbers(texts: Sequence[str]) -> np.ndarray:
+    """Return joined numbers as an array, a row for each text.
+
+    Examples
+    --------
+    >>> numbers(["0.1|0.2", "0.3|0.4"]).tolist()
+    [[0.1, 0.2], [0.3, 0.4]]
+    """
+    return np.array([[float(part) for part in text.split("|")] for text in texts])
+
+
+def curves(runs: pandas.DataFrame) -> np.ndarray:
+    """Return the accuracies on the way, [seeds, measurements at the rounds of :data:`MEASURED`]."""
+    return numbers(list(runs["curve"]))
+
+
+def matrices(runs: pandas.DataFrame) -> np.ndarray:
+    """Return the forgetting matrices, [seeds, periods trained, periods tested]."""
+    return numbers(list(runs["matrix"])).reshape(len(runs), -1, PERIODS)
+
+
+def kept_and_true(runs: pandas.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return what sums of metrics tell of all periods, and the truth, [seeds] each.
+
+    Kept is the mean over periods of R(t, t), measured while their data were there; true that of R(T, t), the last
+    model's on the same data. Both count every period alike.
+    """
+    found = matrices(runs)
+    return found.diagonal(axis1=1, axis2=2).mean(axis=1), found[:, -1].mean(axis=1)
+
+
+def catch_ups(runs: pandas.DataFrame, reference: pandas.DataFrame, share: float = 1.0) -> list[int | None]:
+    """Return, for each seed, the first round with `share` of what the reference of the same seed ends with."""
+    bars = dict(zip(reference["seed"], share * reference["accuracy"], strict=True))
+    own = zip(runs["seed"], curves(runs), strict=True)
+    return [catch_up_round(MEASURED, curve.tolist(), bars[seed]) for seed, curve in own]

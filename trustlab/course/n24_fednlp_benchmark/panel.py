@@ -1,0 +1,137 @@
+"""The panel of notebook 24: every algorithm on every partition of every task, saved, and one of them trained live."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from trustlab.course.n24_fednlp_benchmark.drawing import MatrixAnswer, MatrixDrawing
+from trustlab.course.n24_fednlp_benchmark.experiment import (
+    ALGORITHMS,
+    CENTRALISED,
+    PARTITIONS,
+    ROUNDS,
+    Cell,
+    divide,
+    examples,
+    problem,
+    recipe,
+)
+from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
+from trustlab.federated.tasks import FAMILIES, SMALL
+from trustlab.lab.answer import saved_over
+from trustlab.lab.display import duration
+from trustlab.lab.panel import Panel
+
+if TYPE_CHECKING:
+    import datasets
+
+MEASURED_LIVE = 2  # rounds between points of the reader's own curve
+
+
+def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
+    """Return the panel: task, algorithm, partition, and one cell trained live.
+
+    Parameters
+    ----------
+    corpus
+        The embedded corpus, which the live training reads.
+    """
+    return Panel(
+        Cell(algorithm="fedavg", partition="label"),
+        title="Which algorithm, on which partition?",
+        drawing=MatrixDrawing(tuple(NAMES[name] for name in ALGORITHMS), tuple(PARTITIONS)),
+        answer=answer,
+        controls={
+            "task": tuple(FAMILIES),
+            "algorithm": [(NAMES[name], name) for name in ALGORITHMS],
+            "partition": tuple(PARTITIONS),
+        },
+        train=functools.partial(_train, corpus=corpus),
+        live=_live,
+        train_label=lambda at: f"Train this cell, about {_duration(at)}",
+    )
+
+
+def answer(at: Cell) -> MatrixAnswer:
+    """Read the saved trainings at the controls' position."""
+    _, about = saved()
+    rows, best = matrix(at.task), reference(at.task)
+    focus = {"algorithm": NAMES[at.algorithm], "partition": at.partition}
+    scores = {(row["algorithm"], row["partition"]): row["score"] for row in rows}
+    here, even = scores[NAMES[at.algorithm], at.partition], scores[NAMES[at.algorithm], "uniform"]
+    metric = FAMILIES[at.task].metric
+    skewed = "" if at.partition == "uniform" else f", without skew {even:.0%}"
+    verdict = (
+        f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {here:.0%} {metric}{skewed}; "
+        f"all data in one place, as many passes over them, {best:.0%}."
+    )
+    curves = [
+        {"algorithm": NAMES[name], **row}
+        for name in (*ALGORITHMS, CENTRALISED)
+        for row in rounds_of(at.task, name, "none" if name == CENTRALISED else at.partition)
+    ]
+    return MatrixAnswer(
+        rows,
+        verdict,
+        saved_over(about),
+        focus=focus,
+        curves=tuple(_in_per_cent(row) for row in curves),
+        metric=metric,
+        one_place=best,
+    )
+
+
+def _in_per_cent(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a point of a curve in per cent, its interval cut where a score ends."""
+    ends = {name: min(max(100 * row[name], 0.0), 100.0) for name in ("low", "high") if name in row}
+    return {**row, "score": 100 * row["score"], **ends}
+
+
+def _train(at: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one cell as the saved ones were, measured more often; the run store keeps it, also when it is stopped."""
+    from trustlab.data import fingerprint
+    from trustlab.runs import RunStore
+
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
+    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at)}, **about)
+
+
+def _rows(at: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield a row for each round that was measured."""
+    from trustlab.federated.simulation import simulate
+
+    known, asked = examples(at, corpus)
+    clients = divide(at, known)
+    config = dataclasses.replace(recipe(at, len(clients)), evaluate_every=MEASURED_LIVE)
+    seen = 0
+    for row in simulate(problem(at, known, asked), clients, config):
+        seen += row["examples"]
+        if "score" in row:
+            measured = {"step": row["round"], "passes": seen / len(known), "score": row["score"]}
+            yield {**measured, "train_loss": row["train_loss"], "progress": row["progress"]}
+
+
+def _live(at: Cell, rows: list[dict[str, Any]]) -> MatrixAnswer:
+    """Show the saved trainings and how far the reader's own has come."""
+    base = answer(at)
+    source = f"seed {at.seed}, as the first of the saved ones"
+    if not rows:
+        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+    last = rows[-1]
+    ends = next(row for row in base.numbers if row.items() >= dict(base.focus or {}).items())
+    verdict = (
+        f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} passes over the data, this fleet has "
+        f"{last['score']:.0%} {base.metric}; the saved ones end at {ends['score']:.0%}."
+    )
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=[_in_per_cent(row) for row in rows])
+
+
+def _duration(at: Cell) -> str:
+    """Return how long the saved trainings of this task and partition took, as a reader would say it."""
+    table, _ = saved()
+    like = (table["model"] == SMALL) & (table["task"] == at.task) & (table["partition"] == at.partition)
+    seconds = table[like]["seconds"].median()
+    return duration(seconds)

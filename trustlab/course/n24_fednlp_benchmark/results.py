@@ -1,0 +1,202 @@
+"""What notebook 24 reads off the committed trainings: its panel's matrix and curves, and the tables of its text."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import per_cent
+from trustlab.course.n24_fednlp_benchmark.claims import SKEWED, column, difference
+from trustlab.course.n24_fednlp_benchmark.experiment import (
+    ALGORITHMS,
+    CENTRALISED,
+    CONFOUNDED,
+    CORPORA,
+    EMBEDDED,
+    ENCODERS,
+    MEASURED_EVERY,
+    PARTITIONS,
+    ROUNDS,
+    SHARE,
+    result_name,
+    tasks_of,
+)
+from trustlab.federated.tasks import FAMILIES
+from trustlab.intervals import mean_interval
+from trustlab.lab.display import Display, paragraph
+from trustlab.results import read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+Row = dict[str, Any]
+FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
+CORPUS_NAMES = {
+    EMBEDDED: "the embedded corpus",
+    "20newsgroups": "20 Newsgroups",
+    "clinc150": "CLINC150",
+    "wnut17": "WNUT17",
+    "xquad": "XQuAD",
+    "e2e_nlg": "E2E",
+}
+NAMES = {
+    "fedavg": "FedAvg",
+    "fedprox": "FedProx",
+    "fedadam": "FedAdam",
+    "fedyogi": "FedYogi",
+    CENTRALISED: "in one place",
+    "fedavg, adam clients": "FedAvg, Adam on devices",
+    "fedadam, adam clients": "FedAdam, Adam on devices",
+}
+
+
+@functools.lru_cache
+def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
+    """Return the committed trainings on `corpus`, one row each, and their provenance."""
+    return read_results(result_name(corpus))
+
+
+def available() -> list[str]:
+    """Return the corpora whose tables are there."""
+    found = []
+    for corpus in CORPORA:
+        try:
+            saved(corpus)
+        except FileNotFoundError:
+            continue
+        found.append(corpus)
+    return found
+
+
+def matrix(task: str, measure: str = "score") -> list[Row]:
+    """Return one row per algorithm and partition of `task`: the mean over seeds and its 95 % interval.
+
+    Data in one place, which are not divided, are not part of it; see :func:`reference`.
+    """
+    table, _ = saved()
+    rows = []
+    for algorithm in ALGORITHMS:
+        for partition in PARTITIONS:
+            mean, low, high, _ = mean_interval(column(table, task, algorithm, partition, measure=measure))
+            row = {"algorithm": NAMES[algorithm], "partition": partition, "score": mean, "low": low, "high": high}
+            rows.append(row)
+    return rows
+
+
+def reference(task: str, measure: str = "score") -> float:
+    """Return the mean over seeds with all data in one place."""
+    return float(np.mean(column(saved()[0], task, CENTRALISED, "none", measure=measure)))
+
+
+def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
+    """Return the score over the passes through the data: a row per measurement, mean and 95 % interval over seeds.
+
+    Passes and not rounds, so that data in one place can be drawn beside a fleet.
+    """
+    runs = column(saved()[0], task, algorithm, partition, measure="curve")
+    curves = np.array([[float(part) for part in str(curve).split("|")] for curve in runs])  # [seeds, measurements]
+    passes = ROUNDS * SHARE
+    every = max(1, round(MEASURED_EVERY * SHARE)) if algorithm == CENTRALISED else MEASURED_EVERY * SHARE
+    rows = []
+    for place, values in enumerate(curves.T, start=1):
+        mean, low, high, _ = mean_interval(values.tolist())
+        rows.append({"passes": min(place * every, passes), "score": mean, "low": low, "high": high})
+    return rows
+
+
+def real_corpora() -> list[Row]:
+    """Return what the real corpora gave, in per cent: a row per corpus and algorithm, a column per partition."""
+    rows = []
+    for corpus in available():
+        if corpus == EMBEDDED:
+            continue
+        (task,) = tasks_of(corpus)
+        table, _ = saved(corpus)
+        for algorithm in ("fedavg", "fedadam"):
+            row = {"corpus": CORPUS_NAMES[corpus], "metric": FAMILIES[task].metric, "algorithm": NAMES[algorithm]}
+            for partition in ("uniform", "label", "natural"):
+                there = ((table["algorithm"] == algorithm) & (table["partition"] == partition)).any()
+                row[partition] = per_cent(column(table, task, algorithm, partition)) if there else "–"
+            row["one place"] = per_cent(column(table, task, CENTRALISED, "none"))
+            learned = table.loc[table["algorithm"] != CENTRALISED, "score"].any()
+            row["compares"] = "something" if learned else "nothing: fleets at 0"
+            rows.append(row)
+    return rows
+
+
+def label_skew() -> list[Row]:
+    """Return what label skew takes from FedAvg on each task, in per cent, and how to read it: claim (a)."""
+    table, _ = saved()
+    rows = []
+    for task in FAMILIES:
+        even, skewed = (column(table, task, "fedavg", partition) for partition in ("uniform", SKEWED))
+        lost, low, high, _ = mean_interval(difference(table, task, ("fedavg", "uniform"), ("fedavg", SKEWED)))
+        reading = "no loss seen" if lost <= 0 else "a loss in the mean, its interval reaches 0"
+        if low > 0 or high < 0:
+            reading = "loses" if low > 0 else "gains"
+        elif np.mean(even) < FLOOR:
+            reading = "on the floor: nothing to lose"
+        loss = f"{100 * lost:.0f} ({100 * low:.0f} to {100 * high:.0f})".replace("-", "−")
+        scores = {"uniform": per_cent(even), "label": per_cent(skewed)}
+        rows.append({"task": task, **scores, "lost": loss, "reading": reading})
+    return rows
+
+
+def unequal_sizes() -> list[Row]:
+    """Return what unequal sizes give FedAvg on each task, in per cent, beside the passes that were made."""
+    table, _ = saved()
+    rows = []
+    for task in FAMILIES:
+        row: Row = {"task": task}
+        for partition in ("uniform", "quantity"):
+            row[f"{partition}, %"] = per_cent(column(table, task, "fedavg", partition))
+            passes = column(table, task, "fedavg", partition, measure="passes")
+            row[f"{partition}, passes"] = f"{np.mean(passes):.1f}"
+        rows.append(row)
+    return rows
+
+
+def confounded_reading() -> Display:
+    """Show in sentences what an adaptive server is worth, by the devices' optimizer: means over seeds, in per cent.
+
+    It is better or worse where the interval of the difference within seeds leaves 0 out.
+    """
+    table, _ = saved()
+    sentences = []
+    for device, (plain, adaptive) in {"SGD": ("fedavg", "fedadam"), "Adam": tuple(CONFOUNDED)}.items():
+        parts = []
+        for partition in ("uniform", SKEWED):
+            before, after = (100 * np.mean(column(table, "tagging", name, partition)) for name in (plain, adaptive))
+            gained = mean_interval(difference(table, "tagging", (adaptive, partition), (plain, partition)))
+            word = "better" if gained.low > 0 else "worse" if gained.high < 0 else "not surely better or worse"
+            parts.append(f"{word} on {partition} ({after:.0f} against {before:.0f})")
+        sentences.append(f"With {device} on the devices the adaptive server is {', '.join(parts)}.")
+    return paragraph(" ".join(sentences))
+
+
+def confounded() -> list[Row]:
+    """Return entity F1 of the tagging task in per cent, by what devices and server step with."""
+    table, _ = saved()
+    kinds = {"fedavg": ("SGD", "average"), "fedadam": ("SGD", "Adam")}
+    kinds |= {name: ("Adam", kinds[plain][1]) for name, plain in CONFOUNDED.items()}
+    return [
+        {"devices step with": device, "server steps with": server}
+        | {partition: per_cent(column(table, "tagging", name, partition)) for partition in ("uniform", "label")}
+        for name, (device, server) in kinds.items()
+    ]
+
+
+def freezing() -> list[Row]:
+    """Return what training more of a pretrained encoder gives under label skew, and what it costs to send."""
+    table, _ = saved()
+    where = ("classification", "fedavg", "label")
+    return [
+        {
+            "trained": "the heads alone" if not layers else f"heads and the top {layers} of 6 layers",
+            "intents, % right": per_cent(column(table, *where, model=model)),
+            "sent by devices, MB": float(np.mean(column(table, *where, model=model, measure="megabytes"))),
+        }
+        for model, layers in ENCODERS.items()
+    ]

@@ -1,0 +1,75 @@
+"""What alignment does: the same metrics over the same models, with more or less in common between both sides.
+
+An intrinsic metric asks about some groups and some attributes, an extrinsic one about the groups and the question of
+a task; published comparisons often pair what happens to be at hand. Here two things are changed one at a time:
+
+* **the notion**: region inside and gender outside and the other way round, or the same groups and poles on both sides;
+* **the records** of the task: with a bias of their own, as real labels, or clean, so that nothing but what was read in
+  pretraining can make the classifier unfair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from trustlab.course.n31_fairness_metrics.correlation import bootstrap, correlation_matrix
+from trustlab.course.n31_fairness_metrics.experiment import column
+from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
+from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
+from trustlab.course.n31_fairness_metrics.notions import NOTIONS
+from trustlab.intervals import Interval
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Setting(NamedTuple):
+    """What two metrics have in common: the notion or not, and the records of the task."""
+
+    same_notion: bool
+    records: str
+
+
+SETTINGS = {
+    "another notion, biased records": Setting(False, "biased"),
+    "another notion, clean records": Setting(False, "clean"),
+    "same notion, biased records": Setting(True, "biased"),
+    "same notion, clean records": Setting(True, "clean"),
+}
+
+
+def sides(table: pandas.DataFrame, setting: str, notion: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of intrinsic metrics about `notion` and of extrinsic ones as `setting` has it, by metric."""
+    if setting not in SETTINGS:
+        raise ValueError(f"Expected setting={setting!r} to be one of {', '.join(map(repr, SETTINGS))}.")
+    same, records = SETTINGS[setting]
+    outside = notion if same else next(name for name in NOTIONS if name != notion)
+    inside = {name: table[column(notion, name)].to_numpy() for name in INTRINSIC}
+    return inside, {name: table[column(outside, name, records)].to_numpy() for name in EXTRINSIC}
+
+
+def mean_correlations(table: pandas.DataFrame, *, method: str = "spearman", resamples: int = 400) -> np.ndarray:
+    """Return the mean correlation over all pairs of metrics in each of :data:`SETTINGS`, [1 + resamples, settings].
+
+    The first line is of the models as they are, the others of resampled ones: the same resample in all settings, so
+    that differences between them have their interval. A pair with a metric that is the same for all models is left out.
+    """
+    both = [[sides(table, setting, notion) for notion in NOTIONS] for setting in SETTINGS]
+    stacked = [[tuple(np.column_stack(list(side.values())) for side in pair) for pair in each] for each in both]
+
+    def means(rows: np.ndarray) -> np.ndarray:
+        return np.stack([
+            np.mean([np.nanmean(correlation_matrix(x[rows], y[rows], method), axis=(-1, -2)) for x, y in each], axis=0)
+            for each in stacked
+        ], axis=-1)  # fmt: skip
+
+    everyone = means(np.arange(len(table))[None])
+    return np.concatenate([everyone, bootstrap(means, len(table), resamples=resamples)])
+
+
+def interval(draws: np.ndarray, models: int) -> Interval:
+    """Return the value in the first place of `draws` with the 95 % percentile interval of the others."""
+    low, high = np.quantile(draws[1:], [0.025, 0.975]).tolist()
+    return Interval(float(draws[0]), low, high, models)

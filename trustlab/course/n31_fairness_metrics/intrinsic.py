@@ -1,0 +1,205 @@
+"""Six intrinsic metrics of one model about one notion, each with its own standard error.
+
+All are 0 in expectation where nothing is planted, and positive where the first group is tied to pole A and the second
+to pole B. CrowS-Pairs and StereoSet are given in percentage points beyond 50.
+
+The standard error is about the *words*: had the test other words of the same kind, how far would it move? It is a
+bootstrap over the words of every set at once: a pair of sentences shares its words with many others, so that counting
+pairs as independent would make it far too small.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trustlab.course.n31_fairness_metrics.notions import Notion
+from trustlab.fairness.association import ceat, distinct_sets, fill, weat
+from trustlab.fairness.association.seat import sentence_vectors
+from trustlab.fairness.contexts import ContextEncoder, embed_in_context, occurrences
+from trustlab.fairness.likelihood import LikelihoodScorer, ilps, kind_of, score_clusters, score_pairs, stereoset
+
+EMBEDDING = ("WEAT", "SEAT", "CEAT")
+LIKELIHOOD = ("LPBS", "CrowS-Pairs", "StereoSet")
+INTRINSIC = (*EMBEDDING, *LIKELIHOOD)
+RESAMPLES = 40  # of the words: a standard error to within a tenth
+CONTEXTS = 20  # of each word, for CEAT
+DRAWS = 200  # of CEAT
+
+
+class Measured(NamedTuple):
+    """A metric's value and the standard error of its own material, NaN where it has none."""
+
+    value: float
+    error: float
+
+
+def intrinsic_metrics(
+    model: Any,
+    tokenizer: Any = None,
+    *,
+    notion: Notion,
+    contexts: Sequence[str],
+    unrelated: Sequence[str] = (),
+    seed: int = 0,
+) -> dict[str, Measured]:
+    """Return every intrinsic metric that `model` allows.
+
+    Three for an encoder, five for a causal language model, which has no LPBS, and six for a masked one. LPBS is NaN,
+    with a warning that says why, where a group's words are not one token each for this model.
+
+    Parameters
+    ----------
+    model, tokenizer
+        A model of ``transformers`` with its fast tokenizer, or a name or folder alone. A name is loaded as an encoder.
+    notion
+        Which groups and attributes.
+    contexts
+        Sentences in which CEAT finds the words. They are the same for every model, and should carry no bias of their
+        own: what is measured is what the model adds.
+    unrelated
+        Words that fit no person, for StereoSet's third sentence; with none it is left out.
+    seed
+        Of drawing contexts and words.
+
+    Examples
+    --------
+    >>> from trustlab.course.n31_fairness_metrics.notions import GENDER
+    >>> said = [f"{name} is here." for name in GENDER.words]
+    >>> from trustlab.models import offline_encoder
+    >>> found = intrinsic_metrics(str(offline_encoder()), notion=GENDER, contexts=said)
+    >>> list(found), found["WEAT"].value > 0
+    (['WEAT', 'SEAT', 'CEAT'], True)
+    """
+    encoder = ContextEncoder(model, tokenizer)
+    rng = np.random.default_rng(seed)
+    found = _association_metrics(encoder, notion, contexts, rng)
+    if kind_of(model) is None:
+        return found
+    scorer = LikelihoodScorer(model, tokenizer)
+    if scorer.kind == "masked":
+        found["LPBS"] = _lpbs(scorer, notion, rng)
+    found["CrowS-Pairs"] = _pairs(scorer, notion, rng)
+    if unrelated:
+        found["StereoSet"] = _clusters(scorer, notion, unrelated, rng)
+    return found
+
+
+def _association_metrics(
+    encoder: ContextEncoder, notion: Notion, contexts: Sequence[str], rng: np.random.Generator
+) -> dict[str, Measured]:
+    words = (notion.first, notion.second, notion.pole_a, notion.pole_b)
+    distinct_sets(*words)  # what is drawn of them below repeats words, as resamples do
+    kinds = (notion.kinds[0], notion.kinds[0], notion.kinds[1], notion.kinds[1])
+    asked = [word for each in words for word in each]
+    static = dict(zip(asked, _input_vectors(encoder, asked), strict=True))
+    texts = [text for word, kind in zip(asked, _repeated(kinds, words), strict=True) for text in fill([word], kind)]
+    sentence = dict(zip(texts, encoder.embed_texts(texts), strict=True))
+    seen = embed_in_context(encoder, occurrences(asked, contexts, per_word=CONTEXTS, seed=int(rng.integers(2**31))))
+
+    def of_words(X: Sequence[str], Y: Sequence[str], A: Sequence[str], B: Sequence[str]) -> float:
+        return weat(*(np.stack([static[word] for word in each]) for each in (X, Y, A, B)), permutations=0).effect_size
+
+    def of_sentences(*sets: Sequence[str]) -> float:
+        vectors = sentence_vectors(lambda asked: np.stack([sentence[text] for text in asked]), sets, kinds=kinds)
+        return weat(*vectors, permutations=0).effect_size
+
+    def of_contexts(*sets: Sequence[str]) -> float:
+        named = [{f"{place} {word}": word for place, word in enumerate(each)} for each in sets]
+        drawn = {name: seen[word] for each in named for name, word in each.items()}
+        return ceat(drawn, *map(list, named), samples=DRAWS).effect_size
+
+    tests = zip(EMBEDDING, (of_words, of_sentences, of_contexts), strict=True)
+    return {name: _over_words(test, words, rng) for name, test in tests}
+
+
+def _repeated(kinds: Sequence[str], words: Sequence[Sequence[str]]) -> list[str]:
+    return [kind for kind, each in zip(kinds, words, strict=True) for _ in each]
+
+
+def _input_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
+    """Return the input embedding [n, d] of each word, the mean over its sub-tokens: no sentence, no layer."""
+    table = encoder.model.get_input_embeddings().weight.detach().cpu().double().numpy()
+    ids = encoder.tokenizer(list(words), add_special_tokens=False)["input_ids"]
+    return np.stack([table[each].mean(0) for each in ids])
+
+
+def _over_words(test: Callable[..., float], words: Sequence[Sequence[str]], rng: np.random.Generator) -> Measured:
+    """Return `test` of the sets of words, and its standard deviation over resamples of the words of each set."""
+    found: list[float] = []
+    while len(found) < RESAMPLES:
+        drawn = [tuple(each[i] for i in rng.integers(len(each), size=len(each))) for each in words]
+        if min(len(set(each)) for each in drawn) > 1:  # one word alone is no set
+            found.append(test(*drawn))
+    return Measured(test(*words), float(np.std(found, ddof=1)))
+
+
+def _lpbs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -> Measured:
+    """Return the mean LPBS of pole A's attributes minus that of pole B's, in nats."""
+    template = notion.who("{target}") + " is {attribute}"
+    attributes = {notion.what(word): word for word in (*notion.pole_a, *notion.pole_b)}
+    try:
+        rows = list(ilps(scorer, [template], [*notion.first, *notion.second], list(attributes)))
+    except ValueError as error:
+        warnings.warn(f"LPBS about {notion.name} is left out. {error}", stacklevel=2)
+        return Measured(math.nan, math.nan)
+    score = {(row["target"], attributes[row["attribute"]]): row["ilps"] for row in rows}
+
+    def mean(*sets: Sequence[str]) -> float:
+        first_a, first_b, second_a, second_b = (
+            np.mean([score[pair] for pair in itertools.product(members, pole)])
+            for members, pole in itertools.product(sets[:2], sets[2:])
+        )
+        return float(first_a - second_a - (first_b - second_b))
+
+    return _over_words(mean, (notion.first, notion.second, notion.pole_a, notion.pole_b), rng)
+
+
+def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -> Measured:
+    """Return in how many pairs, in percentage points beyond 50, the model prefers the sentence that bias makes."""
+    pairs, asked = [], []
+    for pole, groups in ((notion.pole_a, (0, 1)), (notion.pole_b, (1, 0))):
+        for members, word in itertools.product(zip(notion.first, notion.second, strict=True), pole):
+            more, less = (f"{notion.who(members[i])} is {notion.what(word)}" for i in groups)
+            pairs.append({"sent_more": more, "sent_less": less})
+            asked.append((members[0], word))
+    scored = list(score_pairs(scorer, pairs))
+    gaps, noise = np.array([(row["more"] - row["less"], row["noise"]) for row in scored]).T
+    # As crows_pairs has it, scores that hardly differ are a tie.
+    sign = dict(zip(asked, np.sign(np.where(abs(gaps) > noise, gaps, 0)).tolist(), strict=True))
+
+    def beyond_50(members: Sequence[str], *poles: Sequence[str]) -> float:
+        return float(50 * np.mean([sign[pair] for pole in poles for pair in itertools.product(members, pole)]))
+
+    return _over_words(beyond_50, (notion.first, notion.pole_a, notion.pole_b), rng)
+
+
+def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], rng: np.random.Generator) -> Measured:
+    """Return StereoSet's SS in percentage points beyond 50, over every member and every attribute with its opposite."""
+    clusters, asked = [], []
+    poles = (notion.pole_a, notion.pole_b)
+    for members, (own, other) in ((notion.first, poles), (notion.second, poles[::-1])):
+        for member in members:
+            for place, filled in enumerate(zip(own, other, itertools.cycle(unrelated), strict=False)):
+                clusters.append(_cluster(notion, member, place, filled))
+                asked.append((member, notion.pole_a[place]))
+    scores = score_clusters(scorer, clusters)
+    ss = {key: stereoset([each], scores)[0]["ss"] for key, each in zip(asked, clusters, strict=True)}
+
+    def beyond_50(first: Sequence[str], second: Sequence[str], attributes: Sequence[str]) -> float:
+        return float(np.mean([ss[pair] for pair in itertools.product([*first, *second], attributes)])) - 50
+
+    return _over_words(beyond_50, (notion.first, notion.second, notion.pole_a), rng)
+
+
+def _cluster(notion: Notion, member: str, place: int, filled: Sequence[str]) -> dict[str, str]:
+    context = f"{notion.who(member)} is {notion.what('BLANK')}"
+    cluster = {"kind": "intrasentence", "domain": notion.name, "target": member, "context": context}
+    for label, word in zip(("stereotype", "anti_stereotype", "unrelated"), filled, strict=True):
+        cluster |= {label: context.replace("BLANK", word), f"{label}_id": f"{member} {place} {label}"}
+    return cluster

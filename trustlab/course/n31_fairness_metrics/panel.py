@@ -1,0 +1,165 @@
+"""The panels of notebook 31: whether two metrics agree over models, and which see the bias that is there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.config import option
+from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, sides
+from trustlab.course.n31_fairness_metrics.dose import TOLD_APART
+from trustlab.course.n31_fairness_metrics.drawing import AgreementDrawing, NeedleDrawing
+from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Cell, column
+from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
+from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
+from trustlab.course.n31_fairness_metrics.notions import NOTIONS
+from trustlab.course.n31_fairness_metrics.results import agreement, answers, in_words, needles, saved
+from trustlab.lab.panel import Answer, Panel
+
+if TYPE_CHECKING:
+    import datasets
+
+METHODS = {"Spearman": "spearman", "Pearson": "pearson", "Kendall": "kendall"}
+
+
+@dataclass(frozen=True)
+class AgreementDials:
+    """The position of the first panel."""
+
+    setting: str = option(
+        "another notion, biased records",
+        label="In common",
+        help="What both sides of the comparison share.",
+        values=tuple(SETTINGS),
+    )
+    notion: str = option("region", label="Inside", help="What intrinsic metrics ask about.", values=tuple(NOTIONS))
+    first: str = option("CEAT", label="Intrinsic", help="The metric across, on the right.", values=INTRINSIC)
+    second: str = option("score change", label="Extrinsic", help="The metric upwards, on the right.", values=EXTRINSIC)
+    method: str = option("Spearman", label="Correlation", help="Of ranks, values or pairs.", values=tuple(METHODS))
+
+
+@dataclass(frozen=True)
+class AgreementAnswer(Answer):
+    """An answer that also has the models, one dot each."""
+
+    dots: tuple[dict[str, Any], ...] = ()
+
+
+def agreement_panel() -> Panel:
+    """Return the panel: every pair of metrics on the left, the models behind one pair on the right."""
+    return Panel(
+        AgreementDials(),
+        title="Do two metrics rank models alike?",
+        drawing=AgreementDrawing(),
+        answer=_agreement,
+    )
+
+
+def _agreement(at: AgreementDials) -> AgreementAnswer:
+    table, about = saved()
+    rows = [dict(row) for row in agreement(at.setting, at.notion, METHODS[at.method])]
+    focus = {"first": at.first, "second": at.second}
+    (here,) = (row for row in rows if row.items() >= focus.items())
+    inside, outside = sides(table, at.setting, at.notion)
+    dots = zip(inside[at.first], outside[at.second], table[f"{at.notion}_dose"], table["recipe"], strict=True)
+    below, clear = (sum(row[p] < 0.05 for row in rows) for p in ("p", "p_family"))
+    verdict = (
+        f"Over {len(table)} models, {at.first} about {at.notion} and the {at.second} ({at.setting}) have {at.method}'s "
+        f"r = {here['r']:.2f} (95 % {here['low']:.2f} to {here['high']:.2f}, p = {here['p']:.3f}); "
+        f"p is below 0.05 for {below} of {len(rows)} pairs, where {0.05 * len(rows):.1f} would be by chance; corrected "
+        f"for their number, for {clear or 'none'}."
+    )
+    if np.isnan(here["r"]):
+        verdict = f"The {at.second} is the same for all models: there is nothing to correlate with."
+    return AgreementAnswer(
+        rows,
+        verdict,
+        f"saved, seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        focus=focus,
+        dots=tuple({"x": float(x), "y": float(y), "dose": float(d), "recipe": r} for x, y, d, r in dots),
+    )
+
+
+@dataclass(frozen=True)
+class DoseDials:
+    """The position of the second panel."""
+
+    dose: float = option(0.25, label="Planted bias", help="0 is none, 1 gives each group one pole.", values=DOSES)
+    notion: str = option("region", label="About", help="Whose groups and poles.", values=tuple(NOTIONS))
+    seed: int = option(0, label="Seed", help="Of the model that you train.", low=0)
+
+
+def dose_panel(corpus: datasets.DatasetDict) -> Panel:
+    """Return the panel: the dose, and a needle for every metric; one model of that dose can be trained live.
+
+    Parameters
+    ----------
+    corpus
+        The assistant corpus, a few of whose utterances the models read too.
+    """
+
+    def train(at: DoseDials) -> Iterator[dict[str, Any]]:
+        yield from _train(at, corpus)
+
+    return Panel(
+        DoseDials(),
+        title="Which metric sees the bias that is there?",
+        drawing=NeedleDrawing(),
+        answer=_dose,
+        controls={"dose": None, "notion": None},
+        train=train,
+        live=_live,
+        train_label="Train a model with this bias, about 10 s",
+    )
+
+
+def _dose(at: DoseDials) -> Answer:
+    rows = needles(at.notion, at.dose)
+    told = [row["metric"] for row in rows if row["risen"] > TOLD_APART]
+    best = min(answers(at.notion).items(), key=lambda pair: pair[1].threshold)
+    verdict = (
+        f"With a planted bias of {at.dose:g} about {at.notion}, {len(told)} of {len(rows)} metrics have risen far "
+        f"enough to tell one model from one without bias{': ' if told else ''}{', '.join(told)}. The first to do so "
+        f"is {best[0]}, {in_words(best[1])}."
+    )
+    return Answer(rows, verdict, f"saved, base recipe, seeds {saved()[1]['seeds'][0]}–{saved()[1]['seeds'][-1]}")
+
+
+def _train(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train and measure one model as the saved ones were; the run store keeps it."""
+    from trustlab.data import fingerprint
+    from trustlab.runs import RunStore
+
+    cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
+    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
+    yield from RunStore().record(_rows(cell, at.notion, corpus), config={"live": dataclasses.asdict(cell)}, **about)
+
+
+def _rows(cell: Cell, notion: str, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Yield a row when the model is trained, and one with every metric of `notion`."""
+    from trustlab.course.n31_fairness_metrics import experiment as population
+
+    model, tokenizer = population.train(cell, corpus)
+    yield {"step": 1, "progress": 0.4}
+    found = population.measure(model, tokenizer, notion=NOTIONS[notion], seed=population.own_seed(cell))
+    yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
+
+
+def _live(at: DoseDials, rows: list[dict[str, Any]]) -> Answer:
+    """Show the reader's own model beside the saved ones, in the same unit."""
+    base = _dose(at)
+    source = f"seed {at.seed}"
+    if len(rows) < 2:
+        return dataclasses.replace(base, verdict="The model is trained; now it is measured." if rows else
+                                   "A model is trained.", provenance=source)  # fmt: skip
+    own = []
+    for name, found in answers(at.notion).items():
+        value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
+        own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
+    told = sum(row["risen"] > TOLD_APART for row in own)
+    verdict = f"{told} of {len(own)} metrics would tell your one model from a model without bias."
+    return dataclasses.replace(base, verdict=verdict, provenance=source, live=own)

@@ -1,0 +1,175 @@
+"""What is measured of a model on real material: extrinsic metrics as columns, pronouns, words about the same groups.
+
+Every number has its own interval: of the test texts for extrinsic metrics (columns "… low" and "… high"), of the words
+for intrinsic ones ("… ±", a standard error).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trustlab.course.n31_fairness_metrics.correlation import correlations
+from trustlab.course.n31_fairness_metrics.intrinsic import intrinsic_metrics
+from trustlab.course.n31_fairness_metrics.notions import Notion
+from trustlab.course.n31_fairness_metrics.real_models import Trained
+from trustlab.data import load
+from trustlab.fairness.association import associations, fill
+from trustlab.fairness.contexts import ContextEncoder
+from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
+from trustlab.fairness.likelihood import LikelihoodScorer, crows_pairs, score_clusters, score_pairs, stereoset
+from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, load_task, occupation_correlation
+
+Row = dict[str, Any]
+RESAMPLES = 500
+OVERALL = ("accuracy", "auc", "flip rate", "absolute score change")
+GAPS = ("accuracy gap", "selection gap", "tpr gap", "fpr gap", "equalized odds gap",
+        "subgroup auc mean", "bpsn auc mean", "bnsp auc mean")  # fmt: skip
+# Metric by which a group can be worst off → 1 where a larger value is worse for it, −1 where a smaller one is.
+WORST = {"fpr minus rest": 1, "tpr minus rest": -1, "accuracy minus rest": -1,
+         "subgroup auc": -1, "bpsn auc": -1, "bnsp auc": -1}  # fmt: skip
+NOBODY = "nobody"  # is worst off where all groups are equal
+HEARD = 10  # times that a word must stand in a corpus: then a small model made of it has a vector for it
+CONTEXTS = 6000  # texts in which words are sought
+
+
+def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
+    """Return every metric that `texts` allow as columns "<name> <metric>", each with "… low" and "… high".
+
+    A gap is left out where one group has no positives, or no negatives, to have a rate of.
+    For each metric of :data:`WORST` there are "<name> worst <metric>" and, under "… group", the group that has it, or
+    :data:`NOBODY`. It is the largest of several noisy numbers, and so larger than another sample would find it.
+    """
+    swapped = None if texts.counterparts is None else trained.score(texts.counterparts)
+    found = extrinsic_metrics(
+        texts, trained.score(texts.texts), swapped=swapped, bootstrap=Bootstrap(resamples=RESAMPLES)
+    )
+    by_key = {(each["metric"], each["group"]): each for each in found}
+    row: Row = {}
+    for metric, group in (*((metric, ALL) for metric in OVERALL), *((metric, BETWEEN) for metric in GAPS)):
+        each = by_key.get((metric, group))
+        if each and not math.isnan(each["value"]):
+            row |= _with_interval(f"{name} {metric}", each)
+    for metric, sign in WORST.items():
+        defined = [each for each in found if each["metric"] == metric and not math.isnan(each["low"])]
+        if defined:
+            worst, best = (pick(defined, key=lambda each: sign * each["value"]) for pick in (max, min))
+            equal = abs(worst["value"] - best["value"]) < 1e-12
+            row |= {f"{name} worst {metric} group": NOBODY if equal else worst["group"]}
+            row |= _with_interval(f"{name} worst {metric}", worst)
+    return row
+
+
+def _with_interval(name: str, measured: Mapping[str, Any]) -> Row:
+    ends = {f"{name} {end}": float(measured[end]) for end in ("low", "high")}
+    return {name: float(measured["value"]), **ends}
+
+
+def pronoun_columns(scorer: LikelihoodScorer) -> Row:
+    """Return which pronoun a language model expects, on WinoBias (type 1) and Winogender.
+
+    "winobias stereotype": the share of pairs in which the stereotyped pronoun is the likelier one (0.5: none), over all
+    and its gap between occupations of women and of men. "winogender she": the share of sentences in which "she" is the
+    likelier one, its gap between occupations, and its correlation with labour statistics.
+    """
+    row: Row = {}
+    for name, asked in (("winobias", "stereotype"), ("winogender", "she")):
+        texts = load_task(name).test
+        (first, noise), (second, _) = (_likelihoods(scorer, each) for each in (texts.texts, texts.counterparts or ()))
+        preference = first - second if name == "winobias" else second - first  # Winogender's counterparts say "she"
+        shares = (1 + np.where(abs(preference) > noise, np.sign(preference), 0)) / 2
+        for each in extrinsic_metrics(texts, shares, bootstrap=Bootstrap(resamples=RESAMPLES)):
+            if (each["metric"], each["group"]) in (("score", ALL), ("score gap", BETWEEN)):
+                row |= _with_interval(f"{name} {each['metric'].replace('score', asked)}", each)
+    facts = texts.facts
+    draws = Bootstrap(resamples=RESAMPLES)
+    found = occupation_correlation(preference, facts["occupation"], facts["bls_female"], bootstrap=draws)
+    return row | _with_interval(f"winogender {found['metric']}", found)
+
+
+def _likelihoods(scorer: LikelihoodScorer, texts: Sequence[str]) -> tuple[np.ndarray, float]:
+    """Return the log-likelihood of each text, and how far one may move with its batch."""
+    found = scorer.token_log_probabilities(texts)
+    return np.array([each.sum() for each in found]), scorer.noise * math.sqrt(max(map(len, found), default=1))
+
+
+def published_columns(scorer: LikelihoodScorer) -> Row:
+    """Return CrowS-Pairs' and StereoSet's scores about gender, of the published sentences (intrasentence ones)."""
+    pairs = [row for row in load("crows_pairs")["test"] if row["bias_type"] == "gender"]
+    found = crows_pairs(score_pairs(scorer, pairs))[0]
+    clusters = [
+        row for row in load("stereoset")["test"] if row["domain"] == "gender" and row["kind"] == "intrasentence"
+    ]
+    scores = stereoset(clusters, score_clusters(scorer, clusters))[0]
+    error = 100 * math.sqrt(0.25 / found["pairs"])  # of a share near one half
+    return {
+        "gender CrowS-Pairs": found["score"],
+        "gender CrowS-Pairs ±": error,
+        **{f"gender StereoSet {name.upper()}": scores[name] for name in ("ss", "lms", "icat")},
+    }
+
+
+def gender_words(poles: str, texts: Sequence[str]) -> Notion:
+    """Return women and men in the words of WEAT's tests, of which only those are kept that `texts` have often.
+
+    Parameters
+    ----------
+    poles
+        "pleasant": the attributes are WEAT's unpleasant and pleasant words; "career": those of family and career.
+    texts
+        At least :data:`HEARD` times a word must stand in them, as a whole word.
+    """
+    sets = {row[f"{side}_name"]: row[side] for row in load("weat")["test"] for side in "XYAB"}
+    names = {"pleasant": ("unpleasant_9", "pleasant_9"), "career": ("family", "career")}[poles]
+    counts = Counter(word for text in texts[:CONTEXTS] for word in text.lower().split())
+
+    def kept(name: str) -> tuple[str, ...]:
+        return tuple(word for word in sets[name] if counts[word] >= HEARD)
+
+    first, second, pole_a, pole_b = map(kept, ("female_terms", "male_terms", *names))
+    return Notion("gender", ("women", "men"), first, second, pole_a, pole_b, (), (), "{word}", "{word}",
+                  ("plain", "plain"))  # fmt: skip
+
+
+def intrinsic_columns(encoder: Any, tokenizer: Any, poles: str, texts: Sequence[str]) -> Row:
+    """Return WEAT, SEAT and CEAT of an encoder about women and men, as columns "gender WEAT" and "gender WEAT ±".
+
+    CEAT finds the words in `texts`. Positive: women are nearer to the unpleasant words, or to the family's. Nothing is
+    returned where fewer than two words of a set stand in the texts.
+    """
+    notion = gender_words(poles, texts)
+    if min(map(len, (notion.first, notion.second, notion.pole_a, notion.pole_b))) < 2:
+        return {}
+    bare = getattr(encoder, "base_model", encoder)  # without its head: sentences of single words are no language
+    row: Row = {}
+    for name, (value, error) in intrinsic_metrics(bare, tokenizer, notion=notion, contexts=texts[:CONTEXTS]).items():
+        row |= {f"gender {name}": value, f"gender {name} ±": error}
+    return row
+
+
+def term_columns(trained: Trained, texts: GroupedTexts) -> Row:
+    """Return whether identity terms nearer to unpleasant words get higher scores in harmless sentences.
+
+    Both sides are about the same groups, and within one model: over terms, Spearman's correlation of the encoder's
+    association with the classifier's mean score, with an interval over terms and the |r| that so many terms need.
+    """
+    sets = {row[f"{side}_name"]: row[side] for row in load("weat")["test"] for side in "AB"}
+    groups = [texts.groups.names, sets["unpleasant_9"], sets["pleasant_9"]]
+    encoder = ContextEncoder(trained.encoder, trained.tokenizer)
+    W, A, B = (_word_vectors(encoder, each) for each in groups)
+    harmless = ~texts.truth
+    scores, masks = trained.score(texts.take(harmless).texts), texts.groups.masks[harmless]
+    by_term = (scores @ masks) / masks.sum(0)
+    (found,) = correlations({"association": associations(W, A, B)}, {"score": by_term})
+    name = "terms association and score"
+    return {**_with_interval(name, {**found, "value": found["r"]}), f"{name} needed": found["needed"]}
+
+
+def _word_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
+    """Return each word's mean vector [n, d] over SEAT's sentences."""
+    sentences = fill(words, "plain")
+    return encoder.embed_texts(sentences).reshape(len(words), -1, encoder.model.config.hidden_size).mean(1)

@@ -1,0 +1,141 @@
+"""What notebook 31 reads off the committed models of real tasks: inside and outside side by side, and who is worst off.
+
+A number is the mean over seeds, and so is either end of its interval, which is about the test texts or words of one
+model. Groups are named as their sets name them; no text is shown.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from trustlab.course.n31_fairness_metrics.correlation import needed
+from trustlab.course.n31_fairness_metrics.real_metrics import NOBODY
+from trustlab.course.n31_fairness_metrics.real_models import NONE, OFFLINE
+from trustlab.course.n31_fairness_metrics.real_tasks import KEY, READING, TASKS, result_name
+from trustlab.results import read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+Row = dict[str, Any]
+METRICS = (  # title, kind, column
+    ("AUC", "outside", "{own} auc"),
+    ("FPR gap", "outside", "{own} fpr gap"),
+    ("TPR gap", "outside", "{own} tpr gap"),
+    ("BPSN AUC", "outside", "{own} bpsn auc mean"),
+    ("BPSN AUC, templates", "outside", "identity_terms bpsn auc mean"),
+    ("flip rate, comments", "outside", "identity_comments flip rate"),
+    ("WEAT, women", "inside", "gender WEAT"),
+    ("SEAT, women", "inside", "gender SEAT"),
+    ("CEAT, women", "inside", "gender CEAT"),
+    ("CrowS-Pairs, gender", "inside", "gender CrowS-Pairs"),
+)
+WORST_OFF = {"flagged wrongly": "fpr minus rest", "missed": "tpr minus rest", "ranked too high": "bpsn auc"}
+
+
+@functools.lru_cache
+def real_models(corpus: str) -> pandas.DataFrame:
+    """Return the committed models of a corpus, one row each."""
+    return read_results(result_name(corpus))[0]
+
+
+def inside_and_outside(corpus: str) -> list[Row]:
+    """Return a row per metric, a column per model: the task's quality and gaps, then association tests inside."""
+    own = TASKS[corpus][0]
+    rows = []
+    for title, kind, metric in METRICS:
+        column = metric.format(own=own)
+        shown = _interval if kind == "outside" else _with_error
+        cells = {name: shown(models, column) for name, models in _by_model(corpus) if column in models}
+        if any(cells.values()):
+            rows.append({"metric": title, "kind": kind, **cells})
+    return rows
+
+
+def worst_off(corpus: str) -> list[Row]:
+    """Return for each model which group is worst off by three metrics, and by how much.
+
+    "Flagged wrongly" is the false positive rate minus that of everybody else, "missed" the same of the true positive
+    rate, "ranked too high" the BPSN AUC. Where the interval of a difference covers 0 nobody is named: that somebody is
+    last is no news.
+    """
+    own = TASKS[corpus][0]
+    return [
+        {"model": name, **{title: _last(models, f"{own} worst {metric}") for title, metric in WORST_OFF.items()}}
+        for name, models in _by_model(corpus)
+    ]
+
+
+def terms_and_scores() -> list[Row]:
+    """Return whether, over identity terms, association and score go together inside each model that was asked."""
+    name = "terms association and score"
+    return [
+        {
+            "learned": TASKS[corpus][0],
+            "model": title,
+            "r over 50 terms": _interval(models, name),
+            "needed": float(models[f"{name} needed"].mean()),
+        }
+        for corpus in TASKS
+        if "identity_terms" in TASKS[corpus]
+        for title, models in _by_model(corpus)
+        if models[name].notna().all()
+    ]
+
+
+def pronouns() -> list[Row]:
+    """Return what the small language models expect of pronouns, and the published tests of them: one row a metric."""
+    models = real_models(READING)
+    outside = {
+        "WinoBias: stereotyped pronoun likelier": "winobias stereotype",
+        "WinoBias: gap between occupations": "winobias stereotype gap",
+        "Winogender: “she” likelier": "winogender she",
+        "Winogender: correlation with labour statistics": "winogender correlation with statistics",
+    }
+    rows = [{"metric": title, "value": _interval(models, name)} for title, name in outside.items()]
+    rows += [{"metric": f"{name}, women and family", "value": _with_error(models, f"gender {name}")}
+             for name in ("WEAT", "SEAT", "CEAT")]  # fmt: skip
+    rows.append({"metric": "CrowS-Pairs, gender (50: none)", "value": _with_error(models, "gender CrowS-Pairs")})
+    for name, meaning in (("SS", "50: none"), ("LMS", "50: knows no language")):
+        value = f"{models[f'gender StereoSet {name}'].mean():.1f}"
+        rows.append({"metric": f"StereoSet {name}, gender ({meaning})", "value": value})
+    return rows
+
+
+def too_few(corpus: str) -> str:
+    """Say how large a correlation over the models of `corpus` would have to be."""
+    encoders = sum(models["gender WEAT"].notna().all() for _, models in _by_model(corpus))
+    return (
+        f"{encoders} models have an encoder. A correlation over {encoders} models would have to be "
+        f"{needed(encoders):.3f} to be told from chance, so none is shown."
+    )
+
+
+def _by_model(corpus: str) -> list[tuple[str, pandas.DataFrame]]:
+    found = real_models(corpus).groupby(list(KEY), sort=False)
+    short = {OFFLINE: "MiniLM"}
+    titles = ((model if each == NONE else f"{short.get(each, each)}, {model}", rows) for (model, each), rows in found)
+    return list(titles)
+
+
+def _interval(models: pandas.DataFrame, column: str) -> str:
+    value, low, high = (models[f"{column}{end}"].mean() for end in ("", " low", " high"))
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _with_error(models: pandas.DataFrame, column: str) -> str | None:
+    value, error = models[column].mean(), models[f"{column} ±"].mean()
+    return None if value != value else f"{value:.2f} ± {error:.2f}"
+
+
+def _last(models: pandas.DataFrame, column: str) -> str:
+    """Name the group that is worst off with most seeds, and its mean there."""
+    group, seeds = Counter(models[f"{column} group"]).most_common(1)[0]
+    named = models[models[f"{column} group"] == group]
+    value, low, high = (float(named[f"{column}{end}"].mean()) for end in ("", " low", " high"))
+    if group == NOBODY or low <= 0 <= high:
+        return "nobody surely"
+    sign = "+" if "minus" in column else ""
+    return f"{group}, {value:{sign}.2f} ({low:{sign}.2f} to {high:{sign}.2f}), {seeds} of {len(models)} seeds"

@@ -1,0 +1,163 @@
+"""What notebook 31 reads off the committed models: who agrees with whom, who answers to the dose, how noisy it is."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trustlab.course.n31_fairness_metrics import real_vectors
+from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations, sides
+from trustlab.course.n31_fairness_metrics.claims import responses
+from trustlab.course.n31_fairness_metrics.correlation import correlations, needed, reliability
+from trustlab.course.n31_fairness_metrics.dose import Response, rank
+from trustlab.course.n31_fairness_metrics.experiment import EMBEDDED, column, result_name
+from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
+from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
+from trustlab.course.n31_fairness_metrics.notions import NOTIONS
+from trustlab.lab.display import number
+from trustlab.results import read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+Row = dict[str, Any]
+METRICS = (*INTRINSIC, *EXTRINSIC)
+
+
+@functools.lru_cache
+def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
+    """Return the committed models, one row each, and their provenance."""
+    return read_results(result_name(corpus))
+
+
+@functools.lru_cache
+def agreement(setting: str, notion: str, method: str) -> tuple[Row, ...]:
+    """Return the correlation of every intrinsic with every extrinsic metric, see ``comparison.correlations``.
+
+    Models are permuted within their recipe: augmented ones are low on everything.
+    """
+    table = saved()[0]
+    return tuple(correlations(*sides(table, setting, notion), method=method, blocks=table["recipe"]))
+
+
+@functools.lru_cache
+def answers(notion: str) -> dict[str, Response]:
+    """Return how every metric about `notion` answers to its dose."""
+    return responses(saved()[0], notion)
+
+
+def aligned() -> list[Row]:
+    """Return the mean correlation of each setting with its interval, and how many pairs are significant."""
+    table, rows = saved()[0], []
+    draws = mean_correlations(table)
+    for place, setting in enumerate(SETTINGS):
+        mean = interval(draws[:, place], len(table))
+        pairs = [row for notion in NOTIONS for row in agreement(setting, notion, "spearman")]
+        rows.append({
+            "in common": setting,
+            "mean r": f"{mean.mean:.2f} ({mean.low:.2f} to {mean.high:.2f})",
+            "pairs with p < 0.05": f"{sum(row['p'] < 0.05 for row in pairs)} of {len(pairs)}",
+            "corrected": sum(row["p_family"] < 0.05 for row in pairs),
+            "largest r": f"{max(row['r'] for row in pairs if not math.isnan(row['r'])):.2f}",
+            "one pair needs": f"{needed(len(table)):.2f}",
+        })  # fmt: skip
+    return rows
+
+
+def trusted(notion: str) -> list[Row]:
+    """Return a row per metric about `notion`, the most trustworthy first."""
+    found = answers(notion)
+    return [
+        {
+            "metric": name,
+            "kind": "intrinsic" if name in INTRINSIC else "extrinsic",
+            "τ with the dose": f"{each.tau:.2f} ({each.tau_low:.2f} to {each.tau_high:.2f})",
+            "at dose 0": each.floor,
+            "slope": each.slope,
+            "noise": each.noise,
+            "signal / noise": each.signal_to_noise,
+            "detects from": f"{_dose(each.threshold)} ({_dose(each.threshold_low)} to {_dose(each.threshold_high)})",
+        }
+        for name in rank(found)
+        for each in [found[name]]
+    ]
+
+
+def _dose(threshold: float) -> str:
+    return "never" if math.isinf(threshold) else f"{threshold:.2f}"
+
+
+def noises(notion: str) -> list[Row]:
+    """Return, for each metric about `notion`, its own standard error and that between seeds beside the whole spread."""
+    table, rows = saved()[0], []
+    for name in METRICS:
+        place = column(notion, name, "" if name in INTRINSIC else "clean")
+        values, errors = table[place].to_numpy(), table[f"{place} ±"].to_numpy()
+        between_seeds = answers(notion)[name].noise
+        rows.append({
+            "metric": name,
+            "between models": float(values.std(ddof=1)),
+            "between seeds": between_seeds,
+            "own error": float(np.sqrt(np.mean(errors**2))),
+            "reliability: words": reliability(values, errors),
+            "… seeds": reliability(values, [between_seeds] * len(values)),
+        })  # fmt: skip
+    return rows
+
+
+def needles(notion: str, dose: float) -> list[Row]:
+    """Return how far every metric has risen above dose 0, in noises: mean and 95 % interval over seeds.
+
+    A noise is the standard deviation between a model of this dose and one without bias; without any, it stays at 0.
+    The interval is Welch's, of the difference between both means: the floor is an estimate as well.
+    """
+    base = saved()[0].query("recipe == 'base'")
+    rows = []
+    for name, found in answers(notion).items():
+        values = base[column(notion, name, "" if name in INTRINSIC else "clean")]
+        at, floor = (values[base[f"{notion}_dose"] == each].to_numpy() for each in (dose, 0.0))
+        scale = found.scales[dose] or math.inf
+        low, high = (end / scale for end in _welch(at, floor)) if dose else (0.0, 0.0)
+        risen = float(at.mean() - found.floor) / scale
+        rows.append({"metric": name, "value": float(at.mean()), "risen": risen, "low": low, "high": high})
+    return rows
+
+
+def _welch(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of the difference between two means of unequal spread."""
+    from scipy import stats
+
+    squares = np.array([each.var(ddof=1) / len(each) for each in (one, other)])
+    difference, error = float(one.mean() - other.mean()), math.sqrt(squares.sum())
+    if not error:  # no spread, no doubt
+        return difference, difference
+    freedom = squares.sum() ** 2 / (squares**2 / (len(one) - 1, len(other) - 1)).sum()
+    half = float(stats.t.ppf(0.975, freedom)) * error
+    return difference - half, difference + half
+
+
+def in_words(found: Response) -> str:
+    """Say from which dose on a metric would tell one model from one without bias."""
+    if math.isinf(found.threshold):
+        return "at no dose"
+    ends = (number(end, 2) if math.isfinite(end) else "never" for end in (found.threshold_low, found.threshold_high))
+    return f"from dose {number(found.threshold, 2)} (95 % {' to '.join(ends)})"
+
+
+def on_real_vectors() -> list[Row]:
+    """Return the committed association tests on word2vec: what was tested, how large, and how likely by chance."""
+    table = read_results(real_vectors.result_name("weat"))[0]
+    return [
+        {
+            "test": row["test"],
+            "targets": row["targets"].replace("_", " "),
+            "attributes": row["attributes"].replace("_", " "),
+            "words a side": row["words"],
+            "effect size": row["effect_size"],
+            "p": row["p_value"],
+        }
+        for row in table.to_dict("records")
+    ]

@@ -1,0 +1,277 @@
+"""Recompute the committed results: ``python -m trustlab run [EXPERIMENT] [--data NAME] [--seeds N] [--write]``.
+
+Without an experiment's name all are meant that have the corpus, and the parts, that are asked for.
+
+Every training goes through the run store, so a reproduction that was stopped goes on where it was. One process per
+core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed: row by row
+on the processor and versions that made it, elsewhere by means over seeds, see :mod:`trustlab.course.agreement`. A row
+is found in the run store only if all the code that computes it is what it was, see :mod:`trustlab.closure`. A part of a
+table (some methods, some models) can be computed and compared, and is found again when the whole is written. What a
+paper claims of a table is judged by the fresh numbers, and said beside what the committed ones say. Which experiments
+there are, and what is known of each, stands in :mod:`trustlab.course.registry`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from trustlab.closure import Closure
+from trustlab.course.agreement import Agreement, agreement
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EMBEDDED
+from trustlab.course.registry import EXPERIMENTS, Experiment, experiment_of
+from trustlab.doctor import usable_cores
+from trustlab.results import refuse_shipped, results_directory
+from trustlab.runs import RunStore, provenance, read_results, write_results
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+
+SEEDS = 3
+ALL = "all"
+PARTS = {option: values for experiment in EXPERIMENTS.values() for option, values in experiment.parts.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 1 when a fresh number misses the committed one."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    part = {option: getattr(arguments, option) for option in PARTS if getattr(arguments, option)}
+    chosen = _chosen(parser, arguments, part)
+    if arguments.write:
+        try:
+            refuse_shipped(results_directory())  # before hours of work
+        except PermissionError as error:
+            parser.error(str(error))
+    return int(any([_reproduce(experiment, arguments, part) for experiment in chosen]))  # a list: all of them
+
+
+def _chosen(
+    parser: argparse.ArgumentParser, arguments: argparse.Namespace, part: Mapping[str, Sequence[str]]
+) -> list[Experiment]:
+    """Return the experiments meant: the one named, or all that have such a corpus and such parts.
+
+    Ends with an error where the arguments do not go together.
+    """
+    if arguments.write and part:
+        parser.error(
+            f"Expected --write without --{next(iter(part))}: a part must not replace the whole table. Compute the "
+            "part without --write, its rows are kept; then write the whole."
+        )
+    named = EXPERIMENTS if arguments.experiment == ALL else {arguments.experiment: EXPERIMENTS[arguments.experiment]}
+    meant = [each for each in named.values() if set(part) <= set(each.parts)]
+    if not meant:
+        parser.error(f"Expected --{', --'.join(part)} with an experiment that has them, got {arguments.experiment}.")
+    chosen = [each for each in meant if arguments.data in (None, *each.module.CORPORA)]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(corpus for each in meant for corpus in each.module.CORPORA))
+        parser.error(f"Expected --data to be one of {known} for {arguments.experiment}, got {arguments.data}.")
+    return chosen
+
+
+def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapping[str, Sequence[str]]) -> bool:
+    """Compute one experiment, write its tables or compare them, and return whether any number missed."""
+    failed = False
+    # Named once, when a reproduction starts: an edit while its processes run must not claim their rows.
+    code = {kind: experiment.code(kind) for kind in experiment.slowest_first}
+    whole = experiment.code()
+    for name in [arguments.data] if arguments.data else _available(experiment):
+        cells = experiment.module.grid(name, seeds=range(arguments.seeds), **part)
+        with contextlib.closing(compute(cells, name, code=code, workers=arguments.workers)) as computed:
+            done = list(_with_progress(computed, len(cells), name, experiment))
+        rows = [each.row for each in done]
+        if arguments.write:
+            _say(f"wrote {_write(name, done, whole, experiment)}")
+        else:
+            found = compare(name, done, experiment, **part)
+            for miss in found.misses:
+                _say(miss)
+            _say(f"{name}: {found.verdict}")
+            failed |= bool(found.misses)
+        if not part:
+            for sentence in judge(name, rows, experiment):
+                _say(sentence)
+    return failed
+
+
+class Done(NamedTuple):
+    """A cell's row, its provenance as the run store has it, and whether it was there before."""
+
+    row: dict[str, Any]
+    made: dict[str, Any]
+    restored: bool
+
+
+def compute(
+    cells: Sequence[Any], name: str, *, code: Mapping[str, Closure | str], workers: int | None = None
+) -> Iterator[Done]:
+    """Yield each cell as it is known.
+
+    Those that the run store lacks are computed by `workers` processes, by default one per core this process may use.
+    `code` names, for each value of the field that the experiment varies, the code that decides its rows. Closing the
+    generator waits for the cells that are being computed, and begins no others.
+    """
+    workers = workers or usable_cores()
+    kinds = {cell: getattr(cell, experiment_of(cell).varied) for cell in cells}
+    queue = sorted(cells, key=lambda cell: experiment_of(cell).slowest_first.index(kinds[cell]))
+    # Fresh processes: torch's threads do not survive a fork.
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        for done in as_completed([pool.submit(_row, cell, name, code[kinds[cell]]) for cell in queue]):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def compare(name: str, done: Sequence[Done], experiment: Experiment, **part: Sequence[str]) -> Agreement:
+    """Return which rows, or means over seeds, miss the committed ones, and how closely they were compared.
+
+    A committed cell of this `part` (``models=[...]``) that was not computed again is a miss too, and so is a table that
+    is missing or lacks a column.
+    """
+    try:
+        table, about = read_results(experiment.module.result_name(name))
+    except FileNotFoundError as error:
+        return Agreement([f"{name}: {error}"], "nothing was compared.")
+    if lacking := sorted({*experiment.module.KEY, *experiment.tolerance, "seed"} - set(table.columns)):
+        missing = f"{name}: expected the columns {', '.join(lacking)} in data/results. Write the table again."
+        return Agreement([missing], "nothing was compared.")
+    for option, values in part.items():
+        table = table[table[option.removesuffix("s")].isin(values)]
+    found = agreement(table, about, [each.row for each in done], [each.made for each in done], experiment)
+    return dataclasses.replace(found, misses=[f"{name}, {miss}" for miss in found.misses])
+
+
+def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> list[str]:
+    """Return one sentence for each claim about the table: what was measured just now, and whether it holds.
+
+    A claim is about means and their intervals: near its bar it may come out otherwise on another processor, or by
+    fewer seeds, though every number agrees. So an outcome that is not the committed one is said, and is no miss.
+    """
+    import pandas
+
+    from trustlab.lab.claims import claims
+
+    def fresh(asked: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
+        mine = asked == experiment.module.result_name(name)
+        return (pandas.DataFrame(rows), {}) if mine else read_results(asked)
+
+    try:
+        found, known = (experiment.claims(name, read) for read in (fresh, read_results))
+    except FileNotFoundError as error:
+        return [f"{name}, claims: not judged. {error}"]
+    if not found:
+        return []
+    judged = zip(claims(found, digits=2).rows, claims(known, digits=2).rows, strict=True)
+    return [
+        f"{name}, claim: {row['claim']}: {row['measured']}, {row['outcome']}"
+        + ("." if row["outcome"] == before["outcome"] else f" (data/results: {before['measured']}).")
+        for row, before in judged
+    ]
+
+
+def _row(cell: Any, name: str, code: Closure | str) -> Done:
+    """Compute one cell in this process, on one thread, or find it in the run store; say which."""
+    import torch
+
+    torch.set_num_threads(1)
+    corpus, data_hash = _corpus(name)
+    store, about = RunStore(), dict(seeds=[cell.seed], data_hash=data_hash, code=code)
+    known = store.get(cell, **about)
+    if known is not None:
+        return Done(*known.rows, known.provenance, True)
+    (row,) = store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about)
+    return Done(row, store.get(cell, **about).provenance, False)
+
+
+@functools.lru_cache(maxsize=1)  # a process computes many cells of one corpus
+def _corpus(name: str) -> tuple[datasets.DatasetDict, str]:
+    """Return a corpus and its fingerprint."""
+    from trustlab.data import fingerprint, load
+
+    corpus = load(name)
+    return corpus, fingerprint(corpus)
+
+
+def _write(name: str, done: Sequence[Done], code: Closure, experiment: Experiment) -> str:
+    """Write the table in the grid's order, with the recipes beside it."""
+    from trustlab.data import fingerprint, load
+
+    rows = [each.row for each in done]
+    seeds = sorted({row["seed"] for row in rows})
+    keys = [cell.key() for cell in experiment.module.grid(name, seeds=seeds)]
+    place = {tuple(key.values()): i for i, key in enumerate(keys)}
+    rows = sorted(rows, key=lambda row: place[tuple(row[column] for column in keys[0])])
+    about = provenance(experiment.recipes(name), seeds=seeds, data_hash=fingerprint(load(name)), code=code)
+    # Rows of a run store that was carried here may be another processor's; a table of several can be nobody's again.
+    about["processor"] = "; ".join(sorted({each.made.get("processor") or "unknown" for each in done}))
+    return write_results(experiment.module.result_name(name), rows, about).name
+
+
+def _available(experiment: Experiment) -> list[str]:
+    """Return the corpora to recompute when none is named: real ones where ``TRUSTLAB_DATA`` says they are."""
+    folder, corpora = os.environ.get("TRUSTLAB_DATA"), experiment.module.CORPORA
+    here = [name for name in corpora if name == EMBEDDED or (folder and (Path(folder).expanduser() / name).is_dir())]
+    if left_out := sorted(set(corpora) - set(here)):
+        _say(f"Left out: {', '.join(left_out)}. Set TRUSTLAB_DATA to the folder that holds them, or use --data.")
+    return here
+
+
+def _with_progress(computed: Iterator[Done], count: int, name: str, experiment: Experiment) -> Iterator[Done]:
+    for i, done in enumerate(computed, start=1):
+        row = done.row
+        cell = experiment.named(*(row[column] for column in experiment.module.KEY))
+        numbers = ", ".join(f"{column.replace('_', ' ')} {row[column]:.3f}" for column in experiment.tolerance)
+        source = "from the run store" if done.restored else f"{row['seconds']:.0f} s"
+        _say(f"{name} {i}/{count}: {cell}, seed {row['seed']}: {numbers}, {source}")
+        yield done
+
+
+def _say(text: str) -> None:
+    """Tell the terminal; nothing imports this module but the command line."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "Recompute the committed results and compare them, or write them again."
+    parser = argparse.ArgumentParser(prog="python -m trustlab run", description=about)
+    parser.add_argument(
+        "experiment",
+        nargs="?",
+        choices=(*EXPERIMENTS, ALL),
+        default=ALL,
+        help="which experiment; default %(default)s",
+    )
+    corpora = dict.fromkeys(name for experiment in EXPERIMENTS.values() for name in experiment.module.CORPORA)
+    parser.add_argument("--data", choices=tuple(corpora), help="one corpus; default: all whose files are here")
+    for option, values in PARTS.items():
+        parser.add_argument(f"--{option}", choices=values or None, nargs="+", help="default: all")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        choices=range(1, 100),
+        metavar="N",
+        default=SEEDS,
+        help="how many seeds, from 0; default %(default)s",
+    )
+    parser.add_argument("--workers", type=_workers, metavar="N", help="processes, at least 1; default one per core")
+    parser.add_argument("--write", action="store_true", help="replace the committed table instead of comparing")
+    return parser
+
+
+def _workers(text: str) -> int:
+    """Read a number of processes; what is raised here, argparse says."""
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"expected a whole number of processes >= 1, got {text!r}; 1 computes in turn")
+    return int(text)
