@@ -1,8 +1,13 @@
 """trustlab: learn, test and reproduce trustworthy NLP.
 
-The package behind the notebooks. Three chapters stand side by side (``privacy`` today; ``federated`` and
-``fairness`` to come) on ``models`` and ``data``; ``lab`` shows them in JupyterLab; ``runs`` keeps what they compute.
-Importing ``trustlab`` is light: torch and transformers are imported where they are used.
+The package behind the notebooks. Three libraries of mechanisms, ``privacy``, ``federated`` and ``fairness``, stand on
+``models`` and ``data``; ``lab`` is the instrument that shows them in JupyterLab; ``course`` has a room for each
+notebook; ``runs`` keeps what is computed. Importing ``trustlab`` is light: torch and transformers are imported where
+they are used.
 """
 
+from trustlab.deprecation import answer_to_old_modules
+
 __version__ = "0.1.0"
+
+answer_to_old_modules()
