@@ -20,7 +20,7 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment as comparison
 from trustlab.course.n23_continual_learning import experiment as drift
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n31_fairness_metrics import experiment as population
-from trustlab.course.registry import EXPERIMENTS
+from trustlab.course.registry import EXPERIMENTS, OLD_NAMES
 from trustlab.data import assistant
 from trustlab.meaning import meaning
 from trustlab.provenance import code_version
@@ -340,7 +340,7 @@ def edited(source, name):
 def version_of(folder, name):
     """Return the version of an experiment's code in a copy of the package."""
     roots = [(EXPERIMENTS[name].module.__name__, each) for each in ("run", "Cell")]
-    return trace(roots, {"trustlab": folder}).version
+    return trace(roots, {"trustlab": folder}, without=[OLD_NAMES]).version
 
 
 def modules():
