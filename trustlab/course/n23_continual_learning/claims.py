@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n23_continual_learning import plays
-from trustlab.course.n23_continual_learning.experiment import BUDGETS, DRIFTS, EMBEDDED, PERIODS, ROUNDS, result_name
+from trustlab.course.n23_continual_learning.experiment import BUDGETS, DRIFTS, PERIODS, ROUNDS, result_name
 from trustlab.course.n23_continual_learning.table import MEASURED, chosen, curves, kept_and_true
 from trustlab.intervals import Interval, mean_interval
 from trustlab.results import Reader, read_results

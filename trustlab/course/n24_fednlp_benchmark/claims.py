@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.n24_fednlp_benchmark.experiment import CENTRALISED, EMBEDDED, ENCODERS, result_name, tasks_of
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n24_fednlp_benchmark.experiment import CENTRALISED, ENCODERS, result_name, tasks_of
 from trustlab.federated.tasks import SMALL
 from trustlab.results import Reader, read_results
 

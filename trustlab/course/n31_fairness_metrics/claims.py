@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.dose import STEADY, Response, dose_response
-from trustlab.course.n31_fairness_metrics.experiment import EMBEDDED, RECORDS, column, result_name
+from trustlab.course.n31_fairness_metrics.experiment import RECORDS, column, result_name
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
