@@ -74,7 +74,7 @@ def grid(
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"label_skew_{corpus}"
+    return f"non_iid_partitioning_{corpus}"
 
 
 # What is divided, and how

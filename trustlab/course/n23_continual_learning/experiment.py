@@ -97,7 +97,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"continual_{corpus}"
+    return f"continual_learning_{corpus}"
 
 
 @dataclass(frozen=True)
