@@ -24,7 +24,7 @@ def locate(name: str, directory: str | os.PathLike[str] | None = None) -> dict[s
     """Return where the verified files of corpus `name` lie, keyed by their path in the corpus.
 
     A folder that was named, by `directory` or by ``TRUSTLAB_DATA``, is used as it is or refused: it is never filled
-    or passed over for a download. ``TRUSTLAB_DATA`` without a folder ``<name>`` in it does not speak of this corpus.
+    or passed over for a download. Without a folder ``<name>`` in it, ``TRUSTLAB_DATA`` says nothing about this corpus.
 
     Parameters
     ----------
