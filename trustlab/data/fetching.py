@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from trustlab.data.catalogue import CORPORA, Corpus, File
+from trustlab.data.catalogue import CORPORA
+from trustlab.data.corpus import Corpus, File
 from trustlab.durable import write_whole
 from trustlab.places import expanded, from_environment
 
