@@ -1,3 +1,4 @@
+import contextlib
 import math
 
 import pytest
@@ -21,7 +22,7 @@ def released(batch, seed=0, **options):
     """Return the sum that is released for `batch` [B, D] before the division, without noise."""
     model, loss = linear(batch.shape[1])
     generator = torch.Generator().manual_seed(seed)
-    private_gradients(model, loss, batch, normalizer=1.0, generator=generator, **options)
+    private_gradients(model, loss, batch, expected_batch_size=1.0, generator=generator, **options)
     return model.weight.grad[0]
 
 
@@ -39,11 +40,14 @@ def test_the_loop_is_the_definition():
 def test_clipped_examples_equal_opacus_on_every_tagger(task, method):
     model, batch = task
     clip = (
-        0.7 * private_gradients(model, tagging_loss, batch, method="loop", clip_norm=1.0, normalizer=4).norms.median()
+        0.7
+        * private_gradients(
+            model, tagging_loss, batch, method="loop", clip_norm=1.0, expected_batch_size=4
+        ).norms.median()
     )
-    own = private_gradients(model, tagging_loss, batch, method=method, clip_norm=clip.item(), normalizer=4)
+    own = private_gradients(model, tagging_loss, batch, method=method, clip_norm=clip.item(), expected_batch_size=4)
     ours = flat(model)
-    step = opacus_gradients(model, tagging_loss, clip_norm=clip.item(), normalizer=4)
+    step = opacus_gradients(model, tagging_loss, clip_norm=clip.item(), expected_batch_size=4)
     theirs = step(batch)
     assert 0 < own.clipped <= 1
     assert own.clipped == pytest.approx(theirs.clipped)
@@ -62,9 +66,9 @@ def test_the_noise_is_opacus_too(task, method):
         return (flat(model) - clean).std().item()
 
     def ours(**noise):
-        private_gradients(model, tagging_loss, batch, method=method, clip_norm=1.0, normalizer=4, **noise)
+        private_gradients(model, tagging_loss, batch, method=method, clip_norm=1.0, expected_batch_size=4, **noise)
 
-    opacus = opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)
+    opacus = opacus_gradients(model, tagging_loss, clip_norm=1.0, expected_batch_size=4)
 
     def theirs(**noise):
         opacus(batch, **noise)
@@ -76,7 +80,7 @@ def test_the_noise_is_opacus_too(task, method):
 
 def test_opacus_as_reference_takes_several_steps_and_empty_batches(task):
     model, batch = task
-    step = opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)
+    step = opacus_gradients(model, tagging_loss, clip_norm=1.0, expected_batch_size=4)
     step(batch)
     first = flat(model)
     step(batch[torch.tensor([], dtype=torch.long)])
@@ -95,7 +99,7 @@ def test_without_clipping_both_mechanisms_are_the_ordinary_gradient(task):
         ]
     )
     for method in ("loop", "fast"):
-        private_gradients(model, tagging_loss, batch, method=method, clip_norm=1e6, normalizer=len(batch))
+        private_gradients(model, tagging_loss, batch, method=method, clip_norm=1e6, expected_batch_size=len(batch))
         assert (flat(model) - expected).norm() <= 1e-5 * expected.norm()
     private_gradients(model, tagging_loss, batch, method="micro-batch", clip_norm=1e6, micro_batches=1)
     assert (flat(model) - expected).norm() <= 1e-5 * expected.norm()
@@ -219,7 +223,7 @@ def test_layerwise_thresholds_hold_in_each_tensor_and_sum_to_the_whole(layerwise
 @pytest.mark.parametrize("method", ["loop", "fast", "micro-batch"])
 def test_noise_has_the_declared_spread_is_fresh_and_is_seeded(method):
     model, loss = linear(40_000)
-    options = dict(method=method, clip_norm=0.5, noise_multiplier=3.0, normalizer=10.0)
+    options = dict(method=method, clip_norm=0.5, noise_multiplier=3.0, expected_batch_size=10.0)
     options |= dict(micro_batches=4) if method == "micro-batch" else {}
     empty = torch.zeros(0, 40_000)
 
@@ -243,13 +247,13 @@ def test_an_overflowing_example_does_not_spread(method, layerwise):
     batch = torch.tensor([[math.inf, 0.0], [0.3, 0.0], [math.nan, 1.0]])
     assert released(batch, method=method, clip_norm=1.0, layerwise=layerwise).tolist() == pytest.approx([0.3, 0.0])
     model, loss = linear(2)
-    assert private_gradients(model, loss, batch, method=method, clip_norm=1.0, normalizer=1.0).dropped == 2
+    assert private_gradients(model, loss, batch, method=method, clip_norm=1.0, expected_batch_size=1.0).dropped == 2
 
 
 def test_each_worker_adds_its_share_of_the_noise():
     """Four shares of half the spread: the sum has the declared one, and no share is the whole."""
     model, loss = linear(40_000)
-    options = dict(method="micro-batch", clip_norm=0.5, noise_multiplier=3.0, normalizer=10.0, micro_batches=4)
+    options = dict(method="micro-batch", clip_norm=0.5, noise_multiplier=3.0, expected_batch_size=10.0, micro_batches=4)
     batch = torch.zeros(0, 40_000)
     private_gradients(model, loss, batch, noise_by="worker", generator=torch.Generator().manual_seed(1), **options)
     assert model.weight.grad.std().item() == pytest.approx(0.15, rel=5 / math.sqrt(80_000))
@@ -271,7 +275,10 @@ def test_a_limit_of_zero_lets_nothing_through_and_makes_no_nan(method):
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
     nn.init.zeros_(model[1].weight)  # the first layer's gradients are exactly zero
     weights = {name: float(name != "0.weight") for name, _ in model.named_parameters()}
-    loss, options = lambda model, batch: model(batch)[:, 0], dict(clip_norm=1.0, normalizer=1.0, layerwise=weights)
+    loss, options = (
+        lambda model, batch: model(batch)[:, 0],
+        dict(clip_norm=1.0, expected_batch_size=1.0, layerwise=weights),
+    )
     norms = private_gradients(model, loss, torch.ones(3, 2), method=method, **options)
     assert norms.dropped == 0 and not model[0].weight.grad.any()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
@@ -280,14 +287,14 @@ def test_a_limit_of_zero_lets_nothing_through_and_makes_no_nan(method):
 def test_the_last_step_leaves_no_trace_in_the_next():
     model, loss = linear(2)
     model.weight.grad = torch.full_like(model.weight, 1e9)
-    private_gradients(model, loss, torch.ones(1, 2), method="fast", clip_norm=9.0, normalizer=1.0)
+    private_gradients(model, loss, torch.ones(1, 2), method="fast", clip_norm=9.0, expected_batch_size=1.0)
     assert model.weight.grad.tolist() == [[1.0, 1.0]]
 
 
 def test_low_precision_parameters_get_their_gradient_from_single_precision_sums():
     torch.manual_seed(0)
     model = nn.Linear(8, 3)
-    batch, options = torch.randn(40, 8), dict(clip_norm=0.5, normalizer=40.0)
+    batch, options = torch.randn(40, 8), dict(clip_norm=0.5, expected_batch_size=40.0)
     loss = lambda model, batch: model(batch.to(model.weight.dtype)).float().square().sum(1)  # noqa: E731
     private_gradients(model, loss, batch, method="loop", **options)
     expected = flat(model).clone()
@@ -306,7 +313,7 @@ def test_low_precision_does_not_let_gradients_slip_past_the_clipping_norm(method
     model = nn.Sequential(nn.Linear(30, 40), nn.Linear(40, 1)).bfloat16()
     loss = lambda model, batch: 9.0 * model(batch).squeeze(1)  # noqa: E731
     for example in torch.randn(20, 1, 30, dtype=torch.bfloat16):
-        private_gradients(model, loss, example, method=method, clip_norm=1.0, normalizer=1.0)
+        private_gradients(model, loss, example, method=method, clip_norm=1.0, expected_batch_size=1.0)
         total = torch.cat([p.grad.flatten() for p in model.parameters()]).double()
         # The gradient handed out is rounded to bfloat16, each number on its own: that averages out to about 0.1 %.
         assert total.norm().item() <= 1.0015
@@ -316,7 +323,9 @@ def test_frozen_parameters_get_no_gradient():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
     model[0].requires_grad_(False)
     loss = lambda model, batch: model(batch).squeeze(-1)  # noqa: E731
-    private_gradients(model, loss, torch.ones(3, 2), method="loop", clip_norm=1.0, normalizer=1.0, noise_multiplier=1.0)
+    private_gradients(
+        model, loss, torch.ones(3, 2), method="loop", clip_norm=1.0, expected_batch_size=1.0, noise_multiplier=1.0
+    )
     assert model[0].weight.grad is None and model[1].weight.grad is not None
 
 
@@ -327,7 +336,7 @@ def test_frozen_parameters_get_no_gradient():
         (dict(physical_batch=0), "Expected physical_batch=0 >= 1"),
         (dict(noise_by="worker"), "noise_by='sum' with method='loop'"),
         (dict(method="micro-batch", micro_batches=2, noise_by="all"), "Expected noise_by='all'"),
-        (dict(method="fast", normalizer=None), "Use the expected batch size"),
+        (dict(method="fast", expected_batch_size=None), "Give q·N"),
         (dict(secure=True, generator=torch.Generator()), "Expected generator=None with secure=True"),
         (dict(layerwise={"weights": 1.0}), "these differ: weight, weights"),
         (dict(layerwise={"weight": -1.0}), "Expected finite weights >= 0"),
@@ -335,9 +344,9 @@ def test_frozen_parameters_get_no_gradient():
         (dict(clip_norm=math.inf), "Expected 0 < clip_norm=inf"),
         (dict(noise_multiplier=-1.0), "Expected 0 <= noise_multiplier=-1.0 < inf"),
         (dict(noise_multiplier=math.inf), "Expected 0 <= noise_multiplier=inf < inf"),
-        (dict(normalizer=-3.0), "Expected normalizer=-3.0 > 0"),
-        (dict(method="micro-batch", micro_batches=2, normalizer=0.0), "Expected normalizer=0.0 > 0"),
-        (dict(normalizer=None), "Use the expected batch size: dividing by the actual one would publish it"),
+        (dict(expected_batch_size=-3.0), "Expected expected_batch_size=-3.0 > 0"),
+        (dict(method="micro-batch", micro_batches=2, expected_batch_size=0.0), "Expected expected_batch_size=0.0 > 0"),
+        (dict(expected_batch_size=None), "dividing by the size of the batch drawn would publish it"),
         (dict(micro_batches=4), "Expected micro_batches=None"),
         (dict(method="micro-batch"), "Expected micro_batches=None >= 1"),
         (dict(method="micro-batch", micro_batches=2, layerwise="lots"), "Expected layerwise='lots'"),
@@ -347,6 +356,19 @@ def test_options_that_void_the_guarantee_are_refused(change, message):
     model, loss = linear()
     with pytest.raises(ValueError, match=message):
         private_gradients(
-            model, loss, torch.ones(2, 4), **{**dict(method="loop", clip_norm=1.0, normalizer=1.0), **change}
+            model, loss, torch.ones(2, 4), **{**dict(method="loop", clip_norm=1.0, expected_batch_size=1.0), **change}
         )
     assert model.weight.grad is None
+
+
+def test_the_expected_batch_size_answers_to_its_old_name():
+    model, loss = linear()
+    options, gradients = dict(method="loop", clip_norm=1.0), []
+    for name in ("expected_batch_size", "normalizer"):
+        old = pytest.warns(DeprecationWarning, match="'normalizer' of private_gradients is now 'expected_batch_size'")
+        with old if name == "normalizer" else contextlib.nullcontext():
+            private_gradients(model, loss, torch.ones(2, 4), **options, **{name: 4.0})
+        gradients.append(model.weight.grad)
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+    with pytest.warns(DeprecationWarning, match="'normalizer' of opacus_gradients"):
+        opacus_gradients(model, loss, clip_norm=1.0, normalizer=4)

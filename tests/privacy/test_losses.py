@@ -16,8 +16,8 @@ from trustlab.privacy.reference import ENGINES, OpacusCopy
 from trustlab.privacy.training import plain_gradients
 
 METHODS = {
-    "loop": dict(method="loop", normalizer=1.0),
-    "fast": dict(method="fast", normalizer=1.0),
+    "loop": dict(method="loop", expected_batch_size=1.0),
+    "fast": dict(method="fast", expected_batch_size=1.0),
     "micro-batch": dict(method="micro-batch", micro_batches=2),
 }
 IDS = torch.tensor([[1, 2, 2], [3, 4, 0], [5, 1, 2], [0, 0, 6]])
@@ -166,7 +166,7 @@ def test_a_forward_that_starts_to_write_later_is_found_out(method):
 def test_opacus_is_asked_the_same(engine):
     for make in (WRITERS["embedding"][0], lambda: nn.Embedding(9, 4, scale_grad_by_freq=True)):
         with pytest.raises(ValueError, match=r"Expected no (max_norm|scale_grad_by_freq)"):
-            OpacusCopy(make(), squares, clip_norm=1.0, normalizer=1, engine=engine)
+            OpacusCopy(make(), squares, clip_norm=1.0, expected_batch_size=1, engine=engine)
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_the_options_of_a_step_reach_it(method, vocabulary, data, monkeypatch):
     options = config(method, clip_norm=0.5, layerwise="equal", automatic=True, physical_batch=7, epochs=1, **own)
     list(train(build("bilstm", vocabulary), data, options))
     expected = dict(clip_norm=0.5, layerwise="equal", automatic=True, physical_batch=7, **own)
-    expected |= dict(micro_batches=5) if method == "edp-sgd" else dict(normalizer=20)
+    expected |= dict(micro_batches=5) if method == "edp-sgd" else dict(expected_batch_size=20)
     assert all(expected.items() <= step.items() for step in given)
     assert len(given) == 10
 

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trustlab.deprecation import old_arguments
 from trustlab.privacy import fast
 from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
 from trustlab.privacy.mixers import refuse_mixers
@@ -53,6 +54,7 @@ class Norms:
     dropped: int = 0
 
 
+@old_arguments(normalizer="expected_batch_size")
 def private_gradients(
     model: nn.Module,
     per_example_loss: PerExampleLoss,
@@ -61,7 +63,7 @@ def private_gradients(
     method: str,
     clip_norm: float,
     noise_multiplier: float = 0.0,
-    normalizer: float | None = None,
+    expected_batch_size: float | None = None,
     micro_batches: int | None = None,
     layerwise: str | Mapping[str, float] = "flat",
     automatic: bool = False,
@@ -70,7 +72,7 @@ def private_gradients(
     generator: torch.Generator | None = None,
     secure: bool = False,
 ) -> Norms:
-    """Leave ``(Σ clipped gradients + noise) / normalizer`` in ``.grad`` of the trainable parameters.
+    """Leave ``(Σ clipped gradients + noise) / expected_batch_size`` in ``.grad`` of the trainable parameters.
 
     Parameters
     ----------
@@ -87,9 +89,9 @@ def private_gradients(
         C > 0, the largest L2 norm a unit keeps.
     noise_multiplier
         σ ≥ 0; the noise added to the sum has standard deviation σ·C in every coordinate.
-    normalizer
-        A number fixed without looking at the batch: the expected batch size for clipped examples (required), K for
-        micro-batches (the default).
+    expected_batch_size
+        What the noisy sum is divided by, fixed without looking at the batch: q·N for clipped examples (required). For
+        clipped micro-batches it is how many of them a step expects, K (the default).
     micro_batches
         K ≥ 1. Each example of the batch goes to one of K micro-batches by its own throw of a die, so that removing
         it leaves every other example where it was. Cutting the batch into K pieces in order would move them all:
@@ -121,7 +123,7 @@ def private_gradients(
     >>> model = nn.Linear(2, 1, bias=False)
     >>> loss = lambda model, x: model(x).squeeze(-1)  # the gradient of example i is x_i itself
     >>> norms = private_gradients(model, loss, torch.tensor([[3.0, 4.0], [0.0, 0.5]]),
-    ...                           method="fast", clip_norm=1.0, normalizer=1.0)
+    ...                           method="fast", clip_norm=1.0, expected_batch_size=1.0)
     >>> norms.norms, norms.clipped
     (tensor([5.0000, 0.5000]), 0.5)
     >>> model.weight.grad
@@ -129,7 +131,7 @@ def private_gradients(
     """
     if not torch.is_grad_enabled():
         raise ValueError("Expected a step outside no_grad() and inference_mode(), got one inside: it needs gradients.")
-    _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
+    _check(method, clip_norm, noise_multiplier, expected_batch_size, micro_batches, noise_by, physical_batch)
     clip_norm, noise_multiplier = float(clip_norm), float(noise_multiplier)  # NumPy's and torch's are numbers too
     _check_batch(batch)
     refuse_mixers(model)
@@ -138,15 +140,15 @@ def private_gradients(
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     # Asked for now: micro-batches are drawn before the noise.
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
-    normalizer = float(normalizer or micro_batches)
-    std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
+    divisor = float(expected_batch_size or micro_batches)
+    std, workers = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
     losses = checked(model, per_example_loss)
     refuse_writers(model, losses, batch)
     total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
     add = _one_by_one if method == "loop" else fast.add_clipped
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
     for members, sizes in parts:
-        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / normalizer)
+        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
         results = add(model, losses, batch[members], **options)
         norms.append(results[0].float())
         kept.append(results[1])
@@ -240,7 +242,7 @@ def _check(
     method: str,
     clip_norm: float,
     noise_multiplier: float,
-    normalizer: float | None,
+    expected_batch_size: float | None,
     micro_batches: int | None,
     noise_by: str,
     physical_batch: int | None,
@@ -254,8 +256,8 @@ def _check(
         raise ValueError(
             f"Expected 0 <= noise_multiplier={noise_multiplier} < inf. 0 adds no noise and promises nothing."
         )
-    if normalizer is not None and not 0 < normalizer < math.inf:
-        raise ValueError(f"Expected normalizer={normalizer} > 0. It turns the noisy sum into a mean.")
+    if expected_batch_size is not None and not 0 < expected_batch_size < math.inf:
+        raise ValueError(f"Expected expected_batch_size={expected_batch_size} > 0. It turns the noisy sum into a mean.")
     for name, count in (("physical_batch", physical_batch), ("micro_batches", micro_batches)):
         if count is not None and not isinstance(count, numbers.Integral):
             raise ValueError(f"Expected {name}={count!r} to be a whole number. It counts examples or micro-batches.")
@@ -268,10 +270,10 @@ def _check(
             )
         if noise_by not in ("sum", "worker"):
             raise ValueError(f"Expected noise_by={noise_by!r} to be 'sum' or 'worker'.")
-    elif normalizer is None:
+    elif expected_batch_size is None:
         raise ValueError(
-            f"Expected normalizer > 0 with method={method!r}, got {normalizer}. Use the expected batch size: "
-            "dividing by the actual one would publish it."
+            f"Expected expected_batch_size > 0 with method={method!r}, got {expected_batch_size}. Give q·N: dividing "
+            "by the size of the batch drawn would publish it."
         )
     elif micro_batches is not None or noise_by != "sum":
         raise ValueError(

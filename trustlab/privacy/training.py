@@ -194,8 +194,8 @@ def _gradients(model: nn.Module, config: TrainConfig) -> Step:
     if config.method == "opacus":
         from trustlab.privacy.reference import opacus_gradients
 
-        return opacus_gradients(model, tagging_loss, clip_norm=config.clip_norm, normalizer=config.batch_size)
-    own = dict(normalizer=config.batch_size)
+        return opacus_gradients(model, tagging_loss, clip_norm=config.clip_norm, expected_batch_size=config.batch_size)
+    own = dict(expected_batch_size=config.batch_size)
     if config.method == "edp-sgd":
         own = dict(micro_batches=config.micro_batches, noise_by=config.noise_by)
     alike = {name: getattr(config, name) for name in ("clip_norm", "layerwise", "automatic", "physical_batch")}
