@@ -42,7 +42,7 @@ def flat(model):
 
 def test_every_engine_releases_what_the_loop_does(case):
     kind, model, loss, batch, engine = case
-    loop = dict(method="loop", expected_batch_size=4)
+    loop = dict(method="dp-sgd", engine="loop", expected_batch_size=4)
     clip = private_gradients(model, loss, batch, clip_norm=1.0, **loop).norms.quantile(0.5).item()
     own = private_gradients(model, loss, batch, clip_norm=clip, **loop)
     ours = flat(model)

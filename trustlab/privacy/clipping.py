@@ -1,10 +1,11 @@
 """One private step's gradient: clip, add noise, divide.
 
-Three methods, two mechanisms. ``"loop"`` is textbook DP-SGD (Abadi et al. 2016, Algorithm 1), readable below: the
-gradient of every example is clipped to C. ``"fast"`` gives the same sum from one forward and one backward, see
-:mod:`trustlab.privacy.fast`. ``"micro-batch"`` is our reading of eDP-SGD (Dupuy et al. 2022), of which the summaries
-name the ingredients and not the details: the batch is dealt into K micro-batches, and the gradient of each one's *mean*
-loss is clipped; it is computed as ``"fast"`` is, with micro-batches in the place of examples.
+Two methods. ``"dp-sgd"`` (Abadi et al. 2016, Algorithm 1) clips the gradient of every example to C. ``"edp-sgd"`` is
+our reading of Dupuy et al. 2022, of which the summaries name the ingredients and not the details: the batch is dealt
+into K micro-batches, and the gradient of each one's *mean* loss is clipped.
+
+Two engines compute either. ``"loop"`` is the definition, readable below: one backward for each example or micro-batch.
+``"fast"`` gives the same sum from one forward and one backward, see :mod:`trustlab.privacy.fast`.
 
 One example moves the sum of clipped examples by at most C. It moves a micro-batch's clipped mean by up to **2C**, from
 any vector of length C to any other, so the same noise buys half the noise multiplier: see :data:`SENSITIVITY`.
@@ -25,14 +26,14 @@ from torch import Tensor, nn
 from trustlab.deprecation import old_arguments
 from trustlab.privacy import fast
 from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
+from trustlab.privacy.methods import SENSITIVITY, in_new_words
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.refusals import refuse_unfit
 from trustlab.privacy.thresholds import Thresholds
 from trustlab.privacy.writers import refuse_writers
 
-# Δ: how far adding or removing one example can move the sum before noise, in units of the clipping norm.
-SENSITIVITY = {"loop": 1.0, "fast": 1.0, "micro-batch": 2.0}
+OWN_ENGINES = ("fast", "loop")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def private_gradients(
     batch: Any,
     *,
     method: str,
+    engine: str = "fast",
     clip_norm: float,
     noise_multiplier: float = 0.0,
     expected_batch_size: float | None = None,
@@ -84,7 +86,9 @@ def private_gradients(
     batch
         Has a length B, possibly 0, and can be indexed with a tensor of indices, which gives a batch again.
     method
-        ``"loop"``, ``"fast"`` or ``"micro-batch"``.
+        ``"dp-sgd"`` clips every example, ``"edp-sgd"`` every micro-batch; see :mod:`trustlab.privacy.methods`.
+    engine
+        ``"fast"`` or ``"loop"``: the same sum in one backward, or in one for each unit.
     clip_norm
         C > 0, the largest L2 norm a unit keeps.
     noise_multiplier
@@ -123,7 +127,7 @@ def private_gradients(
     >>> model = nn.Linear(2, 1, bias=False)
     >>> loss = lambda model, x: model(x).squeeze(-1)  # the gradient of example i is x_i itself
     >>> norms = private_gradients(model, loss, torch.tensor([[3.0, 4.0], [0.0, 0.5]]),
-    ...                           method="fast", clip_norm=1.0, expected_batch_size=1.0)
+    ...                           method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
     >>> norms.norms, norms.clipped
     (tensor([5.0000, 0.5000]), 0.5)
     >>> model.weight.grad
@@ -131,6 +135,9 @@ def private_gradients(
     """
     if not torch.is_grad_enabled():
         raise ValueError("Expected a step outside no_grad() and inference_mode(), got one inside: it needs gradients.")
+    method, engine = in_new_words(method, engine, depth=2)
+    if engine not in OWN_ENGINES:
+        raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, OWN_ENGINES))}.")
     _check(method, clip_norm, noise_multiplier, expected_batch_size, micro_batches, noise_by, physical_batch)
     clip_norm, noise_multiplier = float(clip_norm), float(noise_multiplier)  # NumPy's and torch's are numbers too
     _check_batch(batch)
@@ -145,7 +152,7 @@ def private_gradients(
     losses = checked(model, per_example_loss)
     refuse_writers(model, losses, batch)
     total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
-    add = _one_by_one if method == "loop" else fast.add_clipped
+    add = _one_by_one if engine == "loop" else fast.add_clipped
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
     for members, sizes in parts:
         options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
@@ -263,7 +270,7 @@ def _check(
             raise ValueError(f"Expected {name}={count!r} to be a whole number. It counts examples or micro-batches.")
     if physical_batch is not None and physical_batch < 1:
         raise ValueError(f"Expected physical_batch={physical_batch} >= 1. So many examples are computed at once.")
-    if method == "micro-batch":
+    if method == "edp-sgd":
         if micro_batches is None or micro_batches < 1:
             raise ValueError(
                 f"Expected micro_batches={micro_batches} >= 1. It is the number of clipped means per step."

@@ -163,7 +163,7 @@ def opacus_gradients(
         if not norms.isfinite().all():
             raise FloatingPointError(
                 f"Expected finite gradients with Opacus, got {int((~norms.isfinite()).sum())} examples without: all "
-                "of the sum would be NaN. Our own methods leave such examples out: use 'fast' or 'dp-sgd'."
+                "of the sum would be NaN. Our own engines leave such examples out: use engine='fast' or 'loop'."
             )
         copy.release(noise_multiplier=noise_multiplier, generator=generator)
         for name, parameter in model.named_parameters():

@@ -59,9 +59,9 @@ def methods(micro_batches: Sequence[int] = (4, 16), opacus: Sequence[str] = ()) 
     return {
         PLAIN: _plain,
         FLOOR: _floor,
-        **{f"eDP-SGD, K = {k}": _private(method="micro-batch", micro_batches=k) for k in micro_batches},
-        LOOP: _private(method="loop"),
-        FAST: _private(method="fast"),
+        **{f"eDP-SGD, K = {k}": _private(method="edp-sgd", micro_batches=k) for k in micro_batches},
+        LOOP: _private(method="dp-sgd", engine="loop"),
+        FAST: _private(method="dp-sgd", engine="fast"),
         **{f"DP-SGD, Opacus {engine}": _opacus(engine) for engine in opacus},
     }
 

@@ -162,7 +162,9 @@ def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path
     saved.cache_clear()
     try:
         panel = budget_panel(corpus, "assistant")
-        assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD was not trained for the saved comparison: the ")
+        assert panel.answer.verdict.startswith(
+            "At ε = 8 (weak), DP-SGD (loop) was not trained for the saved comparison: the "
+        )
         assert rings(panel) == {"BiLSTM": [], "transformer": []}
         assert " gets " in panel.set(method="fast").answer.verdict
     finally:
@@ -265,7 +267,7 @@ def test_dp_sgd_is_trained_by_the_fast_engine_which_releases_the_same_sums(panel
     gate, configs = gated(monkeypatch)
     gate.release(100)
     panel.set(method="dp-sgd", rule="equal").start()
-    assert panel.answer.verdict == "DP-SGD is training."
+    assert panel.answer.verdict == "DP-SGD (loop) is training."
     panel.wait(120)
     assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(Cell("assistant", "fast", 8.0, rule="equal"))
     assert panel.answer.provenance.endswith("BiLSTM, seed 0, by the fast engine: the same sums as the loop's")
