@@ -83,6 +83,12 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.fairness.comparison.real_vectors": "trustlab.course.n31_fairness_metrics.real_vectors",
     "trustlab.fairness.comparison.sentences": "trustlab.course.n31_fairness_metrics.sentences",
     "trustlab.fairness.comparison": "trustlab.course.n31_fairness_metrics",
+    "trustlab.data.vocabulary": "trustlab.data.phrases",
+    "trustlab.fairness.batching": "trustlab.models.batching",
+    "trustlab.fairness.generation": "trustlab.fairness.generated_texts",
+    "trustlab.fairness.tasks.loading": "trustlab.fairness.tasks.lookup",
+    "trustlab.fairness.tasks.measuring": "trustlab.fairness.tasks.metrics",
+    "trustlab.fairness.tasks.planted": "trustlab.fairness.tasks.assistant",
 })  # fmt: skip
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.data.grammar import INTENTS, SLOTS
+from trustlab.data.phrases import Words, vocabularies
 from trustlab.data.planted import MOST_CANARIES, record, secrets
 from trustlab.data.population import GROUPS, PERSONAS, Fleet, draw, fleet, intent_law
-from trustlab.data.vocabulary import Words, vocabularies
 
 if TYPE_CHECKING:
     import datasets
