@@ -12,10 +12,10 @@ from torch.utils.data import TensorDataset
 
 from trustlab.federated.aggregation import RULES, ServerConfig, ServerOptimizer
 from trustlab.federated.selection import Selector, UnknownInclusionError
-from trustlab.federated.simulation import FederatedConfig, Task, grouped, simulate, trial
+from trustlab.federated.simulation import FederatedConfig, Task, engine_choice, grouped, simulate
+from trustlab.federated.simulation.local_training import DICE, FATE, NOISE, SELECTION, minibatches, source, works
+from trustlab.federated.simulation.local_training import MINIBATCHES as ORDER
 from trustlab.federated.simulation.server import arrival_chance
-from trustlab.federated.simulation.work import DICE, FATE, NOISE, SELECTION, minibatches, source, works
-from trustlab.federated.simulation.work import MINIBATCHES as ORDER
 
 SIZES = (1, 2, 4, 8, 16, 0, 32)  # every sum of some of them says of which
 TOTAL = sum(SIZES)
@@ -364,7 +364,7 @@ def test_layers_and_vmap_take_the_same_steps(vectorised, monkeypatch):
     task = Task(Placed(), data, data, squared, mean_squared)
     assert list(grouped.find_layers(task.model, task, np.arange(9)).values()) == [True, False, True]
     if vectorised:
-        monkeypatch.setattr(trial, "find_layers", lambda *_: None)
+        monkeypatch.setattr(engine_choice, "find_layers", lambda *_: None)
     config = FederatedConfig(rounds=2, clients_per_round=6, batch_size=3, local_epochs=2, momentum=0.5)
     _, expected = train(dataclasses.replace(config, engine="sequential"), task)
     _, found = train(dataclasses.replace(config, engine="stacked"), task)

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trustlab.federated.named_tensors import State, same_names, stack, summed_in
 from trustlab.federated.server_optimizer import RULES, ServerConfig, ServerOptimizer
-from trustlab.federated.states import State, same_names, stack, summed_in
 
 __all__ = [
     "RULES",

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 
 from trustlab.federated.simulation import FederatedConfig, Task
+from trustlab.federated.simulation.engine_choice import choose_engine
 from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.measuring import measure
+from trustlab.federated.simulation.local_training import SELECTION, source, works
+from trustlab.federated.simulation.loss_checks import check_learning
+from trustlab.federated.simulation.measurement import measure
+from trustlab.federated.simulation.model_state import copied
 from trustlab.federated.simulation.server import Server, average, check_heard
-from trustlab.federated.simulation.sound import check_learning
 from trustlab.federated.simulation.stacked import train_stacked
-from trustlab.federated.simulation.state import copied
-from trustlab.federated.simulation.trial import choose_engine
-from trustlab.federated.simulation.work import SELECTION, source, works
 
 
 def by_batches(examples: np.ndarray, batch_size: int) -> np.ndarray:

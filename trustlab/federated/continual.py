@@ -25,8 +25,8 @@ from trustlab.columns import as_mask, as_times
 from trustlab.federated.partition import Partition
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.config import check_config
-from trustlab.federated.simulation.measuring import evaluating
+from trustlab.federated.simulation.definitions import check_config
+from trustlab.federated.simulation.measurement import evaluating
 
 Row = dict[str, Any]
 # From the model of now, the task and the new examples' indices: the task with labels for them, and who has one.

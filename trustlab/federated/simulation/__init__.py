@@ -10,7 +10,7 @@ these), ``private`` (DP-FedAvg), ``sendable`` and ``sound`` (which models and lo
 (what a model holds beside trained weights).
 """
 
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
 from trustlab.federated.simulation.rounds import simulate
 from trustlab.federated.simulation.task import Task
 

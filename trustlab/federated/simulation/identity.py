@@ -12,7 +12,7 @@ import torch
 
 from trustlab.checkpoint import describe_model
 from trustlab.federated.simulation.batches import as_tensors
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
 from trustlab.federated.simulation.fleet import Fleet, counts
 from trustlab.federated.simulation.task import Batches, Task
 

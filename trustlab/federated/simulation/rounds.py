@@ -13,20 +13,20 @@ from torch import nn
 
 from trustlab.checkpoint import Checkpoint
 from trustlab.federated.selection import Selector
-from trustlab.federated.simulation.config import FederatedConfig, check_config
+from trustlab.federated.simulation.definitions import FederatedConfig, check_config
+from trustlab.federated.simulation.dp_fedavg import check_selection, spent
+from trustlab.federated.simulation.engine_choice import Verdict, choose_engine
 from trustlab.federated.simulation.fleet import Fleet
 from trustlab.federated.simulation.identity import identity
-from trustlab.federated.simulation.measuring import check_scores, device_losses, measure
-from trustlab.federated.simulation.private import check_selection, spent
+from trustlab.federated.simulation.local_training import DICE, SELECTION, Work, source, works
+from trustlab.federated.simulation.loss_checks import check_learning
+from trustlab.federated.simulation.measurement import check_scores, device_losses, measure
+from trustlab.federated.simulation.model_state import copied, modes_kept
 from trustlab.federated.simulation.sendable import check_model
 from trustlab.federated.simulation.sequential import Update, train_sequentially
 from trustlab.federated.simulation.server import Server, average, check_heard, check_known, update_weights
-from trustlab.federated.simulation.sound import check_learning
 from trustlab.federated.simulation.stacked import train_stacked
-from trustlab.federated.simulation.state import copied, modes_kept
 from trustlab.federated.simulation.task import Task
-from trustlab.federated.simulation.trial import Verdict, choose_engine
-from trustlab.federated.simulation.work import DICE, SELECTION, Work, source, works
 
 Row = dict[str, Any]
 
@@ -77,7 +77,7 @@ def simulate(
         measuring left out), ``bytes_down`` and ``bytes_up`` (of this round), ``engine``, ``engine_note`` (why devices
         are not stacked), ``progress``. Rounds that are measured, every ``evaluate_every`` and the last, also have what
         ``task.evaluate`` returns and, with `test_clients`, ``device_…`` and ``light_…`` of each, see
-        :func:`trustlab.federated.simulation.measuring.measure`.
+        :func:`trustlab.federated.simulation.measurement.measure`.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
-from trustlab.federated.simulation.state import tensors_of
+from trustlab.federated.simulation.model_state import tensors_of
 
 
 def check_model(model: nn.Module) -> None:

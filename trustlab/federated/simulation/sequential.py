@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.federated.aggregation import proximal_term, summed_in
-from trustlab.federated.simulation.config import FederatedConfig
-from trustlab.federated.simulation.state import copied, unwritten
+from trustlab.federated.simulation.definitions import FederatedConfig
+from trustlab.federated.simulation.local_training import Work
+from trustlab.federated.simulation.model_state import copied, unwritten
 from trustlab.federated.simulation.task import Task
-from trustlab.federated.simulation.work import Work
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from trustlab.federated.aggregation import ServerOptimizer, client_weights, summed_in
 from trustlab.federated.selection import UnknownInclusionError
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
+from trustlab.federated.simulation.dp_fedavg import add_noise, clipped, norms
+from trustlab.federated.simulation.embedding_tables import add_rows
 from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.private import add_noise, clipped, norms
+from trustlab.federated.simulation.local_training import NOISE, Work, source
 from trustlab.federated.simulation.sequential import Update
-from trustlab.federated.simulation.tables import add_rows
-from trustlab.federated.simulation.work import NOISE, Work, source
 
 COUNTERS = ("round", "seconds", "rows", "largest_rate")
 

@@ -26,14 +26,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trustlab.federated.aggregation import summed_in
 from trustlab.federated.simulation.batches import Rebuild, as_tensors, rectangle
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
+from trustlab.federated.simulation.embedding_tables import Rows, Table, looked_up_by, rows_read, still_padding
 from trustlab.federated.simulation.grouped import Layers, Losses, grouped
+from trustlab.federated.simulation.local_training import Work
+from trustlab.federated.simulation.model_state import unwritten
 from trustlab.federated.simulation.sequential import Update
-from trustlab.federated.simulation.state import unwritten
 from trustlab.federated.simulation.steps import StackedOptimizer
-from trustlab.federated.simulation.tables import Rows, Table, looked_up_by, rows_read, still_padding
 from trustlab.federated.simulation.task import Task
-from trustlab.federated.simulation.work import Work
 
 # Weights of one stack: enough devices to share the calls, few enough to stay in a processor's cache.
 STACK_BYTES = 1 << 24

@@ -12,7 +12,7 @@ from torch import nn
 
 from trustlab.federated.simulation.devices import means
 from trustlab.federated.simulation.fleet import Fleet, counts
-from trustlab.federated.simulation.state import left_as_it_is
+from trustlab.federated.simulation.model_state import left_as_it_is
 from trustlab.federated.simulation.task import Task
 
 AT_ONCE = 1024  # examples in one forward

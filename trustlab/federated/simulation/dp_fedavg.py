@@ -25,7 +25,7 @@ from torch import Tensor
 
 from trustlab.federated.aggregation import summed_in
 from trustlab.federated.selection import Selector
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
 from trustlab.federated.simulation.sequential import Update
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
 
 # Purposes of random numbers, from 1: NumPy pads a seed with zeros, so [seed, 0, 0, 0] is the stream that a partition
 # was drawn from, and a first selection by it would lean on the same numbers.
