@@ -28,7 +28,7 @@ from trustlab.columns import as_labels
 from trustlab.config import check, option
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 from trustlab.models import Examples, Vocabulary
 from trustlab.models.taggers import masked_mean
 

@@ -26,7 +26,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import task as intent_t
 from trustlab.data import assistant
 from trustlab.federated.partition import Partition, partition
 from trustlab.federated.simulation import Task
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 from trustlab.models import Examples, LanguageModel, Vocabulary, next_token_loss
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,22 +13,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from trustlab.checkpoint import Checkpoint
+from trustlab.checkpoint import Checkpoint, describe_model
 from trustlab.federated.selection import Selector
-from trustlab.federated.simulation.definitions import FederatedConfig, check_config
+from trustlab.federated.simulation.definitions import Batches, FederatedConfig, Task, as_tensors, check_config
 from trustlab.federated.simulation.dp_fedavg import check_selection, spent
 from trustlab.federated.simulation.engine_choice import Verdict, choose_engine
-from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.identity import identity
-from trustlab.federated.simulation.local_training import DICE, SELECTION, Work, source, works
+from trustlab.federated.simulation.fleet import Fleet, counts
+from trustlab.federated.simulation.local_training import (
+    DICE,
+    SELECTION,
+    Update,
+    Work,
+    source,
+    train_sequentially,
+    works,
+)
 from trustlab.federated.simulation.loss_checks import check_learning
 from trustlab.federated.simulation.measurement import check_scores, device_losses, measure
-from trustlab.federated.simulation.model_state import copied, modes_kept
-from trustlab.federated.simulation.sendable import check_model
-from trustlab.federated.simulation.sequential import Update, train_sequentially
+from trustlab.federated.simulation.model_state import check_model, copied, modes_kept
 from trustlab.federated.simulation.server import Server, average, check_heard, check_known, update_weights
 from trustlab.federated.simulation.stacked import train_stacked
-from trustlab.federated.simulation.task import Task
 
 Row = dict[str, Any]
 
@@ -211,3 +217,51 @@ def _updates(
     if verdict.plan is not None:
         return train_stacked(model, task, arrived, config, verdict.plan)
     return train_sequentially(model, task, arrived, config)
+
+
+# What a checkpoint belongs to: whatever differs, it is refused, and what differs is named.
+
+
+def identity(task: Task, fleet: Fleet, config: FederatedConfig) -> dict[str, str]:
+    """Name every option, the model's shape, the data, who holds them and how devices are selected.
+
+    The weights are not part of it: a model freshly built gets those of the checkpoint. Nor is the code of the loss, of
+    which only the name is known; a selector is told by its options and by whom it draws with fixed seeds.
+    """
+    return {
+        **{field.name: repr(getattr(config, field.name)) for field in dataclasses.fields(config)},
+        "model": describe_model(task.model),
+        "loss": getattr(task.per_example_loss, "__qualname__", type(task.per_example_loss).__qualname__),
+        "train data": _examples(task.train),
+        "test data": _examples(task.test),
+        "clients": _holders(fleet.clients),
+        "test clients": "none" if fleet.test_clients is None else _holders(fleet.test_clients),
+        "selector": f"{fleet.selector.config}, {_digest(*_cohorts(fleet, config))}",
+    }
+
+
+def _examples(examples: Batches) -> str:
+    """Name examples by their number and a hash of all their tensors."""
+    tensors, _ = as_tensors(examples[torch.arange(len(examples))])
+    return f"{len(examples)} examples, {_digest(*(tensor.detach().cpu().numpy() for tensor in tensors))}"
+
+
+def _holders(clients: Sequence[Any]) -> str:
+    """Name who holds what by the number of devices and a hash of their indices, in order."""
+    flat = clients.flat if hasattr(clients, "flat") else np.concatenate([np.asarray(own, np.int64) for own in clients])
+    return f"{len(clients)} devices, {_digest(np.asarray(flat, np.int64), counts(clients))}"
+
+
+def _cohorts(fleet: Fleet, config: FederatedConfig) -> list[np.ndarray]:
+    """Return a few cohorts, drawn apart from the training's own."""
+    asked = {"losses": lambda devices: np.zeros(len(devices))} if fleet.selector.design == "power-of-choice" else {}
+    return [fleet.selector.draw(config.clients_per_round, np.random.default_rng(i), **asked) for i in range(8)]
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    """Return eight digits of a hash of arrays, their types and their shapes."""
+    hashed = hashlib.sha256()
+    for array in arrays:
+        hashed.update(f"{array.dtype} {array.shape} ".encode())
+        hashed.update(np.ascontiguousarray(array).tobytes())
+    return hashed.hexdigest()[:8]

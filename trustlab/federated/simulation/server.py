@@ -18,8 +18,7 @@ from trustlab.federated.simulation.definitions import FederatedConfig
 from trustlab.federated.simulation.dp_fedavg import add_noise, clipped, norms
 from trustlab.federated.simulation.embedding_tables import add_rows
 from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.local_training import NOISE, Work, source
-from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.local_training import NOISE, Update, Work, source
 
 COUNTERS = ("round", "seconds", "rows", "largest_rate")
 
