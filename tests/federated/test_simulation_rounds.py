@@ -95,6 +95,28 @@ def test_rounds_are_fedopt_by_hand(rule, weighting):
     torch.testing.assert_close(weights(found), weights(expected), rtol=1e-5, atol=1e-6)
 
 
+def test_weights_of_ones_own_take_the_place_of_the_configurations():
+    config = FederatedConfig(rounds=3, clients_per_round=4, batch_size=4, learning_rate=0.05)
+    _, expected = train(config)
+    _, equal = train(dataclasses.replace(config, weighting="equal"))
+    for known, weigh in ((expected, lambda n: n / n.sum()), (equal, lambda n: np.full(len(n), 1 / len(n)))):
+        _, found = train(config, weigh=weigh)
+        torch.testing.assert_close(weights(found), weights(known))
+
+
+@pytest.mark.parametrize("wrong", [lambda n: n[:-1], lambda n: -n, lambda n: n * np.nan])
+def test_weights_that_are_none_are_refused(wrong):
+    with pytest.raises(ValueError, match="Expected weigh to return a finite weight >= 0 for each of 3 clients"):
+        train(FederatedConfig(rounds=1, clients_per_round=3), weigh=wrong)
+
+
+def test_weights_of_ones_own_have_no_epsilon():
+    private = FederatedConfig(clients_per_round=3, clip_norm=1.0, weighting="equal", delta=1e-3)
+    selector = Selector(SIZES, strategy="uniform", design="poisson")
+    with pytest.raises(ValueError, match="no ε is known"):
+        train(private, selector=selector, weigh=lambda n: n)
+
+
 @pytest.mark.parametrize(("drop_out", "seed"), [(0.0, 3), (0.5, 5)])
 def test_a_device_drawn_twice_counts_twice(drop_out, seed):
     selector = Selector(np.array(SIZES), design="with-replacement", strategy="uniform")

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trustlab.federated.aggregation import WEIGHTINGS, client_weights
+from trustlab.federated.partition.statistics import heaviest
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.selection.selector import Losses
 
@@ -145,7 +146,7 @@ def compare(
     if not 0 < heavy < 1:
         raise ValueError(f"Expected heavy={heavy:g} in (0, 1), the share of the devices that counts as heavy.")
     groups = np.ones(len(n), np.int64)
-    groups[np.argsort(-n, kind="stable")[: max(1, round(heavy * len(n)))]] = 0
+    groups[heaviest(n, heavy)] = 0
     share = float(n[groups == 0].sum() / n.sum())
     for selection in selections:
         selector = Selector(activity, **selection)

@@ -19,12 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trustlab.columns import as_ids
-from trustlab.containers import plain
 from trustlab.course.n21_non_iid_partitioning.experiment import BUCKETS, EMBEDDED, prepare
 from trustlab.course.n21_non_iid_partitioning.experiment import task as intent_task
 from trustlab.data import assistant
-from trustlab.federated.partition import Partition, partition
+from trustlab.federated.partition import Partition, heaviest, partition
+from trustlab.federated.partition.natural import by_name
 from trustlab.federated.simulation import Task
 from trustlab.federated.simulation.measurement import means, shares_right
 from trustlab.models import Examples, LanguageModel, Vocabulary, next_token_loss
@@ -119,10 +118,7 @@ def own_tests(clients: Partition, devices: Sequence[Any]) -> list[np.ndarray]:
     >>> [own.tolist() for own in own_tests(users, ["eve", "ann", "ann"])]
     [[1, 2], []]
     """
-    place = {name: client for client, name in enumerate(clients.names)}
-    owner = np.array([place.get(plain(device), -1) for device in as_ids(devices, "device")], dtype=np.int64)
-    order = np.argsort(owner, kind="stable")
-    return np.split(order, np.searchsorted(owner[order], np.arange(len(clients))))[1:]
+    return list(by_name(clients, devices, strangers="drop"))
 
 
 def accuracies(
@@ -155,19 +151,8 @@ def accuracies(
         "accuracy": float(right.sum() / asked.sum()),
         "accuracy_device": device,
         "accuracy_light": light,
-        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes))].mean()),
+        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes, HEAVY))].mean()),
     }
-
-
-def heaviest(sizes: np.ndarray) -> np.ndarray:
-    """Return the devices [H] that count as heavy: the tenth (at least one) with the most training examples.
-
-    Examples
-    --------
-    >>> heaviest(np.array([5, 80, 10, 7])).tolist()
-    [1]
-    """
-    return np.argsort(-sizes, kind="stable")[: max(1, round(HEAVY * len(sizes)))]
 
 
 # What is particular to each corpus

@@ -158,8 +158,3 @@ def looked_up_by(places: dict[nn.Embedding, Tensor]) -> Iterator[None]:
             hook = layer.register_forward_pre_hook(lambda _, args, where=where: (where[args[0]], *args[1:]))
             stack.callback(hook.remove)
         yield
-
-
-def add_rows(total: Tensor, numbers: Tensor, values: Tensor) -> None:
-    """Add `values` [..., D] to the rows `numbers` [...] of `total` [V, D]; a row may come several times."""
-    total.index_add_(0, numbers.flatten(), values.reshape(-1, total.shape[1]))

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from trustlab.federated.named_tensors import add_rows
 from trustlab.federated.simulation.definitions import FederatedConfig, Task
-from trustlab.federated.simulation.embedding_tables import add_rows, find_tables
+from trustlab.federated.simulation.embedding_tables import find_tables
 from trustlab.federated.simulation.grouped import find_layers
 from trustlab.federated.simulation.local_training import Update, Work, train_sequentially
 from trustlab.federated.simulation.loss_checks import seeded
