@@ -21,6 +21,7 @@ from trustlab.course import characters, intents
 from trustlab.course.corpora import EMBEDDED
 from trustlab.data import assistant
 from trustlab.deprecation import old_names
+from trustlab.federated.expectation import HEAVY
 from trustlab.federated.partition import Partition, heaviest, partition
 from trustlab.federated.partition.natural import by_name
 from trustlab.federated.simulation import Task
