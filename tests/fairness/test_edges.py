@@ -9,7 +9,7 @@ import torch
 
 from trustlab.fairness.association import fill
 from trustlab.fairness.contexts import ContextEncoder, occurrences
-from trustlab.fairness.generation import (
+from trustlab.fairness.generated_texts import (
     equity_ratios,
     generation_metrics,
     projection_scores,

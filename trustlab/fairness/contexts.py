@@ -20,8 +20,8 @@ import numpy as np
 from trustlab.columns import as_texts
 from trustlab.containers import plain, refuse_non_columns
 from trustlab.durable import digest, to_json
-from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 from trustlab.fairness.vector_cache import cached_vectors
+from trustlab.models.batching import batches, evaluating, longest_input, padded
 from trustlab.places import model_name
 
 if TYPE_CHECKING:

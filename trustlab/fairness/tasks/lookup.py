@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from trustlab.fairness.tasks.abuse import comments_task, davidson_task, hatexplain_task, identity_task
+from trustlab.fairness.tasks.assistant import assistant_task
 from trustlab.fairness.tasks.openings import bold_task
-from trustlab.fairness.tasks.planted import assistant_task
 from trustlab.fairness.tasks.pronouns import winobias_task, winogender_task
 from trustlab.fairness.tasks.shape import Task
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import ortho_group
 
 from trustlab.fairness.association import WordVectors, word_vectors
-from trustlab.fairness.generation import (
+from trustlab.fairness.generated_texts import (
     FEMALE,
     MALE,
     equity_ratios,
