@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trustlab.closure import Closure
 from trustlab.course.agreement import Agreement, agreement
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EMBEDDED
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.registry import EXPERIMENTS, Experiment, experiment_of
 from trustlab.doctor import usable_cores
 from trustlab.results import refuse_shipped, results_directory

@@ -113,7 +113,7 @@ def test_the_figures_weights_are_the_packages_exact_ones():
         weight = expected_weights(who, n, cohort, aggregation=way).mean[:20].sum()
         share = n[:20].sum() / n.sum()
         verdict = toy.set(exponent=exponent, cohort=cohort, beta=beta, aggregation=way).answer.verdict
-        assert f"has {share:.0%} of the data and {weight:.0%} of the expected weight: {weight / share:.2f}" in verdict
+        assert f"has {share:.0%} of the data and {weight:.0%} of the expected weight, {weight / share:.2f}" in verdict
         assert toy._drawing.curves._ring.get_xydata().tolist() == [[beta, pytest.approx(weight / share)]]
         bar = toy._drawing._bars[2 + list(toy_file.WAYS).index(way)]
         assert bar.get_width() == pytest.approx(weight)
@@ -133,8 +133,8 @@ def test_what_the_text_says_of_the_figure_is_so(cohort):
 def test_in_a_fleet_of_equals_everybody_has_a_share():
     verdicts = {selection_toy().set(exponent=0.0, beta=beta).answer.verdict for beta in toy_file.BETAS}
     assert verdicts == {
-        "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight: 1.00 of its share, "
-        "what is fair to the data."
+        "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight, 1.00 times its "
+        "share: fair to the data."
     }
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n21_non_iid_partitioning.experiment import ALPHAS, DEFINITIONS, EMBEDDED, result_name
+from trustlab.course.alpha import ALPHAS, DEFINITIONS
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n21_non_iid_partitioning.experiment import result_name
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import harm as activity_harm
-from trustlab.course.n22_device_selection.experiment import COHORTS, EMBEDDED, result_name
+from trustlab.course.n22_device_selection.experiment import COHORTS, result_name
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS, FLEETS
 from trustlab.results import Reader, read_results
 

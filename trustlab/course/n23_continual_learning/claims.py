@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n23_continual_learning import plays
-from trustlab.course.n23_continual_learning.experiment import BUDGETS, DRIFTS, EMBEDDED, PERIODS, ROUNDS, result_name
+from trustlab.course.n23_continual_learning.experiment import BUDGETS, DRIFTS, PERIODS, ROUNDS, result_name
 from trustlab.course.n23_continual_learning.table import MEASURED, chosen, curves, kept_and_true
 from trustlab.intervals import Interval, mean_interval
 from trustlab.results import Reader, read_results
@@ -66,7 +67,7 @@ def _of_the_gain(table: pandas.DataFrame) -> list[dict[str, Any]]:
     drift = MILD
     return [
         {
-            "claim": "(Ours) The gain by activity selection is larger over time also than on all data at once stopped "
+            "claim": "(Ours) The gain by activity selection over time is also larger than on all data at once, stopped "
             f"after as many examples (round {ROUNDS // PERIODS}, drift {drift:g})",
             "values": gain(table, drift) - gain(table, drift, setting="static", round=ROUNDS // PERIODS),
             "holds": lambda more: more.low > 0,
@@ -91,12 +92,12 @@ def _of_the_past(table: pandas.DataFrame) -> list[dict[str, Any]]:
     kept, true = kept_and_true(none)
     return [
         {
-            "claim": f"(Ours) {BUDGETS[-1]} kept utterances a device make it forget less (drift {STRONG:g})",
+            "claim": f"(Ours) {BUDGETS[-1]} kept utterances per device reduce forgetting (drift {STRONG:g})",
             "values": none["forgetting"].to_numpy() - most["forgetting"].to_numpy(),
             "holds": lambda less: less.low > 0,
         },
         {
-            "claim": f"(Ours) What periods measured at their own ends overstates the last model (drift {STRONG:g})",
+            "claim": f"(Ours) Scores measured at the end of each period overstate the last model (drift {STRONG:g})",
             "measured": _to_four_places(kept - true),
             "holds": lambda more: more.low > 0,
         },

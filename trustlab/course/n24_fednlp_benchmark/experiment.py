@@ -25,6 +25,7 @@ import numpy as np
 from torch import nn
 
 from trustlab.config import check, option
+from trustlab.course.corpora import EMBEDDED
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.partition import Partition, embed, partition, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
@@ -33,7 +34,6 @@ from trustlab.federated.tasks import FAMILIES, SMALL, SOURCES, Example, read
 if TYPE_CHECKING:
     import datasets
 
-EMBEDDED = "assistant"
 CORPORA = tuple(dict.fromkeys(corpus for corpus, _ in SOURCES))
 CENTRALISED = "centralised"
 # Server's rule and rate, and μ. τ is that of Reddi et al. (2021), 1e-3, for both adaptive ones.
