@@ -30,7 +30,7 @@ MAY = {
 }
 STANDARD = {"experiment", "claims", "panel", "toy", "drawing", "results", "exercises"}  # every room may have one
 # Names that two files still have: rename one of them, and strike the name here.
-OWED = {"config", "metrics", "state", "tables"}
+OWED = {"config", "metrics", "tables"}
 # What a room still imports from another: lift it, and strike it here.
 LENT = {"trustlab.course.n11_dp_sgd_vs_edp_sgd.results", "trustlab.course.n11_dp_sgd_vs_edp_sgd.results.per_cent"}
 
