@@ -21,16 +21,17 @@ from trustlab.models.batching import batches, evaluating, longest_input, padded
 if TYPE_CHECKING:
     import torch
 
-# Name here → metric and group of trustlab.fairness.tasks.extrinsic_metrics, and whether it is what lacks to 1.
+# Title in figures and in the stored table's columns → metric and group of trustlab.fairness.tasks.extrinsic_metrics,
+# and whether the value is subtracted from 1.
 SOURCES: dict[str, tuple[str, str, bool]] = {
-    "accuracy gap": ("accuracy gap", BETWEEN, False),
-    "selection gap": ("selection gap", BETWEEN, False),
-    "TPR gap": ("tpr gap", BETWEEN, False),
-    "FPR gap": ("fpr gap", BETWEEN, False),
-    "subgroup AUC": ("subgroup auc mean", BETWEEN, True),
-    "BPSN AUC": ("bpsn auc mean", BETWEEN, True),
-    "flip rate": ("flip rate", ALL, False),
-    "score change": ("absolute score change", ALL, False),
+    "accuracy gap": ("accuracy_score_difference", BETWEEN, False),
+    "selection gap": ("demographic_parity_difference", BETWEEN, False),
+    "TPR gap": ("true_positive_rate_difference", BETWEEN, False),
+    "FPR gap": ("false_positive_rate_difference", BETWEEN, False),
+    "subgroup AUC": ("subgroup_auc_mean", BETWEEN, True),
+    "BPSN AUC": ("bpsn_auc_mean", BETWEEN, True),
+    "flip rate": ("flip_rate", ALL, False),
+    "score change": ("absolute_score_change", ALL, False),
 }
 EXTRINSIC = tuple(SOURCES)
 EPOCHS, BATCH, LEARNING_RATE = 6, 32, 2e-3
@@ -128,7 +129,7 @@ def extrinsic_metrics(
     scores, swapped = (classifier.scores(texts) for texts in (test.texts, test.counterparts))
     rows = all_metrics(test, scores, swapped=swapped, bootstrap=Bootstrap(resamples=resamples))
     by_key = {(row["metric"], row["group"]): row for row in rows}
-    found = {"accuracy": _measured(by_key["accuracy", ALL], False)}
+    found = {"accuracy": _measured(by_key["accuracy_score", ALL], False)}
     return found | {name: _measured(by_key[key[:2]], key[2]) for name, key in SOURCES.items()}
 
 

@@ -26,22 +26,42 @@ from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, load_task, 
 
 Row = dict[str, Any]
 RESAMPLES = 500
-OVERALL = ("accuracy", "auc", "flip rate", "absolute score change")
-GAPS = ("accuracy gap", "selection gap", "tpr gap", "fpr gap", "equalized odds gap",
-        "subgroup auc mean", "bpsn auc mean", "bnsp auc mean")  # fmt: skip
-# Metric by which a group can be worst off → 1 where a larger value is worse for it, −1 where a smaller one is.
-WORST = {"fpr minus rest": 1, "tpr minus rest": -1, "accuracy minus rest": -1,
-         "subgroup auc": -1, "bpsn auc": -1, "bnsp auc": -1}  # fmt: skip
+# Metric → its columns in the stored tables, which keep the names that they were written with.
+OVERALL = {
+    "accuracy_score": "accuracy",
+    "auc": "auc",
+    "flip_rate": "flip rate",
+    "absolute_score_change": "absolute score change",
+}
+GAPS = {
+    "accuracy_score_difference": "accuracy gap",
+    "demographic_parity_difference": "selection gap",
+    "true_positive_rate_difference": "tpr gap",
+    "false_positive_rate_difference": "fpr gap",
+    "equalized_odds_difference": "equalized odds gap",
+    "subgroup_auc_mean": "subgroup auc mean",
+    "bpsn_auc_mean": "bpsn auc mean",
+    "bnsp_auc_mean": "bnsp auc mean",
+}
+# Metric by which a group can be worst off → its column, and 1 where a larger value is worse for it, −1 where a smaller.
+WORST = {
+    "false_positive_rate_minus_rest": ("fpr minus rest", 1),
+    "true_positive_rate_minus_rest": ("tpr minus rest", -1),
+    "accuracy_score_minus_rest": ("accuracy minus rest", -1),
+    "subgroup_auc": ("subgroup auc", -1),
+    "bpsn_auc": ("bpsn auc", -1),
+    "bnsp_auc": ("bnsp auc", -1),
+}
 NOBODY = "nobody"  # is worst off where all groups are equal
 HEARD = 10  # times that a word must stand in a corpus: then a small model made of it has a vector for it
 CONTEXTS = 6000  # texts in which words are sought
 
 
 def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
-    """Return every metric that `texts` allow as columns "<name> <metric>", each with "… low" and "… high".
+    """Return every metric that `texts` allow as columns "<name> <column>", each with "… low" and "… high".
 
     A gap is left out where one group has no positives, or no negatives, to have a rate of.
-    For each metric of :data:`WORST` there are "<name> worst <metric>" and, under "… group", the group that has it, or
+    For each metric of :data:`WORST` there are "<name> worst <column>" and, under "… group", the group that has it, or
     :data:`NOBODY`. It is the largest of several noisy numbers, and so larger than another sample would find it.
     """
     swapped = None if texts.counterparts is None else trained.score(texts.counterparts)
@@ -50,17 +70,18 @@ def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
     )
     by_key = {(each["metric"], each["group"]): each for each in found}
     row: Row = {}
-    for metric, group in (*((metric, ALL) for metric in OVERALL), *((metric, BETWEEN) for metric in GAPS)):
-        each = by_key.get((metric, group))
-        if each and not math.isnan(each["value"]):
-            row |= _with_interval(f"{name} {metric}", each)
-    for metric, sign in WORST.items():
+    for group, columns in ((ALL, OVERALL), (BETWEEN, GAPS)):
+        for metric, column in columns.items():
+            each = by_key.get((metric, group))
+            if each and not math.isnan(each["value"]):
+                row |= _with_interval(f"{name} {column}", each)
+    for metric, (column, sign) in WORST.items():
         defined = [each for each in found if each["metric"] == metric and not math.isnan(each["low"])]
         if defined:
             worst, best = (pick(defined, key=lambda each: sign * each["value"]) for pick in (max, min))
             equal = abs(worst["value"] - best["value"]) < 1e-12
-            row |= {f"{name} worst {metric} group": NOBODY if equal else worst["group"]}
-            row |= _with_interval(f"{name} worst {metric}", worst)
+            row |= {f"{name} worst {column} group": NOBODY if equal else worst["group"]}
+            row |= _with_interval(f"{name} worst {column}", worst)
     return row
 
 
@@ -83,12 +104,15 @@ def pronoun_columns(scorer: LikelihoodScorer) -> Row:
         preference = first - second if name == "winobias" else second - first  # Winogender's counterparts say "she"
         shares = (1 + np.where(abs(preference) > noise, np.sign(preference), 0)) / 2
         for each in extrinsic_metrics(texts, shares, bootstrap=Bootstrap(resamples=RESAMPLES)):
-            if (each["metric"], each["group"]) in (("score", ALL), ("score gap", BETWEEN)):
-                row |= _with_interval(f"{name} {each['metric'].replace('score', asked)}", each)
+            column = {("score", ALL): asked, ("score_difference", BETWEEN): f"{asked} gap"}.get(
+                (each["metric"], each["group"])
+            )
+            if column:
+                row |= _with_interval(f"{name} {column}", each)
     facts = texts.facts
     draws = Bootstrap(resamples=RESAMPLES)
     found = occupation_correlation(preference, facts["occupation"], facts["bls_female"], bootstrap=draws)
-    return row | _with_interval(f"winogender {found['metric']}", found)
+    return row | _with_interval("winogender correlation with statistics", found)
 
 
 def _likelihoods(scorer: LikelihoodScorer, texts: Sequence[str]) -> tuple[np.ndarray, float]:
