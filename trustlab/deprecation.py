@@ -2,6 +2,7 @@
 
 Three kinds: a module that moved (:data:`MOVED`), a name within a module (:func:`old_names`), and an argument of a
 function or a class (:func:`old_arguments`). Each use warns once per place, as Python's ``DeprecationWarning`` does.
+The command line takes old experiment names (:data:`EXPERIMENTS`); old table names are refused with the new one.
 """
 
 from __future__ import annotations
@@ -89,6 +90,41 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.fairness.tasks.measuring": "trustlab.fairness.tasks.metrics",
     "trustlab.fairness.tasks.planted": "trustlab.fairness.tasks.assistant",
 })  # fmt: skip
+
+# Old name of an experiment on the command line → new name.
+EXPERIMENTS: Mapping[str, str] = MappingProxyType({
+    "private-training": "dp-sgd-vs-edp-sgd",
+    "label-skew": "non-iid-partitioning",
+    "selection-harm": "device-selection-harm",
+    "continual": "continual-learning",
+    "continual-plays": "continual-learning-plays",
+    "fednlp": "fednlp-benchmark",
+    "association-tests": "fairness-metrics-association",
+    "fairness-tasks": "fairness-metrics-tasks",
+})  # fmt: skip
+# How a table's file name began → how it begins now.
+RESULTS: Mapping[str, str] = MappingProxyType({
+    "label_skew_": "non_iid_partitioning_",
+    "selection_harm_": "device_selection_harm_",
+    "continual_assistant": "continual_learning_assistant",
+    "continual_shakespeare_roles": "continual_learning_plays_shakespeare_roles",
+    "fednlp_": "fednlp_benchmark_",
+    "association_tests_": "fairness_metrics_association_",
+    "fairness_tasks_": "fairness_metrics_tasks_",
+})  # fmt: skip
+
+
+def new_result_name(name: str) -> str | None:
+    """Return how a results table is called now; None where `name` is no old name.
+
+    Examples
+    --------
+    >>> new_result_name("label_skew_assistant"), new_result_name("fednlp_benchmark_assistant")
+    ('non_iid_partitioning_assistant', None)
+    """
+    if name.startswith(tuple(RESULTS.values())):
+        return None
+    return next((new + name[len(old) :] for old, new in RESULTS.items() if name.startswith(old)), None)
 
 
 def old_names(module: str, renamed: Mapping[str, str]) -> Callable[[str], Any]:

@@ -4,7 +4,6 @@ import pandas
 import pytest
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import grid, result_name, shown, usual
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import saved
 from trustlab.data import assistant
 from trustlab.runs import write_results
 
@@ -47,9 +46,7 @@ def results(rows, tmp_path_factory):
         write_results(result_name("assistant"), rows, about)
         plain = usual(pandas.DataFrame(rows)).assign(corpus="snips", accuracy=0.1)
         write_results(result_name("snips"), plain.to_dict("records"), about)
-        saved.cache_clear()
         yield
-    saved.cache_clear()
 
 
 def chosen(rows, **values):

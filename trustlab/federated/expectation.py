@@ -27,6 +27,7 @@ from trustlab.federated.aggregation import WEIGHTINGS, client_weights
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.selection.selector import Losses
 
+HEAVY = 0.1  # share of the devices that counts as heavy
 STEP = 0.2  # of the trapezoidal rule in log s, whose error is of the order exp(−π²/STEP)
 
 
@@ -113,7 +114,7 @@ def expected_weights(
 
 
 def compare(
-    activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = 0.1, **options: Any
+    activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = HEAVY, **options: Any
 ) -> Iterator[dict[str, Any]]:
     """Yield one flat row for every selection and aggregation: what the heaviest devices weigh, against their share.
 
@@ -145,7 +146,7 @@ def compare(
     if not 0 < heavy < 1:
         raise ValueError(f"Expected heavy={heavy:g} in (0, 1), the share of the devices that counts as heavy.")
     groups = np.ones(len(n), np.int64)
-    groups[np.argsort(-n, kind="stable")[: max(1, round(heavy * len(n)))]] = 0
+    groups[heaviest(n, heavy)] = 0
     share = float(n[groups == 0].sum() / n.sum())
     for selection in selections:
         selector = Selector(activity, **selection)
@@ -159,6 +160,17 @@ def compare(
                 weight, error, method = np.nan, np.nan, "not known"
             about = {"aggregation": aggregation, "share": share, "weight": weight, "error": error}
             yield row | about | {"ratio": weight / share, "method": method}
+
+
+def heaviest(sizes: np.ndarray, share: float = HEAVY) -> np.ndarray:
+    """Return the clients [H] that count as heavy: the `share` (at least one) with the most examples.
+
+    Examples
+    --------
+    >>> heaviest(np.array([5, 80, 10, 7])).tolist()
+    [1]
+    """
+    return np.argsort(-sizes, kind="stable")[: max(1, round(share * len(sizes)))]
 
 
 def _check(selector: Selector, n: np.ndarray, aggregation: str) -> None:

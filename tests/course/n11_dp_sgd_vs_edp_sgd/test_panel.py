@@ -24,7 +24,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     result_name,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.panel import VARIANT, answer, budget_panel
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import saved
 from trustlab.data import assistant, fingerprint
 from trustlab.privacy.training import train as really_train
 from trustlab.runs import RunStore, write_results
@@ -159,14 +158,10 @@ def test_a_position_that_was_not_trained_says_so_and_why(moved, rows):
 def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
-    saved.cache_clear()
-    try:
-        panel = budget_panel(corpus, "assistant")
-        assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD was not trained for the saved comparison: the ")
-        assert rings(panel) == {"BiLSTM": [], "transformer": []}
-        assert " gets " in panel.set(method="fast").answer.verdict
-    finally:
-        saved.cache_clear()
+    panel = budget_panel(corpus, "assistant")
+    assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD was not trained for the saved comparison: the ")
+    assert rings(panel) == {"BiLSTM": [], "transformer": []}
+    assert " gets " in panel.set(method="fast").answer.verdict
 
 
 def test_other_corpora_have_no_variants(corpus):

@@ -7,7 +7,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS, KS, METHO
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
     curves_of,
     micro_batches_against_accuracy,
-    per_cent,
     saved,
     scores_at,
     variants_against_accuracy,
@@ -59,11 +58,7 @@ def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows):
 def test_a_method_that_was_not_trained_is_a_dash_and_no_error(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
-    saved.cache_clear()
-    try:
-        table = scores_at(3.0)
-    finally:
-        saved.cache_clear()
+    table = scores_at(3.0)
     assert [row["DP-SGD"] for row in table] == [None] * 4
     assert all(row["fast exact"] and row["eDP-SGD"] for row in table)
 
@@ -99,8 +94,3 @@ def test_one_ingredient_varies_at_every_epsilon(varied, title, choices, measure,
                 assert shown is None  # nothing decays without noise
             else:
                 assert shown == written(values(rows, measure, epsilon=epsilon, **at))
-
-
-def test_an_interval_of_shares_is_cut_where_shares_end():
-    assert per_cent([0.0, 0.01, 0.02]) == "1 (0 to 3)"
-    assert per_cent([1.0, 0.9, 1.0]) == "97 (82 to 100)"

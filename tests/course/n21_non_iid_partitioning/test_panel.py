@@ -53,9 +53,7 @@ def results(rows, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
         write_results(result_name("assistant"), rows, {"seeds": list(range(5))})
-        saved.cache_clear()
         yield
-    saved.cache_clear()
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from trustlab.course.n22_device_selection.results import (
     by_fleet,
     curve_of,
     light_devices_say,
-    saved,
     trainings,
     who_gains,
     who_is_heard,
@@ -79,9 +78,7 @@ def results(tmp_path_factory):
         patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
         for name in ("assistant", "shakespeare_roles"):
             write_results(result_name(name), made_up(name), {"seeds": [0, 1, 2]})
-        saved.cache_clear()
         yield
-    saved.cache_clear()
 
 
 @pytest.fixture

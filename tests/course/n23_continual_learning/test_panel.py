@@ -29,7 +29,6 @@ from trustlab.course.n23_continual_learning.results import (
     in_words,
     labelled,
     points,
-    saved,
     unseen,
 )
 from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, matrices
@@ -72,9 +71,7 @@ def results(table, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
         write_results(result_name("assistant"), table.to_dict("records"), {"seeds": list(SEEDS)})
-        saved.cache_clear()
         yield
-    saved.cache_clear()
 
 
 @pytest.fixture

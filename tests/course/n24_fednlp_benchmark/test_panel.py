@@ -15,7 +15,6 @@ from trustlab.course.n24_fednlp_benchmark.results import (
     real_corpora,
     reference,
     rounds_of,
-    saved,
     unequal_sizes,
 )
 from trustlab.data import assistant
@@ -53,9 +52,7 @@ def results(rows, tmp_path_factory):
         for name in ("assistant", "wnut17"):
             own = [row for row in rows if row["corpus"] == name]
             write_results(result_name(name), own, {"seeds": list(range(SEEDS))})
-        saved.cache_clear()
         yield
-    saved.cache_clear()
 
 
 @pytest.fixture
@@ -159,7 +156,6 @@ def retold(rows, tmp_path, monkeypatch, change):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     own = [row | {"score": change(row)} for row in rows if row["corpus"] == "assistant"]
     write_results(result_name("assistant"), own, {"seeds": list(range(SEEDS))})
-    saved.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +172,6 @@ def test_label_skew_is_read_off_the_table(rows, tmp_path, monkeypatch, uniform, 
 
     retold(rows, tmp_path, monkeypatch, change)
     assert [row["reading"] for row in label_skew()] == [reading] * len(FAMILIES)
-    saved.cache_clear()
 
 
 def test_the_worth_of_an_adaptive_server_is_read_off_the_table(rows, tmp_path, monkeypatch):
@@ -185,7 +180,6 @@ def test_the_worth_of_an_adaptive_server_is_read_off_the_table(rows, tmp_path, m
     sgd, adam = confounded_reading().text.split(". ")
     assert "better on uniform (30 against 10), better on label (30 against 10)" in sgd
     assert "worse on uniform (20 against 40), worse on label (20 against 40)" in adam
-    saved.cache_clear()
 
 
 def test_unequal_sizes_stand_beside_the_passes_made(rows):
@@ -198,6 +192,4 @@ def test_a_corpus_of_zeros_compares_nothing(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     own = [row | {"score": 0.0} for row in rows if row["corpus"] == "wnut17"]
     write_results(result_name("wnut17"), own, {"seeds": list(range(SEEDS))})
-    saved.cache_clear()
     assert {row["compares"] for row in real_corpora()} == {"nothing: fleets at 0"}
-    saved.cache_clear()

@@ -8,7 +8,7 @@ from scipy import stats
 
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS
-from trustlab.course.n31_fairness_metrics.claims import claims_of_p7
+from trustlab.course.n31_fairness_metrics.claims import claims_of
 from trustlab.course.n31_fairness_metrics.dose import STEADY, TOLD_APART
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, KEY, column, grid
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
@@ -100,7 +100,7 @@ def test_alignment_is_two_by_two():
 
 
 def test_every_claim_of_the_card_is_stated():
-    shown = claims(claims_of_p7(), digits=2)
+    shown = claims(claims_of(), digits=2)
     stated = {re.match(r"\((\w)", row["claim"]).group(1) for row in shown.rows}
     assert stated == {"a", "b", "c"}
 

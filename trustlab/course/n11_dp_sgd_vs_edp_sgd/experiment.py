@@ -12,12 +12,12 @@ would spend ε that no row here counts. The number of epochs looks at nothing bu
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
+from trustlab.course.corpora import EMBEDDED, rare_intents
 from trustlab.models import build, entity_f1, predict
 from trustlab.models.vocabulary import Examples, Vocabulary
 from trustlab.privacy.training import TrainConfig, train
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import datasets
     import pandas
 
-EMBEDDED = "assistant"
 CORPORA = (EMBEDDED, "snips", "atis")
 MODELS = {"bilstm": "BiLSTM", "transformer": "transformer"}
 METHODS = {"sgd": "SGD", "dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD", "fast": "fast exact"}
@@ -169,12 +168,6 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         "seconds": last["seconds"],
         "answers": "|".join(intents[i] for i in shown(corpus)),
     }
-
-
-def rare_intents(corpus: datasets.DatasetDict) -> set[str]:
-    """Return the quarter of the intents (at least one) that has the fewest training utterances."""
-    counts = Counter(corpus["train"]["intent"])
-    return {name for name, _ in counts.most_common()[-max(1, len(counts) // 4) :]}
 
 
 def shown(corpus: datasets.DatasetDict) -> list[int]:

@@ -25,11 +25,12 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     recipe,
     usual,
 )
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import CORPUS_NAMES, PRIVATE, curves_of, saved
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
 from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.saved import CORPUS_NAMES, select
 from trustlab.runs import RunStore
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _trained(table: pandas.DataFrame, dials: Cell) -> pandas.DataFrame:
     """Return the saved trainings of the dials' variant, at every ε and for the model that varies."""
     key = dataclasses.replace(dials, model=LIVE, noise_decay=_decay(dials)).key()
     at = {name: key[name] for name in ("model", "method", "micro_batches", "rule", "noise_decay")}
-    return table[(table[list(at)] == list(at.values())).all(axis=1)]
+    return select(table, **at)
 
 
 def _why_not(dials: Cell) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.course.n21_non_iid_partitioning.experiment import dials
+from trustlab.course.alpha import alpha_options
 from trustlab.federated.partition import partition, skew
 from trustlab.lab.checks import check
 from trustlab.lab.display import Display
@@ -71,7 +71,7 @@ def as_skewed_as_devices(answer: Any, labels: Sequence[Any], devices: Sequence[A
     natural = skew(partition(devices, scheme="natural"), labels)
     wanted, clients = natural["effective labels"], int(natural["clients"])
     try:
-        made = partition(labels, clients=clients, **dials("fednlp", float(answer), labels))
+        made = partition(labels, clients=clients, **alpha_options("fednlp", float(answer), labels))
     except (TypeError, ValueError) as error:
         return check(answer, None, because=[(lambda _: True, str(error).splitlines()[0])])
     got = skew(made, labels)["effective labels"]
@@ -95,8 +95,8 @@ hints = Hints({
     ),
     as_skewed_as_devices: (
         "The table of natural fleets has the number you are after: effective labels, by device.",
-        "Try some α, after `from trustlab.course.n21_non_iid_partitioning.experiment import dials`: "
-        '`skew(partition(labels, clients=200, **dials("fednlp", alpha, labels)), labels)["effective labels"]`.',
+        "Try some α, after `from trustlab.course.alpha import alpha_options`: "
+        '`skew(partition(labels, clients=200, **alpha_options("fednlp", alpha, labels)), labels)["effective labels"]`.',
         "It lies between 10 and 30.",
     ),
 })  # fmt: skip

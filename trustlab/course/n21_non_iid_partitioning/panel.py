@@ -22,12 +22,13 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     task,
     train,
 )
-from trustlab.course.n21_non_iid_partitioning.results import CORPUS_NAMES, MEASURES, curves_of, rounds_of, saved
+from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
 from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import duration, number
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.saved import CORPUS_NAMES
 
 if TYPE_CHECKING:
     import datasets

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
-from trustlab.course.n22_device_selection.fleets import HEAVY
-from trustlab.federated.expectation import compare
+from trustlab.federated.expectation import HEAVY, compare
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
 from trustlab.lab.panel import Answer, Panel

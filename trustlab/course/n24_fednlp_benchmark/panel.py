@@ -24,6 +24,7 @@ from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.lab.answer import saved_over
 from trustlab.lab.display import duration
 from trustlab.lab.panel import Panel
+from trustlab.lab.saved import select
 
 if TYPE_CHECKING:
     import datasets
@@ -131,7 +132,5 @@ def _live(at: Cell, rows: list[dict[str, Any]]) -> MatrixAnswer:
 
 def _duration(at: Cell) -> str:
     """Return how long the saved trainings of this task and partition took, as a reader would say it."""
-    table, _ = saved()
-    like = (table["model"] == SMALL) & (table["task"] == at.task) & (table["partition"] == at.partition)
-    seconds = table[like]["seconds"].median()
-    return duration(seconds)
+    like = select(saved()[0], model=SMALL, task=at.task, partition=at.partition)
+    return duration(like["seconds"].median())

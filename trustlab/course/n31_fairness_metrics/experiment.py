@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.config import check, option
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC, extrinsic_metrics
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured, intrinsic_metrics
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS, Notion
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     import datasets
     import torch
 
-EMBEDDED = "assistant"
 CORPORA = (EMBEDDED,)
 DOSES = (0.0, 0.1, 0.25, 0.5, 1.0)
 RECIPES: dict[str, dict[str, Any]] = {

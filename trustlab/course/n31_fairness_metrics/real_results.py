@@ -6,7 +6,6 @@ model. Groups are named as their sets name them; no text is shown.
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.real_metrics import NOBODY
 from trustlab.course.n31_fairness_metrics.real_models import NONE, OFFLINE
 from trustlab.course.n31_fairness_metrics.real_tasks import KEY, READING, TASKS, result_name
-from trustlab.results import read_results
+from trustlab.lab.saved import read
 
 if TYPE_CHECKING:
     import pandas
@@ -35,10 +34,9 @@ METRICS = (  # title, kind, column
 WORST_OFF = {"flagged wrongly": "fpr minus rest", "missed": "tpr minus rest", "ranked too high": "bpsn auc"}
 
 
-@functools.lru_cache
 def real_models(corpus: str) -> pandas.DataFrame:
     """Return the committed models of a corpus, one row each."""
-    return read_results(result_name(corpus))[0]
+    return read(result_name(corpus))[0]
 
 
 def inside_and_outside(corpus: str) -> list[Row]:

@@ -103,7 +103,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"fairness_tasks_{corpus}"
+    return f"fairness_metrics_tasks_{corpus}"
 
 
 def recipe(cell: Cell) -> dict[str, Any]:
