@@ -14,7 +14,7 @@ import numpy as np
 
 from trustlab.course.n31_fairness_metrics.intrinsic import Measured
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
-from trustlab.fairness.tasks.metrics import extrinsic_metrics as all_metrics
+from trustlab.fairness.tasks.all_metrics import extrinsic_metrics as all_metrics
 from trustlab.fairness.tasks.shape import GroupedTexts
 from trustlab.models.batching import batches, evaluating, longest_input, padded
 
