@@ -34,7 +34,7 @@ MAY = {
 }
 STANDARD = {"experiment", "claims", "panel", "toy", "drawing", "results", "exercises"}  # every room may have one
 # Names that two files still have: rename one of them, and strike the name here.
-OWED = {"checkpoint", "config", "measuring", "state", "tables"}
+OWED = {"checkpoint", "config", "state", "tables"}
 
 
 def files(folder):

@@ -171,7 +171,7 @@ def word_sets(monkeypatch):
 
 
 def test_words_that_a_corpus_hardly_has_are_left_out(word_sets):
-    said = ["she and her and he and him in office and family and home and salary"] * real_metrics.HEARD
+    said = ["she and her and he and him in office and family and home and salary"] * real_metrics.MIN_COUNT
     found = gender_words("career", [*said[1:], said[0].replace("salary", "")])
     assert (found.first, found.second) == (("she", "her"), ("he", "him"))
     assert (found.pole_a, found.pole_b) == (("home", "family"), ("office",))

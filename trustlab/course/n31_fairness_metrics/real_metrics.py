@@ -1,7 +1,7 @@
-"""What is measured of a model on real material: extrinsic metrics as columns, pronouns, words about the same groups.
+"""What is measured on real data: extrinsic metrics as columns, pronouns, and word tests about the same groups.
 
-Every number has its own interval: of the test texts for extrinsic metrics (columns "… low" and "… high"), of the words
-for intrinsic ones ("… ±", a standard error).
+Every number has its own interval: over test texts for extrinsic metrics (columns "… low" and "… high"), over words for
+intrinsic ones ("… ±", a standard error).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from trustlab.course.n31_fairness_metrics.intrinsic import intrinsic_metrics
 from trustlab.course.n31_fairness_metrics.notions import Notion
 from trustlab.course.n31_fairness_metrics.real_models import Trained
 from trustlab.data import load
+from trustlab.deprecation import old_names
 from trustlab.fairness.association import associations, fill
 from trustlab.fairness.contexts import ContextEncoder
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
@@ -52,17 +53,17 @@ WORST = {
     "bpsn_auc": ("bpsn auc", -1),
     "bnsp_auc": ("bnsp auc", -1),
 }
-NOBODY = "nobody"  # is worst off where all groups are equal
-HEARD = 10  # times that a word must stand in a corpus: then a small model made of it has a vector for it
+NOBODY = "nobody"  # the group that is worst off where all groups are equal
+MIN_COUNT = 10  # of a word in a corpus: then a small model trained on it has a vector for the word
 CONTEXTS = 6000  # texts in which words are sought
 
 
 def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
     """Return every metric that `texts` allow as columns "<name> <column>", each with "… low" and "… high".
 
-    A gap is left out where one group has no positives, or no negatives, to have a rate of.
+    A difference is left out where one group has no positives, or no negatives.
     For each metric of :data:`WORST` there are "<name> worst <column>" and, under "… group", the group that has it, or
-    :data:`NOBODY`. It is the largest of several noisy numbers, and so larger than another sample would find it.
+    :data:`NOBODY`. As the largest of several noisy numbers it is biased upwards.
     """
     swapped = None if texts.counterparts is None else trained.score(texts.counterparts)
     found = extrinsic_metrics(
@@ -138,21 +139,21 @@ def published_columns(scorer: LikelihoodScorer) -> Row:
 
 
 def gender_words(poles: str, texts: Sequence[str]) -> Notion:
-    """Return women and men in the words of WEAT's tests, of which only those are kept that `texts` have often.
+    """Return women and men in the words of WEAT's tests, keeping those that are frequent in `texts`.
 
     Parameters
     ----------
     poles
         "pleasant": the attributes are WEAT's unpleasant and pleasant words; "career": those of family and career.
     texts
-        At least :data:`HEARD` times a word must stand in them, as a whole word.
+        A word must occur in them at least :data:`MIN_COUNT` times, as a whole word.
     """
     sets = {row[f"{side}_name"]: row[side] for row in load("weat")["test"] for side in "XYAB"}
     names = {"pleasant": ("unpleasant_9", "pleasant_9"), "career": ("family", "career")}[poles]
     counts = Counter(word for text in texts[:CONTEXTS] for word in text.lower().split())
 
     def kept(name: str) -> tuple[str, ...]:
-        return tuple(word for word in sets[name] if counts[word] >= HEARD)
+        return tuple(word for word in sets[name] if counts[word] >= MIN_COUNT)
 
     first, second, pole_a, pole_b = map(kept, ("female_terms", "male_terms", *names))
     return Notion("gender", ("women", "men"), first, second, pole_a, pole_b, (), (), "{word}", "{word}",
@@ -163,12 +164,12 @@ def intrinsic_columns(encoder: Any, tokenizer: Any, poles: str, texts: Sequence[
     """Return WEAT, SEAT and CEAT of an encoder about women and men, as columns "gender WEAT" and "gender WEAT ±".
 
     CEAT finds the words in `texts`. Positive: women are nearer to the unpleasant words, or to the family's. Nothing is
-    returned where fewer than two words of a set stand in the texts.
+    returned where fewer than two words of a set occur in the texts.
     """
     notion = gender_words(poles, texts)
     if min(map(len, (notion.first, notion.second, notion.pole_a, notion.pole_b))) < 2:
         return {}
-    bare = getattr(encoder, "base_model", encoder)  # without its head: sentences of single words are no language
+    bare = getattr(encoder, "base_model", encoder)  # without its head: likelihoods of single words mean little
     row: Row = {}
     for name, (value, error) in intrinsic_metrics(bare, tokenizer, notion=notion, contexts=texts[:CONTEXTS]).items():
         row |= {f"gender {name}": value, f"gender {name} ±": error}
@@ -178,7 +179,7 @@ def intrinsic_columns(encoder: Any, tokenizer: Any, poles: str, texts: Sequence[
 def term_columns(trained: Trained, texts: GroupedTexts) -> Row:
     """Return whether identity terms nearer to unpleasant words get higher scores in harmless sentences.
 
-    Both sides are about the same groups, and within one model: over terms, Spearman's correlation of the encoder's
+    Both numbers are about the same groups, and within one model: over terms, Spearman's correlation of the encoder's
     association with the classifier's mean score, with an interval over terms and the |r| that so many terms need.
     """
     sets = {row[f"{side}_name"]: row[side] for row in load("weat")["test"] for side in "AB"}
@@ -197,3 +198,6 @@ def _word_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
     """Return each word's mean vector [n, d] over SEAT's sentences."""
     sentences = fill(words, "plain")
     return encoder.embed_texts(sentences).reshape(len(words), -1, encoder.model.config.hidden_size).mean(1)
+
+
+__getattr__ = old_names(__name__, {"HEARD": "MIN_COUNT"})
