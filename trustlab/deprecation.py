@@ -1,8 +1,9 @@
 """Old public names, which work for one version more and say what to write instead.
 
-Three kinds: a module that moved (:data:`MOVED`), a name within a module (:func:`old_names`), and an argument of a
-function or a class (:func:`old_arguments`). Each use warns once per place, as Python's ``DeprecationWarning`` does.
-The command line takes old experiment names (:data:`EXPERIMENTS`); old table names are refused with the new one.
+A module that moved (:data:`MOVED`), a name within a module (:func:`old_names`), an argument of a function or a class
+(:func:`old_arguments`), a key of a mapping (:class:`OldKeys`), an option's value (:func:`warn_of_old_value`). Each use
+warns once per place, as Python's ``DeprecationWarning`` does. The command line takes old experiment names
+(:data:`EXPERIMENTS`); old table names are refused with the new one.
 """
 
 from __future__ import annotations
@@ -62,6 +63,15 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.lab.fednlp_drawing": "trustlab.course.n24_fednlp_benchmark.drawing",
     "trustlab.lab.fednlp_results": "trustlab.course.n24_fednlp_benchmark.results",
     "trustlab.lab.fednlp_exercises": "trustlab.course.n24_fednlp_benchmark.exercises",
+    "trustlab.federated.states": "trustlab.federated.named_tensors",
+    "trustlab.federated.simulation.config": "trustlab.federated.simulation.definitions",
+    "trustlab.federated.simulation.devices": "trustlab.federated.simulation.measurement",
+    "trustlab.federated.simulation.sequential": "trustlab.federated.simulation.local_training",
+    "trustlab.federated.simulation.task": "trustlab.federated.simulation.definitions",
+    "trustlab.federated.simulation.measuring": "trustlab.federated.simulation.measurement",
+    "trustlab.federated.simulation.private": "trustlab.federated.simulation.dp_fedavg",
+    "trustlab.federated.simulation.work": "trustlab.federated.simulation.local_training",
+    "trustlab.federated.tasks.generation": "trustlab.federated.tasks.sequence_to_sequence",
     "trustlab.fairness.comparison.population": "trustlab.course.n31_fairness_metrics.experiment",
     "trustlab.fairness.comparison.claims": "trustlab.course.n31_fairness_metrics.claims",
     "trustlab.lab.fairness_panel": "trustlab.course.n31_fairness_metrics.panel",
@@ -192,8 +202,38 @@ def old_arguments(**renamed: str) -> Callable[[Callable[..., Any]], Callable[...
     return wrap
 
 
-def _warn(old: str, new: str) -> None:
-    warnings.warn(f"{old} is now {new}; the old name goes with version {UNTIL}.", DeprecationWarning, stacklevel=3)
+class OldKeys(dict[str, Any]):
+    """A mapping that also answers to old keys, given as {old: new}; they are not among its keys.
+
+    Examples
+    --------
+    >>> colours = OldKeys({"gray": 5}, name="COLOURS", renamed={"grey": "gray"})
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     colours["grey"], list(colours)
+    (5, ['gray'])
+    """
+
+    def __init__(self, content: Mapping[str, Any], *, name: str, renamed: Mapping[str, str]) -> None:
+        super().__init__(content)
+        self._name, self._renamed = name, renamed
+
+    def __missing__(self, key: str) -> Any:
+        if key not in self._renamed:
+            raise KeyError(key)
+        new = self._renamed[key]
+        _warn(f"{self._name}[{key!r}]", f"{self._name}[{new!r}]")
+        return self[new]
+
+
+def warn_of_old_value(old: str, new: str, *, depth: int = 1) -> None:
+    """Warn that an option's value `old` is now written `new`; the user is `depth` calls away from the caller."""
+    _warn(old, new, stacklevel=3 + depth)
+
+
+def _warn(old: str, new: str, *, stacklevel: int = 3) -> None:
+    message = f"{old} is now {new}; the old name goes with version {UNTIL}."
+    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
 
 
 class _Moved(MetaPathFinder, Loader):

@@ -189,13 +189,13 @@ def test_11_budget_moves_and_says_where_nothing_was_saved(lab, comparison):
     panel = comparison.panel(BUDGET)
     verdict, saved = panel.locator(".trustlab-verdict"), says(panel)
     moves(panel, 0, "ArrowLeft")
-    expect(verdict).to_contain_text("At ε = 3 (moderate), DP-SGD gets ")
+    expect(verdict).to_contain_text("At ε = 3 (moderate), DP-SGD (loop) gets ")
     for button, told in (
         ("eDP-SGD", "At ε = 3 (moderate), eDP-SGD gets "),
         ("automatic", "eDP-SGD, clipping automatic, gets "),
         ("0.8 an epoch", "eDP-SGD, clipping automatic, γ = 0.8, was not trained for the saved comparison: rule and "),
         ("flat", "eDP-SGD, γ = 0.8, gets "),
-        ("fast exact", "fast exact, γ = 0.8, gets "),
+        ("DP-SGD (fast)", "DP-SGD (fast), γ = 0.8, gets "),
     ):
         picture = shows(panel)
         panel.get_by_role("button", name=button, exact=True).click()

@@ -17,8 +17,8 @@ from trustlab.checkpoint import Checkpoint
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.private import clipped
-from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.dp_fedavg import clipped
+from trustlab.federated.simulation.local_training import Update
 from trustlab.federated.simulation.server import Server
 from trustlab.privacy.accounting import epsilon
 

@@ -12,10 +12,10 @@ from torch.utils.data import TensorDataset
 
 from trustlab.federated.aggregation import RULES, ServerConfig, ServerOptimizer
 from trustlab.federated.selection import Selector, UnknownInclusionError
-from trustlab.federated.simulation import FederatedConfig, Task, grouped, simulate, trial
+from trustlab.federated.simulation import FederatedConfig, Task, engine_choice, grouped, simulate
+from trustlab.federated.simulation.local_training import DICE, FATE, NOISE, SELECTION, minibatches, source, works
+from trustlab.federated.simulation.local_training import MINIBATCHES as ORDER
 from trustlab.federated.simulation.server import arrival_chance
-from trustlab.federated.simulation.work import DICE, FATE, NOISE, SELECTION, minibatches, source, works
-from trustlab.federated.simulation.work import MINIBATCHES as ORDER
 
 SIZES = (1, 2, 4, 8, 16, 0, 32)  # every sum of some of them says of which
 TOTAL = sum(SIZES)
@@ -93,6 +93,28 @@ def test_rounds_are_fedopt_by_hand(rule, weighting):
         nn.utils.vector_to_parameters(new, expected.parameters())
     _, found = train(config)
     torch.testing.assert_close(weights(found), weights(expected), rtol=1e-5, atol=1e-6)
+
+
+def test_weights_of_ones_own_take_the_place_of_the_configurations():
+    config = FederatedConfig(rounds=3, clients_per_round=4, batch_size=4, learning_rate=0.05)
+    _, expected = train(config)
+    _, equal = train(dataclasses.replace(config, weighting="equal"))
+    for known, weigh in ((expected, lambda n: n / n.sum()), (equal, lambda n: np.full(len(n), 1 / len(n)))):
+        _, found = train(config, weigh=weigh)
+        torch.testing.assert_close(weights(found), weights(known))
+
+
+@pytest.mark.parametrize("wrong", [lambda n: n[:-1], lambda n: -n, lambda n: n * np.nan])
+def test_weights_that_are_none_are_refused(wrong):
+    with pytest.raises(ValueError, match="Expected weigh to return a finite weight >= 0 for each of 3 clients"):
+        train(FederatedConfig(rounds=1, clients_per_round=3), weigh=wrong)
+
+
+def test_weights_of_ones_own_have_no_epsilon():
+    private = FederatedConfig(clients_per_round=3, clip_norm=1.0, weighting="equal", delta=1e-3)
+    selector = Selector(SIZES, strategy="uniform", design="poisson")
+    with pytest.raises(ValueError, match="no ε is known"):
+        train(private, selector=selector, weigh=lambda n: n)
 
 
 @pytest.mark.parametrize(("drop_out", "seed"), [(0.0, 3), (0.5, 5)])
@@ -364,7 +386,7 @@ def test_layers_and_vmap_take_the_same_steps(vectorised, monkeypatch):
     task = Task(Placed(), data, data, squared, mean_squared)
     assert list(grouped.find_layers(task.model, task, np.arange(9)).values()) == [True, False, True]
     if vectorised:
-        monkeypatch.setattr(trial, "find_layers", lambda *_: None)
+        monkeypatch.setattr(engine_choice, "find_layers", lambda *_: None)
     config = FederatedConfig(rounds=2, clients_per_round=6, batch_size=3, local_epochs=2, momentum=0.5)
     _, expected = train(dataclasses.replace(config, engine="sequential"), task)
     _, found = train(dataclasses.replace(config, engine="stacked"), task)

@@ -23,8 +23,8 @@ from trustlab.federated.aggregation import (
 )
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.private import clipped
-from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.dp_fedavg import clipped
+from trustlab.federated.simulation.local_training import Update
 from trustlab.models.attributes import attributes_of, differing
 
 ENGINES = ("auto", "sequential")

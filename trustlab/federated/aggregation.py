@@ -12,14 +12,15 @@ a rate of 1 this is FedAvg (McMahan et al. 2017, Algorithm 1): w becomes Σ_k p_
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trustlab.federated.named_tensors import State, add_rows, same_names, stack, summed_in
 from trustlab.federated.server_optimizer import RULES, ServerConfig, ServerOptimizer
-from trustlab.federated.states import State, same_names, stack, summed_in
 
 __all__ = [
     "RULES",
@@ -27,6 +28,7 @@ __all__ = [
     "ServerConfig",
     "ServerOptimizer",
     "State",
+    "add_updates",
     "client_weights",
     "proximal_term",
     "pseudo_gradient",
@@ -174,11 +176,45 @@ def pseudo_gradient(weights: Tensor, stacked: Mapping[str, Tensor], start: Mappi
                 f"Expected {name!r} of shape {[len(weights), *w.shape]}, a row for each weight, got "
                 f"{list(stacked[name].shape)}. stack(states) lays devices on top of one another."
             )
-        difference = stacked[name].double() - w.double()  # [K, ...]; in half precision light devices would be lost
-        found = torch.tensordot(weights.to(difference), difference, dims=1)
-        _check_finite(name, found, w, difference)
-        delta[name] = found.to(w.dtype)
+        difference = stacked[name].double() - w.double()  # [K, ...]; in half precision light clients would be lost
+        found = {name: torch.zeros_like(w, dtype=torch.double)}
+        add_updates(found, weights, {name: difference})
+        _check_finite(name, found[name], w, difference)
+        delta[name] = found[name].to(w.dtype)
     return delta
+
+
+def add_updates(
+    total: State, weights: Tensor, deltas: Mapping[str, Tensor], rows: Mapping[str, Tensor] = MappingProxyType({})
+) -> None:
+    """Add Σ_k p_k Δ_k of K clients to `total`, in place.
+
+    Clients may come in groups, one call for each: memory then does not grow with the number of clients.
+
+    Parameters
+    ----------
+    total
+        Tensors [...] by name.
+    weights : Tensor [K]
+        p_k.
+    deltas
+        Δ_k = w_k − w by name, [K, ...].
+    rows
+        By name of a tensor of which only some rows were sent: their numbers [K, U]; its deltas are [K, U, D].
+
+    Examples
+    --------
+    >>> total = {"w": torch.zeros(3, 1)}
+    >>> add_updates(total, torch.tensor([0.5, 0.25]), {"w": torch.ones(2, 1, 1)}, {"w": torch.tensor([[2], [0]])})
+    >>> total["w"].flatten().tolist()
+    [0.25, 0.0, 0.5]
+    """
+    for name, delta in deltas.items():
+        p = weights.to(delta)
+        if name in rows:
+            add_rows(total[name], rows[name], delta * p[:, None, None])
+        else:
+            total[name] += torch.tensordot(p, delta, dims=1)
 
 
 def _check_finite(name: str, found: Tensor, start: Tensor, difference: Tensor) -> None:

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from trustlab.columns import as_mask, as_times
-from trustlab.federated.partition import Partition
+from trustlab.columns import as_times
+from trustlab.federated.partition import Partition, only
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.config import check_config
-from trustlab.federated.simulation.measuring import evaluating
+from trustlab.federated.simulation.definitions import check_config
+from trustlab.federated.simulation.measurement import evaluating
 
 Row = dict[str, Any]
 # From the model of now, the task and the new examples' indices: the task with labels for them, and who has one.
@@ -139,19 +139,6 @@ def _run(
             yield {**row, **about, **over_all, "round": done}
         seconds += row["seconds"]
         stored = reservoir(clients, held, ticket, replay)  # all else is deleted
-
-
-def only(clients: Partition, held: np.ndarray) -> Partition:
-    """Return the same devices with only those of their examples that are `held`, bool [n].
-
-    Examples
-    --------
-    >>> [part.tolist() for part in only(Partition.from_owners(np.array([0, 1, 0]), 2), np.array([True, False, True]))]
-    [[0, 2], []]
-    """
-    chosen = as_mask(held)[clients.flat]
-    sizes = np.bincount(clients.owners[chosen], minlength=len(clients))
-    return clients.replaced(clients.flat[chosen], np.concatenate([[0], sizes.cumsum()]))
 
 
 def reservoir(clients: Partition, held: np.ndarray, ticket: np.ndarray, budget: int) -> np.ndarray:

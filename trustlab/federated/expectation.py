@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trustlab.federated.aggregation import WEIGHTINGS, client_weights
+from trustlab.federated.partition.statistics import heaviest
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.selection.selector import Losses
 
@@ -160,17 +161,6 @@ def compare(
                 weight, error, method = np.nan, np.nan, "not known"
             about = {"aggregation": aggregation, "share": share, "weight": weight, "error": error}
             yield row | about | {"ratio": weight / share, "method": method}
-
-
-def heaviest(sizes: np.ndarray, share: float = HEAVY) -> np.ndarray:
-    """Return the clients [H] that count as heavy: the `share` (at least one) with the most examples.
-
-    Examples
-    --------
-    >>> heaviest(np.array([5, 80, 10, 7])).tolist()
-    [1]
-    """
-    return np.argsort(-sizes, kind="stable")[: max(1, round(share * len(sizes)))]
 
 
 def _check(selector: Selector, n: np.ndarray, aggregation: str) -> None:

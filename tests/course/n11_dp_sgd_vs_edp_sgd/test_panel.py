@@ -159,7 +159,9 @@ def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
     panel = budget_panel(corpus, "assistant")
-    assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD was not trained for the saved comparison: the ")
+    assert panel.answer.verdict.startswith(
+        "At ε = 8 (weak), DP-SGD (loop) was not trained for the saved comparison: the "
+    )
     assert rings(panel) == {"BiLSTM": [], "transformer": []}
     assert " gets " in panel.set(method="fast").answer.verdict
 
@@ -191,7 +193,7 @@ def test_a_move_is_drawn_once_and_reuses_what_is_there(moved, assert_moves_are_c
 
 
 def test_the_button_says_how_long_the_slower_of_what_it_trains_took(moved):
-    assert moved._view.buttons["Train"].description == "Train this point, about 40 s"  # 34 s, and not the loop's 302
+    assert moved._view.buttons["Train"].description == "Train this point, about 35 s"  # 34 s, and not the loop's 302
 
 
 def test_a_result_that_is_not_there_is_named(corpus):
@@ -260,7 +262,7 @@ def test_dp_sgd_is_trained_by_the_fast_engine_which_releases_the_same_sums(panel
     gate, configs = gated(monkeypatch)
     gate.release(100)
     panel.set(method="dp-sgd", rule="equal").start()
-    assert panel.answer.verdict == "DP-SGD is training."
+    assert panel.answer.verdict == "DP-SGD (loop) is training."
     panel.wait(120)
     assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(Cell("assistant", "fast", 8.0, rule="equal"))
     assert panel.answer.provenance.endswith("BiLSTM, seed 0, by the fast engine: the same sums as the loop's")
@@ -311,12 +313,11 @@ def test_a_corpus_too_small_for_the_recipe_says_so():
     assert panel.reset().answer.provenance.startswith("saved, ")
 
 
-def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus, tmp_path, monkeypatch):
-    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        training = privacy_budget._train(Cell(method="fast", epsilon=8.0), corpus=corpus)
+        training = privacy_budget.live_rows(Cell(method="fast", epsilon=8.0), corpus)
         next(training)
         assert torch.get_num_threads() == 1
         training.close()
@@ -327,15 +328,14 @@ def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus, tmp_
 
 @pytest.mark.parametrize(("examples", "every"), [(16_000, 3), (512, 1)])
 def test_a_live_training_shows_about_fifty_rows_and_measures_each_on_500_utterances(
-    examples, every, corpus, tmp_path, monkeypatch
+    examples, every, corpus, monkeypatch
 ):
     given = []
-    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
     data = {"train": range(examples), "validation": range(2000), "test": None}
     monkeypatch.setattr(privacy_budget, "prepare", lambda corpus: (None, data))
     monkeypatch.setattr("trustlab.models.build", lambda *_, **__: None)
     monkeypatch.setattr(trustlab.privacy, "train", lambda model, *given_: given.append(given_) or iter([]))
-    list(privacy_budget._train(Cell(), corpus=corpus))
+    list(privacy_budget.live_rows(Cell(), corpus))
     ((seen, config),) = given
     assert config.evaluate_every == every
     assert seen == {"train": data["train"], "validation": range(500)}

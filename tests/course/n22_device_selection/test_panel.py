@@ -263,7 +263,9 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(position, panel, corpus,
     cell = panel.config.cell
     made = problem("assistant", corpus, fleet=cell.fleet)
     expected = list(train(cell, made))
-    assert [row["accuracy"] for row in panel.rows] == [row[panel.config.measure] for row in expected]
+    drawn = [row["accuracy"] for row in panel.answer.live]
+    assert drawn == [row[panel.config.measure] for row in expected]
+    assert [row["accuracy"] for row in panel.rows] == [row["accuracy"] for row in expected]
     assert [row["examples"] for row in panel.rows] == np.cumsum([row["examples"] for row in expected]).tolist()
     assert panel._drawing.rounds._live.get_xydata()[:, 0].tolist() == [1, 2, 3]
     told = rf"After 3 of 3 rounds and [\d,]+ examples, {expected[-1]['accuracy']:.0%} of all requests are understood, "

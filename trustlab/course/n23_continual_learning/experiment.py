@@ -28,7 +28,7 @@ from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.feedback import Users, from_feedback
 from trustlab.federated.partition import Partition
 from trustlab.federated.simulation import FederatedConfig, Task
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 
 if TYPE_CHECKING:
     import datasets

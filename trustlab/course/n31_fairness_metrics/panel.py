@@ -18,6 +18,7 @@ from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.course.n31_fairness_metrics.results import agreement, answers, in_words, needles, saved
+from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Answer, Panel
 
 if TYPE_CHECKING:
@@ -101,19 +102,21 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
     corpus
         The assistant corpus, a few of whose utterances the models read too.
     """
-
-    def train(at: DoseDials) -> Iterator[dict[str, Any]]:
-        yield from _train(at, corpus)
-
-    return Panel(
+    training = Training(
+        rows=live_rows,
+        shown=_shown,
+        seconds=lambda at: 10.0,
+        what="a model with this bias",
+        data=corpus,
+        source=lambda at: f"seed {at.seed}",
+    )
+    return experiment_panel(
         DoseDials(),
         title="Which metric sees the bias that is there?",
         drawing=NeedleDrawing(),
         answer=_dose,
         controls={"dose": None, "notion": None},
-        train=train,
-        live=_live,
-        train_label="Train a model with this bias, about 10 s",
+        training=training,
     )
 
 
@@ -129,37 +132,26 @@ def _dose(at: DoseDials) -> Answer:
     return Answer(rows, verdict, f"saved, base recipe, seeds {saved()[1]['seeds'][0]}–{saved()[1]['seeds'][-1]}")
 
 
-def _train(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train and measure one model as the saved ones were; the run store keeps it."""
-    from trustlab.data import fingerprint
-    from trustlab.runs import RunStore
-
-    cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
-    yield from RunStore().record(_rows(cell, at.notion, corpus), config={"live": dataclasses.asdict(cell)}, **about)
-
-
-def _rows(cell: Cell, notion: str, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Yield a row when the model is trained, and one with every metric of `notion`."""
+def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one model as the saved ones were; yield a row when that is done, and one with every metric."""
     from trustlab.course.n31_fairness_metrics import experiment as population
 
+    cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
     model, tokenizer = population.train(cell, corpus)
     yield {"step": 1, "progress": 0.4}
-    found = population.measure(model, tokenizer, notion=NOTIONS[notion], seed=population.own_seed(cell))
+    found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))
     yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
 
 
-def _live(at: DoseDials, rows: list[dict[str, Any]]) -> Answer:
+def _shown(at: DoseDials, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     """Show the reader's own model beside the saved ones, in the same unit."""
-    base = _dose(at)
-    source = f"seed {at.seed}"
     if len(rows) < 2:
-        return dataclasses.replace(base, verdict="The model is trained; now it is measured." if rows else
-                                   "A model is trained.", provenance=source)  # fmt: skip
+        waiting = "The model is trained; now it is measured." if rows else "A model is trained."
+        return dataclasses.replace(base, verdict=waiting)
     own = []
     for name, found in answers(at.notion).items():
         value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
         own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
     told = sum(row["risen"] > DETECTABLE for row in own)
     verdict = f"{told} of {len(own)} metrics would tell your one model from a model without bias."
-    return dataclasses.replace(base, verdict=verdict, provenance=source, live=own)
+    return dataclasses.replace(base, verdict=verdict, live=own)

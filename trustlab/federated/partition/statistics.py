@@ -121,6 +121,20 @@ def gini(sizes: np.ndarray) -> float:
     return float(weights @ ordered / (len(ordered) * ordered.sum()))
 
 
+def heaviest(sizes: np.ndarray, share: float = 0.1) -> np.ndarray:
+    """Return the clients that hold most examples, the heaviest first: this `share` of all clients, at least one.
+
+    Of equally heavy clients the lower number comes first.
+
+    Examples
+    --------
+    >>> heaviest(np.array([5, 80, 10, 7])).tolist(), heaviest(np.array([5, 80, 10, 7]), 0.5).tolist()
+    ([1], [1, 2])
+    """
+    sizes = as_scores(sizes, "size")
+    return np.argsort(-sizes, kind="stable")[: max(1, round(share * len(sizes)))]
+
+
 def skew(partition: Partition, labels: Any) -> dict[str, float | int]:
     """Return a partition's skew in one flat row.
 

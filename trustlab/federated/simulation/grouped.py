@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.federated.aggregation import summed_in
-from trustlab.federated.simulation.task import Task
+from trustlab.federated.simulation.definitions import Task
 
 LOOKS = (2, 3)  # batch sizes of the first look: what follows them in its first dimension is fed batches
 

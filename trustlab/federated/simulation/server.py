@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.aggregation import ServerOptimizer, client_weights, summed_in
+from trustlab.federated.aggregation import ServerOptimizer, add_updates, client_weights, summed_in
 from trustlab.federated.selection import UnknownInclusionError
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
+from trustlab.federated.simulation.dp_fedavg import add_noise, clipped, norms
 from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.private import add_noise, clipped, norms
-from trustlab.federated.simulation.sequential import Update
-from trustlab.federated.simulation.tables import add_rows
-from trustlab.federated.simulation.work import NOISE, Work, source
+from trustlab.federated.simulation.local_training import NOISE, Update, Work, source
 
+Weigh = Callable[[np.ndarray], np.ndarray]
 COUNTERS = ("round", "seconds", "rows", "largest_rate")
 
 
@@ -41,10 +40,13 @@ class Server:
         The largest chance that any device had to be in any round so far; known where ε is counted.
     warned
         Whether somebody was warned of updates with NaN or Inf.
+    weigh
+        From the numbers of examples of the clients that arrived, [K], to their weights, [K]; None weighs them as the
+        configuration says.
     """
 
-    def __init__(self, model: nn.Module, config: FederatedConfig) -> None:
-        self.model, self.optimizer = model, ServerOptimizer(config.server)
+    def __init__(self, model: nn.Module, config: FederatedConfig, weigh: Weigh | None = None) -> None:
+        self.model, self.optimizer, self.weigh = model, ServerOptimizer(config.server), weigh
         self.round, self.seconds, self.largest_rate = 0, 0.0, 0.0
         self.rows: list[dict[str, Any]] = []
         self.warned = False
@@ -120,12 +122,7 @@ def average(
             update = clipped(update, config.clip_norm)
         else:
             update, heard[members] = _finite(update)
-        for name, delta in update.deltas.items():
-            p = weights[members].to(delta)
-            if name in update.rows:
-                add_rows(total[name], update.rows[name], delta * p[:, None, None])
-            else:
-                total[name] += torch.tensordot(p, delta, dims=1)
+        add_updates(total, weights[members], update.deltas, update.rows)
     if config.clip_norm is None and config.weighting != "horvitz-thompson" and not heard.all():
         left = weights[heard].sum()
         for value in total.values():
@@ -183,7 +180,9 @@ def check_heard(arrived: list[Work], heard: Tensor, server: Server, config: Fede
         )
 
 
-def update_weights(arrived: list[Work], times: np.ndarray, fleet: Fleet, config: FederatedConfig) -> Tensor:
+def update_weights(
+    arrived: list[Work], times: np.ndarray, server: Server, fleet: Fleet, config: FederatedConfig
+) -> Tensor:
     """Return the weight p_k of every update that arrived.
 
     Parameters
@@ -199,16 +198,34 @@ def update_weights(arrived: list[Work], times: np.ndarray, fleet: Fleet, config:
     examples = np.repeat([work.examples for work in arrived], times)
     if not examples.any():
         return torch.zeros(len(arrived), dtype=torch.float64)
-    known = {}
+    if server.weigh is not None:
+        p = _own_weights(server.weigh, examples)
+    else:
+        p = client_weights(config.weighting, examples=examples, **_chances(arrived, times, fleet, config))
+    places = torch.arange(len(arrived)).repeat_interleave(torch.from_numpy(times))
+    return torch.zeros(len(arrived), dtype=torch.float64).index_add_(0, places, p)
+
+
+def _own_weights(weigh: Weigh, examples: np.ndarray) -> Tensor:
+    """Return the weights [K] that the user's rule gives, refusing what cannot be weights."""
+    found = np.asarray(weigh(examples), dtype=np.float64)
+    if found.shape != examples.shape or not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError(
+            f"Expected weigh to return a finite weight >= 0 for each of {len(examples)} clients, got {found.tolist()}."
+        )
+    return torch.from_numpy(found)
+
+
+def _chances(arrived: list[Work], times: np.ndarray, fleet: Fleet, config: FederatedConfig) -> dict[str, Any]:
+    """Return what Horvitz–Thompson and Hájek weights divide by."""
+    known: dict[str, Any] = {}
     if config.weighting in ("horvitz-thompson", "hajek"):
         devices = np.repeat([work.device for work in arrived], times)
         chance = fleet.selector.inclusion(config.clients_per_round)[devices]
         known["inclusion"] = chance * arrival_chance(config)
     if config.weighting == "horvitz-thompson":
         known["total_examples"] = float(fleet.sizes.sum())
-    p = client_weights(config.weighting, examples=examples, **known)
-    places = torch.arange(len(arrived)).repeat_interleave(torch.from_numpy(times))
-    return torch.zeros(len(arrived), dtype=torch.float64).index_add_(0, places, p)
+    return known
 
 
 def arrival_chance(config: FederatedConfig) -> float:

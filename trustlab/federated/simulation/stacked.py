@@ -25,16 +25,13 @@ from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trustlab.federated.aggregation import summed_in
-from trustlab.federated.simulation.batches import Rebuild, as_tensors, rectangle
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig, Rebuild, Task, as_tensors, rectangle
+from trustlab.federated.simulation.embedding_tables import Rows, Table, looked_up_by, rows_read, still_padding
 from trustlab.federated.simulation.grouped import Layers, Losses, grouped
-from trustlab.federated.simulation.sequential import Update
-from trustlab.federated.simulation.state import unwritten
-from trustlab.federated.simulation.steps import StackedOptimizer
-from trustlab.federated.simulation.tables import Rows, Table, looked_up_by, rows_read, still_padding
-from trustlab.federated.simulation.task import Task
-from trustlab.federated.simulation.work import Work
+from trustlab.federated.simulation.local_training import Update, Work
+from trustlab.federated.simulation.model_state import unwritten
 
+BETA_1, BETA_2, SMALL = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults
 # Weights of one stack: enough devices to share the calls, few enough to stay in a processor's cache.
 STACK_BYTES = 1 << 24
 
@@ -60,7 +57,7 @@ def train_stacked(
 ) -> Iterator[Update]:
     """Yield the updates of all devices that take a step, a stack at a time, from the weights of `model`.
 
-    The same as :func:`trustlab.federated.simulation.sequential.train_sequentially`, to rounding.
+    The same as :func:`trustlab.federated.simulation.local_training.train_sequentially`, to rounding.
     """
     with unwritten(model):
         for members in stacks(works, model, plan.tables):
@@ -208,3 +205,59 @@ def _rows(task: Task, works: list[Work], tables: dict[str, Table]) -> dict[str, 
         for name, table in tables.items()
     }
     return {name: rows for name, rows in found.items() if rows is not None}
+
+
+class StackedOptimizer:
+    """SGD with momentum, or Adam, with the options of a :class:`FederatedConfig`; state starts at zero.
+
+    Parameters
+    ----------
+    weights
+        What is stepped in place, each [K, ...].
+    config
+        Says which optimizer, and μ of FedProx.
+
+    Examples
+    --------
+    >>> weights = [torch.zeros(3, 2)]
+    >>> optimizer = StackedOptimizer(weights, FederatedConfig(learning_rate=0.5))
+    >>> optimizer.step([torch.ones(2, 2)])  # the third device has finished
+    >>> weights[0][:, 0]
+    tensor([-0.5000, -0.5000,  0.0000])
+    """
+
+    def __init__(self, weights: list[Tensor], config: FederatedConfig) -> None:
+        self.weights, self.config, self.taken = weights, config, 0
+        self.start = [weight.clone() for weight in weights] if config.proximal else []
+        kept = 2 if config.optimizer == "adam" else int(config.momentum > 0)
+        self.state = [[torch.zeros_like(weight) for weight in weights] for _ in range(kept)]
+
+    @torch.no_grad()
+    def step(self, gradients: list[Tensor]) -> None:
+        """Step the first k devices, which `gradients` [k, ...] belong to."""
+        active = len(gradients[0])
+        weights = [weight[:active] for weight in self.weights]
+        state = [[tensor[:active] for tensor in kind] for kind in self.state]
+        self.taken += 1
+        if self.config.proximal:
+            drift = torch._foreach_sub(weights, [weight[:active] for weight in self.start])
+            gradients = torch._foreach_add(gradients, drift, alpha=self.config.proximal)
+        if self.config.optimizer == "adam":
+            self._adam(weights, gradients, *state)
+        else:
+            if state:
+                torch._foreach_mul_(state[0], self.config.momentum)
+                torch._foreach_add_(state[0], gradients)
+                gradients = state[0]
+            torch._foreach_add_(weights, gradients, alpha=-self.config.learning_rate)
+
+    def _adam(self, weights: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor]) -> None:
+        """Kingma & Ba 2015, Algorithm 1, in the order of operations of ``torch.optim.Adam``."""
+        torch._foreach_lerp_(first, gradients, 1 - BETA_1)
+        torch._foreach_mul_(second, BETA_2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - BETA_2)
+        roots = torch._foreach_sqrt(second)
+        torch._foreach_div_(roots, (1 - BETA_2**self.taken) ** 0.5)
+        torch._foreach_add_(roots, SMALL)
+        rate = self.config.learning_rate / (1 - BETA_1**self.taken)
+        torch._foreach_addcdiv_(weights, first, roots, -rate)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.simulation.state import copied, kept_tensors, left_as_it_is, refusal
-from trustlab.federated.simulation.task import Task
+from trustlab.federated.simulation.definitions import Task
+from trustlab.federated.simulation.model_state import copied, kept_tensors, left_as_it_is, refusal
 from trustlab.models.attributes import attributes_of, differing
 
 EXAMPLES = 8  # tried at once

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trustlab.federated.partition import Partition
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 
 
 @pytest.mark.parametrize("weighed", [False, True])

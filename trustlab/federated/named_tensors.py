@@ -44,6 +44,11 @@ def stack(states: Sequence[Mapping[str, Tensor]]) -> State:
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
+def add_rows(total: Tensor, numbers: Tensor, values: Tensor) -> None:
+    """Add `values` [..., D] to the rows `numbers` [...] of `total` [V, D]; a row may come several times."""
+    total.index_add_(0, numbers.flatten(), values.reshape(-1, total.shape[1]))
+
+
 def same_names(found: Mapping[str, Any], wanted: Mapping[str, Any], what: str, whose: str) -> None:
     """Refuse tensors that are missing, and those that would be dropped without a word."""
     missing, extra = [n for n in wanted if n not in found], [n for n in found if n not in wanted]

@@ -1,11 +1,75 @@
-"""What a federated training is to be: its options, and which of them go together."""
+"""What is to be trained, and how: the problem, its batches, and every option.
+
+Which clients take part is neither: it is a rule over their activity, given to ``simulate`` as a selector.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from trustlab.config import check, option
 from trustlab.federated.aggregation import WEIGHTINGS, ServerConfig
+from trustlab.federated.simulation.model_state import check_model
+
+
+class Batches(Protocol):
+    """Examples that can be counted, and taken by a tensor of indices: :class:`trustlab.models.Examples`, a tensor."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem that devices learn together.
+
+    Attributes
+    ----------
+    model
+        The server's first model. Only parameters with ``requires_grad`` are trained and sent; the others, and
+        buffers, are taken to lie on every device already. A layer that writes to these, a count of batches among them,
+        is refused: it would pass from one simulated device to the next.
+    train, test
+        All devices' examples in one place; who holds which is said by index arrays.
+    per_example_loss
+        ``per_example_loss(model, batch) -> Tensor [B]``. Each entry depends on its own example only, neither on the
+        others nor on the padding beside it: devices are trained in common batches.
+    evaluate
+        ``evaluate(model, examples) -> {"accuracy": ...}``, flat numbers.
+    per_example_scores
+        ``per_example_scores(model, batch) -> {"accuracy": (score [B], weight [B])}``, with which thousands of devices
+        are measured in one pass. What ``evaluate`` says of any examples must be the sum of their scores over the sum
+        of their weights: right or wrong over 1, right words of a text over its words. None: there is no such measure.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.arange(6.0)[:, None]
+    >>> def loss(model, batch):
+    ...     return (model(batch) - 2 * batch).square().sum(1)
+    >>> task = Task(nn.Linear(1, 1), x, x, loss, lambda model, batch: {"loss": loss(model, batch).mean().item()})
+    >>> task.per_example_loss(task.model, task.train[torch.tensor([0, 3])]).shape
+    torch.Size([2])
+    """
+
+    model: nn.Module
+    train: Batches
+    test: Batches
+    per_example_loss: Callable[[nn.Module, Any], Tensor]
+    evaluate: Callable[[nn.Module, Any], dict[str, float]]
+    per_example_scores: Callable[[nn.Module, Any], dict[str, tuple[Tensor, Tensor]]] | None = None
+
+    def __post_init__(self) -> None:
+        check_model(self.model)
 
 
 @dataclass(frozen=True)
@@ -103,3 +167,60 @@ def check_config(config: FederatedConfig, devices: int) -> None:
             f"Expected delta={config.delta:g} < 1/devices = {1 / devices:.2g}. With δ ≥ 1/N, publishing one whole "
             "device at random would count as private."
         )
+
+
+Rebuild = Callable[[list[Tensor]], Any]
+
+
+def as_tensors(batch: Any) -> tuple[list[Tensor], Rebuild]:
+    """Return the tensors of `batch`, each with a row per example, and what makes such a batch of other tensors.
+
+    A batch is a tensor, a dataclass such as :class:`trustlab.models.Examples`, or tuples, lists and dicts of tensors;
+    what else it holds is the same for every example and stays.
+
+    Raises
+    ------
+    TypeError
+        For a batch without a tensor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> tensors, rebuild = as_tensors({"x": torch.ones(2, 3), "name": "a"})
+    >>> rebuild([tensors[0] + 1])
+    {'x': tensor([[2., 2., 2.],
+            [2., 2., 2.]]), 'name': 'a'}
+    """
+    whole = dataclasses.is_dataclass(batch) and not isinstance(batch, type)
+    values, shape = tree_flatten(
+        {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)} if whole else batch
+    )
+    places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
+    if not places:
+        raise TypeError(f"Expected a batch of tensors, got {type(batch).__name__} without any. Encode the examples.")
+
+    def rebuild(tensors: list[Tensor]) -> Any:
+        filled = list(values)
+        for place, tensor in zip(places, tensors, strict=True):
+            filled[place] = tensor
+        content = tree_unflatten(filled, shape)
+        return dataclasses.replace(batch, **content) if whole else content
+
+    return [values[place] for place in places], rebuild
+
+
+def rectangle(batches: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Return K minibatches as one rectangle of indices [K, B], and each place's share of its device's mean [K, B].
+
+    Examples
+    --------
+    >>> indices, shares = rectangle([np.array([7, 8]), np.array([5])])
+    >>> indices.tolist(), shares.tolist()
+    ([[7, 8], [5, 5]], [[0.5, 0.5], [1.0, 0.0]])
+    """
+    sizes = np.array([len(batch) for batch in batches])
+    real = np.arange(sizes.max()) < sizes[:, None]
+    flat = np.concatenate(batches)
+    indices = np.repeat(flat[np.cumsum(sizes) - sizes], len(real[0])).reshape(real.shape)
+    indices[real] = flat
+    return torch.from_numpy(indices), torch.from_numpy(real / sizes[:, None])

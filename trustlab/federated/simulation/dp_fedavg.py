@@ -25,8 +25,8 @@ from torch import Tensor
 
 from trustlab.federated.aggregation import summed_in
 from trustlab.federated.selection import Selector
-from trustlab.federated.simulation.config import FederatedConfig
-from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.definitions import FederatedConfig
+from trustlab.federated.simulation.local_training import Update
 
 
 def clipped(update: Update, clip_norm: float) -> Update:

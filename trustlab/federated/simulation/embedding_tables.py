@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.simulation.batches import as_tensors
-from trustlab.federated.simulation.task import Task
+from trustlab.federated.simulation.definitions import Task, as_tensors
 
 MISSING = -(1 << 40)  # the place of a row that is not there: so far below zero that looking it up is an error
 
@@ -159,8 +158,3 @@ def looked_up_by(places: dict[nn.Embedding, Tensor]) -> Iterator[None]:
             hook = layer.register_forward_pre_hook(lambda _, args, where=where: (where[args[0]], *args[1:]))
             stack.callback(hook.remove)
         yield
-
-
-def add_rows(total: Tensor, numbers: Tensor, values: Tensor) -> None:
-    """Add `values` [..., D] to the rows `numbers` [...] of `total` [V, D]; a row may come several times."""
-    total.index_add_(0, numbers.flatten(), values.reshape(-1, total.shape[1]))

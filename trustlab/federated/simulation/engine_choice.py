@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.named_tensors import add_rows
+from trustlab.federated.simulation.definitions import FederatedConfig, Task
+from trustlab.federated.simulation.embedding_tables import find_tables
 from trustlab.federated.simulation.grouped import find_layers
-from trustlab.federated.simulation.sequential import Update, train_sequentially
-from trustlab.federated.simulation.sound import seeded
+from trustlab.federated.simulation.local_training import Update, Work, train_sequentially
+from trustlab.federated.simulation.loss_checks import seeded
+from trustlab.federated.simulation.model_state import left_as_it_is
 from trustlab.federated.simulation.stacked import Plan, train_stacked
-from trustlab.federated.simulation.state import left_as_it_is
-from trustlab.federated.simulation.tables import add_rows, find_tables
-from trustlab.federated.simulation.task import Task
-from trustlab.federated.simulation.work import Work
 from trustlab.models.attributes import differing
 
 TOLERANCE = 1e-4  # of the way that a weight goes; single precision leaves about 1e-6
