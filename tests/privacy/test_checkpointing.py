@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from trustlab import durable
 from trustlab.models import Vocabulary, build
 from trustlab.privacy import TrainConfig, train, training
-from trustlab.privacy.checkpointing import Checkpoint
+from trustlab.privacy.training_identity import Checkpoint
 from trustlab.runs import RunStore
 
 VOCABULARY = Vocabulary(intents=("off", "on", "other"), slots=("O", "B-thing"), buckets=40)

@@ -7,8 +7,8 @@ from dp_accounting.pld import PLDAccountant
 
 from trustlab.privacy import TrainConfig, epsilon, noise_multiplier_for, statement
 from trustlab.privacy.accountants import ACCOUNTANTS
-from trustlab.privacy.options import noise_schedule
 from trustlab.privacy.statement import PrivacyStatement
+from trustlab.privacy.training_options import noise_schedule
 
 PRIVATE = ["dp-sgd", "edp-sgd"]
 EXAMPLES = 1000

@@ -17,7 +17,7 @@ from typing import Any
 from trustlab.privacy.accountants import ACCOUNTANTS
 from trustlab.privacy.accounting import SAMPLINGS, Schedule, bound, one_schedule
 from trustlab.privacy.methods import METHODS, SENSITIVITY, in_new_words
-from trustlab.privacy.options import TrainConfig, check_training, noise_schedule
+from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule
 
 SAMPLER = {
     "poisson": "Poisson",

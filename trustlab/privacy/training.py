@@ -20,11 +20,11 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from trustlab.models import Examples, evaluate, tagging_loss
-from trustlab.privacy.checkpointing import Checkpoint, identity
 from trustlab.privacy.clipping import Norms, private_gradients
 from trustlab.privacy.losses import PerExampleLoss, check_losses
-from trustlab.privacy.options import TrainConfig, check_training, noise_schedule, spent
-from trustlab.privacy.state import TrainingState
+from trustlab.privacy.training_identity import Checkpoint, identity
+from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule, spent
+from trustlab.privacy.training_state import TrainingState
 
 Step = Callable[..., Norms]
 Row = dict[str, Any]

@@ -124,7 +124,7 @@ def test_the_same_seed_gives_the_same_row_and_another_seed_another(method, corpu
     # Shorter, and without the search for σ: what is compared is what the seed decides.
     quick = dict(batch_size=64, epochs=1)
     monkeypatch.setattr(comparison, "recipe", lambda cell: dataclasses.replace(recipe(cell), **quick))
-    monkeypatch.setattr("trustlab.privacy.options.noise_multiplier_for", lambda **_: 1.0)
+    monkeypatch.setattr("trustlab.privacy.training_options.noise_multiplier_for", lambda **_: 1.0)
 
     def measured(seed):
         (row,) = run(Cell("assistant", method, math.inf if method == "sgd" else 8.0, seed), corpus)

@@ -16,7 +16,7 @@ from trustlab.course.n31_fairness_metrics.intrinsic import Measured
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
 from trustlab.fairness.tasks.all_metrics import extrinsic_metrics as all_metrics
 from trustlab.fairness.tasks.shape import GroupedTexts
-from trustlab.models.batching import batches, evaluating, longest_input, padded
+from trustlab.models.batching import batches, evaluating, longest_input, mean_state, padded
 
 if TYPE_CHECKING:
     import torch
@@ -105,8 +105,7 @@ class Classifier:
     def _logits(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         batch = padded(rows, self.tokenizer.pad_token_id or 0)  # some causal models have none; it is masked
         states = self.encoder(**batch).last_hidden_state  # [B, T, D]
-        mask = batch["attention_mask"][..., None]
-        return self.head((states * mask).sum(1) / mask.sum(1))[:, 0]
+        return self.head(mean_state(states, batch["attention_mask"]))[:, 0]
 
 
 def extrinsic_metrics(
