@@ -101,7 +101,7 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.fairness.batching": "trustlab.models.batching",
     "trustlab.fairness.generation": "trustlab.fairness.generated_texts",
     "trustlab.fairness.tasks.loading": "trustlab.fairness.tasks.lookup",
-    "trustlab.fairness.tasks.measuring": "trustlab.fairness.tasks.metrics",
+    "trustlab.fairness.tasks.measuring": "trustlab.fairness.tasks.all_metrics",
     "trustlab.fairness.tasks.planted": "trustlab.fairness.tasks.assistant",
 })  # fmt: skip
 

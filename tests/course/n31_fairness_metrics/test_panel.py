@@ -9,7 +9,7 @@ from scipy import stats
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS
 from trustlab.course.n31_fairness_metrics.claims import claims_of
-from trustlab.course.n31_fairness_metrics.dose import STEADY, TOLD_APART
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE, STEADY
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, KEY, column, grid
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
@@ -139,7 +139,7 @@ def test_every_position_says_who_tells(panel):
     for notion in ("region", "gender"):
         for dose in DOSES:
             panel.set(notion=notion, dose=dose)
-            told = [row["metric"] for row in needles(notion, dose) if row["risen"] > TOLD_APART]
+            told = [row["metric"] for row in needles(notion, dose) if row["risen"] > DETECTABLE]
             assert f"{len(told)} of 14" in panel.answer.verdict and ", ".join(told) in panel.answer.verdict
             assert panel._drawing._points.get_offsets()[:, 0].tolist() == pytest.approx(panel.numbers["risen"].tolist())
 
