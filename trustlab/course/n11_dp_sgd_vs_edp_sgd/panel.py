@@ -70,6 +70,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         data=corpus,
         decides=_live_cell,
         source=_source,
+        unit="steps",
     )
     return experiment_panel(
         Cell(name, "dp-sgd", 8.0),
