@@ -99,7 +99,7 @@ def test_at_first_there_is_what_was_saved():
 
 def test_the_button_says_how_long_it_takes_at_each_position():
     panel = opened()
-    button = panel._view.buttons["Train"]
+    button = panel.widgets.buttons["Train"]
     assert button.description == "Train this fleet, about 10 s"
     panel.set(alpha=1.0)
     assert button.description == "Train this fleet, about 1.5 min"

@@ -279,3 +279,7 @@ class BudgetDrawing(Drawing):
             numbers = [row for row in answer.numbers if row["model"] == model]
             live = answer.live if model == MODELS[LIVE] else ()
             pane.draw(dataclasses.replace(answer, numbers=numbers, live=live))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what each model's pane shows."""
+        return {model: pane.shown() for model, pane in self.panes.items()}
