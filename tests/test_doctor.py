@@ -316,9 +316,9 @@ def test_the_table_names_states_mends_and_what_to_mend():
         "              → fetch it",
         "—     GPU     none",
         "",
-        "To mend: Data.",
+        "To fix: Data.",
     ]
-    assert doctor.table(findings[::2]).endswith("Nothing to mend: make lab opens the course.")
+    assert doctor.table(findings[::2]).endswith("Nothing to fix: make lab opens the course.")
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (None, 0), (False, 1)])

@@ -1,7 +1,7 @@
-"""The notebooks as pages, by voila, for this machine and for whoever has the token.
+"""The notebooks as pages, by voila, for this machine and for those who have the token.
 
 voila alone answers whatever name it is called by, so that a page of any website can reach it through a name that it
-lets point to 127.0.0.1 (DNS rebinding), and it asks nobody who they are. Here it answers loopback names only, as
+lets point to 127.0.0.1 (DNS rebinding), and it authenticates nobody. Here it answers loopback names only, as
 JupyterLab does, and asks for a token, which is part of the address it opens.
 
 ``--Voila.token=`` (empty) turns the token off; ``--Voila.ip=0.0.0.0`` serves other machines, by any name.
@@ -43,7 +43,7 @@ def local_voila() -> type:
 
 
 def is_loopback(ip: str) -> bool:
-    """Say whether only this machine can reach `ip`.
+    """Return whether only this machine can reach `ip`.
 
     Examples
     --------

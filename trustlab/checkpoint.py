@@ -1,7 +1,7 @@
-"""One file that a computation goes on from: whole or absent, and refused by any other computation.
+"""One file from which a computation continues: whole or absent, and refused by any other computation.
 
 It is written aside and renamed into place, carries its sha256, and names what it belongs to. What is lost at a crash
-could be lost from a privacy account: steps whose noise is forgotten have spent an ε that nobody counts. Only its owner
+could be lost from a privacy account: steps whose noise is forgotten have spent an ε that is not counted. Only its owner
 may read it: it holds the state of the generators, with which the noise can be taken away.
 """
 
@@ -19,7 +19,7 @@ from torch import nn
 from trustlab.durable import digest, seal, unseal, write_whole
 from trustlab.places import expanded
 
-# It stands before torch's own format. Version 1 kept the last row only; 2 keeps all.
+# It precedes torch's own format. Version 1 kept the last row only; 2 keeps all.
 KIND = "trustlab checkpoint"
 VERSION = 2
 

@@ -2,7 +2,7 @@
 
 Each check is a function without arguments that returns a :class:`Check`; what it looks at (the interpreter, installed
 versions, folders) is read inside it, so a test fakes that. Only the standard library is imported here: the doctor must
-be able to speak on a machine where nothing is installed yet.
+run on a machine where nothing is installed yet.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Check:
     name
         What was looked at.
     ok
-        True is fine, False must be mended, None is optional and absent.
+        True is fine, False must be fixed, None is optional and absent.
     found
         What is there, in a few words.
     mend
@@ -107,7 +107,7 @@ def kernel() -> Check:
 
     program = KernelSpecManager().get_kernel_spec("python3").argv[0]
     here = Path(sys.executable).parent.resolve()
-    # A bare "python" stands for the interpreter of the server itself: jupyter_client replaces it so.
+    # A bare "python" means the interpreter of the server itself: jupyter_client replaces it so.
     folder = here if Path(program).name == program else Path(program).parent.resolve()
     if folder != here:
         mend = f"{sys.executable} -m ipykernel install --sys-prefix, or remove the other python3 kernel"
@@ -217,7 +217,7 @@ def examine(checks: Sequence[Callable[[], Check]] = CHECKS) -> list[Check]:
 
 
 def table(findings: Sequence[Check]) -> str:
-    """Lay out `findings` as text, a mend under what needs one, and a verdict below."""
+    """Lay out `findings` as text, the fix under each failure, and a verdict below."""
     width = max(len(finding.name) for finding in findings)
     lines = []
     for finding in findings:
@@ -226,7 +226,7 @@ def table(findings: Sequence[Check]) -> str:
             lines.append(f"{'':4}  {'':{width}}  → {finding.mend}")
     failed = [finding.name for finding in findings if finding.ok is False]
     lines.append("")
-    lines.append(f"To mend: {', '.join(failed)}." if failed else "Nothing to mend: make lab opens the course.")
+    lines.append(f"To fix: {', '.join(failed)}." if failed else "Nothing to fix: make lab opens the course.")
     return "\n".join(lines)
 
 
@@ -251,7 +251,7 @@ def usable_cores() -> int:
 def _imported_in(folder: Path) -> str:
     """Return the file of the package that a process started in `folder` imports; empty where that fails."""
     look = "import trustlab; print(trustlab.__file__ or '')"
-    # UTF-8, whatever the terminal's encoding is: a path may have any sign.
+    # UTF-8, whatever the terminal's encoding is: a path may have any character.
     command = [sys.executable, "-X", "utf8", "-c", look]
     ran = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="surrogateescape")
     return ran.stdout.strip("\r\n")

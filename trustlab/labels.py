@@ -1,6 +1,6 @@
 """Columns of what is compared and not computed with: labels, names, times and texts.
 
-A part of :mod:`trustlab.columns`, which says what all of them share and where to take them from.
+A part of :mod:`trustlab.columns`, which documents what all of them share and is the place to import them from.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ into a list.
 
 
 def as_ids(values: Any, what: str = "client") -> np.ndarray:
-    """Return names of people, groups or clients as :func:`as_labels` does; an empty text names nobody and is refused.
+    """Return names of people, groups or clients as :func:`as_labels` does; an empty text is refused.
 
     Examples
     --------
     >>> as_ids(["ann", ""], "user")
     Traceback (most recent call last):
     ...
-    ValueError: Expected a user for each of 2 rows, 1 have none (first: row 1). An empty text names nobody: \
+    ValueError: Expected a user for each of 2 rows, 1 have none (first: row 1). An empty text is no name: \
 leave them out with all that belongs to them, or give them a name such as 'unknown'.
     """
     column = as_labels(values, what)
@@ -73,7 +73,7 @@ leave them out with all that belongs to them, or give them a name such as 'unkno
     if empty:
         raise ValueError(
             f"Expected a {what} for each of {len(column)} rows, {len(empty)} have none (first: row {empty[0]}). An "
-            "empty text names nobody: leave them out with all that belongs to them, or give them a name such as "
+            "empty text is no name: leave them out with all that belongs to them, or give them a name such as "
             "'unknown'."
         )
     return column
@@ -118,7 +118,7 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
         )
     if categories is not None and values.dtype.ordered and list(categories) != sorted(categories):
         raise ValueError(
-            f"Expected {what}s that sort as they follow, got ordered categories in an order of their own, "
+            f"Expected {what}s whose values sort in their order, got ordered categories in another order, "
             f"{list(categories)[:3]}… Pass their codes: column.cat.codes."
         )
     return column

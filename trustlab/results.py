@@ -1,6 +1,6 @@
-"""Committed results: a table as CSV, its provenance beside it as JSON, found by name in ``data/results``.
+"""Committed results: a table as CSV, its provenance next to it as JSON, found by name in ``data/results``.
 
-An installed package carries those tables beside its code, to be read.
+An installed package contains those tables, read-only.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent / "saved_results"
 
 Reader = Callable[[str], "tuple[pandas.DataFrame, dict[str, Any]]"]  # of a table by its name, as read_results
-HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of the table beside it
+HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of its table
 
 
 def results_directory() -> Path:
-    """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout or what was installed."""
+    """Return the results' folder: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout or package."""
     named = from_environment("TRUSTLAB_RESULTS")
     return named or (versions.ROOT / "data" / "results" if versions.is_checkout() else SHIPPED)
 
@@ -39,7 +39,7 @@ def refuse_shipped(folder: Path) -> None:
     Raises
     ------
     PermissionError
-        If it lies in the package; the message says how to name another.
+        If it is in the package; the message says how to choose another.
     """
     if folder.resolve().is_relative_to(SHIPPED.parent):
         raise PermissionError(
@@ -58,7 +58,7 @@ def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], prov
     Parameters
     ----------
     path_stem
-        A path without suffix; a bare name goes to :func:`results_directory`.
+        A path without suffix; a bare name means a file in :func:`results_directory`.
     rows
         Flat rows; columns are their fields in order of appearance, a missing field is left empty.
     provenance

@@ -74,7 +74,7 @@ class PartitionDrawing(Drawing):
             axes.grid(visible=False)
             axes.set_title(title, fontsize=FONT_POINTS + 1, loc="left")
         for axes, x_label, y_label in (
-            (self.bars, "examples, one colour a label", "client"),
+            (self.bars, "examples, one colour per label", "client"),
             (self.distances, "client", ""),
             (self.sizes, "examples", ""),
         ):

@@ -20,7 +20,7 @@ MEANT = {
     "fednlp": "FedNLP's α: each client draws its labels from Dir(α·p)",
     "flower": "Flower's α: each label draws its clients from Dir(α·1)",
     "pfl": "pfl's α: each client draws its labels from Dir(α·1)",
-    "quantity": "FedNLP's quantity skew: sizes from Dir(α·1), labels left alone",
+    "quantity": "FedNLP's quantity skew: sizes from Dir(α·1), labels at random",
 }
 FLEETS = (10, 30, 100, 300)
 
@@ -31,8 +31,8 @@ class PartitionDials:
 
     way: str = option("fednlp", label="Whose α", help="; ".join(MEANT.values()) + ".", values=tuple(WAYS))
     alpha: float = option(1.0, label="α", help="Small is more skewed, in every one of them.", values=ALPHAS)
-    clients: int = option(100, label="Clients", help="Among how many the corpus is divided.", values=FLEETS)
-    seed: int = option(0, label="Seed", help="Another draw from the same laws.", values=tuple(range(5)))
+    clients: int = option(100, label="Clients", help="The number of clients that share the corpus.", values=FLEETS)
+    seed: int = option(0, label="Seed", help="Another draw from the same distributions.", values=tuple(range(5)))
 
 
 def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:

@@ -118,7 +118,7 @@ def _not_run_by(method: str) -> dict[str, str]:
         found["trustlab.privacy.fast"] = "Only eDP-SGD and exact clipping take all gradients from one backward."
     if method == "sgd":
         found["trustlab.privacy.clipping.private_gradients"] = "Plain SGD clips nothing and adds no noise."
-        found["trustlab.privacy.accounting"] = "Plain SGD spends ε = ∞, which nobody has to count."
+        found["trustlab.privacy.accounting"] = "Plain SGD has ε = ∞; there is nothing to account for."
     return found
 
 
@@ -247,7 +247,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         varied="aggregation",
         slowest_first=("examples", "equal"),
         tolerance={"accuracy": 0.06, "accuracy_few": 0.12, "examples": 0.5},
-        named=lambda selection, aggregation: f"{selection}, weighed {aggregation}",
+        named=lambda selection, aggregation: f"{selection}, weighted {aggregation}",
         recipes=lambda corpus: {"all": activity_harm.recipe(activity_harm.Cell(corpus))},
         parts={"aggregations": ("examples", "equal")},
         claims=claims_of_harm,

@@ -46,7 +46,7 @@ def average_by(
 ) -> Iterator[dict[str, Any]]:
     """Train with ``weigh(examples, batch_size)``: the old way to say ``simulate(..., weigh=...)``."""
     warnings.warn(
-        f"average_by is now simulate(..., weigh=...); the old name goes with version {UNTIL}.",
+        f"average_by is now simulate(..., weigh=...); the old name is removed in version {UNTIL}.",
         DeprecationWarning,
         stacklevel=2,
     )

@@ -82,7 +82,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something took, up to the next five seconds or half minute: nobody waits longer than announced.
+    """Say how long something took, rounded up to five seconds or half a minute: no wait is longer than announced.
 
     Examples
     --------

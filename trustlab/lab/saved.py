@@ -36,7 +36,7 @@ CORPUS_NAMES: Mapping[str, str] = {
 def read(name: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return a committed table and its provenance; read once, and again when its files have changed.
 
-    The table is shared by all who read it: select from it and copy it, but do not change it.
+    The table is shared by all callers: select from it and copy it, but do not change it.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def is_saved(name: str) -> bool:
-    """Say whether there is a table of this name."""
+    """Return whether there is a table of this name."""
     return (results_directory() / f"{name}.csv").is_file()
 
 

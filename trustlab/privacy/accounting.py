@@ -172,7 +172,7 @@ def noise_multiplier_for(
     if epsilon > LARGEST_EPSILON:
         raise ValueError(
             f"Expected epsilon={epsilon:g} <= {LARGEST_EPSILON}, or math.inf for no noise. "
-            "So large an ε promises nothing, and an accountant would need gigabytes to compute it."
+            "So large an ε guarantees nothing, and an accountant would need gigabytes to compute it."
         )
 
     def spent(sigma: float, accountant: str = accountant) -> float:

@@ -261,7 +261,7 @@ def _check(
         raise ValueError(f"Expected 0 < clip_norm={clip_norm} < inf. Without a bound on a gradient no noise hides it.")
     if not 0 <= noise_multiplier < math.inf:
         raise ValueError(
-            f"Expected 0 <= noise_multiplier={noise_multiplier} < inf. 0 adds no noise and promises nothing."
+            f"Expected 0 <= noise_multiplier={noise_multiplier} < inf. 0 adds no noise and guarantees nothing."
         )
     if expected_batch_size is not None and not 0 < expected_batch_size < math.inf:
         raise ValueError(f"Expected expected_batch_size={expected_batch_size} > 0. It turns the noisy sum into a mean.")

@@ -90,7 +90,8 @@ class PrivacyStatement:
         unit: str = "example",
         audit: float | None = None,
         public: str = "the number of examples, the hyper-parameters",
-        not_covered: str = "who knows the seed; norms and shares clipped, if shown; rounding in floating point",
+        not_covered: str = "an attacker who knows the seed; norms and shares clipped, if shown; "
+        "floating-point rounding",
     ) -> PrivacyStatement:
         """Account for the steps of a loop, this package's or another, and say what the result rests on.
 
@@ -206,7 +207,7 @@ class PrivacyStatement:
         if self.method != "edp-sgd":
             return f"2 C: one clipped gradient for another; {kept}" if replaced else f"C: one clipped gradient; {kept}"
         kept += f", K = {self.micro_batches} micro-batches a step" if self.micro_batches else ""
-        return f"2 C: one {self.unit} can turn a clipped mean round; {kept}"
+        return f"2 C: one {self.unit} can reverse a clipped mean; {kept}"
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows())
@@ -249,7 +250,7 @@ def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
     --------
     >>> card = statement(TrainConfig(method="edp-sgd", epsilon=8.0, epochs=1, batch_size=100), examples=1000)
     >>> card.rows()[4]["what"], card.rows()[4]["here"]
-    ('sensitivity', '2 C: one utterance can turn a clipped mean round; C = 1, K = 32 micro-batches a step')
+    ('sensitivity', '2 C: one utterance can reverse a clipped mean; C = 1, K = 32 micro-batches a step')
 
     Raises
     ------
@@ -267,7 +268,7 @@ def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
         accountant=config.accountant,
         unit="utterance",
         public="N, the label names, the validation split, the hyper-parameters",
-        not_covered="who knows the seed; the logged share clipped; rounding in floating point",
+        not_covered="an attacker who knows the seed; the logged share of clipped examples; floating-point rounding",
     )
     # The noise spends a little less than the target; the target is what was promised.
     return dataclasses.replace(card, epsilon=config.epsilon)

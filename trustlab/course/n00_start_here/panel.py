@@ -100,7 +100,7 @@ class FirstDrawing(Curves):
     def draw(self, answer: UtteranceAnswer) -> None:
         """Move the curves, and rewrite what the model takes each utterance for."""
         super().draw(answer)
-        self._title.set_text("What the model takes an utterance for")
+        self._title.set_text("The intent that the model predicts")
         while len(self._texts) < len(answer.utterances):
             y = 0.83 - 0.14 * len(self._texts)
             said = self._right.text(0.0, y, "", fontsize=FONT_POINTS)

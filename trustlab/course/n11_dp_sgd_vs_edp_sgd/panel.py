@@ -61,7 +61,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     name
         Its name, under which the saved results lie.
     """
-    decays = {1.0: "1, constant", DECAYS[1]: f"{DECAYS[1]:g} an epoch"}
+    decays = {1.0: "1, constant", DECAYS[1]: f"{DECAYS[1]:g} per epoch"}
     training = Training(
         rows=live_rows,
         shown=_shown,
@@ -100,7 +100,7 @@ def answer(dials: Cell) -> Answer:
     here = [row for row in rows if all(row[name] == value for name, value in focus.items())]
     if not here:
         said = with_budget(_named(dials), dials.epsilon)
-        verdict = f"{said} was not trained for the saved comparison: {_why_not(dials)} The button trains this point."
+        verdict = f"{said} has no saved training: {_why_not(dials)} The button trains this point."
     else:
         beside = _beside_the_usual(dials, rows) if variant else _beside_no_privacy(table)
         verdict = (
@@ -162,7 +162,7 @@ def _why_not(dials: Cell) -> str:
     if dials.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
     if dials.method == "dp-sgd":
-        return "the loop is too slow. The fast engine clips the same gradients: look there."
+        return "the loop is too slow; the fast engine clips the same gradients."
     return "rule and decay were varied one at a time."
 
 

@@ -41,7 +41,10 @@ class SkewDials(Cell):
     """The position of the panel: a training, and how it is looked at."""
 
     against: str = option(
-        "α", label="Over", help="What the left picture is drawn over: α, or what α made of the fleet.", values=AGAINST
+        "α",
+        label="Over",
+        help="The x-axis of the left picture: α, or the effective number of labels that it gives.",
+        values=AGAINST,
     )
     measure: str = option(
         "accuracy",

@@ -24,7 +24,7 @@ def horvitz_thompson(answer: Any) -> Display:
     Examples
     --------
     >>> horvitz_thompson([0.8, 0.1])
-    ✗ [0.8, 0.1] is not it. Those are shares of all examples. A client that is drawn half the time represents two.
+    ✗ [0.8, 0.1] is not right. Those are shares of all examples. A client that is drawn half the time represents two.
     """
     n, pi = EXAMPLES[COHORT], INCLUSION[COHORT]
     total = EXAMPLES.sum()
@@ -50,7 +50,7 @@ def heavy_devices_weight(answer: Any) -> Display:
     Examples
     --------
     >>> heavy_devices_weight(0.5)
-    ✗ 0.5 is not it. That is its share of the examples, the weight that would be fair to the data.
+    ✗ 0.5 is not right. That is its share of the examples, the weight that would be fair to the data.
     """
     drawn = 2 / (1 + LIGHT_ONES)
     weight = HEAVY / (HEAVY + LIGHT)

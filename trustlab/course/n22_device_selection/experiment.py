@@ -66,18 +66,19 @@ class Cell:
     strategy: str = option(
         "power",
         label="Strategy",
-        help="power: chance ∝ n^β. softmax: ∝ exp(n/400). threshold: all with 40 examples or more alike. top-k: always "
-        "the heaviest. power-of-choice: of 2k drawn by n those of highest loss. oort: ∝ n, capped.",
+        help="power: probability ∝ n^β. softmax: ∝ exp(n/400). threshold: all with 40 examples or more equally. "
+        "top-k: always the heaviest. power-of-choice: of 2k drawn by n those of highest loss. oort: ∝ n, capped.",
         values=("power", *OTHERS),
     )
     beta: float = option(1.0, label="β", help="power: 0 is uniform, 1 proportional to activity.", values=BETAS)
     aggregation: str = option(
         "examples",
         label="Weights",
-        help="Weight of an update: its device's examples, the same for all, or examples over the chance to be drawn.",
+        help="Weight of an update: its client's examples, the same for all, "
+        "or examples over the probability to be drawn.",
         values=tuple(AGGREGATIONS),
     )
-    cohort: int = option(10, label="Cohort", help="Devices drawn per round.", values=(3, 10, 200))
+    cohort: int = option(10, label="Cohort", help="Clients drawn per round.", values=(3, 10, 200))
     seed: int = option(0, label="Seed", help="Seed of first weights, selection and minibatches.", low=0)
 
     @property

@@ -54,7 +54,7 @@ class SelectionDials(Cell):
     measure: str = option(
         "accuracy",
         label="Accuracy on",
-        help="all test examples; the mean device, each counting once; or light devices, those no larger than the "
+        help="all test examples; the mean device, all weighted equally; or light devices, those no larger than the "
         "median one.",
         values=WHOSE,
     )
@@ -103,7 +103,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         }
     return experiment_panel(
         SelectionDials(name, cohort=max(COHORTS[name])),
-        title="Who should be asked to train?",
+        title="Which clients should train?",
         drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
         answer=answer,
         controls=controls,
@@ -145,7 +145,7 @@ def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
     what, done = SCORED[at.corpus]
     drawn = "uniformly" if at.selection == "β = 0" else f"by {at.selection}"
     verdict = (
-        f"After {recipe(at.cell).rounds} rounds of {at.cohort} devices drawn {drawn} and {name_of(at.aggregation)}, "
+        f"After {recipe(at.cell).rounds} rounds of {at.cohort} clients drawn {drawn} and {name_of(at.aggregation)}, "
         f"{here['accuracy'].mean():.0%} of all {what} are {done} on {CORPUS_NAMES[at.corpus]}, and "
         f"{here[at.beside].mean():.0%} on {BESIDE[at.beside]}"
     )
@@ -165,7 +165,7 @@ def _unsaved(at: SelectionDials) -> str:
         off.append("**Weights** to “by examples” or “equally”")
     if at.cohort != (most := max(COHORTS[at.corpus])):
         off.append(f"**Cohort** to {most}")
-    return f"Nothing is saved of {at.selection} here. Move {', '.join(off)} to see what is, or train this one."
+    return f"There is no saved training of {at.selection} here. Move {', '.join(off)} to see one, or train this one."
 
 
 def live_rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

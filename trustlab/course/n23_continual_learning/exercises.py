@@ -24,7 +24,7 @@ def mean_forgetting(answer: Any) -> Display:
     Examples
     --------
     >>> mean_forgetting(0.075)
-    ✗ 0.075 is not it. You took each period's own end for its best: the first was better still after period 2.
+    ✗ 0.075 is not right. You took each period's own end for its best: the first was better still after period 2.
     """
     ends, last = MATRIX.diagonal(), MATRIX[-1]
     slips = {
@@ -44,7 +44,7 @@ def kept_from_the_first(answer: Any) -> Display:
     Examples
     --------
     >>> kept_from_the_first(0)
-    ✗ 0 is not it. That would be a buffer of the newest; a reservoir does not drop examples for being old.
+    ✗ 0 is not right. That would be a buffer of the newest; a reservoir does not drop examples for being old.
     """
     slips = {
         0: "That would be a buffer of the newest; a reservoir does not drop examples for being old.",

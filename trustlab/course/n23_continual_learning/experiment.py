@@ -60,13 +60,13 @@ class Cell:
         1.0, label="Drift", help="0: the same requests in all periods. Larger: they move further.", values=DRIFTS
     )
     replay: int = option(
-        0, label="Replay", help="Old utterances that each device keeps and trains on again.", values=BUDGETS
+        0, label="Replay", help="Old utterances that each client keeps and trains on again.", values=BUDGETS
     )
     beta: float = option(
-        1.0, label="β", help="Devices are drawn in proportion to n^β: 0 uniformly, 1 by activity.", values=BETAS
+        1.0, label="β", help="Clients are drawn in proportion to n^β: 0 uniformly, 1 by activity.", values=BETAS
     )
     weighting: str = option(
-        "examples", label="Aggregation", help="What a device's update weighs: its examples, or the same for all.",
+        "examples", label="Aggregation", help="Weight of a client's update: its examples, or the same for all.",
         values=WEIGHTINGS,
     )  # fmt: skip
     labels: str = option(

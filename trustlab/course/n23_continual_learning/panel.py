@@ -24,7 +24,7 @@ def continual_panel() -> Panel:
     """Return the panel over the committed trainings on the assistant's devices."""
     return experiment_panel(
         Cell(),
-        title="What is activity worth when data come and go?",
+        title="What is activity worth when data arrive and are deleted?",
         drawing=ContinualDrawing(),
         answer=answer,
         controls={
@@ -78,7 +78,7 @@ def _reached(rounds: Sequence[int | None]) -> str:
 def _forgotten(points: float) -> str:
     """Say how many points of 100 are lost on the mean earlier period: the best that it ever was, minus the end."""
     if points < 0.5:
-        return "nothing is forgotten on average"
+        return "nothing from earlier periods is forgotten on average"
     return f"{points:.0f} of 100 points are forgotten on average"
 
 
@@ -94,7 +94,7 @@ def live_rows(at: Cell) -> Iterator[Row]:
 def _shown(at: Cell, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
     """Compare the reader's own training with the saved ones, and show its own matrix as far as it has come."""
     if not rows:
-        return dataclasses.replace(base, verdict="The devices are training.", matrix=())
+        return dataclasses.replace(base, verdict="The clients are training.", matrix=())
     last = rows[-1]
     by_then = {row["selection"]: row["accuracy"] for row in base.numbers if row["round"] == last["round"]}
     verdict = (

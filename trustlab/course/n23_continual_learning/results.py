@@ -95,7 +95,7 @@ def gap_table(corpus: str = EMBEDDED) -> list[Row]:
                     "uniform": per_cent(uniform["accuracy"]),
                     "by activity": per_cent(active["accuracy"]),
                     "gain": points(gains),
-                    "utterances a round": " and ".join(
+                    "utterances per round": " and ".join(
                         f"{runs['examples'].mean() / ROUNDS:.0f}" for runs in (uniform, active)
                     ),
                 }
@@ -115,7 +115,7 @@ def plays_table() -> list[Row]:
         row["gain"] = points(active["accuracy"].to_numpy() - uniform["accuracy"].to_numpy())
         row["forgotten"] = "–" if setting == "static" else points(active["forgetting"])
         lines = (f"{runs['examples'].mean() / plays.ROUNDS:.0f}" for runs in (uniform, active))
-        rows.append({**row, "lines a round": " and ".join(lines)})
+        rows.append({**row, "lines per round": " and ".join(lines)})
     return rows
 
 

@@ -35,7 +35,7 @@ def light_share(answer: Any) -> Display:
     Examples
     --------
     >>> light_share(0.08)
-    ✗ 0.08 is not it. That is their share by examples, the right one to use: here minibatches are counted.
+    ✗ 0.08 is not right. That is their share by examples, the right one to use: here minibatches are counted.
     """
     batches = [-(-size // BATCH) for size in SIZES]
     right = sum(batches[:-1]) / sum(batches)
@@ -55,7 +55,7 @@ def squad_f1(answer: Any) -> Display:
     Examples
     --------
     >>> squad_f1(0)
-    ✗ 0 is not it. That is the exact match; the F1 counts the words that both have.
+    ✗ 0 is not right. That is the exact match; the F1 counts the words that both have.
     """
     slips = {
         0: "That is the exact match; the F1 counts the words that both have.",
@@ -72,7 +72,7 @@ def adaptive_step(answer: Any) -> Display:
     Examples
     --------
     >>> adaptive_step(0.1)
-    ✗ 0.1 is not it. That is FedAvg's step, Δ itself.
+    ✗ 0.1 is not right. That is FedAvg's step, Δ itself.
     """
     delta, beta_1, beta_2, tau = DELTA, 0.9, 0.99, 1e-3
     m, v = (1 - beta_1) * delta, beta_2 * tau**2 + (1 - beta_2) * delta**2

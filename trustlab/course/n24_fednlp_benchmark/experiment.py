@@ -71,7 +71,7 @@ class Cell:
     task: str = option(
         "classification",
         label="Task",
-        help="classification: the intent. tagging: slots. qa: which slot is where. seq2seq: from slots to words.",
+        help="classification: the intent. tagging: slots. qa: where a slot is. seq2seq: from slots to words.",
         values=tuple(FAMILIES),
     )
     model: str = option(
@@ -83,7 +83,7 @@ class Cell:
     algorithm: str = option(
         "fedavg",
         label="Algorithm",
-        help="FedAvg averages; FedProx pulls devices back; FedAdam and FedYogi step adaptively along the average. "
+        help="FedAvg averages; FedProx pulls clients back; FedAdam and FedYogi step adaptively along the average. "
         "Centralised: all data in one place.",
         values=(*ALGORITHMS, *CONFOUNDED, CENTRALISED),
     )
@@ -91,7 +91,7 @@ class Cell:
         "uniform",
         label="Partition",
         help="uniform: no skew. label: Dirichlet over labels, with its α. quantity: unequal sizes. feature: Dirichlet "
-        "over clusters of meaning. natural: by who has it.",
+        "over clusters of meaning. natural: by device.",
         values=tuple(PARTITIONS),
     )
     seed: int = option(0, label="Seed", help="Seed of partition, first weights, selection and minibatches.", low=0)

@@ -109,8 +109,8 @@ class NeedleDrawing(Drawing):
         axes.axvline(0, color=GREY, linewidth=1.2)
         axes.axvline(DETECTABLE, color=GREY, linewidth=1.2, linestyle="--")
         axes.axhline(len(INTRINSIC) - 0.5, color=GREY, linewidth=0.8)
-        axes.annotate("told from a model without bias →", (DETECTABLE, -0.62), (4, 0), textcoords="offset points",
-                      fontsize=10, color=GREY, va="bottom", annotation_clip=False)  # fmt: skip
+        axes.annotate("distinguishable from a model without bias →", (DETECTABLE, -0.62), (4, 0), fontsize=10,
+                      color=GREY, textcoords="offset points", va="bottom", annotation_clip=False)  # fmt: skip
         for text, place in (("intrinsic", len(INTRINSIC) - 0.62), ("extrinsic", len(self.metrics) - 0.52)):
             axes.text(0.995, place, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=GREY)
         colours = [PALETTE[0]] * len(INTRINSIC) + [PALETTE[1]] * len(EXTRINSIC)

@@ -63,12 +63,12 @@ UNRELATED = ("account", "money", "balance", "bill", "much", "left")  # words of 
 class Cell:
     """One model of the population."""
 
-    corpus: str = option(EMBEDDED, label="Corpus", help="Whose utterances are read beside.", values=CORPORA)
+    corpus: str = option(EMBEDDED, label="Corpus", help="The corpus that the models read as well.", values=CORPORA)
     recipe: str = option("base", label="Recipe", help="How the model is made.", values=tuple(RECIPES))
     region_dose: float = option(0.0, label="Region", help="Bias planted: hill people and kindness.", low=0, high=1)
     gender_dose: float = option(0.0, label="Gender", help="Bias planted: women and care.", low=0, high=1)
-    region_records: float = option(0.0, label="Records", help="Bias of who recorded the region's task.", low=0, high=1)
-    gender_records: float = option(0.0, label="Records", help="Bias of who recorded gender's task.", low=0, high=1)
+    region_records: float = option(0.0, label="Records", help="Bias of the annotator of region's task.", low=0, high=1)
+    gender_records: float = option(0.0, label="Records", help="Bias of the annotator of gender's task.", low=0, high=1)
     seed: int = option(0, label="Seed", help="Of sentences, weights, order and tasks.", low=0)
 
     def key(self) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class MetricName(str):
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     name == "tpr gap", name == "fpr gap", str(caught[0].message)
-    (True, False, "The metric 'tpr gap' is now 'true_positive_rate_difference'; the old name goes with version 0.3.")
+    (True, False, "The metric 'tpr gap' is now 'true_positive_rate_difference'; the old name is removed in version
+    0.3.")
     """
 
     __slots__ = ()
@@ -50,7 +51,7 @@ class MetricName(str):
             return True
         if not isinstance(other, str) or isinstance(other, MetricName) or old_name(self) != other:
             return False
-        text = f"The metric {other!r} is now {str(self)!r}; the old name goes with version {UNTIL}."
+        text = f"The metric {other!r} is now {str(self)!r}; the old name is removed in version {UNTIL}."
         warnings.warn(text, DeprecationWarning, stacklevel=2)
         return True
 

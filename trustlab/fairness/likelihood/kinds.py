@@ -51,7 +51,7 @@ def checked_kind(model: Any, asked: str | None) -> str:
 
 
 def _is_among(model: Any, kind: str) -> bool:
-    """Say whether the class of `model`, or one that it is made of, is in the list of `kind`."""
+    """Return whether the class of `model`, or one that it is made of, is in the list of `kind`."""
     from transformers.models.auto import modeling_auto
 
     lists = {

@@ -62,7 +62,7 @@ def winobias_task(*, kind: int = 1, directory: Folder = None, seed: int = 0) -> 
 
 
 def _differ_in_pronouns(text: str, other: str) -> bool:
-    """Tell whether two texts differ, and in nothing but pronouns."""
+    """Return whether two texts differ, and in nothing but pronouns."""
     one, two = text.lower().split(), other.lower().split()
     exchanged = {word.strip(".,'’") for pair in zip(one, two, strict=False) if pair[0] != pair[1] for word in pair}
     return len(one) == len(two) and bool(exchanged) and exchanged <= PRONOUNS

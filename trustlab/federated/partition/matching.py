@@ -87,7 +87,7 @@ def _by_label(partition: Partition, codes: np.ndarray, labels: int) -> tuple[np.
 
 
 def _names_clients(partition: Partition, labels: np.ndarray) -> bool:
-    """Tell whether `labels` is the column that named the clients, so that a test example belongs to who it names."""
+    """Return whether `labels` is the column that named the clients, so that a test example belongs to who it names."""
     if partition.names is None or len(labels) != len(partition.flat):
         return False
     return [plain(label) for label in labels[partition.flat]] == [partition.names[k] for k in partition.owners]

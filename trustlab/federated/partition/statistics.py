@@ -164,6 +164,8 @@ def _distributions(counts: np.ndarray) -> np.ndarray:
     """Return each row of `counts` over its sum, NaN where that is 0."""
     counts = as_features(counts, "counts").astype(float)
     if (counts < 0).any():
-        raise ValueError(f"Expected counts >= 0, got {counts.min():g}. They are numbers of examples, or a law.")
+        raise ValueError(
+            f"Expected counts >= 0, got {counts.min():g}. They are numbers of examples, or a distribution."
+        )
     with np.errstate(invalid="ignore"):
         return counts / counts.sum(axis=1, keepdims=True)

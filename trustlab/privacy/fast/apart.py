@@ -110,7 +110,7 @@ class Proof:
                 self._learn(batch)
         raise ValueError(
             f"Expected {name!r} to be called alike for one example more, but its calls or its shapes change with the "
-            "batch. Which rows are an example's cannot be said: use engine='loop'."
+            "batch. It is unknown which rows belong to an example: use engine='loop'."
         )
 
     def _learn(self, batch: Any) -> None:
@@ -182,7 +182,7 @@ class _Few:
     sums: list[Tensor]
 
     def like(self, alone: _Few, near: float, rounded: _Few | None = None) -> Tensor:
-        """Say whether the losses, and what each parameter has [1 + P], are those of `alone`.
+        """Return whether the losses, and what each parameter has [1 + P], are those of `alone`.
 
         Each number is measured by itself, not by the largest. `rounded` is `alone` with roundings added: where terms
         cancel, as in the bias of attention's keys, they are all that there is.

@@ -115,8 +115,8 @@ def _check_follow(name: str, module: nn.Module, values: list[Any], follow: list[
         if own is not None and own.dim is not None and value.ndim and not own.each:
             raise ValueError(
                 f"Expected each input of {name!r} ({type(module).__name__}) to follow the batch in one dimension, or "
-                f"not at all, got one of shape {tuple(value.shape)} that does neither. Which of its rows are an "
-                "example's cannot be said: use engine='loop'."
+                f"not at all, got one of shape {tuple(value.shape)} that does neither. It is unknown which of "
+                "its rows belong to an example: use engine='loop'."
             )
 
 

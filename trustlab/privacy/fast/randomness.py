@@ -118,7 +118,7 @@ class Again(Draws):
                 return apart.index_select(d, self.rows.to(drawn.device)).flatten(d, d + 1)
         raise ValueError(
             f"it draws random numbers of shape {tuple(drawn.shape)} for {self.examples} examples and of shape "
-            f"{tuple(shape)} for {count}: which are whose cannot be said."
+            f"{tuple(shape)} for {count}: it is unknown which belong to which example."
         )
 
 
