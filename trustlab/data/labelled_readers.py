@@ -1,4 +1,4 @@
-"""Readers of the labelled texts that fairness is measured on, and of the dialect model that goes with tweets."""
+"""Readers of the labelled texts that fairness is measured on, and of the dialect model for tweets."""
 
 from __future__ import annotations
 

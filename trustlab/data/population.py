@@ -23,7 +23,7 @@ NEW_INTENTS: tuple[str, ...] = ("start_vacuum", "translate_word", "book_taxi", "
 
 
 class Group(NamedTuple):
-    """A speaker group: its share of all utterances, and the words that mark its speech whatever it asks for."""
+    """A speaker group: its share of all utterances, and the words that mark its speech in every intent."""
 
     share: float
     openers: tuple[str, ...]

@@ -63,7 +63,7 @@ class ContextEncoder:
     Raises
     ------
     ValueError
-        If the tokenizer is missing or cannot say where its sub-tokens stand in the text.
+        If the tokenizer is missing or cannot give the positions of its sub-tokens in the text.
 
     Examples
     --------
@@ -93,9 +93,9 @@ class ContextEncoder:
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
                 f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those say which sub-token stands "
-                "where in the text: give the tokenizer beside the model, loaded with AutoTokenizer."
+                "where in the text: pass the tokenizer with the model, loaded with AutoTokenizer."
             )
-        self.model = getattr(encoder, "base_model", encoder)  # without a head that nobody asks
+        self.model = getattr(encoder, "base_model", encoder)  # without a head that is not used
         self.tokenizer, self.layer = tokenizer, layer
         self.max_tokens = min(max_tokens, longest_input(self.model, tokenizer))
         self.batch_tokens = batch_tokens
@@ -130,7 +130,7 @@ class ContextEncoder:
         Raises
         ------
         ValueError
-            If a text has no sub-token of its own, or for one text in place of a list.
+            If a text has no sub-token, or for one text in place of a list.
         """
         texts = as_texts(texts)
         encodings = self._encode(texts)
@@ -138,7 +138,7 @@ class ContextEncoder:
         if empty:
             raise ValueError(
                 f"Expected a sub-token in each of {len(texts)} texts, got none in {len(empty)} (first: text "
-                f"{empty[0]}, {texts[empty[0]]!r}). It says nothing and has no vector of its own: leave it out."
+                f"{empty[0]}, {texts[empty[0]]!r}). It has no words and so no vector: leave it out."
             )
         rows = [_window(ids, special, 0, self.max_tokens)[0] for ids, _, special in encodings]
         vectors = np.empty((len(rows), self.model.config.hidden_size), np.float32)
@@ -164,9 +164,9 @@ class ContextEncoder:
         return self.model(**inputs, output_hidden_states=True).hidden_states[self.layer]  # [B, T, D]
 
     def identity(self) -> dict[str, Any]:
-        """Return what the vectors depend on beside the sentences: weights, configuration, tokenizer and settings.
+        """Return what the vectors depend on besides the sentences: weights, configuration, tokenizer and settings.
 
-        The weights alone do not tell: a model with one attention head has as many as one with eight.
+        The weights alone are not enough: a model with one attention head has as many as one with eight.
         """
         weights = hashlib.sha256()
         for name, value in sorted(self.model.state_dict().items()):
@@ -200,7 +200,7 @@ def _window(ids: list[int], special: list[int], place: int, longest: int) -> tup
 def occurrences(
     words: Iterable[str], sentences: Iterable[str], *, per_word: int = 1000, ignore_case: bool = True, seed: int = 0
 ) -> dict[str, list[Occurrence]]:
-    """Find the sentences that each word stands in, as a whole word.
+    """Find the sentences that contain each word, as a whole word.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Classifiers trained here that rate texts: named, and never without their own error.
 
 A rater's mistakes end up in every number it gives: one that takes the name of a community for an insult will find any
-text about that community toxic. So a scorer carries how often it errs on texts it has not seen, and on whom.
+text about that community toxic. So a scorer carries how often it errs on unseen texts, for each group.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TextScorer:
 
     @property
     def name(self) -> str:
-        """What to call it beside every number: "toxicity (words and logistic regression, hatexplain; AUC 0.80)"."""
+        """Its name next to every number: "toxicity (words and logistic regression, hatexplain; AUC 0.80)"."""
         auc = next(row["value"] for row in self.error if (row["metric"], row["group"]) == ("auc", ALL))
         return f"{self.measures} ({self.reads} and logistic regression, {self.trained_on}; AUC {auc:.2f})"
 

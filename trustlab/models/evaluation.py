@@ -18,7 +18,7 @@ Entity = tuple[str, int, int]  # type, first token, last token
 def entities(tags: Sequence[str]) -> set[Entity]:
     """Read the entities out of one utterance's BIO tags.
 
-    An ``I-x`` that follows no ``x`` starts an entity of its own, as in conlleval and seqeval's default mode.
+    An ``I-x`` that follows no ``x`` starts a new entity, as in conlleval and seqeval's default mode.
 
     Examples
     --------

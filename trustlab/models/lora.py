@@ -71,11 +71,12 @@ def add_lora(model: nn.Module, *, rank: int = 8, alpha: float = ALPHA, targets: 
     Parameters
     ----------
     model
-        Changed in place. A module trained beside it, such as a new head, is added afterwards.
+        Changed in place. A module trained with it, such as a new head, is added afterwards.
     rank, alpha
         See :class:`LoRALinear`.
     targets
-        Last parts of the layers' names: ``"query"`` stands for ``layer.0.attention.self.query`` and all its like.
+        Last parts of the layers' names: ``"query"`` means ``layer.0.attention.self.query`` and the same layer of every
+        block.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-POOLER = "pooler."  # the sentence head of BERT's pretraining: nothing here asks for its output
+POOLER = "pooler."  # the sentence head of BERT's pretraining: nothing here uses its output
 
 
 def load_whole(auto: Any, name: str | os.PathLike[str]) -> torch.nn.Module:

@@ -154,14 +154,14 @@ class Block(nn.Module):
 def tagging_loss(model: nn.Module, batch: Examples) -> Tensor:
     """Per-example loss [B]: cross entropy of the intent plus the mean over the example's own tags.
 
-    Each entry depends on its own example only: not on the batch's size, nor on the padding beside it. That is what
+    Each entry depends on its own example only: not on the batch's size, nor on the padding. That is what
     makes the gradient of one entry *the* gradient of one example.
     """
     return loss_of_logits(model(batch.input_ids, batch.attention_mask), batch)
 
 
 def loss_of_logits(logits: tuple[Tensor, Tensor], batch: Examples) -> Tensor:
-    """Return :func:`tagging_loss` [B] from logits at hand."""
+    """Return :func:`tagging_loss` [B] from given logits."""
     intent_logits, slot_logits = logits
     intent = F.cross_entropy(intent_logits, batch.intents, reduction="none")  # [B]
     tags = F.cross_entropy(slot_logits.transpose(1, 2), batch.slots, reduction="none", ignore_index=IGNORE)  # [B, T]

@@ -1,10 +1,10 @@
 """From utterances to tensors: the word ids, label ids and padded batches that every tagger reads.
 
 Two ways to give words their ids. :meth:`Vocabulary.from_corpus` counts the words of the training split, so the list
-itself tells which words somebody said: it lies outside any (ε, δ) guarantee. :meth:`Vocabulary.hashed` gives each word
-the bucket that a fixed hash says and looks at no word that was said, so it costs no ε; words share buckets (on SNIPS,
-11,418 words in 2,048 buckets, nearly all do). Label names are read from the corpus in both cases: they are taken as the
-assistant's published schema.
+itself reveals which words occur: it is outside any (ε, δ) guarantee. :meth:`Vocabulary.hashed` gives each word the
+bucket that a fixed hash gives and looks at no data, so it costs no ε; words share buckets (on SNIPS, 11,418 words in
+2,048 buckets, nearly all do). Label names are read from the corpus in both cases: they are taken as the assistant's
+published schema.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Examples:
         True at real tokens; each row is True up to its length and False after.
     intents : Tensor [N], int64
     slots : Tensor [N, T], int64
-        ``IGNORE`` where no tag is asked for.
+        ``IGNORE`` where no tag is predicted.
     intent_names, slot_names
         Names of the ids, in order.
     """
@@ -117,7 +117,7 @@ class Vocabulary:
 
     @classmethod
     def from_corpus(cls, corpus: datasets.DatasetDict, *, min_count: int = 1, max_length: int = 48) -> Vocabulary:
-        """List the words said at least `min_count` times in ``corpus["train"]``; labels come from every split."""
+        """List the words that occur at least `min_count` times in ``corpus["train"]``; labels come from every split."""
         said = enumerate(corpus["train"]["tokens"])
         counts = Counter(word for i, tokens in said for word in word_list(tokens, f"the tokens of utterance {i}"))
         words = tuple(sorted(word for word, count in counts.items() if count >= min_count))
@@ -177,7 +177,7 @@ def check_names(**names: tuple[str, ...]) -> None:
         if twice := [name for name, count in Counter(each).items() if count > 1]:
             raise ValueError(f"Expected every name in {what} once, got {twice[0]!r} twice. Each has one id.")
         if what == "slots" and "" in each:
-            raise ValueError("Expected slots with names, got ''. In a row it says that no tag is asked for.")
+            raise ValueError("Expected slots with names, got ''. In a row it means that no tag is predicted.")
 
 
 def labels(corpus: datasets.DatasetDict) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 A step releases a sum that one example moves by at most Δ·C, plus Gaussian noise of standard deviation σ·C: it counts
 as noise multiplier σ/Δ. Δ = 1 when every example is clipped to C, Δ = 2 when micro-batch means are (Ponomareva et al.
-2023, §5.6). What the same noise is worth depends on two more things, and an ε says nothing without them:
+2023, §5.6). The ε of the same noise depends on two more things, and means nothing without them:
 
 * **how examples come into a batch**: ``"poisson"`` (each independently with probability q), ``"shuffle"`` (each once
   per epoch; no amplification by the shuffle is credited, which can be far weaker than Poisson's: Chua et al. 2024) or
@@ -34,7 +34,7 @@ ADJACENCIES = ("add-remove", "replace")
 LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
 LEAST_NOISE = 1e-3  # and when it looks below this noise multiplier
-MOST_NOISE = 2**20  # and when it has asked this one: ε = 0.001 at δ = 1e-14 needs nearly as much for 20,000 steps
+MOST_NOISE = 2**20  # and for this one: ε = 0.001 at δ = 1e-14 needs nearly as much for 20,000 steps
 ROUNDED = 0.01  # from this share of δ on, what "pld" gives away to floating point may cost more than another bound
 
 
@@ -69,7 +69,7 @@ def epsilon(
     steps
         Number of steps; None with a schedule.
     sensitivity
-        Δ, how far one example that comes or goes moves the released sum, in units of the clipping norm.
+        Δ, how far adding or removing one example moves the released sum, in units of the clipping norm.
     sampling
         ``"poisson"``, ``"shuffle"`` or ``"none"``. An epoch of ``"shuffle"`` is 1/q steps, and one begun counts as a
         whole one. Where 1/q is not whole, its last short batch may be kept or dropped, and the costlier is counted:
@@ -148,7 +148,7 @@ def noise_multiplier_for(
     Parameters
     ----------
     epsilon
-        Target ε > 0, at most 1000; ``inf`` asks for no noise.
+        Target ε > 0, at most 1000; ``inf`` means no noise.
     steps
         Number of steps in all.
     decay, steps_per_epoch
@@ -181,7 +181,7 @@ def noise_multiplier_for(
 
     if accountant != "prv":
         return _smallest(spent, epsilon, low=0.5, high=1.0)
-    # "prv" takes seconds a call, and cannot be asked far below the answer: "pld" finds the place where to look.
+    # "prv" takes seconds a call, and fails far below the answer: "pld" finds where to search.
     sigma = _smallest(lambda sigma: spent(sigma, "pld"), epsilon, low=0.5, high=1.0)
     return _smallest(spent, epsilon, low=0.98 * sigma, high=1.1 * sigma)
 
@@ -245,8 +245,8 @@ def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, account
     if accountant != "pld" or rounding_share(steps, delta) <= ROUNDED:
         return by(accountant)
     if adjacency == "add-remove":
-        closed = by("gaussian")  # without sampling a step tells more, never less
-        # Strong noise: RDP cannot say less whatever the noise, and would take seconds to say more.
+        closed = by("gaussian")  # without sampling a step reveals more, never less
+        # Strong noise: RDP cannot give less at any noise, and would take seconds to give more.
         return min([by("pld"), closed] if closed.epsilon <= least_rdp(delta) else [by("pld"), by("rdp"), closed])
     return min(by("pld"), by("gaussian", tuple((sigma / 2, count) for sigma, count in steps)))  # 2 apart, unsampled
 
@@ -261,7 +261,7 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
             )
         low, high = high, 2 * high
     while spent(low) <= target:
-        # Where an example is hardly ever seen, δ covers what any noise, however weak, would tell of it.
+        # Where an example is hardly ever seen, δ covers what any noise, however weak, would reveal about it.
         if low <= LEAST_NOISE:
             return low
         low, high = low / 2, low
@@ -299,7 +299,7 @@ def one_schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[
     elif steps is None:
         schedule = [(float(sigma), count) for sigma, count in noise_multiplier]
     else:
-        raise ValueError(f"Expected steps=None with a schedule, got {steps}. The schedule says its own steps.")
+        raise ValueError(f"Expected steps=None with a schedule, got {steps}. The schedule contains its own steps.")
     for sigma, count in schedule:
         if not 0 <= sigma < math.inf or count < 0 or int(count) != count:
             raise ValueError(f"Expected noise multiplier >= 0 and whole steps >= 0, got ({sigma}, {count}).")

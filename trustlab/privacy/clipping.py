@@ -47,7 +47,7 @@ class Norms:
     clipped : float
         Share of units that clipping shortened, in [0, 1]; NaN for an empty batch.
     dropped : int
-        Units left out of the sum because their norm is not finite; they stand in `norms` as they are.
+        Units left out of the sum because their norm is not finite; `norms` contains them unchanged.
     """
 
     norms: Tensor
@@ -82,7 +82,7 @@ def private_gradients(
         Its parameters with ``requires_grad`` are trained. ``.grad`` is replaced: ``zero_grad()`` is not needed, and a
         gradient that was kept from an earlier step stays what it was. After an error ``.grad`` is None, or untouched.
     per_example_loss
-        ``per_example_loss(model, batch) -> Tensor [B]``, each entry a function of its own example only.
+        ``per_example_loss(model, batch) -> Tensor [B]``, each entry depends only on its own example.
     batch
         Has a length B, possibly 0, and can be indexed with a tensor of indices, which gives a batch again.
     method
@@ -97,9 +97,9 @@ def private_gradients(
         What the noisy sum is divided by, fixed without looking at the batch: q·N for clipped examples (required). For
         clipped micro-batches it is how many of them a step expects, K (the default).
     micro_batches
-        K ≥ 1. Each example of the batch goes to one of K micro-batches by its own throw of a die, so that removing
-        it leaves every other example where it was. Cutting the batch into K pieces in order would move them all:
-        one example could then change every micro-batch, by 2C each.
+        K ≥ 1. Each example of the batch is assigned independently and uniformly to one of K micro-batches, so that
+        removing it leaves every other example where it was. Cutting the batch into K pieces in order would move them
+        all: one example could then change every micro-batch, by 2C each.
     layerwise
         How C is divided over the parameter tensors, see :meth:`Thresholds.divide`: ``"flat"``, ``"equal"``,
         ``"dimension"`` or a weight for each name. The limits' squares sum to C² in each case, so Δ is the same.
@@ -107,12 +107,12 @@ def private_gradients(
         Scale every unit's gradient to C / (norm + 0.01) of its length instead of shortening the long ones only.
     noise_by
         ``"sum"``, or for micro-batches ``"worker"``: each of K workers adds its share, of standard deviation σ·C/√K,
-        so that nobody has to hold the sum without noise.
+        so that no process holds the sum without noise.
     physical_batch
         Compute at most that many examples at once (one micro-batch at least) and add up: less memory, the same result.
     generator
         Source of the noise and of the random micro-batches. A seeded one makes a run repeatable, and its noise
-        predictable to anybody who knows the seed.
+        predictable to an attacker who knows the seed.
     secure
         Draw the noise from the operating system's generator; takes no `generator`. See :mod:`trustlab.privacy.noise`.
 
@@ -120,7 +120,7 @@ def private_gradients(
     ------
     ValueError
         For options outside these ranges, before any gradient is computed; and for a model in which the method cannot
-        tell the examples apart.
+        separate the examples.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def private_gradients(
     refuse_unfit(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
-    # Asked for now: micro-batches are drawn before the noise.
+    # Chosen now: micro-batches are drawn before the noise.
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
     divisor = float(expected_batch_size or micro_batches)
     std, workers = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
@@ -186,7 +186,7 @@ def _one_by_one(
         norm, share = thresholds.kept(squares[None])
         norms.append(norm)
         shares.append(share)
-        if norm.isfinite():  # an example whose gradient overflows adds nothing: it must not poison the sum
+        if norm.isfinite():  # an example whose gradient overflows adds nothing: it must not make the sum NaN
             torch._foreach_add_(summed, torch._foreach_mul(gradient, (scale * share[0]).tolist()))
     if not reached:
         raise ValueError(UNREACHED)

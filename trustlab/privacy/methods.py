@@ -12,7 +12,7 @@ method      unit clipped      Δ    engines                   source
 ==========  ================  ===  ========================  ==========================================
 
 ``"loop"`` is the definition, one backward for each unit; ``"fast"`` takes all from one backward
-(:mod:`trustlab.privacy.fast`); ``"opacus"`` is somebody else's code, for comparison (:mod:`trustlab.privacy.reference`,
+(:mod:`trustlab.privacy.fast`); ``"opacus"`` is third-party code, for comparison (:mod:`trustlab.privacy.reference`,
 whose own engines are Opacus' words: ``"hooks"``, ``"ghost"``, ``"functorch"``).
 """
 
@@ -33,7 +33,7 @@ SENSITIVITY: Mapping[str, float] = OldKeys(
     renamed={"loop": "dp-sgd", "fast": "dp-sgd", "micro-batch": "edp-sgd"},
 )
 
-# Values of `method` before an engine was an option of its own.
+# Values of `method` before the engine was a separate option.
 _BEFORE: Mapping[str, tuple[str, str]] = MappingProxyType({
     "loop": ("dp-sgd", "loop"),
     "fast": ("dp-sgd", "fast"),

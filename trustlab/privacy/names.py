@@ -23,7 +23,7 @@ DEPTH = 8  # parts of parts that are looked at
 FEW = 16  # more entries are data, not settings
 SETTINGS = (str, bytes, bool, type, type(None), enum.Enum, torch.dtype, torch.device)
 
-# Who has which number, by address, for as long as it lives: an address is given to another object later.
+# Each object's number, by address, while the object lives: an address is given to another object later.
 _numbers: dict[int, tuple[weakref.ref[Any], int]] = {}
 _count = itertools.count()
 
@@ -32,7 +32,7 @@ def named(value: Any, around: tuple[int, ...] = ()) -> Hashable:
     """Return a name for a function by its code, and by the settings and the functions that it is made of.
 
     Tensors, lists and sizes of numbers are data, which may change from step to step; whether a number is zero, which
-    switches a term off, is a setting. Models are told apart by identity.
+    switches a term off, is a setting. Models are distinguished by identity.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def named(value: Any, around: tuple[int, ...] = ()) -> Hashable:
 
 
 def _made_of(function: types.FunctionType) -> list[Any]:
-    """Return what decides what `function` computes beside its code."""
+    """Return what decides, besides its code, what `function` computes."""
     parts = [function.__defaults__, function.__kwdefaults__]
     for cell in function.__closure__ or ():
         try:
@@ -87,6 +87,6 @@ def _number(value: Any) -> int:
     if known is not None and known[0]() is value:
         return known[1]
     number = next(_count)
-    with contextlib.suppress(TypeError):  # nobody can say how long it lives: another number each time
+    with contextlib.suppress(TypeError):  # its lifetime is unknown: another number each time
         _numbers[address] = weakref.ref(value, lambda _: _numbers.pop(address, None)), number
     return number

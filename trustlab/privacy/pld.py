@@ -111,7 +111,7 @@ def _epsilon(schedule: tuple[tuple[float, int], ...], q: float, delta: float, di
     spectrum = np.ones(size // 2 + 1, dtype=complex)
     for loss, count in steps:
         spectrum *= fft.rfft(loss.masses, size) ** count
-    # The transform wraps around: what stands at k belongs to the one number congruent to it inside the window.
+    # The transform wraps around: the value at k belongs to the one number congruent to it inside the window.
     start = sum(count * loss.first for loss, count in steps)
     masses = np.roll(fft.irfft(spectrum, size), -((lowest - start) % size))
     infinite = TAIL * delta + sum(count * (loss.infinite + ROUNDING) for loss, count in steps)
@@ -187,7 +187,7 @@ def _one_step(sigma: float, q: float, direction: str, reach: float, width: float
     # so that P's mass stays whole.
     up = np.clip((p - other * np.exp(np.minimum(grid[:-1], 700))) / -math.expm1(-width), 0, np.maximum(p, 0))
     masses = np.zeros(len(grid))
-    masses[0] = 1 - above_p[0]  # all that lies below is raised to the first point
+    masses[0] = 1 - above_p[0]  # all values below are raised to the first point
     masses[1:] += up
     masses[:-1] += np.maximum(p, 0) - up
     return Losses(first, masses, float(above_p[-1]))

@@ -1,4 +1,4 @@
-"""Opacus as the reference: the same step as DP-SGD's loop, computed by somebody else's code.
+"""Opacus as the reference: the same step as DP-SGD's loop, computed by third-party code.
 
 Three of Opacus 1.6's engines: ``"hooks"`` keeps every example's gradient, by a formula per layer; ``"functorch"`` keeps
 them too, by vectorised automatic differentiation; ``"ghost"`` computes norms only, then a second backward of the
@@ -7,7 +7,7 @@ the model has an ``nn.LSTM``), so that the user's model stays free of them.
 
 A trap met here with Opacus 1.6: on packed sequences that torch sorts by length, ``DPLSTM`` returns its per-example
 gradients in the sorted order, every other layer in the batch's order. The examples are mixed up, their norms are
-wrong, and nothing says so. Batches are therefore sorted before Opacus sees them.
+wrong, and no error is raised. Batches are therefore sorted before Opacus sees them.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ class OpacusCopy:
             return
         refuse_writers(self._original, self._loss, batch)  # the copy's layers keep what Opacus' hooks write
         with warnings.catch_warnings():
-            # Token ids carry no gradient, so torch tells that a full backward hook has none to see.
+            # Token ids carry no gradient, so torch warns that a full backward hook sees none.
             warnings.filterwarnings("ignore", message="Full backward hook is firing")
-            # functorch asks for autocast in the type of the ids; torch declines, as it should.
+            # functorch requests autocast in the type of the ids; torch rightly declines with a warning.
             warnings.filterwarnings("ignore", message="In CPU autocast, but the target dtype")
             losses = checked(self._module, self._loss)(self._module, batch[self._order])  # [B]
             if self.engine == "ghost":

@@ -1,7 +1,7 @@
-"""What has to be said with every ε, or the number means nothing.
+"""What must be stated with every ε, or the number means nothing.
 
 The rows are what Ponomareva et al. 2023, "How to DP-fy ML", §5.3.3, ask for. A statement is made from a configuration
-of this package (:func:`statement`) or from the steps of anybody's own loop (:meth:`PrivacyStatement.of_steps`), and
+of this package (:func:`statement`) or from the steps of any other loop (:meth:`PrivacyStatement.of_steps`), and
 shows itself as a card in a notebook.
 """
 
@@ -44,16 +44,16 @@ class PrivacyStatement:
     adjacency, unit
         What neighbouring data sets differ in.
     sampling_used, sampling_assumed, sample_rate
-        How examples came into batches, what the accountant was told, and q.
+        How examples came into batches, what the accountant assumes, and q.
     clip_norm, micro_batches, schedule
         C, K where there are micro-batches, and every ``(sigma, steps)`` in order.
     accountant
-        Who computed ε: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`. It is not always the one that was
-        asked for, see :func:`trustlab.privacy.accounting.bound`.
+        Who computed ε: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`. It is not always the requested one,
+        see :func:`trustlab.privacy.accounting.bound`.
     audit
         The largest ε that an attack has shown, a lower bound; None when none was run.
     public, not_covered
-        What the guarantee takes as known to everybody, and what it does not speak of.
+        What the guarantee takes as public, and what it does not cover.
     """
 
     method: str
@@ -93,7 +93,7 @@ class PrivacyStatement:
         not_covered: str = "an attacker who knows the seed; norms and shares clipped, if shown; "
         "floating-point rounding",
     ) -> PrivacyStatement:
-        """Account for the steps of a loop, this package's or another, and say what the result rests on.
+        """Account for the steps of a loop, this package's or another, and state the assumptions.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class PrivacyStatement:
 
     @property
     def warning(self) -> str:
-        """Why ε does not hold, in words; empty when nothing speaks against it."""
+        """Why ε does not hold, in words; empty when no reason is known."""
         # Without sampling, every step counts in full: that covers every sampler that shows an example once a step.
         if self.sampling_assumed not in (self.sampling_used, "none"):
             return (
@@ -153,7 +153,7 @@ class PrivacyStatement:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing that is said here speaks against ε."""
+        """Whether nothing in this statement invalidates ε."""
         return not self.warning
 
     def rows(self) -> list[Row]:
@@ -181,7 +181,7 @@ class PrivacyStatement:
         return "none" if math.isinf(self.epsilon) else f"{_up(self.epsilon):g} at {_delta(self.delta)}"
 
     def _neighbours(self) -> str:
-        """Say which data sets must look alike; shuffled batches must not be drawn again for them."""
+        """Say which data sets must be indistinguishable; shuffled batches must not be drawn again for them."""
         apart = NEIGHBOURS[self.adjacency].format(unit=self.unit)
         return f"{apart}; the others keep their batches" if self.sampling_assumed == "shuffle" else apart
 
@@ -275,12 +275,12 @@ def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
 
 
 def _sensitivity(method: str, adjacency: str, sampling: str, sample_rate: float) -> float:
-    """Return the Δ to tell :func:`trustlab.privacy.epsilon`, which doubles it where an example is replaced.
+    """Return the Δ for :func:`trustlab.privacy.epsilon`, which doubles it where an example is replaced.
 
-    A micro-batch's clipped mean goes from any vector of length C to any other, 2C apart, whatever happens to the
-    example in it. Replaced without sampling that is one clipped vector for another, Δ = 1. On Poisson samples three
-    sums matter, without the example and with either of both, each up to 2C from the others; Δ = 2 puts the last two
-    on opposite sides of the first, which is more than can happen, and no tighter bound is known here.
+    One example can change a micro-batch's clipped mean from any vector of length C to any other, up to 2C away.
+    Replaced without sampling that is one clipped vector for another, Δ = 1. On Poisson samples three sums matter,
+    without the example and with either of both, each up to 2C from the others; Δ = 2 puts the last two on opposite
+    sides of the first, which is more than can happen, and no tighter bound is known here.
     """
     sampled = sampling == "poisson" and sample_rate < 1
     return 1.0 if method == "edp-sgd" and adjacency == "replace" and not sampled else SENSITIVITY[method]

@@ -1,4 +1,4 @@
-"""Train a tagger, privately or not: one loop for every method, yielding flat rows as it goes.
+"""Train a tagger, privately or not: one loop for every method, yielding flat rows as it trains.
 
 Each step draws a Poisson batch (every example independently with probability q = batch_size / N, so the batch varies
 in size and may be empty), fills the gradients with the chosen mechanism, and lets an ordinary optimizer do the rest.
@@ -58,11 +58,11 @@ def train(
         Makes a learning-rate schedule of the optimizer, as ``lambda optimizer: LambdaLR(optimizer, ...)``; it is
         stepped after every step.
     checkpoint
-        A file that the training is kept in, and goes on from where it exists. It then equals, on the same machine and
-        versions, an uninterrupted one bit for bit: steps taken after the last write are taken again with the same batch
-        and the same noise, so they spend their ε once. The rows kept are yielded again first, so that the rows are
-        those of the whole training, also for the run store. The noise planned at the start stays. It holds the
-        generators' states, with which the noise can be taken away: only its owner may read it.
+        A file that stores the training; if it exists, the training continues from it. It then equals, on the same
+        machine and versions, an uninterrupted one bit for bit: steps taken after the last write are taken again with
+        the same batch and the same noise, so they spend their ε once. The rows kept are yielded again first, so that
+        the rows are those of the whole training, also for the run store. The noise planned at the start stays. It
+        holds the generators' states, with which the noise can be taken away: only its owner may read it.
     checkpoint_every
         Steps between writes; None for one with each row. There is one before every row: what was shown is accounted.
 
@@ -123,7 +123,7 @@ def _run(
 ) -> Iterator[Row]:
     """Take the steps that are left; a generator, so closing it stops the training where it is.
 
-    `keep` is called after every step, and told whether a row is about to be yielded.
+    `keep` is called after every step, with whether a row is about to be yielded.
     """
     gradients, examples = _gradients(state.model, config), data["train"]
     sigmas = [sigma for sigma, count in state.schedule for _ in range(count)]

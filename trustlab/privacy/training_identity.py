@@ -1,6 +1,6 @@
-"""Checkpoints of a private training: all that it is, in one file that only its own training goes on from.
+"""Checkpoints of a private training: its whole state in one file, from which only the same training continues.
 
-Weights, optimizer, scheduler, random generators, the noise planned and the steps taken lie in one
+Weights, optimizer, scheduler, random generators, the noise planned and the steps taken are in one
 :class:`trustlab.checkpoint.Checkpoint`; here is what names the training that it belongs to.
 """
 

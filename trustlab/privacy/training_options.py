@@ -1,7 +1,7 @@
 """What a training is to be: its options, which of them go together, and the noise that keeps its promise.
 
-The one place where options become a guarantee: :func:`noise_schedule` plans the noise, :func:`spent` counts what the
-steps taken guarantee, and both tell the accountant the same of the mechanism (:func:`accounted`).
+The one place where options become a guarantee: :func:`noise_schedule` plans the noise, :func:`spent` computes what the
+steps taken guarantee, and both describe the mechanism to the accountant in the same way (:func:`accounted`).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        method, engine = in_new_words(self.method, self.engine, depth=2)  # __init__ lies between here and the user
+        method, engine = in_new_words(self.method, self.engine, depth=2)  # __init__ is between this call and the user's
         object.__setattr__(self, "method", method)
         object.__setattr__(self, "engine", engine)
         for field in dataclasses.fields(self):  # np.int64(32) and 32 are one training, under one name
@@ -134,7 +134,7 @@ def spent(config: TrainConfig, schedule: list[tuple[float, int]], steps: int, ex
 
 
 def accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
-    """Return what an accountant is told of the mechanism: the same for the noise chosen and for the ε spent."""
+    """Return the mechanism's description for an accountant: the same for the noise chosen and for the ε spent."""
     return dict(
         sampling="poisson",  # as the training draws
         adjacency="add-remove",
@@ -146,7 +146,7 @@ def accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
 
 
 def check_training(config: TrainConfig, examples: int) -> None:
-    """Refuse options outside their range, and combinations whose ε would not mean what it says.
+    """Refuse options outside their range, and combinations whose ε would be wrong.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""All that changes while a training runs: the whole of what a checkpoint has to hold, and nothing else."""
+"""All that changes while a training runs: everything that a checkpoint has to hold, and nothing else."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TrainingState:
         self.generator = torch.Generator().manual_seed(self.seed)
         device = next(self.model.parameters()).device
         self.devices = [device] if device.type == "cuda" else []
-        # Seeded apart from the generator: dropout must not throw the very numbers that the noise is made of.
+        # Seeded separately from the generator: dropout must not use the numbers that make the noise.
         with torch.random.fork_rng(self.devices):
             torch.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
             self._global_dice = self._look_at_global_dice()

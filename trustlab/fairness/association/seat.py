@@ -1,6 +1,6 @@
 """SEAT, the sentence encoder association test (May et al. 2019, NAACL): WEAT on words in plain sentences.
 
-A sentence encoder has no vector for a word, so each word is put into sentences that say nearly nothing of their own.
+A sentence encoder has no vector for a word, so each word is put into sentences that add almost no meaning.
 The templates here are regenerated in the manner of May and colleagues, not copied from their files: one list for each
 kind of word.
 """
@@ -100,7 +100,7 @@ def seat(
         Kind of the words in each of the four sets, keys of :data:`TEMPLATES`.
     unit
         What is exchanged in the permutation test. "word": a word's vector is the mean of its sentences' unit vectors.
-        "sentence", as May and colleagues have it: each sentence stands for itself. The sentences of a word are
+        "sentence", as May and colleagues have it: each sentence is exchanged by itself. The sentences of a word are
         near copies of each other, so their p-value is too small: it takes n words for n × templates observations.
     permutations, seed
         Of :func:`~trustlab.fairness.association.weat`.

@@ -46,7 +46,7 @@ compared: leave it out of one, or of both.
 
 
 def distinct(words: Any, name: str) -> list[str]:
-    """Return a list of words, after refusing one text in its place, and words that stand twice.
+    """Return a list of words, after refusing one text in its place, and repeated words.
 
     Examples
     --------

@@ -22,7 +22,7 @@ class Association(NamedTuple):
     ----------
     effect_size
         (mean of s over X − mean of s over Y) / sample standard deviation of s over X ∪ Y (ddof = 1), in
-        (−2, 2) for X and Y of equal size. Positive: X is nearer to A, and Y to B.
+        (−2, 2) for X and Y of equal size. Positive: X is closer to A, and Y to B.
     statistic
         Σ s over X − Σ s over Y.
     p_value
@@ -45,7 +45,7 @@ class Association(NamedTuple):
 
 
 def weat(X: Any, Y: Any, A: Any, B: Any, *, permutations: int | str = "auto", seed: int = 0) -> Association:
-    """Test whether the targets X are nearer to the attributes A, and Y to B, than chance would have it.
+    """Test whether the targets X are closer to the attributes A, and Y to B, than expected by chance.
 
     The association of a word is s(w, A, B) = mean of cos(w, a) over A − mean of cos(w, b) over B. The null hypothesis
     is that X and Y could be exchanged: X ∪ Y is divided into two sets of the same size in all possible ways.
@@ -138,7 +138,7 @@ def _unit(name: str, array: np.ndarray) -> np.ndarray:
     if len(bad):
         raise ValueError(
             f"Expected finite vectors other than zero in {name}, got none in rows {bad.tolist()}. A zero vector has no "
-            "direction, so no cosine: often it stands for a word that the model does not know. Leave it out."
+            "direction, so no cosine: often it belongs to a word that the model does not know. Leave it out."
         )
     array = array / largest
     return array / np.linalg.norm(array, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Word sets taken out of word vectors: what is missing is told, and too much missing is refused."""
+"""Word sets taken out of word vectors: missing words are reported, and too many are refused."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class WordVectors:
                 raise ValueError(
                     f"Expected at most {max_missing:.0%} of {name} without a vector, got {len(lost)} of "
                     f"{len(asked[name])}: {', '.join(lost)}. What is left is another test: use vectors that have these "
-                    "words, or raise max_missing and say so beside the result."
+                    "words, or raise max_missing and say so next to the result."
                 )
         words = {name: [word for word in each if word in self] for name, each in asked.items()}
         size = min(len(words["X"]), len(words["Y"]))
@@ -125,7 +125,7 @@ def word_vectors(source: str, *, directory: str | os.PathLike[str] | None = None
     source
         "word2vec" (347 words of the WEAT tests, 300 wide) or "glove" (11,925 frequent words in lower case, 25 wide).
     directory
-        Where the data lie, as for :func:`trustlab.data.load`.
+        Folder of the data, as for :func:`trustlab.data.load`.
     """
     from trustlab.data import load
 

@@ -21,7 +21,7 @@ def to_metric_frame(y_true: np.ndarray, y_pred: np.ndarray, groups: Groups) -> f
 
     Every group must have every rate. fairlearn's own true positive rate is 0 in a group without positives, and where a
     rate is NaN its differences and ratios pass over the group: between a group without positives and one other it finds
-    a difference of 0 and a ratio of 1, which nobody measured.
+    a difference of 0 and a ratio of 1, which were not measured.
 
     Parameters
     ----------

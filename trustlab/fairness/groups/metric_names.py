@@ -44,7 +44,7 @@ class MetricName(str):
     """
 
     __slots__ = ()
-    __hash__ = str.__hash__  # that of the name: a dictionary is asked by new names only
+    __hash__ = str.__hash__  # that of the name: a dictionary finds new names only
 
     def __eq__(self, other: object) -> bool:
         if str.__eq__(self, other) is True:

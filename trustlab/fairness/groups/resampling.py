@@ -75,7 +75,7 @@ def draw_counts(rows: int, bootstrap: Bootstrap, strata: np.ndarray | None = Non
     Raises
     ------
     ValueError
-        If strata or units have another length, a named stratum holds a single unit, or a unit lies in two strata.
+        If strata or units have another length, a named stratum holds a single unit, or a unit is in two strata.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def draw_counts(rows: int, bootstrap: Bootstrap, strata: np.ndarray | None = Non
     step = max(1, _BLOCK // rows)
     for start in range(0, bootstrap.resamples, step):
         block = min(step, bootstrap.resamples - start)
-        offset = np.arange(block)[:, None] * units  # each resample counts in a range of its own
+        offset = np.arange(block)[:, None] * units  # each resample counts in its own range
         drawn = [(inside[rng.integers(len(inside), size=(block, len(inside)))] + offset).ravel() for inside in members]
         counts = np.bincount(np.concatenate(drawn), minlength=block * units).reshape(block, units).astype(float)
         yield counts if unit_of_row is None else counts[:, unit_of_row]
@@ -102,13 +102,13 @@ def _design(rows: int, bootstrap: Bootstrap, default: np.ndarray | None) -> tupl
         if given is not None and len(given) != rows:
             raise ValueError(f"Expected {name} for {rows} rows, got {len(given)}.")
     if bootstrap.strata is None and strata is not None and np.unique(strata, return_counts=True)[1].min() < 2:
-        strata = None  # nobody asked for these
+        strata = None  # these were not requested
     unit_of_row, first = None, np.arange(rows)
     if bootstrap.units is not None:
         _, first, unit_of_row = np.unique(bootstrap.units, return_index=True, return_inverse=True)
     codes = np.zeros(rows, int) if strata is None else np.unique(strata, return_inverse=True)[1]
     if unit_of_row is not None and (codes != codes[first][unit_of_row]).any():
-        raise ValueError("Expected each unit inside one stratum, some lie in two. They cannot be drawn as a whole.")
+        raise ValueError("Expected each unit inside one stratum, some are in two. They cannot be drawn as a whole.")
     members = [np.flatnonzero(codes[first] == code) for code in range(codes.max() + 1)]
     if min(map(len, members)) < 2:
         raise ValueError(

@@ -1,7 +1,7 @@
-"""CrowS-Pairs: is the more stereotyped sentence of a pair the likelier one? (Nangia et al. 2020, EMNLP).
+"""CrowS-Pairs: is the more stereotyped sentence of a pair the more likely one? (Nangia et al. 2020, EMNLP).
 
-The two sentences differ in whom they are about, and so in words that a model may find frequent or rare whatever is said
-of them. So the score sums log P over the tokens that both sentences share, *given* those in which they differ.
+The two sentences are about different groups, so they differ in words that a model may find frequent or rare in any
+sentence. So the score sums log P over the tokens that both sentences share, *given* those in which they differ.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def score_pairs(scorer: LikelihoodScorer, pairs: Iterable[Mapping[str, Any]]) ->
         raise ValueError(
             f"Expected tokens to score in both sentences of each of {len(pairs)} pairs, got none in "
             f"{len(set(empty))} (first: pair {empty[0]}). A sum of nothing is 0, and would be the likeliest of all "
-            "or a tie: leave such pairs out and say so."
+            "or a tie: leave such pairs out and report it."
         )
     scores = [float(each.sum()) for each in scorer.token_log_probabilities(flat, places)]
     rule = "tokens shared by both, masked one at a time"
@@ -96,7 +96,7 @@ def crows_pairs(scored: Iterable[Mapping[str, Any]], *, tie: float | None = None
     tie
         Scores that differ by no more, in nats, are no preference. None takes each pair's ``noise``, which depends on
         the model's precision, or :data:`TIE` where there is none: the same sentence scored in two batches differs by so
-        much, and whatever is smaller says nothing of the model.
+        much, and smaller differences say nothing about the model.
 
     Returns
     -------

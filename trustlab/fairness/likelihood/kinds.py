@@ -12,7 +12,7 @@ KINDS = ("masked", "causal")
 
 
 def kind_of(model: Any) -> str | None:
-    """Tell a masked from a causal language model, None for neither, by the lists ``transformers`` keeps of its classes.
+    """Return "masked" or "causal", None for neither, by the lists that ``transformers`` keeps of its classes.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def kind_of(model: Any) -> str | None:
 
 
 def checked_kind(model: Any, asked: str | None) -> str:
-    """Return the kind of `model`, which is `asked` where its class does not tell; refuse one that it is not."""
+    """Return the kind of `model`, which is `asked` where its class does not show it; refuse a wrong one."""
     from transformers.models.auto import modeling_auto
 
     known = {kind for kind in KINDS if _is_among(model, kind)}
     if not known and asked is None:
         raise ValueError(
             f"Expected a masked or causal language model of transformers, got {type(model).__name__}. An encoder "
-            'without its language head predicts no words; for a class of your own say kind="masked" or "causal".'
+            'without its language head predicts no words; for your own class pass kind="masked" or "causal".'
         )
     if asked is not None and known and asked not in known:
         raise ValueError(f"Expected kind={asked!r} to be that of the model, got {type(model).__name__}, another one.")
@@ -45,7 +45,7 @@ def checked_kind(model: Any, asked: str | None) -> str:
     if kind == "causal" and known and reads_both_ways and getattr(config, "is_decoder", True) is False:
         raise ValueError(
             f"Expected a model that reads from left to right, got {type(model).__name__} with is_decoder=False. It "
-            'sees the token that it is asked for: take kind="masked", or set is_decoder=True if it was trained so.'
+            'sees the token that it should predict: pass kind="masked", or set is_decoder=True if it was trained so.'
         )
     return kind
 

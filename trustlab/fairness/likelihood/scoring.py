@@ -29,7 +29,7 @@ NOISE = {"float64": 1e-12, "float32": 1e-5, "float16": 0.01, "bfloat16": 0.05}
 
 
 class Question(NamedTuple):
-    """What is asked of a masked model: the log-probability of each of `tokens` at `place` of `ids`, masked there."""
+    """The query to a masked model: the log-probability of each of `tokens` at `place` of `ids`, masked there."""
 
     ids: list[int]
     place: int
@@ -37,7 +37,7 @@ class Question(NamedTuple):
 
 
 class LikelihoodScorer:
-    """A language model that is asked for log-probabilities of tokens.
+    """A language model that gives log-probabilities of tokens.
 
     Parameters
     ----------
@@ -46,25 +46,25 @@ class LikelihoodScorer:
     tokenizer
         Its fast tokenizer, if `model` is a model.
     kind
-        "masked" or "causal"; None tells it from the model's class.
+        "masked" or "causal"; None takes it from the model's class.
     start
         What a causal model reads before the first word, which otherwise has no probability. "auto": the tokenizer's
         start token or, where it has none, its end-of-text token, as lm-evaluation-harness does; a token, such as
-        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` says what came of it.
+        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` is the result.
     batch_tokens
-        Tokens that go through the model at once.
+        Tokens per forward pass of the model.
 
     Attributes
     ----------
     start
-        What stands before the first word, in words; results carry it. Empty for a masked model.
+        What precedes the first word, in words; results contain it. Empty for a masked model.
     noise
         How far log P of a token may move with its batch, in nats, see :data:`NOISE`.
 
     Raises
     ------
     ValueError
-        If the kind cannot be told or is not the model's, a checkpoint lacks weights (they would be random), a masked
+        If the kind is unknown or is not the model's, a checkpoint lacks weights (they would be random), a masked
         model's tokenizer has no mask, or a causal one's has nothing to start with.
 
     Examples
@@ -135,8 +135,8 @@ class LikelihoodScorer:
         texts
             Texts, or their ids from :meth:`encode`.
         places
-            Which tokens of each text, as places in its ids, from 0; a causal model's begin at 1, because nothing stands
-            before place 0. None asks for all its own, see :meth:`own`.
+            Which tokens of each text, as places in its ids, from 0; a causal model's begin at 1, because nothing
+            precedes place 0. None means all its own, see :meth:`own`.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class LikelihoodScorer:
         ]
         if self.kind == "causal" and any(0 in each for each in asked):
             raise ValueError(
-                "Expected places >= 1 for a causal model, got 0. Nothing stands before the first token, so it has no "
+                "Expected places >= 1 for a causal model, got 0. Nothing precedes the first token, so it has no "
                 "probability: ask for later ones, or let the text begin with a start token."
             )
         return asked
@@ -293,7 +293,7 @@ def _only_states_at(encoder: torch.nn.Module, rows: torch.Tensor, places: torch.
 
 
 def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
-    """Return the id of what stands before the first word, None for nothing, and what it is in words."""
+    """Return the id of what precedes the first word, None for nothing, and what it is in words."""
     if asked == "none":
         return None, "with nothing put in front, its first token left out"
     if asked != "auto":
@@ -308,5 +308,5 @@ def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
     raise ValueError(
         f"Expected a tokenizer with a start or an end-of-text token, got {type(tokenizer).__name__} with neither. A "
         "causal model then gives the first word no probability, and sentences that differ in it are compared without "
-        'it: name a token as start=…, or say start="none" to leave the first token out.'
+        'it: name a token as start=…, or pass start="none" to leave the first token out.'
     )

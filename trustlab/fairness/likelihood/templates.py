@@ -1,6 +1,6 @@
 """ILPS and LPBS: how much more likely an attribute makes a word of a group (Kurita et al. 2019, GeBNLP workshop).
 
-P(he | "[MASK] is a nurse.") alone says little: "he" may be frequent whatever follows. It is divided by the prior, the
+P(he | "[MASK] is a nurse.") alone means little: "he" may be frequent in any context. It is divided by the prior, the
 probability with the attribute masked as well, P(he | "[MASK] is a [MASK].").
 """
 
@@ -30,8 +30,7 @@ def ilps(
     templates
         Sentences with ``{target}`` and ``{attribute}``, each once: "{target} is {attribute}."
     targets
-        Words of one token each: "he", "she". Write them as they stand in the sentence, "He" at its start if the model
-        tells case.
+        Words of one token each: "he", "she". Write them as in the sentence, "He" at its start for a cased model.
     attributes
         Words or phrases of any number of tokens, with their article: "a nurse".
 
@@ -44,7 +43,7 @@ def ilps(
     Raises
     ------
     ValueError
-        For a causal model, one text in place of a list, a template without the two places, targets that stand twice or
+        For a causal model, one text in place of a list, a template without the two places, targets that occur twice or
         have several tokens (all of them are listed), and sentences longer than the model can read.
 
     Examples
@@ -87,8 +86,8 @@ def lpbs(
 ) -> Iterator[Row]:
     """Yield the log-probability bias score of every attribute in every template.
 
-    It is the mean ILPS of the `first` targets minus that of the `second`: positive where the attribute speaks for the
-    first group. Other parameters as of :func:`ilps`; a word may stand in one group only.
+    It is the mean ILPS of the `first` targets minus that of the `second`: positive where the attribute favours the
+    first group. Other parameters as of :func:`ilps`; a word may be in one group only.
 
     Yields
     ------
@@ -125,7 +124,7 @@ def _questions(scorer: LikelihoodScorer, template: str, attribute: str, tokens: 
     given, place = _with_mask(scorer, template, attribute)
     mask = scorer.tokenizer.mask_token
     alone = scorer.encode(template.format(target=mask, attribute=mask))
-    length = len(given) - len(alone) + 1  # tokens of the attribute, where it stands
+    length = len(given) - len(alone) + 1  # tokens of the attribute at its place
     prior, prior_place = _with_mask(scorer, template, " ".join([mask] * length))
     return Question(given, place, tokens), Question(prior, prior_place, tokens)
 

@@ -38,7 +38,7 @@ def assistant_task(
     return Task(
         name="assistant",
         question="Does the speaker want money moved, a balance told or a bill paid?",
-        known_by=f"the generator: who speaks is drawn, and only {DISADVANTAGED!r} is recorded wrongly",
+        known_by=f"the generator: the speaker is drawn, and only {DISADVANTAGED!r} is recorded wrongly",
         test=_texts(corpus["test"], "true_intent"),
         train=_texts(corpus["train"], "intent"),
     )

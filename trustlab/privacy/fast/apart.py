@@ -79,7 +79,8 @@ class Proof:
     def check(self, batch: Any) -> None:
         """Raise where the examples of `batch` meet; once for a model, its modes, its trained part and its loss.
 
-        A single example meets nobody, and shows nothing: the look is put off. It is also where a number is not finite.
+        A single example has no others to depend on and shows nothing: the check is postponed. It is also where a
+        number is not finite.
 
         Raises
         ------
@@ -90,7 +91,7 @@ class Proof:
         if len(batch) < 2 or self.plan.proved:
             return
         few = batch[torch.arange(min(len(batch), len(WEIGHTS)))]
-        with torch.random.fork_rng(devices=self.devices):  # dropout must not see that somebody looked
+        with torch.random.fork_rng(devices=self.devices):  # the check must not change the dropout
             finite = self.planned(few, lambda plan: _check_weights(few, functools.partial(self.gradients, plan=plan)))
             finite &= self.planned(few, lambda plan: self._check_alone(few, plan))
         self.plan.proved = finite
@@ -109,8 +110,8 @@ class Proof:
             with torch.random.fork_rng(devices=self.devices):
                 self._learn(batch)
         raise ValueError(
-            f"Expected {name!r} to be called alike for one example more, but its calls or its shapes change with the "
-            "batch. It is unknown which rows belong to an example: use engine='loop'."
+            f"Expected {name!r} to be called in the same way for one example more, but its calls or its "
+            "shapes change with the batch. It is unknown which rows belong to an example: use engine='loop'."
         )
 
     def _learn(self, batch: Any) -> None:
@@ -130,7 +131,7 @@ class Proof:
             self.plan.learn(met_before, met, (len(fewer), len(more)))
 
     def _check_alone(self, few: Any, plan: Plan) -> bool:
-        """Compute each example alone, and say whether all was finite, and so compared."""
+        """Compute each example alone, and return whether all was finite, and so compared."""
         with without_dropout(self.model):
             with Draws() as draws:
                 losses, factors, squares = self.measured(few, torch.ones(len(few), dtype=torch.long), plan)
@@ -196,7 +197,7 @@ class _Few:
             change = _distances(rounded.sums, alone.sums)
             norm = norm + ROUNDINGS * (torch.maximum((rounded.norms - alone.norms).abs(), change[:, None]))
             sums = sums + ROUNDINGS * change
-        # Written so that NaN alone, beside a number together, is a difference.
+        # Written so that NaN alone, where the batch gives a number, is a difference.
         alike = ((self.norms - alone.norms).abs() <= norm).all(1) & (_distances(self.sums, alone.sums) <= sums)
         return torch.cat([((self.losses - alone.losses).double().abs() <= loss).all()[None], alike])
 
@@ -217,7 +218,7 @@ def _sums(trained: Mapping[str, nn.Parameter], factors: list[list[Factor]], exam
 
 
 def _check_weights(few: Any, gradients: Callable[..., Any]) -> bool:
-    """Weigh the losses, and say whether every gradient was finite, and so compared."""
+    """Weight the losses, and return whether every gradient was finite, and so compared."""
     weights = torch.tensor(WEIGHTS[: len(few)])
     record, _, (plain, weighted) = gradients(few, torch.ones_like(weights), weights)
     for tap, one, other in zip(record.taps, plain, weighted, strict=True):

@@ -1,6 +1,6 @@
 """Which tensors follow the batch: decided by evidence, a forward of as many examples more.
 
-A mask of T times and T times has as many rows as a batch of T examples has, and its shape does not tell which it is.
+A mask of T times and T times has as many rows as a batch of T examples has, and its shape does not show which it is.
 The same examples, one of them once more, do: what follows the batch grows, and nothing else does.
 """
 
@@ -46,7 +46,7 @@ class Plan:
         for key in fewer.keys() & more.keys():
             if look(fewer[key])[:2] == look(more[key])[:2]:
                 found, place = compared(fewer[key].shape, more[key].shape, counts), (key, look(more[key]))
-                # Once this, once that: it cannot be said of the next batch.
+                # It varies between batches: unknown for the next one.
                 self.known[place] = found if self.known.get(place, found) == found else Follows(0, 0)
 
     def of(self, key: Key, tensor: Tensor, examples: int) -> Follows:

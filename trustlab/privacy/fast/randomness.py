@@ -1,6 +1,6 @@
-"""Random numbers that can be drawn once and used again: for every example alone what it got among the others.
+"""Random numbers that are drawn once and used again, so that an example alone gets what it got in the batch.
 
-torch draws a dropout's mask inside of its own functions, where nobody can give it back. Here these functions are
+torch draws a dropout's mask inside its own functions, where it cannot be set. Here these functions are
 written out in what they do, so that the mask is an ordinary tensor. Then a module can be computed a second time,
 example by example, with the numbers that it drew the first time.
 """
@@ -89,7 +89,7 @@ class Again(Draws):
         self.drawn, self.examples, self.rows, self._next = drawn, examples, rows, 0
 
     def draw(self, make: Callable[[], Tensor], shape: torch.Size | None = None) -> Tensor:
-        """Return the next numbers; `make` is called for their shape alone, and not where `shape` says it."""
+        """Return the next numbers; `make` is called for their shape alone, and not where `shape` is given."""
         if shape is None:
             with torch.random.fork_rng(), torch._C.DisableTorchFunction(), temporarily_clear_interpreter_stack():
                 shape = make().shape
