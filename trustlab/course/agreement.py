@@ -107,7 +107,7 @@ def unlike(about: Mapping[str, Any], made: Sequence[Row], packages: Sequence[str
         return f"the table was made on {there}, these rows on {'; '.join(here)}"
     for name in ("python", *packages):
         known = _public(name, about)
-        # a row whose code does without a package has none of its versions
+        # a row whose code does not use a package has none of its versions
         others = sorted({_public(name, each) for each in made if name in each["versions"]} - {known})
         if others:
             return f"the table was made with {name} {known}, these rows with {', '.join(others)}"
@@ -197,7 +197,7 @@ def _off_on_average(table: pandas.DataFrame, rows: Sequence[Row], experiment: Ex
     for cell, measured in fresh[fresh.index.isin(committed.index)].iterrows():
         for column, tolerance in experiment.tolerance.items():
             expected = committed.loc[cell, column]
-            # inf - inf is no number: equal values agree, whatever they are.
+            # inf - inf is no number: equal values always agree.
             if measured[column] != expected and not abs(measured[column] - expected) <= tolerance:
                 named = experiment.named(*(cell if isinstance(cell, tuple) else (cell,)))
                 yield f"{named}: expected {column} {expected:.3f} ± {tolerance}, got {measured[column]:.3f}."

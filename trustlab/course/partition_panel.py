@@ -102,7 +102,7 @@ def _columns(row: dict[str, float | int]) -> dict[str, float | int]:
 
 
 def _answer(at: PartitionDials, *, labels: np.ndarray, corpus: str) -> PartitionAnswer:
-    """Divide the corpus at the dials' position; beside it stand the other definitions at the same α."""
+    """Divide the corpus at the panel's position, and show the other definitions at the same α."""
     fleets = _fleets(labels, at.alpha, at.clients, at.seed)
     rows = _rows(fleets, labels)
     (here,) = (row for row in rows if row["α of"] == WAYS[at.way])
@@ -114,7 +114,7 @@ def _answer(at: PartitionDials, *, labels: np.ndarray, corpus: str) -> Partition
     )
     verdict = (
         f"{MEANT[at.way]}. With α = {at.alpha:g}, two of {at.clients} clients are {here['JS distance']:.2f} apart "
-        f"(Jensen–Shannon: 0 alike, 1 nothing in common), the median client has {here['effective labels']:.1f} of "
+        f"(Jensen–Shannon: 0 the same, 1 nothing in common), the median client has {here['effective labels']:.1f} of "
         f"{len(names)} labels (effective number), and {sizes}."
     )
     return PartitionAnswer(rows, verdict, f"computed here on {corpus}", focus={"α of": WAYS[at.way]}, counts=counts)

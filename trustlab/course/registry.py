@@ -1,4 +1,4 @@
-"""The experiments whose results are committed, and what a reproduction has to know of each.
+"""The experiments whose results are committed, and what a reproduction has to know about each.
 
 An experiment is a module: ``CORPORA``; ``KEY``, the columns that with the seed name a row; ``grid(corpus, seeds=…)``,
 its cells, of a dataclass with ``key()``; ``run(cell, corpus)``, which yields the row of one; ``result_name(corpus)``.
@@ -35,7 +35,7 @@ from trustlab.results import Reader
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a reproduction has to know beside the experiment's module.
+    """What a reproduction has to know besides the experiment's module.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """The exercises of the privacy notebooks: what is right, and what each usual slip means.
 
-They live here so that a notebook's cell does not show the answer beside the question.
+They are here so that a notebook's cell does not show the answer next to the question.
 """
 
 from __future__ import annotations

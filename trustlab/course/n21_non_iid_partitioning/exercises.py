@@ -97,6 +97,6 @@ hints = Hints({
         "The table of natural partitions has the number that you need: effective labels, by device.",
         "Try some α, after `from trustlab.course.alpha import alpha_options`: "
         '`skew(partition(labels, clients=200, **alpha_options("fednlp", alpha, labels)), labels)["effective labels"]`.',
-        "It lies between 10 and 30.",
+        "It is between 10 and 30.",
     ),
 })  # fmt: skip

@@ -45,7 +45,7 @@ def horvitz_thompson(answer: Any) -> Display:
 
 
 def heavy_devices_weight(answer: Any) -> Display:
-    """Check the expected weight of a device of 90 examples beside nine of 10, two drawn uniformly without repeats.
+    """Check the expected weight of a device of 90 examples and nine of 10, two drawn uniformly without repeats.
 
     Examples
     --------
@@ -103,7 +103,7 @@ hints = Hints({
         "The first: 80 / (100 · 1).",
     ),
     heavy_devices_weight: (
-        "Expected weight = probability to be drawn × weight when drawn, because all light clients are alike.",
+        "Expected weight = probability to be drawn × weight when drawn, because all light clients are equal.",
         "Two of ten are drawn, each as likely as the others: 2/10.",
         "The other client in the cohort is a light one: 90 / (90 + 10).",
     ),

@@ -83,7 +83,7 @@ class Cell:
 
     @property
     def selection(self) -> str:
-        """Name who is selected, in one word or with β."""
+        """Name the selection, in one word or with β."""
         return f"β = {self.beta:g}" if self.strategy == "power" else self.strategy
 
     def key(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), fleets: Sequence[str] 
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"device_selection_{corpus}"
 
 
@@ -150,7 +150,7 @@ def train(cell: Cell, made: Problem, *, model: nn.Module | None = None) -> Itera
     made
         ``problem(cell.corpus, corpus, fleet=cell.fleet, seed=cell.seed)``.
     model
-        Trained in place; None trains a copy of the problem's that is gone at the end.
+        Trained in place; None trains a copy of the problem's model, which is discarded.
     """
     check(cell)
     return simulate(made.task, made.clients, recipe(cell), selector=selector(cell, made.clients), model=model)

@@ -75,7 +75,7 @@ def curve_of(runs: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
 
 
 def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **at: Any) -> list[Row]:
-    """Return, in per cent after the last round, whom each selection serves, and how many examples it trained on.
+    """Return each selection's accuracy after the last round, in per cent, and how many examples it trained on.
 
     A selection that was not trained there is left out; `at` are options of :func:`trainings`.
     """
@@ -90,7 +90,7 @@ def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **a
 
 
 def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") -> list[Row]:
-    """Return uniform selection beside β = 1, at equal rounds and equal work: a row per corpus whose table is there."""
+    """Return uniform selection and β = 1, at equal rounds and equal work: a row per corpus whose table is there."""
     rows = []
     for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
         even, active = (trainings(corpus, f"β = {beta}", aggregation=aggregation) for beta in (0, 1))
@@ -104,7 +104,7 @@ def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") ->
 
 
 def who_is_heard() -> list[Row]:
-    """Return what each selection gives to all and to travellers where these speak little, in per cent.
+    """Return what each selection gives to all and to travellers where these are inactive, in per cent.
 
     A row per selection and aggregation, from the committed table of :mod:`trustlab.course.n22_device_selection.harm`.
     """

@@ -33,7 +33,7 @@ def mean_forgetting(answer: Any) -> Display:
         float(forgetting(MATRIX).sum() / 3): "The last period has had no time to be forgotten: it does not count.",
         float(forgetting(MATRIX).sum()): "That is the sum; the question is about the mean.",
         float(-forgetting(MATRIX).mean()): "Forgetting is the best minus the end.",
-        float(last.mean()): "That is the accuracy at the end, over all periods alike.",
+        float(last.mean()): "That is the accuracy at the end, the mean over all periods.",
     }
     return check(answer, float(forgetting(MATRIX).mean()), because=slips)
 
@@ -92,7 +92,7 @@ hints = Hints({
         "In code: `R[:-1].max(axis=0) - R[-1]`, for the first two periods.",
     ),
     kept_from_the_first: (
-        "Every utterance that was ever said to the device is kept with the same probability. Which?",
+        "Every utterance that the client ever got is kept with the same probability. Which?",
         "There were 12 + 30 + 18 utterances, and it keeps 10 of them.",
     ),
     as_many_examples: (

@@ -1,9 +1,9 @@
 """The experiment of notebook 23: what selection by activity is worth when data come over time, drift, and go.
 
 One cell is one training: of the synthetic assistant's devices over six periods, or of all periods at once (the static
-reference), with as many rounds. What is asked for drifts by a stated dial, see
-:func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: who
-has which persona and where intents drift to.
+reference), with as many rounds. The intents drift by a stated option, see
+:func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: the
+devices' personas and where intents drift to.
 
 Model and learning rate are notebook 21's, unchanged; a look at one seed had a step twice as long learning faster, under
 every selection. Activity selection is β in q_k ∝ n_k^β, n_k the examples that device k has in the period.
@@ -70,7 +70,10 @@ class Cell:
         values=WEIGHTINGS,
     )  # fmt: skip
     labels: str = option(
-        "true", label="Labels", help="feedback: after the first period, only what users' reactions tell.", values=LABELS
+        "true",
+        label="Labels",
+        help="feedback: after the first period, only what users' reactions reveal.",
+        values=LABELS,
     )
     seed: int = option(0, label="Seed", help="Seed of corpus, first weights, selection and minibatches.", low=0)
 
@@ -96,13 +99,13 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"continual_learning_{corpus}"
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What devices say over time, as a learning problem.
+    """The devices' utterances over time, as a learning problem.
 
     Attributes
     ----------
@@ -138,7 +141,7 @@ def stream(drift: float = 1.0, seed: int = 0) -> Stream:
 
 
 def assistant_over_time(drift: float, seed: int) -> datasets.DatasetDict:
-    """Return the synthetic corpus with its drift dial at `drift`."""
+    """Return the synthetic corpus with its option ``drift`` at `drift`."""
     from trustlab.data import assistant
 
     return assistant(devices=DEVICES, periods=PERIODS, drift=drift, seed=seed)
@@ -167,7 +170,7 @@ def train(cell: Cell, said: Stream, *, model: nn.Module | None = None) -> Iterat
     said
         ``stream(cell.drift, cell.seed)``.
     model
-        Trained in place; None trains a copy of the problem's that is gone at the end.
+        Trained in place; None trains a copy of the problem's model, which is discarded.
     """
     check(cell)
     at_once = cell.setting == "static"
@@ -185,7 +188,7 @@ def train(cell: Cell, said: Stream, *, model: nn.Module | None = None) -> Iterat
 
 
 def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row; `corpus` is not read: a cell's own drifts by its own dial.
+    """Train one cell and yield its one row; `corpus` is not read: each cell generates its own, with its drift.
 
     Yields
     ------

@@ -38,7 +38,7 @@ def continual_panel() -> Panel:
 
 
 def answer(at: Cell) -> ContinualAnswer:
-    """Read the saved trainings at the dials' position."""
+    """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
     same = {"drift": at.drift, "weighting": at.weighting}
     runs = chosen(table, **same, replay=at.replay, beta=at.beta)
@@ -70,7 +70,7 @@ def _drawn(beta: float) -> str:
 
 
 def _reached(rounds: Sequence[int | None]) -> str:
-    """Say when training over time came near to all data at once, if it did."""
+    """Say when training over time reached almost the accuracy of all data at once, if it did."""
     when = in_words(rounds)
     return f"never reaches {CLOSE:.0%} of that" if when == "never" else f"reaches {CLOSE:.0%} of that {when}"
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 AT_ONCE = "all at once"
-CLOSE = 0.95  # of what the static reference ends with: near enough to say that it was caught up with
+CLOSE = 0.95  # of the static reference's last accuracy: reaching it counts as caught up
 SELECTIONS = {0.0: "uniform", 0.5: "β = 0.5", 1.0: "by activity"}
 
 
@@ -136,7 +136,7 @@ def catch_up_table(corpus: str = EMBEDDED) -> list[Row]:
 
 
 def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
-    """Return, in per cent, whom each selection serves at the end, and how well its users were served on the way.
+    """Return, in per cent, each selection's accuracy at the end, and its users' mean accuracy over time.
 
     *On the way* is the mean over all measured rounds of the accuracy on the requests of the period that it then was.
     """
@@ -155,7 +155,7 @@ def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
 def unseen(drift: float, beta: float = 1.0, corpus: str = EMBEDDED) -> list[Row]:
     """Return what is known without old data, against the truth: a row per replay budget, in per cent.
 
-    *Kept* is the mean over periods of what each measured at its own end, R(t, t): all that sums of metrics can tell.
+    *Kept* is the mean over periods of what each measured at its own end, R(t, t): all that sums of metrics reveal.
     *True* is the last model's on the same data, R(T, t), for which they would have to be there still.
     """
     table, _ = saved(corpus)

@@ -24,13 +24,13 @@ def _check(answer: Any, right: float, slips: dict[float, str]) -> Display:
     """
     if isinstance(answer, int | float):
         rounded = [known for known in (right, *slips) if answer in {float(f"{known:.{n}g}") for n in (2, 3)}]
-        if right in rounded or len(rounded) == 1:  # of two slips that round alike neither is named
+        if right in rounded or len(rounded) == 1:  # of two slips with the same rounded value neither is named
             answer = rounded[0]
     return check(answer, right, because=slips)
 
 
 def light_share(answer: Any) -> Display:
-    """Check what share of the weight four light devices get when weighed by their minibatches.
+    """Check what share of the weight four light devices get when weighted by their minibatches.
 
     Examples
     --------

@@ -74,7 +74,7 @@ def reference(task: str, measure: str = "score") -> float:
 def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
     """Return the score over the passes through the data: a row per measurement, mean and 95 % interval over seeds.
 
-    Passes and not rounds, so that data in one place can be drawn beside a fleet.
+    Passes and not rounds, so that data in one place can be drawn next to a fleet.
     """
     runs = column(saved()[0], task, algorithm, partition, measure="curve")
     every = max(1, round(MEASURED_EVERY * SHARE)) if algorithm == CENTRALISED else MEASURED_EVERY * SHARE
@@ -122,7 +122,7 @@ def label_skew() -> list[Row]:
 
 
 def unequal_sizes() -> list[Row]:
-    """Return what unequal sizes give FedAvg on each task, in per cent, beside the passes that were made."""
+    """Return what unequal sizes give FedAvg on each task, in per cent, next to the number of passes."""
     table, _ = saved()
     rows = []
     for task in FAMILIES:

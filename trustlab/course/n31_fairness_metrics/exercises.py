@@ -66,7 +66,7 @@ def largest_correlation(answer: Any) -> Display:
         INSIDE * OUTSIDE: "That is the product of the reliabilities: take its root.",
         1.0: "If both measured without error.",
         math.sqrt(OUTSIDE): "The noise of the better metric counts as well.",
-        OUTSIDE: "A reliability is a share of variance; a correlation goes with its root, and with both metrics.",
+        OUTSIDE: "A reliability is a share of variance; a correlation depends on its root, for both metrics.",
         needed(MODELS): f"That is what chance alone gives with {MODELS} models.",
     }
     return check(answer, math.sqrt(INSIDE * OUTSIDE), because=slips)

@@ -90,7 +90,7 @@ class DoseDials:
     """The position of the second panel."""
 
     dose: float = option(0.25, label="Planted bias", help="0 is none, 1 gives each group one pole.", values=DOSES)
-    notion: str = option("region", label="About", help="Whose groups and poles.", values=tuple(NOTIONS))
+    notion: str = option("region", label="About", help="The notion whose bias is measured.", values=tuple(NOTIONS))
     seed: int = option(0, label="Seed", help="Of the model that you train.", low=0)
 
 
@@ -145,7 +145,7 @@ def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str,
 
 
 def _shown(at: DoseDials, base: Answer, rows: list[dict[str, Any]]) -> Answer:
-    """Show the reader's own model beside the saved ones, in the same unit."""
+    """Show the reader's own model next to the saved ones, in the same unit."""
     if len(rows) < 2:
         waiting = "The model is trained; measuring it." if rows else "Training a model."
         return dataclasses.replace(base, verdict=waiting)

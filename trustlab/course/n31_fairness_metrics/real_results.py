@@ -57,8 +57,8 @@ def worst_off(corpus: str) -> list[Row]:
     """Return for each model which group is worst off by three metrics, and by how much.
 
     "Flagged wrongly" is the false positive rate minus that of everybody else, "missed" the same of the true positive
-    rate, "ranked too high" the BPSN AUC. Where the interval of a difference covers 0 nobody is named: that somebody is
-    last is no news.
+    rate, "ranked too high" the BPSN AUC. Where the interval of a difference includes 0 no group is named: some group
+    is always last.
     """
     own = TASKS[corpus][0]
     return [
