@@ -39,7 +39,7 @@ class Scheme:
     prepare
         ``prepare(train, test, options, rng)`` turns what the user gives into labels, where these are something else.
     drawn
-        Whether `clients` is the user's choice; otherwise the data say who the clients are.
+        Whether `clients` is the user's choice; otherwise the data name the clients.
     reads
         What makes a column of the user's values, see :mod:`trustlab.columns`; by default they are only counted.
     """
