@@ -448,7 +448,7 @@ def test_taking_everybody_takes_everybody(design):
         (lambda: Selector([0, 0]), "Expected finite activity >= 0 and > 0 for some client"),
         (lambda: Selector([1, -1]), "got -1 to 1"),
         (lambda: Selector([1, math.nan]), "got nan to nan"),
-        (lambda: Selector([1, 2], strategy="threshold", threshold=9), "No client could be drawn by them"),
+        (lambda: Selector([1, 2], strategy="threshold", threshold=9), "No client could be drawn"),
         (lambda: Selector([1, 2], norms=np.ones(2)), "Expected norms with strategy='optimal' alone, got norms"),
         (lambda: Selector([1, 2], strategy="optimal"), "Expected norms with strategy='optimal' alone, got none"),
         (

@@ -59,7 +59,7 @@ def client_weights(
         * ``"hajek"``: the same divided by their sum. Not unbiased for small cohorts, but a cohort that is lighter or
           heavier than expected no longer shrinks or stretches the update.
     examples : [K]
-        n_k >= 0 of the clients in the cohort; one that was drawn twice stands there twice.
+        n_k >= 0 of the clients in the cohort; one that was drawn twice appears twice.
     inclusion : [K]
         Their π_k, for the last two: :meth:`trustlab.federated.selection.Selector.inclusion` of the cohort's clients.
     total_examples

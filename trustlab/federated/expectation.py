@@ -69,7 +69,7 @@ def expected_weights(
     selector
         Which clients are drawn.
     examples : array [N]
-        n_i, which weigh in the aggregation; > 0 for every client that can be drawn.
+        n_i, the weights of the aggregation; > 0 for every client that can be drawn.
     k
         Size of the cohort.
     aggregation
@@ -117,12 +117,12 @@ def expected_weights(
 def compare(
     activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = HEAVY, **options: Any
 ) -> Iterator[dict[str, Any]]:
-    """Yield one flat row for every selection and aggregation: what the heaviest clients weigh, against their share.
+    """Yield one flat row for every selection and aggregation: the weight of the heaviest clients, and their share.
 
     Parameters
     ----------
     activity : array [N]
-        n_i, by which clients are selected and weighed.
+        n_i, by which clients are selected and weighted.
     selections
         Options of :class:`trustlab.federated.selection.Selector`, one mapping for each selection.
     heavy
@@ -216,7 +216,7 @@ def _with_replacement(inclusion: np.ndarray, a: np.ndarray, k: int) -> np.ndarra
         front = np.log(inclusion * a)
 
     def log_integrand(s: float) -> np.ndarray:
-        # Σ_j q_j e^{−s a_j} relative to its largest term, which may be too small for a number of its own.
+        # Σ_j q_j e^{−s a_j} relative to its largest term, which alone may underflow.
         least = a[q > 0].min()
         return front - s * a + (k - 1) * (np.log(q @ np.exp(-s * (a - least).clip(0))) - s * least)
 

@@ -51,7 +51,9 @@ class TrainConfig:
         help="Smaller ε means stronger privacy and more noise; math.inf: no noise and no privacy.",
         above=0,
     )
-    delta: float = option(1e-5, label="δ", help="Chance that the ε guarantee fails; well below 1/N.", above=0, high=1)
+    delta: float = option(
+        1e-5, label="δ", help="Probability that the guarantee fails; well below 1/N.", above=0, high=1
+    )
     clip_norm: float = option(1.0, label="C", help="Largest L2 norm that a clipped gradient keeps.", above=0)
     epochs: int = option(5, label="Epochs", help="Expected passes over the training examples.", low=1)
     batch_size: int = option(256, label="Batch size", help="Expected examples per step; q = batch size / N.", low=1)

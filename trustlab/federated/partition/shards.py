@@ -53,7 +53,7 @@ def shards(values: Any, clients: int, options: ShardOptions, rng: np.random.Gene
 def pathological(values: Any, clients: int, options: PathologicalOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: exactly c labels each, see :func:`label_sets`.
 
-    Where a label has fewer examples than clients who should have it, some of these have none.
+    Where a label has fewer examples than clients that should have it, some of these have none.
 
     Raises
     ------

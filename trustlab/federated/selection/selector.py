@@ -17,7 +17,7 @@ Losses = Callable[[np.ndarray], np.ndarray]  # numbers [d] of clients -> their l
 
 
 class Selector:
-    """Draw cohorts of clients by their activity, and say how often each client is in one.
+    """Draw cohorts of clients by their activity, and compute how often each client is in one.
 
     Setting up costs one look at all N clients; a draw of k then costs O(k), and a changed activity O(1), next to a pass
     over N/64 block sums: see :class:`trustlab.federated.selection.weighted_sampler.WeightedSampler`.
@@ -76,7 +76,7 @@ class Selector:
 
     @property
     def design(self) -> str:
-        """How clients are drawn; ``"top-k"`` and ``"power-of-choice"`` are designs of their own."""
+        """How clients are drawn; ``"top-k"`` and ``"power-of-choice"`` are separate designs."""
         own = ("top-k", "power-of-choice")
         return self.config.strategy if self.config.strategy in own else self.config.design
 
@@ -93,8 +93,8 @@ class Selector:
         rng
             Where randomness comes from; ``"top-k"`` draws none.
         losses
-            For ``"power-of-choice"`` alone: asked once, with the numbers of the candidates, for the loss of the model
-            on each one's data.
+            For ``"power-of-choice"`` alone: called once with the candidates' numbers; returns the loss of the model on
+            each one's data.
         """
         self._check_size(k)
         if (losses is None) == (self.design == "power-of-choice"):

@@ -45,7 +45,7 @@ class SelectionConfig:
         1.0, label="Threshold", help="threshold: only clients with so many examples take part.", unit="examples", low=0
     )
     candidates: int | None = option(
-        None, label="d", help="power-of-choice: candidates whose losses are asked for; None takes 2k.", low=1
+        None, label="d", help="power-of-choice: candidates whose losses are computed; None takes 2k.", low=1
     )
     quantile: float = option(
         0.95, label="Cap", help="oort: activity above this quantile of the fleet counts as that.", low=0, high=1

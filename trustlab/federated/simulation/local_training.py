@@ -159,7 +159,7 @@ def _train(
     work: Work,
     config: FederatedConfig,
 ) -> Tensor:
-    """Take one client's steps on `own` and return the mean loss met on the way."""
+    """Take one client's steps on `own` and return the mean loss of these steps."""
     optimizer = _optimizer(list(weights.values()), config)
     total = torch.zeros((), device=next(iter(start.values())).device)
     for indices in work.batches:

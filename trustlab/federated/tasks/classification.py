@@ -27,7 +27,7 @@ class Classification(Reading):
     metric, longest, aligned = "accuracy", 64, False
 
     def check(self, example: Example, named: str) -> None:
-        """Refuse a target that is no name: a tensor would be a label of its own."""
+        """Refuse a target that is no name: a tensor would be a separate label."""
         super().check(example, named)
         if not isinstance(example.target, str | Integral):
             kind = type(example.target).__name__
