@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from trustlab.terminal import print_any_sign
 
-# What a shell reports of a program that SIGPIPE ended: nobody reads its output any more, as after `| head`.
+# What a shell reports of a program that SIGPIPE ended: its output has no reader any more, as after `| head`.
 PIPE_CLOSED = 141
 
 

@@ -115,8 +115,8 @@ class Checkpoint:
                 f"{name} is {there.get(name)} there and {self.identity.get(name)} here" for name in differing
             )
             raise ValueError(
-                f"Expected {self.path} to be a checkpoint of this training, got another: {told}. A training goes on as "
-                "it was begun, or its ε would not be that of the steps taken. Use the same options, or another path."
+                f"Expected {self.path} to be a checkpoint of this training, got another: {told}. A training continues "
+                "as it was begun, or its ε would not be that of the steps taken. Use the same options, or another path."
             )
 
 

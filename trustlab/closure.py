@@ -1,4 +1,4 @@
-"""Which code decides a result: all that the function which computes it may run, found by reading and not by running.
+"""Which code decides a result: all that its function may run, found by reading the code, not by running it.
 
 From a function the names in its code are followed to where they are defined, through imports (those inside functions
 too) and through packages that pass on the names of others, and from there on. What is followed is a *name*, not a file:
@@ -264,7 +264,7 @@ def _holders(dotted: str) -> set[str]:
 
 
 def _root(part: Any) -> tuple[str, str]:
-    """Return the module of `part` and its name there, ``"*"`` for a module and for what has no name of its own."""
+    """Return the module of `part` and its name there, ``"*"`` for a module and for what has no separate name."""
     if inspect.ismodule(part):
         return part.__name__, WHOLE
     if not (inspect.isroutine(part) or inspect.isclass(part)):

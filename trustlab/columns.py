@@ -1,7 +1,7 @@
-"""The one place where other people's columns become our shapes.
+"""Columns from other libraries become this package's arrays here, and only here.
 
-Labels, ids, texts, scores, masks, indices and times come in many containers, and each has a trap of its own: tensors
-hash by identity, pandas looks up by label and not by place, ``astype(int)`` makes 0 and 1 of a mask, a text is a list
+Labels, ids, texts, scores, masks, indices and times come in many containers, and each has its own trap: tensors
+hash by identity, pandas looks up by label and not by place, ``astype(int)`` turns a mask into 0 and 1, a text is a list
 of letters, NaN sorts last. Every function that takes a column calls one of these first and works on the result:
 
 * :func:`as_labels`: one hashable value per row; :func:`as_ids`: the same, where an empty text is refused too;
@@ -101,7 +101,7 @@ with it: find out where it comes from, or leave the row out.
 
 
 def as_numbers(values: Any, what: str = "value") -> np.ndarray:
-    """Return numbers, float64 [N], NaN where one is missing: for what is looked at in some rows only.
+    """Return numbers, float64 [N], NaN where one is missing: for columns of which only some rows are used.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What other people's containers hold: an array or a list of plain values, in the container's own order.
+"""What containers of other libraries hold: an array or a list of plain values, in the container's order.
 
 The rules of :mod:`trustlab.columns` build on :func:`read_column`. torch, pandas, ``datasets`` and Arrow are recognised
 by their methods and never imported, so that this module is light.

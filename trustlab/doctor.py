@@ -251,7 +251,7 @@ def usable_cores() -> int:
 def _imported_in(folder: Path) -> str:
     """Return the file of the package that a process started in `folder` imports; empty where that fails."""
     look = "import trustlab; print(trustlab.__file__ or '')"
-    # UTF-8, whatever the terminal's encoding is: a path may have any character.
+    # UTF-8, not the terminal's encoding: a path may have any character.
     command = [sys.executable, "-X", "utf8", "-c", look]
     ran = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="surrogateescape")
     return ran.stdout.strip("\r\n")

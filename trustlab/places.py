@@ -62,7 +62,7 @@ def user_data() -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of their own ``with locked(folder)`` meanwhile; a killed holder releases it.
+    """Make other processes wait at ``with locked(folder)`` meanwhile; a killed holder releases it.
 
     For what takes two steps, such as looking at an entry and replacing it. One file, ``.lock``, stays in the folder.
 

@@ -2,7 +2,7 @@
 
 Without an experiment's name, all that have the requested corpus and parts are run.
 
-Every training goes through the run store, so a reproduction that was stopped continues where it was. One process per
+Every training is kept in the run store, so a reproduction that was stopped continues where it was. One process per
 core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed: row by row
 on the processor and versions that made it, elsewhere by means over seeds, see :mod:`trustlab.course.agreement`. A row
 is found in the run store only if all the code that computes it is what it was, see :mod:`trustlab.closure`. A part of a
@@ -279,7 +279,7 @@ def _by_its_new_name(text: str) -> str:
     if text not in deprecation.EXPERIMENTS:
         return text
     new = deprecation.EXPERIMENTS[text]
-    _say(f"{text} is now {new}; the old name goes with version {deprecation.UNTIL}.")
+    _say(f"{text} is now {new}; the old name is removed in version {deprecation.UNTIL}.")
     return new
 
 

@@ -1,4 +1,4 @@
-"""Who speaks in the synthetic assistant corpus: devices, personas, speaker groups, and what they ask for over time."""
+"""The users of the synthetic assistant corpus: devices, personas, speaker groups, and their intents over time."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 # What changes no vector: where, as what and by what a configuration was saved; and how texts were last cut and filled
-# up by a tokenizer's callers, since here it is asked for neither. All else may, and so makes another key.
+# up by a tokenizer's callers, since neither is used here. All else may, and so makes another key.
 OF_SAVING = ("_name_or_path", "architectures", "transformers_version")
 OF_CALLERS = ("truncation", "padding")
 
@@ -92,7 +92,7 @@ class ContextEncoder:
             encoder, tokenizer = load_encoder(where), AutoTokenizer.from_pretrained(where)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
-                f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those say which sub-token stands "
+                f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those know which sub-token is "
                 "where in the text: pass the tokenizer with the model, loaded with AutoTokenizer."
             )
         self.model = getattr(encoder, "base_model", encoder)  # without a head that is not used
@@ -225,7 +225,7 @@ def occurrences(
     fold = str.lower if ignore_case else str
     names: dict[str, list[str]] = {}  # two words may differ in case only
     if isinstance(words, set | frozenset):
-        words = sorted(words)  # the drawing goes by their order, and a set has another in every process
+        words = sorted(words)  # the drawing depends on their order, and a set has another in every process
     words = as_texts(list(words) if isinstance(words, Mapping) else words, "word")
     for word in dict.fromkeys(words):
         names.setdefault(fold(word), []).append(word)

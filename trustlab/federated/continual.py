@@ -66,7 +66,7 @@ def continual(
     replay
         Budget: how many old examples each client may store, see :func:`reservoir`. 0 deletes everything.
     test_periods : int [m]
-        The period of each test example; with them every measurement is made on each period's by itself as well,
+        The period of each test example; with them every measurement is also made separately on each period's,
         numbered from 1 in ascending order.
     label
         Labels for a period's new examples, requested when it begins; examples without one are not trained on. In the

@@ -16,7 +16,7 @@ import ipywidgets
 
 from trustlab.lab.display import number
 
-# More buttons than this, or longer ones, no longer fit a row of 900 px beside a second control.
+# More buttons than this, or longer ones, no longer fit a row of 900 px next to a second control.
 MOST_BUTTONS = 4
 MOST_LETTERS_ON_BUTTONS = 44
 STEPS_OF_A_CONTINUOUS_SLIDER = 100

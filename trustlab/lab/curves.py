@@ -41,9 +41,9 @@ class Curves(Drawing):
     live_line
         Connect the live points, for a run drawn over its steps.
     axes
-        Draw there, on a part of another drawing's figure, instead of on a figure of its own.
+        Draw there, on a part of another drawing's figure, instead of on a new figure.
     legend_at
-        How high the legend's foot stands, in heights of the axes; None for a second pane that shares the first's.
+        The height of the legend's bottom edge, in heights of the axes; None for a second pane that shares the first's.
     legend
         Options of matplotlib's legend that differ from the usual ones, such as ``ncols``.
     ringed

@@ -1,6 +1,6 @@
 """Rounded text and HTML: the one place where numbers become words.
 
-Notebook outputs are committed and compared, so everything shown goes through here: the same input gives the same
+Notebook outputs are committed and compared, so everything shown is formatted here: the same input gives the same
 characters on every machine whose numbers agree to the digits shown.
 """
 

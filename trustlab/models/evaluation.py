@@ -87,7 +87,7 @@ def _forward(
 
 
 def _names(ids: torch.Tensor, batch: Examples) -> list[list[str]]:
-    """Name the tag ids [B, T] at the tokens of `batch` that ask for a tag, one list per utterance."""
+    """Name the tag ids [B, T] at the tokens of `batch` that have a tag, one list per utterance."""
     asked = (batch.slots != IGNORE).tolist()
     return [
         [batch.slot_names[i] for i, kept in zip(row, keep, strict=True) if kept]

@@ -201,7 +201,7 @@ def collate(
     max_length: int,
     padding: int = PADDING,
 ) -> Examples:
-    """Pad rows of (token ids, as many tags, intent) into :class:`Examples`; a tag "" asks for no prediction there."""
+    """Pad rows of (token ids, as many tags, intent) into :class:`Examples`; a tag "" means no prediction there."""
     number_of_intent = {name: number for number, name in enumerate(intents)}
     number_of_slot = {"": IGNORE} | {name: number for number, name in enumerate(slots)}
     labels, tags = np.empty(len(rows), dtype=np.int64), []

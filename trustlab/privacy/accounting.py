@@ -227,7 +227,7 @@ def _spent(
         schedule = _once_an_epoch(schedule, sample_rate)
     rate = sample_rate if sampling == "poisson" else 1.0
     if rate == 1 and adjacency == "replace":
-        # The two sums are at most 2Δ apart, and two Gaussians know only their distance.
+        # The two sums are at most 2Δ apart, and for two Gaussians only their distance matters.
         sensitivity, adjacency = 2 * sensitivity, "add-remove"
     merged = Counter[float]()
     for sigma, count in schedule:

@@ -83,7 +83,7 @@ def pld_epsilon(
 
 
 def rounding_share(schedule: tuple[tuple[float, int], ...], delta: float) -> float:
-    """Return the share of δ that is given away to floating point; from 1 on, :func:`pld_epsilon` is ``inf``.
+    """Return the share of δ that floating-point errors may take; from 1 on, :func:`pld_epsilon` is ``inf``.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def _window(steps: list[tuple[Losses, int]], width: float, variance: float, tail
 
 
 def _read_off(first: int, masses: Array, infinite: float, width: float, delta: float) -> float:
-    """Return the least ε ≥ 0 with δ(ε) ≤ `delta` for masses at ``(first + k) * width``."""
+    """Return the smallest ε ≥ 0 with δ(ε) ≤ `delta` for masses at ``(first + k) * width``."""
     masses = masses[max(0, 1 - first) :]
     if infinite > delta or not len(masses):
         return math.inf if infinite > delta else 0.0

@@ -177,7 +177,7 @@ class PrivacyStatement:
         return [{"what": what, "here": here} for what, here in said.items()]
 
     def _guarantee(self) -> str:
-        """Write ε rounded up, so that what is read is promised too."""
+        """Write ε rounded up, so that the written value is guaranteed too."""
         return "none" if math.isinf(self.epsilon) else f"{_up(self.epsilon):g} at {_delta(self.delta)}"
 
     def _neighbours(self) -> str:

@@ -4,7 +4,7 @@ Each step draws a Poisson batch (every example independently with probability q 
 in size and may be empty), fills the gradients with the chosen mechanism, and lets an ordinary optimizer do the rest.
 The ε of a row is what the steps so far guarantee under the sampler really used.
 
-For a loop of your own, or a model that is no tagger, :func:`trustlab.privacy.private_gradients` is the one step.
+For your own loop, or a model that is no tagger, :func:`trustlab.privacy.private_gradients` is the one step.
 """
 
 from __future__ import annotations

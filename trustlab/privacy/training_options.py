@@ -1,4 +1,4 @@
-"""What a training is to be: its options, which of them go together, and the noise that keeps its promise.
+"""The options of a private training: which can be combined, and the noise that gives the guarantee.
 
 The one place where options become a guarantee: :func:`noise_schedule` plans the noise, :func:`spent` computes what the
 steps taken guarantee, and both describe the mechanism to the accountant in the same way (:func:`accounted`).

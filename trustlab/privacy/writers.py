@@ -1,4 +1,4 @@
-"""Models that write down what they read, refused by name: no clipping bounds what an example does there.
+"""Models that store what they read, refused by name: clipping does not bound an example's effect there.
 
 A moving average, a code book or a set of words seen that a forward updates leaks the examples out of the step,
 independent of the gradients' noise, as BatchNorm's statistics do. A writer is found by comparing buffers and
@@ -33,7 +33,7 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
     loss. What a forward writes may change with the step (a counter, spectral normalisation), not with the examples:
     each of up to three must leave the same. Of a batch of one, any change is refused, except of a whole number: it may
     be the length of a cache, and is compared at the first larger batch. The model is left as it was. An example that
-    cannot be computed alone is the method's to refuse, which computes it too.
+    cannot be computed alone is refused by the method, which computes it too.
 
     Raises
     ------

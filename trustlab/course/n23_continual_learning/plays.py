@@ -1,7 +1,7 @@
 """Notebook 23's question on a real fleet: Shakespeare's plays as periods, his roles as devices.
 
 In each of six periods two plays are performed. Their roles train a small language model on predicting the next
-character of their lines; then the plays are over and their lines are gone. A role belongs to one play, so here the
+character of their lines; then the plays are over and their lines are deleted. A role belongs to one play, so here the
 clients change with time, not their data: no client returns. The static reference has all twelve plays at once.
 
 The plays are ours to choose, one kind after the other (comedies, histories, tragedies), so that the periods differ.

@@ -1,7 +1,7 @@
 """What alignment does: the same metrics over the same models, with more or less in common between both kinds.
 
 An intrinsic metric is about some groups and some attributes, an extrinsic one about the groups and the question of a
-task; published comparisons often pair whatever data are available. Here two things are changed one at a time:
+task; published comparisons often pair the data that happen to be available. Here two things are changed one at a time:
 
 * **the notion**: intrinsic metrics about the region and extrinsic ones about gender, and the other way round, or the
   same groups and poles on both sides;

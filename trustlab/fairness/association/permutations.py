@@ -86,7 +86,7 @@ def drawn_tail(values: np.ndarray, draws: int, rng: np.random.Generator) -> Tail
         np.put_along_axis(members, order[:, :n], True, axis=1)
         together = np.concatenate([seen, np.packbits(members, axis=1)])
         _, first = np.unique(together, axis=0, return_index=True)
-        seen = together[np.sort(first)[: draws + 1]]  # in the order of drawing, whatever the values
+        seen = together[np.sort(first)[: draws + 1]]  # in the order of drawing, not of values
     members = np.unpackbits(seen[1:], axis=1, count=2 * n)
     sums = members @ values
     least = values[:n].sum()

@@ -100,7 +100,7 @@ def seat(
         Kind of the words in each of the four sets, keys of :data:`TEMPLATES`.
     unit
         What is exchanged in the permutation test. "word": a word's vector is the mean of its sentences' unit vectors.
-        "sentence", as May and colleagues have it: each sentence is exchanged by itself. The sentences of a word are
+        "sentence", as May and colleagues have it: each sentence is exchanged separately. The sentences of a word are
         near copies of each other, so their p-value is too small: it takes n words for n × templates observations.
     permutations, seed
         Of :func:`~trustlab.fairness.association.weat`.

@@ -63,7 +63,7 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     Returns
     -------
     dict
-        Period, in time order, -> a partition of that period's examples over the **same** K clients, many of whom may
+        Period, in time order, -> a partition of that period's examples over the **same** K clients, many of which may
         be empty.
 
     Raises

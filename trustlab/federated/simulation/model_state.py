@@ -174,8 +174,8 @@ def _check_memory(model: nn.Module, trained: dict[str, nn.Parameter]) -> None:
                 if (name in trained or other in trained) and _overlap(tensor, earlier):
                     raise ValueError(
                         f"Expected a different parameter under each name, got {other!r} and {name!r} in the same "
-                        "memory. They would be averaged apart and overwrite each other: to tie weights, assign the "
-                        "same nn.Parameter; otherwise clone one."
+                        "memory. They would be averaged separately and overwrite each other: to tie weights, assign "
+                        "the same nn.Parameter; otherwise clone one."
                     )
 
 

@@ -64,7 +64,7 @@ def simulate(
     selector
         Which clients take part; None is uniform among clients that hold examples, without replacement.
     test_clients
-        Indices of each client's examples in ``task.test``. With them each client is measured by itself. Where both are
+        Indices of each client's examples in ``task.test``. With them each client is measured separately. Where both are
         partitions with names, the names must be the same in the same order: take
         :func:`trustlab.federated.partition.partition_pair`, not two natural partitions.
     model
@@ -265,7 +265,7 @@ def _holders(clients: Sequence[Any]) -> str:
 
 
 def _cohorts(fleet: Fleet, config: FederatedConfig) -> list[np.ndarray]:
-    """Return a few cohorts, drawn apart from the training's own."""
+    """Return a few cohorts, drawn independently of the training's."""
     asked = {"losses": lambda clients: np.zeros(len(clients))} if fleet.selector.design == "power-of-choice" else {}
     return [fleet.selector.draw(config.clients_per_round, np.random.default_rng(i), **asked) for i in range(8)]
 

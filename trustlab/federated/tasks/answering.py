@@ -54,7 +54,7 @@ class Answering(Reading):
             )
 
     def row(self, example: Example) -> dict[str, Any]:
-        """Mark the span in the context, and ask for nothing in the question."""
+        """Mark the span in the context; nothing is predicted in the question."""
         first, last = example.target
         marks = [0] * len(example.source)
         marks[first] += FIRST

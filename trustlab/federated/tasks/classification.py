@@ -34,7 +34,7 @@ class Classification(Reading):
             raise ValueError(f"Expected the label of {named} as a string or an int, got {kind}. Use the label's name.")
 
     def row(self, example: Example) -> dict[str, Any]:
-        """Ask for the label alone."""
+        """Predict the label only."""
         return {"tokens": example.source, "slots": [NONE] * len(example.source), "intent": example.target}
 
     def names(self, examples: Sequence[Example]) -> tuple[tuple[str, ...], tuple[str, ...]]:

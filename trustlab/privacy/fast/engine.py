@@ -42,7 +42,7 @@ def add_clipped(
         B examples, at least one, unit by unit.
     sizes : Tensor [U]
         How many examples each unit has; a unit's loss is the mean of its examples'. For per-example clipping every
-        example is a unit by itself. Units of equal size side by side are measured together.
+        example is a unit by itself. Consecutive units of equal size are measured together.
     trained
         The trainable parameters by name, in the model's order.
     total

@@ -54,7 +54,7 @@ class Draws(TorchFunctionMode):
         return made
 
     def __torch_function__(self, func: Any, types_: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Run `func`, with its random numbers apart where it draws some."""
+        """Run `func`, with separate random numbers where it draws some."""
         kwargs = kwargs or {}
         if func in WRITTEN_OUT:
             return WRITTEN_OUT[func](self, *args, **kwargs)
