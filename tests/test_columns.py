@@ -275,7 +275,7 @@ NO_COLUMNS = {
     "nothing": (None, "got NoneType"),
     "lists": ([[1], [2]], "that can be hashed, got list in row 0"),
     "tensors": ([torch.tensor([1])], "that can be hashed, got Tensor in row 0"),
-    "objects": ([1, object()], "equal when they say the same, got object in row 1"),
+    "objects": ([1, object()], "equal when their content is, got object in row 1"),
 }
 MISSING = {
     "None": ["ann", None],

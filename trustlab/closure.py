@@ -173,7 +173,7 @@ class _Search:
     def _resolve(self, module: str, path: Sequence[str], *, unknown: bool = True) -> Iterator[tuple[str, str]]:
         """Yield the definitions that `path` leads to from `module`; all of the module for an empty path.
 
-        A name that is not found there is the whole module's business, or with ``unknown=False`` nobody's: a builtin.
+        A name that is not found there may mean the whole module, or with ``unknown=False`` nothing: a builtin.
         """
         code = self._code(module)
         if code is None:
@@ -270,7 +270,7 @@ def _root(part: Any) -> tuple[str, str]:
     if not (inspect.isroutine(part) or inspect.isclass(part)):
         raise TypeError(
             f"Expected functions, classes or modules that compute the result, got {type(part).__name__}. "
-            "A text is taken as it is: name a version of the code yourself."
+            "A text is used unchanged: pass a version of the code."
         )
     part = inspect.unwrap(part)
     name = part.__qualname__.partition(".")[0]

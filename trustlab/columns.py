@@ -133,7 +133,7 @@ def as_features(values: Any, what: str = "features") -> np.ndarray:
     if array.ndim != 2 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
         raise ValueError(
             f"Expected {what} of shape [examples, dimensions], all finite, got {array.dtype} {array.shape}. "
-            "Texts become features by embed(texts)."
+            "Turn texts into features with embed(texts)."
         )
     return array
 

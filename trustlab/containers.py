@@ -71,7 +71,7 @@ def _refuse_unhashable(kinds: set[type], listed: list[Any], what: str) -> None:
             )
         if kind.__hash__ is object.__hash__ and not is_missing(listed[row]):
             raise ValueError(
-                f"Expected {what}s that are equal when they say the same, got {kind.__name__} in row {row}. Each such "
+                f"Expected {what}s that are equal when their content is, got {kind.__name__} in row {row}. Each such "
                 "object equals itself only: make texts or numbers of them."
             )
 

@@ -98,8 +98,8 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
     if none:
         raise ValueError(
             f"Expected a {what} for each of {len(column)} rows, got the text {texts[none[0]]!r} in row {none[0]}. "
-            f"A missing {what} becomes it when a column is made text, and would sort among the others: leave such rows "
-            "out."
+            f"A missing {what} becomes this text when a column is converted, and would sort among the others: leave "
+            "such rows out."
         )
     try:
         order = np.argsort(column, kind="stable") if column.dtype.kind != "c" else None
@@ -113,8 +113,8 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
         )
     if column.dtype == object and len({len(t) for t in column if isinstance(t, str) and t.strip().isdecimal()}) > 1:
         raise ValueError(
-            f"Expected {what}s that sort as they follow, got numbers written as texts of unequal length. '10' would "
-            "come before '9': make them numbers."
+            f"Expected {what}s whose values sort in their order, got numbers written as texts of unequal length. "
+            "'10' would come before '9': make them numbers."
         )
     if categories is not None and values.dtype.ordered and list(categories) != sorted(categories):
         raise ValueError(

@@ -43,7 +43,7 @@ def refuse_shipped(folder: Path) -> None:
     """
     if folder.resolve().is_relative_to(SHIPPED.parent):
         raise PermissionError(
-            f"Expected a folder of yours to write results to, got {folder}, which belongs to the installed package. "
+            f"Expected your own folder to write results to, got {folder}, which belongs to the installed package. "
             "Set TRUSTLAB_RESULTS to a folder, or work in a clone of the project."
         )
 

@@ -131,8 +131,8 @@ def _download(name: str, corpus: Corpus, file: File, cache: Path) -> Path:
         ) from None
     except ValueError as error:
         raise ValueError(
-            f"Expected {url} to have sha256 {file.sha256}: {error} The source, or something on the way to it, "
-            f"changed the file, so it was not kept; call again, and if the same comes, do not use it. {way_out}"
+            f"Expected {url} to have sha256 {file.sha256}: {error} The source or the connection "
+            f"changed the file, so it was not kept; call again, and if the same happens, do not use it. {way_out}"
         ) from None
     except OSError as error:
         raise OSError(

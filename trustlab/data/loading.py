@@ -84,5 +84,5 @@ def load(
         )
     kept = [part for part in wanted if part in corpus]
     if split is not None and len(kept) < len(wanted):
-        raise ValueError(f"Expected split={split!r} among those of {name!r}: {', '.join(corpus)}. It was divided so.")
+        raise ValueError(f"Expected split={split!r} among those of {name!r}: {', '.join(corpus)}. It has no others.")
     return datasets.DatasetDict({part: corpus[part] for part in kept})

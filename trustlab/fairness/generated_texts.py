@@ -83,7 +83,7 @@ def _folded(name: str, words: Collection[str]) -> set[str]:
     if twice:
         raise ValueError(
             f"Expected every word once in {name}, got {', '.join(twice[:5])} twice or more. Texts are read in lower "
-            "case, in which words may become one: leave one of them."
+            "case, in which words may become one: keep one of them."
         )
     return set(folded)
 

@@ -34,7 +34,7 @@ class ServerConfig:
     beta_2: float = option(0.99, label="β₂", help="Memory of past squares (adam, yogi).", low=0, high=1)
     tau: float = option(1e-3, label="τ", help="Degree of adaptivity; a smaller one adapts more.", above=0)
     initial: float | None = option(
-        None, label="v₋₁", help="First second moment; None takes τ², the paper's least. Flower takes 0.", low=0
+        None, label="v₋₁", help="Initial second moment; None takes τ², the paper's smallest. Flower takes 0.", low=0
     )
 
 

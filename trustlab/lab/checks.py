@@ -123,7 +123,7 @@ def _difference(value: Any, expected: Any, rtol: float) -> str:
 
 
 def _ratio(value: float, expected: float) -> str:
-    """Name the usual slips between two numbers: sign, per cent, inverse, complement; else which way it is off."""
+    """Name the usual mistakes between two numbers (sign, per cent, inverse, complement), else too large or small."""
     slips = [
         (-expected, "The size is right, the sign is not."),
         (100 * expected, "It is 100 times too large: per cent instead of a share?"),

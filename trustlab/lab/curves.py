@@ -1,4 +1,4 @@
-"""The course's commonest drawing: lines with 95 % intervals over a grid, the chosen point ringed."""
+"""The course's most common drawing: lines with 95 % intervals over a grid, the chosen point ringed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounded text and HTML: the one place where numbers become words.
+"""Rounded text and HTML: the only place where numbers are formatted.
 
 Notebook outputs are committed and compared, so everything shown is formatted here: the same input gives the same
 characters on every machine whose numbers agree to the digits shown.

@@ -39,7 +39,7 @@ class OwnRuns:
     def find(self, config: Any, seed: int) -> Run | None:
         """Return the complete run of `config` and `seed` by this code on this data, else a stopped one, else None.
 
-        A store that cannot be read has none: the saved answer is shown all the same.
+        A store that cannot be read has none: the saved answer is shown then.
         """
         try:
             store = RunStore()

@@ -3,7 +3,7 @@
 The panel holds widgets and sets their traits; everything it shows comes from pure functions it is given
 (``answer``, ``live``) and from one generator (``train``) that a :class:`~trustlab.lab.job.Job` consumes. It is never
 blank: the answer to the first position is there when the panel is made, and every viewer without a kernel gets the
-picture and a text summary. No ``Output`` or ``interact`` is used: they hide exceptions and nothing can compare them.
+picture and a text summary. No ``Output`` or ``interact`` is used: they hide exceptions and cannot be compared.
 """
 
 from __future__ import annotations

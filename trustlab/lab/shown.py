@@ -108,7 +108,7 @@ def _shell() -> Any:
 
 
 def _listen() -> None:
-    """Hear of the end of each cell."""
+    """Listen for the end of each cell."""
     shell = _shell()
     if shell is not None and shell not in _shells:
         _shells.add(shell)
@@ -145,7 +145,7 @@ def _cell_ended(result: Any) -> None:
 
 
 def _forget(gone: Shown) -> None:
-    """Take what was closed out of IPython's history of results (``Out``, ``_``, ``_5``): it holds a figure of 7 MB."""
+    """Remove what was closed from IPython's history of results (``Out``, ``_``, ``_5``): it holds a figure of 7 MB."""
     shell = _shell()
     results, hook = shell.user_ns.get("_oh", {}), shell.displayhook
     counts = [count for count, value in results.items() if value is gone]

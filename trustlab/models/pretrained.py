@@ -74,6 +74,6 @@ def _refuse(model: torch.nn.Module, name: str | os.PathLike[str], lacking: list[
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise ValueError(
             f"Expected a checkpoint with every weight of {type(model).__name__}, got {str(name)!r} without "
-            f"{', '.join(lacking[:3])}{more}. They would be drawn at random, so that every call gave other numbers: "
+            f"{', '.join(lacking[:3])}{more}. They would be random, and every call would give other results: "
             "name a checkpoint that was saved with this head, or train one and pass the model itself."
         )

@@ -217,7 +217,7 @@ def _spent(
     adjacency: str,
     accountant: str,
 ) -> Bound:
-    """Reduce a run to what accountants know, and ask one."""
+    """Reduce a run to what accountants know, and call one."""
     schedule = [(sigma, count) for sigma, count in schedule if count]
     if not schedule:
         return Bound(0.0, accountant)
@@ -237,7 +237,7 @@ def _spent(
 
 @lru_cache(maxsize=4096)
 def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, accountant: str) -> Bound:
-    """Remember the bound of an accountant, or the least of several where rounding spoils the tight one."""
+    """Return the cached bound of an accountant, or the smallest of several where rounding spoils the tight one."""
 
     def by(name: str, steps: Steps = steps) -> Bound:
         return Bound(ACCOUNTANTS[name].epsilon(steps, sample_rate=sample_rate, delta=delta, adjacency=adjacency), name)
@@ -309,9 +309,9 @@ def one_schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[
 def _check(*, sample_rate: float, delta: float, sensitivity: float) -> None:
     """Refuse numbers outside their range, before any work starts."""
     if not 0 < sample_rate <= 1:
-        raise ValueError(f"Expected sample_rate={sample_rate} in (0, 1]. It is the chance of one example per step.")
+        raise ValueError(f"Expected sample_rate={sample_rate} in (0, 1]. It is an example's probability per step.")
     if not 0 < delta < 1:
-        raise ValueError(f"Expected delta={delta} in (0, 1). It is the chance that the ε guarantee fails.")
+        raise ValueError(f"Expected delta={delta} in (0, 1). It is the probability that the guarantee fails.")
     if not 0 < sensitivity < math.inf:
         raise ValueError(f"Expected sensitivity={sensitivity} > 0. 1 for per-example clipping, 2 for micro-batches.")
 

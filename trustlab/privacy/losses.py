@@ -1,6 +1,6 @@
-"""The one place where losses are computed, for every method: what comes back is one loss per example, or an error.
+"""Losses are computed here for every method: one loss per example, or an error.
 
-A mean over the batch, a loss for each token, or the [B, B] that broadcasting makes of [B] and [B, 1] still have a
+A mean over the batch, a loss for each token, or the [B, B] that broadcasting makes from [B] and [B, 1] still have a
 gradient, but not the one that clipping bounds. A forward that writes into the parameters, as ``nn.Embedding`` with
 `max_norm` shortens the rows of the words that it sees, publishes what it read, independent of the gradients' noise.
 """
@@ -68,7 +68,7 @@ def _losses(per_example_loss: PerExampleLoss, parameters: Named, model: nn.Modul
         torch.clear_autocast_cache()
     for (name, parameter), (version, place) in zip(parameters, before, strict=True):
         if parameter._version != version or parameter.data_ptr() != place:
-            raise ValueError(_written(name) + " It was written to by now: load its old values again.")
+            raise ValueError(_written(name) + " It has been written to: reload its old values.")
     check_losses(losses, len(batch))
     return losses
 

@@ -1,4 +1,4 @@
-"""Modules that keep or share statistics of a batch, refused by name: no clipping bounds what an example does there."""
+"""Modules that keep or share statistics of a batch, refused by name: clipping does not bound their effect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 def refuse_mixers(model: nn.Module) -> None:
     """Refuse a normalisation of `model` that mixes the examples of a batch, or keeps statistics of them.
 
-    In evaluation mode, with statistics from elsewhere, the same layer is welcome.
+    In evaluation mode, with fixed statistics, the same layer is allowed.
 
     Raises
     ------
@@ -25,8 +25,8 @@ def refuse_mixers(model: nn.Module) -> None:
         if isinstance(module, nn.modules.batchnorm._NormBase) and _mixes(module):
             raise ValueError(
                 f"Expected no {type(module).__name__} in training mode, got {name!r}. It mixes the examples of a batch "
-                "and keeps statistics of them, which no clipping bounds: use LayerNorm or GroupNorm, or call eval() on "
-                "it."
+                "and keeps statistics of them, which clipping does not bound: use LayerNorm or GroupNorm, or call "
+                "eval() on it."
             )
 
 

@@ -80,7 +80,7 @@ class TrainConfig:
         values=("sum", "worker"),
     )
     physical_batch: int | None = option(
-        None, label="At once", help="At most so many examples in memory; the result is the same.", low=1
+        None, label="At once", help="At most that many examples in memory; the result is the same.", low=1
     )
     accountant: str = option(
         "pld",

@@ -63,8 +63,8 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
         if others or type(first.get(name, before.get(name))) is not int:
             raise ValueError(
                 f"Expected a forward that keeps nothing of its examples, but it writes into {name!r} what depends on "
-                "them. No clipping bounds that and no noise covers it: do not update it while training, or call eval() "
-                "on its layer."
+                "them. Clipping does not bound that and noise does not hide it: do not update it while training, "
+                "or call eval() on its layer."
             )
     if written:
         return

@@ -53,7 +53,7 @@ class Cell:
     setting: str = option(
         "continual",
         label="Setting",
-        help="static: all data at once. continual: each period's data by themselves, then deleted.",
+        help="static: all data at once. continual: each period's data alone, then deleted.",
         values=SETTINGS,
     )
     drift: float = option(
@@ -124,7 +124,7 @@ class Stream:
     test_periods: np.ndarray
 
 
-@functools.lru_cache(maxsize=16)  # a grid goes through all drifts and seeds again and again
+@functools.lru_cache(maxsize=16)  # a grid repeats all drifts and seeds many times
 def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     """Return the assistant's devices over time, and the model's first weights.
 

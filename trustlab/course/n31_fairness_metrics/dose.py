@@ -88,7 +88,7 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
     if levels[0] != 0 or len(levels) < 2 or count.min() < 2:
         raise ValueError(
             f"Expected models at dose 0 and at others, two or more of each, got doses {levels.tolist()}, "
-            f"{count.tolist()} models. Without dose 0 there is no floor, without a second model no noise."
+            f"{count.tolist()} models. Without dose 0 there is no floor, without a second model no noise estimate."
         )
     means = np.bincount(place, y) / count
     squares = np.bincount(place, (y - means[place]) ** 2)

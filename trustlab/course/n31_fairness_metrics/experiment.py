@@ -69,7 +69,7 @@ class Cell:
     gender_dose: float = option(0.0, label="Gender", help="Bias planted: women and care.", low=0, high=1)
     region_records: float = option(0.0, label="Records", help="Bias of the annotator of region's task.", low=0, high=1)
     gender_records: float = option(0.0, label="Records", help="Bias of the annotator of gender's task.", low=0, high=1)
-    seed: int = option(0, label="Seed", help="Of sentences, weights, order and tasks.", low=0)
+    seed: int = option(0, label="Seed", help="Seed of sentences, weights, order and tasks.", low=0)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this model in a table."""

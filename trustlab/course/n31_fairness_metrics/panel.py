@@ -37,9 +37,11 @@ class AgreementDials:
         help="What both sides of the comparison share.",
         values=tuple(SETTINGS),
     )
-    notion: str = option("region", label="Inside", help="What intrinsic metrics ask about.", values=tuple(NOTIONS))
-    first: str = option("CEAT", label="Intrinsic", help="The metric across, on the right.", values=INTRINSIC)
-    second: str = option("score change", label="Extrinsic", help="The metric upwards, on the right.", values=EXTRINSIC)
+    notion: str = option("region", label="Inside", help="The bias that they measure.", values=tuple(NOTIONS))
+    first: str = option(
+        "CEAT", label="Intrinsic", help="The metric on the x-axis of the right picture.", values=INTRINSIC
+    )
+    second: str = option("score change", label="Extrinsic", help="The metric on its y-axis.", values=EXTRINSIC)
     method: str = option("Spearman", label="Correlation", help="Of ranks, values or pairs.", values=tuple(METHODS))
 
 
@@ -91,7 +93,7 @@ class DoseDials:
 
     dose: float = option(0.25, label="Planted bias", help="0 is none, 1 gives each group one pole.", values=DOSES)
     notion: str = option("region", label="About", help="The notion whose bias is measured.", values=tuple(NOTIONS))
-    seed: int = option(0, label="Seed", help="Of the model that you train.", low=0)
+    seed: int = option(0, label="Seed", help="Seed of the model that you train.", low=0)
 
 
 def dose_panel(corpus: datasets.DatasetDict) -> Panel:

@@ -65,7 +65,7 @@ class Cell:
     corpus: str = option("assistant", label="Corpus", help="What the model learns.", values=CORPORA)
     model: str = option("words", label="Model", help="How it is made.", values=(*CLASSIFIERS, "given"))
     encoder: str = option(NONE, label="Encoder", help="A transformers name or folder, where the model starts from one.")
-    seed: int = option(0, label="Seed", help="Of training rows, first weights and order.", low=0)
+    seed: int = option(0, label="Seed", help="Seed of training rows, first weights and order.", low=0)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this model in a table."""

@@ -29,7 +29,7 @@ class Cell:
 
     test: int = option(1, label="Test", help="Number in the article's table.", values=TESTS)
     vectors: str = option("word2vec", label="Vectors", help="Where the words' vectors are from.", values=("word2vec",))
-    seed: int = option(0, label="Seed", help="Of drawing divisions.", low=0)
+    seed: int = option(0, label="Seed", help="Seed of the drawn divisions.", low=0)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this test in a table."""

@@ -161,7 +161,7 @@ def _unit_contexts(contexts: Mapping[str, Any], sets: Mapping[str, Sequence[str]
     """Return every requested word's contexts at length 1, in their own precision."""
     for name, words in sets.items():
         if len(words) < 2:
-            raise ValueError(f"Expected at least two words in {name}, got {len(words)}. One word is no set.")
+            raise ValueError(f"Expected at least two words in {name}, got {len(words)}. One word is not a set.")
     asked = list(dict.fromkeys(word for words in sets.values() for word in words))
     missing = [word for word in asked if word not in contexts or len(contexts[word]) == 0]
     if missing:

@@ -151,7 +151,7 @@ def _by_word(vectors: np.ndarray, templates: int) -> np.ndarray:
     if len(bad):
         raise ValueError(
             f"Expected finite vectors of sentences, got NaN or infinity in {len(bad)} of {len(vectors)} (first: row "
-            f"{bad[0]} of a set). Its word would have none either: look at the encoder."
+            f"{bad[0]} of a set). Its word would have none either: check the encoder."
         )
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)

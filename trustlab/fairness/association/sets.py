@@ -57,7 +57,7 @@ def distinct(words: Any, name: str) -> list[str]:
     twice = sorted({word for word in words if words.count(word) > 1})
     if twice:
         raise ValueError(
-            f"Expected every word once in {name}, got {', '.join(twice)} twice or more. It would count as often, and "
-            "be several observations of the test: leave one."
+            f"Expected every word once in {name}, got {', '.join(twice)} twice or more. It would count that often, "
+            "as several observations of the test: keep one."
         )
     return words

@@ -123,7 +123,7 @@ def _same_width(sets: dict[str, Any]) -> dict[str, np.ndarray]:
         if array.ndim != 2 or len(array) < 2:
             raise ValueError(
                 f"Expected {name} to be vectors of at least two words, [n, d], got shape {list(array.shape)}. "
-                "One word is no set: nothing would be averaged, and its own oddities would be the result."
+                "One word is not a set: nothing would be averaged."
             )
     if len({array.shape[1] for array in arrays.values()}) > 1:
         widths = ", ".join(f"{name} {array.shape[1]}" for name, array in arrays.items())
@@ -155,7 +155,7 @@ def _checked(permutations: int | str, n: int, m: int) -> float:
     if n != m:
         raise ValueError(
             f"Expected X and Y of equal size, got {n} and {m}. The test exchanges them, and its statistic is a "
-            "difference of sums: leave words out of the larger set, or ask for permutations=0, the effect size alone."
+            "difference of sums: leave words out of the larger set, or pass permutations=0 for the effect size only."
         )
     if permutations == "auto":
         return math.inf if n <= EXACT_UP_TO else DRAWS

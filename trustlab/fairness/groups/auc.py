@@ -94,7 +94,7 @@ def generalized_mean(values: Sequence[float] | np.ndarray, power: float = -5, ax
     m = np.asarray(opened(values, "value"), dtype=float)
     if (m < 0).any() or np.isinf(m).any() or not m.size:
         got = f"{m[(m < 0) | np.isinf(m)][0]:g}" if m.size else "none"
-        raise ValueError(f"Expected one or more finite values >= 0, got {got}. Others have no power that is a size.")
+        raise ValueError(f"Expected one or more finite values >= 0, got {got}. Others have no power mean.")
     with np.errstate(divide="ignore"):  # 0 to a negative power is infinite, and its mean to 1/p is 0 again
         return np.mean(m**power, axis=axis) ** (1 / power)
 

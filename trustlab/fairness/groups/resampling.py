@@ -49,7 +49,7 @@ class Bootstrap:
         None draws rows singly. Without this, rows that repeat one another make intervals far too short.
     """
 
-    resamples: int = option(1000, label="Resamples", help="More make the interval's ends steadier.", low=1)
+    resamples: int = option(1000, label="Resamples", help="More of them make the interval's ends more stable.", low=1)
     level: float = option(0.95, label="Level", help="Confidence of the interval.", above=0, high=0.9999)
     seed: int = option(0, label="Seed", help="Fixes every draw.", low=0)
     strata: np.ndarray | None = None

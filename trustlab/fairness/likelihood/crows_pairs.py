@@ -72,7 +72,7 @@ def score_pairs(scorer: LikelihoodScorer, pairs: Iterable[Mapping[str, Any]]) ->
     if empty:
         raise ValueError(
             f"Expected tokens to score in both sentences of each of {len(pairs)} pairs, got none in "
-            f"{len(set(empty))} (first: pair {empty[0]}). A sum of nothing is 0, and would be the likeliest of all "
+            f"{len(set(empty))} (first: pair {empty[0]}). A sum of nothing is 0, and would be the most likely "
             "or a tie: leave such pairs out and report it."
         )
     scores = [float(each.sum()) for each in scorer.token_log_probabilities(flat, places)]

@@ -91,7 +91,7 @@ class LikelihoodScorer:
         if isinstance(model, str | os.PathLike):
             model, tokenizer = pretrained(model, kind)
         if tokenizer is None:
-            raise ValueError(f"Expected the tokenizer of {type(model).__name__}, got none. Give it after the model.")
+            raise ValueError(f"Expected the tokenizer of {type(model).__name__}, got none. Pass it after the model.")
         self.model, self.tokenizer, self.batch_tokens = model, tokenizer, batch_tokens
         self.kind = checked_kind(model, kind)
         if self.kind == "masked" and tokenizer.mask_token_id is None:
@@ -171,14 +171,14 @@ class LikelihoodScorer:
     def _places(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> list[list[int]]:
         """Return `places` as lists, after refusing those that point at no token, or at another's."""
         if len(places) != len(rows):
-            raise ValueError(f"Expected places in each of {len(rows)} texts, got {len(places)}. Give one list a text.")
+            raise ValueError(f"Expected places in each of {len(rows)} texts, got {len(places)}. Pass one per text.")
         asked = [
             as_indices(each, len(ids), "place", repeats=True).tolist() for ids, each in zip(rows, places, strict=True)
         ]
         if self.kind == "causal" and any(0 in each for each in asked):
             raise ValueError(
                 "Expected places >= 1 for a causal model, got 0. Nothing precedes the first token, so it has no "
-                "probability: ask for later ones, or let the text begin with a start token."
+                "probability: use later places, or let the text begin with a start token."
             )
         return asked
 

@@ -113,7 +113,7 @@ def _target_tokens(scorer: LikelihoodScorer, template: str, targets: Sequence[st
     unknown = [t for t, ids in zip(targets, rows, strict=True) if ids[place] == scorer.tokenizer.unk_token_id]
     if several or unknown:
         raise ValueError(
-            f"Expected targets that are one known token each, got {', '.join([*several, *unknown])}. One mask stands "
+            f"Expected targets that are one known token each, got {', '.join([*several, *unknown])}. One mask is "
             "for one token: choose targets that are in the model's vocabulary."
         )
     return [ids[place] for ids in rows]

@@ -80,7 +80,7 @@ such labels come to.
         raise ValueError(
             f"Expected classes as labels, got {len(names)} different labels of {len(codes)} examples, such as "
             f"{plain(names[0])!r}. No client can have a label that others lack more of: put continuous targets into "
-            "bins (np.digitize), or use scheme='iid', which is what such labels come to."
+            "bins (np.digitize), or use scheme='iid', which is the same for such labels."
         )
     return codes, names
 

@@ -235,10 +235,10 @@ def _checked(
         elif isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
             raise ValueError(f"Expected {option}={value!r} to be a whole number >= {low}.")
     if not examples:
-        raise ValueError("Expected at least one example, got none. There is nothing to deal out.")
+        raise ValueError("Expected at least one example, got none. There is nothing to divide.")
     if min_size * (clients or 0) > examples:
         raise ValueError(
-            f"Expected clients * min_size <= examples, got {clients} * {min_size} > {examples}. There are not so many "
+            f"Expected clients * min_size <= examples, got {clients} * {min_size} > {examples}. There are too few "
             f"examples: lower min_size to {math.floor(examples / clients)} or less, or take fewer clients."
         )
     return _Plan(name, clients, int(seed), int(min_size), options)

@@ -66,7 +66,7 @@ def pathological(values: Any, clients: int, options: PathologicalOptions, rng: n
     if not len(names) <= clients * each or each > len(names):
         raise ValueError(
             f"Expected classes_per_client={each} in [{-(-len(names) // clients)}, {len(names)}] for {len(names)} "
-            f"labels and {clients} clients. With fewer, some label has no client; more there are not."
+            f"labels and {clients} clients. With fewer, some label has no client; there are no more labels."
         )
     has = label_sets(clients, len(names), each, rng)  # [K, L]
     counts = np.zeros(has.shape, dtype=np.int64)

@@ -116,7 +116,7 @@ def gini(sizes: np.ndarray) -> float:
     """
     ordered = np.sort(as_scores(sizes, "size"))
     if not len(ordered) or ordered[0] < 0 or ordered.sum() == 0:
-        raise ValueError(f"Expected sizes >= 0 with some example, got {sizes!r}. Of nothing there is no inequality.")
+        raise ValueError(f"Expected sizes >= 0 with some example, got {sizes!r}. An empty fleet has no inequality.")
     weights = 2 * np.arange(1, len(ordered) + 1) - len(ordered) - 1
     return float(weights @ ordered / (len(ordered) * ordered.sum()))
 

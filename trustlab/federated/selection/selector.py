@@ -99,7 +99,7 @@ class Selector:
         self._check_size(k)
         if (losses is None) == (self.design == "power-of-choice"):
             raise ValueError(
-                f"Expected losses with strategy='power-of-choice' alone, got losses={losses!r} with "
+                f"Expected losses only with strategy='power-of-choice', got losses={losses!r} with "
                 f"{self.config.strategy!r}. The k candidates with the highest loss are kept."
             )
         if self.design == "top-k":
@@ -177,8 +177,8 @@ class Selector:
         most = np.inf if self.design == "with-replacement" else self._sampler.positive
         if not 1 <= k <= most:
             raise ValueError(
-                f"Expected k={k} in [1, {most}]. So many clients have a positive weight; a client without examples, "
-                "below the threshold, or far behind in a cold softmax has none."
+                f"Expected k={k} in [1, {most}]. That many clients have a positive weight; a client without "
+                "examples, below the threshold, or far behind at a low temperature has none."
             )
         if self.design == "power-of-choice" and self._candidates(k) < k:
             raise ValueError(f"Expected candidates={self.config.candidates} >= k={k}. The cohort is chosen among them.")
@@ -187,6 +187,6 @@ class Selector:
 def _check_norms(config: SelectionConfig, norms: np.ndarray | None) -> None:
     if (norms is None) == (config.strategy == "optimal"):
         raise ValueError(
-            f"Expected norms with strategy='optimal' alone, got {'none' if norms is None else 'norms'} with "
+            f"Expected norms only with strategy='optimal', got {'none' if norms is None else 'norms'} with "
             f"{config.strategy!r}. They are the norms of the clients' updates."
         )

@@ -105,8 +105,8 @@ class FederatedConfig:
     aggregation: str = option(
         "examples",
         label="Weights",
-        help="Weight of a client's update: its examples, the same for all, or examples over its chance to be selected, "
-        "as they are (Horvitz–Thompson) or summing to 1 (Hájek).",
+        help="Weight of a client's update: its examples, the same for all, or examples over its probability to be "
+        "selected, as they are (Horvitz–Thompson) or summing to 1 (Hájek).",
         values=AGGREGATIONS,
     )
     server: ServerConfig = field(default_factory=ServerConfig)

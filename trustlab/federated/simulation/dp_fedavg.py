@@ -103,6 +103,6 @@ def check_selection(config: FederatedConfig, selector: Selector) -> None:
         )
     if config.clip_norm is not None and selector.config.strategy == "optimal":
         raise ValueError(
-            f"Expected a strategy other than 'optimal' with clip_norm={config.clip_norm:g}. Its chances come from the "
-            "norms of clients' updates, so that the selection reveals something of them: no ε is known for it."
+            f"Expected a strategy other than 'optimal' with clip_norm={config.clip_norm:g}. Its probabilities come "
+            "from the norms of clients' updates, so the selection itself reveals them: no ε is known for it."
         )

@@ -148,7 +148,7 @@ def check_model(model: nn.Module) -> None:
                 "server optimizers are defined for these: keep torch.view_as_real of it."
             )
         if not parameter.isfinite().all():
-            raise ValueError(f"Expected finite first weights, got NaN or Inf in {name!r}. Every average would have it.")
+            raise ValueError(f"Expected finite first weights, got NaN or Inf in {name!r}. No average would be finite.")
     for name, module in model.named_modules():
         if isinstance(module, _NormBase) and module.track_running_stats:
             raise ValueError(
