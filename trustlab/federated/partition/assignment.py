@@ -71,8 +71,8 @@ def class_codes(values: Any) -> tuple[np.ndarray, np.ndarray]:
     Traceback (most recent call last):
     ...
     ValueError: Expected classes as labels, got 3 different labels of 3 examples, such as 0.5. No client can have a \
-label that others lack more of: put continuous targets into bins (np.digitize), or use scheme='iid', which is what \
-such labels come to.
+label that others lack more of: put continuous targets into bins (np.digitize), or use scheme='iid', which is the \
+same for such labels.
     """
     codes, names = codes_of(values)
     few = len(codes) // 2 if _has_fractions(names) else len(codes) if len(codes) < 10 else 0.9 * len(codes)

@@ -193,6 +193,6 @@ def _check_alike(name: str, module: nn.Module, alone: Tensor, together: Tensor) 
     if (difference > ALIKE * single(together).abs().max()).any():
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to give every example the output that it gets alone, but "
-            "its rows differ. It takes an input that is no tensor with a row for each example, or one that only looks like "
-            "it: pass such tensors, or use engine='loop'."
+            "its rows differ. It takes an input that is no tensor with a row for each example, or one that only looks "
+            "like it: pass such tensors, or use engine='loop'."
         )
