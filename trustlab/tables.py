@@ -1,7 +1,7 @@
 """A table as CSV, and back: text stays text, and every number is the one that was written.
 
 A CSV holds no types. A column whose cells are all numbers, truths or plain words is read by what it looks like; for any
-other column the type of each cell is kept, one letter a cell, in the provenance beside the table.
+other column the type of each cell is kept, one letter a cell, in the provenance next to the table.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def named(value: Any, around: tuple[int, ...] = ()) -> Hashable:
     """Return a name for a function by its code, and by the settings and the functions that it is made of.
 
     Tensors, lists and sizes of numbers are data, which may change from step to step; whether a number is zero, which
-    switches a term off, is a setting. Models are told apart by identity.
+    switches a term off, is a setting. Models are distinguished by identity.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def named(value: Any, around: tuple[int, ...] = ()) -> Hashable:
 
 
 def _made_of(function: types.FunctionType) -> list[Any]:
-    """Return what decides what `function` computes beside its code."""
+    """Return what decides what `function` computes, apart from its code."""
     parts = [function.__defaults__, function.__kwdefaults__]
     for cell in function.__closure__ or ():
         try:

@@ -196,7 +196,7 @@ class _Few:
             change = _distances(rounded.sums, alone.sums)
             norm = norm + ROUNDINGS * (torch.maximum((rounded.norms - alone.norms).abs(), change[:, None]))
             sums = sums + ROUNDINGS * change
-        # Written so that NaN alone, beside a number together, is a difference.
+        # Written so that NaN alone, compared with a number together, is a difference.
         alike = ((self.norms - alone.norms).abs() <= norm).all(1) & (_distances(self.sums, alone.sums) <= sums)
         return torch.cat([((self.losses - alone.losses).double().abs() <= loss).all()[None], alike])
 
