@@ -2,12 +2,12 @@
 
 A step releases a sum that one example moves by at most Δ·C, plus Gaussian noise of standard deviation σ·C: it counts
 as noise multiplier σ/Δ. Δ = 1 when every example is clipped to C, Δ = 2 when micro-batch means are (Ponomareva et al.
-2023, §5.6). What the same noise is worth depends on two more things, and an ε says nothing without them:
+2023, §5.6). What the same noise guarantees depends on two more things, without which an ε means nothing:
 
 * **how examples come into a batch**: ``"poisson"`` (each independently with probability q), ``"shuffle"`` (each once
   per epoch; no amplification by the shuffle is credited, which can be far weaker than Poisson's: Chua et al. 2024) or
   ``"none"`` (every step may see every example, once);
-* **which data sets are neighbours**: ``"add-remove"`` (one example more) or ``"replace"`` (one example other).
+* **which data sets are neighbours**: ``"add-remove"`` (one example more) or ``"replace"`` (one example exchanged).
 
 The accountants themselves are in :mod:`trustlab.privacy.accountants`, schedules of noise in
 :mod:`trustlab.privacy.noise_schedules`.
@@ -169,7 +169,7 @@ def noise_multiplier_for(
     if epsilon > LARGEST_EPSILON:
         raise ValueError(
             f"Expected epsilon={epsilon:g} <= {LARGEST_EPSILON}, or math.inf for no noise. "
-            "So large an ε promises nothing, and an accountant would need gigabytes to compute it."
+            "So large an ε guarantees nothing, and an accountant would need gigabytes to compute it."
         )
 
     def spent(sigma: float, accountant: str = accountant) -> float:
@@ -192,7 +192,7 @@ def _spent(
     adjacency: str,
     accountant: str,
 ) -> Bound:
-    """Reduce a run to what accountants know, and ask one."""
+    """Reduce a run to what accountants take, and ask one."""
     schedule = [(sigma, count) for sigma, count in schedule if count]
     if not schedule:
         return Bound(0.0, accountant)
@@ -212,7 +212,7 @@ def _spent(
 
 @lru_cache(maxsize=4096)
 def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, accountant: str) -> Bound:
-    """Remember the bound of an accountant, or the least of several where rounding spoils the tight one."""
+    """Return an accountant's bound, or the least of several where rounding spoils the tight one; cached."""
 
     def by(name: str, steps: Steps = steps) -> Bound:
         return Bound(ACCOUNTANTS[name].epsilon(steps, sample_rate=sample_rate, delta=delta, adjacency=adjacency), name)
@@ -220,8 +220,8 @@ def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, account
     if accountant != "pld" or rounding_share(steps, delta) <= ROUNDED:
         return by(accountant)
     if adjacency == "add-remove":
-        closed = by("gaussian")  # without sampling a step tells more, never less
-        # Strong noise: RDP cannot say less whatever the noise, and would take seconds to say more.
+        closed = by("gaussian")  # without sampling a step reveals more, never less
+        # Strong noise: RDP cannot give less whatever the noise, and would take seconds to give more.
         return min([by("pld"), closed] if closed.epsilon <= least_rdp(delta) else [by("pld"), by("rdp"), closed])
     return min(by("pld"), by("gaussian", tuple((sigma / 2, count) for sigma, count in steps)))  # 2 apart, unsampled
 
@@ -236,7 +236,7 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
             )
         low, high = high, 2 * high
     while spent(low) <= target:
-        # Where an example is hardly ever seen, δ covers what any noise, however weak, would tell of it.
+        # Where an example is hardly ever seen, δ covers what even weak noise reveals about it.
         if low <= LEAST_NOISE:
             return low
         low, high = low / 2, low
@@ -252,7 +252,7 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
             guess *= math.sqrt(PRECISION) if high / guess > guess / low else 1 / math.sqrt(PRECISION)
             guess = min(max(guess, low * PRECISION**0.1), high / PRECISION**0.1)
         low, high = (low, guess) if spent(guess) <= target else (guess, high)
-    return high  # the side that keeps the promise
+    return high  # the side that keeps the guarantee
 
 
 def _check(*, sample_rate: float, delta: float, sensitivity: float) -> None:
