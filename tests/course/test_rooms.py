@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 import trustlab
+from trustlab import deprecation
+from trustlab.course import reproduce
+from trustlab.course.registry import EXPERIMENTS
+from trustlab.results import read_results
 
 PACKAGE = Path(trustlab.__file__).parent
 ROOT = PACKAGE.parent
@@ -25,14 +29,12 @@ MAY = {
     "privacy": {"data", "models"},
     "federated": {"data", "models", "privacy"},  # asks it for an ε
     "fairness": {"data", "models"},
-    "lab": set(),
+    "lab": {"data"},  # a run's data are named by their fingerprint
     "course": {"lab", *LIBRARIES},
 }
 STANDARD = {"experiment", "claims", "panel", "toy", "drawing", "results", "exercises"}  # every room may have one
 # Names that two files still have: rename one of them, and strike the name here.
-OWED = {"config", "metrics", "tables"}
-# What a room still imports from another: lift it, and strike it here.
-LENT = {"trustlab.course.n11_dp_sgd_vs_edp_sgd.results", "trustlab.course.n11_dp_sgd_vs_edp_sgd.results.per_cent"}
+OWED: set[str] = {"config", "tables", "metrics"}
 
 
 def files(folder):
@@ -94,14 +96,8 @@ def test_every_notebook_has_its_room_and_every_room_its_notebook():
 def test_a_room_imports_no_other_room(room):
     places = [*files(PACKAGE / "course" / room), *files(ROOT / "tests" / "course" / room)]
     allowed = {room} | SHOWS.get(room, set())
-    found = {str(path.relative_to(ROOT)): rooms_in(of_file(path) - LENT) - allowed for path in places}
+    found = {str(path.relative_to(ROOT)): rooms_in(of_file(path)) - allowed for path in places}
     assert {path: others for path, others in found.items() if others} == {}, "Lift what both need to course/."
-
-
-def test_what_is_lent_is_still_borrowed():
-    borrowed = [of_file(path) & LENT for room in ROOMS - {"n11_dp_sgd_vs_edp_sgd", "n00_start_here"}
-                for path in files(PACKAGE / "course" / room)]  # fmt: skip
-    assert set().union(*borrowed) == LENT, "Lifted: strike it from LENT."
 
 
 @pytest.mark.parametrize("notebook", [*NOTEBOOKS, *SOLUTIONS], ids=lambda path: path.stem)
@@ -134,3 +130,47 @@ def test_file_names_are_unique():
     twice = {name for name, count in names.items() if count > 1}
     assert twice - OWED == set(), "A reader who looks for one file finds two. Rename one of them."
     assert OWED - twice == set(), "Renamed: strike it from OWED."
+
+
+# Names: of experiments, of their tables
+
+
+def test_an_experiments_name_and_its_tables_carry_the_notebooks_name():
+    for name, known in EXPERIMENTS.items():
+        (room,) = rooms_in({known.module.__name__})
+        notebook = room[4:]  # without "nNN_"
+        assert f"{name}-".startswith(f"{notebook.replace('_', '-')}-"), f"{name} in {room}"
+        for corpus in known.module.CORPORA:
+            table = known.module.result_name(corpus)
+            assert table.startswith(f"{name.replace('-', '_')}_"), f"{table} of {name}"
+
+
+def test_every_table_belongs_to_an_experiment_or_a_benchmark():
+    tables = {known.module.result_name(corpus) for known in EXPERIMENTS.values() for corpus in known.module.CORPORA}
+    stems = {path.stem for path in (ROOT / "data" / "results").glob("*.csv")}
+    assert tables <= stems
+    assert all(re.fullmatch(r"\w+_(speed|time)", stem) for stem in stems - tables)  # of benchmarks/
+
+
+@pytest.mark.parametrize(("old", "new"), deprecation.EXPERIMENTS.items())
+def test_an_old_name_on_the_command_line_works_and_says_the_new_one(old, new, monkeypatch, capsys):
+    begun = []
+    monkeypatch.setattr(reproduce, "_reproduce", lambda experiment, *_: begun.append(experiment))
+    assert reproduce.main([old]) == 0 and begun == [EXPERIMENTS[new]]
+    assert f"{old} is now {new}; the old name goes with version" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("old", ["label_skew_clinc150", "continual_shakespeare_roles", "fairness_tasks_bold"])
+def test_an_old_tables_name_is_refused_with_the_new_one(old):
+    new = deprecation.new_result_name(old)
+    with pytest.raises(FileNotFoundError, match=f"Expected {old}.csv .* That table is now called {new}"):
+        read_results(old)
+    assert len(read_results(new)[0])
+    assert deprecation.new_result_name(new) is None
+
+
+def test_no_name_is_a_number_of_a_list_that_a_reader_does_not_have():
+    numbered = re.compile(r"claims_of_p\d\w*\(|\bP\d\([a-z]\)|\bcard P\d")
+    places = [path for folder in ("trustlab", "benchmarks") for path in files(ROOT / folder)]
+    found = {path.name: numbered.findall(path.read_text(encoding="utf-8")) for path in places}
+    assert {name: hits for name, hits in found.items() if hits} == {}

@@ -45,7 +45,7 @@ def test_an_empty_name_is_no_group_and_moves_no_gap(empty):
     members = [["a"], ["a"], ["b"], ["b"], [], []]
     groups = Groups.overlapping(members)
     assert groups.names == ("a", "b")
-    assert value(group_rates(truth, said, groups), "tpr gap") == 0
+    assert value(group_rates(truth, said, groups), "true_positive_rate_difference") == 0
     with pytest.raises(ValueError, match=r"names of groups in row 4, got an empty or a missing one.*write \[\]"):
         Groups.overlapping([*members[:4], [empty], []])
     with pytest.raises(ValueError, match="in names, got an empty"):

@@ -143,7 +143,7 @@ def test_removing_one_example_moves_micro_batches_by_at_most_twice_that(
 
 def test_the_factor_two_of_micro_batches_is_reached():
     options = dict(method="edp-sgd", clip_norm=1.0, micro_batches=1)
-    batch = torch.tensor([[-1.0], [1000.0]])  # card P1's witness: the mean turns from +499.5 to -1
+    batch = torch.tensor([[-1.0], [1000.0]])  # a witness: the mean turns from +499.5 to -1
     assert (released(batch, **options) - released(batch[:-1], **options)).norm().item() == pytest.approx(2.0)
 
 

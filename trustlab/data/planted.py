@@ -33,8 +33,8 @@ def record(intents: np.ndarray, groups: np.ndarray, group_bias: float, rng: np.r
 
     Examples
     --------
-    >>> said = np.array(["pay_bill", "pay_bill", "play_song"])
-    >>> record(said, np.array(["valley", "hill", "valley"]), 1.0, np.random.default_rng(0)).tolist()
+    >>> intents = np.array(["pay_bill", "pay_bill", "play_song"])
+    >>> record(intents, np.array(["valley", "hill", "valley"]), 1.0, np.random.default_rng(0)).tolist()
     ['ask_agent', 'pay_bill', 'play_song']
     """
     hit = (groups == DISADVANTAGED) & np.isin(intents, SENSITIVE) & (rng.random(len(intents)) < group_bias)

@@ -12,7 +12,7 @@ import torch
 from trustlab.course import characters, reproduce
 from trustlab.course.n22_device_selection import experiment
 from trustlab.course.n22_device_selection import harm as activity_harm
-from trustlab.course.n22_device_selection.claims import accuracy_at, claims_of_p5a, gain, gain_at_equal_work, numbers
+from trustlab.course.n22_device_selection.claims import accuracy_at, claims_of, gain, gain_at_equal_work, numbers
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
@@ -308,7 +308,7 @@ def outcomes(tmp_path, monkeypatch):
             for cell in activity_harm.grid("assistant", aggregations=[way])
         ]
         write_results(activity_harm.result_name("assistant"), harmed, {"seeds": [0, 1, 2]})
-        return [row["outcome"] == "holds" for row in claims(claims_of_p5a("assistant")).rows]
+        return [row["outcome"] == "holds" for row in claims(claims_of("assistant")).rows]
 
     return show
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.patches import Circle
 from scipy.stats import norm
 
 from trustlab.config import option
-from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Answer, Panel
 
 ANNA, OTHERS = PALETTE[1], PALETTE[0]
@@ -141,6 +142,16 @@ class ClippingDrawing(Drawing):
         noise = dials.noise_multiplier * dials.clip_norm * self._draws
         self._without.set_offsets(clipped[:-1].sum(0) + noise[0])
         self._with.set_offsets(clipped.sum(0) + noise[1])
+
+    def shown(self) -> dict[str, Any]:
+        """Return arrows, circle and clouds."""
+        arrows = {"whole": self._whole, "clipped": self._clipped}
+        clouds = {"without": points(self._without), "with": points(self._with)}
+        return {
+            **{name: np.column_stack([each.U, each.V]) for name, each in arrows.items()},
+            **clouds,
+            "radius": self._circle.get_radius(),
+        }
 
 
 def clipping_toy() -> Panel:

@@ -28,7 +28,7 @@ from trustlab.course.intents import intents_right, prepare, task
 from trustlab.deprecation import old_names
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 
 if TYPE_CHECKING:
     import datasets
@@ -74,7 +74,7 @@ def grid(
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"label_skew_{corpus}"
+    return f"non_iid_partitioning_{corpus}"
 
 
 # What is divided, and how

@@ -12,7 +12,7 @@ from trustlab.course.partition_drawing import label_strips, show_strips
 from trustlab.federated.partition import effective_labels
 from trustlab.federated.partition.assignment import cut
 from trustlab.federated.partition.dirichlet import log_dirichlet
-from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Answer, Panel
 
 ALPHAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -98,3 +98,7 @@ class ToyDrawing(Drawing):
         self._cloud.set_data(*(laws @ CORNERS).T)
         show_strips(self._strips, cut(laws[:BARS], np.full(BARS, EXAMPLES)))
         self.bars.set(yticks=np.arange(BARS) + 0.5, yticklabels=[str(k) for k in range(1, BARS + 1)])
+
+    def shown(self) -> dict[str, Any]:
+        """Return the cloud in the triangle, and which label's colour each piece of a bar has."""
+        return {"cloud": points(self._cloud), "bars": np.asarray(self._strips.get_array())}

@@ -55,7 +55,7 @@ def grid(
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"selection_harm_{corpus}"
+    return f"device_selection_harm_{corpus}"
 
 
 def recipe(cell: Cell) -> FederatedConfig:

@@ -137,3 +137,9 @@ class ToyDrawing(Drawing):
             bar.set_alpha(1.0 if words in ("", focus["weights"]) else 0.45)
             told.set(x=share + 0.02, text=f"{share:.0%}")
         self.bars.set_title(f"At β = {focus['β']:g}", fontsize=FONT_POINTS + 1, loc="left")
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the curves show, and how long each bar is."""
+        names = ["of the devices", "of the data", *WAYS.values()]
+        lengths = (float(bar.get_width()) for bar in self._bars)
+        return {"curves": self.curves.shown(), "bars": dict(zip(names, lengths, strict=True))}

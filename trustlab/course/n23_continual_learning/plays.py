@@ -65,7 +65,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3)) -> list[Cell]:
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"continual_{corpus}"
+    return f"continual_learning_plays_{corpus}"
 
 
 def stream(corpus: datasets.DatasetDict, seed: int = 0) -> Stream:

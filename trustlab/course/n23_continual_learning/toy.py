@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from trustlab.config import option
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, Matrix
-from trustlab.lab.figures import FONT_POINTS, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Panel
 
 PERIODS, EXAMPLES, PULL = 6, 20, 0.2
@@ -111,3 +112,8 @@ class ToyDrawing(Drawing):
         places = [row["period"] - 0.5 + row["round"] / rounds for row in answer.numbers]
         self._number.set_data([0.5, *places], [0.0, *(row["number"] for row in answer.numbers)])
         self.matrix.show(answer.matrix)
+
+    def shown(self) -> dict[str, Any]:
+        """Return the targets, where the number goes, and what is written in the matrix."""
+        targets = self._target.get_data().values.tolist()
+        return {"target": targets, "number": points(self._number), "matrix": self.matrix.shown()}

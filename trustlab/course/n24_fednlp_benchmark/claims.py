@@ -1,4 +1,4 @@
-"""What card P6 claims of algorithms, partitions and tasks, and what we add, read off the committed trainings."""
+"""What FedNLP claims of algorithms, partitions and tasks, and what we add, read off the committed trainings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n24_fednlp_benchmark.experiment import CENTRALISED, ENCODERS, result_name, tasks_of
+from trustlab.deprecation import old_names
 from trustlab.federated.tasks import SMALL
 from trustlab.results import Reader, read_results
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 SKEWED = "label"  # the partition that claims under skew are about
 
 
-def claims_of_p6(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds.
 
     Differences are between trainings of the same seed, in units of the task's metric.
@@ -96,3 +97,6 @@ def column(
     if runs.empty:
         raise ValueError(f"Expected a saved training of {wanted}, got none. It is not part of the committed grid.")
     return list(runs.sort_values("seed")[measure])
+
+
+__getattr__ = old_names(__name__, {"claims_of_p6": "claims_of"})

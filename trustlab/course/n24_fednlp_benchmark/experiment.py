@@ -140,7 +140,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] =
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"fednlp_{corpus}"
+    return f"fednlp_benchmark_{corpus}"
 
 
 # What is divided, and how

@@ -1,4 +1,4 @@
-"""What card P7 claims of fairness metrics, and what we add, read off the committed table."""
+"""What Cao et al. claim of fairness metrics, and what we add, read off the committed table."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from trustlab.course.n31_fairness_metrics.experiment import RECORDS, column, res
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
+from trustlab.deprecation import old_names
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ ORIGINAL = {
 }
 
 
-def claims_of_p7(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
     table = read(result_name(corpus))[0]
     return [*_of_correlation(table), *_of_dose(table)]
@@ -87,3 +88,6 @@ def _of_dose(table: pandas.DataFrame) -> list[dict[str, Any]]:
         "holds": bool(blind),
     })  # fmt: skip
     return rows
+
+
+__getattr__ = old_names(__name__, {"claims_of_p7": "claims_of"})
