@@ -34,7 +34,7 @@ MAY = {
 }
 STANDARD = {"experiment", "claims", "panel", "toy", "drawing", "results", "exercises"}  # every room may have one
 # Names that two files still have: rename one of them, and strike the name here.
-OWED: set[str] = {"config", "tables", "metrics"}
+OWED: set[str] = set()
 
 
 def files(folder):
