@@ -1,7 +1,7 @@
 """SEAT, the sentence encoder association test (May et al. 2019, NAACL): WEAT on words in plain sentences.
 
-A sentence encoder has no vector for a word, so each word is put into sentences that say nearly nothing of their own.
-The templates here are regenerated in the manner of May and colleagues, not copied from their files: one list for each
+A sentence encoder has no vector for a word, so each word is put into sentences with hardly any meaning of their own.
+The templates are written after those of May and colleagues, not copied from their files: one list for each
 kind of word.
 """
 
