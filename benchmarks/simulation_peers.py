@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.local_training import MINIBATCHES, minibatches, source
+from trustlab.federated.simulation.local_training import MINIBATCHES, minibatches, rng_of
 from trustlab.models.taggers import masked_mean
 
 WORDS, WIDTH, LABELS, TOKENS = 2048, 32, 20, 12  # words, width: notebook 21's model
@@ -106,7 +106,7 @@ class Fleet:
 
     def batch_order(self, round: int, device: int, indices: np.ndarray) -> np.ndarray:
         """Return `indices` in the order of the minibatches that we draw for `device`."""
-        return np.concatenate(minibatches(indices, self.config, source(self.config, round, MINIBATCHES, device)))
+        return np.concatenate(minibatches(indices, self.config, rng_of(self.config, round, MINIBATCHES, device)))
 
 
 def _losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:

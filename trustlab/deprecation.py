@@ -1,9 +1,9 @@
 """Old public names, which work for one version more and say what to write instead.
 
 A module that moved (:data:`MOVED`), a name within a module (:func:`old_names`), an argument of a function or a class
-(:func:`old_arguments`), a key of a mapping (:class:`OldKeys`), an option's value (:func:`warn_of_old_value`). Each use
-warns once per place, as Python's ``DeprecationWarning`` does. The command line takes old experiment names
-(:data:`EXPERIMENTS`); old table names are refused with the new one.
+(:func:`old_arguments`), an attribute of an object (:class:`old_attribute`), a key of a mapping (:class:`OldKeys`), an
+option's value (:func:`warn_of_old_value`). Each use warns once per place, as Python's ``DeprecationWarning`` does. The
+command line takes old experiment names (:data:`EXPERIMENTS`); old table names are refused with the new one.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.lab.fednlp_results": "trustlab.course.n24_fednlp_benchmark.results",
     "trustlab.lab.fednlp_exercises": "trustlab.course.n24_fednlp_benchmark.exercises",
     "trustlab.federated.states": "trustlab.federated.named_tensors",
+    "trustlab.federated.selection.urn": "trustlab.federated.selection.weighted_sampler",
     "trustlab.federated.simulation.config": "trustlab.federated.simulation.definitions",
     "trustlab.federated.simulation.devices": "trustlab.federated.simulation.measurement",
     "trustlab.federated.simulation.sequential": "trustlab.federated.simulation.local_training",
@@ -204,6 +205,33 @@ def old_arguments(**renamed: str) -> Callable[[Callable[..., Any]], Callable[...
         return call
 
     return wrap
+
+
+class old_attribute:
+    """An attribute of a class under its old name: ``dials = old_attribute("options")``.
+
+    Examples
+    --------
+    >>> class Slice:
+    ...     width = 3
+    ...     size = old_attribute("width")
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     Slice().size, str(caught[0].message)
+    (3, 'Slice.size is now Slice.width; the old name goes with version 0.3.')
+    """
+
+    def __init__(self, new: str) -> None:
+        self.new = new
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.old = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        _warn(f"{owner.__name__}.{self.old}", f"{owner.__name__}.{self.new}")
+        return getattr(instance, self.new)
 
 
 class OldKeys(dict[str, Any]):

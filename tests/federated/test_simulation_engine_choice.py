@@ -21,7 +21,7 @@ def labelled(x):
 
 
 def texts():
-    """Words, of which only the first device's fill a text."""
+    """Words, of which only the first client's fill a text."""
     ids = torch.randint(1, WORDS, (sum(SIZES), 6), generator=torch.Generator().manual_seed(0))
     ids[1:, 4:] = 0
     return labelled(ids)

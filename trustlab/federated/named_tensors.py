@@ -1,4 +1,4 @@
-"""Models as tensors by name: the same names on both sides, one device on top of another, and the type to add up in."""
+"""Models as tensors by name: the same names on both sides, one client on top of another, and the type to add up in."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def summed_in(dtype: torch.dtype) -> torch.dtype:
 
 
 def stack(states: Sequence[Mapping[str, Tensor]]) -> State:
-    """Lay the K devices' tensors of each name on top of one another: [K, ...].
+    """Lay the K clients' tensors of each name on top of one another: [K, ...].
 
     Raises
     ------
     ValueError
-        Where a device has other names or shapes than the first.
+        Where a client has other names or shapes than the first.
     """
     states = list(states)
     if not states:
-        raise ValueError("Expected the states of some devices, got none. An empty cohort has no tensors to stack.")
+        raise ValueError("Expected the states of some clients, got none. An empty cohort has no tensors to stack.")
     for k, state in enumerate(states):
-        same_names(state, states[0], f"the state of device {k}", "the first's")
+        same_names(state, states[0], f"the state of client {k}", "the first's")
         for name, value in state.items():
             if value.shape != states[0][name].shape:
                 raise ValueError(
-                    f"Expected {name!r} of shape {list(states[0][name].shape)} from every device, got "
-                    f"{list(value.shape)} from device {k}. They hold different models."
+                    f"Expected {name!r} of shape {list(states[0][name].shape)} from every client, got "
+                    f"{list(value.shape)} from client {k}. They hold different models."
                 )
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 

@@ -1,8 +1,8 @@
 """The panel of an experiment: the saved answer at once, and one training live behind a button that says how long.
 
 A room says what is saved at a position, what the button trains there, and how its rows are shown over the saved ones.
-That a run is kept with its provenance, streamed, stopped and named as the reader's own is the same everywhere and
-written here.
+That a run is kept with its provenance, streamed, stopped, named as the reader's own and shown again when its position
+is opened later is the same everywhere and written here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from trustlab.lab.answer import Answer
 from trustlab.lab.display import duration
 from trustlab.lab.figures import Drawing
 from trustlab.lab.job import Row
+from trustlab.lab.own_runs import OwnRuns, from_when
 from trustlab.lab.panel import Panel
-from trustlab.runs import RunStore
 
 
 def as_the_first_saved(at: Any) -> str:
     """Say with which seed the reader's own run is made: the first one of the saved runs, unless it was moved."""
-    return f"seed {at.seed}, as the first of the saved ones"
+    return f"seed {at.seed}" + (", as the first of the saved ones" if at.seed == 0 else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Training:
         What of the position decides the rows, a dataclass or a mapping; what only decides the picture is left out.
     source
         Where the reader's run differs from a saved one, and where not, at a position.
+    unit
+        What a step is, in the plural.
     """
 
     rows: Callable[..., Iterator[Row]]
@@ -56,19 +58,11 @@ class Training:
     data: Any = None
     decides: Callable[[Any], Any] = lambda at: at
     source: Callable[[Any], str] = as_the_first_saved
+    unit: str = "rounds"
 
     def button(self, at: Any) -> str:
         """Return what the button says at a position."""
         return f"Train {self.what}, about {duration(self.seconds(at))}"
-
-    def run(self, at: Any) -> Iterator[Row]:
-        """Train at a position; the run store keeps the rows, also those of a training that is stopped."""
-        from trustlab.data import fingerprint
-
-        given = () if self.data is None else (self.data,)
-        data_hash = "" if self.data is None else fingerprint(self.data)
-        about = dict(config=self.config(at), seeds=[at.seed], data_hash=data_hash, code=self.rows)
-        yield from RunStore().record(self.rows(at, *given), **about)
 
     def config(self, at: Any) -> dict[str, Any]:
         """Return the configuration under which a run of this position is kept."""
@@ -119,18 +113,34 @@ def experiment_panel(
     >>> print(panel.answer.provenance)
     saved, seeds 0–4
     """
+    runs = OwnRuns(training.rows, training.data)
     return Panel(
         config,
         title=title,
         drawing=drawing,
-        answer=answer,
+        answer=functools.partial(_saved_and_own, answer=answer, training=training, runs=runs),
         controls=controls,
-        train=training.run,
+        train=functools.partial(_train, training=training, runs=runs),
         live=functools.partial(_live, answer=answer, training=training),
         train_label=training.button,
     )
 
 
+def _train(at: Any, *, training: Training, runs: OwnRuns) -> Iterator[Row]:
+    given = () if training.data is None else (training.data,)
+    yield from runs.keep(training.rows(at, *given), training.config(at), at.seed)
+
+
 def _live(at: Any, rows: list[Row], *, answer: Callable[[Any], Answer], training: Training) -> Answer:
     """Show what is saved and, over it, how far the reader's own training has come."""
     return dataclasses.replace(training.shown(at, answer(at), rows), provenance=training.source(at))
+
+
+def _saved_and_own(at: Any, *, answer: Callable[[Any], Answer], training: Training, runs: OwnRuns) -> Answer:
+    """Show what is saved, which the verdict is about, and over it the reader's own run where there is one."""
+    saved = answer(at)
+    run = runs.find(training.config(at), at.seed)
+    own = training.shown(at, saved, run.rows).live if run and run.rows else ()
+    if run is None or not own:
+        return saved
+    return dataclasses.replace(saved, live=own, provenance=f"{saved.provenance} · {from_when(run, training.unit)}")

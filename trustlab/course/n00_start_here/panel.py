@@ -111,3 +111,7 @@ class FirstDrawing(Curves):
             said.set_text(f"“{text}”")
             heard.set_text(f"✓ {guess}" if right else f"✗ {guess}   (it is {true})")
             heard.set_color(PALETTE[2] if right else PALETTE[1])
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the curves show, and what is written of each utterance."""
+        return {**super().shown(), "utterances": [tuple(text.get_text() for text in pair) for pair in self._texts]}

@@ -70,6 +70,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         data=corpus,
         decides=_live_cell,
         source=_source,
+        unit="steps",
     )
     return experiment_panel(
         Cell(name, "dp-sgd", 8.0),
@@ -278,3 +279,7 @@ class BudgetDrawing(Drawing):
             numbers = [row for row in answer.numbers if row["model"] == model]
             live = answer.live if model == MODELS[LIVE] else ()
             pane.draw(dataclasses.replace(answer, numbers=numbers, live=live))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what each model's pane shows."""
+        return {model: pane.shown() for model, pane in self.panes.items()}

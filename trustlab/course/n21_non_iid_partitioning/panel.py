@@ -183,3 +183,7 @@ class SkewDrawing(Drawing):
         self._name.set_y(answer.without_skew + 0.01)
         curves = [row for row in answer.numbers if row["α of"] in DEFINITIONS.values()]  # the others have no α
         self.over.draw(dataclasses.replace(answer, numbers=curves, live=()))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what both panes show."""
+        return {"rounds": self.rounds.shown(), "over": self.over.shown()}

@@ -220,3 +220,7 @@ class SelectionDrawing(Drawing):
         self.rounds.draw(answer)
         self.rounds.axes.set_title(answer.title, fontsize=FONT_POINTS + 1, loc="left")
         self.work.draw(answer)
+
+    def shown(self) -> dict[str, Any]:
+        """Return what both panes show."""
+        return {"rounds": self.rounds.shown(), "work": self.work.shown()}

@@ -151,7 +151,7 @@ def recipe(cell: Cell) -> FederatedConfig:
         clients_per_round=PER_ROUND,
         batch_size=16,
         learning_rate=4.0,
-        weighting=cell.weighting,
+        aggregation=cell.weighting,
         evaluate_every=MEASURED_EVERY,
         seed=cell.seed,
     )

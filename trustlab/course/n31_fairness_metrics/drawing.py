@@ -14,7 +14,7 @@ from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import RECIPES
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points, texts
 
 # From orange over white to blue: told apart with every common colour blindness, and by the numbers written inside.
 SIGNED = LinearSegmentedColormap.from_list("signed", [PALETTE[1], "white", PALETTE[0]])
@@ -76,6 +76,13 @@ class AgreementDrawing(Drawing):
         self.models.set_xlabel(first, fontsize=FONT_POINTS)
         self.models.set_ylabel(second, fontsize=FONT_POINTS)
 
+    def shown(self) -> dict[str, Any]:
+        """Return the correlations as written, the pair that is framed, and the dots of each recipe."""
+        x, y = self._ring.get_xy()
+        framed = INTRINSIC[round(y + 0.5)], EXTRINSIC[round(x + 0.5)]
+        dots = {name: points(each) for name, each in self._dots.items()}
+        return {"table": texts(self._numbers), "frame": framed, "dots": dots}
+
 
 def _short(r: float) -> str:
     """Write a correlation with two digits and nothing else; a dash where there is none."""
@@ -126,3 +133,10 @@ class NeedleDrawing(Drawing):
         self._points.set_offsets(np.column_stack([risen, places]))
         own = {row["metric"]: row["risen"] for row in answer.live}
         self._own.set_data([own[name] for name in self.metrics if name in own], places[: len(own)])
+
+    def shown(self) -> dict[str, Any]:
+        """Return where each needle stands, the ends of its interval, and where the reader's own model stands."""
+        places = {name: x for name, (x, _) in zip(self.metrics, points(self._points), strict=True)}
+        ends = {name: (float(low[0]), float(high[0])) for name, (low, high) in
+                zip(self.metrics, self._ends.get_segments(), strict=True)}  # fmt: skip
+        return {"risen": places, "ends": ends, "own": {self.metrics[int(y)]: x for x, y in points(self._own)}}

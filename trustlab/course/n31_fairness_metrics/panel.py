@@ -109,6 +109,7 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
         what="a model with this bias",
         data=corpus,
         source=lambda at: f"seed {at.seed}",
+        unit="steps",
     )
     return experiment_panel(
         DoseDials(),

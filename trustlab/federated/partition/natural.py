@@ -10,10 +10,10 @@ from trustlab.columns import as_ids, as_mask, as_times
 from trustlab.containers import plain
 from trustlab.federated.partition.assignment import codes_of, equal_sizes
 from trustlab.federated.partition.indices import Partition
-from trustlab.federated.partition.sizes import NoDials
+from trustlab.federated.partition.sizes import NoOptions
 
 
-def natural(values: Any, clients: None, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def natural(values: Any, clients: None, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: a client for each value of a column, the largest first.
 
     Ties keep the order of first appearance. Nothing is drawn. ``Partition.names`` says which value a client is.
@@ -24,7 +24,7 @@ def natural(values: Any, clients: None, dials: NoDials, rng: np.random.Generator
     return rank[codes]
 
 
-def time_slices(values: Any, clients: int, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def time_slices(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: client k has the k-th of K equally large slices of time.
 
     `values` are times that can be sorted: numbers, dates, periods; none may be missing. Equal ones keep their

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from trustlab.config import check, option
-from trustlab.federated.aggregation import WEIGHTINGS, ServerConfig
+from trustlab.deprecation import old_arguments, old_attribute
+from trustlab.federated.aggregation import AGGREGATIONS, ServerConfig
 from trustlab.federated.simulation.model_state import check_model
 
 
@@ -30,25 +31,26 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """A problem that devices learn together.
+    """A problem that clients learn together.
 
     Attributes
     ----------
     model
         The server's first model. Only parameters with ``requires_grad`` are trained and sent; the others, and
-        buffers, are taken to lie on every device already. A layer that writes to these, a count of batches among them,
-        is refused: it would pass from one simulated device to the next.
+        buffers, are taken to lie on every client already. A layer that writes to these, a count of batches among them,
+        is refused: it would pass from one simulated client to the next.
     train, test
-        All devices' examples in one place; who holds which is said by index arrays.
+        All clients' examples in one place; index arrays say which client holds which.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``. Each entry depends on its own example only, neither on the
-        others nor on the padding beside it: devices are trained in common batches.
+        others nor on the padding next to it: clients are trained in common batches.
     evaluate
         ``evaluate(model, examples) -> {"accuracy": ...}``, flat numbers.
     per_example_scores
-        ``per_example_scores(model, batch) -> {"accuracy": (score [B], weight [B])}``, with which thousands of devices
-        are measured in one pass. What ``evaluate`` says of any examples must be the sum of their scores over the sum
-        of their weights: right or wrong over 1, right words of a text over its words. None: there is no such measure.
+        ``per_example_scores(model, batch) -> {"accuracy": (score [B], weight [B])}``, with which thousands of clients
+        are measured in one pass. What ``evaluate`` returns for any examples must be the sum of their scores over
+        the sum of their weights: right or wrong over 1, right words of a text over its words. None: there is no such
+        measure.
 
     Examples
     --------
@@ -74,71 +76,75 @@ class Task:
 
 @dataclass(frozen=True)
 class FederatedConfig:
-    """How to train on many devices. The defaults are FedAvg (McMahan et al. 2017, Algorithm 1).
+    """How to train on many clients. The defaults are FedAvg (McMahan et al. 2017, Algorithm 1).
 
-    Who is selected is no option here: it is a rule over the devices' activity, given to
+    Which clients are selected is no option here: it is a rule over the clients' activity, given to
     :func:`trustlab.federated.simulation.simulate` as a selector. ``server`` says how the server steps along the
     average.
     """
 
     rounds: int = option(50, label="Rounds", help="How often the server averages.", unit="rounds", low=1)
     clients_per_round: int = option(
-        10, label="Clients", help="Devices selected per round; with Poisson selection their expected number.", low=1
+        10, label="Clients", help="Clients selected per round; with Poisson selection their expected number.", low=1
     )
-    local_epochs: int = option(1, label="Local epochs", help="Passes of a device over its own examples.", low=1)
+    local_epochs: int = option(1, label="Local epochs", help="Passes of a client over its own examples.", low=1)
     batch_size: int = option(
-        10, label="Batch size", help="Examples per local step; a device with fewer takes all of its own.", low=1
+        10, label="Batch size", help="Examples per local step; a client with fewer takes all of its own.", low=1
     )
     optimizer: str = option(
         "sgd",
         label="Client optimizer",
-        help="What a device steps with. Its state is fresh in every round: devices keep nothing between rounds.",
+        help="What a client steps with. Its state is fresh in every round: clients keep nothing between rounds.",
         values=("sgd", "adam"),
     )
-    learning_rate: float = option(0.1, label="Learning rate", help="Step size of the devices.", above=0)
-    momentum: float = option(0.0, label="Momentum", help="Momentum of the devices' SGD.", low=0, high=1)
+    learning_rate: float = option(0.1, label="Learning rate", help="Step size of the clients.", above=0)
+    momentum: float = option(0.0, label="Momentum", help="Momentum of the clients' SGD.", low=0, high=1)
     proximal: float = option(
-        0.0, label="μ", help="FedProx: (μ/2)‖w − w_t‖² is added to every device's loss; 0 is FedAvg.", low=0
+        0.0, label="μ", help="FedProx: (μ/2)‖w − w_t‖² is added to every client's loss; 0 is FedAvg.", low=0
     )
-    weighting: str = option(
+    aggregation: str = option(
         "examples",
         label="Weights",
-        help="Weight of a device's update: its examples, the same for all, or examples over its chance to be selected, "
+        help="Weight of a client's update: its examples, the same for all, or examples over its chance to be selected, "
         "as they are (Horvitz–Thompson) or summing to 1 (Hájek).",
-        values=WEIGHTINGS,
+        values=AGGREGATIONS,
     )
     server: ServerConfig = field(default_factory=ServerConfig)
     drop_out: float = option(
-        0.0, label="Drop-outs", help="Chance that a device's update is lost on the way.", low=0, high=1
+        0.0, label="Drop-outs", help="Chance that a client's update is lost on the way.", low=0, high=1
     )
     straggler_rate: float = option(
-        0.0, label="Stragglers", help="Chance that a device is slow in a round.", low=0, high=1
+        0.0, label="Stragglers", help="Chance that a client is slow in a round.", low=0, high=1
     )
     stragglers: str = option(
         "partial",
-        label="Slow devices",
-        help="partial: a slow device sends what it has after a random share of its steps. drop: it is too late.",
+        label="Slow clients",
+        help="partial: a slow client sends what it has after a random share of its steps. drop: it is too late.",
         values=("partial", "drop"),
     )
     clip_norm: float | None = option(
-        None, label="C", help="DP-FedAvg: largest L2 norm that a device's update keeps; None clips nothing.", above=0
+        None, label="C", help="DP-FedAvg: largest L2 norm that a client's update keeps; None clips nothing.", above=0
     )
     noise_multiplier: float = option(
-        0.0, label="σ", help="DP-FedAvg: noise of σ·C on the sum of updates; 0 promises nothing.", low=0
+        0.0, label="σ", help="DP-FedAvg: noise of σ·C on the sum of updates; 0 gives no guarantee.", low=0
     )
-    delta: float = option(1e-5, label="δ", help="Chance that the ε guarantee fails; well below 1/devices.", above=0)
+    delta: float = option(1e-5, label="δ", help="Chance that the ε guarantee fails; well below 1/clients.", above=0)
     evaluate_every: int = option(1, label="Measure every", help="Rounds between measurements.", unit="rounds", low=1)
     engine: str = option(
         "auto",
         label="Engine",
-        help="stacked trains all devices of a round at once, sequential one by one; auto stacks where that is exact.",
+        help="stacked trains all clients of a round at once, sequential one by one; auto stacks where that is exact.",
         values=("auto", "stacked", "sequential"),
     )
     seed: int = option(0, label="Seed", help="Seed of selection, minibatches, drop-outs and noise.", low=0)
+    weighting = old_attribute("aggregation")
 
 
-def check_config(config: FederatedConfig, devices: int) -> None:
-    """Refuse options outside their range, and combinations that mean nothing or promise something unknown.
+FederatedConfig.__init__ = old_arguments(weighting="aggregation")(FederatedConfig.__init__)  # type: ignore[method-assign]
+
+
+def check_config(config: FederatedConfig, clients: int) -> None:
+    """Refuse options outside their range, and combinations that mean nothing or whose guarantee is not known.
 
     Raises
     ------
@@ -155,17 +161,17 @@ def check_config(config: FederatedConfig, devices: int) -> None:
     if config.noise_multiplier and config.clip_norm is None:
         raise ValueError(
             f"Expected clip_norm with noise_multiplier={config.noise_multiplier:g}, got None. Noise is measured "
-            "against the largest update a device can send: without a bound there is none."
+            "against the largest update a client can send: without a bound there is none."
         )
-    if config.clip_norm is not None and config.weighting != "equal":
+    if config.clip_norm is not None and config.aggregation != "equal":
         raise ValueError(
-            f"Expected weighting='equal' with clip_norm={config.clip_norm:g}, got {config.weighting!r}. Other weights "
-            "let a device move the sum by more than C, or publish how much it has: no ε is known for them."
+            f"Expected aggregation='equal' with clip_norm={config.clip_norm:g}, got {config.aggregation!r}. Other "
+            "weights let a client move the sum by more than C, or publish how much it has: no ε is known for them."
         )
-    if config.clip_norm is not None and config.delta >= 1 / devices:
+    if config.clip_norm is not None and config.delta >= 1 / clients:
         raise ValueError(
-            f"Expected delta={config.delta:g} < 1/devices = {1 / devices:.2g}. With δ ≥ 1/N, publishing one whole "
-            "device at random would count as private."
+            f"Expected delta={config.delta:g} < 1/clients = {1 / clients:.2g}. With δ ≥ 1/N, publishing one whole "
+            "client at random would count as private."
         )
 
 
@@ -210,7 +216,7 @@ def as_tensors(batch: Any) -> tuple[list[Tensor], Rebuild]:
 
 
 def rectangle(batches: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Return K minibatches as one rectangle of indices [K, B], and each place's share of its device's mean [K, B].
+    """Return K minibatches as one rectangle of indices [K, B], and each place's share of its client's mean [K, B].
 
     Examples
     --------

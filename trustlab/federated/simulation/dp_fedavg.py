@@ -1,17 +1,17 @@
-"""DP-FedAvg: what makes a round private for every device (McMahan et al. 2018, Algorithm 1).
+"""DP-FedAvg: what makes a round private for every client (McMahan et al. 2018, Algorithm 1).
 
-Each device's update is clipped to C, the clipped updates are summed, Gaussian noise of standard deviation σ·C is added
-to the sum, and it is divided by the *expected* number of devices, a number fixed without looking. Adding or removing
-one device's contribution moves the sum by at most C.
+Each client's update is clipped to C, the clipped updates are summed, Gaussian noise of standard deviation σ·C is added
+to the sum, and it is divided by the *expected* number of clients, a number fixed without looking. Adding or removing
+one client's contribution moves the sum by at most C.
 
-How much that is worth depends on the chance to be in a round, and selection by activity gives every device a chance of
-its own. The guarantee must hold for each of them, so the accountant is told the largest, max_k q_k: the most active
-device is the least protected, and it decides. Selection must be Poisson, each device by a coin of its own; under any
-other design the coins depend on one another and this accountant has no proof.
+How much that is worth depends on the chance to be in a round, and selection by activity gives every client a chance of
+its own. The guarantee must hold for each of them, so the accountant takes the largest, max_k q_k: the most active
+client is the least protected. Selection must be Poisson, each client drawn independently; under any other design the
+draws depend on one another, and this accountant has no proof.
 
-The privacy unit is a device, and the adjacency is *zero-out*: a device sends nothing instead of its update, while its
-registration and its activity stay known. Rates computed from activity change for all when a device comes or goes, and
-what they tell is outside the guarantee. So are counts and training losses in the rows.
+The privacy unit is a client, and the adjacency is *zero-out*: a client sends nothing instead of its update, while its
+registration and its activity stay known. Rates computed from activity change for all when a client comes or goes, and
+what they reveal is outside the guarantee. So are counts and training losses in the rows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from trustlab.federated.simulation.local_training import Update
 
 
 def clipped(update: Update, clip_norm: float) -> Update:
-    """Return `update` with every device's part cut to the norm `clip_norm`.
+    """Return `update` with every client's part cut to the norm `clip_norm`.
 
     An update of no finite norm becomes zero: what it would add has no bound. Half-precision updates come back in
     single precision, or rounding could carry a norm above C.
@@ -52,7 +52,7 @@ def clipped(update: Update, clip_norm: float) -> Update:
 
 
 def norms(update: Update) -> Tensor:
-    """Return the L2 norm of every device's part over all its weights, float64 [K].
+    """Return the L2 norm of every client's part over all its weights, float64 [K].
 
     Examples
     --------
@@ -71,11 +71,11 @@ def add_noise(total: dict[str, Tensor], std: float, rng: np.random.Generator) ->
 
 
 def spent(config: FederatedConfig, rounds: int, largest_rate: float) -> float:
-    """Return the ε of so many rounds for a device that is in each with chance `largest_rate`; infinite without noise.
+    """Return the ε of so many rounds for a client that is in each with chance `largest_rate`; infinite without noise.
 
     Examples
     --------
-    >>> config = FederatedConfig(clip_norm=1.0, noise_multiplier=1.0, weighting="equal", delta=1e-5)
+    >>> config = FederatedConfig(clip_norm=1.0, noise_multiplier=1.0, aggregation="equal", delta=1e-5)
     >>> round(spent(config, 500, 0.02), 2), spent(config, 500, 0.02) < spent(config, 500, 0.1)
     (2.77, True)
     """
@@ -93,15 +93,16 @@ def check_selection(config: FederatedConfig, selector: Selector) -> None:
     Raises
     ------
     ValueError
-        When updates are to be private and devices are not drawn by independent coins, or by coins that updates weigh.
+        When updates are to be private and clients are not drawn independently, or with probabilities that depend on
+        updates.
     """
     if config.clip_norm is not None and selector.design != "poisson":
         raise ValueError(
             f"Expected a selector with design='poisson' with clip_norm={config.clip_norm:g}, got {selector.design!r}. "
-            "Only where each device is in a round by a coin of its own is the ε of a round known."
+            "The ε of a round is known only where each client is drawn independently."
         )
     if config.clip_norm is not None and selector.config.strategy == "optimal":
         raise ValueError(
             f"Expected a strategy other than 'optimal' with clip_norm={config.clip_norm:g}. Its chances come from the "
-            "norms of devices' updates, so that who is selected tells of them: no ε is known for it."
+            "norms of clients' updates, so that the selection reveals something of them: no ε is known for it."
         )

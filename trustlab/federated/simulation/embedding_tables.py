@@ -1,9 +1,9 @@
-"""Large embeddings, of which each device gets only the rows that it reads.
+"""Large embeddings, of which each client gets only the rows that it reads.
 
-A device of forty utterances says a hundred of an assistant's thousands of words. The other rows of the embedding get no
+A client of forty utterances says a hundred of an assistant's thousands of words. The other rows of the embedding get no
 gradient, so no local optimizer here moves them: SGD, momentum and Adam step by nothing, and FedProx pulls a row that
 has not moved by nothing. Training on the rows that are read is therefore exact. It is also most of the time saved: a
-round would else copy, differentiate and average the whole table once per device.
+round would else copy, differentiate and average the whole table once per client.
 
 Which rows are read is known beforehand where an embedding is fed a tensor of the batch as it is, such as word ids.
 :func:`find_tables` looks for those in one forward; a model that computes its ids is trained on whole tables.
@@ -47,12 +47,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one table that each of K devices reads.
+    """The rows of one table that each of K clients reads.
 
     Attributes
     ----------
     numbers : Tensor [K, U]
-        Row numbers, ascending; where a device reads fewer than U, padded with row 0.
+        Row numbers, ascending; where a client reads fewer than U, padded with row 0.
     places : Tensor [K, V]
         Where a row went, ``MISSING`` for those left out.
     """
@@ -98,14 +98,14 @@ def find_tables(model: nn.Module, task: Task, few: Any) -> dict[str, Table]:
     }
 
 
-def rows_read(ids: Tensor, devices: Tensor, count: int, table: Table) -> Rows | None:
-    """Return the rows that each of `count` devices reads, None where that is most of the table.
+def rows_read(ids: Tensor, clients: Tensor, count: int, table: Table) -> Rows | None:
+    """Return the rows that each of `count` clients reads, None where that is most of the table.
 
     Parameters
     ----------
     ids : Tensor [N, ...]
-        What the table is fed, for all examples of all devices.
-    devices : Tensor [N]
+        What the table is fed, for all examples of all clients.
+    clients : Tensor [N]
         Whose example each is, in [0, count).
 
     Examples
@@ -120,15 +120,15 @@ def rows_read(ids: Tensor, devices: Tensor, count: int, table: Table) -> Rows | 
     """
     size = table.layer.num_embeddings
     read = torch.zeros(count, size, dtype=torch.bool, device=ids.device)
-    read.view(-1)[(devices.view(-1, *[1] * (ids.ndim - 1)) * size + ids).view(-1)] = True
+    read.view(-1)[(clients.view(-1, *[1] * (ids.ndim - 1)) * size + ids).view(-1)] = True
     read[:, 0] = True
     places = read.cumsum(1) - 1  # [K, V]
     most = int(places[:, -1].max()) + 1
     if most > size // 2:
         return None
-    device, row = read.nonzero(as_tuple=True)
+    client, row = read.nonzero(as_tuple=True)
     numbers = torch.zeros(count, most, dtype=torch.long, device=ids.device)
-    numbers[device, places[device, row]] = row
+    numbers[client, places[client, row]] = row
     return Rows(numbers, places.masked_fill_(~read, MISSING))
 
 

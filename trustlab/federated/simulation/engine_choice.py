@@ -24,9 +24,9 @@ from trustlab.models.attributes import differing
 
 TOLERANCE = 1e-4  # of the way that a weight goes; single precision leaves about 1e-6
 ROUNDING = 1e-6  # of the way that all weights go: what is left of a gradient that ought to be zero
-WAY = 0.1  # of the weights' length, in a step of the trial: its second step starts from weights that are a device's own
+WAY = 0.1  # of the weights' length, in a step of the trial: its second step starts from weights that are a client's own
 JITTER = 0.05
-# Minibatches of the devices tried: unequal in one stack and another, one device with fewer steps, so that a mistake in
+# Minibatches of the clients tried: unequal in one stack and another, one client with fewer steps, so that a mistake in
 # padding, or in who has finished, shows.
 STEPS = ((8, 4), (5,), (3, 2))
 CANNOT = (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError, AttributeError, KeyError)
@@ -34,7 +34,7 @@ CANNOT = (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError, 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How devices are trained.
+    """How clients are trained.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Verdict:
 
 
 def choose_engine(model: nn.Module, task: Task, config: FederatedConfig, examples: np.ndarray) -> Verdict:
-    """Return how to train, from `examples`, the indices of some that devices hold.
+    """Return how to train, from `examples`, the indices of some that clients hold.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def choose_engine(model: nn.Module, task: Task, config: FederatedConfig, example
     if config.engine == "stacked":
         raise ValueError(
             f"Expected a model that can be stacked with engine='stacked', got: {reason} Use 'auto', which trains such "
-            "a model one device after another."
+            "a model one client after another."
         )
     return Verdict("sequential", reason)
 
@@ -99,14 +99,14 @@ def _difference(
     config: FederatedConfig,
     expected: list[dict[str, Tensor]],
 ) -> str:
-    """Train the devices stacked and say how they differ from `expected`; empty when they agree."""
+    """Train the clients stacked and say how they differ from `expected`; empty when they agree."""
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     try:
         updates = list(train_stacked(model, task, _works(examples), config, plan))
     except CANNOT as error:
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
     for name in differing(buffers, dict(model.named_buffers())):
-        return f"it writes to its buffer {name!r}, which devices would share."
+        return f"it writes to its buffer {name!r}, which clients would share."
     found = sorted((each for update in updates for each in _split(model, update)), key=lambda each: each[0])
     for want, (_, got) in zip(expected, found, strict=True):
         whole = torch.stack([way.norm() for way in want.values()]).norm()
@@ -119,7 +119,7 @@ def _difference(
 
 
 def _of_finite_loss(model: nn.Module, task: Task, examples: np.ndarray) -> np.ndarray:
-    """Leave out examples that teach nothing, so that one broken device does not decide for all; all, if all are so."""
+    """Leave out examples that teach nothing, so that one broken client does not decide for all; all, if all are so."""
     with torch.no_grad():
         parts = [
             task.per_example_loss(model, task.train[few]) for few in torch.from_numpy(examples).split(max(STEPS[0]))
@@ -129,7 +129,7 @@ def _of_finite_loss(model: nn.Module, task: Task, examples: np.ndarray) -> np.nd
 
 
 def _works(examples: np.ndarray) -> list[Work]:
-    """Return the work of the devices tried, on `examples` one after another."""
+    """Return the work of the clients tried, on `examples` one after another."""
     sizes = [size for own in STEPS for size in own]
     batches = iter(np.split(np.resize(examples, sum(sizes)), np.cumsum(sizes)[:-1]))
     return [Work(k, tuple(next(batches) for _ in own), sum(own), True) for k, own in enumerate(STEPS)]
@@ -174,7 +174,7 @@ def _as_tried(model: nn.Module) -> Iterator[None]:
 
 
 def _split(model: nn.Module, update: Update) -> list[tuple[int, dict[str, Tensor]]]:
-    """Return each device's place and its update of every trained parameter, whole."""
+    """Return each client's place and its update of every trained parameter, whole."""
     shapes = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     found = []
     for k, place in enumerate(update.members):

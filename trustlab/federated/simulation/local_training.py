@@ -24,38 +24,38 @@ from trustlab.federated.simulation.model_state import copied, unwritten
 
 # Purposes of random numbers, from 1: NumPy pads a seed with zeros, so [seed, 0, 0, 0] is the stream that a partition
 # was drawn from, and a first selection by it would lean on the same numbers.
-SELECTION, FATE, MINIBATCHES, NOISE, DICE = range(1, 6)
+SELECTION, FATE, MINIBATCHES, NOISE, TORCH = range(1, 6)
 
 
-def source(config: FederatedConfig, round: int, purpose: int, device: int = 0) -> np.random.Generator:
+def rng_of(config: FederatedConfig, round: int, purpose: int, client: int = 0) -> np.random.Generator:
     """Return the generator of one purpose in one round.
 
     Examples
     --------
     >>> config = FederatedConfig(seed=1)
-    >>> source(config, 3, FATE).random() == source(config, 3, FATE).random()
+    >>> rng_of(config, 3, FATE).random() == rng_of(config, 3, FATE).random()
     True
     """
-    return np.random.default_rng([config.seed, round, purpose, device])
+    return np.random.default_rng([config.seed, round, purpose, client])
 
 
 @dataclass(frozen=True)
 class Work:
-    """One device's part of a round.
+    """One client's part of a round.
 
     Attributes
     ----------
-    device
+    client
         Its number.
     batches
-        Index arrays into the task's training examples, one for each local step; none for a device without examples.
+        Index arrays into the task's training examples, one for each local step; none for a client without examples.
     examples
-        How many different examples the device holds, n_k.
+        How many different examples the client holds, n_k.
     arrives
         Whether its update reaches the server.
     """
 
-    device: int
+    client: int
     batches: tuple[np.ndarray, ...]
     examples: int
     arrives: bool
@@ -71,26 +71,26 @@ class Work:
         return max(map(len, self.batches), default=0)
 
 
-def works(config: FederatedConfig, round: int, devices: np.ndarray, clients: Any) -> list[Work]:
-    """Return the work of the selected `devices`, each of them once.
+def works(config: FederatedConfig, round: int, selected: np.ndarray, clients: Any) -> list[Work]:
+    """Return the work of the `selected` clients, each of them once.
 
-    A device is slow with probability ``straggler_rate``. It then gets through a share of its steps that is uniform in
+    A client is slow with probability ``straggler_rate``. It then gets through a share of its steps that is uniform in
     [0, 1) (as in the experiments of FedProx, Li et al. 2020, §5.2, which draw the number of epochs), at least one step;
     with ``stragglers="drop"`` it misses the deadline instead. Apart from that an update is lost with probability
     ``drop_out``.
     """
     risky = config.straggler_rate > 0 or config.drop_out > 0
     found = []
-    for device in devices.tolist():
-        # All three together, so that moving one dial leaves the other's coins as they fell.
-        slow, share, lost = source(config, round, FATE, device).random(3) if risky else (1.0, 1.0, 1.0)
+    for client in selected.tolist():
+        # All three together, so that changing one rate leaves the other's draws as they were.
+        slow, share, lost = rng_of(config, round, FATE, client).random(3) if risky else (1.0, 1.0, 1.0)
         straggles = slow < config.straggler_rate
         late = straggles and config.stragglers == "drop"
-        own = np.asarray(clients[device], dtype=np.int64)
-        batches = minibatches(own, config, source(config, round, MINIBATCHES, device))
+        own = np.asarray(clients[client], dtype=np.int64)
+        batches = minibatches(own, config, rng_of(config, round, MINIBATCHES, client))
         if straggles and batches:
             batches = batches[: max(1, int(share * len(batches)))]
-        found.append(Work(device, batches, len(own), not (late or lost < config.drop_out)))
+        found.append(Work(client, batches, len(own), not (late or lost < config.drop_out)))
     return found
 
 
@@ -110,7 +110,7 @@ def minibatches(indices: np.ndarray, config: FederatedConfig, rng: np.random.Gen
 
 @dataclass(frozen=True)
 class Update:
-    """What K devices trained together send back.
+    """What K clients trained together send back.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Update:
     deltas
         By parameter, w_k − w_t, [K, ...], of half-precision weights in single precision.
     losses : Tensor [K]
-        Mean loss over the examples that a device trained on, each measured just before its step.
+        Mean loss over the examples that a client trained on, each measured just before its step.
     rows
         By parameter of which only some rows were sent: their numbers [K, U]; deltas are [K, U, ...] there.
     """
@@ -133,7 +133,7 @@ class Update:
 def train_sequentially(
     model: nn.Module, task: Task, works: Sequence[Work], config: FederatedConfig
 ) -> Iterator[Update]:
-    """Yield the update of every device that takes a step, from the weights of `model`, which stays as it is."""
+    """Yield the update of every client that takes a step, from the weights of `model`, which stays as it is."""
     start = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
     own = copied(model)
     weights = {name: parameter for name, parameter in own.named_parameters() if parameter.requires_grad}
@@ -159,7 +159,7 @@ def _train(
     work: Work,
     config: FederatedConfig,
 ) -> Tensor:
-    """Take one device's steps on `own` and return the mean loss met on the way."""
+    """Take one client's steps on `own` and return the mean loss met on the way."""
     optimizer = _optimizer(list(weights.values()), config)
     total = torch.zeros((), device=next(iter(start.values())).device)
     for indices in work.batches:

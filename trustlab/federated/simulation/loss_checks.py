@@ -1,7 +1,7 @@
 """Whether a loss trains its model, and its model alone: tried on a few examples before the first round.
 
 Each case would else train and end in a model that is silently wrong: a loss that uses another model than the one it is
-given, or layers and losses that keep something which passes from device to device.
+given, or layers and losses that keep something which passes from client to client.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _check_gradient(own: nn.Module, task: Task, few: np.ndarray) -> None:
         raise ValueError(
             f"Expected a loss of the model it is given, got one that needs the gradient of {len(others)} other "
             f"tensors, the first of shape {list(others[0].shape)}. They belong to another model (per_example_loss must "
-            "use its argument) or to the loss, and no device would train or send them. Make them part of the model, "
+            "use its argument) or to the loss, and no client would train or send them. Make them part of the model, "
             "or use detach() or requires_grad_(False) where they are to stay as they are."
         )
     first.mean().backward()
@@ -135,7 +135,7 @@ def _state(model: nn.Module) -> tuple[dict, dict]:
 def _check_state(
     own: nn.Module, task: Task, few: np.ndarray, keeper: nn.Module | None, before: list[tuple[dict, dict]]
 ) -> None:
-    """Train device B, then A, then B again, from the same weights: refuse what the second time shows of the others.
+    """Train client B, then A, then B again, from the same weights: refuse what the second time shows of the others.
 
     What is the same after B whoever came before, such as a cache or the last activations, is harmless where it moves
     neither B's update nor its losses.

@@ -1,4 +1,4 @@
-"""The state of a model: which weights can be sent and averaged, and all that it holds beside them.
+"""The state of a model: which weights can be sent and averaged, and all that it holds besides.
 
 A client gets weights and sends weights. Whatever else a layer writes, such as a running average in a buffer or a count
 in an attribute, would pass from one simulated client to the next, as it never does between real ones.
@@ -24,7 +24,7 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 def kept_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of what a checkpoint of `model` holds and no device sends: frozen parameters and buffers.
+    """Return copies of what a checkpoint of `model` holds and no client sends: frozen parameters and buffers.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def left_as_it_is(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unwritten(model: nn.Module) -> Iterator[None]:
-    """Refuse a training that writes to what no device sends.
+    """Refuse a training that writes to what no client sends.
 
     Buffers are compared by their values, frozen weights by torch's count of writes: a copy could be a model's size.
 
@@ -109,17 +109,17 @@ def unwritten(model: nn.Module) -> Iterator[None]:
     for name, (tensor, version, value) in kept.items():
         untouched = now.get(name) is tensor and tensor._version == version
         if not untouched and not (value is not None and name in now and same(value, now[name].detach())):
-            raise ValueError(refusal(model, [name], "a device's training wrote to it"))
+            raise ValueError(refusal(model, [name], "a client's training wrote to it"))
 
 
 def refusal(model: nn.Module, names: list[str], why: str) -> str:
-    """Return the message that names what a layer keeps; `why` says how that was seen."""
+    """Return the message that names what a layer keeps; `why` how that was found."""
     owner = max((place for place, _ in model.named_modules() if names[0].startswith(place)), key=len)
     layer = type(model.get_submodule(owner)).__name__
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return (
         f"Expected layers that keep nothing of their inputs, got {names[0]!r} of a {layer}{others}: {why}. It would "
-        "pass from one simulated device to the next, and is no weight that a server could average. Use a layer without "
+        "pass from one simulated client to the next, and is no weight that a server could average. Use a layer without "
         "such a state (GroupNorm or LayerNorm for a batch norm, weight_norm for spectral_norm), or keep it outside."
     )
 
@@ -170,8 +170,8 @@ def _check_memory(model: nn.Module, trained: dict[str, nn.Parameter]) -> None:
             raise ValueError(f"Expected a place in memory for each number of {name!r}, got an expanded one: clone it.")
     for found in there.values():
         for i, (name, tensor) in enumerate(found):
-            for other, beside in found[:i]:
-                if (name in trained or other in trained) and _overlap(tensor, beside):
+            for other, earlier in found[:i]:
+                if (name in trained or other in trained) and _overlap(tensor, earlier):
                     raise ValueError(
                         f"Expected a parameter of its own under each name, got {other!r} and {name!r} in the same "
                         "memory. They would be averaged apart and overwrite each other: to tie weights, assign the "
