@@ -28,6 +28,7 @@ from trustlab.federated.partition.statistics import heaviest
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.selection.selector import Losses
 
+HEAVY = 0.1  # share of the devices that counts as heavy
 STEP = 0.2  # of the trapezoidal rule in log s, whose error is of the order exp(−π²/STEP)
 
 
@@ -114,7 +115,7 @@ def expected_weights(
 
 
 def compare(
-    activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = 0.1, **options: Any
+    activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = HEAVY, **options: Any
 ) -> Iterator[dict[str, Any]]:
     """Yield one flat row for every selection and aggregation: what the heaviest clients weigh, against their share.
 

@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
-from trustlab.course.n24_fednlp_benchmark.claims import claims_of_p6, column
+from trustlab.course.n24_fednlp_benchmark.claims import claims_of, column
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
     CENTRALISED,
@@ -166,7 +166,7 @@ def test_the_committed_table_is_whole_and_about_this_data(name):
 
 
 def test_the_experiment_is_known_to_the_command():
-    known = EXPERIMENTS["fednlp"]
+    known = EXPERIMENTS["fednlp-benchmark"]
     assert experiment_of(Cell()) is known
     assert {cell.task for cell in grid("assistant")} == set(known.slowest_first) == set(known.parts["tasks"])
     assert set(known.recipes("xquad")) == {*ALGORITHMS, *CONFOUNDED, CENTRALISED}
@@ -196,7 +196,7 @@ def claimed(tmp_path, monkeypatch):
 
     def show(table):
         write_results(result_name("assistant"), table.to_dict("records"), {"seeds": [0, 1, 2]})
-        return {row["claim"]: row["outcome"] == "holds" for row in claims(claims_of_p6()).rows}
+        return {row["claim"]: row["outcome"] == "holds" for row in claims(claims_of()).rows}
 
     return show
 

@@ -15,7 +15,6 @@ from trustlab.course.n24_fednlp_benchmark.results import (
     real_corpora,
     reference,
     rounds_of,
-    saved,
     unequal_sizes,
 )
 from trustlab.data import assistant
@@ -53,9 +52,7 @@ def results(rows, tmp_path_factory):
         for name in ("assistant", "wnut17"):
             own = [row for row in rows if row["corpus"] == name]
             write_results(result_name(name), own, {"seeds": list(range(SEEDS))})
-        saved.cache_clear()
         yield
-    saved.cache_clear()
 
 
 @pytest.fixture
@@ -110,7 +107,7 @@ def test_every_position_has_its_own_sentence_and_frames_its_cell(panel, rows):
                 here = mean(rows, task, algorithm, partition)
                 assert f"{task}: {NAMES[algorithm]} on the {partition} partition reaches {here:.0%} " in verdict
                 assert verdict.endswith(f"{mean(rows, task, CENTRALISED, 'none'):.0%}.")
-                drawing = panel._drawing
+                drawing = panel.drawing
                 assert drawing._frame.get_xy() == (j - 0.5, i - 0.5)
                 assert drawing._numbers[i][j].get_text() == f"{100 * here:.0f}"
                 line = drawing.curves._lines[NAMES[algorithm]].get_xydata()
@@ -131,15 +128,15 @@ def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatc
     (expected,) = fednlp.run(cell, corpus)
     assert panel.rows[-1]["score"] == expected["score"]
     assert panel.rows[-1]["passes"] == pytest.approx(expected["passes"])
-    assert panel._drawing.curves._live.get_xydata()[-1].tolist() == [expected["passes"], 100 * expected["score"]]
+    assert panel.drawing.shown()["curves"]["live"][-1].tolist() == [expected["passes"], 100 * expected["score"]]
     assert panel.answer.provenance.startswith("yours, complete after 6 steps")
     (run,) = RunStore().runs()
     assert run.status == "complete" and len(run.rows) == 3
-    assert panel.reset()._drawing.curves._live.get_xydata().tolist() == []
+    assert panel.reset().drawing.shown()["curves"]["live"] == []
 
 
 def test_the_button_says_how_long_the_saved_ones_like_it_took(panel):
-    told = panel._view.buttons["Train"]
+    told = panel.widgets.buttons["Train"]
     assert told.description == "Train this cell, about 5 s"
     assert panel.set(task="seq2seq", partition="natural") and told.description == "Train this cell, about 15 s"
     assert panel.reset() and told.description == "Train this cell, about 5 s"
@@ -159,7 +156,6 @@ def retold(rows, tmp_path, monkeypatch, change):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     own = [row | {"score": change(row)} for row in rows if row["corpus"] == "assistant"]
     write_results(result_name("assistant"), own, {"seeds": list(range(SEEDS))})
-    saved.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +172,6 @@ def test_label_skew_is_read_off_the_table(rows, tmp_path, monkeypatch, uniform, 
 
     retold(rows, tmp_path, monkeypatch, change)
     assert [row["reading"] for row in label_skew()] == [reading] * len(FAMILIES)
-    saved.cache_clear()
 
 
 def test_the_worth_of_an_adaptive_server_is_read_off_the_table(rows, tmp_path, monkeypatch):
@@ -185,7 +180,6 @@ def test_the_worth_of_an_adaptive_server_is_read_off_the_table(rows, tmp_path, m
     sgd, adam = confounded_reading().text.split(". ")
     assert "better on uniform (30 against 10), better on label (30 against 10)" in sgd
     assert "worse on uniform (20 against 40), worse on label (20 against 40)" in adam
-    saved.cache_clear()
 
 
 def test_unequal_sizes_stand_beside_the_passes_made(rows):
@@ -198,6 +192,4 @@ def test_a_corpus_of_zeros_compares_nothing(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     own = [row | {"score": 0.0} for row in rows if row["corpus"] == "wnut17"]
     write_results(result_name("wnut17"), own, {"seeds": list(range(SEEDS))})
-    saved.cache_clear()
     assert {row["compares"] for row in real_corpora()} == {"nothing: fleets at 0"}
-    saved.cache_clear()

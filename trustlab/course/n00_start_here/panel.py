@@ -12,12 +12,14 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, sa
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, PALETTE
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.saved import select
 
 if TYPE_CHECKING:
     import datasets
     import pandas
 
-METHODS = {method: PRIVATE[method] for method in ("dp-sgd", "edp-sgd")}
+METHODS = {"dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
+NAMES = {PRIVATE[method]: label for method, label in METHODS.items()}  # here nobody asks for the engine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +63,11 @@ def _trainings() -> pandas.DataFrame:
 def _answer(dials: Cell, texts: list[tuple[str, str]]) -> UtteranceAnswer:
     """Read the saved trainings at the dials' position: the mean of three, and what one of them answered."""
     table = _trainings()
-    rows = curves_of(table[table["method"].isin(METHODS)])
+    rows = [{**row, "method": NAMES[row["method"]]} for row in curves_of(table[table["method"].isin(METHODS)])]
     focus = {"method": METHODS[dials.method], "epsilon": dials.epsilon}
     (here,) = (row for row in rows if all(row[name] == value for name, value in focus.items()))
-    at = (table["method"] == dials.method) & (table["epsilon"] == dials.epsilon) & (table["seed"] == 0)
-    guesses = table[at]["answers"].iloc[0].split("|")
+    first = select(table, method=dials.method, epsilon=dials.epsilon, seed=0)
+    guesses = first["answers"].iloc[0].split("|")
     utterances = tuple((text, true, guess) for (text, true), guess in zip(texts, guesses, strict=True))
     right = sum(true == guess for _, true, guess in utterances)
     verdict = (
@@ -109,3 +111,7 @@ class FirstDrawing(Curves):
             said.set_text(f"“{text}”")
             heard.set_text(f"✓ {guess}" if right else f"✗ {guess}   (it is {true})")
             heard.set_color(PALETTE[2] if right else PALETTE[1])
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the curves show, and what is written of each utterance."""
+        return {**super().shown(), "utterances": [tuple(text.get_text() for text in pair) for pair in self._texts]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,22 +20,19 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     result_name,
     usual,
 )
-from trustlab.intervals import mean_interval
-from trustlab.runs import read_results
+from trustlab.lab.saved import CORPUS_NAMES, is_saved, over_seeds, per_cent, read, select
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
-CORPUS_NAMES = {EMBEDDED: "the embedded corpus", "snips": "SNIPS", "atis": "ATIS"}
 MEASURES = {"accuracy": "intents, % right", "slot_f1": "slots, F1 in %"}
 PRIVATE = {method: label for method, label in METHODS.items() if method != "sgd"}
 
 
-@functools.lru_cache
 def saved(corpus: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return the committed comparison on `corpus`, one row per training, and its provenance."""
-    return read_results(result_name(corpus))
+    return read(result_name(corpus))
 
 
 def curves_of(trainings: pandas.DataFrame) -> list[Row]:
@@ -48,9 +44,8 @@ def curves_of(trainings: pandas.DataFrame) -> list[Row]:
     for (model, method, epsilon), runs in trainings.groupby(["model", "method", "epsilon"]):
         if method not in PRIVATE:
             continue
-        mean, low, high, _ = mean_interval(list(runs["accuracy"]))
         row = {"model": MODELS[model], "method": PRIVATE[method], "epsilon": epsilon}
-        rows.append({**row, "accuracy": mean, "low": low, "high": high, "slot_f1": runs["slot_f1"].mean()})
+        rows.append({**row, **over_seeds(runs["accuracy"]), "slot_f1": runs["slot_f1"].mean()})
     return rows
 
 
@@ -61,15 +56,12 @@ def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
     training that is not in a table is None.
     """
     rows = []
-    for corpus in corpora:
-        try:
-            table = usual(saved(corpus)[0])
-        except FileNotFoundError:
-            continue
+    for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
+        table = usual(saved(corpus)[0])
         for model, label in MODELS.items():
             here = table[(table["model"] == model) & ((table["epsilon"] == epsilon) | (table["method"] == "sgd"))]
             for measure, words in MEASURES.items():
-                runs = {METHODS[method]: here[here["method"] == method][measure] for method in METHODS}
+                runs = {label: select(here, method=method)[measure] for method, label in METHODS.items()}
                 scores = {method: per_cent(shares) if len(shares) else None for method, shares in runs.items()}
                 rows.append({"corpus": CORPUS_NAMES[corpus], "model": label, "measured": words, **scores})
     return rows
@@ -77,9 +69,8 @@ def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
 
 def micro_batches_against_accuracy() -> list[Row]:
     """Return what K gives at ε = 8 on the embedded corpus (BiLSTM), and clipping every example, the fast way."""
-    table = saved(EMBEDDED)[0]
-    plain = (table["rule"] == "flat") & (table["noise_decay"] == 1) & (table["model"] == "bilstm")
-    table, rows = table[plain & (table["epsilon"] == EPSILON_OF_KS)], []
+    rows = []
+    table = select(saved(EMBEDDED)[0], rule="flat", noise_decay=1, model="bilstm", epsilon=EPSILON_OF_KS)
     for method in ("edp-sgd", "fast"):
         for k, runs in table[table["method"] == method].groupby("micro_batches"):
             row = {"method": METHODS[method], "K": int(k) or "every example"}
@@ -98,30 +89,16 @@ def variants_against_accuracy(varied: str, measure: str = "accuracy") -> list[Ro
         A key of :data:`MEASURES`.
     """
     choices, title, other = {
-        "rule": (RULES, "clipping rule", ("noise_decay", 1.0)),
-        "noise_decay": ({decay: decay for decay in DECAYS}, "γ", ("rule", "flat")),
+        "rule": (RULES, "clipping rule", {"noise_decay": 1.0}),
+        "noise_decay": ({decay: decay for decay in DECAYS}, "γ", {"rule": "flat"}),
     }[varied]
-    table = saved(EMBEDDED)[0]
-    table = table[(table["model"] == "bilstm") & (table[other[0]] == other[1]) & table["micro_batches"].isin((0, K))]
+    table = select(saved(EMBEDDED)[0], model="bilstm", **other)
+    table = table[table["micro_batches"].isin((0, K))]
     rows = []
     for method in VARIED:
         for choice, label in choices.items():
-            runs = table[(table["method"] == method) & (table[varied] == choice)]
-            at = {e: runs[runs["epsilon"] == e][measure] for e in EPSILONS}
+            runs = select(table, method=method, **{varied: choice})
+            at = {e: select(runs, epsilon=e)[measure] for e in EPSILONS}
             columns = {f"ε = {'∞' if math.isinf(e) else f'{e:g}'}": per_cent(v) for e, v in at.items() if len(v)}
             rows.append({"method": METHODS[method], title: label, **columns})
     return rows
-
-
-def per_cent(shares: Sequence[float] | pandas.Series) -> str:
-    """Write the mean over seeds and its 95 % interval in whole per cent, cut at 0 and 100.
-
-    Examples
-    --------
-    >>> per_cent([0.90, 0.92, 0.91]), per_cent([1.0, 0.99, 1.0]), per_cent([0.5])
-    ('91 (89 to 93)', '100 (98 to 100)', '50')
-    """
-    mean, low, high, n = mean_interval(list(shares))
-    if n == 1:
-        return f"{100 * mean:.0f}"
-    return f"{100 * mean:.0f} ({100 * max(low, 0):.0f} to {100 * min(high, 1):.0f})"

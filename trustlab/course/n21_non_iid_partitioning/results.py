@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import per_cent
 from trustlab.course.n21_non_iid_partitioning.experiment import (
     CORPORA,
     DEFINITIONS,
     MEASURED_EVERY,
     REFERENCES,
+    ROUNDS,
     result_name,
 )
-from trustlab.intervals import mean_interval
-from trustlab.results import read_results
+from trustlab.lab.saved import CORPUS_NAMES, curve, is_saved, over_seeds, per_cent, read, select
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
-CORPUS_NAMES = {"assistant": "the embedded corpus", "clinc150": "CLINC150"}
 MEASURES = {
     "accuracy": "all intents",
     "accuracy_rare": "rare intents",
@@ -33,10 +28,9 @@ MEASURES = {
 }
 
 
-@functools.lru_cache
 def saved(corpus: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return the committed trainings on `corpus`, one row each, and their provenance."""
-    return read_results(result_name(corpus))
+    return read(result_name(corpus))
 
 
 def curves_of(trainings: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
@@ -53,22 +47,16 @@ def curves_of(trainings: pandas.DataFrame, measure: str = "accuracy") -> list[Ro
     """
     rows = []
     for (scheme, alpha), runs in trainings.groupby(["scheme", "alpha"]):
-        mean, low, high, _ = mean_interval(list(runs[measure]))
         row = {"α of": {**DEFINITIONS, **REFERENCES}[scheme], "α": alpha}
         row["effective labels"] = float(runs["effective_labels"].mean())
-        rows.append({**row, "accuracy": mean, "low": low, "high": high})
+        rows.append({**row, **over_seeds(runs[measure])})
     return rows
 
 
 def rounds_of(trainings: pandas.DataFrame, scheme: str, alpha: float) -> list[Row]:
     """Return the accuracy over the rounds of one cell: a row per measured round, mean and 95 % interval over seeds."""
-    runs = trainings[(trainings["scheme"] == scheme) & (trainings["alpha"] == alpha)]
-    curves = np.array([[float(part) for part in curve.split("|")] for curve in runs["curve"]])  # [seeds, measurements]
-    rows = []
-    for place, values in enumerate(curves.T, start=1):
-        mean, low, high, _ = mean_interval(values.tolist())
-        rows.append({"round": place * MEASURED_EVERY, "accuracy": mean, "low": low, "high": high})
-    return rows
+    runs = select(trainings, scheme=scheme, alpha=alpha)
+    return curve(runs["curve"], range(MEASURED_EVERY, ROUNDS + 1, MEASURED_EVERY))
 
 
 def harm(corpus: str, scheme: str = "flower", alphas: Sequence[float] = (100.0, 1.0, 0.1, 0.03, 0.01)) -> list[Row]:
@@ -76,7 +64,7 @@ def harm(corpus: str, scheme: str = "flower", alphas: Sequence[float] = (100.0, 
     table, _ = saved(corpus)
     rows = []
     for alpha in alphas:
-        runs = table[(table["scheme"] == scheme) & (table["alpha"] == alpha)]
+        runs = select(table, scheme=scheme, alpha=alpha)
         rows.append({"α": alpha} | {words: per_cent(runs[measure]) for measure, words in MEASURES.items()})
     return rows
 
@@ -87,14 +75,11 @@ def at_one_alpha(alpha: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
     A corpus whose table is not there is left out.
     """
     rows = []
-    for corpus in corpora:
-        try:
-            table, _ = saved(corpus)
-        except FileNotFoundError:
-            continue
+    for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
+        table, _ = saved(corpus)
         row = {"corpus": CORPUS_NAMES[corpus]}
         for scheme, label in {**DEFINITIONS, **REFERENCES}.items():
             at = math.inf if scheme in REFERENCES else alpha
-            row[label] = per_cent(table[(table["scheme"] == scheme) & (table["alpha"] == at)]["accuracy"])
+            row[label] = per_cent(select(table, scheme=scheme, alpha=at)["accuracy"])
         rows.append(row)
     return rows

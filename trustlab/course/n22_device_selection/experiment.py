@@ -19,7 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
-from trustlab.course.n22_device_selection.fleets import AS_IT_IS, EMBEDDED, FLEETS, KINDS, MEASURES, Problem, problem
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n22_device_selection.fleets import AS_IT_IS, FLEETS, KINDS, MEASURES, Problem, problem
 from trustlab.federated.partition import Partition
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, simulate

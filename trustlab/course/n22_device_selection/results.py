@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import per_cent
 from trustlab.course.n22_device_selection import harm as activity_harm
-from trustlab.course.n22_device_selection.claims import accuracy_at, gain, numbers
+from trustlab.course.n22_device_selection.claims import accuracy_at, gain
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
@@ -21,19 +19,15 @@ from trustlab.course.n22_device_selection.experiment import (
     result_name,
 )
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS
-from trustlab.intervals import mean_interval
+from trustlab.lab import saved as tables
 from trustlab.lab.display import Display, paragraph
-from trustlab.results import read_results
+from trustlab.lab.saved import is_saved, numbers, per_cent, read, select
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
-CORPUS_NAMES = {
-    "assistant": "the embedded corpus",
-    "shakespeare_roles": "Shakespeare's roles",
-    "20newsgroups": "senders of 20 Newsgroups",
-}
+CORPUS_NAMES = {**tables.CORPUS_NAMES, "20newsgroups": "senders of 20 Newsgroups"}
 SCORED = {
     "assistant": ("requests", "understood"),
     "shakespeare_roles": ("next characters", "guessed"),
@@ -50,20 +44,17 @@ SELECTIONS = {"β = 0": "uniform (β = 0)", **{f"β = {beta:g}": f"β = {beta:g}
 SELECTIONS |= {other: other for other in OTHERS}
 
 
-@functools.lru_cache
 def saved(corpus: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return the committed trainings on `corpus`, one row each, and their provenance."""
-    return read_results(result_name(corpus))
+    return read(result_name(corpus))
 
 
 def trainings(
     corpus: str, selection: str, *, fleet: str = AS_IT_IS, aggregation: str = "examples", cohort: int | None = None
 ) -> pandas.DataFrame:
     """Return the trainings of one cell, a row per seed; none where it was not trained. None is the largest cohort."""
-    table, _ = saved(corpus)
-    at = {"fleet": fleet, "selection": selection, "aggregation": aggregation}
-    at["cohort"] = max(COHORTS[corpus]) if cohort is None else cohort
-    return table[np.logical_and.reduce([table[name] == value for name, value in at.items()])]
+    cohort = max(COHORTS[corpus]) if cohort is None else cohort
+    return select(saved(corpus)[0], fleet=fleet, selection=selection, aggregation=aggregation, cohort=cohort)
 
 
 def curve_of(runs: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
@@ -77,14 +68,10 @@ def curve_of(runs: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
         One that was measured on the way: all, mean device or light devices.
     """
     column = next(name for name, measured in CURVES.items() if measured == measure)
-    curves, examples = (np.array([numbers(curve) for curve in runs[name]]) for name in (column, "curve_examples"))
+    examples = numbers(runs["curve_examples"]).mean(axis=0)
     every = int(runs["measured_every"].iloc[0])
-    rows = []
-    for place in range(curves.shape[1]):
-        mean, low, high, _ = mean_interval(curves[:, place].tolist())
-        at = {"round": (place + 1) * every, "examples": float(examples[:, place].mean())}
-        rows.append({**at, "accuracy": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
-    return rows
+    rows = tables.curve(runs[column], range(every, every * len(examples) + 1, every), limits=(0.0, 1.0))
+    return [{"round": row["round"], "examples": float(n), **row} for row, n in zip(rows, examples, strict=True)]
 
 
 def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **at: Any) -> list[Row]:
@@ -105,11 +92,8 @@ def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **a
 def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") -> list[Row]:
     """Return uniform selection beside β = 1, at equal rounds and equal work: a row per corpus whose table is there."""
     rows = []
-    for corpus in corpora:
-        try:
-            even, active = (trainings(corpus, f"β = {beta}", aggregation=aggregation) for beta in (0, 1))
-        except FileNotFoundError:
-            continue
+    for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
+        even, active = (trainings(corpus, f"β = {beta}", aggregation=aggregation) for beta in (0, 1))
         work = even["examples"].to_numpy()
         same = [accuracy_at(run, examples) for (_, run), examples in zip(active.iterrows(), work, strict=True)]
         row = {"fleet": CORPUS_NAMES[corpus], "uniform": per_cent(even["accuracy"])}
@@ -124,7 +108,7 @@ def who_is_heard() -> list[Row]:
 
     A row per selection and aggregation, from the committed table of :mod:`trustlab.course.n22_device_selection.harm`.
     """
-    runs, rows = read_results(activity_harm.result_name("assistant"))[0], []
+    runs, rows = read(activity_harm.result_name("assistant"))[0], []
     for (selection, way), found in runs.groupby(["selection", "aggregation"], sort=False):
         row = {"selected by": SELECTIONS[selection], "weighed": AGGREGATIONS[way]}
         row |= {"all": per_cent(found["accuracy"]), "light devices": per_cent(found["accuracy_light"])}

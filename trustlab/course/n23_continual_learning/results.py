@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import per_cent
 from trustlab.course.n23_continual_learning import plays
 from trustlab.course.n23_continual_learning.experiment import (
     BETAS,
@@ -19,10 +17,10 @@ from trustlab.course.n23_continual_learning.experiment import (
     ROUNDS,
     result_name,
 )
-from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, curves, kept_and_true, numbers
+from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, curves, kept_and_true
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import number
-from trustlab.results import read_results
+from trustlab.lab.saved import curve, numbers, per_cent, read
 
 if TYPE_CHECKING:
     import pandas
@@ -33,19 +31,14 @@ CLOSE = 0.95  # of what the static reference ends with: near enough to say that 
 SELECTIONS = {0.0: "uniform", 0.5: "β = 0.5", 1.0: "by activity"}
 
 
-@functools.lru_cache
 def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return the committed trainings, one row each, and their provenance."""
-    return read_results(result_name(corpus))
+    return read(result_name(corpus))
 
 
 def rounds_of(runs: pandas.DataFrame, series: str) -> list[Row]:
     """Return the accuracy over the rounds: a row per measured round, mean and 95 % interval over seeds."""
-    rows = []
-    for round, values in zip(MEASURED, curves(runs).T, strict=True):
-        mean, low, high, _ = mean_interval(values.tolist())
-        rows.append({"selection": series, "round": round, "accuracy": mean, "low": low, "high": high})
-    return rows
+    return [{"selection": series, **row} for row in curve(runs["curve"], MEASURED)]
 
 
 def curves_of(table: pandas.DataFrame, drift: float, replay: int, weighting: str, beta: float) -> list[Row]:
@@ -112,7 +105,7 @@ def gap_table(corpus: str = EMBEDDED) -> list[Row]:
 
 def plays_table() -> list[Row]:
     """Return, in per cent, what both selections reach on Shakespeare's plays: a row for each setting."""
-    table, _ = read_results(plays.result_name(plays.CORPUS))
+    table, _ = read(plays.result_name(plays.CORPUS))
     rows = []
     for setting, label in {"static": AT_ONCE, "continual": "over time"}.items():
         uniform, active = (
@@ -155,7 +148,7 @@ def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
             runs = chosen(table, drift=drift, beta=beta, weighting=weighting)
             row = {"weights": weighting, "selection": SELECTIONS[beta]}
             row |= {label: per_cent(runs[name]) for name, label in words.items()}
-            rows.append({**row, "on the way": per_cent(numbers(list(runs["now"])).mean(axis=1))})
+            rows.append({**row, "on the way": per_cent(numbers(runs["now"]).mean(axis=1))})
     return rows
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trustlab.course.n23_continual_learning.experiment import MEASURED_EVERY, PERIODS, ROUNDS
 from trustlab.federated.continual import catch_up_round
+from trustlab.lab.saved import numbers, select
 
 if TYPE_CHECKING:
     import pandas
@@ -23,31 +23,20 @@ def chosen(table: pandas.DataFrame, **values: Any) -> pandas.DataFrame:
     """
     usual: dict[str, Any] = {"setting": "continual", "replay": 0, "weighting": "examples", "labels": "true"}
     wanted = usual | values
-    keep = np.logical_and.reduce([table[name] == value for name, value in wanted.items()])
-    if not keep.any():
+    rows = select(table, **wanted)
+    if rows.empty:
         raise ValueError(f"Expected trainings with {wanted} in the table, got none. It lacks a part of the grid.")
-    return table[keep].sort_values("seed")
-
-
-def numbers(texts: Sequence[str]) -> np.ndarray:
-    """Return joined numbers as an array, a row for each text.
-
-    Examples
-    --------
-    >>> numbers(["0.1|0.2", "0.3|0.4"]).tolist()
-    [[0.1, 0.2], [0.3, 0.4]]
-    """
-    return np.array([[float(part) for part in text.split("|")] for text in texts])
+    return rows
 
 
 def curves(runs: pandas.DataFrame) -> np.ndarray:
     """Return the accuracies on the way, [seeds, measurements at the rounds of :data:`MEASURED`]."""
-    return numbers(list(runs["curve"]))
+    return numbers(runs["curve"])
 
 
 def matrices(runs: pandas.DataFrame) -> np.ndarray:
     """Return the forgetting matrices, [seeds, periods trained, periods tested]."""
-    return numbers(list(runs["matrix"])).reshape(len(runs), -1, PERIODS)
+    return numbers(runs["matrix"]).reshape(len(runs), -1, PERIODS)
 
 
 def kept_and_true(runs: pandas.DataFrame) -> tuple[np.ndarray, np.ndarray]:

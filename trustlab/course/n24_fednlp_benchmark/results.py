@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import per_cent
 from trustlab.course.n24_fednlp_benchmark.claims import SKEWED, column, difference
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
@@ -26,21 +24,13 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 from trustlab.federated.tasks import FAMILIES
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import Display, paragraph
-from trustlab.results import read_results
+from trustlab.lab.saved import CORPUS_NAMES, curve, is_saved, over_seeds, per_cent, read
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
 FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
-CORPUS_NAMES = {
-    EMBEDDED: "the embedded corpus",
-    "20newsgroups": "20 Newsgroups",
-    "clinc150": "CLINC150",
-    "wnut17": "WNUT17",
-    "xquad": "XQuAD",
-    "e2e_nlg": "E2E",
-}
 NAMES = {
     "fedavg": "FedAvg",
     "fedprox": "FedProx",
@@ -52,22 +42,14 @@ NAMES = {
 }
 
 
-@functools.lru_cache
 def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return the committed trainings on `corpus`, one row each, and their provenance."""
-    return read_results(result_name(corpus))
+    return read(result_name(corpus))
 
 
 def available() -> list[str]:
     """Return the corpora whose tables are there."""
-    found = []
-    for corpus in CORPORA:
-        try:
-            saved(corpus)
-        except FileNotFoundError:
-            continue
-        found.append(corpus)
-    return found
+    return [corpus for corpus in CORPORA if is_saved(result_name(corpus))]
 
 
 def matrix(task: str, measure: str = "score") -> list[Row]:
@@ -76,13 +58,12 @@ def matrix(task: str, measure: str = "score") -> list[Row]:
     Data in one place, which are not divided, are not part of it; see :func:`reference`.
     """
     table, _ = saved()
-    rows = []
-    for algorithm in ALGORITHMS:
-        for partition in PARTITIONS:
-            mean, low, high, _ = mean_interval(column(table, task, algorithm, partition, measure=measure))
-            row = {"algorithm": NAMES[algorithm], "partition": partition, "score": mean, "low": low, "high": high}
-            rows.append(row)
-    return rows
+    return [
+        {"algorithm": NAMES[algorithm], "partition": partition}
+        | over_seeds(column(table, task, algorithm, partition, measure=measure), "score")
+        for algorithm in ALGORITHMS
+        for partition in PARTITIONS
+    ]
 
 
 def reference(task: str, measure: str = "score") -> float:
@@ -96,14 +77,10 @@ def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
     Passes and not rounds, so that data in one place can be drawn beside a fleet.
     """
     runs = column(saved()[0], task, algorithm, partition, measure="curve")
-    curves = np.array([[float(part) for part in str(curve).split("|")] for curve in runs])  # [seeds, measurements]
-    passes = ROUNDS * SHARE
     every = max(1, round(MEASURED_EVERY * SHARE)) if algorithm == CENTRALISED else MEASURED_EVERY * SHARE
-    rows = []
-    for place, values in enumerate(curves.T, start=1):
-        mean, low, high, _ = mean_interval(values.tolist())
-        rows.append({"passes": min(place * every, passes), "score": mean, "low": low, "high": high})
-    return rows
+    measured = str(runs[0]).count("|") + 1
+    passes = [min(place * every, ROUNDS * SHARE) for place in range(1, measured + 1)]
+    return curve(runs, passes, "passes", "score")
 
 
 def real_corpora() -> list[Row]:

@@ -18,7 +18,7 @@ from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.lab.display import number
-from trustlab.results import read_results
+from trustlab.lab.saved import read
 
 if TYPE_CHECKING:
     import pandas
@@ -27,10 +27,9 @@ Row = dict[str, Any]
 METRICS = (*INTRINSIC, *EXTRINSIC)
 
 
-@functools.lru_cache
 def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
     """Return the committed models, one row each, and their provenance."""
-    return read_results(result_name(corpus))
+    return read(result_name(corpus))
 
 
 @functools.lru_cache
@@ -149,7 +148,7 @@ def in_words(found: Response) -> str:
 
 def on_real_vectors() -> list[Row]:
     """Return the committed association tests on word2vec: what was tested, how large, and how likely by chance."""
-    table = read_results(real_vectors.result_name("weat"))[0]
+    table = read(real_vectors.result_name("weat"))[0]
     return [
         {
             "test": row["test"],

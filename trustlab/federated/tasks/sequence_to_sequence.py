@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trustlab.federated.tasks.metrics import rouge_l
 from trustlab.federated.tasks.protocol import SMALL, Batch, Encode, Example, Family
+from trustlab.models.batching import lengths_mask, rectangle
 from trustlab.models.seq2seq import EncoderDecoder, PretrainedSeq2Seq
 from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE, PADDING, UNKNOWN
@@ -80,14 +81,6 @@ class Generation(Family):
 
 def _batch(examples: Sequence[Example], ids: Any, named: Any) -> Batch:
     sources, targets = (ids([getattr(example, side) for example in examples]) for side in ("source", "target"))
-    inputs, mask = _padded(sources, PADDING)
-    return Batch(inputs, mask, _padded(targets, IGNORE)[0], torch.arange(len(examples)), named)
-
-
-def _padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[Tensor, Tensor]:
-    """Return ids as one rectangle [N, T], and where they are [N, T]."""
-    lengths = torch.tensor([len(row) for row in rows])
-    padded = torch.full((len(rows), int(lengths.max())), filler)
-    for i, row in enumerate(rows):
-        padded[i, : len(row)] = torch.tensor(row)
-    return padded, torch.arange(padded.shape[1]) < lengths[:, None]
+    inputs = rectangle(sources, PADDING)
+    mask = lengths_mask(sources, inputs.shape[1])
+    return Batch(inputs, mask, rectangle(targets, IGNORE), torch.arange(len(examples)), named)

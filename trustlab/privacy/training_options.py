@@ -15,16 +15,19 @@ import numpy as np
 
 from trustlab.config import check, option
 from trustlab.privacy.accounting import decayed, epsilon, noise_multiplier_for
-from trustlab.privacy.clipping import SENSITIVITY
+from trustlab.privacy.methods import ENGINES, METHODS, SENSITIVITY, in_new_words
 
-MECHANISM = {"dp-sgd": "loop", "edp-sgd": "micro-batch", "fast": "fast", "opacus": "loop"}
-# Options that some methods do not have, and the methods that do.
-OWN = {
-    "layerwise": ("dp-sgd", "edp-sgd", "fast"),
-    "automatic": ("dp-sgd", "edp-sgd", "fast"),
-    "noise_by": ("edp-sgd",),
-    "noise_decay": tuple(MECHANISM),
-    "physical_batch": ("sgd", "dp-sgd", "edp-sgd", "fast"),
+# Options that some methods or engines do not have, and those that do.
+PRIVATE, OURS = tuple(SENSITIVITY), ("fast", "loop")
+OWN: dict[str, dict[str, tuple[str, ...]]] = {
+    "method": {
+        "engine": PRIVATE,
+        "layerwise": PRIVATE,
+        "automatic": PRIVATE,
+        "noise_by": ("edp-sgd",),
+        "noise_decay": PRIVATE,
+    },
+    "engine": {"layerwise": OURS, "automatic": OURS, "physical_batch": OURS},
 }
 
 
@@ -33,15 +36,14 @@ class TrainConfig:
     """How to train. ``epsilon`` is a target: the noise is chosen so that all epochs together spend at most that.
 
     The batches are Poisson samples and ε is for adding or removing one example: the sampler draws no others, so neither
-    is an option. An option that `method` does not have must keep its default, see :data:`OWN`.
+    is an option. An option that `method` or `engine` does not have must keep its default, see :data:`OWN`.
     """
 
     method: str = option(
         "dp-sgd",
         label="Method",
-        help="sgd: no privacy. dp-sgd: clips each example, one by one. fast: the same, all in one backward. "
-        "edp-sgd: clips micro-batches. opacus: dp-sgd by Opacus.",
-        values=("sgd", "dp-sgd", "edp-sgd", "fast", "opacus"),
+        help="sgd: no privacy. dp-sgd: clips each example. edp-sgd: clips the mean of each micro-batch.",
+        values=METHODS,
     )
     epsilon: float = option(
         math.inf,
@@ -87,9 +89,19 @@ class TrainConfig:
     evaluate_every: int | None = option(
         None, label="Row every", help="Steps between rows; None gives one row per epoch.", unit="steps", low=1
     )
-    seed: int = option(0, label="Seed", help="Seed of batches, dice, dropout and noise.", low=0)
+    seed: int = option(0, label="Seed", help="Seed of batches, micro-batches, dropout and noise.", low=0)
+    engine: str = option(
+        "fast",
+        label="Engine",
+        help="How the clipped sum is computed; ε does not depend on it. fast: all in one backward. loop: one backward "
+        "for each example or micro-batch. opacus: dp-sgd by Opacus, for comparison.",
+        values=ENGINES,
+    )
 
     def __post_init__(self) -> None:
+        method, engine = in_new_words(self.method, self.engine, depth=2)  # __init__ lies between here and the user
+        object.__setattr__(self, "method", method)
+        object.__setattr__(self, "engine", engine)
         for field in dataclasses.fields(self):  # np.int64(32) and 32 are one training, under one name
             value = getattr(self, field.name)
             if isinstance(value, np.generic):
@@ -128,7 +140,7 @@ def accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
         adjacency="add-remove",
         sample_rate=config.batch_size / examples,
         delta=config.delta,
-        sensitivity=SENSITIVITY[MECHANISM[config.method]],
+        sensitivity=SENSITIVITY[config.method],
         accountant=config.accountant,
     )
 
@@ -154,18 +166,27 @@ def check_training(config: TrainConfig, examples: int) -> None:
     if config.method == "sgd" and config.epsilon != math.inf:
         raise ValueError(
             f"Expected epsilon=inf with method='sgd', got {config.epsilon:g}. "
-            "Plain SGD guarantees nothing: choose 'fast', 'dp-sgd' or 'edp-sgd'."
+            "Plain SGD guarantees nothing: choose 'dp-sgd' or 'edp-sgd'."
         )
     if config.epsilon != math.inf and config.delta >= 1 / examples:
         raise ValueError(
             f"Expected delta={config.delta:g} < 1/N = {1 / examples:.2g}. "
             "With δ ≥ 1/N, publishing one whole example at random would count as private."
         )
+    _check_own(config)
+
+
+def _check_own(config: TrainConfig) -> None:
+    """Refuse an option that the method or the engine does not have."""
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
-    for name, methods in OWN.items():
-        value = getattr(config, name)
-        if config.method not in methods and value != defaults[name]:
-            raise ValueError(
-                f"Expected {name}={defaults[name]!r} with method={config.method!r}, got {value!r}. "
-                f"It is an option of {', '.join(map(repr, methods))}."
-            )
+    if config.engine == "opacus" and config.method == "edp-sgd":
+        raise ValueError("Expected method='dp-sgd' with engine='opacus', got 'edp-sgd'. Opacus clips examples only.")
+    for kind, own in OWN.items():
+        chosen = getattr(config, kind)
+        for name, having in own.items():
+            value = getattr(config, name)
+            if chosen not in having and value != defaults[name]:
+                raise ValueError(
+                    f"Expected {name}={defaults[name]!r} with {kind}={chosen!r}, got {value!r}. "
+                    f"It is an option of {', '.join(map(repr, having))}."
+                )

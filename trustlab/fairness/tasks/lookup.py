@@ -1,4 +1,4 @@
-"""One door to every fairness task."""
+"""Load any fairness task by its name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from trustlab.fairness.tasks.abuse import comments_task, davidson_task, hatexplain_task, identity_task
+from trustlab.fairness.tasks.assistant import assistant_task
 from trustlab.fairness.tasks.openings import bold_task
-from trustlab.fairness.tasks.planted import assistant_task
 from trustlab.fairness.tasks.pronouns import winobias_task, winogender_task
 from trustlab.fairness.tasks.shape import Task
 
@@ -24,7 +24,7 @@ TASKS: dict[str, Callable[..., Task]] = {
 }
 
 
-def load_task(name: str, *, directory: str | os.PathLike[str] | None = None, seed: int = 0, **dials: Any) -> Task:
+def load_task(name: str, *, directory: str | os.PathLike[str] | None = None, seed: int = 0, **options: Any) -> Task:
     """Return a task by its name in :data:`TASKS`.
 
     Parameters
@@ -33,14 +33,14 @@ def load_task(name: str, *, directory: str | os.PathLike[str] | None = None, see
         All but "assistant" read real files, see :func:`trustlab.data.load`.
     directory, seed
         Where the files are, and the seed of what is drawn: the assistant corpus, and Davidson's splits.
-    **dials
+    **options
         What the task lets one choose: ``group_bias`` and ``utterances`` of the assistant, ``least`` of HateXplain,
         ``kind`` of WinoBias, ``domain`` of BOLD.
 
     Raises
     ------
     ValueError
-        If the name or a dial is unknown or out of its range.
+        If the name or an option is unknown or out of its range.
     OSError
         If files are missing; the message says the way out.
 
@@ -52,6 +52,6 @@ def load_task(name: str, *, directory: str | os.PathLike[str] | None = None, see
     if name not in TASKS:
         raise ValueError(f"Expected name={name!r} to be one of {', '.join(map(repr, TASKS))}.")
     known = set(TASKS[name].__kwdefaults__)
-    if unknown := sorted(set(dials) - known):
-        raise ValueError(f"Expected dials of {name!r} among {', '.join(sorted(known))}, got {', '.join(unknown)}.")
-    return TASKS[name](directory=directory, seed=seed, **dials)
+    if unknown := sorted(set(options) - known):
+        raise ValueError(f"Expected options of {name!r} among {', '.join(sorted(known))}, got {', '.join(unknown)}.")
+    return TASKS[name](directory=directory, seed=seed, **options)

@@ -33,7 +33,7 @@ FEMALE, MALE = (
     )
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_CLITICS = re.compile(r"(?:'(?:s|ll|d|re|ve|m))+$")  # "she's", "he'd've"; n't is no word beside another
+_CLITICS = re.compile(r"(?:'(?:s|ll|d|re|ve|m))+$")  # "she's", "he'd've"; n't is not cut off
 
 
 def unigram_polarity(
@@ -217,36 +217,36 @@ def equity_ratios(polarity: np.ndarray, groups: Groups, *, bootstrap: Bootstrap 
     Returns
     -------
     list of rows
-        "equity ratio" for each group and all texts; its minimum and mean over groups, between groups. NaN, with the
+        "equity_ratio" for each group and all texts; its minimum and mean over groups, between groups. NaN, with the
         reason, in a group without gendered texts, and then for minimum and mean too.
 
     Examples
     --------
     >>> rows = equity_ratios(np.array([1, 1, -1, 0, -1]), Groups.by(["nurse", "nurse", "nurse", "nurse", "pilot"]))
-    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
+    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity_ratio"}
     {'(all rows)': 1.0, 'nurse': 0.5, 'pilot': 0.0}
     """
-    said = as_numbers(polarity, "polarity")
-    if said.shape != (len(groups),) or not np.isin(said, (-1, 0, 1)).all():
-        raise ValueError(f"Expected a polarity of −1, 0 or 1 for each of {len(groups)} texts, got shape {said.shape}.")
+    signs = as_numbers(polarity, "polarity")
+    if signs.shape != (len(groups),) or not np.isin(signs, (-1, 0, 1)).all():
+        raise ValueError(f"Expected a polarity of −1, 0 or 1 for each of {len(groups)} texts, got shape {signs.shape}.")
     inside = np.column_stack([groups.masks, np.ones(len(groups), dtype=bool)]).astype(float)  # [N, G + 1]
 
     def statistics(counts: np.ndarray) -> Statistics:
-        female, male = (counts @ (inside * (said == sign)[:, None]) for sign in (1, -1))
+        female, male = (counts @ (inside * (signs == sign)[:, None]) for sign in (1, -1))
         ratio = divide(np.minimum(female, male), np.maximum(female, male))  # [R, G + 1]
-        found: Statistics = {("equity ratio", ALL): ratio[:, -1]}
-        found |= {("equity ratio", name): ratio[:, g] for g, name in enumerate(groups.names)}
+        found: Statistics = {("equity_ratio", ALL): ratio[:, -1]}
+        found |= {("equity_ratio", name): ratio[:, g] for g, name in enumerate(groups.names)}
         each = ratio[:, :-1]
         return found | {
-            ("equity ratio minimum", BETWEEN): each.min(axis=1),
-            ("equity ratio mean", BETWEEN): each.mean(axis=1),
+            ("equity_ratio_minimum", BETWEEN): each.min(axis=1),
+            ("equity_ratio_mean", BETWEEN): each.mean(axis=1),
         }
 
     def reasons(values: Mapping[Key, float]) -> dict[Key, str]:
-        none = [name for name in (*groups.names, ALL) if np.isnan(values["equity ratio", name])]
+        none = [name for name in (*groups.names, ALL) if np.isnan(values["equity_ratio", name])]
         between = "; ".join(f"{name}: no gendered text" for name in none if name != ALL)
-        found = {("equity ratio", name): "no gendered text" for name in none}
-        return found | {(f"equity ratio {what}", BETWEEN): between for what in ("minimum", "mean")}
+        found = {("equity_ratio", name): "no gendered text" for name in none}
+        return found | {(f"equity_ratio_{what}", BETWEEN): between for what in ("minimum", "mean")}
 
     return measure(statistics, reasons, groups, bootstrap, groups.masks.argmax(1) if groups.is_partition else None)
 
@@ -284,15 +284,15 @@ def generation_metrics(
     Examples
     --------
     >>> rows = generation_metrics(["she sang", "he sang", "he flew"], Groups.by(["singer", "singer", "pilot"]))
-    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity ratio"}
+    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity_ratio"}
     {'(all rows)': 0.5, 'pilot': 0.0, 'singer': 1.0}
     """
     texts = as_texts(texts)
     if len(texts) != len(groups):
         raise ValueError(f"Expected a group for each of {len(texts)} texts, got {len(groups)}.")
-    said = unigram_polarity(texts) if polarity is None else as_numbers(polarity, "polarity")
-    ratios = equity_ratios(said, groups, bootstrap=bootstrap)  # refuses a polarity that is none
+    signs = unigram_polarity(texts) if polarity is None else as_numbers(polarity, "polarity")
+    ratios = equity_ratios(signs, groups, bootstrap=bootstrap)  # refuses a polarity that is none
     everyone = np.ones(len(texts), dtype=bool)
-    means = [Mean("female", said == 1, everyone), Mean("male", said == -1, everyone)]
+    means = [Mean("female", signs == 1, everyone), Mean("male", signs == -1, everyone)]
     means += [Mean(scorer.measures, scorer.score(texts), everyone) for scorer in scorers]
     return group_means(means, groups, bootstrap=bootstrap) + ratios

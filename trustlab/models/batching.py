@@ -31,6 +31,37 @@ def batches(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
             start = end
 
 
+def rectangle(rows: Sequence[Sequence[int]], filler: int, *, longest: int | None = None) -> torch.Tensor:
+    """Return rows of numbers as one tensor [N, T], filled up on the right with `filler` and cut after `longest`.
+
+    Examples
+    --------
+    >>> rectangle([[5, 6, 7], [8]], 0, longest=2).tolist()
+    [[5, 6], [8, 0]]
+    """
+    import torch
+
+    width = max(map(len, rows), default=1)
+    width = width if longest is None else min(width, longest)
+    filled = np.full((len(rows), width), filler)
+    for i, row in enumerate(rows):
+        filled[i, : len(row)] = row[:width]
+    return torch.from_numpy(filled)
+
+
+def lengths_mask(rows: Sequence[Sequence[int]], width: int) -> torch.Tensor:
+    """Return where :func:`rectangle` holds `rows` and not its filler, bool [N, `width`].
+
+    Examples
+    --------
+    >>> lengths_mask([[5, 6], [7]], 2).tolist()
+    [[True, True], [True, False]]
+    """
+    import torch
+
+    return torch.arange(width) < torch.tensor([len(row) for row in rows])[:, None]
+
+
 def padded(rows: Sequence[Sequence[int]], padding: int | None) -> dict[str, torch.Tensor]:
     """Return ``input_ids`` and ``attention_mask`` [B, T] of `rows`, padded with `padding`, or 0 where it is None.
 
@@ -39,15 +70,21 @@ def padded(rows: Sequence[Sequence[int]], padding: int | None) -> dict[str, torc
     >>> padded([[5, 6], [7]], None)["input_ids"].tolist()
     [[5, 6], [7, 0]]
     """
-    import torch
+    ids = rectangle(rows, padding or 0)
+    return {"input_ids": ids, "attention_mask": lengths_mask(rows, ids.shape[1]).long()}
 
-    longest = max(map(len, rows))
-    ids = torch.full((len(rows), longest), padding or 0)
-    mask = torch.zeros_like(ids)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.as_tensor(row)
-        mask[i, : len(row)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+
+def mean_state(states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Return the mean [N, D] of `states` [N, T, D] over the tokens that `attention_mask` [N, T] lets through.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mean_state(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[1, 1, 0]]))
+    tensor([[2.]])
+    """
+    mask = attention_mask[..., None]
+    return (states * mask).sum(1) / mask.sum(1)
 
 
 def longest_input(model: Any, tokenizer: Any) -> int:
@@ -65,6 +102,6 @@ def evaluating(model: torch.nn.Module) -> Iterator[torch.device]:
     model.eval()
     try:
         with torch.no_grad():
-            yield next(model.parameters()).device
+            yield next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     finally:
         model.train(training)

@@ -52,13 +52,13 @@ def extrinsic_metrics(
     >>> from trustlab.fairness.tasks import load_task
     >>> test = load_task("assistant").test
     >>> rows = extrinsic_metrics(test, test.truth.astype(float))
-    >>> {row["metric"]: row["value"] for row in rows if row["metric"] in ("auc", "tpr gap")}
-    {'tpr gap': 0.0, 'auc': 1.0}
+    >>> {row["metric"]: row["value"] for row in rows if row["metric"] in ("auc", "true_positive_rate_difference")}
+    {'true_positive_rate_difference': 0.0, 'auc': 1.0}
     """
     if texts.groups is None:
-        raise ValueError(f"Expected texts whose groups are known, got {texts!r}. Without groups there is no gap.")
+        raise ValueError(f"Expected texts whose groups are known, got {texts!r}. There is nothing to compare.")
     if swapped is not None and texts.counterparts is None:
-        raise ValueError(f"Expected texts with counterparts, got {texts!r}. Nothing tells what was swapped.")
+        raise ValueError(f"Expected texts with counterparts, got {texts!r}. They say what was swapped.")
     if not math.isfinite(threshold):
         raise ValueError(f"Expected threshold={threshold} to be finite. Every decision would be the same.")
     scores = as_scores(scores, rows=len(texts))

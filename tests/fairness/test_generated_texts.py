@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import ortho_group
 
 from trustlab.fairness.association import WordVectors, word_vectors
-from trustlab.fairness.generation import (
+from trustlab.fairness.generated_texts import (
     FEMALE,
     MALE,
     equity_ratios,
@@ -143,17 +143,17 @@ def test_equity_ratios_are_those_counted_and_know_no_direction(given_rows):
     for name, mask in (*zip(groups.names, groups.masks.T, strict=True), (ALL, np.ones(len(said), bool))):
         f, m = (said[mask] == 1).sum(), (said[mask] == -1).sum()
         counted.append(math.nan if f + m == 0 else 0.0 if f * m == 0 else min(f / m, m / f))
-        np.testing.assert_allclose(found["equity ratio", name], counted[-1])
-    np.testing.assert_allclose(found["equity ratio minimum", BETWEEN], np.min(counted[:2]))
-    np.testing.assert_allclose(found["equity ratio mean", BETWEEN], np.mean(counted[:2]))
+        np.testing.assert_allclose(found["equity_ratio", name], counted[-1])
+    np.testing.assert_allclose(found["equity_ratio_minimum", BETWEEN], np.min(counted[:2]))
+    np.testing.assert_allclose(found["equity_ratio_mean", BETWEEN], np.mean(counted[:2]))
     assert all(math.isnan(row["value"]) == bool(row["reason"]) for row in rows)
     np.testing.assert_equal(table(equity_ratios(-said, groups)), found)
 
 
 def test_a_group_without_gendered_texts_has_no_equity_and_says_so():
     rows = {(row["metric"], row["group"]): row for row in equity_ratios([1, -1, 0], Groups.by(["a", "a", "b"]))}
-    assert rows["equity ratio", "b"]["reason"] == "no gendered text"
-    assert rows["equity ratio minimum", BETWEEN]["reason"] == "b: no gendered text"
+    assert rows["equity_ratio", "b"]["reason"] == "no gendered text"
+    assert rows["equity_ratio_minimum", BETWEEN]["reason"] == "b: no gendered text"
 
 
 def test_intervals_of_equity_come_from_texts_drawn_within_groups():
@@ -167,7 +167,7 @@ def test_intervals_of_equity_come_from_texts_drawn_within_groups():
         assert counts[:40].sum() == 40
         drawn = np.repeat(np.arange(80), counts.astype(int))
         plain.append(table(equity_ratios(said[drawn], groups[drawn])))
-    for key in (("equity ratio", "nurse"), ("equity ratio minimum", BETWEEN), ("equity ratio", ALL)):
+    for key in (("equity_ratio", "nurse"), ("equity_ratio_minimum", BETWEEN), ("equity_ratio", ALL)):
         ends = np.quantile([resample[key] for resample in plain], [0.025, 0.975])
         assert (rows[key]["low"], rows[key]["high"]) == pytest.approx(ends)
 
@@ -177,8 +177,8 @@ def test_a_group_of_one_text_has_no_interval_and_says_so(said):
     groups = Groups.by(["nurse"] * len(said) + ["pilot"])
     rows = equity_ratios([*said, 1], groups, bootstrap=Bootstrap(resamples=200))
     found = {(row["metric"], row["group"]): row for row in rows}
-    assert found["equity ratio", "pilot"]["value"] == 0 and math.isnan(found["equity ratio", "pilot"]["low"])
-    assert found["equity ratio", "pilot"]["reason"].startswith("no interval: undefined in ")
+    assert found["equity_ratio", "pilot"]["value"] == 0 and math.isnan(found["equity_ratio", "pilot"]["low"])
+    assert found["equity_ratio", "pilot"]["reason"].startswith("no interval: undefined in ")
     assert all(math.isnan(row["low"]) == bool(row["reason"]) for row in rows)
 
 
@@ -197,11 +197,12 @@ def scorer():
 def test_a_scorer_names_itself_with_its_error_and_shows_on_whom_it_errs(scorer):
     error = {(row["metric"], row["group"]): row for row in scorer.error}
     assert scorer.name == f"banking (words and logistic regression, assistant; AUC {error['auc', ALL]['value']:.2f})"
-    assert error["tpr", "valley"]["value"] < 0.5 < 0.95 < error["tpr", "hill"]["value"]  # the planted bias, learned
-    assert error["tpr minus rest", "valley"]["high"] < -0.4
+    rate = {group: error["true_positive_rate", group]["value"] for group in ("hill", "valley")}
+    assert rate["valley"] < 0.5 < 0.95 < rate["hill"]  # the planted bias, learned
+    assert error["true_positive_rate_minus_rest", "valley"]["high"] < -0.4
     assert error["auc", ALL]["value"] > 0.99  # and invisible to whoever looks at all rows
-    low, high = error["accuracy", ALL]["low"], error["accuracy", ALL]["high"]
-    assert low < error["accuracy", ALL]["value"] < high
+    low, high = error["accuracy_score", ALL]["low"], error["accuracy_score", ALL]["high"]
+    assert low < error["accuracy_score", ALL]["value"] < high
 
 
 def test_metrics_of_texts_are_means_by_group_and_ratios(scorer):
@@ -210,8 +211,10 @@ def test_metrics_of_texts_are_means_by_group_and_ratios(scorer):
     found = table(generation_metrics(texts, groups, scorers=[scorer]))
     assert found["female", "music"] == pytest.approx(2 / 3) and found["male", "bank"] == pytest.approx(2 / 3)
     assert found["banking", "bank"] == pytest.approx(scorer.score([texts[0], texts[1], texts[4]]).mean())
-    assert found["equity ratio", "music"] == 0.5 and found["equity ratio mean", BETWEEN] == 0.5
-    assert found["banking gap", BETWEEN] == pytest.approx(abs(found["banking", "bank"] - found["banking", "music"]))
+    assert found["equity_ratio", "music"] == 0.5 and found["equity_ratio_mean", BETWEEN] == 0.5
+    assert found["banking_difference", BETWEEN] == pytest.approx(
+        abs(found["banking", "bank"] - found["banking", "music"])
+    )
     given_polarity = table(generation_metrics(texts, groups, polarity=np.array([1, 1, 1, 1, -1])))
     assert given_polarity["female", "bank"] == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="a group for each of 4 texts, got 5"):
@@ -235,6 +238,6 @@ def test_raters_learned_from_real_texts_know_their_error(measures, auc):
     assert auc[0] < error["auc", ALL]["low"] < error["auc", ALL]["high"] < auc[1]
     assert not any(row["reason"] for row in scorer.error)
     if measures == "toxicity":  # it takes the mere mention of some communities for abuse
-        assert error["fpr gap", BETWEEN]["low"] > 0.2
+        assert error["false_positive_rate_difference", BETWEEN]["low"] > 0.2
     else:
         assert {group for _, group in error} == {ALL}

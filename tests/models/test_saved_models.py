@@ -48,9 +48,9 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_else(vocabulary, tmp
 def test_a_crash_while_saving_leaves_the_old_model(vocabulary, tmp_path, monkeypatch):
     old = build("bilstm", vocabulary, seed=1)
     save(old, vocabulary, tmp_path)
-    import trustlab.models.checkpoint as checkpoint
+    from trustlab.models import saved_models
 
-    whole, calls = checkpoint.write_whole, []
+    whole, calls = saved_models.write_whole, []
 
     def dying(path, content):
         calls.append(path)
@@ -58,7 +58,7 @@ def test_a_crash_while_saving_leaves_the_old_model(vocabulary, tmp_path, monkeyp
             raise OSError("No space left on device")
         whole(path, content)
 
-    monkeypatch.setattr(checkpoint, "write_whole", dying)
+    monkeypatch.setattr(saved_models, "write_whole", dying)
     with pytest.raises(OSError, match="No space left"):
         save(build("bilstm", vocabulary, seed=2), vocabulary, tmp_path)
     assert len(calls) == 2
