@@ -1,4 +1,4 @@
-"""A trap of FedNLP's public code, to be measured: clients weighed by their minibatches, not their examples.
+"""A trap of FedNLP's public code, to be measured: clients weighted by their minibatches, not their examples.
 
 A client of n examples takes ⌈n/B⌉ minibatches in a pass. Weighted by that number, a client of one example counts as
 much as one of B: light clients count up to B times as much as they should. :func:`by_batches` gives these weights;

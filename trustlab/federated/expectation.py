@@ -7,7 +7,7 @@ the data is its share of all examples, n_i / n. Selection and aggregation each d
 * by activity, weights n_k: the activity counts twice, and heavy clients dominate;
 * uniform, weights n_k / Σ n over the cohort: a heavy client makes the sum that it is divided by heavy, and has less
   than its share;
-* Horvitz–Thompson: unbiased for every selection that can reach everybody.
+* Horvitz–Thompson: unbiased for every selection that can reach every client.
 
 Every normalised aggregation gives a client its value a_i over the cohort's sum of values: a_i = n_i ("examples"), 1
 ("equal"), n_i / π_i ("hajek"). The expectation of such a ratio looks as if every cohort had to be listed, but with
@@ -38,8 +38,8 @@ class ExpectedWeights(NamedTuple):
     Attributes
     ----------
     mean : float64 [N], or [G] for groups
-        E[Σ p] of each client or group. Under Horvitz–Thompson and under Poisson sampling, which may draw nobody, they
-        may sum to less than 1.
+        E[Σ p] of each client or group. Under Horvitz–Thompson and under Poisson sampling, which may draw no client,
+        they may sum to less than 1.
     error : float64 [N] or [G]
         Standard errors; 0 where the method is exact, and 1/draws for a client that no cohort held.
     method : str
@@ -69,7 +69,7 @@ def expected_weights(
     selector
         Which clients are drawn.
     examples : array [N]
-        n_i, which weigh in the aggregation; > 0 for every client that can be drawn.
+        n_i, which count in the aggregation; > 0 for every client that can be drawn.
     k
         Size of the cohort.
     aggregation
@@ -117,12 +117,12 @@ def expected_weights(
 def compare(
     activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = HEAVY, **options: Any
 ) -> Iterator[dict[str, Any]]:
-    """Yield one flat row for every selection and aggregation: what the heaviest clients weigh, against their share.
+    """Yield one flat row for every selection and aggregation: the weight of the heaviest clients, against their share.
 
     Parameters
     ----------
     activity : array [N]
-        n_i, by which clients are selected and weighed.
+        n_i, by which clients are selected and weighted.
     selections
         Options of :class:`trustlab.federated.selection.Selector`, one mapping for each selection.
     heavy

@@ -41,7 +41,7 @@ class Server:
     warned
         Whether a warning of updates with NaN or Inf was given.
     weigh
-        From the numbers of examples of the clients that arrived, [K], to their weights, [K]; None weighs them as the
+        From the numbers of examples of the clients that arrived, [K], to their weights, [K]; None weights them as the
         configuration says.
     """
 
