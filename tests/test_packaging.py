@@ -81,7 +81,7 @@ def test_an_installed_package_refuses_to_write_into_itself(installed, tmp_path):
     before = sorted(path for path in installed.rglob("*") if "__pycache__" not in path.parts)
     code = "from trustlab.results import write_results; print(write_results('mine', [{'a': 1}], {}))"
     refused = run(code, installed)
-    assert refused.returncode and "PermissionError: Expected a folder of yours to write results to" in refused.stderr
+    assert refused.returncode and "PermissionError: Expected your own folder to write results to" in refused.stderr
     assert "Set TRUSTLAB_RESULTS" in refused.stderr
     written = run(code, installed, TRUSTLAB_RESULTS=str(tmp_path))
     assert written.stdout.strip() == str(tmp_path / "mine.csv"), written.stderr

@@ -1,7 +1,10 @@
-"""Documents and notebooks are written in plain English, and the glossary's terms are defined once."""
+"""Documents, notebooks and code are written in plain English, and the glossary's terms are defined once."""
 
+import ast
+import io
 import json
 import re
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "GLOSSARY.md", "CONTRIBUTING.md", "data/README.md", "docs/benchmarks.md")
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+CODE = sorted((ROOT / "trustlab").rglob("*.py"))
 # What once stood here, and what is meant.
 RIDDLES = {
     r"mend(s|ed|ing)?": "fix",
@@ -31,8 +35,30 @@ RIDDLES = {
     r"before your eyes": "while you watch",
     r"(our|the) card on|P\d+[a-z]?\b(?!\()": "the claim in plain words",
 }  # fmt: skip
+# In the code these are riddles too; documents have a few plain uses of them.
+RIDDLES_OF_CODE = RIDDLES | {
+    r"whom|whoever": "who, or the client or user",
+    r"nobody|somebody|anybody": "no client, no user, an attacker, …",
+    r"likelier": "more likely",
+    r"throws?|thrown|threw": "draws, or discards",
+    r"stands? (in|for|beside|behind|as|there|once|twice)": "is in, or means",
+    r"(lies|lie) (in|on|at|there|outside|between)": "is in",
+    r"(is|are|was|were) asked": "is used, selected or requested",
+    r"speaks? (of|for|to|against)": "mentions, represents, …",
+    r"goes (on|by|with|through)": "continues, depends on, …",
+    r"(cannot be|has to be|is to be) said": "is unknown, must be reported",
+}
 ALLOWED = {
     "docs/benchmarks.md": {"power-law": "a name"},
+    "trustlab/data/grammar.py": {
+        "too loud": "an utterance",
+        "music louder": "an utterance",
+        "wake me up": "an utterance",
+    },
+    "trustlab/course/n22_device_selection/fleets.py": {"power law": "a name"},
+    "trustlab/course/n11_dp_sgd_vs_edp_sgd/experiment.py": {"nobody's data": "invented"},
+    "trustlab/course/n31_fairness_metrics/sentences.py": {"somebody": "a word of the invented sentences"},
+    "trustlab/doctor.py": {"mend\n": "a public attribute"},
     "CONTRIBUTING.md": {'"mend" (fix)': "the rule itself", '"law" (distribution)': "the rule itself"},
 }
 
@@ -44,12 +70,12 @@ def prose(text):
     return re.sub(r"\]\([^)]*\)", "]", text)
 
 
-def riddles(text, allowed=()):
-    """Yield a complaint for each word of RIDDLES in the prose of `text`."""
+def riddles(text, allowed=(), words=RIDDLES):
+    """Yield a complaint for each of `words` in the prose of `text`."""
     text = prose(text)
-    for words in allowed:
-        text = text.replace(words, "")
-    for pattern, meant in RIDDLES.items():
+    for use in allowed:
+        text = text.replace(use, "")
+    for pattern, meant in words.items():
         for found in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE):
             around = " ".join(text[max(0, found.start() - 30) : found.end() + 30].split())
             yield f"{found[0]!r} ({meant}): … {around} …"
@@ -58,6 +84,16 @@ def riddles(text, allowed=()):
 def markdown(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def words_of_code(code):
+    """Return the prose of Python code: docstrings, strings of several words and comments, without examples."""
+    strings = [node.value for node in ast.walk(ast.parse(code))
+               if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value]  # fmt: skip
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    text = "\n\n".join([*strings, *(t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT)])
+    text = re.sub(r"``.+?``", "", re.sub(r"^ +", "", text, flags=re.MULTILINE), flags=re.DOTALL)
+    return re.sub(r"^>>> .*?(?=\n\n|\Z)", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def pages():
@@ -70,8 +106,19 @@ def test_no_riddle_words():
     assert not found, "\n".join(found)
 
 
+def modules():
+    yield from ((path.relative_to(ROOT).as_posix(), words_of_code(path.read_text(encoding="utf-8"))) for path in CODE)
+
+
+def test_no_riddle_words_in_the_code():
+    found = [
+        f"{name}: {each}" for name, text in modules() for each in riddles(text, ALLOWED.get(name, ()), RIDDLES_OF_CODE)
+    ]
+    assert len(CODE) > 200 and not found, "\n".join(found)
+
+
 def test_every_allowance_is_used():
-    texts = dict(pages())
+    texts = dict([*pages(), *modules()])
     assert [words for name, allowed in ALLOWED.items() for words in allowed if words not in texts[name]] == []
 
 
@@ -87,6 +134,17 @@ def test_every_allowance_is_used():
 )
 def test_riddles_are_seen_and_other_words_are_not(text, count):
     assert len(list(riddles(text))) == count
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ('"""Mend it."""\nx = f"{y} stands in {z}"  # whom it bears', 4),
+        ('"""Fit.\n\n>>> law = 2\n``mend`` and `law`\n"""\nmend = {"law": law}', 0),
+    ],
+)
+def test_riddles_are_seen_in_docstrings_strings_and_comments_only(code, count):
+    assert len(list(riddles(words_of_code(code), words=RIDDLES_OF_CODE))) == count
 
 
 def terms(glossary):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from trustlab.terminal import print_any_sign
 
-# What a shell reports of a program that SIGPIPE ended: nobody reads its output any more, as after `| head`.
+# What a shell reports of a program that SIGPIPE ended: its output has no reader any more, as after `| head`.
 PIPE_CLOSED = 141
 
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # here, where it can be answered, and not when the interpreter ends
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed is discarded
         return PIPE_CLOSED
     return code
 

@@ -19,7 +19,7 @@ from torch import nn
 from trustlab.durable import digest, seal, unseal, write_whole
 from trustlab.places import expanded
 
-# It stands before torch's own format. Version 1 kept the last row only; 2 keeps all.
+# It precedes torch's own format. Version 1 kept the last row only; 2 keeps all.
 KIND = "trustlab checkpoint"
 VERSION = 2
 

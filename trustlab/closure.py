@@ -1,9 +1,9 @@
-"""Which code decides a result: all that the function which computes it may run, found by reading and not by running.
+"""Which code decides a result: all that its function may run, found by reading the code, not by running it.
 
 From a function the names in its code are followed to where they are defined, through imports (those inside functions
 too) and through packages that pass on the names of others, and from there on. What is followed is a *name*, not a file:
-``fairness/__init__`` may list a whole chapter, and who takes one function out of it depends on that one. What importing
-a file does beyond defining names (a call, a registration) counts for everybody whose imports load the file.
+``fairness/__init__`` may list a whole chapter, and code that imports one function from it depends on that one. What
+importing a file does beyond defining names (a call, a registration) counts for all code whose imports load the file.
 
 Too much is followed rather than too little: a class counts with all its methods, both branches of an ``if`` count, and
 a module that is handed on as an object counts with all its names. What reading cannot see (a module named by a text,
@@ -42,7 +42,7 @@ class Closure:
     ----------
     units
         Each definition reached, as "trustlab.intervals.mean_interval", and a hash of what it means and what its names
-        stand for.
+        refer to.
     packages
         Other people's packages that these use, by the name under which they are installed.
     left_out
@@ -69,9 +69,9 @@ def closure(*parts: Any, without: Iterable[str] = ()) -> Closure:
     ----------
     parts
         Functions, classes, modules and packages of ``trustlab``, or of another package or module with a source file. A
-        module stands for all that it defines, a package for all its modules.
+        module means all that it defines, a package all its modules.
     without
-        Where not to go on: dotted names of definitions, modules or packages.
+        Where to stop: dotted names of definitions, modules or packages.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def trace(roots: Sequence[tuple[str, str]], folders: Mapping[str, Path], *, with
     Parameters
     ----------
     roots
-        Where to start; ``"*"`` stands for all names of the module.
+        Where to start; ``"*"`` means all names of the module.
     folders
         The packages to search, each with its folder, or with its file for a module on its own.
     without
@@ -141,7 +141,7 @@ class _Search:
         return tuple(sorted({name for other in self._others for name in _distributions().get(other, [other])}))
 
     def _follow(self, unit: Unit, module: str, full: str) -> str:
-        """Queue what `unit` uses and return its meaning, with what its names stand for."""
+        """Queue what `unit` uses and return its meaning, with what its names refer to."""
         stands_for = []
         for targets in unit.imports.values():
             for target in targets:
@@ -173,7 +173,7 @@ class _Search:
     def _resolve(self, module: str, path: Sequence[str], *, unknown: bool = True) -> Iterator[tuple[str, str]]:
         """Yield the definitions that `path` leads to from `module`; all of the module for an empty path.
 
-        A name that is not found there is the whole module's business, or with ``unknown=False`` nobody's: a builtin.
+        A name that is not found there may mean the whole module, or with ``unknown=False`` nothing: a builtin.
         """
         code = self._code(module)
         if code is None:
@@ -264,13 +264,13 @@ def _holders(dotted: str) -> set[str]:
 
 
 def _root(part: Any) -> tuple[str, str]:
-    """Return the module of `part` and its name there, ``"*"`` for a module and for what has no name of its own."""
+    """Return the module of `part` and its name there, ``"*"`` for a module and for what has no separate name."""
     if inspect.ismodule(part):
         return part.__name__, WHOLE
     if not (inspect.isroutine(part) or inspect.isclass(part)):
         raise TypeError(
             f"Expected functions, classes or modules that compute the result, got {type(part).__name__}. "
-            "A text is taken as it is: name a version of the code yourself."
+            "A text is used unchanged: pass a version of the code."
         )
     part = inspect.unwrap(part)
     name = part.__qualname__.partition(".")[0]

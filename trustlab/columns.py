@@ -1,16 +1,16 @@
-"""The one place where other people's columns become our shapes.
+"""Columns from other libraries become this package's arrays here, and only here.
 
-Labels, ids, texts, scores, masks, indices and times come in many containers, and each has a trap of its own: tensors
-hash by identity, pandas looks up by label and not by place, ``astype(int)`` makes 0 and 1 of a mask, a text is a list
-of letters, NaN sorts last. Whatever takes a column calls one of these functions first, and works on what comes back:
+Labels, ids, texts, scores, masks, indices and times come in many containers, and each has its own trap: tensors
+hash by identity, pandas looks up by label and not by place, ``astype(int)`` turns a mask into 0 and 1, a text is a list
+of letters, NaN sorts last. Every function that takes a column calls one of these first and works on the result:
 
-* :func:`as_labels`: one hashable value per row; :func:`as_ids`: the same, where an empty text names nobody either;
+* :func:`as_labels`: one hashable value per row; :func:`as_ids`: the same, where an empty text is refused too;
 * :func:`as_times`: one sortable value per row;
 * :func:`as_texts`: a list of ``str``;
 * :func:`as_scores`: finite float64 [N]; :func:`as_numbers`: the same with NaN for missing; :func:`as_features`: finite
   numbers [N, d];
 * :func:`as_mask`: bool [N]; :func:`as_indices`: int64 [M] inside a range; :func:`as_rows`: a slice or either of them;
-* :func:`count_rows`: how many rows there are, where nothing else is asked.
+* :func:`count_rows`: how many rows there are, where nothing else is needed.
 
 Every container of the same values gives the same answer: list, tuple, range, iterator, NumPy (masked arrays too),
 torch (any device, also a list of 0-d tensors), pandas (any index; nullable, categorical, Arrow types), ``datasets``
@@ -101,7 +101,7 @@ with it: find out where it comes from, or leave the row out.
 
 
 def as_numbers(values: Any, what: str = "value") -> np.ndarray:
-    """Return numbers, float64 [N], NaN where one is missing: for what is looked at in some rows only.
+    """Return numbers, float64 [N], NaN where one is missing: for columns of which only some rows are used.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def as_features(values: Any, what: str = "features") -> np.ndarray:
     if array.ndim != 2 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
         raise ValueError(
             f"Expected {what} of shape [examples, dimensions], all finite, got {array.dtype} {array.shape}. "
-            "Texts become features by embed(texts)."
+            "Turn texts into features with embed(texts)."
         )
     return array
 

@@ -1,6 +1,6 @@
-"""What other people's containers hold: an array or a list of plain values, in the container's own order.
+"""What containers of other libraries hold: an array or a list of plain values, in the container's order.
 
-The rules of :mod:`trustlab.columns` stand on :func:`read_column`. torch, pandas, ``datasets`` and Arrow are recognised
+The rules of :mod:`trustlab.columns` build on :func:`read_column`. torch, pandas, ``datasets`` and Arrow are recognised
 by their methods and never imported, so that this module is light.
 """
 
@@ -32,13 +32,13 @@ def read_column(values: Any, what: str) -> np.ndarray:
 
 
 def read_rows(values: Any, what: str) -> np.ndarray:
-    """Return an array [N, …] of whatever stands in each row, in order: for columns that are kept and not looked at."""
+    """Return an array [N, …] of what is in each row, in order: for columns that are kept and not looked at."""
     held = opened(values, what)
     return held if isinstance(held, np.ndarray) else _of_list(_plain_list(held))
 
 
 def _plain_list(held: np.ndarray | list[Any]) -> list[Any]:
-    """Return a list of Python's own values, wherever these can be had."""
+    """Return a list of Python's own values where possible."""
     listed = held.tolist() if isinstance(held, np.ndarray) else held
     return listed if set(map(type, listed)) <= PLAIN else [plain(value) for value in listed]
 
@@ -59,7 +59,7 @@ def _of_list(listed: list[Any]) -> np.ndarray:
 
 
 def _refuse_unhashable(kinds: set[type], listed: list[Any], what: str) -> None:
-    """Refuse values that cannot be hashed, or are equal to themselves only: each would be a kind of its own."""
+    """Refuse values that cannot be hashed, or are equal only to themselves: each would be a separate kind."""
     for kind in kinds - PLAIN:
         if issubclass(kind, str | bytes | int | float | tuple | frozenset):
             continue
@@ -71,7 +71,7 @@ def _refuse_unhashable(kinds: set[type], listed: list[Any], what: str) -> None:
             )
         if kind.__hash__ is object.__hash__ and not is_missing(listed[row]):
             raise ValueError(
-                f"Expected {what}s that are equal when they say the same, got {kind.__name__} in row {row}. Each such "
+                f"Expected {what}s that are equal when their content is, got {kind.__name__} in row {row}. Each such "
                 "object equals itself only: make texts or numbers of them."
             )
 
@@ -151,7 +151,7 @@ def is_tensor(values: Any) -> bool:
 
 
 def of_torch(values: Any) -> np.ndarray:
-    """Return a tensor's numbers, wherever it lies; those of a type that NumPy lacks in single precision."""
+    """Return a tensor's numbers, from any device; those of a type that NumPy lacks in single precision."""
     values = values.detach().cpu()
     try:
         return values.numpy()

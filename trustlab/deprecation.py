@@ -1,4 +1,4 @@
-"""Old public names, which work for one version more and say what to write instead.
+"""Old public names, which work for one more version and warn with the new name.
 
 A module that moved (:data:`MOVED`), a name within a module (:func:`old_names`), an argument of a function or a class
 (:func:`old_arguments`), an attribute of an object (:class:`old_attribute`), a key of a mapping (:class:`OldKeys`), an
@@ -158,7 +158,7 @@ def old_names(module: str, renamed: Mapping[str, str]) -> Callable[[str], Any]:
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     getattr_of_math("square_root")(4.0), str(caught[0].message)
-    (2.0, 'math.square_root is now math.sqrt; the old name goes with version 0.3.')
+    (2.0, 'math.square_root is now math.sqrt; the old name is removed in version 0.3.')
     """
 
     def __getattr__(name: str) -> Any:
@@ -218,7 +218,7 @@ class old_attribute:
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     Slice().size, str(caught[0].message)
-    (3, 'Slice.size is now Slice.width; the old name goes with version 0.3.')
+    (3, 'Slice.size is now Slice.width; the old name is removed in version 0.3.')
     """
 
     def __init__(self, new: str) -> None:
@@ -264,7 +264,7 @@ def warn_of_old_value(old: str, new: str, *, depth: int = 1) -> None:
 
 
 def _warn(old: str, new: str, *, stacklevel: int = 3) -> None:
-    message = f"{old} is now {new}; the old name goes with version {UNTIL}."
+    message = f"{old} is now {new}; the old name is removed in version {UNTIL}."
     warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
 
 

@@ -114,7 +114,7 @@ def kernel() -> Check:
 
     program = KernelSpecManager().get_kernel_spec("python3").argv[0]
     here = Path(sys.executable).parent.resolve()
-    # A bare "python" stands for the interpreter of the server itself: jupyter_client replaces it so.
+    # A bare "python" means the interpreter of the server itself: jupyter_client replaces it so.
     folder = here if Path(program).name == program else Path(program).parent.resolve()
     if folder != here:
         fix = f"{sys.executable} -m ipykernel install --sys-prefix, or remove the other python3 kernel"
@@ -258,7 +258,7 @@ def usable_cores() -> int:
 def _imported_in(folder: Path) -> str:
     """Return the file of the package that a process started in `folder` imports; empty where that fails."""
     look = "import trustlab; print(trustlab.__file__ or '')"
-    # UTF-8, whatever the terminal's encoding is: a path may have any sign.
+    # UTF-8, not the terminal's encoding: a path may have any character.
     command = [sys.executable, "-X", "utf8", "-c", look]
     ran = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="surrogateescape")
     return ran.stdout.strip("\r\n")

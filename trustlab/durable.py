@@ -76,7 +76,7 @@ def write_whole(path: Path, content: str | bytes, *, private: bool = False) -> N
 
 
 def probe(folder: Path) -> None:
-    """Write and remove a small file in `folder`, which is made where it is missing: better found out before the work.
+    """Write and remove a small file in `folder`, which is created if missing: an error before the work, not after it.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def remove_stale(folder: Path) -> None:
 
 
 def seal(kind: str, payload: bytes) -> bytes:
-    """Return `payload` behind a line that says what it is and a line with its sha256."""
+    """Return `payload` after a line with its kind and a line with its sha256."""
     return b"%s\n%s\n%s" % (kind.encode(), digest(payload).encode(), payload)
 
 
@@ -119,7 +119,7 @@ def unseal(kind: str, content: bytes) -> bytes | None:
 
 
 def _regular(path: Path) -> Path:
-    """Return the file that `path` leads to, there already or not; refuse what renaming would put an end to."""
+    """Return the file that `path` leads to, whether it exists or not; refuse what renaming would destroy."""
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))

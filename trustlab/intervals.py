@@ -19,7 +19,7 @@ class Interval(NamedTuple):
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """Return the mean of `values` and its Student t interval.
 
-    The interval is about the mean over seeds, on this data and with these settings; it says nothing of other data.
+    The interval is about the mean over seeds, on this data and with these settings; it says nothing about other data.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
 
     runs = [float(value) for value in values]
     if not runs or not all(map(math.isfinite, runs)):
-        raise ValueError(f"Expected one finite number per run, got {runs}. Report runs that failed apart.")
+        raise ValueError(f"Expected one finite number per run, got {runs}. Report failed runs separately.")
     if not 0 < level < 1:
         raise ValueError(f"Expected level={level} between 0 and 1, such as 0.95.")
     n, mean = len(runs), math.fsum(runs) / len(runs)

@@ -1,6 +1,6 @@
 """Columns of what is compared and not computed with: labels, names, times and texts.
 
-A part of :mod:`trustlab.columns`, which says what all of them share and where to take them from.
+A part of :mod:`trustlab.columns`, which documents what all of them share and is the place to import them from.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ into a list.
 
 
 def as_ids(values: Any, what: str = "client") -> np.ndarray:
-    """Return names of people, groups or clients as :func:`as_labels` does; an empty text names nobody and is refused.
+    """Return names of people, groups or clients as :func:`as_labels` does; an empty text is refused.
 
     Examples
     --------
     >>> as_ids(["ann", ""], "user")
     Traceback (most recent call last):
     ...
-    ValueError: Expected a user for each of 2 rows, 1 have none (first: row 1). An empty text names nobody: \
+    ValueError: Expected a user for each of 2 rows, 1 have none (first: row 1). An empty text is no name: \
 leave them out with all that belongs to them, or give them a name such as 'unknown'.
     """
     column = as_labels(values, what)
@@ -73,7 +73,7 @@ leave them out with all that belongs to them, or give them a name such as 'unkno
     if empty:
         raise ValueError(
             f"Expected a {what} for each of {len(column)} rows, {len(empty)} have none (first: row {empty[0]}). An "
-            "empty text names nobody: leave them out with all that belongs to them, or give them a name such as "
+            "empty text is no name: leave them out with all that belongs to them, or give them a name such as "
             "'unknown'."
         )
     return column
@@ -98,8 +98,8 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
     if none:
         raise ValueError(
             f"Expected a {what} for each of {len(column)} rows, got the text {texts[none[0]]!r} in row {none[0]}. "
-            f"A missing {what} becomes it when a column is made text, and would sort among the others: leave such rows "
-            "out."
+            f"A missing {what} becomes this text when a column is converted, and would sort among the others: leave "
+            "such rows out."
         )
     try:
         order = np.argsort(column, kind="stable") if column.dtype.kind != "c" else None
@@ -113,12 +113,12 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
         )
     if column.dtype == object and len({len(t) for t in column if isinstance(t, str) and t.strip().isdecimal()}) > 1:
         raise ValueError(
-            f"Expected {what}s that sort as they follow, got numbers written as texts of unequal length. '10' would "
-            "come before '9': make them numbers."
+            f"Expected {what}s whose values sort in their order, got numbers written as texts of unequal length. "
+            "'10' would come before '9': make them numbers."
         )
     if categories is not None and values.dtype.ordered and list(categories) != sorted(categories):
         raise ValueError(
-            f"Expected {what}s that sort as they follow, got ordered categories in an order of their own, "
+            f"Expected {what}s whose values sort in their order, got ordered categories in another order, "
             f"{list(categories)[:3]}… Pass their codes: column.cat.codes."
         )
     return column

@@ -1,7 +1,7 @@
 """What the code of one module means, name by name: its definitions, what each of them uses, and what importing it does.
 
-Comments, layout and docstrings are no part of it, nor are annotations that nobody reads, so an edit of prose is no edit
-of code. :mod:`trustlab.closure` follows the names from module to module.
+Comments, layout and docstrings are no part of it, nor are annotations that no code reads, so an edit of prose is no
+edit of code. :mod:`trustlab.closure` follows the names from module to module.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-Dotted = tuple[str, ...]  # ("np", "random", "default_rng"): a name and the attributes asked of it
+Dotted = tuple[str, ...]  # ("np", "random", "default_rng"): a name and the attributes taken from it
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 # Of no consequence: how a name is used follows from its place, and what else is here is for other tools.
 UNREAD = {"ctx", "kind", "type_comment", "type_ignores"}
@@ -37,9 +37,9 @@ class Unit:
     Attributes
     ----------
     meaning
-        Equal for statements that do the same and are written alike but for comments, layout and docstrings.
+        Equal for statements that do the same and are written equally except for comments, layout and docstrings.
     paths
-        What it asks of the module's names.
+        The module's names that it uses.
     imports
         What it imports itself, inside a function.
     """
@@ -60,7 +60,7 @@ class Code:
     imports
         Each name that it imports.
     effects
-        The statements that do more than to bind names, whoever imports the module.
+        The statements that do more than bind names; they run at every import.
     """
 
     units: Mapping[str, tuple[Unit, ...]]
@@ -149,7 +149,7 @@ def _imports(statements: Sequence[ast.AST], home: str) -> Imports:
         if isinstance(statement, ast.Import):
             for alias in statement.names:
                 top = alias.name.partition(".")[0]
-                # `import a.b` binds a; that a.b is loaded too is remembered under a name of its own
+                # `import a.b` binds a; that a.b is loaded too is kept under a separate name
                 bind(alias.asname or top, Target(alias.name if alias.asname else top))
                 bind(f"import {alias.name}", Target(alias.name))
         elif isinstance(statement, ast.ImportFrom):
@@ -161,7 +161,7 @@ def _imports(statements: Sequence[ast.AST], home: str) -> Imports:
 
 
 def _paths(statement: ast.AST) -> Iterator[Dotted]:
-    """Yield each name in `statement` with the attributes asked of it, in annotations too: what is passed in runs."""
+    """Yield each name in `statement` with the attributes taken from it, in annotations too: what is passed in runs."""
     left = [statement]
     while left:
         node: ast.AST = left.pop()

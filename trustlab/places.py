@@ -1,4 +1,4 @@
-"""Where files lie: paths as people write them, the user's own folder, and one process at a time in a folder."""
+"""Where files are: paths as people write them, the user's own folder, and one process at a time in a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Two files are written within milliseconds; who waits longer waits for a process that hangs.
+# Two files are written within milliseconds; a longer wait is for a process that hangs.
 SECONDS_TO_WAIT = 60
 SECONDS_BETWEEN_LOOKS = 0.005
 LOCK = ".lock"
@@ -20,7 +20,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        If ``~name`` is nobody's home.
+        If ``~name`` is no user's home.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def user_data() -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of their own ``with locked(folder)`` for the while; a killed holder lets go.
+    """Make other processes wait at ``with locked(folder)`` meanwhile; a killed holder releases it.
 
     For what takes two steps, such as looking at an entry and replacing it. One file, ``.lock``, stays in the folder.
 

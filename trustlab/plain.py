@@ -85,7 +85,7 @@ def _marked(value: Any, sort_keys: bool) -> Any:
 
 
 def _unmarked(content: dict[str, Any]) -> Any:
-    """Return what a mark stands for, and any other mapping itself."""
+    """Return what a mark represents, and any other mapping itself."""
     if len(content) != 1:
         return content
     ((name, value),) = content.items()

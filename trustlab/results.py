@@ -28,7 +28,7 @@ HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of its table
 
 
 def results_directory() -> Path:
-    """Return where results lie: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout or what was installed."""
+    """Return the results' folder: ``TRUSTLAB_RESULTS``, else ``data/results`` of the checkout or package."""
     named = from_environment("TRUSTLAB_RESULTS")
     return named or (versions.ROOT / "data" / "results" if versions.is_checkout() else SHIPPED)
 
@@ -39,11 +39,11 @@ def refuse_shipped(folder: Path) -> None:
     Raises
     ------
     PermissionError
-        If it lies in the package; the message says how to name another.
+        If it is in the package; the message says how to choose another.
     """
     if folder.resolve().is_relative_to(SHIPPED.parent):
         raise PermissionError(
-            f"Expected a folder of yours to write results to, got {folder}, which belongs to the installed package. "
+            f"Expected your own folder to write results to, got {folder}, which belongs to the installed package. "
             "Set TRUSTLAB_RESULTS to a folder, or work in a clone of the project."
         )
 
@@ -58,7 +58,7 @@ def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], prov
     Parameters
     ----------
     path_stem
-        A path without suffix; a bare name goes to :func:`results_directory`.
+        A path without suffix; a bare name means a file in :func:`results_directory`.
     rows
         Flat rows; columns are their fields in order of appearance, a missing field is left empty.
     provenance

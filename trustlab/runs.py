@@ -77,7 +77,7 @@ class RunStore:
     Parameters
     ----------
     directory
-        Where runs lie; default ``TRUSTLAB_RUNS``, else a folder for the user's data.
+        Folder of the runs; default ``TRUSTLAB_RUNS``, else a folder for the user's data.
 
     Examples
     --------

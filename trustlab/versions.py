@@ -27,7 +27,7 @@ def declared() -> dict[str, list[Requirement]]:
 
     project = ROOT / "pyproject.toml"
     if project.is_file():
-        import tomllib  # here, so that the doctor speaks on a Python too old to have it
+        import tomllib  # here, so that the doctor also runs on a Python too old to have it
 
         content = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
         groups = {"": content["dependencies"], **content.get("optional-dependencies", {})}

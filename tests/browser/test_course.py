@@ -20,9 +20,9 @@ LAWS = "What does a client's label distribution look like?"
 FLEET = "What does α do to a fleet?"
 FEDAVG = "What does skew do to FedAvg?"
 WEIGHT = "Which clients does the average represent?"
-ASKED = "Who should be asked to train?"
+ASKED = "Which clients should train?"
 PAST = "What is left of the past?"
-OVER_TIME = "What is activity worth when data come and go?"
+OVER_TIME = "What is activity worth when data arrive and are deleted?"
 MATRIX = "Which algorithm, on which partition?"
 
 EFFECT = "What is an effect size the size of?"
@@ -193,7 +193,7 @@ def test_11_budget_moves_and_says_where_nothing_was_saved(lab, comparison):
     for button, told in (
         ("eDP-SGD", "At ε = 3 (moderate), eDP-SGD gets "),
         ("automatic", "eDP-SGD, clipping automatic, gets "),
-        ("0.8 an epoch", "eDP-SGD, clipping automatic, γ = 0.8, was not trained for the saved comparison: rule and "),
+        ("0.8 per epoch", "eDP-SGD, clipping automatic, γ = 0.8, has no saved training: rule and "),
         ("flat", "eDP-SGD, γ = 0.8, gets "),
         ("DP-SGD (fast)", "DP-SGD (fast), γ = 0.8, gets "),
     ):
@@ -334,7 +334,7 @@ def test_22_runs_and_its_panels_move(lab, selecting):
     lab.picture(panel, "22-panel")
     verdict = panel.locator(".trustlab-verdict")
     moves(panel, 0, "ArrowRight")  # β
-    told_by = {"steep": "% on light devices", "3": "30 rounds of 3 devices", "equally": "weighed equally"}
+    told_by = {"steep": "% on light devices", "3": "30 rounds of 3 devices", "equally": "weighted equally"}
     for button, told in told_by.items():
         picture = shows(panel)
         panel.get_by_role("button", name=button, exact=True).click()
@@ -342,10 +342,10 @@ def test_22_runs_and_its_panels_move(lab, selecting):
         expect(panel.locator("img")).not_to_have_attribute("src", picture)
     lab.picture(panel, "22-panel-moved")
     panel.get_by_role("combobox").select_option("oort")
-    expect(verdict).to_contain_text("Nothing is saved of oort here. Move Fleet to “as it is”, Cohort to 10 to see")
+    expect(verdict).to_contain_text("There is no saved training of oort here. Move Fleet to “as it is”, ")
     panel.get_by_role("button", name="Reset", exact=True).click()
     panel.get_by_role("combobox").select_option("top-k")
-    expect(verdict).to_contain_text("drawn by top-k and weighed by examples")
+    expect(verdict).to_contain_text("drawn by top-k and weighted by examples")
     lab.picture(panel, "22-panel-top-k")
 
 
@@ -353,7 +353,7 @@ def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
     panel = selecting.panel(ASKED)
     panel.get_by_role("button", name="Reset", exact=True).click()
     verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
-    expect(verdict).to_contain_text("drawn by β = 1 and weighed by examples")
+    expect(verdict).to_contain_text("drawn by β = 1 and weighted by examples")
     saved, blackness = says(panel), black(panel)
     train.click()
     expect(verdict).to_contain_text(re.compile(r"^After \d+ of 30 rounds and [\d,]+ examples"), timeout=120_000)
@@ -460,7 +460,7 @@ def test_31_trains_a_model_of_known_bias(lab, metrics):
     dose.get_by_role("button", name="Reset", exact=True).click()
     blackness = black(dose)
     dose.get_by_role("button", name=re.compile("^Train")).click()
-    expect(dose.locator(".trustlab-verdict")).to_contain_text("metrics would tell your one model from", timeout=120_000)
+    expect(dose.locator(".trustlab-verdict")).to_contain_text("metrics distinguish your model from", timeout=120_000)
     assert black(dose) > blackness + 100
     lab.picture(dose, "31-dose-trained")
 

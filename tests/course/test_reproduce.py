@@ -133,7 +133,7 @@ def test_a_number_that_is_none_or_infinite_where_it_was_not_is_a_miss(method, ep
 def test_a_cell_on_one_side_only_is_a_miss(results):
     without = [row for row in ROWS if (row["model"], row["method"]) != ("bilstm", "sgd")]
     (gone,) = compare(without)
-    assert gone == "assistant, bilstm, sgd at ε = inf: stands in data/results, and was not computed again."
+    assert gone == "assistant, bilstm, sgd at ε = inf: is in data/results, and was not recomputed."
     write_results(NAME, without, {"seeds": [0, 1]})
     (lacking,) = compare(ROWS)
     assert "assistant, bilstm, sgd at ε = inf: expected it in data/results, which lacks it." in lacking
@@ -144,7 +144,7 @@ def test_a_part_is_compared_with_that_part(results):
     rows = [row for row in ROWS if row["model"] in part["models"] and row["method"] in part["methods"]]
     assert compare(rows, **part) == []
     (gone,) = compare(rows[2:], **part)
-    assert gone == "assistant, transformer, sgd at ε = inf: stands in data/results, and was not computed again."
+    assert gone == "assistant, transformer, sgd at ε = inf: is in data/results, and was not recomputed."
 
 
 def test_a_table_of_before_a_column_is_a_miss(results):
@@ -224,7 +224,7 @@ def test_elsewhere_means_are_compared_and_the_reason_is_said(made, why, ours):
     found = by_row(moved, **made)
     assert (found.misses, found.row_by_row) == ([], False)
     assert why in found.verdict and "accuracy ± 0.05" in found.verdict
-    assert f"Of {len(ROWS)} rows, {len(ROWS) - 2} are the table's to 0.001 nevertheless." in found.verdict
+    assert f"Of {len(ROWS)} rows, {len(ROWS) - 2} agree to 0.001 even so." in found.verdict
     assert len(by_row(changed("sgd", math.inf, accuracy=0.06), **made).misses) == 1
 
 
@@ -240,7 +240,7 @@ def test_one_row_of_another_processor_is_enough(ours):
 
 def test_a_seed_that_one_side_lacks_is_said(ours):
     (miss,) = by_row([row for row in ROWS if row != row_of(Cell("assistant", "dp-sgd", 8.0, 1))]).misses
-    assert miss == "assistant, bilstm, dp-sgd at ε = 8, seed 1: stands in data/results, and was not computed again."
+    assert miss == "assistant, bilstm, dp-sgd at ε = 8, seed 1: is in data/results, and was not recomputed."
     more = [{**row, "seed": 7} for row in ROWS if row["seed"] == 0]
     assert "seeds 0, 1 (7 are not in the table)" in by_row([*ROWS, *more]).how
     (miss,) = by_row(more).misses  # nothing was compared: that is no agreement
@@ -381,7 +381,7 @@ def test_a_reproduction_that_agrees_says_so_and_writes_nothing(in_process, resul
     *progress, agrees, judged = capsys.readouterr().out.splitlines()
     assert len(progress) == len(CELLS)
     assert f"assistant {len(CELLS)}/{len(CELLS)}: " in progress[-1]
-    assert agrees.startswith("assistant: every mean is near enough, which is not every number: compared ")
+    assert agrees.startswith("assistant: every mean is within its tolerance; single numbers ")
     assert "the table does not say on which processor it was made" in agrees
     assert judged.startswith("assistant, claims: not judged.")  # the times of a step are not in this folder
     assert contents(results) == before
@@ -434,7 +434,7 @@ def test_without_real_data_the_real_corpora_are_left_out_with_a_reason(
     assert reproduce.main(["dp-sgd-vs-edp-sgd", "--seeds", "2"]) == 0
     said = capsys.readouterr().out
     assert "Left out: atis, snips. Set TRUSTLAB_DATA" in said
-    assert "assistant: every mean is near enough" in said
+    assert "assistant: every mean is within its tolerance" in said
     assert "snips 1/" not in said
 
 
@@ -445,7 +445,7 @@ def test_with_real_data_every_corpus_is_reproduced(in_process, results, trained,
     write_results(result_name("snips"), [row_of(cell, accuracy=0.9) for cell in cells], {"seeds": [0, 1]})
     assert reproduce.main(["dp-sgd-vs-edp-sgd", "--seeds", "2"]) == 1  # snips misses, and assistant agrees
     said = capsys.readouterr().out
-    assert "assistant: every mean is near enough" in said
+    assert "assistant: every mean is within its tolerance" in said
     assert "snips, bilstm, sgd at ε = inf: expected accuracy 0.900" in said
     assert {cell.corpus for cell in trained} == {"assistant", "snips"}
 

@@ -154,7 +154,7 @@ def test_an_old_name_on_the_command_line_works_and_says_the_new_one(old, new, mo
     begun = []
     monkeypatch.setattr(reproduce, "_reproduce", lambda experiment, *_: begun.append(experiment))
     assert reproduce.main([old]) == 0 and begun == [EXPERIMENTS[new]]
-    assert f"{old} is now {new}; the old name goes with version" in capsys.readouterr().out
+    assert f"{old} is now {new}; the old name is removed in version" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("old", ["label_skew_clinc150", "continual_shakespeare_roles", "fairness_tasks_bold"])

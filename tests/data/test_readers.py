@@ -113,7 +113,7 @@ def test_the_seed_picks_the_folds(tmp_path, seed, test, validation):
     ("row", "message"),
     [
         ("1\t7\talarm", "Expected 7 cells in line 2"),
-        ("1\t7\talarm\tset\t[date\t\t", r"It stands in line 2 of \S*folds"),
+        ("1\t7\talarm\tset\t[date\t\t", r"It is in line 2 of \S*folds"),
     ],
 )
 def test_a_malformed_row_is_named_by_file_and_line(tmp_path, row, message):

@@ -216,7 +216,7 @@ def test_the_mean_of_half_precision_states_is_not_rounded(minilm):
 
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_a_text_without_a_token_is_refused(empty, minilm):
-    with pytest.raises(ValueError, match=r"each of 3 texts, got none in 1 \(first: text 1, '\s*'\)\. It says nothing"):
+    with pytest.raises(ValueError, match=r"each of 3 texts, got none in 1 \(first: text 1, '\s*'\)\. It has no words"):
         minilm.embed_texts(["A rose.", empty, "A bee."])
 
 

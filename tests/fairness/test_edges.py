@@ -40,7 +40,7 @@ def value(rows, metric, group=None):
 
 @pytest.mark.parametrize("empty", ["", " ", None, float("nan"), pd.NA])
 def test_an_empty_name_is_no_group_and_moves_no_gap(empty):
-    """Of "".split(",") comes an empty name; as a group of its own it moved the gap from 0 to 0.5."""
+    """Of "".split(",") comes an empty name; as a separate group it moved the gap from 0 to 0.5."""
     truth, said = [1, 1, 1, 1, 1, 1], [1, 0, 1, 0, 0, 0]
     members = [["a"], ["a"], ["b"], ["b"], [], []]
     groups = Groups.overlapping(members)

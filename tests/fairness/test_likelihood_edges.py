@@ -135,7 +135,7 @@ def test_a_kind_that_the_model_is_not_is_refused(tmp_path, masked_model, masked_
         LikelihoodScorer(masked_model, masked_tokenizer, kind="causal")
     with pytest.raises(ValueError, match="got GPT2LMHeadModel, which is the other"):
         LikelihoodScorer(causal_model, masked_tokenizer, kind="masked")
-    with pytest.raises(ValueError, match=r"is_decoder=False\. It sees the token that it is asked for"):
+    with pytest.raises(ValueError, match=r"is_decoder=False\. It sees the token that it should predict"):
         LikelihoodScorer(saved(tmp_path, masked_model, masked_tokenizer), kind="causal")
 
 

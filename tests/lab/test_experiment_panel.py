@@ -108,7 +108,7 @@ def test_the_button_says_how_long_it_takes_at_each_position():
 def test_a_training_is_shown_over_the_saved_ones_and_says_whose_it_is():
     panel = opened().start().wait(120)
     assert panel.answer.verdict == "Yours has 0.20."
-    assert panel.answer.provenance == "yours, complete after 4 steps · seed 0, as the first of the saved ones"
+    assert panel.answer.provenance == "yours, complete after 4 steps · seed 0, the same as the first saved run"
     assert panel.answer.numbers == SAVED and own_of(panel) == [row["accuracy"] for row in train(Position())]
 
 

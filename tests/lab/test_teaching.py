@@ -120,16 +120,16 @@ def test_hints_come_one_at_a_time():
         ({1, 2}, {1, 2}, "✓ {1, 2} is right."),
         (..., 0.5, "… Not answered yet: replace ... by your answer."),
         (None, 0.5, "… Not answered yet: replace ... by your answer."),
-        (-0.5, 0.5, "✗ -0.5 is not it. The size is right, the sign is not."),
-        (50, 0.5, "✗ 50 is not it. It is 100 times too large: per cent instead of a share?"),
-        (0.3, 30, "✗ 0.3 is not it. It is 100 times too small: a share instead of per cent?"),
-        (4.0, 0.25, "✗ 4 is not it. It is the inverse of the answer."),
-        (0.8, 0.2, "✗ 0.8 is not it. It is one minus the answer."),
-        (7, 0.2, "✗ 7 is not it. It is too large."),
-        (0.1, 0.35, "✗ 0.1 is not it. It is too small."),
-        ("half", 0.5, "✗ half is not it. Expected a number, got a str."),
-        (0.5, "Laplace", "✗ 0.5 is not it. Expected a str."),
-        ("Gauss", "Laplace", "✗ Gauss is not it. Read the question again."),
+        (-0.5, 0.5, "✗ -0.5 is not right. The size is right, the sign is not."),
+        (50, 0.5, "✗ 50 is not right. It is 100 times too large: per cent instead of a share?"),
+        (0.3, 30, "✗ 0.3 is not right. It is 100 times too small: a share instead of per cent?"),
+        (4.0, 0.25, "✗ 4 is not right. It is the inverse of the answer."),
+        (0.8, 0.2, "✗ 0.8 is not right. It is one minus the answer."),
+        (7, 0.2, "✗ 7 is not right. It is too large."),
+        (0.1, 0.35, "✗ 0.1 is not right. It is too small."),
+        ("half", 0.5, "✗ half is not right. Expected a number, got a str."),
+        (0.5, "Laplace", "✗ 0.5 is not right. Expected a str."),
+        ("Gauss", "Laplace", "✗ Gauss is not right. Read the question again."),
         (math.nan, 0.5, "There is a NaN in it"),
         (np.zeros(3), np.zeros(4), "Expected the shape (4,), got (3,)."),
         (np.array([1.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0]), "1 of 3 values differ, the first at position 2."),
@@ -148,7 +148,7 @@ def test_known_slips_are_explained_by_value_or_by_predicate():
     assert repr(check("x", 0.1, because=because)).endswith("Expected a number, got a str.")
     assert (
         repr(check(0.2, 0.1, because={0.2: "You counted both."}, unit="nats"))
-        == "✗ 0.2 nats is not it. You counted both."
+        == "✗ 0.2 nats is not right. You counted both."
     )
 
 

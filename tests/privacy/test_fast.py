@@ -707,7 +707,7 @@ class ReturnsAnObject(Rooted):
         ),
         (functools.partial(Checkpointed, True), ids(), "'inner.0' to be called where torch records"),
         (functools.partial(Checkpointed, False), ids(), "that keeps its activations"),
-        (Rooted, Wrapped(states(WIDTH)), "'Rooted' .* to give every example what it gives it alone"),
+        (Rooted, Wrapped(states(WIDTH)), "'Rooted' .* to give every example the output that it gets alone"),
         (ReturnsAnObject, states(WIDTH), "'ReturnsAnObject' .* to return tensors, .* got Wrapped"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4)), states(WIDTH), "BatchNorm1d in training .*'1'"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4).requires_grad_(False)), states(WIDTH), "BatchN"),

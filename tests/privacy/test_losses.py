@@ -158,7 +158,7 @@ def test_a_forward_that_starts_to_write_later_is_found_out(method):
             model.weight.mul_(1.5)
         return squares(model, batch)
 
-    with pytest.raises(ValueError, match=r"it writes into 'weight'.* load its old values again"):
+    with pytest.raises(ValueError, match=r"it writes into 'weight'.* reload its old values"):
         private_gradients(model, late, STATES, **method)
 
 

@@ -43,7 +43,11 @@ class Agreement:
     @property
     def verdict(self) -> str:
         """One sentence: whether it agrees, and what that means here."""
-        agrees = "every number agrees" if self.row_by_row else "every mean is near enough, which is not every number"
+        agrees = (
+            "every number agrees"
+            if self.row_by_row
+            else "every mean is within its tolerance; single numbers were not compared"
+        )
         return f"{'does NOT agree' if self.misses else agrees}: {self.how}"
 
 
@@ -78,7 +82,7 @@ def agreement(
         same = sum(not said for said in off)
         how = (
             f"compared with data/results by means over {over}, within {bands}, and not row by row: {reason}. "
-            f"Of {len(rows)} rows, {same} are the table's to {ROUNDING:g} nevertheless."
+            f"Of {len(rows)} rows, {same} agree to {ROUNDING:g} even so."
         )
         return Agreement([*absent, *_off_on_average(table, rows, experiment)], how)
     how = f"compared with data/results row by row, each number to {ROUNDING:g}, {over}: on the table's processor and"
@@ -103,7 +107,7 @@ def unlike(about: Mapping[str, Any], made: Sequence[Row], packages: Sequence[str
         return f"the table was made on {there}, these rows on {'; '.join(here)}"
     for name in ("python", *packages):
         known = _public(name, about)
-        # a row whose code does without a package has none of its versions
+        # a row whose code does not use a package has none of its versions
         others = sorted({_public(name, each) for each in made if name in each["versions"]} - {known})
         if others:
             return f"the table was made with {name} {known}, these rows with {', '.join(others)}"
@@ -123,7 +127,7 @@ def _absent(table: pandas.DataFrame, rows: Sequence[Row], experiment: Experiment
     fresh = {(*(row[name] for name in key), row["seed"]) for row in rows}
     for there, other, said in (
         (fresh, known, "expected it in data/results, which lacks it. Write the table again."),
-        (known, fresh, "stands in data/results, and was not computed again."),
+        (known, fresh, "is in data/results, and was not recomputed."),
     ):
         cells = {each[:-1] for each in other}
         for cell in dict.fromkeys(each[:-1] for each in sorted(there - other, key=repr)):
@@ -154,7 +158,7 @@ def _off_by_seed(table: pandas.DataFrame, rows: Sequence[Row], experiment: Exper
 
 
 def near(expected: Any, got: Any, limit: float) -> bool:
-    """Say whether two cells are the same: numbers, and numbers joined by "|", to `limit`; other texts exactly.
+    """Return whether two cells are the same: numbers, and numbers joined by "|", to `limit`; other texts exactly.
 
     Examples
     --------
@@ -193,7 +197,7 @@ def _off_on_average(table: pandas.DataFrame, rows: Sequence[Row], experiment: Ex
     for cell, measured in fresh[fresh.index.isin(committed.index)].iterrows():
         for column, tolerance in experiment.tolerance.items():
             expected = committed.loc[cell, column]
-            # inf - inf is no number: equal values agree, whatever they are.
+            # inf - inf is no number: equal values always agree.
             if measured[column] != expected and not abs(measured[column] - expected) <= tolerance:
                 named = experiment.named(*(cell if isinstance(cell, tuple) else (cell,)))
                 yield f"{named}: expected {column} {expected:.3f} ± {tolerance}, got {measured[column]:.3f}."

@@ -1,6 +1,6 @@
 """Guessing the next character of Shakespeare's lines, which notebooks 22 and 23 share: one small transformer.
 
-The alphabet is fixed beforehand, so that nothing is learned from whoever uses which sign.
+The alphabet is fixed beforehand, so that nothing about who uses which character is learned.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Bag(nn.Module):
 
 
 def prepare(corpus: datasets.DatasetDict) -> dict[str, Examples]:
-    """Return every split, its words hashed: no client has to reveal which words it heard."""
+    """Return every split, its words hashed: no client has to reveal its words."""
     return Vocabulary.hashed(corpus, buckets=BUCKETS).encode_corpus(corpus)
 
 

@@ -36,7 +36,7 @@ class PartitionDrawing(Drawing):
         self.distances = self.figure.add_axes((0.485, 0.14, 0.29, 0.75))
         self.sizes = self.figure.add_axes((0.845, 0.14, 0.145, 0.75))
         self._strips = label_strips(self.bars)
-        # Grey for a client without examples: it has no law, and no distance to any.
+        # Grey for a client without examples: it has no distribution, and no distance to any.
         distance = colormaps["Blues"].resampled(LEVELS).with_extremes(bad="#d9d9d9")
         self._matrix = self.distances.imshow(np.zeros((1, 1)), cmap=distance, vmin=0, vmax=1, interpolation="nearest")
         self._stairs = self.sizes.stairs(np.zeros(BINS), np.arange(BINS + 1.0), fill=True, color=PALETTE[0])
@@ -74,7 +74,7 @@ class PartitionDrawing(Drawing):
             axes.grid(visible=False)
             axes.set_title(title, fontsize=FONT_POINTS + 1, loc="left")
         for axes, x_label, y_label in (
-            (self.bars, "examples, one colour a label", "client"),
+            (self.bars, "examples, one colour per label", "client"),
             (self.distances, "client", ""),
             (self.sizes, "examples", ""),
         ):

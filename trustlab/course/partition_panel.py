@@ -20,7 +20,7 @@ MEANT = {
     "fednlp": "FedNLP's α: each client draws its labels from Dir(α·p)",
     "flower": "Flower's α: each label draws its clients from Dir(α·1)",
     "pfl": "pfl's α: each client draws its labels from Dir(α·1)",
-    "quantity": "FedNLP's quantity skew: sizes from Dir(α·1), labels left alone",
+    "quantity": "FedNLP's quantity skew: sizes from Dir(α·1), labels at random",
 }
 FLEETS = (10, 30, 100, 300)
 
@@ -31,8 +31,8 @@ class PartitionDials:
 
     way: str = option("fednlp", label="Whose α", help="; ".join(MEANT.values()) + ".", values=tuple(WAYS))
     alpha: float = option(1.0, label="α", help="Small is more skewed, in every one of them.", values=ALPHAS)
-    clients: int = option(100, label="Clients", help="Among how many the corpus is divided.", values=FLEETS)
-    seed: int = option(0, label="Seed", help="Another draw from the same laws.", values=tuple(range(5)))
+    clients: int = option(100, label="Clients", help="The number of clients that share the corpus.", values=FLEETS)
+    seed: int = option(0, label="Seed", help="Another draw from the same distributions.", values=tuple(range(5)))
 
 
 def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:
@@ -102,7 +102,7 @@ def _columns(row: dict[str, float | int]) -> dict[str, float | int]:
 
 
 def _answer(at: PartitionDials, *, labels: np.ndarray, corpus: str) -> PartitionAnswer:
-    """Divide the corpus at the dials' position; beside it stand the other definitions at the same α."""
+    """Divide the corpus at the panel's position, and show the other definitions at the same α."""
     fleets = _fleets(labels, at.alpha, at.clients, at.seed)
     rows = _rows(fleets, labels)
     (here,) = (row for row in rows if row["α of"] == WAYS[at.way])
@@ -114,7 +114,7 @@ def _answer(at: PartitionDials, *, labels: np.ndarray, corpus: str) -> Partition
     )
     verdict = (
         f"{MEANT[at.way]}. With α = {at.alpha:g}, two of {at.clients} clients are {here['JS distance']:.2f} apart "
-        f"(Jensen–Shannon: 0 alike, 1 nothing in common), the median client has {here['effective labels']:.1f} of "
+        f"(Jensen–Shannon: 0 the same, 1 nothing in common), the median client has {here['effective labels']:.1f} of "
         f"{len(names)} labels (effective number), and {sizes}."
     )
     return PartitionAnswer(rows, verdict, f"computed here on {corpus}", focus={"α of": WAYS[at.way]}, counts=counts)

@@ -1,4 +1,4 @@
-"""The experiments whose results are committed, and what a reproduction has to know of each.
+"""The experiments whose results are committed, and what a reproduction has to know about each.
 
 An experiment is a module: ``CORPORA``; ``KEY``, the columns that with the seed name a row; ``grid(corpus, seeds=…)``,
 its cells, of a dataclass with ``key()``; ``run(cell, corpus)``, which yields the row of one; ``result_name(corpus)``.
@@ -35,7 +35,7 @@ from trustlab.results import Reader
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a reproduction has to know beside the experiment's module.
+    """What a reproduction has to know besides the experiment's module.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ def _not_run_by(method: str) -> dict[str, str]:
         found["trustlab.privacy.fast"] = "Only eDP-SGD and exact clipping take all gradients from one backward."
     if method == "sgd":
         found["trustlab.privacy.clipping.private_gradients"] = "Plain SGD clips nothing and adds no noise."
-        found["trustlab.privacy.accounting"] = "Plain SGD spends ε = ∞, which nobody has to count."
+        found["trustlab.privacy.accounting"] = "Plain SGD has ε = ∞; there is nothing to account for."
     return found
 
 
@@ -247,7 +247,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         varied="aggregation",
         slowest_first=("examples", "equal"),
         tolerance={"accuracy": 0.06, "accuracy_few": 0.12, "examples": 0.5},
-        named=lambda selection, aggregation: f"{selection}, weighed {aggregation}",
+        named=lambda selection, aggregation: f"{selection}, weighted {aggregation}",
         recipes=lambda corpus: {"all": activity_harm.recipe(activity_harm.Cell(corpus))},
         parts={"aggregations": ("examples", "equal")},
         claims=claims_of_harm,

@@ -1,14 +1,14 @@
 """Recompute the committed results: ``python -m trustlab run [EXPERIMENT] [--data NAME] [--seeds N] [--write]``.
 
-Without an experiment's name all are meant that have the corpus, and the parts, that are asked for.
+Without an experiment's name, all that have the requested corpus and parts are run.
 
-Every training goes through the run store, so a reproduction that was stopped goes on where it was. One process per
+Every training is kept in the run store, so a reproduction that was stopped continues where it was. One process per
 core computes; without ``--write`` the fresh table is compared with the committed one and nothing is changed: row by row
 on the processor and versions that made it, elsewhere by means over seeds, see :mod:`trustlab.course.agreement`. A row
 is found in the run store only if all the code that computes it is what it was, see :mod:`trustlab.closure`. A part of a
 table (some methods, some models) can be computed and compared, and is found again when the whole is written. What a
-paper claims of a table is judged by the fresh numbers, and said beside what the committed ones say. Which experiments
-there are, and what is known of each, stands in :mod:`trustlab.course.registry`.
+paper claims of a table is judged by the new numbers, and reported next to the judgement of the committed ones. Which
+experiments there are, and what is known about each, is in :mod:`trustlab.course.registry`.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> 
     """Return one sentence for each claim about the table: what was measured just now, and whether it holds.
 
     A claim is about means and their intervals: near its bar it may come out otherwise on another processor, or by
-    fewer seeds, though every number agrees. So an outcome that is not the committed one is said, and is no miss.
+    fewer seeds, though every number agrees. So an outcome that differs from the committed one is reported, but is no
+    failure.
     """
     import pandas
 
@@ -182,7 +183,7 @@ def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> 
 
 
 def _row(cell: Any, name: str, code: Closure | str) -> Done:
-    """Compute one cell in this process, on one thread, or find it in the run store; say which."""
+    """Compute one cell in this process, on one thread, or find it in the run store; return which."""
     import torch
 
     torch.set_num_threads(1)
@@ -205,7 +206,7 @@ def _corpus(name: str) -> tuple[datasets.DatasetDict, str]:
 
 
 def _write(name: str, done: Sequence[Done], code: Closure, experiment: Experiment) -> str:
-    """Write the table in the grid's order, with the recipes beside it."""
+    """Write the table in the grid's order, with the recipes next to it."""
     from trustlab.data import fingerprint, load
 
     rows = [each.row for each in done]
@@ -214,13 +215,14 @@ def _write(name: str, done: Sequence[Done], code: Closure, experiment: Experimen
     place = {tuple(key.values()): i for i, key in enumerate(keys)}
     rows = sorted(rows, key=lambda row: place[tuple(row[column] for column in keys[0])])
     about = provenance(experiment.recipes(name), seeds=seeds, data_hash=fingerprint(load(name)), code=code)
-    # Rows of a run store that was carried here may be another processor's; a table of several can be nobody's again.
+    # Rows of a run store that was carried here may be another processor's; a table of several cannot be reproduced by
+    # one.
     about["processor"] = "; ".join(sorted({each.made.get("processor") or "unknown" for each in done}))
     return write_results(experiment.module.result_name(name), rows, about).name
 
 
 def _available(experiment: Experiment) -> list[str]:
-    """Return the corpora to recompute when none is named: real ones where ``TRUSTLAB_DATA`` says they are."""
+    """Return the corpora to recompute when none is named: real ones if ``TRUSTLAB_DATA`` contains them."""
     folder, corpora = os.environ.get("TRUSTLAB_DATA"), experiment.module.CORPORA
     here = [name for name in corpora if name == EMBEDDED or (folder and (Path(folder).expanduser() / name).is_dir())]
     if left_out := sorted(set(corpora) - set(here)):
@@ -239,7 +241,7 @@ def _with_progress(computed: Iterator[Done], count: int, name: str, experiment: 
 
 
 def _say(text: str) -> None:
-    """Tell the terminal; nothing imports this module but the command line."""
+    """Write to the terminal; nothing imports this module but the command line."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -273,16 +275,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _by_its_new_name(text: str) -> str:
-    """Return an experiment's name; one that was renamed is taken for one version more, and said."""
+    """Return an experiment's name; a renamed one is accepted for one more version, with a warning."""
     if text not in deprecation.EXPERIMENTS:
         return text
     new = deprecation.EXPERIMENTS[text]
-    _say(f"{text} is now {new}; the old name goes with version {deprecation.UNTIL}.")
+    _say(f"{text} is now {new}; the old name is removed in version {deprecation.UNTIL}.")
     return new
 
 
 def _workers(text: str) -> int:
-    """Read a number of processes; what is raised here, argparse says."""
+    """Read a number of processes; argparse reports what is raised here."""
     if not (text.isascii() and text.isdigit() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"expected a whole number of processes >= 1, got {text!r}; 1 computes in turn")
     return int(text)

@@ -1,6 +1,6 @@
 """What the catalogue states about a corpus: its task, its licence, its pinned source, and the sha256 of every file.
 
-The hashes stand in one file, ``registry.txt``, in the format of :meth:`pooch.Pooch.load_registry`.
+The hashes are in one file, ``registry.txt``, in the format of :meth:`pooch.Pooch.load_registry`.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def read_winogender(files: Mapping[str, Path], seed: int) -> Splits:
 
 
 def read_bold(files: Mapping[str, Path], seed: int) -> Splits:
-    """Read BOLD: ``prompt``, the Wikipedia ``text`` it opens, and of whom (``domain``, ``group``, ``name``).
+    """Read BOLD: ``prompt``, the Wikipedia ``text`` it opens, and its subject (``domain``, ``group``, ``name``).
 
     Five prompts of the authors' files are empty, three of political and two of religious ideologies: they open nothing,
     and are left out with their texts: 23,674 of 23,679 rows are left.
@@ -174,7 +174,7 @@ def read_gender_words(files: Mapping[str, Path], seed: int) -> Splits:
 
     Lists: "definitional" and "aligned" pairs (a female word and its male counterpart), "equalize" and "swaps" (pairs in
     either order), "specific" (words that have a gender) and "professions", whose score is their stereotype as crowd
-    workers felt it, from −1 (she) to 1 (he).
+    workers rated it, from −1 (she) to 1 (he).
     """
     pairs = {
         "definitional": read_json(files["debiaswe_definitional_pairs.json"]),

@@ -65,7 +65,7 @@ FAIRNESS_SETS: dict[str, Corpus] = {
         remote="",  # derived, see data/README.md
     ),
     "hatexplain": Corpus(
-        task="hate speech, whom it is about, and why",
+        task="hate speech, its target, and why",
         rows=19_229,
         licence="MIT",
         source="github.com/hate-alert/HateXplain@01d742279dac941981f53806154481c0e15ee686",
@@ -90,7 +90,7 @@ FAIRNESS_SETS: dict[str, Corpus] = {
         rows=78_056,
         licence="CC BY 4.0",
         source="github.com/conversationai/unintended-ml-bias-analysis@9c7d91aaa53406a362354661a93e07956d95e59a",
-        remote="",  # the files lie in two folders there, see data/README.md
+        remote="",  # the files are in two folders there, see data/README.md
     ),
     "cad_imdb": Corpus(
         task="sentiment of reviews, each with a counterfactual",

@@ -22,17 +22,17 @@ HOST = "https://raw.githubusercontent.com"
 
 
 def locate(name: str, directory: str | os.PathLike[str] | None = None) -> dict[str, Path]:
-    """Return where the verified files of corpus `name` lie, keyed by their path in the corpus.
+    """Return the paths of the verified files of corpus `name`, keyed by their path in the corpus.
 
     A folder that was named, by `directory` or by ``TRUSTLAB_DATA``, is used as it is or refused: it is never filled
-    or passed over for a download. Without a folder ``<name>`` in it, ``TRUSTLAB_DATA`` says nothing about this corpus.
+    or passed over for a download. Without a folder ``<name>`` in it, ``TRUSTLAB_DATA`` is ignored for this corpus.
 
     Parameters
     ----------
     name
         A key of :data:`~trustlab.data.catalogue.CORPORA`.
     directory
-        Folder that holds the files, or a folder ``<name>`` with them. None asks the environment, then the cache
+        Folder that holds the files, or a folder ``<name>`` with them. None means the environment, then the cache
         (``TRUSTLAB_CACHE``, by default the system's folder for caches), then the network (``TRUSTLAB_MIRROR``
         replaces the address of the public host).
 
@@ -123,7 +123,7 @@ def _download(name: str, corpus: Corpus, file: File, cache: Path) -> Path:
     destination = cache / file.path
     try:
         pooch.retrieve(url, f"sha256:{file.sha256}", fname=destination.name, path=destination.parent)
-        write_whole(destination, destination.read_bytes())  # pooch's files are private, whatever the umask
+        write_whole(destination, destination.read_bytes())  # pooch's files are private with any umask
     except RequestException as error:
         raise ConnectionError(
             f"Expected {url} to arrive whole; the download failed: {error}. Nothing of this file was kept; "
@@ -131,8 +131,8 @@ def _download(name: str, corpus: Corpus, file: File, cache: Path) -> Path:
         ) from None
     except ValueError as error:
         raise ValueError(
-            f"Expected {url} to have sha256 {file.sha256}: {error} The source, or something on the way to it, "
-            f"changed the file, so it was not kept; call again, and if the same comes, do not use it. {way_out}"
+            f"Expected {url} to have sha256 {file.sha256}: {error} The source or the connection "
+            f"changed the file, so it was not kept; call again, and if the same happens, do not use it. {way_out}"
         ) from None
     except OSError as error:
         raise OSError(

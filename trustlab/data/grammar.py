@@ -4,7 +4,7 @@ An :class:`Intent` is a weight in the global distribution of intents and a handf
 from the vocabulary that :data:`SLOTS` names. Two things make the task harder than its vocabulary. Slots share
 vocabularies ("play winter rain" may be a song, a podcast or a book), and many intents have a *mirror* template that
 holds the same words in another order ("turn off the lights but leave the heater on" against "turn off the heater but
-leave the lights on"), which a bag of words cannot tell apart.
+leave the lights on"), which a bag of words cannot distinguish.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _intent(domain: str, weight: float, templates: str) -> Intent:
     return Intent(domain, weight, tuple(line.strip() for line in templates.strip().splitlines()))
 
 
-# Slot type -> vocabulary. Several slots draw on one vocabulary: only the context tells them apart.
+# Slot type -> vocabulary. Several slots draw on one vocabulary: only the context distinguishes them.
 SLOTS: dict[str, str] = {
     "song": "title", "podcast": "title", "book": "title", "artist": "person", "author": "person",
     "playlist": "playlist", "rating": "count", "volume": "level",

@@ -1,4 +1,4 @@
-"""Readers of the labelled texts that fairness is measured on, and of the dialect model that goes with tweets."""
+"""Readers of the labelled texts that fairness is measured on, and of the dialect model for tweets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_hatexplain(files: Mapping[str, Path], seed: int) -> Splits:
     ``labels`` (three), ``platform``, ``annotated`` (whether all annotation is known: in validation and test only),
     ``targets`` (groups that two or more of three annotators named, "None" among them; empty where not annotated),
     ``tokens`` and ``rationale`` (for each token the share of annotators who marked it, among those who marked any;
-    empty where nobody did). `seed` is unused.
+    empty where none did). `seed` is unused.
     """
     (path,) = files.values()
     name_of = {"train": "train", "val": "validation", "test": "test"}

@@ -53,14 +53,14 @@ def load(
         20newsgroups ``tokens``, ``group`` and ``user``; wnut17 ``tokens`` and ``tags``; xquad ``context``,
         ``question``, ``answer`` and ``article``; e2e_nlg ``kinds``, ``values`` and ``tokens``.
 
-        The sets that fairness is measured with have columns of their own, see :mod:`trustlab.data.fairness_readers`.
+        The sets that fairness is measured with have their own columns, see :mod:`trustlab.data.fairness_readers`.
 
     Raises
     ------
     ValueError
         If the name or a split is unknown, a file is not the expected one, or a row is malformed.
     OSError
-        If a file is missing, the network failed or the cache cannot be written; the message says the way out.
+        If a file is missing, the network failed or the cache cannot be written; the message says what to do.
 
     Examples
     --------
@@ -84,5 +84,5 @@ def load(
         )
     kept = [part for part in wanted if part in corpus]
     if split is not None and len(kept) < len(wanted):
-        raise ValueError(f"Expected split={split!r} among those of {name!r}: {', '.join(corpus)}. It was divided so.")
+        raise ValueError(f"Expected split={split!r} among those of {name!r}: {', '.join(corpus)}. It has no others.")
     return datasets.DatasetDict({part: corpus[part] for part in kept})

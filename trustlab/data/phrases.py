@@ -1,8 +1,8 @@
 """Words of the synthetic assistant corpus: open vocabularies, composed and not collected.
 
-Names, places and titles are put together from parts invented here: no row tells of a real person, artist or shop.
+Names, places and titles are put together from parts invented here: no row names a real person, artist or shop.
 Vocabularies overlap on purpose: towns lend their names to families, titles are made of household words, and
-number words count degrees, minutes, guests and money alike. A tagger therefore has to read the context.
+number words count degrees, minutes, guests and money. A tagger therefore has to read the context.
 """
 
 from __future__ import annotations

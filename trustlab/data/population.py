@@ -1,4 +1,4 @@
-"""Who speaks in the synthetic assistant corpus: devices, personas, speaker groups, and what they ask for over time."""
+"""The users of the synthetic assistant corpus: devices, personas, speaker groups, and their intents over time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW_INTENTS: tuple[str, ...] = ("start_vacuum", "translate_word", "book_taxi", "
 
 
 class Group(NamedTuple):
-    """A speaker group: its share of all utterances, and the words that mark its speech whatever it asks for."""
+    """A speaker group: its share of all utterances, and the words that mark its speech in every intent."""
 
     share: float
     openers: tuple[str, ...]

@@ -58,8 +58,8 @@ def _slot_gated_split(files: Mapping[str, Path], folder: str) -> Columns:
 def read_clinc(files: Mapping[str, Path], seed: int) -> Splits:
     """Read CLINC150: intents and their domains, no slots (all tags are "O"); `seed` is unused.
 
-    Out-of-scope requests follow the others in each split, with intent and domain "oos". Whoever trains on in-scope
-    intents only filters them out: ``split.filter(lambda row: row["intent"] != "oos")``.
+    Out-of-scope requests follow the others in each split, with intent and domain "oos". To train on in-scope intents
+    only, filter them out: ``split.filter(lambda row: row["intent"] != "oos")``.
     """
     domain_of = {intent: domain for domain, intents in _json(files["domains.json"]).items() for intent in intents}
     domain_of["oos"] = "oos"
@@ -99,7 +99,7 @@ def read_hwu(files: Mapping[str, Path], seed: int) -> Splits:
         try:
             tokens, slots = parse_annotation(annotation)
         except ValueError as error:
-            raise ValueError(f"{error} It stands in line {number} of {path}.") from None
+            raise ValueError(f"{error} It is in line {number} of {path}.") from None
         row = (tokens, slots, f"{scenario}_{intent}", scenario, int(fold))
         for name, value in zip(names, row, strict=True):
             splits[split_of.get(fold, "train")][name].append(value)
@@ -193,7 +193,7 @@ def read_squad(files: Mapping[str, Path], seed: int) -> Splits:
 
 
 def read_e2e(files: Mapping[str, Path], seed: int) -> Splits:
-    """Read E2E: the meaning as ``kinds`` and their ``values`` in words, and a sentence that says it, ``tokens``.
+    """Read E2E: the meaning as ``kinds`` and their ``values`` in words, and a sentence that expresses it, ``tokens``.
 
     The authors' training file is not among those read here. Their development file is divided instead, by the meaning:
     every tenth of those is validation. `seed` orders the training rows, which come by meaning in the file.
@@ -225,7 +225,7 @@ def _e2e_columns(rows: list[tuple[str, str]]) -> Columns:
 def parse_annotation(text: str) -> tuple[list[str], list[str]]:
     """Turn an utterance annotated as ``[slot : value]`` into tokens and BIO slots, two lists of one length.
 
-    Tokens are what white space and the brackets' edges separate: a comma behind a bracket is a token of its own.
+    Tokens are what white space and the brackets' edges separate: a comma after a bracket is a separate token.
 
     Raises
     ------

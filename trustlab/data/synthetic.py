@@ -63,8 +63,8 @@ def assistant(
         Drift in [0, 10]; periods are equally long. With drift = 0 all have the same distribution of
         intents; with drift > 0 it moves from period to period and the new intents arrive late.
     canaries, canary_repetitions, canary_digits
-        Distinct secrets appended to train, each so many times and from one device of its own choosing; length of
-        the secret codes. All other rows are the same as without canaries.
+        Distinct secrets appended to train, each that many times and from one device drawn for it; length of the secret
+        codes. All other rows are the same as without canaries.
     group_bias
         In [0, 1]: planted label bias, in train only, see :func:`~trustlab.data.planted.record`. Nothing but
         ``intent`` (and the ``domain`` that follows from it) changes with it.
@@ -135,7 +135,7 @@ def _columns(
     slots: np.ndarray,
     canary: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the columns of some rows, each of shape ``(rows,)``; who speaks follows from the device."""
+    """Return the columns of some rows, each of shape ``(rows,)``; the speaker follows from the device."""
     return {
         "tokens": tokens,
         "slots": slots,

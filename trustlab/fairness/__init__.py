@@ -2,7 +2,7 @@
 
 Intrinsic metrics probe a model. Read in this order:
 
-1. :mod:`~trustlab.fairness.association`: is a group's vector nearer to some words than to others? WEAT, SEAT and CEAT.
+1. :mod:`~trustlab.fairness.association`: is a group's vector closer to some words than to others? WEAT, SEAT and CEAT.
 2. :mod:`~trustlab.fairness.contexts`: the vector of a word in a sentence, from any encoder.
 3. :mod:`~trustlab.fairness.likelihood`: what does a language model find likely? ILPS, LPBS, StereoSet, CrowS-Pairs.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 # What changes no vector: where, as what and by what a configuration was saved; and how texts were last cut and filled
-# up by a tokenizer's callers, since here it is asked for neither. All else may, and so makes another key.
+# up by a tokenizer's callers, since neither is used here. All else may, and so makes another key.
 OF_SAVING = ("_name_or_path", "architectures", "transformers_version")
 OF_CALLERS = ("truncation", "padding")
 
@@ -63,7 +63,7 @@ class ContextEncoder:
     Raises
     ------
     ValueError
-        If the tokenizer is missing or cannot say where its sub-tokens stand in the text.
+        If the tokenizer is missing or cannot give the positions of its sub-tokens in the text.
 
     Examples
     --------
@@ -124,7 +124,7 @@ class ContextEncoder:
         Raises
         ------
         ValueError
-            If a text has no sub-token of its own, or for one text in place of a list.
+            If a text has no sub-token, or for one text in place of a list.
         """
         texts = as_texts(texts)
         encodings = self._encode(texts)
@@ -132,7 +132,7 @@ class ContextEncoder:
         if empty:
             raise ValueError(
                 f"Expected a sub-token in each of {len(texts)} texts, got none in {len(empty)} (first: text "
-                f"{empty[0]}, {texts[empty[0]]!r}). It says nothing and has no vector of its own: leave it out."
+                f"{empty[0]}, {texts[empty[0]]!r}). It has no words and so no vector: leave it out."
             )
         rows = [_window(ids, special, 0, self.max_tokens)[0] for ids, _, special in encodings]
         vectors = np.empty((len(rows), self.model.config.hidden_size), np.float32)
@@ -194,7 +194,7 @@ def _window(ids: list[int], special: list[int], place: int, longest: int) -> tup
 def occurrences(
     words: Iterable[str], sentences: Iterable[str], *, per_word: int = 1000, ignore_case: bool = True, seed: int = 0
 ) -> dict[str, list[Occurrence]]:
-    """Find the sentences that each word stands in, as a whole word.
+    """Find the sentences that contain each word, as a whole word.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def occurrences(
     fold = str.lower if ignore_case else str
     names: dict[str, list[str]] = {}  # two words may differ in case only
     if isinstance(words, set | frozenset):
-        words = sorted(words)  # the drawing goes by their order, and a set has another in every process
+        words = sorted(words)  # the drawing depends on their order, and a set has another in every process
     words = as_texts(list(words) if isinstance(words, Mapping) else words, "word")
     for word in dict.fromkeys(words):
         names.setdefault(fold(word), []).append(word)

@@ -44,10 +44,10 @@ def unigram_polarity(
     Parameters
     ----------
     texts
-        N texts; words are compared in lower case, a word counts as often as it stands. "She's", "he'll" and "the
-        king's" are read as the word before the apostrophe, unless they are in a list as they stand.
+        N texts; words are compared in lower case, every occurrence of a word counts. "She's", "he'll" and "the
+        king's" are read as the word before the apostrophe, unless they are in a list unchanged.
     female, male
-        Word lists in which every word stands once, in lower case or not. `trustlab.data.load("gender_words")` has
+        Word lists in which every word occurs once, in lower case or not. `trustlab.data.load("gender_words")` has
         longer ones.
 
     Examples
@@ -83,13 +83,13 @@ def _folded(name: str, words: Collection[str]) -> set[str]:
     if twice:
         raise ValueError(
             f"Expected every word once in {name}, got {', '.join(twice[:5])} twice or more. Texts are read in lower "
-            "case, in which words may become one: leave one of them."
+            "case, in which words may become one: keep one of them."
         )
     return set(folded)
 
 
 def _words(text: str, known: Container[object]) -> list[str]:
-    """Return those words of a text that are known, as they stand or else without what an apostrophe ties to them."""
+    """Return those words of a text that are known, unchanged, or else without what an apostrophe joins to them."""
     words = _WORD.findall(text.lower().replace("’", "'"))
     read = (word if word in known else _CLITICS.sub("", word) for word in words)
     return [word for word in read if word in known]
@@ -103,7 +103,7 @@ def projection_scores(
     gendered: Collection[str] | None = None,
     how: str = "weighted",
 ) -> np.ndarray:
-    """Return how far the words of each text lie towards `pair`'s first word: float [N] in [−1, 1].
+    """Return how far the words of each text point towards `pair`'s first word: float [N] in [−1, 1].
 
     With b_i the cosine of a word's vector with the direction v("she") − v("he"), a text of words 1 … n gets
 
@@ -121,7 +121,7 @@ def projection_scores(
     gendered
         Words that keep their projection; that of all others becomes 0, which is what the neutralising step of hard
         debiasing does (Bolukbasi et al. 2016). BOLD takes debiased vectors, because in others an occupation has a
-        polarity of its own and a text is called female for speaking of nurses. None keeps every word's.
+        polarity itself, and a text is labelled female because it mentions nurses. None keeps every word's.
     how
         "weighted" or "max".
 
@@ -264,7 +264,7 @@ def generation_metrics(
     Parameters
     ----------
     texts
-        N texts, the opening included or not, but alike for all groups.
+        N texts, the opening included or not, but the same for all groups.
     groups
         What each text is about.
     polarity : int [N]

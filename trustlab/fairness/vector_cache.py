@@ -60,7 +60,7 @@ def cached_vectors(
 
 
 def _read(content: bytes, kind: str, rows: int) -> np.ndarray:
-    """Return the vectors in a file's content; raise ``ValueError`` where they are not those that were asked for."""
+    """Return the vectors in a file's content; raise ``ValueError`` where they are not the requested ones."""
     payload = unseal(kind, content)
     if payload is None:
         raise ValueError("the file was damaged, changed or renamed")

@@ -59,7 +59,7 @@ def client_weights(
         * ``"hajek"``: the same divided by their sum. Not unbiased for small cohorts, but a cohort that is lighter or
           heavier than expected no longer shrinks or stretches the update.
     examples : [K]
-        n_k >= 0 of the clients in the cohort; one that was drawn twice stands there twice.
+        n_k >= 0 of the clients in the cohort; one that was drawn twice appears twice.
     inclusion : [K]
         Their π_k, for the last two: :meth:`trustlab.federated.selection.Selector.inclusion` of the cohort's clients.
     total_examples
@@ -105,12 +105,12 @@ def _check_aggregation(aggregation: str, n: Tensor, inclusion: Tensor | None, to
     if (aggregation in ("horvitz-thompson", "hajek")) != (inclusion is not None):
         got = None if inclusion is None else inclusion.tolist()
         raise ValueError(
-            f"Expected inclusion with 'horvitz-thompson' and 'hajek' alone, got {got} with {aggregation!r}. It is how "
+            f"Expected inclusion only with 'horvitz-thompson' and 'hajek', got {got} with {aggregation!r}. It is how "
             "often each client of the cohort is expected to be drawn."
         )
     if (aggregation == "horvitz-thompson") != (total_examples is not None):
         raise ValueError(
-            f"Expected total_examples with 'horvitz-thompson' alone, got {total_examples!r} with {aggregation!r}. It "
+            f"Expected total_examples only with 'horvitz-thompson', got {total_examples!r} with {aggregation!r}. It "
             "counts the whole fleet's examples, not the cohort's."
         )
     if len(n) and not (n.min() >= 0 and 0 < n.sum() < np.inf):
@@ -129,8 +129,8 @@ def _check_chances(n: Tensor, inclusion: Tensor | None, total_examples: float | 
         )
     if inclusion is not None and len(n) and not (inclusion.min() > 0 and inclusion.isfinite().all()):
         raise ValueError(
-            f"Expected inclusion > 0 for every client in the cohort, got {inclusion.tolist()}. A client that was "
-            "drawn had a chance to be: these are other clients' probabilities, or of another cohort size."
+            f"Expected inclusion > 0 for every client in the cohort, got {inclusion.tolist()}. A drawn "
+            "client has a positive probability: these are other clients' probabilities, or of another cohort size."
         )
     if total_examples is not None and not 0 < total_examples < np.inf:
         raise ValueError(f"Expected total_examples={total_examples} > 0 and finite: the whole fleet's examples.")
@@ -176,7 +176,7 @@ def pseudo_gradient(weights: Tensor, stacked: Mapping[str, Tensor], start: Mappi
         if stacked[name].shape != (len(weights), *w.shape):
             raise ValueError(
                 f"Expected {name!r} of shape {[len(weights), *w.shape]}, a row for each weight, got "
-                f"{list(stacked[name].shape)}. stack(states) lays clients on top of one another."
+                f"{list(stacked[name].shape)}. stack(states) stacks the clients."
             )
         difference = stacked[name].double() - w.double()  # [K, ...]; in half precision light clients would be lost
         found = {name: torch.zeros_like(w, dtype=torch.double)}

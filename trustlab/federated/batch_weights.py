@@ -31,7 +31,7 @@ def by_batches(examples: np.ndarray, batch_size: int) -> np.ndarray:
 
 
 def by_examples(examples: np.ndarray, batch_size: int) -> np.ndarray:
-    """Return FedAvg's weights [K], whatever the batch size.
+    """Return FedAvg's weights [K]; the batch size plays no part.
 
     Examples
     --------
@@ -44,9 +44,9 @@ def by_examples(examples: np.ndarray, batch_size: int) -> np.ndarray:
 def average_by(
     task: Task, clients: Sequence[Any], config: FederatedConfig, weigh: Callable[[np.ndarray, int], np.ndarray]
 ) -> Iterator[dict[str, Any]]:
-    """Train with ``weigh(examples, batch_size)``: the old way to say ``simulate(..., weigh=...)``."""
+    """Train with ``weigh(examples, batch_size)``: the old form of ``simulate(..., weigh=...)``."""
     warnings.warn(
-        f"average_by is now simulate(..., weigh=...); the old name goes with version {UNTIL}.",
+        f"average_by is now simulate(..., weigh=...); the old name is removed in version {UNTIL}.",
         DeprecationWarning,
         stacklevel=2,
     )

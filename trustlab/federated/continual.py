@@ -30,7 +30,7 @@ from trustlab.federated.simulation.definitions import check_config
 from trustlab.federated.simulation.measurement import evaluating
 
 Row = dict[str, Any]
-# From the present model, the task and the new examples' indices: the task with labels for them, and who has one.
+# From the present model, the task and the new examples' indices: the task with labels for them, and which have one.
 Labeller = Callable[[nn.Module, Task, np.ndarray], tuple[Task, np.ndarray]]
 UNIFORM: Mapping[str, Any] = {"strategy": "uniform"}
 
@@ -66,10 +66,10 @@ def continual(
     replay
         Budget: how many old examples each client may store, see :func:`reservoir`. 0 deletes everything.
     test_periods : int [m]
-        The period of each test example; with them every measurement is made on each period's by itself as well,
+        The period of each test example; with them every measurement is also made separately on each period's,
         numbered from 1 in ascending order.
     label
-        Labels for a period's new examples, asked for when it begins; those without one are not trained on. In the
+        Labels for a period's new examples, requested when it begins; examples without one are not trained on. In the
         first period, and by default in all, the task's own labels are used.
     model
         Trained in place; None trains a copy of the task's.
@@ -180,9 +180,9 @@ def reservoir(clients: Partition, held: np.ndarray, ticket: np.ndarray, budget: 
 def accuracy_matrix(rows: Sequence[Mapping[str, Any]], measure: str = "accuracy") -> np.ndarray:
     """Return R [periods trained, T]: entry (t, s) is measured after period t's last round on period s's test data.
 
-    Below the diagonal stands what is left of the past; above it how far the present serves for the future. Only a
-    simulation knows the whole of it: on real clients period s's test data are there in period s alone, so R(s − 1, s),
-    before its training, and R(s, s), after, are all that can be measured.
+    Below the diagonal is what is kept from earlier periods; above it how well a model does on later ones. Only a
+    simulation knows the whole matrix: on real clients period s's test data are there in period s alone, so R(s − 1,
+    s), before its training, and R(s, s), after, are all that can be measured.
     """
     last = {row["period"]: row for row in rows if measure in row}
     columns = [name for name in last[1] if re.fullmatch(rf"{re.escape(measure)}_\d+", name)]

@@ -216,7 +216,7 @@ def _with_replacement(inclusion: np.ndarray, a: np.ndarray, k: int) -> np.ndarra
         front = np.log(inclusion * a)
 
     def log_integrand(s: float) -> np.ndarray:
-        # Σ_j q_j e^{−s a_j} relative to its largest term, which may be too small for a number of its own.
+        # Σ_j q_j e^{−s a_j} relative to its largest term, which alone may underflow.
         least = a[q > 0].min()
         return front - s * a + (k - 1) * (np.log(q @ np.exp(-s * (a - least).clip(0))) - s * least)
 

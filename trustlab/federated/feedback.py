@@ -1,4 +1,4 @@
-"""Labels that devices make themselves: the assistant answers, and its user accepts, corrects or says nothing.
+"""Labels that devices make themselves: the assistant answers, and its user accepts, corrects or does not react.
 
 Requests that never leave a person's device cannot be annotated by anyone else. But the device sees how its answer is
 received. This is a sketch of learning from that alone, one of the open questions in the article on trustworthy
@@ -30,13 +30,13 @@ class Users:
     """How simulated users react to an answer."""
 
     reaction: float = option(
-        0.5, label="Reacts", help="Chance that the user reacts to an answer at all.", low=0, high=1
+        0.5, label="Reacts", help="Probability that the user reacts to an answer at all.", low=0, high=1
     )
     correction: float = option(
-        0.3, label="Corrects", help="Chance that a user who rejects an answer also says what was wanted.", low=0, high=1
+        0.3, label="Corrects", help="Probability that a user who rejects an answer corrects it.", low=0, high=1
     )
     slip: float = option(
-        0.1, label="Slips", help="Chance that a user who reacts to a wrong answer accepts it.", low=0, high=1
+        0.1, label="Slips", help="Probability that a user who reacts to a wrong answer accepts it.", low=0, high=1
     )
 
 

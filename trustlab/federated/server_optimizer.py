@@ -1,6 +1,6 @@
 """How the server steps along the pseudo-gradient Δ: plain or with momentum, or scaled for every weight.
 
-The adaptive rules are those of Reddi et al. (2021), who take Δ for the negative of a gradient.
+The adaptive rules are those of Reddi et al. (2021), who treat Δ as the negative of a gradient.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ServerConfig:
     beta_2: float = option(0.99, label="β₂", help="Memory of past squares (adam, yogi).", low=0, high=1)
     tau: float = option(1e-3, label="τ", help="Degree of adaptivity; a smaller one adapts more.", above=0)
     initial: float | None = option(
-        None, label="v₋₁", help="First second moment; None takes τ², the paper's least. Flower takes 0.", low=0
+        None, label="v₋₁", help="Initial second moment; None takes τ², the paper's smallest. Flower takes 0.", low=0
     )
 
 
@@ -89,7 +89,7 @@ class ServerOptimizer:
                 if not w.is_floating_point() or delta[name].shape != w.shape:
                     raise ValueError(
                         f"Expected {name!r} of floating point and of shape {list(w.shape)} in both, got {w.dtype} and "
-                        f"a delta of shape {list(delta[name].shape)}. One number would move all weights alike."
+                        f"a delta of shape {list(delta[name].shape)}. One number would move all weights equally."
                     )
                 wide = summed_in(w.dtype)
                 moved[name] = (w.to(wide) + self._step(name, delta[name].to(wide))).to(w.dtype)

@@ -22,7 +22,7 @@ class Answer:
     focus
         Column → value: the rows this position is about. They are ringed in the picture and bold in the table.
     live
-        Rows of the reader's own run, drawn apart from `numbers` and listed after them.
+        Rows of the reader's own run, drawn separately from `numbers` and listed after them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Instant checks of exercises: they say what is wrong, and never give the answer away."""
+"""Instant checks of exercises: they say what is wrong and do not reveal the answer."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def check(
     because: Mapping[Any, str] | Sequence[tuple[Wrong, str]] | None = None,
     unit: str = "",
 ) -> Display:
-    """Check an exercise's answer at once and say what is wrong with it, without giving the answer away.
+    """Check an exercise's answer at once and say what is wrong with it, without revealing the answer.
 
-    Nothing is raised: a notebook whose exercises nobody has solved yet runs through.
+    Nothing is raised: a notebook with unsolved exercises still runs.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def check(
     Examples
     --------
     >>> check(0.2, 0.1, because={0.2: "You counted both directions."})
-    ✗ 0.2 is not it. You counted both directions.
+    ✗ 0.2 is not right. You counted both directions.
     >>> check(50, 0.5)
-    ✗ 50 is not it. It is 100 times too large: per cent instead of a share?
+    ✗ 50 is not right. It is 100 times too large: per cent instead of a share?
     >>> check(..., 0.5)
     … Not answered yet: replace ... by your answer.
     """
@@ -56,7 +56,7 @@ def check(
     pairs = because.items() if isinstance(because, Mapping) else because or ()
     reasons = [text for wrong, text in pairs if _fits(wrong, value, rtol)]
     told = _short(value, unit)
-    start = f"{told} is not it." if told else "That is not it."
+    start = f"{told} is not right." if told else "That is not right."
     return _mark("✗", f"{start} {reasons[0] if reasons else _difference(value, expected, rtol)}", "#D55E00")
 
 
@@ -123,7 +123,7 @@ def _difference(value: Any, expected: Any, rtol: float) -> str:
 
 
 def _ratio(value: float, expected: float) -> str:
-    """Name the usual slips between two numbers: sign, per cent, inverse, complement; else which way it is off."""
+    """Name the usual mistakes between two numbers (sign, per cent, inverse, complement), else too large or small."""
     slips = [
         (-expected, "The size is right, the sign is not."),
         (100 * expected, "It is 100 times too large: per cent instead of a share?"),

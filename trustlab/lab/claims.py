@@ -1,4 +1,4 @@
-"""A paper's claims against what was measured: one line each, and a claim that does not hold says so."""
+"""A paper's claims compared with what was measured: one line each, with whether it holds."""
 
 from __future__ import annotations
 

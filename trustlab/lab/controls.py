@@ -1,8 +1,8 @@
-"""From an option to the widget that moves it.
+"""The widget that sets an option.
 
-A field made with :func:`trustlab.config.option` already says what it is called, what it means and which values it
-takes; this file picks the widget: a slider over the values of an ordered number, buttons or a list for names, a
-continuous slider where only a range is known.
+A field made with :func:`trustlab.config.option` already has a label, a meaning and values; this file chooses the
+widget: a slider over the values of an ordered number, buttons or a list for names, a continuous slider where only a
+range is known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import ipywidgets
 
 from trustlab.lab.display import number
 
-# More buttons than this, or longer ones, no longer fit a row of 900 px beside a second control.
+# More buttons than this, or longer ones, no longer fit a row of 900 px next to a second control.
 MOST_BUTTONS = 4
 MOST_LETTERS_ON_BUTTONS = 44
 STEPS_OF_A_CONTINUOUS_SLIDER = 100

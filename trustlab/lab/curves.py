@@ -1,4 +1,4 @@
-"""The course's commonest drawing: lines with 95 % intervals over a grid, the chosen point ringed."""
+"""The course's most common drawing: lines with 95 % intervals over a grid, the chosen point ringed."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Curves(Drawing):
     log_x
         Draw x on a logarithmic axis (without `grid` only).
     y_limits
-        Fixed ends of the y axis. Fix them wherever a reader compares pictures; default: fitted to the numbers.
+        Fixed ends of the y axis. Fix them where a reader compares pictures; default: fitted to the numbers.
     references
         Named horizontal lines, such as ``{"guessing": 0.5}``.
     live_line
         Connect the live points, for a run drawn over its steps.
     axes
-        Draw there, on a part of another drawing's figure, instead of on a figure of its own.
+        Draw there, on a part of another drawing's figure, instead of on a new figure.
     legend_at
-        How high the legend's foot stands, in heights of the axes; None for a second pane that shares the first's.
+        The height of the legend's bottom edge, in heights of the axes; None for a second pane that shares the first's.
     legend
         Options of matplotlib's legend that differ from the usual ones, such as ``ncols``.
     ringed
@@ -102,7 +102,7 @@ class Curves(Drawing):
             axes.set_xlim(0.1, 1)
         self._lines: dict[str, Any] = {}
         self._bands: dict[str, Any] = {}
-        self._colours: dict[str, tuple[Any, Any]] = {}  # of a line in focus, and beside one
+        self._colours: dict[str, tuple[Any, Any]] = {}  # of a line in focus, and of the others
         self._guide = axes.axvline(1, color=GREY, linewidth=1, linestyle=(0, (2, 3)), visible=False, zorder=1)
         (self._ring,) = axes.plot([], [], "o", markersize=15, fillstyle="none", color="black", mew=1.8, zorder=5)
         style = "D-" if live_line else "D"

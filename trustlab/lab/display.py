@@ -1,6 +1,6 @@
-"""Rounded text and HTML: the one place where numbers become words.
+"""Rounded text and HTML: the only place where numbers are formatted.
 
-Notebook outputs are committed and compared, so everything shown goes through here: the same input gives the same
+Notebook outputs are committed and compared, so everything shown is formatted here: the same input gives the same
 characters on every machine whose numbers agree to the digits shown.
 """
 
@@ -82,7 +82,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something took, up to the next five seconds or half minute: nobody waits longer than announced.
+    """Say how long something took, rounded up to five seconds or half a minute: no wait is longer than announced.
 
     Examples
     --------

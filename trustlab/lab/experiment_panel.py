@@ -21,8 +21,8 @@ from trustlab.lab.panel import Panel
 
 
 def as_the_first_saved(at: Any) -> str:
-    """Say with which seed the reader's own run is made: the first one of the saved runs, unless it was moved."""
-    return f"seed {at.seed}" + (", as the first of the saved ones" if at.seed == 0 else "")
+    """Return the seed of the reader's own run: that of the first saved run, unless it was moved."""
+    return f"seed {at.seed}" + (", the same as the first saved run" if at.seed == 0 else "")
 
 
 @dataclasses.dataclass(frozen=True)

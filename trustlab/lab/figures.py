@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-# Okabe and Ito's colours, told apart with every common form of colour blindness, darkest contrasts first. Their
+# Okabe and Ito's colours, distinguishable with every common form of colour blindness, darkest contrasts first. Their
 # yellow is left out: it vanishes on white. Each series has a marker too, so that nothing depends on colour alone.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

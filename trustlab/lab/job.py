@@ -95,11 +95,11 @@ class Job:
         Raises
         ------
         TimeoutError
-            If the job still runs after `timeout`; it goes on running.
+            If the job still runs after `timeout`; it continues to run.
         RuntimeError
             If the job was never started.
         Exception
-            Whatever the generator or the callback raised.
+            What the generator or the callback raised.
         """
         if self._thread is None:
             raise RuntimeError("Expected a started job; call start() before wait().")
@@ -113,7 +113,7 @@ class Job:
         try:
             self.status = self._consume()
         except BaseException as error:
-            # Kept for wait() and for the panel: a thread has nobody above it to raise to.
+            # Kept for wait() and for the panel: a thread has no caller to raise to.
             self.error, self.status = error, "failed"
         try:
             self._update(self)

@@ -26,7 +26,7 @@ STYLE = """<style>
 .trustlab-about dt { font-weight: 600; }
 </style>"""
 
-# Screen readers speak a verdict when it changes, and an error at once.
+# Screen readers read a verdict aloud when it changes, and an error immediately.
 ROLES = {"verdict": ' role="status"', "error": ' role="alert"', "source": ""}
 
 

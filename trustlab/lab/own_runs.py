@@ -39,7 +39,7 @@ class OwnRuns:
     def find(self, config: Any, seed: int) -> Run | None:
         """Return the complete run of `config` and `seed` by this code on this data, else a stopped one, else None.
 
-        A store that cannot be read has none: the saved answer is shown all the same.
+        A store that cannot be read has none: the saved answer is shown then.
         """
         try:
             store = RunStore()
@@ -69,7 +69,7 @@ _known: dict[Path, tuple[Any, Any]] = {}  # an entry's name decides its configur
 
 
 def _asked(path: Path) -> tuple[Any, Any] | None:
-    """Return configuration and seeds of an entry, None where it cannot be read; whether it is whole is asked later."""
+    """Return configuration and seeds of an entry, None if it cannot be read. Completeness is checked later."""
     if path not in _known:
         try:
             about = from_json(path.read_text(encoding="utf-8"))["provenance"]
@@ -89,7 +89,7 @@ def from_when(run: Run, unit: str, now: datetime.datetime | None = None) -> str:
     unit
         What a step is, in the plural.
     now
-        The time to tell today from; default the computer's.
+        The current time, which decides what "today" is; default the computer's.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 The panel holds widgets and sets their traits; everything it shows comes from pure functions it is given
 (``answer``, ``live``) and from one generator (``train``) that a :class:`~trustlab.lab.job.Job` consumes. It is never
 blank: the answer to the first position is there when the panel is made, and every viewer without a kernel gets the
-picture and a text summary. No ``Output`` or ``interact`` is used: they hide exceptions and nothing can compare them.
+picture and a text summary. No ``Output`` or ``interact`` is used: they hide exceptions and cannot be compared.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Panel(Shown):
         RuntimeError
             While the training runs.
         Exception
-            Whatever ``answer`` raises for the new position; the panel shows it too.
+            What ``answer`` raises for the new position; the panel shows it too.
         """
         self._refuse_while_running("move a control")
         unknown = sorted(set(values) - set(self.controls))
@@ -196,7 +196,7 @@ class Panel(Shown):
         with self._lock:
             if self.job is not None:
                 self.job.stop()
-            self.job = None  # whatever the old job still sends is ignored
+            self.job = None  # what the old job still sends is ignored
         self._move({name: getattr(self._start_config, name) for name in self.controls})
         self.widgets.set_running(False)
         self._show_saved()
@@ -240,7 +240,7 @@ class Panel(Shown):
         RuntimeError
             If no training was started.
         Exception
-            Whatever the training raised.
+            What the training raised.
         """
         if self.job is None:
             raise RuntimeError("Expected a training in progress or done; call start() before wait().")
@@ -262,7 +262,7 @@ class Panel(Shown):
     # Hands on the widgets
 
     def _listen_to_widgets(self) -> None:
-        """Hear buttons and controls, and end with the last who holds this panel: then its job stops too."""
+        """Connect buttons and controls. When the last reference to this panel is gone, its job stops too."""
         for name, button in self.widgets.buttons.items():
             act = {"Reset": Panel.reset, "Train": Panel.start, "Stop": Panel.stop}[name]
             pressed = weakly(self._pressed)
@@ -340,4 +340,4 @@ class Panel(Shown):
                 self.widgets.show_progress(job.rows, job.status)
                 self._show(lambda: live().as_own(job.status, job.steps))
             if job.status != "running":
-                self.widgets.set_running(False)  # last: a press on Train is heard once the result stands
+                self.widgets.set_running(False)  # last: a press on Train is handled once the result is set

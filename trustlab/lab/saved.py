@@ -1,7 +1,7 @@
 """Reading a committed table: its rows, the mean and interval over its seeds, and the curves that it keeps as text.
 
 A table has one row per training, named by its seed and the columns that were varied. A curve is kept in one cell, as
-``"0.1|0.2|0.3"``. What one room alone makes of its table is in that room's ``results.py``.
+``"0.1|0.2|0.3"``. What a single room computes from its table is in that room's ``results.py``.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ CORPUS_NAMES: Mapping[str, str] = {
 
 
 def read(name: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return a committed table and its provenance; read once, and again when its files have changed.
+    """Return a committed table and its provenance; read once, and again after its files have changed.
 
-    The table is shared by all who read it: select from it and copy it, but do not change it.
+    The table is shared by all callers: select from it and copy it, but do not change it.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def is_saved(name: str) -> bool:
-    """Say whether there is a table of this name."""
+    """Return whether there is a table of this name."""
     return (results_directory() / f"{name}.csv").is_file()
 
 

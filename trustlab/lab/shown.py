@@ -3,7 +3,7 @@
 ipywidgets keeps every widget until it is closed. Here a widget's owner (a panel, a question, a hint) is held by the
 cell that shows it; its widgets hold it weakly. So its widgets are closed
 
-- when nobody holds the owner any more, and
+- when the owner has no references any more, and
 - when every cell that showed it was run again and shows something else. A cell is known by the id that the front end
   sends, or else by its text. What was shown from a button's callback or into an ``Output`` belongs to no cell, and
   stays.
@@ -108,7 +108,7 @@ def _shell() -> Any:
 
 
 def _listen() -> None:
-    """Hear of the end of each cell."""
+    """Listen for the end of each cell."""
     shell = _shell()
     if shell is not None and shell not in _shells:
         _shells.add(shell)
@@ -118,13 +118,13 @@ def _listen() -> None:
 def _note(shown: Shown) -> None:
     shell = _shell()
     if shell is None:
-        return  # shown by nobody: a test or a script asked for the picture
+        return  # not shown: a test or a script asked for the picture
     captured = any(isinstance(w, ipywidgets.Output) and w.msg_id for w in _instances.values())
     (_now if _in_a_cell(shell) and not captured else _for_good).append(shown)
 
 
 def _in_a_cell(shell: Any) -> bool:
-    """Say whether the kernel answers a request to run a cell, and not a press on a button."""
+    """Return whether the kernel answers a request to run a cell, and not a press on a button."""
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
     return parent.get("header", {}).get("msg_type", "execute_request") == "execute_request"
 
@@ -145,7 +145,7 @@ def _cell_ended(result: Any) -> None:
 
 
 def _forget(gone: Shown) -> None:
-    """Take what was closed out of IPython's history of results (``Out``, ``_``, ``_5``): it holds a figure of 7 MB."""
+    """Remove what was closed from IPython's history of results (``Out``, ``_``, ``_5``): it holds a figure of 7 MB."""
     shell = _shell()
     results, hook = shell.user_ns.get("_oh", {}), shell.displayhook
     counts = [count for count, value in results.items() if value is gone]
@@ -153,7 +153,7 @@ def _forget(gone: Shown) -> None:
         del results[count]
     for name in ("_", "__", "___"):
         if getattr(hook, name, None) is gone:
-            setattr(hook, name, "")  # what IPython starts with; it compares these three before it goes on
+            setattr(hook, name, "")  # what IPython starts with; it compares these three first
     for names in (shell.user_ns, shell.user_ns_hidden):
         for count in counts:
             names.pop(f"_{count}", None)

@@ -1,7 +1,7 @@
 """The teaching parts of a notebook around its panels: opening card, predictions and hints; checks and claims.
 
-Each is something a cell shows. Untouched, it shows the same text on every machine, so a notebook that nobody has
-answered yet runs headless and can be compared.
+Each is something a cell shows. Untouched, it shows the same text on every machine, so an unanswered notebook runs
+headless and can be compared.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class predict(_Teaching):
     answer
         The position of the right choice.
     because
-        Why it is so: one text for everyone, or one per choice that speaks to that choice.
+        Why it is so: one text for all, or one per choice.
 
     Raises
     ------

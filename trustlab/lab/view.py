@@ -19,7 +19,7 @@ from trustlab.lab.shown import weakly
 
 # What a training row says while it runs: enough for epoch, loss, accuracy and ε spent.
 FIELDS_IN_PROGRESS = 5
-PADDING = 36  # CSS pixels beside the picture
+PADDING = 36  # CSS pixels next to the picture
 
 
 class View:
@@ -83,7 +83,7 @@ class View:
         self.work.layout.display = "flex"
 
     def show_stopping(self) -> None:
-        """Say at once that a stop was heard: the step in progress still ends."""
+        """Show immediately that a stop was requested; the step in progress still ends."""
         self.buttons["Stop"].disabled = True
         self.status.value = message_html("source", "stopping after this step …")
 
@@ -147,7 +147,7 @@ def _numbers_html(answer: Answer) -> str:
 
 
 def _about(controls: Sequence[Control]) -> ipywidgets.HTML:
-    """Say what each control means, for hands without a mouse to hover with."""
+    """Show what each control means, for those who cannot hover with a mouse."""
     items = "".join(f"<dt>{html.escape(c.label)}</dt><dd>{html.escape(c.help)}</dd>" for c in controls)
     lists = f"<summary>About the controls</summary><dl>{items}</dl>"
     return ipywidgets.HTML(f'<details class="trustlab-about">{lists}</details>')

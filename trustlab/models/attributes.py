@@ -18,7 +18,7 @@ from torch import Tensor, nn
 DEPTH = 6  # how far into containers and objects an attribute is looked at
 LONGEST = 1000  # entries of a container that are looked at
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
-# Of torch's own bookkeeping; hooks are functions, which hold no numbers of their own.
+# torch's own bookkeeping; hooks are functions, which hold no numbers.
 INTERNAL = frozenset(vars(nn.Module())) | {"forward"}
 
 
@@ -47,7 +47,7 @@ def attributes_of(model: nn.Module) -> dict[str, Any]:
 
 
 def _walk(name: str, value: Any, found: dict[str, Any], depth: int, seen: set[int]) -> None:
-    """Put what `value` consists of into `found`, each under a name of its own; an object `seen` already is done."""
+    """Put what `value` consists of into `found`, each under its own name; an object in `seen` is skipped."""
     if isinstance(value, Tensor):
         found[name] = value.detach().clone()
     elif isinstance(value, np.ndarray):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def batches(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
     """Yield the places of the rows of each batch: sorted by length, at most `tokens` a batch, padding included.
 
-    A row longer than `tokens` is a batch of its own.
+    A row longer than `tokens` is a batch by itself.
 
     Examples
     --------

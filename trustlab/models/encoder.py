@@ -59,7 +59,7 @@ def offline_encoder() -> Path:
 class SubwordVocabulary:
     """Ids from a pretrained encoder's own tokenizer, which saw none of the corpus.
 
-    A word's tag stands at its first sub-token; the others, and the encoder's special tokens, ask for none. Same
+    A word's tag is at its first sub-token; the others, and the encoder's special tokens, have none. Same
     methods as :class:`trustlab.models.Vocabulary`.
 
     Parameters

@@ -18,7 +18,7 @@ Entity = tuple[str, int, int]  # type, first token, last token
 def entities(tags: Sequence[str]) -> set[Entity]:
     """Read the entities out of one utterance's BIO tags.
 
-    An ``I-x`` that follows no ``x`` starts an entity of its own, as in conlleval and seqeval's default mode.
+    An ``I-x`` that follows no ``x`` starts a new entity, as in conlleval and seqeval's default mode.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _forward(
 
 
 def _names(ids: torch.Tensor, batch: Examples) -> list[list[str]]:
-    """Name the tag ids [B, T] at the tokens of `batch` that ask for a tag, one list per utterance."""
+    """Name the tag ids [B, T] at the tokens of `batch` that have a tag, one list per utterance."""
     asked = (batch.slots != IGNORE).tolist()
     return [
         [batch.slot_names[i] for i, kept in zip(row, keep, strict=True) if kept]

@@ -59,7 +59,7 @@ class LanguageModel(nn.Module):
         """Return logits [B, T, V] of the next token.
 
         Padding follows the real tokens, so no real token attends to it and `attention_mask` [B, T] has nothing to
-        hide: it stands here for the interface, and :func:`next_token_loss` leaves padding out.
+        hide: it is here for the interface, and :func:`next_token_loss` leaves padding out.
         """
         positions = token_positions(input_ids, self.settings["max_length"])
         return self.gpt2(input_ids=input_ids, position_ids=positions).logits

@@ -75,7 +75,8 @@ def add_lora(model: nn.Module, *, rank: int = 8, alpha: float = ALPHA, targets: 
     rank, alpha
         See :class:`LoRALinear`.
     targets
-        Last parts of the layers' names: ``"query"`` stands for ``layer.0.attention.self.query`` and all its like.
+        Last parts of the layers' names: ``"query"`` means ``layer.0.attention.self.query`` and the same layer of every
+        block.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from trustlab.places import model_name
 if TYPE_CHECKING:
     import torch
 
-POOLER = "pooler."  # the sentence head of BERT's pretraining: nothing here asks for its output
+POOLER = "pooler."  # the sentence head of BERT's pretraining: nothing here uses its output
 
 
 def load_whole(auto: Any, name: str | os.PathLike[str]) -> torch.nn.Module:
@@ -98,6 +98,6 @@ def _refuse(model: torch.nn.Module, name: str | os.PathLike[str], lacking: list[
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise ValueError(
             f"Expected a checkpoint with every weight of {type(model).__name__}, got {str(name)!r} without "
-            f"{', '.join(lacking[:3])}{more}. They would be drawn at random, so that every call gave other numbers: "
+            f"{', '.join(lacking[:3])}{more}. They would be random, and every call would give other results: "
             "name a checkpoint that was saved with this head, or train one and pass the model itself."
         )

@@ -67,7 +67,7 @@ def load(directory: str | Path) -> tuple[nn.Module, Vocabulary | SubwordVocabula
     Raises
     ------
     FileNotFoundError
-        When no model lies in `directory`.
+        When there is no model in `directory`.
     ValueError
         When the weights are not the ones that were saved with the description, or do not fit it.
     """

@@ -1,9 +1,9 @@
-"""Models that read words and say words: a small encoder–decoder, and pretrained ones by name.
+"""Models that read words and generate words: a small encoder–decoder, and pretrained ones by name.
 
 Both have one interface: ``model(input_ids [B, T], attention_mask [B, T], targets [B, S])`` is the log probability
 [B, S] of each target after those before it, and ``model.say(input_ids, attention_mask, longest=…)`` what the model
-would say. Padding never changes what a real token gets, and no operation mixes examples. B batch, T tokens read,
-S tokens said, V vocabulary, D width.
+would generate. Padding never changes what a real token gets, and no operation mixes examples. B batch, T tokens read,
+S tokens generated, V vocabulary, D width.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ class _Speaker(nn.Module):
 
 
 class EncoderDecoder(_Speaker):
-    """A small pre-norm transformer that reads and says words of one list, trained from scratch.
+    """A small pre-norm transformer that reads and generates words of one list, trained from scratch.
 
     It may copy a word that it reads instead of choosing one of the list, with a gate g that it learns too: p = g·p_list
-    + (1 − g)·p_copied (the pointer-generator of See, Liu and Manning 2017). What is to be said here is mostly names and
-    times that stand in the input, and a few thousand examples are not enough to learn copying from nothing.
+    + (1 − g)·p_copied (the pointer-generator of See, Liu and Manning 2017). The targets are mostly names and times
+    from the input, and a few thousand examples are not enough to learn copying from nothing.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class EncoderDecoder(_Speaker):
 
 
 class DecoderBlock(nn.Module):
-    """Attention to what was said, attention to what was read, and a feed-forward layer."""
+    """Attention to the generated tokens, attention to the input, and a feed-forward layer."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -211,7 +211,7 @@ class PretrainedSeq2Seq(_Speaker):
         return [[*ids, self.stop] for ids in content]
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """Return what `ids` say, in words."""
+        """Return `ids` in words."""
         return self.tokenizer.decode(ids, skip_special_tokens=True).split()
 
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ def tagging_loss(model: nn.Module, batch: Examples) -> Tensor:
 
 
 def loss_of_logits(logits: tuple[Tensor, Tensor], batch: Examples) -> Tensor:
-    """Return :func:`tagging_loss` [B] from logits at hand."""
+    """Return :func:`tagging_loss` [B] from given logits."""
     intent_logits, slot_logits = logits
     intent = F.cross_entropy(intent_logits, batch.intents, reduction="none")  # [B]
     tags = F.cross_entropy(slot_logits.transpose(1, 2), batch.slots, reduction="none", ignore_index=IGNORE)  # [B, T]

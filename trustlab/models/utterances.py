@@ -39,7 +39,7 @@ def utterances(split: Iterable[Mapping[str, Any]]) -> list[Utterance]:
 
 
 def word_list(words: Any, what: str) -> list[str]:
-    """Return words as a list of strings, whatever holds them; `what` names them in an error.
+    """Return words as a list of strings, from any container; `what` names them in an error.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class Examples:
         True at real tokens; each row is True up to its length and False after.
     intents : Tensor [N], int64
     slots : Tensor [N, T], int64
-        ``IGNORE`` where no tag is asked for.
+        ``IGNORE`` where no tag is predicted.
     intent_names, slot_names
         Names of the ids, in order.
     """
@@ -117,7 +117,7 @@ class Vocabulary:
 
     @classmethod
     def from_corpus(cls, corpus: datasets.DatasetDict, *, min_count: int = 1, max_length: int = 48) -> Vocabulary:
-        """List the words said at least `min_count` times in ``corpus["train"]``; labels come from every split."""
+        """List the words that occur at least `min_count` times in ``corpus["train"]``; labels come from every split."""
         said = enumerate(corpus["train"]["tokens"])
         counts = Counter(word for i, tokens in said for word in word_list(tokens, f"the tokens of utterance {i}"))
         words = tuple(sorted(word for word, count in counts.items() if count >= min_count))
@@ -177,7 +177,7 @@ def check_names(**names: tuple[str, ...]) -> None:
         if twice := [name for name, count in Counter(each).items() if count > 1]:
             raise ValueError(f"Expected every name in {what} once, got {twice[0]!r} twice. Each has one id.")
         if what == "slots" and "" in each:
-            raise ValueError("Expected slots with names, got ''. In a row it says that no tag is asked for.")
+            raise ValueError("Expected slots with names, got ''. In a row it means that no tag is predicted.")
 
 
 def labels(corpus: datasets.DatasetDict) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -201,7 +201,7 @@ def collate(
     max_length: int,
     padding: int = PADDING,
 ) -> Examples:
-    """Pad rows of (token ids, as many tags, intent) into :class:`Examples`; a tag "" asks for no prediction there."""
+    """Pad rows of (token ids, as many tags, intent) into :class:`Examples`; a tag "" means no prediction there."""
     number_of_intent = {name: number for number, name in enumerate(intents)}
     number_of_slot = {"": IGNORE} | {name: number for number, name in enumerate(slots)}
     labels, tags = np.empty(len(rows), dtype=np.int64), []

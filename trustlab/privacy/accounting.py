@@ -31,7 +31,7 @@ ADJACENCIES = ("add-remove", "replace")
 LARGEST_EPSILON = 1000
 PRECISION = 1.001  # noise_multiplier_for stops when its bracket is this narrow
 LEAST_NOISE = 1e-3  # and when it looks below this noise multiplier
-MOST_NOISE = 2**20  # and when it has asked this one: ε = 0.001 at δ = 1e-14 needs nearly as much for 20,000 steps
+MOST_NOISE = 2**20  # and for this one: ε = 0.001 at δ = 1e-14 needs nearly as much for 20,000 steps
 ROUNDED = 0.01  # from this share of δ on, what "pld" gives away to floating point may cost more than another bound
 
 
@@ -66,7 +66,7 @@ def epsilon(
     steps
         Number of steps; None with a schedule.
     sensitivity
-        Δ, how far one example that comes or goes moves the released sum, in units of the clipping norm.
+        Δ, how far adding or removing one example moves the released sum, in units of the clipping norm.
     sampling
         ``"poisson"``, ``"shuffle"`` or ``"none"``. An epoch of ``"shuffle"`` is 1/q steps, and one begun counts as a
         whole one. Where 1/q is not whole, its last short batch may be kept or dropped, and the costlier is counted:
@@ -145,7 +145,7 @@ def noise_multiplier_for(
     Parameters
     ----------
     epsilon
-        Target ε > 0, at most 1000; ``inf`` asks for no noise.
+        Target ε > 0, at most 1000; ``inf`` means no noise.
     steps
         Number of steps in all.
     decay, steps_per_epoch
@@ -178,7 +178,7 @@ def noise_multiplier_for(
 
     if accountant != "prv":
         return _smallest(spent, epsilon, low=0.5, high=1.0)
-    # "prv" takes seconds a call, and cannot be asked far below the answer: "pld" finds the place where to look.
+    # "prv" takes seconds a call, and fails far below the answer: "pld" finds where to search.
     sigma = _smallest(lambda sigma: spent(sigma, "pld"), epsilon, low=0.5, high=1.0)
     return _smallest(spent, epsilon, low=0.98 * sigma, high=1.1 * sigma)
 
@@ -202,7 +202,7 @@ def _spent(
         schedule = once_an_epoch(schedule, sample_rate)
     rate = sample_rate if sampling == "poisson" else 1.0
     if rate == 1 and adjacency == "replace":
-        # The two sums are at most 2Δ apart, and two Gaussians know only their distance.
+        # The two sums are at most 2Δ apart, and for two Gaussians only their distance matters.
         sensitivity, adjacency = 2 * sensitivity, "add-remove"
     merged = Counter[float]()
     for sigma, count in schedule:
@@ -258,9 +258,9 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
 def _check(*, sample_rate: float, delta: float, sensitivity: float) -> None:
     """Refuse numbers outside their range, before any work starts."""
     if not 0 < sample_rate <= 1:
-        raise ValueError(f"Expected sample_rate={sample_rate} in (0, 1]. It is the chance of one example per step.")
+        raise ValueError(f"Expected sample_rate={sample_rate} in (0, 1]. It is an example's probability per step.")
     if not 0 < delta < 1:
-        raise ValueError(f"Expected delta={delta} in (0, 1). It is the chance that the ε guarantee fails.")
+        raise ValueError(f"Expected delta={delta} in (0, 1). It is the probability that the guarantee fails.")
     if not 0 < sensitivity < math.inf:
         raise ValueError(f"Expected sensitivity={sensitivity} > 0. 1 for per-example clipping, 2 for micro-batches.")
 

@@ -1,7 +1,7 @@
 """One private step's gradient: clip, add noise, divide.
 
 Two methods. ``"dp-sgd"`` (Abadi et al. 2016, Algorithm 1) clips the gradient of every example to C. ``"edp-sgd"`` is
-our reading of Dupuy et al. 2022, of which the summaries name the ingredients and not the details: the batch is dealt
+our reading of Dupuy et al. 2022, of which the summaries name the ingredients and not the details: the batch is divided
 into K micro-batches, and the gradient of each one's *mean* loss is clipped.
 
 Two engines compute either. ``"loop"`` is the definition, readable below: one backward for each example or micro-batch.
@@ -82,7 +82,7 @@ def private_gradients(
         Its parameters with ``requires_grad`` are trained. ``.grad`` is replaced: ``zero_grad()`` is not needed, and a
         gradient kept from an earlier step does not change. After an error ``.grad`` is None, or untouched.
     per_example_loss
-        ``per_example_loss(model, batch) -> Tensor [B]``, each entry a function of its own example only.
+        ``per_example_loss(model, batch) -> Tensor [B]``, each entry depends only on its own example.
     batch
         Has a length B, possibly 0, and can be indexed with a tensor of indices, which gives a batch again.
     method
@@ -269,7 +269,7 @@ def _check(
         if count is not None and not isinstance(count, numbers.Integral):
             raise ValueError(f"Expected {name}={count!r} to be a whole number. It counts examples or micro-batches.")
     if physical_batch is not None and physical_batch < 1:
-        raise ValueError(f"Expected physical_batch={physical_batch} >= 1. So many examples are computed at once.")
+        raise ValueError(f"Expected physical_batch={physical_batch} >= 1. That many are computed at once.")
     if method == "edp-sgd":
         if micro_batches is None or micro_batches < 1:
             raise ValueError(

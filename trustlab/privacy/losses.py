@@ -1,6 +1,6 @@
 """The one place where losses are computed, for every method: the result is one loss per example, or an error.
 
-A mean over the batch, a loss for each token, or the [B, B] that broadcasting makes of [B] and [B, 1] still have a
+A mean over the batch, a loss for each token, or the [B, B] that broadcasting makes from [B] and [B, 1] still have a
 gradient, but not the one that clipping bounds. A forward that writes into the parameters, as ``nn.Embedding`` with
 `max_norm` shortens the rows of the words that it sees, reveals what it read, whatever noise the gradients get.
 """
@@ -50,7 +50,7 @@ def checked(model: nn.Module, per_example_loss: PerExampleLoss) -> PerExampleLos
     """
     # autocast keeps the weights that it has rounded: old ones, or ones without a graph, whose gradients would be zero.
     torch.clear_autocast_cache()
-    # A partial: the fast engine tells losses apart by the functions that they are made of.
+    # A partial: the fast engine distinguishes losses by the functions that they consist of.
     return functools.partial(_losses, per_example_loss, tuple(model.named_parameters()))
 
 
@@ -79,7 +79,7 @@ class _Watch(TorchDispatchMode):
     def __init__(self, parameters: Named) -> None:
         super().__init__()
         self.names = {parameter.untyped_storage().data_ptr(): name for name, parameter in parameters}
-        self.names.pop(0, None)  # where what holds no memory lies
+        self.names.pop(0, None)  # the address of what holds no memory
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         """Run `func`, unless it writes where it must not."""

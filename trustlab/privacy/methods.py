@@ -1,4 +1,4 @@
-"""The words for a private training, the same from a panel's control to the accountant.
+"""The names of methods and engines, the same from a panel's control to the accountant.
 
 A *method* is the algorithm: it decides what is clipped, and with it how far one example moves the released sum. An
 *engine* only computes that sum, so ε does not depend on it.
@@ -33,7 +33,7 @@ SENSITIVITY: Mapping[str, float] = OldKeys(
     renamed={"loop": "dp-sgd", "fast": "dp-sgd", "micro-batch": "edp-sgd"},
 )
 
-# Values of `method` before an engine was an option of its own.
+# Values of `method` before the engine was a separate option.
 _BEFORE: Mapping[str, tuple[str, str]] = MappingProxyType({
     "loop": ("dp-sgd", "loop"),
     "fast": ("dp-sgd", "fast"),

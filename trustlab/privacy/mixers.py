@@ -25,8 +25,8 @@ def refuse_mixers(model: nn.Module) -> None:
         if isinstance(module, nn.modules.batchnorm._NormBase) and _mixes(module):
             raise ValueError(
                 f"Expected no {type(module).__name__} in training mode, got {name!r}. It mixes the examples of a batch "
-                "and keeps statistics of them, which no clipping bounds: use LayerNorm or GroupNorm, or call eval() on "
-                "it."
+                "and keeps statistics of them, which clipping does not bound: use LayerNorm or GroupNorm, or call "
+                "eval() on it."
             )
 
 

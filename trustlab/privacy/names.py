@@ -23,7 +23,7 @@ DEPTH = 8  # parts of parts that are looked at
 FEW = 16  # more entries are data, not settings
 SETTINGS = (str, bytes, bool, type, type(None), enum.Enum, torch.dtype, torch.device)
 
-# Who has which number, by address, for as long as it lives: an address is given to another object later.
+# Each object's number, by address, while the object lives: an address is given to another object later.
 _numbers: dict[int, tuple[weakref.ref[Any], int]] = {}
 _count = itertools.count()
 

@@ -1,7 +1,7 @@
 """Gaussian noise for a whole model: drawn in parallel, repeatable from a seed, or from the operating system.
 
-torch draws normal numbers in one thread. Here the parameters are cut into lots, each with a random generator of its
-own, and several threads fill them; a seed gives the same numbers whatever the number of threads.
+torch draws normal numbers in one thread. Here the parameters are cut into lots, each with its own random generator,
+and several threads fill them; a seed gives the same numbers with any number of threads.
 
 Two caveats hold for every floating-point sampler, this one included. The guarantee is proved for real numbers, and the
 gaps between floats can tell an attacker who sees exact outputs more than ε allows (Mironov 2012; Haney et al. 2022 for
@@ -28,7 +28,7 @@ FEW = 1 << 19  # handing out so few numbers to threads, and adding to them there
 STATE_WORDS = 624  # 32-bit words in the state of MT19937, torch's generator on a CPU
 ALIGNED = 64  # bytes, as torch aligns its own memory: vector instructions give the same last digit everywhere
 
-# The memory of large sums by address, for as long as any tensor lies in it.
+# The memory of large sums by address, while any tensor uses it.
 _lent: weakref.WeakValueDictionary[int, np.ndarray] = weakref.WeakValueDictionary()
 
 
@@ -43,7 +43,7 @@ class NoisySum:
     std
         Standard deviation of the noise; with 0 nothing is drawn.
     workers
-        So many workers add noise of their own, of standard deviation std/√workers.
+        That many workers each add noise of standard deviation std/√workers.
     generator
         Where randomness comes from; None is torch's global generator. The numbers drawn depend on its state and on the
         parameters' shapes, and not on the number of threads.
@@ -182,9 +182,9 @@ def _lots(parameters: Sequence[torch.nn.Parameter]) -> Iterator[tuple[list[int],
 
 
 def _reclaimed(parameter: torch.nn.Parameter) -> np.ndarray | None:
-    """Drop a parameter's gradient, and return its memory if it came from here and no other tensor lies in it.
+    """Drop a parameter's gradient, and return its memory if it came from here and no other tensor uses it.
 
-    Whoever kept the last step's gradient, or a view of it, would see the next step's numbers there.
+    A kept gradient of the last step, or a view of it, would otherwise hold the next step's numbers.
     """
     old, parameter.grad = parameter.grad, None
     lent = _lent.get(old.data_ptr()) if old is not None and old.device.type == "cpu" else None
@@ -202,7 +202,7 @@ def _on_kept_memory(shape: torch.Size, dtype: torch.dtype, owner: np.ndarray | N
         owner = np.empty(size + ALIGNED, np.uint8)
     start = -owner.ctypes.data % ALIGNED
     lent = owner[start : start + size]
-    tensor = torch.from_numpy(lent).view(dtype).view(shape)  # holds `lent` for as long as any tensor lies in it
+    tensor = torch.from_numpy(lent).view(dtype).view(shape)  # holds `lent` while any tensor uses it
     _lent[tensor.data_ptr()] = lent
     return tensor
 

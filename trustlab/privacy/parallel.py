@@ -1,7 +1,7 @@
 """Run small tasks in parallel, one thread each, where torch would run them in turn on all threads.
 
 torch divides every operation among its threads, and waits for all of them after each. Many operations of middling size
-are quicker when every thread takes whole operations of its own; and normal numbers, which torch draws in one thread,
+are faster when every thread takes whole operations; and normal numbers, which torch draws in one thread,
 gain most.
 """
 
@@ -40,7 +40,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     started = Barrier(threads + 1)
 
     def start() -> None:
-        torch.get_num_threads()  # a new thread takes the process' number when it first asks: let that be over
+        torch.get_num_threads()  # a new thread takes the process' number at its first call: make that call now
         torch.set_num_threads(1)
         started.wait()
 

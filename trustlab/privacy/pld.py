@@ -83,7 +83,7 @@ def pld_epsilon(
 
 
 def rounding_share(schedule: tuple[tuple[float, int], ...], delta: float) -> float:
-    """Return the share of δ that is given away to floating point; from 1 on, :func:`pld_epsilon` is ``inf``.
+    """Return the share of δ that floating-point errors may take; from 1 on, :func:`pld_epsilon` is ``inf``.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def _epsilon(schedule: tuple[tuple[float, int], ...], q: float, delta: float, di
     spectrum = np.ones(size // 2 + 1, dtype=complex)
     for loss, count in steps:
         spectrum *= fft.rfft(loss.masses, size) ** count
-    # The transform wraps around: what stands at k belongs to the one number congruent to it inside the window.
+    # The transform wraps around: the value at k belongs to the one number congruent to it inside the window.
     start = sum(count * loss.first for loss, count in steps)
     masses = np.roll(fft.irfft(spectrum, size), -((lowest - start) % size))
     infinite = TAIL * delta + sum(count * (loss.infinite + ROUNDING) for loss, count in steps)
@@ -187,7 +187,7 @@ def _one_step(sigma: float, q: float, direction: str, reach: float, width: float
     # so that P's mass stays whole.
     up = np.clip((p - other * np.exp(np.minimum(grid[:-1], 700))) / -math.expm1(-width), 0, np.maximum(p, 0))
     masses = np.zeros(len(grid))
-    masses[0] = 1 - above_p[0]  # all that lies below is raised to the first point
+    masses[0] = 1 - above_p[0]  # all values below are raised to the first point
     masses[1:] += up
     masses[:-1] += np.maximum(p, 0) - up
     return Losses(first, masses, float(above_p[-1]))
@@ -216,7 +216,7 @@ def _window(steps: list[tuple[Losses, int]], width: float, variance: float, tail
 
 
 def _read_off(first: int, masses: Array, infinite: float, width: float, delta: float) -> float:
-    """Return the least ε ≥ 0 with δ(ε) ≤ `delta` for masses at ``(first + k) * width``."""
+    """Return the smallest ε ≥ 0 with δ(ε) ≤ `delta` for masses at ``(first + k) * width``."""
     masses = masses[max(0, 1 - first) :]
     if infinite > delta or not len(masses):
         return math.inf if infinite > delta else 0.0

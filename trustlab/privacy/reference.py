@@ -107,9 +107,9 @@ class OpacusCopy:
             return
         refuse_writers(self._original, self._loss, batch)  # the copy's layers keep what Opacus' hooks write
         with warnings.catch_warnings():
-            # Token ids carry no gradient, so torch tells that a full backward hook has none to see.
+            # Token ids carry no gradient, so torch warns that a full backward hook sees none.
             warnings.filterwarnings("ignore", message="Full backward hook is firing")
-            # functorch asks for autocast in the type of the ids; torch declines, as it should.
+            # functorch requests autocast in the type of the ids; torch rightly declines with a warning.
             warnings.filterwarnings("ignore", message="In CPU autocast, but the target dtype")
             losses = checked(self._module, self._loss)(self._module, batch[self._order])  # [B]
             if self.engine == "ghost":

@@ -277,10 +277,10 @@ def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
 def _sensitivity(method: str, adjacency: str, sampling: str, sample_rate: float) -> float:
     """Return the Δ that :func:`trustlab.privacy.epsilon` takes, which doubles it where an example is replaced.
 
-    A micro-batch's clipped mean goes from any vector of length C to any other, 2C apart, whatever happens to the
-    example in it. Replaced without sampling that is one clipped vector for another, Δ = 1. On Poisson samples three
-    sums matter, without the example and with either of both, each up to 2C from the others; Δ = 2 puts the last two
-    on opposite sides of the first, which is more than can happen, and no tighter bound is known here.
+    One example can change a micro-batch's clipped mean from any vector of length C to any other, up to 2C away.
+    Replaced without sampling that is one clipped vector for another, Δ = 1. On Poisson samples three sums matter,
+    without the example and with either of both, each up to 2C from the others; Δ = 2 puts the last two on opposite
+    sides of the first, which is more than can happen, and no tighter bound is known here.
     """
     sampled = sampling == "poisson" and sample_rate < 1
     return 1.0 if method == "edp-sgd" and adjacency == "replace" and not sampled else SENSITIVITY[method]

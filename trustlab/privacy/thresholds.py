@@ -88,7 +88,7 @@ def _weights(parameters: Mapping[str, nn.Parameter], layerwise: str | Mapping[st
     if not isinstance(layerwise, Mapping):
         raise ValueError(
             f"Expected layerwise={layerwise!r} to be 'flat', 'equal', 'dimension' or a weight for each parameter's "
-            "name. It says how the clipping norm is divided."
+            "name. It sets how the clipping norm is divided."
         )
     if set(layerwise) != set(parameters):
         odd = ", ".join(sorted(set(layerwise) ^ set(parameters)))

@@ -78,7 +78,7 @@ def seconds_per_step(
 ) -> list[dict[str, Any]]:
     """Time one whole step (gradients, noise, AdamW) of each method, interleaved.
 
-    A busy moment of the machine falls on all methods alike, and each is divided by the plain step of its own round.
+    A busy moment of the machine affects all methods equally, and each is divided by the plain step of the same round.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _row(name: str, times: list[float], plain: list[float]) -> dict[str, Any]:
 
 
 def _adamw(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    # Fused, for every method alike: the usual one reads and writes all weights some ten times, which hides the rest.
+    # Fused for every method: the usual one reads and writes all weights some ten times, which hides the rest.
     return torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 
 
@@ -170,7 +170,7 @@ def _plain(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) 
 
 
 def _floor(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
-    """Take the plain step with noise drawn over its gradient: what no private method can do without."""
+    """Take the plain step with noise drawn over its gradient: what every private method has to do."""
     plain = _plain(model, per_example_loss, batch)
 
     def gradients() -> None:

@@ -52,7 +52,9 @@ class TrainConfig:
         help="Smaller ε means stronger privacy and more noise; math.inf: no noise and no privacy.",
         above=0,
     )
-    delta: float = option(1e-5, label="δ", help="Chance that the ε guarantee fails; well below 1/N.", above=0, high=1)
+    delta: float = option(
+        1e-5, label="δ", help="Probability that the guarantee fails; well below 1/N.", above=0, high=1
+    )
     clip_norm: float = option(1.0, label="C", help="Largest L2 norm that a clipped gradient keeps.", above=0)
     epochs: int = option(5, label="Epochs", help="Expected passes over the training examples.", low=1)
     batch_size: int = option(256, label="Batch size", help="Expected examples per step; q = batch size / N.", low=1)
@@ -79,7 +81,7 @@ class TrainConfig:
         values=("sum", "worker"),
     )
     physical_batch: int | None = option(
-        None, label="At once", help="At most so many examples in memory; the result is the same.", low=1
+        None, label="At once", help="At most that many examples in memory; the result is the same.", low=1
     )
     accountant: str = option(
         "pld",
@@ -100,7 +102,7 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        method, engine = in_new_words(self.method, self.engine, depth=2)  # __init__ lies between here and the user
+        method, engine = in_new_words(self.method, self.engine, depth=2)  # __init__ is between this call and the user's
         object.__setattr__(self, "method", method)
         object.__setattr__(self, "engine", engine)
         for field in dataclasses.fields(self):  # np.int64(32) and 32 are one training, under one name
@@ -147,7 +149,7 @@ def accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
 
 
 def check_training(config: TrainConfig, examples: int) -> None:
-    """Refuse options outside their range, and combinations whose ε would not mean what it says.
+    """Refuse options outside their range, and combinations whose ε would be wrong.
 
     Raises
     ------

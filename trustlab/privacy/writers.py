@@ -32,7 +32,7 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
     loss. What a forward writes may change with the step (a counter, spectral normalisation), not with the examples:
     each of up to three must leave the same. Of a batch of one, any change is refused, except of a whole number: it may
     be the length of a cache, and is compared at the first larger batch. The model is left as it was. An example that
-    cannot be computed alone is the method's to refuse, which computes it too.
+    cannot be computed alone is refused by the method, which computes it too.
 
     Raises
     ------
@@ -62,8 +62,8 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
         if others or type(first.get(name, before.get(name))) is not int:
             raise ValueError(
                 f"Expected a forward that keeps nothing of its examples, but it writes into {name!r} what depends on "
-                "them. No clipping bounds that and no noise covers it: do not update it while training, or call eval() "
-                "on its layer."
+                "them. Clipping does not bound that and noise does not hide it: do not update it while training, "
+                "or call eval() on its layer."
             )
     if written:
         return

@@ -149,7 +149,7 @@ def test_a_position_that_was_not_trained_says_so_and_why(moved, rows, drawn):
             continue
         found, shown = drawn(moved, **place)
         assert f"{METHODS[place['method']]}, " in found.verdict
-        assert " was not trained for the saved comparison: " in found.verdict
+        assert " has no saved training: " in found.verdict
         assert reasons[place["method"] == "dp-sgd"] in found.verdict
         assert found.verdict.endswith("The button trains this point.")
         assert rings(shown) == {"BiLSTM": [], "transformer": []}
@@ -161,9 +161,7 @@ def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
     panel = budget_panel(corpus, "assistant")
-    assert panel.answer.verdict.startswith(
-        "At ε = 8 (weak), DP-SGD (loop) was not trained for the saved comparison: the "
-    )
+    assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD (loop) has no saved training: the ")
     assert rings(panel.drawing.shown()) == {"BiLSTM": [], "transformer": []}
     assert " gets " in panel.set(method="fast").answer.verdict
 

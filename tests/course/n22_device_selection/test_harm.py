@@ -90,4 +90,4 @@ def test_the_experiment_is_known_to_the_command():
     known = EXPERIMENTS["device-selection-harm"]
     assert experiment_of(Cell()) is known
     assert {cell.aggregation for cell in grid("assistant")} == set(known.slowest_first)
-    assert known.named(*[Cell().key()[name] for name in KEY]) == "β = 1, weighed examples"
+    assert known.named(*[Cell().key()[name] for name in KEY]) == "β = 1, weighted examples"

@@ -179,7 +179,7 @@ def test_the_sentence_on_light_devices_follows_the_numbers():
     gained = 100 * (statistics.mean(values("β = 1")) - statistics.mean(values("β = 0")))
     assert str(light_devices_say("assistant")) == (
         f"From β = 0 to 1, in points: all {gained:+.0f}, mean device {gained:+.0f}, light devices {gained:+.0f}, heavy "
-        f"devices {gained:+.0f}. Heavy and light devices fare alike."
+        f"devices {gained:+.0f}. Heavy and light devices gain equally."
     )
 
 
@@ -190,7 +190,7 @@ def test_the_travellers_table_has_a_row_per_selection_and_weighting():
     ]
     write_results(activity_harm.result_name("assistant"), rows, {"seeds": [0]})
     shown = who_is_heard()
-    assert [(row["selected by"], row["weighed"]) for row in shown][:3] == [
+    assert [(row["selected by"], row["weighted"]) for row in shown][:3] == [
         ("uniform (β = 0)", "by examples"),
         ("uniform (β = 0)", "equally"),
         ("β = 0.5", "by examples"),
@@ -211,7 +211,7 @@ def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel):
         mean = statistics.mean(values(f"β = {beta:g}", **at))
         assert f"{mean:.0%} of all requests are understood on the embedded corpus" in verdict
         assert ("times as many examples" in verdict) == (beta > 0)
-        assert f"devices drawn {f'by β = {beta:g}' if beta else 'uniformly'} and weighed" in verdict
+        assert f"clients drawn {f'by β = {beta:g}' if beta else 'uniformly'} and weighted" in verdict
         ((x, y),) = panel.drawing.shown()["rounds"]["ring"]
         assert (x, y) == (ROUNDS, pytest.approx(mean, abs=1e-4))
         ((x, y),) = panel.drawing.shown()["work"]["ring"]
@@ -227,9 +227,9 @@ def test_another_strategy_has_a_curve_of_its_own_where_it_was_trained(strategy, 
         *[SELECTIONS[f"β = {beta:g}"] for beta in BETAS],
         strategy,
     ]
-    assert f"drawn by {strategy} and weighed by examples, " in panel.answer.verdict
+    assert f"drawn by {strategy} and weighted by examples, " in panel.answer.verdict
     panel.set(fleet="steep")
-    assert panel.answer.verdict.startswith(f"Nothing is saved of {strategy} here. Move **Fleet** to “as it is” to see")
+    assert panel.answer.verdict.startswith(f"There is no saved training of {strategy} here. Move **Fleet** to ")
     assert panel.drawing.shown()["rounds"]["ring"] == []
 
 
@@ -238,7 +238,7 @@ def test_what_is_not_saved_names_every_dial_to_move(panel):
     dials = ("Fleet", "as it is"), ("Weights", "by examples"), ("Cohort", "10")
     assert [off.find(word) > 0 for dial in dials for word in dial] == [True] * 6
     panel.set(fleet="as it is", aggregation="equal", cohort=10)
-    assert "drawn by oort and weighed equally" in panel.answer.verdict
+    assert "drawn by oort and weighted equally" in panel.answer.verdict
 
 
 def test_whose_accuracy_is_drawn_can_be_chosen(panel):

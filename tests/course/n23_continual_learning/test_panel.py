@@ -166,7 +166,7 @@ def test_every_position_has_its_own_sentence_and_its_own_matrix(panel, table):
         reached = "never reaches 95% of that" if when == "never" else f"reaches 95% of that {when}"
         assert f"; it {reached}, and of earlier" in verdict
         lost = 100 * statistics.mean(values(table, "forgetting", **wanted))
-        told = f"{lost:.0f} of 100 points are forgotten" if lost >= 0.5 else "nothing is forgotten"
+        told = f"{lost:.0f} of 100 points are forgotten" if lost >= 0.5 else "nothing from earlier periods is forgotten"
         assert f"of earlier periods {told} on average." in verdict
         np.testing.assert_allclose(panel.answer.matrix, matrices(chosen(table, **wanted)).mean(axis=0))
         seen.add(verdict)

@@ -96,4 +96,4 @@ def test_the_claims_are_read_off_the_table(gain, expected, tmp_path, monkeypatch
     assert [row["outcome"] == "holds" for row in claims(claims_on_plays()).rows] == expected
     static, over_time = plays_table()
     assert static["gain"] == "+2 (+2 to +2)" and static["forgotten"] == "–"
-    assert over_time["lines a round"] == "100 and 150" and over_time["uniform"].startswith("30 (")
+    assert over_time["lines per round"] == "100 and 150" and over_time["uniform"].startswith("30 (")

@@ -93,7 +93,7 @@ def test_tables_give_per_cent_and_leave_out_what_is_not_there(rows):
     assert made[1]["label"].startswith(f"{100 * expected:.0f} (")
     first = confounded()[0]
     assert first["label"].startswith(f"{100 * mean(rows, 'tagging', 'fedavg', 'label'):.0f} (")
-    assert [row["devices step with"] for row in confounded()] == ["SGD", "SGD", "Adam", "Adam"]
+    assert [row["clients use"] for row in confounded()] == ["SGD", "SGD", "Adam", "Adam"]
     assert len(freezing()) == 2 and freezing()[0]["trained"] == "the heads alone"
 
 
@@ -137,9 +137,9 @@ def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatc
 
 def test_the_button_says_how_long_the_saved_ones_like_it_took(panel):
     told = panel.widgets.buttons["Train"]
-    assert told.description == "Train this cell, about 5 s"
-    assert panel.set(task="seq2seq", partition="natural") and told.description == "Train this cell, about 15 s"
-    assert panel.reset() and told.description == "Train this cell, about 5 s"
+    assert told.description == "Train this setting, about 5 s"
+    assert panel.set(task="seq2seq", partition="natural") and told.description == "Train this setting, about 15 s"
+    assert panel.reset() and told.description == "Train this setting, about 5 s"
 
 
 def test_bands_end_where_scores_end(panel):
@@ -161,8 +161,8 @@ def retold(rows, tmp_path, monkeypatch, change):
 @pytest.mark.parametrize(
     ("uniform", "label", "reading"),
     [
-        (0.5, 0.3, "loses"), (0.3, 0.5, "gains"), (0.01, 0.01, "on the floor: nothing to lose"),
-        (0.5, 0.4999, "a loss in the mean, its interval reaches 0"), (0.5, 0.5015, "no loss seen"),
+        (0.5, 0.3, "loses"), (0.3, 0.5, "gains"), (0.01, 0.01, "score near 0: nothing to lose"),
+        (0.5, 0.4999, "a mean loss, but its interval includes 0"), (0.5, 0.5015, "no loss seen"),
     ],
 )  # fmt: skip
 def test_label_skew_is_read_off_the_table(rows, tmp_path, monkeypatch, uniform, label, reading):
@@ -192,4 +192,4 @@ def test_a_corpus_of_zeros_compares_nothing(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     own = [row | {"score": 0.0} for row in rows if row["corpus"] == "wnut17"]
     write_results(result_name("wnut17"), own, {"seeds": list(range(SEEDS))})
-    assert {row["compares"] for row in real_corpora()} == {"nothing: fleets at 0"}
+    assert {row["compares"] for row in real_corpora()} == {"nothing: fleets score 0"}

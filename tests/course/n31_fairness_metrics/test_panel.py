@@ -132,7 +132,7 @@ def panel(tmp_path, monkeypatch):
 def test_at_dose_0_every_needle_is_at_rest_and_none_tells(panel):
     panel.set(dose=0.0)
     assert panel.numbers["risen"].abs().max() < 1e-9
-    assert "0 of 14 metrics have risen far enough" in panel.answer.verdict
+    assert "0 of 14 metrics distinguish one model" in panel.answer.verdict
 
 
 def test_every_position_says_who_tells(panel):
@@ -147,7 +147,7 @@ def test_every_position_says_who_tells(panel):
 def test_one_model_is_trained_live_and_stands_in_the_picture(panel, monkeypatch):
     monkeypatch.setitem(population.RECIPES, "base", {"steps": 5, "width": 16})
     panel.set(notion="gender", dose=0.5).start().wait(120)
-    assert "metrics would tell your one model from" in panel.answer.verdict
+    assert "metrics distinguish your model from" in panel.answer.verdict
     value, found = panel.rows[-1][column("gender", "LPBS")], answers("gender")["LPBS"]
     at = panel.drawing._own.get_xdata()[INTRINSIC.index("LPBS")]
     assert at == pytest.approx((value - found.floor) / found.scales[0.5])

@@ -81,7 +81,7 @@ def test_the_last_group_is_named_only_where_it_surely_differs(models):
     words, small = worst_off("davidson_hate")
     assert words["flagged wrongly"] == "b, +0.40 (+0.10 to +0.60), 2 of 2 seeds"
     assert words["ranked too high"] == "b, 0.30 (0.10 to 0.60), 1 of 2 seeds"
-    assert set(small.values()) == {"small", "nobody surely"}
+    assert set(small.values()) == {"small", "no group confirmed"}
 
 
 def test_a_correlation_over_few_models_is_refused_with_the_size_it_would_need():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas
 
 METHODS = {"dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
-NAMES = {PRIVATE[method]: label for method, label in METHODS.items()}  # here nobody asks for the engine
+NAMES = {PRIVATE[method]: label for method, label in METHODS.items()}  # here the engine is no option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def first_picture(corpus: datasets.DatasetDict) -> Panel:
 def _trainings() -> pandas.DataFrame:
     """Return the trainings that this panel is about: the BiLSTM, without any variant.
 
-    DP-SGD's are those of the fast engine, which releases the same sums: that there are two ways is told in notebook 11.
+    DP-SGD's are those of the fast engine, which releases the same sums: notebook 11 explains both.
     """
     table = usual(saved(EMBEDDED)[0])
     table = table[(table["model"] == "bilstm") & (table["method"] != "dp-sgd")]
@@ -61,7 +61,7 @@ def _trainings() -> pandas.DataFrame:
 
 
 def _answer(dials: Cell, texts: list[tuple[str, str]]) -> UtteranceAnswer:
-    """Read the saved trainings at the dials' position: the mean of three, and what one of them answered."""
+    """Read the saved trainings at the panel's position: the mean of three, and what one of them answered."""
     table = _trainings()
     rows = [{**row, "method": NAMES[row["method"]]} for row in curves_of(table[table["method"].isin(METHODS)])]
     focus = {"method": METHODS[dials.method], "epsilon": dials.epsilon}
@@ -100,7 +100,7 @@ class FirstDrawing(Curves):
     def draw(self, answer: UtteranceAnswer) -> None:
         """Move the curves, and rewrite what the model takes each utterance for."""
         super().draw(answer)
-        self._title.set_text("What the model takes an utterance for")
+        self._title.set_text("The intent that the model predicts")
         while len(self._texts) < len(answer.utterances):
             y = 0.83 - 0.14 * len(self._texts)
             said = self._right.text(0.0, y, "", fontsize=FONT_POINTS)

@@ -1,1 +1,1 @@
-"""What stands behind notebook 11: DP-SGD and eDP-SGD over the privacy budget."""
+"""The code of notebook 11: DP-SGD and eDP-SGD over the privacy budget."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 A_FEW_PER_CENT = 1.05  # "training time very similar to the non-private one"
 MANY_TIMES = 5.0
-AS_GOOD = -0.02  # of accuracy or F1: a difference that nobody would notice
+AS_GOOD = -0.02  # of accuracy or F1: a difference that is not noticeable
 EPSILON = 8.0
 SMALL, LARGE = (32, 16), (128, 16)  # examples × tokens of a step
 ENCODER = "22 M encoder, 32 × 16 tokens"

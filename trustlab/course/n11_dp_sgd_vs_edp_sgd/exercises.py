@@ -1,6 +1,6 @@
 """The exercises of the privacy notebooks: what is right, and what each usual slip means.
 
-They live here so that a notebook's cell does not show the answer beside the question.
+They are here so that a notebook's cell does not show the answer next to the question.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def share_spent(answer: Any, *, spent: float, budget: float) -> Display:
     Examples
     --------
     >>> share_spent(5.5, spent=5.5, budget=8.0)
-    ✗ 5.5 % is not it. That is ε itself; the question asks for per cent of the budget.
+    ✗ 5.5 % is not right. That is ε itself; the question asks for per cent of the budget.
     """
     slips = {
         spent: "That is ε itself; the question asks for per cent of the budget.",
@@ -35,7 +35,7 @@ def ghost_norm(answer: Any) -> Display:
     Examples
     --------
     >>> ghost_norm(7)
-    ✗ 7 is not it. You squared each word's gradient alone. Add them before you square: pairs of words count too.
+    ✗ 7 is not right. You squared each word's gradient alone. Add them before you square: pairs of words count too.
     """
     norm_of_each = 5**0.5 + 2**0.5
     slips = {
@@ -55,7 +55,7 @@ def nearly_the_worst_case(
     Examples
     --------
     >>> nearly_the_worst_case([1.0, 1.0], lambda g: 1.0)
-    ✗ [1.0, 1.0] is not it. Expected at least three gradients.
+    ✗ [1.0, 1.0] is not right. Expected at least three gradients.
     """
     if gradients is ... or gradients is None:
         return check(..., True)
@@ -82,7 +82,7 @@ def first_sigma_of_decaying_noise(answer: Any) -> Display:
     Examples
     --------
     >>> first_sigma_of_decaying_noise(1.746)
-    ✗ 1.746 is not it. Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?
+    ✗ 1.746 is not right. Enough for DP-SGD. How far can one utterance move a micro-batch's clipped mean?
     """
     run = dict(epsilon=4.0, sample_rate=0.032, steps=155, delta=1e-5)
     right = dict(decay=0.8, steps_per_epoch=31, sensitivity=2.0)

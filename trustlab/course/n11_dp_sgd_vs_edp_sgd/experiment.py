@@ -6,7 +6,8 @@ ingredients are varied one at a time: the clipping rule and decaying noise, by t
 
 The hyper-parameters were chosen on the synthetic corpus, which is nobody's data, and used unchanged on the real ones
 (a first look at models and K, with other settings, was taken on SNIPS' validation split): choosing them on private data
-would spend ε that no row here counts. The number of epochs looks at nothing but N, which the statement takes as public.
+would spend ε that no row here includes. The number of epochs looks at nothing but N, which the statement takes as
+public.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def usual(table: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"dp_sgd_vs_edp_sgd_{corpus}"
 
 
@@ -117,7 +118,7 @@ def recipe(cell: Cell) -> TrainConfig:
     """Return the training options of `cell`.
 
     C was chosen for each way of clipping, on the synthetic corpus and for the BiLSTM. Where every unit is clipped, as
-    it is for eDP-SGD at each ε here, C only scales signal and noise alike, and Adam takes the scale away.
+    it is for eDP-SGD at each ε here, C scales signal and noise equally, and Adam cancels the scale.
 
     Both models share every option. For the transformer the learning rates 0.004, 0.008 and 0.016 were tried there, one
     seed each, by SGD and by DP-SGD at ε = 8, on the validation split: the BiLSTM's 0.016 was the best in both.

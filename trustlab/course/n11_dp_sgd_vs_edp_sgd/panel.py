@@ -1,8 +1,8 @@
 """The panel of notebook 11: what a privacy budget costs, by method, clipping rule and noise decay; and one point live.
 
 It answers at once from the saved comparison, whose
-:class:`~trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment.Cell` is the dials' position. Not every position was trained
-for that: where one was not, the panel says so and why, and its button trains it.
+:class:`~trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment.Cell` is the panel's position. Not every position was trained
+for that: where one was not, the panel says why, and its button trains it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ AXES: dict[str, Any] = {
     "y_limits": (0.0, 1.02),  # fixed: readers compare pictures
     "grid": EPSILONS,
 }
-VARIANT = "with this rule and γ"  # the line that a variant gets, beside its method's
+VARIANT = "with this rule and γ"  # the line that a variant gets, next to its method's
 LIVE = "bilstm"  # the model that varies in the saved comparison, and that is trained live
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
@@ -59,9 +59,9 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     corpus
         What :func:`trustlab.data.load` returned; the live training reads it.
     name
-        Its name, under which the saved results lie.
+        Its name, under which the results are saved.
     """
-    decays = {1.0: "1, constant", DECAYS[1]: f"{DECAYS[1]:g} an epoch"}
+    decays = {1.0: "1, constant", DECAYS[1]: f"{DECAYS[1]:g} per epoch"}
     training = Training(
         rows=live_rows,
         shown=_shown,
@@ -91,7 +91,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 
 
 def answer(dials: Cell) -> Answer:
-    """Read the saved comparison at the dials' position, or say why nothing was saved there."""
+    """Read the saved comparison at the panel's position, or say why nothing was saved there."""
     table, _ = saved(dials.corpus)
     rows, variant = curves_of(usual(table)), _variant(dials)
     if variant:
@@ -100,7 +100,7 @@ def answer(dials: Cell) -> Answer:
     here = [row for row in rows if all(row[name] == value for name, value in focus.items())]
     if not here:
         said = with_budget(_named(dials), dials.epsilon)
-        verdict = f"{said} was not trained for the saved comparison: {_why_not(dials)} The button trains this point."
+        verdict = f"{said} has no saved training: {_why_not(dials)} The button trains this point."
     else:
         beside = _beside_the_usual(dials, rows) if variant else _beside_no_privacy(table)
         verdict = (
@@ -151,7 +151,7 @@ def _decay(dials: Cell) -> float:
 
 
 def _trained(table: pandas.DataFrame, dials: Cell) -> pandas.DataFrame:
-    """Return the saved trainings of the dials' variant, at every ε and for the model that varies."""
+    """Return the saved trainings of the chosen variant, at every ε and for the model that varies."""
     key = dataclasses.replace(dials, model=LIVE, noise_decay=_decay(dials)).key()
     at = {name: key[name] for name in ("model", "method", "micro_batches", "rule", "noise_decay")}
     return select(table, **at)
@@ -162,7 +162,7 @@ def _why_not(dials: Cell) -> str:
     if dials.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
     if dials.method == "dp-sgd":
-        return "the loop is too slow. The fast engine clips the same gradients: look there."
+        return "the loop is too slow; the fast engine clips the same gradients."
     return "rule and decay were varied one at a time."
 
 

@@ -52,7 +52,7 @@ def curves_of(trainings: pandas.DataFrame) -> list[Row]:
 def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
     """Return what each method reaches at one ε: a row per corpus, model and measure, a column per method.
 
-    Plain SGD, which promises nothing, stands beside them. A corpus whose table is not there is left out, and a
+    Plain SGD, which guarantees nothing, is shown next to them. A corpus whose table is not there is left out, and a
     training that is not in a table is None.
     """
     rows = []

@@ -1,8 +1,8 @@
 """The toy of notebook 11: clip gradients of two dimensions, add noise, and ask whether Anna took part.
 
-Everything is exact: the picture shows the sum with and without Anna's gradient, and the verdict the best guess that
-anybody could make from one noisy sum. For two Gaussians of standard deviation s whose means lie a distance d apart,
-the best guess is right with probability Φ(d / 2s).
+Everything is exact: the picture shows the sum with and without Anna's gradient, and the verdict the best possible
+guess from one noisy sum. For two Gaussians of standard deviation s whose means are a distance d apart, the best guess
+is right with probability Φ(d / 2s).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def best_guess(shift: float, noise_std: float) -> float:
 
 
 def answer(dials: ClippingDials) -> Answer:
-    """Say what the dials' position hides, with the numbers behind it."""
+    """Say what the panel's position hides, with the numbers behind it."""
     shift = min(dials.length, dials.clip_norm)
     noise_std = dials.noise_multiplier * dials.clip_norm
     right = best_guess(shift, noise_std)
@@ -92,7 +92,7 @@ def answer(dials: ClippingDials) -> Answer:
 
 @dataclass(frozen=True)
 class ToyAnswer(Answer):
-    """An answer that carries its dials, from which the picture is drawn."""
+    """An answer with its options, from which the picture is drawn."""
 
     dials: ClippingDials = ClippingDials()
 
@@ -129,10 +129,10 @@ class ClippingDrawing(Drawing):
         legend = dict(loc="upper left", frameon=False, fontsize=FONT_POINTS, handletextpad=0.2, borderaxespad=0.2)
         right.legend(**legend, markerscale=1.6)
         rng = np.random.default_rng(0)
-        self._draws = rng.standard_normal((2, DRAWS, 2))  # the same noise at every position: only the dials move
+        self._draws = rng.standard_normal((2, DRAWS, 2))  # the same noise at every position: only the options change
 
     def draw(self, answer: ToyAnswer) -> None:
-        """Move arrows, circle and clouds to the dials of `answer`."""
+        """Move arrows, circle and clouds to the options of `answer`."""
         dials = answer.dials
         whole = np.concatenate([others(), anna(dials.length)[None]])  # [10, 2]
         clipped = clip(whole, dials.clip_norm)
@@ -155,7 +155,7 @@ class ClippingDrawing(Drawing):
 
 
 def clipping_toy() -> Panel:
-    """Return the panel: C, σ and the length of Anna's gradient, and who can tell that she took part.
+    """Return the panel: C, σ and the length of Anna's gradient, and how well an attacker can tell that she took part.
 
     Examples
     --------

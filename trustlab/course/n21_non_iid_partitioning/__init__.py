@@ -1,1 +1,1 @@
-"""What stands behind notebook 21: label skew, and what a library means by α."""
+"""The code of notebook 21: label skew, and what a library means by α."""

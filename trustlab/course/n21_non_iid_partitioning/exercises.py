@@ -25,7 +25,7 @@ def effective_number(answer: Any) -> Display:
     Examples
     --------
     >>> effective_number(3)
-    ✗ 3 is not it. That is the number of labels it has; unequal shares make the effective number smaller.
+    ✗ 3 is not right. That is the number of labels it has; unequal shares make the effective number smaller.
     """
     shares = np.array(COUNTS) / sum(COUNTS)
     entropy = float(-(shares * np.log(shares)).sum())
@@ -46,7 +46,7 @@ def alpha_in_fednlp(answer: Any) -> Display:
     Examples
     --------
     >>> alpha_in_fednlp(0.1)
-    ✗ 0.1 is not it. Then each label would have α·p = 0.1/150; in pfl each has 0.1.
+    ✗ 0.1 is not right. Then each label would have α·p = 0.1/150; in pfl each has 0.1.
     """
     slips = {
         ALPHA_OF_PFL: "Then each label would have α·p = 0.1/150; in pfl each has 0.1.",
@@ -97,6 +97,6 @@ hints = Hints({
         "The table of natural partitions has the number that you need: effective labels, by device.",
         "Try some α, after `from trustlab.course.alpha import alpha_options`: "
         '`skew(partition(labels, clients=200, **alpha_options("fednlp", alpha, labels)), labels)["effective labels"]`.',
-        "It lies between 10 and 30.",
+        "It is between 10 and 30.",
     ),
 })  # fmt: skip

@@ -55,7 +55,7 @@ class Cell:
     seed: int = option(0, label="Seed", help="Seed of partition, first weights, selection and minibatches.", low=0)
 
     def key(self) -> dict[str, Any]:
-        """Return the columns that name this training in a table; α is ∞ where no law is drawn."""
+        """Return the columns that name this training in a table; α is ∞ where no distribution is drawn."""
         alpha = math.inf if self.scheme in REFERENCES else self.alpha
         return {"corpus": self.corpus, "scheme": self.scheme, "alpha": alpha, "seed": self.seed}
 
@@ -73,7 +73,7 @@ def grid(
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"non_iid_partitioning_{corpus}"
 
 
@@ -81,7 +81,7 @@ def result_name(corpus: str) -> str:
 
 
 def divide(cell: Cell, corpus: datasets.DatasetDict) -> tuple[Partition, Partition]:
-    """Return who holds which training and which test examples; a client's tests follow the law of its training."""
+    """Return each client's training and test examples; its tests follow the distribution of its training."""
     train, test = (corpus[split]["intent"][:] for split in ("train", "test"))
     if cell.scheme in REFERENCES:
         how: dict[str, Any] = {"scheme": "iid", "clients": CLIENTS if cell.scheme == "iid" else 1}
@@ -116,7 +116,7 @@ def train(
     problem
         ``task(prepare(corpus), seed=cell.seed)``.
     model
-        Trained in place; None trains a copy of the problem's that is gone at the end.
+        Trained in place; None trains a copy of the problem's model, which is discarded.
     """
     check(cell)
     clients, _ = divide(cell, corpus)

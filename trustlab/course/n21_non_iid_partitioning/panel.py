@@ -41,7 +41,10 @@ class SkewDials(Cell):
     """The position of the panel: a training, and how it is looked at."""
 
     against: str = option(
-        "α", label="Over", help="What the left picture is drawn over: α, or what α made of the fleet.", values=AGAINST
+        "α",
+        label="Over",
+        help="The x-axis of the left picture: α, or the effective number of labels that it gives.",
+        values=AGAINST,
     )
     measure: str = option(
         "accuracy",
@@ -67,14 +70,14 @@ class SkewAnswer(Answer):
 
 
 def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
-    """Return the panel: whose α, α, what is drawn over what, and one fleet trained live.
+    """Return the panel: the definition of α, its value, the picture's axes, and one fleet trained live.
 
     Parameters
     ----------
     corpus
         What :func:`trustlab.data.load` returned; the live training reads it.
     name
-        Its name, under which the saved results lie.
+        Its name, under which the results are saved.
     """
     return experiment_panel(
         SkewDials(name, "fednlp", 0.1),
@@ -92,7 +95,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 
 
 def answer(at: SkewDials) -> SkewAnswer:
-    """Read the saved trainings at the dials' position."""
+    """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
     rows = curves_of(table, at.measure)
     best = {row["α of"]: row["accuracy"] for row in rows if row["α of"] in REFERENCES.values()}

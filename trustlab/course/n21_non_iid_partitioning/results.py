@@ -60,7 +60,7 @@ def rounds_of(trainings: pandas.DataFrame, scheme: str, alpha: float) -> list[Ro
 
 
 def harm(corpus: str, scheme: str = "flower", alphas: Sequence[float] = (100.0, 1.0, 0.1, 0.03, 0.01)) -> list[Row]:
-    """Return, in per cent, who understands how much less as α falls: a row per α, a column per measure."""
+    """Return, in per cent, how much each measure loses as α falls: a row per α, a column per measure."""
     table, _ = saved(corpus)
     rows = []
     for alpha in alphas:

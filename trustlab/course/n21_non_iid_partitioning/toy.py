@@ -1,4 +1,4 @@
-"""The toy of notebook 21: what a Dirichlet law draws, three labels at a time."""
+"""The toy of notebook 21: what a Dirichlet distribution draws, three labels at a time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def dirichlet_toy() -> Panel:
 
 
 def _answer(at: ToyDials) -> Answer:
-    """Draw the laws q ~ Dir(α·p) of :data:`CLOUD` clients."""
+    """Draw the distributions q ~ Dir(α·p) of :data:`CLOUD` clients."""
     p = np.array(SHARES[at.shares])
     laws = np.exp(log_dirichlet(np.broadcast_to(at.alpha * p, (CLOUD, len(p))), np.random.default_rng(at.seed)))
     number = effective_labels(laws)
@@ -70,7 +70,7 @@ def _answer(at: ToyDials) -> Answer:
 
 
 class ToyDrawing(Drawing):
-    """A cloud of laws in the triangle of three labels, and the label bars of the first few clients."""
+    """A cloud of distributions in the triangle of three labels, and the label bars of the first few clients."""
 
     def __init__(self) -> None:
         super().__init__(width=760, height=340)

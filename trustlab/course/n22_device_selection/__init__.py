@@ -1,1 +1,1 @@
-"""What stands behind notebook 22: who is selected, and which clients the average represents."""
+"""The code of notebook 22: who is selected, and which clients the average represents."""

@@ -76,7 +76,7 @@ def _what_it_costs(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 def claims_of_harm(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
-    """Claim that those who speak little are lost where they want something else."""
+    """Claim that inactive users lose accuracy where they have other intents."""
     table = read(activity_harm.result_name(corpus))[0]
 
     def lost(aggregation: str) -> list[float]:
@@ -85,7 +85,7 @@ def claims_of_harm(corpus: str = EMBEDDED, read: Reader = read_results) -> list[
 
     return [
         {
-            "claim": f"(Ours) Travellers who speak little lose by β = 1, weights {way} (accuracy at β = 1 minus β = 0)",
+            "claim": f"(Ours) Inactive travellers lose by β = 1, weights {way} (accuracy at β = 1 minus β = 0)",
             "values": lost(way),
             "holds": lambda gained: gained.high < 0,
         }

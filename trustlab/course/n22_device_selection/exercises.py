@@ -24,7 +24,7 @@ def horvitz_thompson(answer: Any) -> Display:
     Examples
     --------
     >>> horvitz_thompson([0.8, 0.1])
-    ✗ [0.8, 0.1] is not it. Those are shares of all examples. A client that is drawn half the time represents two.
+    ✗ [0.8, 0.1] is not right. Those are shares of all examples. A client that is drawn half the time represents two.
     """
     n, pi = EXAMPLES[COHORT], INCLUSION[COHORT]
     total = EXAMPLES.sum()
@@ -45,12 +45,12 @@ def horvitz_thompson(answer: Any) -> Display:
 
 
 def heavy_devices_weight(answer: Any) -> Display:
-    """Check the expected weight of a device of 90 examples beside nine of 10, two drawn uniformly without repeats.
+    """Check the expected weight of a device of 90 examples and nine of 10, two drawn uniformly without repeats.
 
     Examples
     --------
     >>> heavy_devices_weight(0.5)
-    ✗ 0.5 is not it. That is its share of the examples, the weight that would be fair to the data.
+    ✗ 0.5 is not right. That is its share of the examples, the weight that would be fair to the data.
     """
     drawn = 2 / (1 + LIGHT_ONES)
     weight = HEAVY / (HEAVY + LIGHT)
@@ -103,7 +103,7 @@ hints = Hints({
         "The first: 80 / (100 · 1).",
     ),
     heavy_devices_weight: (
-        "Expected weight = probability to be drawn × weight when drawn, because all light clients are alike.",
+        "Expected weight = probability to be drawn × weight when drawn, because all light clients are equal.",
         "Two of ten are drawn, each as likely as the others: 2/10.",
         "The other client in the cohort is a light one: 90 / (90 + 10).",
     ),

@@ -66,23 +66,24 @@ class Cell:
     strategy: str = option(
         "power",
         label="Strategy",
-        help="power: chance ∝ n^β. softmax: ∝ exp(n/400). threshold: all with 40 examples or more alike. top-k: always "
-        "the heaviest. power-of-choice: of 2k drawn by n those of highest loss. oort: ∝ n, capped.",
+        help="power: probability ∝ n^β. softmax: ∝ exp(n/400). threshold: all with 40 examples or more equally. "
+        "top-k: always the heaviest. power-of-choice: of 2k drawn by n those of highest loss. oort: ∝ n, capped.",
         values=("power", *OTHERS),
     )
     beta: float = option(1.0, label="β", help="power: 0 is uniform, 1 proportional to activity.", values=BETAS)
     aggregation: str = option(
         "examples",
         label="Weights",
-        help="Weight of an update: its device's examples, the same for all, or examples over the chance to be drawn.",
+        help="Weight of an update: its client's examples, the same for all, "
+        "or examples over the probability to be drawn.",
         values=tuple(AGGREGATIONS),
     )
-    cohort: int = option(10, label="Cohort", help="Devices drawn per round.", values=(3, 10, 200))
+    cohort: int = option(10, label="Cohort", help="Clients drawn per round.", values=(3, 10, 200))
     seed: int = option(0, label="Seed", help="Seed of first weights, selection and minibatches.", low=0)
 
     @property
     def selection(self) -> str:
-        """Name who is selected, in one word or with β."""
+        """Name the selection, in one word or with β."""
         return f"β = {self.beta:g}" if self.strategy == "power" else self.strategy
 
     def key(self) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), fleets: Sequence[str] 
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"device_selection_{corpus}"
 
 
@@ -149,7 +150,7 @@ def train(cell: Cell, made: Problem, *, model: nn.Module | None = None) -> Itera
     made
         ``problem(cell.corpus, corpus, fleet=cell.fleet, seed=cell.seed)``.
     model
-        Trained in place; None trains a copy of the problem's that is gone at the end.
+        Trained in place; None trains a copy of the problem's model, which is discarded.
     """
     check(cell)
     return simulate(made.task, made.clients, recipe(cell), selector=selector(cell, made.clients), model=model)

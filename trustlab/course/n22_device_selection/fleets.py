@@ -1,9 +1,9 @@
 """Fleets of heavy and light devices: who holds what, what they learn together, and how well it serves each of them.
 
-Three fleets that nobody drew (in the embedded corpus a law of activity did): devices of the assistant, who learn to
-tell intents apart; Shakespeare's roles, who learn to guess the next character of their lines; senders of 20 Newsgroups,
-who learn which group a post is for. Each is a natural partition, and a device is tested on its own test examples;
-those of devices that have nothing to train on count in the pooled accuracy only.
+Three natural fleets (in the embedded corpus, activity follows a power law): devices of the assistant, who learn to
+classify intents; Shakespeare's roles, who learn to predict the next character of their lines; senders of 20
+Newsgroups, who learn which group a post is for. Each is a natural partition, and a device is tested on its own test
+examples; those of devices that have nothing to train on count in the pooled accuracy only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 AS_IT_IS = "as it is"
 FLEETS = {"mild": 0.4, AS_IT_IS: 0.8, "steep": 1.1}  # exponents of the assistant's activity; 0.8 is its own
-NO_WORD = "(no word)"  # stands for the words of a post that has none
+NO_WORD = "(no word)"  # the word of a post that has none
 POST = 128  # words kept of a post
 MEASURES = ("accuracy", "accuracy_device", "accuracy_light", "accuracy_heavy")
 
@@ -188,7 +188,7 @@ def _posts(corpus: datasets.DatasetDict, seed: int) -> Task:
 
 
 def _untagged(tokens: list[str], intent: str) -> dict[str, Any]:
-    """Return a row for :meth:`Vocabulary.encode` whose tags nobody reads."""
+    """Return a row for :meth:`Vocabulary.encode` whose tags are not used."""
     return {"tokens": tokens, "slots": ["O"] * len(tokens), "intent": intent}
 
 

@@ -1,8 +1,8 @@
 """What selection by activity costs where light devices want something else: the second experiment of notebook 22.
 
-In the embedded corpus, what a device asks for has nothing to do with how much it asks. Here it has: every device asks
-only for what its persona wants, and the travellers among the heaviest tenth of the devices are left out. So whoever
-wants to travel speaks little, and a server that listens to the active hears little of it. All else is as in
+In the embedded corpus, a device's intents are independent of its activity. Here it has: every device has only the
+intents of its persona, and the travellers among the heaviest tenth of the devices are left out. So travellers are
+inactive, and a server that prefers active clients rarely trains on them. All else is as in
 :mod:`trustlab.course.n22_device_selection.experiment`, with more rounds, so that uniform selection has time to learn
 what is rare.
 """
@@ -54,7 +54,7 @@ def grid(
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"device_selection_harm_{corpus}"
 
 
@@ -64,9 +64,9 @@ def recipe(cell: Cell) -> FederatedConfig:
 
 
 def without_heavy_travellers(corpus: datasets.DatasetDict) -> datasets.DatasetDict:
-    """Return an assistant corpus of the size of `corpus` in which whoever wants to travel speaks little.
+    """Return an assistant corpus of the size of `corpus` in which all travellers are inactive.
 
-    Every device asks for its persona's intents only (``label_skew=1``); devices are numbered from the heaviest on, and
+    Every device has its persona's intents only (``label_skew=1``); devices are numbered from the heaviest on, and
     the travellers of the first tenth are left out.
 
     Examples

@@ -43,18 +43,18 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 20
 WHOSE = ("accuracy", "accuracy_device", "accuracy_light")
-BESIDE = {"accuracy_device": "the mean device", "accuracy_light": "light devices"}  # told beside all of them
+BESIDE = {"accuracy_device": "the mean device", "accuracy_light": "light devices"}  # reported next to all of them
 WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, and real fleets, were trained
 
 
 @dataclass(frozen=True)
 class SelectionDials(Cell):
-    """The position of the panel: a training, and whose accuracy is drawn."""
+    """The position of the panel: a training, and the accuracy that is drawn."""
 
     measure: str = option(
         "accuracy",
         label="Accuracy on",
-        help="all test examples; the mean device, each counting once; or light devices, those no larger than the "
+        help="all test examples; the mean device, all weighted equally; or light devices, those no larger than the "
         "median one.",
         values=WHOSE,
     )
@@ -66,13 +66,13 @@ class SelectionDials(Cell):
 
     @property
     def beside(self) -> str:
-        """The measure that the sentences tell beside that of all: the one drawn, and of all that of light devices."""
+        """The measure reported next to that of all clients: the one drawn, or else that of light devices."""
         return self.measure if self.measure in BESIDE else "accuracy_light"
 
 
 @dataclass(frozen=True)
 class SelectionAnswer(Answer):
-    """An answer that also says whose accuracy its numbers are."""
+    """An answer that also names the accuracy that its numbers are."""
 
     title: str = ""
 
@@ -85,7 +85,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     corpus
         What :func:`trustlab.data.load` returned; the live training reads it.
     name
-        Its name, under which the saved results lie.
+        Its name, under which the results are saved.
     """
     embedded = name == EMBEDDED
     ways = AGGREGATIONS if embedded else {way: AGGREGATIONS[way] for way in WAYS_OF_OTHERS}
@@ -103,7 +103,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         }
     return experiment_panel(
         SelectionDials(name, cohort=max(COHORTS[name])),
-        title="Who should be asked to train?",
+        title="Which clients should train?",
         drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
         answer=answer,
         controls=controls,
@@ -112,7 +112,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 
 
 def answer(at: SelectionDials) -> SelectionAnswer:
-    """Read the saved trainings at the dials' position."""
+    """Read the saved trainings at the panel's position."""
     _, about = saved(at.corpus)
     where = dict(fleet=at.fleet, aggregation=at.aggregation, cohort=at.cohort)
     shown = [f"β = {beta:g}" for beta in BETAS] + ([at.selection] if at.strategy != "power" else [])
@@ -145,7 +145,7 @@ def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
     what, done = SCORED[at.corpus]
     drawn = "uniformly" if at.selection == "β = 0" else f"by {at.selection}"
     verdict = (
-        f"After {recipe(at.cell).rounds} rounds of {at.cohort} devices drawn {drawn} and {name_of(at.aggregation)}, "
+        f"After {recipe(at.cell).rounds} rounds of {at.cohort} clients drawn {drawn} and {name_of(at.aggregation)}, "
         f"{here['accuracy'].mean():.0%} of all {what} are {done} on {CORPUS_NAMES[at.corpus]}, and "
         f"{here[at.beside].mean():.0%} on {BESIDE[at.beside]}"
     )
@@ -159,13 +159,13 @@ def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
 
 
 def _unsaved(at: SelectionDials) -> str:
-    """Say what is saved of a strategy other than by β, and which dials lead back to it."""
+    """Say what is saved of a strategy other than by β, and which options lead back to it."""
     off = [] if at.fleet == AS_IT_IS else [f"**Fleet** to “{AS_IT_IS}”"]
     if at.aggregation not in WAYS_OF_OTHERS:
         off.append("**Weights** to “by examples” or “equally”")
     if at.cohort != (most := max(COHORTS[at.corpus])):
         off.append(f"**Cohort** to {most}")
-    return f"Nothing is saved of {at.selection} here. Move {', '.join(off)} to see what is, or train this one."
+    return f"There is no saved training of {at.selection} here. Move {', '.join(off)} to see one, or train this one."
 
 
 def live_rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

@@ -75,7 +75,7 @@ def curve_of(runs: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
 
 
 def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **at: Any) -> list[Row]:
-    """Return, in per cent after the last round, whom each selection serves, and how many examples it trained on.
+    """Return each selection's accuracy after the last round, in per cent, and how many examples it trained on.
 
     A selection that was not trained there is left out; `at` are options of :func:`trainings`.
     """
@@ -90,7 +90,7 @@ def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **a
 
 
 def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") -> list[Row]:
-    """Return uniform selection beside β = 1, at equal rounds and equal work: a row per corpus whose table is there."""
+    """Return uniform selection and β = 1, at equal rounds and equal work: a row per corpus whose table is there."""
     rows = []
     for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
         even, active = (trainings(corpus, f"β = {beta}", aggregation=aggregation) for beta in (0, 1))
@@ -104,13 +104,13 @@ def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") ->
 
 
 def who_is_heard() -> list[Row]:
-    """Return what each selection gives to all and to travellers where these speak little, in per cent.
+    """Return what each selection gives to all and to travellers where these are inactive, in per cent.
 
     A row per selection and aggregation, from the committed table of :mod:`trustlab.course.n22_device_selection.harm`.
     """
     runs, rows = read(activity_harm.result_name("assistant"))[0], []
     for (selection, way), found in runs.groupby(["selection", "aggregation"], sort=False):
-        row = {"selected by": SELECTIONS[selection], "weighed": AGGREGATIONS[way]}
+        row = {"selected by": SELECTIONS[selection], "weighted": AGGREGATIONS[way]}
         row |= {"all": per_cent(found["accuracy"]), "light devices": per_cent(found["accuracy_light"])}
         row |= {"heavy devices": per_cent(found["accuracy_heavy"]), "travellers": per_cent(found["accuracy_few"])}
         rows.append(row)
@@ -152,18 +152,18 @@ def light_devices_say(corpus: str) -> Display:
     gains = {who: 100 * float(np.mean(gain(table, measure))) for measure, who in MEASURES.items()}
     told = ", ".join(f"{who} {points:+.0f}" for who, points in gains.items())
     ahead = gains["heavy devices"] - gains["light devices"]
-    better = f"{'Heavy' if ahead > 0 else 'Light'} devices fare better by {abs(ahead):.0f}."
-    read = "Heavy and light devices fare alike." if abs(ahead) < 0.5 else better
+    better = f"{'Heavy' if ahead > 0 else 'Light'} devices gain {abs(ahead):.0f} more."
+    read = "Heavy and light devices gain equally." if abs(ahead) < 0.5 else better
     return paragraph(f"From β = 0 to 1, in points: {told}. {read}")
 
 
 def name_of(aggregation: str) -> str:
-    """Say how updates are weighed.
+    """Say how updates are weighted.
 
     Examples
     --------
     >>> name_of("equal")
-    'weighed equally'
+    'weighted equally'
     """
     words = AGGREGATIONS[aggregation]
-    return f"weighed {words}" if aggregation != "horvitz-thompson" else f"weighed by {words}"
+    return f"weighted {words}" if aggregation != "horvitz-thompson" else f"weighted by {words}"

@@ -1,4 +1,4 @@
-"""The first figure of notebook 22: whom the average speaks for, as β and the fleet move."""
+"""The first figure of notebook 22: which clients the average represents, as β and the fleet change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ToyDials:
 
     beta: float = option(1.0, label="β", help="Selection ∝ n^β; 0 is uniform, 1 proportional.", values=BETAS)
     exponent: float = option(
-        0.8, label="Fleet skew", help="Activity of rank r is ∝ r^−skew; 0 makes all clients alike.", values=EXPONENTS
+        0.8, label="Fleet skew", help="Activity of rank r is ∝ r^−skew; 0 makes all clients equal.", values=EXPONENTS
     )
     cohort: int = option(10, label="Cohort", help="Clients drawn per round, with replacement.", values=COHORTS)
     aggregation: str = option(
@@ -64,7 +64,7 @@ def selection_toy() -> Panel:
 
 @functools.lru_cache
 def weights_over_beta(exponent: float, cohort: int) -> list[dict[str, Any]]:
-    """Return what the heaviest tenth weighs, a row per β and aggregation, all exact.
+    """Return the weight of the heaviest tenth, a row per β and aggregation, all exact.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def weights_over_beta(exponent: float, cohort: int) -> list[dict[str, Any]]:
 
 
 def _answer(at: ToyDials) -> Answer:
-    """Read the expected weights at the dials' position."""
+    """Read the expected weights at the panel's position."""
     rows = weights_over_beta(at.exponent, at.cohort)
     focus = {"weights": WAYS[at.aggregation], "β": at.beta}
     (here,) = (row for row in rows if row.items() >= focus.items())
@@ -100,7 +100,7 @@ def _read(ratio: float) -> str:
 
 
 class ToyDrawing(Drawing):
-    """Weight over share for every β on the left; whose devices, data and weight are on the right."""
+    """Weight over share for every β on the left; the shares of clients, data and weight on the right."""
 
     def __init__(self) -> None:
         super().__init__(width=900, height=370)

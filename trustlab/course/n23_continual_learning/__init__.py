@@ -1,1 +1,1 @@
-"""What stands behind notebook 23: training over time, forgetting and catching up."""
+"""The code of notebook 23: training over time, forgetting and catching up."""

@@ -64,7 +64,7 @@ def claims_on_plays(corpus: str = plays.CORPUS, read: Reader = read_results) -> 
 
 
 def _of_the_gain(table: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Claim what the gain is made of, and who has it."""
+    """Claim where the gain comes from, and which users have it."""
     drift = MILD
     return [
         {
@@ -157,7 +157,7 @@ def gain_per_example(table: pandas.DataFrame, drift: float) -> np.ndarray:
     """Return the gain on all data at once when both selections have seen as many examples, one per seed.
 
     Activity selection sees more of them in a round. Its accuracy is read off its curve, between measured rounds, where
-    it had seen as many as uniform selection in all rounds, every round counted alike.
+    it had seen as many as uniform selection in all rounds, every round counted equally.
     """
     active, uniform = (chosen(table, setting="static", drift=drift, beta=beta) for beta in (ACTIVE, UNIFORM))
     rounds = ROUNDS * uniform["examples"].to_numpy() / active["examples"].to_numpy()

@@ -1,4 +1,4 @@
-"""The pictures of notebook 23: a forgetting matrix, and beside it what happened over time."""
+"""The pictures of notebook 23: a forgetting matrix, and next to it what happened over time."""
 
 from __future__ import annotations
 

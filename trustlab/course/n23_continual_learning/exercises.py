@@ -24,7 +24,7 @@ def mean_forgetting(answer: Any) -> Display:
     Examples
     --------
     >>> mean_forgetting(0.075)
-    ✗ 0.075 is not it. You took each period's own end for its best: the first was better still after period 2.
+    ✗ 0.075 is not right. You took each period's own end for its best: the first was better still after period 2.
     """
     ends, last = MATRIX.diagonal(), MATRIX[-1]
     slips = {
@@ -33,7 +33,7 @@ def mean_forgetting(answer: Any) -> Display:
         float(forgetting(MATRIX).sum() / 3): "The last period has had no time to be forgotten: it does not count.",
         float(forgetting(MATRIX).sum()): "That is the sum; the question is about the mean.",
         float(-forgetting(MATRIX).mean()): "Forgetting is the best minus the end.",
-        float(last.mean()): "That is the accuracy at the end, over all periods alike.",
+        float(last.mean()): "That is the accuracy at the end, the mean over all periods.",
     }
     return check(answer, float(forgetting(MATRIX).mean()), because=slips)
 
@@ -44,7 +44,7 @@ def kept_from_the_first(answer: Any) -> Display:
     Examples
     --------
     >>> kept_from_the_first(0)
-    ✗ 0 is not it. That would be a buffer of the newest; a reservoir does not drop examples for being old.
+    ✗ 0 is not right. That would be a buffer of the newest; a reservoir does not drop examples for being old.
     """
     slips = {
         0: "That would be a buffer of the newest; a reservoir does not drop examples for being old.",
@@ -92,7 +92,7 @@ hints = Hints({
         "In code: `R[:-1].max(axis=0) - R[-1]`, for the first two periods.",
     ),
     kept_from_the_first: (
-        "Every utterance that was ever said to the device is kept with the same probability. Which?",
+        "Every utterance that the client ever got is kept with the same probability. Which?",
         "There were 12 + 30 + 18 utterances, and it keeps 10 of them.",
     ),
     as_many_examples: (

@@ -1,9 +1,9 @@
 """The experiment of notebook 23: what selection by activity is worth when data come over time, drift, and go.
 
 One cell is one training: of the synthetic assistant's devices over six periods, or of all periods at once (the static
-reference), with as many rounds. What is asked for drifts by a stated dial, see
-:func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: who
-has which persona and where intents drift to.
+reference), with as many rounds. The intents drift by a stated option, see
+:func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: the
+devices' personas and where intents drift to.
 
 Model and learning rate are notebook 21's, unchanged; a look at one seed had a step twice as long learning faster, under
 every selection. Activity selection is β in q_k ∝ n_k^β, n_k the examples that device k has in the period.
@@ -53,24 +53,27 @@ class Cell:
     setting: str = option(
         "continual",
         label="Setting",
-        help="static: all data at once. continual: each period's data by themselves, then deleted.",
+        help="static: all data at once. continual: each period's data alone, then deleted.",
         values=SETTINGS,
     )
     drift: float = option(
         1.0, label="Drift", help="0: the same requests in all periods. Larger: they move further.", values=DRIFTS
     )
     replay: int = option(
-        0, label="Replay", help="Old utterances that each device keeps and trains on again.", values=BUDGETS
+        0, label="Replay", help="Old utterances that each client keeps and trains on again.", values=BUDGETS
     )
     beta: float = option(
-        1.0, label="β", help="Devices are drawn in proportion to n^β: 0 uniformly, 1 by activity.", values=BETAS
+        1.0, label="β", help="Clients are drawn in proportion to n^β: 0 uniformly, 1 by activity.", values=BETAS
     )
     weighting: str = option(
-        "examples", label="Aggregation", help="What a device's update weighs: its examples, or the same for all.",
+        "examples", label="Aggregation", help="Weight of a client's update: its examples, or the same for all.",
         values=WEIGHTINGS,
     )  # fmt: skip
     labels: str = option(
-        "true", label="Labels", help="feedback: after the first period, only what users' reactions tell.", values=LABELS
+        "true",
+        label="Labels",
+        help="feedback: after the first period, only what users' reactions reveal.",
+        values=LABELS,
     )
     seed: int = option(0, label="Seed", help="Seed of corpus, first weights, selection and minibatches.", low=0)
 
@@ -96,13 +99,13 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"continual_learning_{corpus}"
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What devices say over time, as a learning problem.
+    """The devices' utterances over time, as a learning problem.
 
     Attributes
     ----------
@@ -121,7 +124,7 @@ class Stream:
     test_periods: np.ndarray
 
 
-@functools.lru_cache(maxsize=16)  # a grid goes through all drifts and seeds again and again
+@functools.lru_cache(maxsize=16)  # a grid repeats all drifts and seeds many times
 def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     """Return the assistant's devices over time, and the model's first weights.
 
@@ -138,7 +141,7 @@ def stream(drift: float = 1.0, seed: int = 0) -> Stream:
 
 
 def assistant_over_time(drift: float, seed: int) -> datasets.DatasetDict:
-    """Return the synthetic corpus with its drift dial at `drift`."""
+    """Return the synthetic corpus with its option ``drift`` at `drift`."""
     from trustlab.data import assistant
 
     return assistant(devices=DEVICES, periods=PERIODS, drift=drift, seed=seed)
@@ -167,7 +170,7 @@ def train(cell: Cell, said: Stream, *, model: nn.Module | None = None) -> Iterat
     said
         ``stream(cell.drift, cell.seed)``.
     model
-        Trained in place; None trains a copy of the problem's that is gone at the end.
+        Trained in place; None trains a copy of the problem's model, which is discarded.
     """
     check(cell)
     at_once = cell.setting == "static"
@@ -185,7 +188,7 @@ def train(cell: Cell, said: Stream, *, model: nn.Module | None = None) -> Iterat
 
 
 def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row; `corpus` is not read: a cell's own drifts by its own dial.
+    """Train one cell and yield its one row; `corpus` is not read: each cell generates its own, with its drift.
 
     Yields
     ------

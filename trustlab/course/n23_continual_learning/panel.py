@@ -24,7 +24,7 @@ def continual_panel() -> Panel:
     """Return the panel over the committed trainings on the assistant's devices."""
     return experiment_panel(
         Cell(),
-        title="What is activity worth when data come and go?",
+        title="What is activity worth when data arrive and are deleted?",
         drawing=ContinualDrawing(),
         answer=answer,
         controls={
@@ -38,7 +38,7 @@ def continual_panel() -> Panel:
 
 
 def answer(at: Cell) -> ContinualAnswer:
-    """Read the saved trainings at the dials' position."""
+    """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
     same = {"drift": at.drift, "weighting": at.weighting}
     runs = chosen(table, **same, replay=at.replay, beta=at.beta)
@@ -70,7 +70,7 @@ def _drawn(beta: float) -> str:
 
 
 def _reached(rounds: Sequence[int | None]) -> str:
-    """Say when training over time came near to all data at once, if it did."""
+    """Say when training over time reached almost the accuracy of all data at once, if it did."""
     when = in_words(rounds)
     return f"never reaches {CLOSE:.0%} of that" if when == "never" else f"reaches {CLOSE:.0%} of that {when}"
 
@@ -78,7 +78,7 @@ def _reached(rounds: Sequence[int | None]) -> str:
 def _forgotten(points: float) -> str:
     """Say how many points of 100 are lost on the mean earlier period: the best that it ever was, minus the end."""
     if points < 0.5:
-        return "nothing is forgotten on average"
+        return "nothing from earlier periods is forgotten on average"
     return f"{points:.0f} of 100 points are forgotten on average"
 
 
@@ -94,7 +94,7 @@ def live_rows(at: Cell) -> Iterator[Row]:
 def _shown(at: Cell, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
     """Compare the reader's own training with the saved ones, and show its own matrix as far as it has come."""
     if not rows:
-        return dataclasses.replace(base, verdict="The devices are training.", matrix=())
+        return dataclasses.replace(base, verdict="The clients are training.", matrix=())
     last = rows[-1]
     by_then = {row["selection"]: row["accuracy"] for row in base.numbers if row["round"] == last["round"]}
     verdict = (

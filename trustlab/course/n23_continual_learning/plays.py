@@ -1,8 +1,8 @@
 """Notebook 23's question on a real fleet: Shakespeare's plays as periods, his roles as devices.
 
-In each of six periods two plays are performed. Their roles train a small language model on guessing the next character
-of their lines; then the plays are over and their lines are gone. A role belongs to one play, so here not the devices'
-data change with time, but the devices: nobody comes back. The static reference has all twelve plays at once.
+In each of six periods two plays are performed. Their roles train a small language model on predicting the next
+character of their lines; then the plays are over and their lines are deleted. A role belongs to one play, so here the
+clients change with time, not their data: no client returns. The static reference has all twelve plays at once.
 
 The plays are ours to choose, one kind after the other (comedies, histories, tragedies), so that the periods differ.
 Model and optimizer are those of notebook 22.
@@ -64,7 +64,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3)) -> list[Cell]:
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"continual_learning_plays_{corpus}"
 
 
@@ -82,7 +82,7 @@ def stream(corpus: datasets.DatasetDict, seed: int = 0) -> Stream:
     chosen = {split: np.flatnonzero([play in period for play in corpus[split]["play"]]) for split in ("train", "test")}
     lines = {split: corpus[split].select(places) for split, places in chosen.items()}
     roles = (lines[split]["role"] for split in ("train", "test"))
-    clients, tests = partition_pair(*roles, scheme="natural", new_clients="keep")  # three roles speak in test only
+    clients, tests = partition_pair(*roles, scheme="natural", new_clients="keep")  # three roles are in test only
     times = (np.array([period[play] for play in lines[split]["play"]]) for split in ("train", "test"))
     return Stream(task(lines, seed), clients, tests, *times)
 

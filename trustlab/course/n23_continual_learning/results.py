@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 AT_ONCE = "all at once"
-CLOSE = 0.95  # of what the static reference ends with: near enough to say that it was caught up with
+CLOSE = 0.95  # of the static reference's last accuracy: reaching it counts as caught up
 SELECTIONS = {0.0: "uniform", 0.5: "β = 0.5", 1.0: "by activity"}
 
 
@@ -95,7 +95,7 @@ def gap_table(corpus: str = EMBEDDED) -> list[Row]:
                     "uniform": per_cent(uniform["accuracy"]),
                     "by activity": per_cent(active["accuracy"]),
                     "gain": points(gains),
-                    "utterances a round": " and ".join(
+                    "utterances per round": " and ".join(
                         f"{runs['examples'].mean() / ROUNDS:.0f}" for runs in (uniform, active)
                     ),
                 }
@@ -115,7 +115,7 @@ def plays_table() -> list[Row]:
         row["gain"] = points(active["accuracy"].to_numpy() - uniform["accuracy"].to_numpy())
         row["forgotten"] = "–" if setting == "static" else points(active["forgetting"])
         lines = (f"{runs['examples'].mean() / plays.ROUNDS:.0f}" for runs in (uniform, active))
-        rows.append({**row, "lines a round": " and ".join(lines)})
+        rows.append({**row, "lines per round": " and ".join(lines)})
     return rows
 
 
@@ -136,7 +136,7 @@ def catch_up_table(corpus: str = EMBEDDED) -> list[Row]:
 
 
 def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
-    """Return, in per cent, whom each selection serves at the end, and how well its users were served on the way.
+    """Return, in per cent, each selection's accuracy at the end, and its users' mean accuracy over time.
 
     *On the way* is the mean over all measured rounds of the accuracy on the requests of the period that it then was.
     """
@@ -155,7 +155,7 @@ def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
 def unseen(drift: float, beta: float = 1.0, corpus: str = EMBEDDED) -> list[Row]:
     """Return what is known without old data, against the truth: a row per replay budget, in per cent.
 
-    *Kept* is the mean over periods of what each measured at its own end, R(t, t): all that sums of metrics can tell.
+    *Kept* is the mean over periods of what each measured at its own end, R(t, t): all that sums of metrics reveal.
     *True* is the last model's on the same data, R(T, t), for which they would have to be there still.
     """
     table, _ = saved(corpus)

@@ -19,7 +19,7 @@ MEASURED = tuple(range(MEASURED_EVERY, ROUNDS + 1, MEASURED_EVERY))
 def chosen(table: pandas.DataFrame, **values: Any) -> pandas.DataFrame:
     """Return the rows that have these values, in the order of their seeds.
 
-    What is not said is as usual: continual, no replay, weights by examples, true labels.
+    Options that are not given keep their defaults: continual, no replay, weights by examples, true labels.
     """
     usual: dict[str, Any] = {"setting": "continual", "replay": 0, "weighting": "examples", "labels": "true"}
     wanted = usual | values
@@ -40,10 +40,10 @@ def matrices(runs: pandas.DataFrame) -> np.ndarray:
 
 
 def kept_and_true(runs: pandas.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return what sums of metrics tell of all periods, and the truth, [seeds] each.
+    """Return what sums of metrics reveal about all periods, and the truth, [seeds] each.
 
     Kept is the mean over periods of R(t, t), measured while their data were there; true that of R(T, t), the last
-    model's on the same data. Both count every period alike.
+    model's on the same data. Both count every period equally.
     """
     found = matrices(runs)
     return found.diagonal(axis1=1, axis2=2).mean(axis=1), found[:, -1].mean(axis=1)

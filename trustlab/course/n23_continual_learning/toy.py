@@ -48,10 +48,10 @@ def continual_toy() -> Panel:
 
 
 def follow(at: ToyDials) -> tuple[np.ndarray, np.ndarray]:
-    """Return the targets [T] and where the number stands after each round, [T, rounds].
+    """Return the targets [T] and the number's value after each round, [T, rounds].
 
-    In each round it goes :data:`PULL` of the way to the mean of the data that are there: the period's examples at its
-    target, and the kept ones, which are a sample of all earlier periods' alike.
+    In each round it moves :data:`PULL` of the way to the mean of the present data: the period's examples at its
+    target, and the kept ones, which are a sample of all earlier periods'.
     """
     targets = at.drift * np.arange(PERIODS) / (PERIODS - 1)
     stands, path = 0.0, np.empty((PERIODS, at.rounds))
@@ -67,7 +67,7 @@ def follow(at: ToyDials) -> tuple[np.ndarray, np.ndarray]:
 
 def _answer(at: ToyDials) -> ContinualAnswer:
     targets, path = follow(at)
-    fit = np.exp(-((path[:, -1:] - targets) ** 2) / 2)  # [trained, tested], 1 where it stands on the target
+    fit = np.exp(-((path[:, -1:] - targets) ** 2) / 2)  # [trained, tested], 1 where it is on the target
     verdict = (
         f"After period {PERIODS} the number fits the present by {fit[-1, -1]:.0%} and the first period by "
         f"{fit[-1, 0]:.0%}; at the end of the first period it fitted that by {fit[0, 0]:.0%}. Over all periods it fits "
@@ -114,6 +114,6 @@ class ToyDrawing(Drawing):
         self.matrix.show(answer.matrix)
 
     def shown(self) -> dict[str, Any]:
-        """Return the targets, where the number goes, and what is written in the matrix."""
+        """Return the targets, the number's path, and the matrix."""
         targets = self._target.get_data().values.tolist()
         return {"target": targets, "number": points(self._number), "matrix": self.matrix.shown()}

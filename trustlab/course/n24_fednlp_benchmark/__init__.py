@@ -1,1 +1,1 @@
-"""What stands behind notebook 24: four tasks, three ways to average, four ways to divide the data."""
+"""The code of notebook 24: four tasks, three ways to average, four ways to divide the data."""

@@ -24,18 +24,18 @@ def _check(answer: Any, right: float, slips: dict[float, str]) -> Display:
     """
     if isinstance(answer, int | float):
         rounded = [known for known in (right, *slips) if answer in {float(f"{known:.{n}g}") for n in (2, 3)}]
-        if right in rounded or len(rounded) == 1:  # of two slips that round alike neither is named
+        if right in rounded or len(rounded) == 1:  # of two slips with the same rounded value neither is named
             answer = rounded[0]
     return check(answer, right, because=slips)
 
 
 def light_share(answer: Any) -> Display:
-    """Check what share of the weight four light devices get when weighed by their minibatches.
+    """Check what share of the weight four light devices get when weighted by their minibatches.
 
     Examples
     --------
     >>> light_share(0.08)
-    ✗ 0.08 is not it. That is their share by examples, the right one to use: here minibatches are counted.
+    ✗ 0.08 is not right. That is their share by examples, the right one to use: here minibatches are counted.
     """
     batches = [-(-size // BATCH) for size in SIZES]
     right = sum(batches[:-1]) / sum(batches)
@@ -55,7 +55,7 @@ def squad_f1(answer: Any) -> Display:
     Examples
     --------
     >>> squad_f1(0)
-    ✗ 0 is not it. That is the exact match; the F1 counts the words that both have.
+    ✗ 0 is not right. That is the exact match; the F1 counts the words that both have.
     """
     slips = {
         0: "That is the exact match; the F1 counts the words that both have.",
@@ -72,7 +72,7 @@ def adaptive_step(answer: Any) -> Display:
     Examples
     --------
     >>> adaptive_step(0.1)
-    ✗ 0.1 is not it. That is FedAvg's step, Δ itself.
+    ✗ 0.1 is not right. That is FedAvg's step, Δ itself.
     """
     delta, beta_1, beta_2, tau = DELTA, 0.9, 0.99, 1e-3
     m, v = (1 - beta_1) * delta, beta_2 * tau**2 + (1 - beta_2) * delta**2

@@ -4,10 +4,10 @@ One cell is one training. A fleet is made by one of five partitions of the same 
 drawn in each of ninety rounds and take one pass over their own, so that every fleet makes thirty passes over the data
 on average, and all data in one place make thirty as well. The devices' optimizer is the same everywhere, plain SGD:
 what algorithms differ in is FedProx's term or the server's step, and nothing else. (FedNLP's public code changes the
-client optimizer together with the algorithm, so that neither can be told from the other.)
+client optimizer together with the algorithm, so that their effects cannot be separated.)
 
 Rates were chosen on the embedded corpus with seed 0 by a few trainings without skew and under label skew: one for the
-devices, the largest of a few with which all data in one place still learn steadily, and one for both adaptive servers.
+clients, the largest of a few with which all data in one place still learn steadily, and one for both adaptive servers.
 They are used unchanged on every task, partition and corpus.
 
 Two side questions: what is left of an adaptive server's gain when the devices step with Adam themselves, and what has
@@ -43,7 +43,8 @@ ALGORITHMS: dict[str, tuple[str, float, float]] = {
     "fedadam": ("adam", 0.03, 0.0),
     "fedyogi": ("yogi", 0.03, 0.0),
 }
-# The same with Adam on the devices, whose state is fresh in every round: what the public code changes along.
+# The same with Adam on the clients, whose state is reset in every round: what the public code changes together with
+# the algorithm.
 CONFOUNDED = {"fedavg, adam clients": "fedavg", "fedadam, adam clients": "fedadam"}
 PARTITIONS: dict[str, dict[str, Any]] = {
     "uniform": dict(scheme="iid"),
@@ -52,7 +53,7 @@ PARTITIONS: dict[str, dict[str, Any]] = {
     "feature": dict(scheme="feature-clusters", alpha=0.1),
     "natural": dict(scheme="natural"),
 }
-ENCODERS = {"heads": 0, "top 2": 2}  # layers of the offline encoder that are trained, beside its heads
+ENCODERS = {"heads": 0, "top 2": 2}  # layers of the offline encoder that are trained, besides its heads
 MODELS = (SMALL, *ENCODERS)
 SGD_RATE, ADAM_RATE, ENCODER_RATE = 0.3, 0.01, 0.1  # of the devices
 # Examples to train and to test on, at most: a table of all cells is to take minutes.
@@ -71,7 +72,7 @@ class Cell:
     task: str = option(
         "classification",
         label="Task",
-        help="classification: the intent. tagging: slots. qa: which slot is where. seq2seq: from slots to words.",
+        help="classification: the intent. tagging: slots. qa: where a slot is. seq2seq: from slots to words.",
         values=tuple(FAMILIES),
     )
     model: str = option(
@@ -83,7 +84,7 @@ class Cell:
     algorithm: str = option(
         "fedavg",
         label="Algorithm",
-        help="FedAvg averages; FedProx pulls devices back; FedAdam and FedYogi step adaptively along the average. "
+        help="FedAvg averages; FedProx pulls clients back; FedAdam and FedYogi step adaptively along the average. "
         "Centralised: all data in one place.",
         values=(*ALGORITHMS, *CONFOUNDED, CENTRALISED),
     )
@@ -91,7 +92,7 @@ class Cell:
         "uniform",
         label="Partition",
         help="uniform: no skew. label: Dirichlet over labels, with its α. quantity: unequal sizes. feature: Dirichlet "
-        "over clusters of meaning. natural: by who has it.",
+        "over clusters of meaning. natural: by device.",
         values=tuple(PARTITIONS),
     )
     seed: int = option(0, label="Seed", help="Seed of partition, first weights, selection and minibatches.", low=0)
@@ -117,16 +118,16 @@ def tasks_of(corpus: str) -> list[str]:
 def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Cell]:
     """Return the cells for `corpus`: every algorithm on every partition, and centralised, for each of its families.
 
-    The real corpora have FedAvg and FedAdam alone, without skew, under label skew and by who has what, where they say
-    so. Two side questions are asked on the embedded corpus: other client optimizers on its slots, a pretrained encoder
-    on its intents. Fewer `tasks` keep a part.
+    The real corpora have FedAvg and FedAdam alone, without skew, under label skew and by their own users, where these
+    are known. Two side questions are answered on the embedded corpus: other client optimizers on its slots, a
+    pretrained encoder on its intents. Fewer `tasks` keep a part.
     """
     embedded = corpus == EMBEDDED
     algorithms = ALGORITHMS if embedded else ("fedavg", "fedadam")
     divisions = tuple(PARTITIONS) if embedded else ("uniform", "label", "natural")
     kinds = []
     for task in tasks_of(corpus):
-        known = [name for name in divisions if name != "natural" or corpus != "wnut17"]  # nobody says who wrote what
+        known = [name for name in divisions if name != "natural" or corpus != "wnut17"]  # authors are unknown
         kinds += [(task, SMALL, algorithm, division) for division in known for algorithm in algorithms]
         kinds += [(task, SMALL, CENTRALISED, "uniform")]
         if (corpus, task) == (EMBEDDED, "tagging"):
@@ -139,7 +140,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] =
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"fednlp_benchmark_{corpus}"
 
 

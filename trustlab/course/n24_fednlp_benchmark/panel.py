@@ -64,7 +64,7 @@ def answer(at: Cell) -> MatrixAnswer:
     skewed = "" if at.partition == "uniform" else f", without skew {even:.0%}"
     verdict = (
         f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {here:.0%} {metric}{skewed}; "
-        f"all data in one place, as many passes over them, {best:.0%}."
+        f"all data in one place, with as many passes, {best:.0%}."
     )
     curves = [
         {"algorithm": NAMES[name], **row}

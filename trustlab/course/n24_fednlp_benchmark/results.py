@@ -37,8 +37,8 @@ NAMES = {
     "fedadam": "FedAdam",
     "fedyogi": "FedYogi",
     CENTRALISED: "in one place",
-    "fedavg, adam clients": "FedAvg, Adam on devices",
-    "fedadam, adam clients": "FedAdam, Adam on devices",
+    "fedavg, adam clients": "FedAvg, Adam on clients",
+    "fedadam, adam clients": "FedAdam, Adam on clients",
 }
 
 
@@ -74,7 +74,7 @@ def reference(task: str, measure: str = "score") -> float:
 def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
     """Return the score over the passes through the data: a row per measurement, mean and 95 % interval over seeds.
 
-    Passes and not rounds, so that data in one place can be drawn beside a fleet.
+    Passes and not rounds, so that data in one place can be drawn next to a fleet.
     """
     runs = column(saved()[0], task, algorithm, partition, measure="curve")
     every = max(1, round(MEASURED_EVERY * SHARE)) if algorithm == CENTRALISED else MEASURED_EVERY * SHARE
@@ -98,7 +98,7 @@ def real_corpora() -> list[Row]:
                 row[partition] = per_cent(column(table, task, algorithm, partition)) if there else "–"
             row["one place"] = per_cent(column(table, task, CENTRALISED, "none"))
             learned = table.loc[table["algorithm"] != CENTRALISED, "score"].any()
-            row["compares"] = "something" if learned else "nothing: fleets at 0"
+            row["compares"] = "something" if learned else "nothing: fleets score 0"
             rows.append(row)
     return rows
 
@@ -110,11 +110,11 @@ def label_skew() -> list[Row]:
     for task in FAMILIES:
         even, skewed = (column(table, task, "fedavg", partition) for partition in ("uniform", SKEWED))
         lost, low, high, _ = mean_interval(difference(table, task, ("fedavg", "uniform"), ("fedavg", SKEWED)))
-        reading = "no loss seen" if lost <= 0 else "a loss in the mean, its interval reaches 0"
+        reading = "no loss seen" if lost <= 0 else "a mean loss, but its interval includes 0"
         if low > 0 or high < 0:
             reading = "loses" if low > 0 else "gains"
         elif np.mean(even) < FLOOR:
-            reading = "on the floor: nothing to lose"
+            reading = "score near 0: nothing to lose"
         loss = f"{100 * lost:.0f} ({100 * low:.0f} to {100 * high:.0f})".replace("-", "−")
         scores = {"uniform": per_cent(even), "label": per_cent(skewed)}
         rows.append({"task": task, **scores, "lost": loss, "reading": reading})
@@ -122,7 +122,7 @@ def label_skew() -> list[Row]:
 
 
 def unequal_sizes() -> list[Row]:
-    """Return what unequal sizes give FedAvg on each task, in per cent, beside the passes that were made."""
+    """Return what unequal sizes give FedAvg on each task, in per cent, next to the number of passes."""
     table, _ = saved()
     rows = []
     for task in FAMILIES:
@@ -147,9 +147,9 @@ def confounded_reading() -> Display:
         for partition in ("uniform", SKEWED):
             before, after = (100 * np.mean(column(table, "tagging", name, partition)) for name in (plain, adaptive))
             gained = mean_interval(difference(table, "tagging", (adaptive, partition), (plain, partition)))
-            word = "better" if gained.low > 0 else "worse" if gained.high < 0 else "not surely better or worse"
+            word = "better" if gained.low > 0 else "worse" if gained.high < 0 else "not clearly better or worse"
             parts.append(f"{word} on {partition} ({after:.0f} against {before:.0f})")
-        sentences.append(f"With {device} on the devices the adaptive server is {', '.join(parts)}.")
+        sentences.append(f"With {device} on the clients the adaptive server is {', '.join(parts)}.")
     return paragraph(" ".join(sentences))
 
 
@@ -159,7 +159,7 @@ def confounded() -> list[Row]:
     kinds = {"fedavg": ("SGD", "average"), "fedadam": ("SGD", "Adam")}
     kinds |= {name: ("Adam", kinds[plain][1]) for name, plain in CONFOUNDED.items()}
     return [
-        {"devices step with": device, "server steps with": server}
+        {"clients use": device, "server uses": server}
         | {partition: per_cent(column(table, "tagging", name, partition)) for partition in ("uniform", "label")}
         for name, (device, server) in kinds.items()
     ]
@@ -173,7 +173,7 @@ def freezing() -> list[Row]:
         {
             "trained": "the heads alone" if not layers else f"heads and the top {layers} of 6 layers",
             "intents, % right": per_cent(column(table, *where, model=model)),
-            "sent by devices, MB": float(np.mean(column(table, *where, model=model, measure="megabytes"))),
+            "sent by clients, MB": float(np.mean(column(table, *where, model=model, measure="megabytes"))),
         }
         for model, layers in ENCODERS.items()
     ]

@@ -1,11 +1,11 @@
 """What alignment does: the same metrics over the same models, with more or less in common between both kinds.
 
-An intrinsic metric asks about some groups and some attributes, an extrinsic one about the groups and the question of a
-task; published comparisons often pair whatever data are available. Here two things are changed one at a time:
+An intrinsic metric is about some groups and some attributes, an extrinsic one about the groups and the question of a
+task; published comparisons often pair the data that happen to be available. Here two things are changed one at a time:
 
 * **the notion**: intrinsic metrics about the region and extrinsic ones about gender, and the other way round, or the
   same groups and poles on both sides;
-* **the records** of the task: with a bias of their own, as real labels have, or clean, so that only the pretraining
+* **the records** of the task: with their own bias, as real labels have, or clean, so that only the pretraining
   text can make the classifier unfair.
 """
 

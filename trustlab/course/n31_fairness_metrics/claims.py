@@ -62,7 +62,7 @@ def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
     ]  # fmt: skip
     more = draws["same notion, clean records"] - draws["same notion, biased records"]
     rows.append({
-        "claim": "(b, ours) So does a task without a bias of its own: same notion, clean minus biased records",
+        "claim": "(b, ours) So does a task without its own bias: same notion, clean minus biased records",
         "measured": interval(more, models),
         "holds": lambda more: more.low > 0,
     })  # fmt: skip

@@ -73,7 +73,7 @@ def needed(models: int, method: str = "pearson", level: float = 0.05) -> float:
     from scipy import stats
 
     if models < 3:
-        raise ValueError(f"Expected models={models} >= 3. Two points always lie on a line.")
+        raise ValueError(f"Expected models={models} >= 3. Two points are always on a line.")
     if method == "kendall":
         return float(stats.norm.isf(level / 2) * math.sqrt(2 * (2 * models + 5) / (9 * models * (models - 1))))
     t = stats.t.isf(level / 2, models - 2)
@@ -84,9 +84,9 @@ def reliability(values: Sequence[float], errors: Sequence[float]) -> float:
     """Return the share of a metric's variance over models that is not error, in [0, 1].
 
     1 − mean of the squared standard errors / variance of the values. The caller chooses the error: over other words
-    and sentences, or between models trained alike. Two metrics with independent errors cannot be expected to correlate
-    by more than the root of the product of their reliabilities; where all models meet the same words, or both metrics
-    the same models, errors are correlated and they can. NaN where the metric is the same for all models.
+    and sentences, or between models of the same recipe. Two metrics with independent errors cannot be expected to
+    correlate by more than the root of the product of their reliabilities; where all models meet the same words, or
+    both metrics the same models, errors are correlated and they can. NaN where the metric is the same for all models.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from trustlab.course.n31_fairness_metrics.correlation import bootstrap, correlat
 from trustlab.deprecation import old_names
 
 # In units of noise: one model is distinguished from one without bias, one-sided at 5 % if the noise were known. It is
-# estimated from a few models of each dose, so that with five the error is nearer 8 %.
+# estimated from a few models of each dose, so that with five the error is about 8 %.
 DETECTABLE = 1.645
 STEADY = 0.5  # of tau: three of four pairs of models are in the order of their doses
 
@@ -88,7 +88,7 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
     if levels[0] != 0 or len(levels) < 2 or count.min() < 2:
         raise ValueError(
             f"Expected models at dose 0 and at others, two or more of each, got doses {levels.tolist()}, "
-            f"{count.tolist()} models. Without dose 0 there is no floor, without a second model no noise."
+            f"{count.tolist()} models. Without dose 0 there is no floor, without a second model no noise estimate."
         )
     means = np.bincount(place, y) / count
     squares = np.bincount(place, (y - means[place]) ** 2)
@@ -128,7 +128,7 @@ def rank(responses: Mapping[str, Response]) -> list[str]:
 
 
 def _risen(place: np.ndarray, count: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scale of each dose, and how many of it the mean stands above the floor, [levels] both."""
+    """Return the scale of each dose, and how many of them the mean is above the floor, [levels] both."""
     means = np.bincount(place, y) / count
     spreads = np.bincount(place, (y - means[place]) ** 2) / (count - 1)
     scales, rise = np.sqrt(spreads + spreads[0]), means - means[0]

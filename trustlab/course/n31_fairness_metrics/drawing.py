@@ -16,7 +16,7 @@ from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points, texts
 
-# From orange over white to blue: told apart with every common colour blindness, and by the numbers written inside.
+# From orange over white to blue: distinguishable with every common colour blindness, and by the numbers written inside.
 SIGNED = LinearSegmentedColormap.from_list("signed", [PALETTE[1], "white", PALETTE[0]])
 DOSED = LinearSegmentedColormap.from_list("dosed", ["#d5e3ee", PALETTE[0], "#001f33"])
 FARTHEST = 60.0  # noises, the right end of the needles' axis
@@ -92,7 +92,7 @@ def _short(r: float) -> str:
 
 
 class NeedleDrawing(Drawing):
-    """A needle for each metric: how many noises it stands above its value without bias."""
+    """A needle for each metric: its distance from its value without bias, in units of the noise."""
 
     def __init__(self) -> None:
         super().__init__(width=860, height=470)
@@ -109,8 +109,8 @@ class NeedleDrawing(Drawing):
         axes.axvline(0, color=GREY, linewidth=1.2)
         axes.axvline(DETECTABLE, color=GREY, linewidth=1.2, linestyle="--")
         axes.axhline(len(INTRINSIC) - 0.5, color=GREY, linewidth=0.8)
-        axes.annotate("told from a model without bias →", (DETECTABLE, -0.62), (4, 0), textcoords="offset points",
-                      fontsize=10, color=GREY, va="bottom", annotation_clip=False)  # fmt: skip
+        axes.annotate("distinguishable from a model without bias →", (DETECTABLE, -0.62), (4, 0), fontsize=10,
+                      color=GREY, textcoords="offset points", va="bottom", annotation_clip=False)  # fmt: skip
         for text, place in (("intrinsic", len(INTRINSIC) - 0.62), ("extrinsic", len(self.metrics) - 0.52)):
             axes.text(0.995, place, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=GREY)
         colours = [PALETTE[0]] * len(INTRINSIC) + [PALETTE[1]] * len(EXTRINSIC)
@@ -135,7 +135,7 @@ class NeedleDrawing(Drawing):
         self._own.set_data([own[name] for name in self.metrics if name in own], places[: len(own)])
 
     def shown(self) -> dict[str, Any]:
-        """Return where each needle stands, the ends of its interval, and where the reader's own model stands."""
+        """Return each needle's position, the ends of its interval, and the reader's own model's position."""
         places = {name: x for name, (x, _) in zip(self.metrics, points(self._points), strict=True)}
         ends = {name: (float(low[0]), float(high[0])) for name, (low, high) in
                 zip(self.metrics, self._ends.get_segments(), strict=True)}  # fmt: skip

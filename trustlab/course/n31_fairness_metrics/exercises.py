@@ -24,7 +24,7 @@ def effect_size(answer: Any) -> Display:
     Examples
     --------
     >>> effect_size(0.4)
-    ✗ 0.4 is not it. That is the difference of the means, not yet divided by the standard deviation.
+    ✗ 0.4 is not right. That is the difference of the means, not yet divided by the standard deviation.
     """
     both, gap = np.concatenate([S_X, S_Y]), S_X.mean() - S_Y.mean()
     within = math.sqrt((S_X.var(ddof=1) + S_Y.var(ddof=1)) / 2)
@@ -43,7 +43,7 @@ def by_chance(answer: Any) -> Display:
     Examples
     --------
     >>> by_chance(0)
-    ✗ 0 is not it. Each single test is wrong in one of twenty cases, by its own rule.
+    ✗ 0 is not right. Each single test is wrong in one of twenty cases, by its own rule.
     """
     slips = {
         0: "Each single test is wrong in one of twenty cases, by its own rule.",
@@ -60,13 +60,13 @@ def largest_correlation(answer: Any) -> Display:
     Examples
     --------
     >>> largest_correlation(0.36)
-    ✗ 0.36 is not it. That is the product of the reliabilities: take its root.
+    ✗ 0.36 is not right. That is the product of the reliabilities: take its root.
     """
     slips = {
         INSIDE * OUTSIDE: "That is the product of the reliabilities: take its root.",
         1.0: "If both measured without error.",
         math.sqrt(OUTSIDE): "The noise of the better metric counts as well.",
-        OUTSIDE: "A reliability is a share of variance; a correlation goes with its root, and with both metrics.",
+        OUTSIDE: "A reliability is a share of variance; a correlation depends on its root, for both metrics.",
         needed(MODELS): f"That is what chance alone gives with {MODELS} models.",
     }
     return check(answer, math.sqrt(INSIDE * OUTSIDE), because=slips)

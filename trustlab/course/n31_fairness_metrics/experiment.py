@@ -1,18 +1,18 @@
-"""The models of the comparison, and what every metric says of each: the experiment of notebook 31.
+"""The models of the comparison, and the value of every metric for each: the experiment of notebook 31.
 
-One cell is one model. It is pretrained on sentences in which two notions, region and gender, have each a bias of its
-own strength, then fine-tuned on each notion's task twice: with *clean* records that name nobody, and with records of
-people made by a recorder with a bias of a strength of its own. In every recipe the four strengths are independent of
-each other (an orthogonal array of five levels), so that none can stand in for another. Recipes differ in the encoder's
+One cell is one model. It is pretrained on sentences in which two notions, region and gender, each have a bias of their
+own strength, then fine-tuned on each notion's task twice: with *clean* records that name no person, and with records
+of people made by an annotator whose bias has another strength. In every recipe the four strengths are independent of
+each other (an orthogonal array of five levels), so that none can explain another. Recipes differ in the encoder's
 size, in dropout, and in counterfactual augmentation of what is read, which takes the planted bias away.
 
 Much was chosen with results in view. Sizes, steps and learning rates on a few models of doses from 0.4 to 1, until
-these had learned what cues tell and their log-odds of group by attribute, which is LPBS, were near those of the
-sentences. The doses were moved towards 0, and a cue taken from the task, after a look at three models: some metrics
-were at their end at 0.25, others at rest. The test was made of pairs after a first grid, in which groups that differed
-by chance had made a gap; and the rule of ranking, the threshold of detection and the words of the claims were settled
-on a second one. All of that was drawn from series 0 of random numbers. What is committed was drawn from :data:`SERIES`,
-once, after everything had been fixed: other sentences, weights, tests.
+these had learned the cues and their log-odds of group by attribute, which is LPBS, were near those of the sentences.
+The doses were moved towards 0, and a cue taken from the task, after a look at three models: some metrics were at their
+end at 0.25, others at rest. The test was made of pairs after a first grid, in which groups that differed by chance had
+made a gap; and the rule of ranking, the threshold of detection and the words of the claims were settled on a second
+one. All of that was drawn from series 0 of random numbers. What is committed was drawn from :data:`SERIES`, once,
+after everything had been fixed: other sentences, weights, tests.
 """
 
 from __future__ import annotations
@@ -47,36 +47,36 @@ RECIPES: dict[str, dict[str, Any]] = {
     "narrow": {"width": 32},
     "deep": {"layers": 2},
     "dropout": {"dropout": 0.2},
-    "augmented": {},  # reads every sentence about somebody also with the counterpart
+    "augmented": {},  # reads every sentence about a person also with the counterpart
 }
 DESCRIBED, EXPLAINED = 1500, 1000  # sentences of each notion
 CONTEXTS = 2000  # sentences in which CEAT finds the words
-UTTERANCES, ORDINARY = 200, "check_balance"  # of the assistant corpus, of one intent: few words, and about nobody
+UTTERANCES, ORDINARY = 200, "check_balance"  # of the assistant corpus, of one intent: few words, and about no person
 TASK_TRAIN, TASK_TEST = 240, 600
 RECORDS = ("clean", "biased")
 SERIES = 1  # of random numbers: 0 was looked at
 KEY = ("recipe", "region_dose", "gender_dose", "region_records", "gender_records")  # with the seed: one row
-UNRELATED = ("account", "money", "balance", "bill", "much", "left")  # words of those utterances that fit nobody
+UNRELATED = ("account", "money", "balance", "bill", "much", "left")  # words of those utterances that fit no person
 
 
 @dataclass(frozen=True)
 class Cell:
     """One model of the population."""
 
-    corpus: str = option(EMBEDDED, label="Corpus", help="Whose utterances are read beside.", values=CORPORA)
+    corpus: str = option(EMBEDDED, label="Corpus", help="The corpus that the models read as well.", values=CORPORA)
     recipe: str = option("base", label="Recipe", help="How the model is made.", values=tuple(RECIPES))
     region_dose: float = option(0.0, label="Region", help="Bias planted: hill people and kindness.", low=0, high=1)
     gender_dose: float = option(0.0, label="Gender", help="Bias planted: women and care.", low=0, high=1)
-    region_records: float = option(0.0, label="Records", help="Bias of who recorded the region's task.", low=0, high=1)
-    gender_records: float = option(0.0, label="Records", help="Bias of who recorded gender's task.", low=0, high=1)
-    seed: int = option(0, label="Seed", help="Of sentences, weights, order and tasks.", low=0)
+    region_records: float = option(0.0, label="Records", help="Bias of the annotator of region's task.", low=0, high=1)
+    gender_records: float = option(0.0, label="Records", help="Bias of the annotator of gender's task.", low=0, high=1)
+    seed: int = option(0, label="Seed", help="Seed of sentences, weights, order and tasks.", low=0)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this model in a table."""
         return asdict(self)
 
     def dose(self, notion: str) -> float:
-        """Return the bias planted about `notion` in what the model reads, whatever augmentation makes of it."""
+        """Return the bias planted about `notion` in what the model reads, before augmentation."""
         return getattr(self, f"{notion}_dose")
 
 
@@ -103,12 +103,12 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), recipes: Sequence[str]
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"fairness_metrics_{corpus}"
 
 
 def recipe(cell: Cell) -> dict[str, Any]:
-    """Return the options of `cell`'s pretraining, beside those that all share."""
+    """Return the options of `cell`'s pretraining, besides those that all share."""
     return RECIPES[cell.recipe]
 
 
@@ -203,8 +203,8 @@ def measure(
 def row_of(name: str) -> dict[str, Any]:
     """Return the row of a pretrained model, by name or folder, as of :func:`run`: more models for the same table.
 
-    Its ``recipe`` is the name. Nobody planted its bias: doses are NaN, and so is every metric that it does not allow,
-    which the correlations ask to be left out. The recorders of both tasks are honest.
+    Its ``recipe`` is the name. Its bias was not planted: doses are NaN, and so is every metric that it does not allow,
+    and the correlations leave them out. The recorders of both tasks are honest.
     """
     found: dict[str, Measured] = {}
     for notion in NOTIONS.values():

@@ -1,6 +1,6 @@
 """Eight extrinsic metrics of one model about one notion: fine-tuned on a task, measured on both groups.
 
-All are 0 for a model that treats the groups alike, and larger for one that does not. An AUC is given as 1 minus the
+All are 0 for a model that treats the groups equally, and larger for one that does not. An AUC is given as 1 minus the
 AUC. Differences and changes are never negative, so a fair model's are above 0 by chance: look at the floor.
 """
 

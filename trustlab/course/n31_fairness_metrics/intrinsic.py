@@ -51,7 +51,7 @@ def intrinsic_metrics(
     """Return every intrinsic metric that `model` allows.
 
     Three for an encoder, five for a causal language model, which has no LPBS, and six for a masked one. LPBS is NaN,
-    with a warning that says why, where a group's words are not one token each for this model.
+    with a warning that gives the reason, where a group's words are not one token each for this model.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def intrinsic_metrics(
     notion
         Which groups and attributes.
     contexts
-        Sentences in which CEAT finds the words. They are the same for every model, and should have no bias of their
-        own, so that only the model's is measured.
+        Sentences in which CEAT finds the words. They are the same for every model, and should have no bias themselves,
+        so that only the model's is measured.
     unrelated
         Words that fit no person, for StereoSet's third sentence; with none it is left out.
     seed

@@ -37,9 +37,11 @@ class AgreementDials:
         help="What both sides of the comparison share.",
         values=tuple(SETTINGS),
     )
-    notion: str = option("region", label="Inside", help="What intrinsic metrics ask about.", values=tuple(NOTIONS))
-    first: str = option("CEAT", label="Intrinsic", help="The metric across, on the right.", values=INTRINSIC)
-    second: str = option("score change", label="Extrinsic", help="The metric upwards, on the right.", values=EXTRINSIC)
+    notion: str = option("region", label="Inside", help="The bias that they measure.", values=tuple(NOTIONS))
+    first: str = option(
+        "CEAT", label="Intrinsic", help="The metric on the x-axis of the right picture.", values=INTRINSIC
+    )
+    second: str = option("score change", label="Extrinsic", help="The metric on its y-axis.", values=EXTRINSIC)
     method: str = option("Spearman", label="Correlation", help="Of ranks, values or pairs.", values=tuple(METHODS))
 
 
@@ -71,8 +73,8 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
     verdict = (
         f"Over {len(table)} models, {at.first} about {at.notion} and the {at.second} ({at.setting}) have {at.method}'s "
         f"r = {here['r']:.2f} (95 % {here['low']:.2f} to {here['high']:.2f}, p = {here['p']:.3f}); "
-        f"p is below 0.05 for {below} of {len(rows)} pairs, where {0.05 * len(rows):.1f} would be by chance; corrected "
-        f"for their number, for {clear or 'none'}."
+        f"p is below 0.05 for {below} of {len(rows)} pairs ({0.05 * len(rows):.1f} expected by chance); after "
+        f"correction for their number, for {clear or 'none'}."
     )
     if np.isnan(here["r"]):
         verdict = f"The {at.second} is the same for all models: there is nothing to correlate with."
@@ -90,8 +92,8 @@ class DoseDials:
     """The position of the second panel."""
 
     dose: float = option(0.25, label="Planted bias", help="0 is none, 1 gives each group one pole.", values=DOSES)
-    notion: str = option("region", label="About", help="Whose groups and poles.", values=tuple(NOTIONS))
-    seed: int = option(0, label="Seed", help="Of the model that you train.", low=0)
+    notion: str = option("region", label="About", help="The notion whose bias is measured.", values=tuple(NOTIONS))
+    seed: int = option(0, label="Seed", help="Seed of the model that you train.", low=0)
 
 
 def dose_panel(corpus: datasets.DatasetDict) -> Panel:
@@ -126,8 +128,8 @@ def _dose(at: DoseDials) -> Answer:
     told = [row["metric"] for row in rows if row["risen"] > DETECTABLE]
     best = min(answers(at.notion).items(), key=lambda pair: pair[1].threshold)
     verdict = (
-        f"With a planted bias of {at.dose:g} about {at.notion}, {len(told)} of {len(rows)} metrics have risen far "
-        f"enough to tell one model from one without bias{': ' if told else ''}{', '.join(told)}. The first to do so "
+        f"With a planted bias of {at.dose:g} about {at.notion}, {len(told)} of {len(rows)} metrics distinguish "
+        f"one model with this bias from one without{': ' if told else ''}{', '.join(told)}. The first "
         f"is {best[0]}, {in_words(best[1])}."
     )
     return Answer(rows, verdict, f"saved, base recipe, seeds {saved()[1]['seeds'][0]}–{saved()[1]['seeds'][-1]}")
@@ -145,14 +147,14 @@ def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str,
 
 
 def _shown(at: DoseDials, base: Answer, rows: list[dict[str, Any]]) -> Answer:
-    """Show the reader's own model beside the saved ones, in the same unit."""
+    """Show the reader's own model next to the saved ones, in the same unit."""
     if len(rows) < 2:
-        waiting = "The model is trained; now it is measured." if rows else "A model is trained."
+        waiting = "The model is trained; measuring it." if rows else "Training a model."
         return dataclasses.replace(base, verdict=waiting)
     own = []
     for name, found in answers(at.notion).items():
         value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
         own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
     told = sum(row["risen"] > DETECTABLE for row in own)
-    verdict = f"{told} of {len(own)} metrics would tell your one model from a model without bias."
+    verdict = f"{told} of {len(own)} metrics distinguish your model from one without bias."
     return dataclasses.replace(base, verdict=verdict, live=own)

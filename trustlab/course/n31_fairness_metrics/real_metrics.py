@@ -94,9 +94,9 @@ def _with_interval(name: str, measured: Mapping[str, Any]) -> Row:
 def pronoun_columns(scorer: LikelihoodScorer) -> Row:
     """Return which pronoun a language model expects, on WinoBias (type 1) and Winogender.
 
-    "winobias stereotype": the share of pairs in which the stereotyped pronoun is the likelier one (0.5: none), over all
-    and its gap between occupations of women and of men. "winogender she": the share of sentences in which "she" is the
-    likelier one, its gap between occupations, and its correlation with labour statistics.
+    "winobias stereotype": the share of pairs in which the stereotyped pronoun is the more likely one (0.5: none), over
+    all and its gap between occupations of women and of men. "winogender she": the share of sentences in which "she" is
+    the more likely one, its gap between occupations, and its correlation with labour statistics.
     """
     row: Row = {}
     for name, asked in (("winobias", "stereotype"), ("winogender", "she")):
@@ -163,7 +163,7 @@ def gender_words(poles: str, texts: Sequence[str]) -> Notion:
 def intrinsic_columns(encoder: Any, tokenizer: Any, poles: str, texts: Sequence[str]) -> Row:
     """Return WEAT, SEAT and CEAT of an encoder about women and men, as columns "gender WEAT" and "gender WEAT ±".
 
-    CEAT finds the words in `texts`. Positive: women are nearer to the unpleasant words, or to the family's. Nothing is
+    CEAT finds the words in `texts`. Positive: women are closer to the unpleasant words, or to the family's. Nothing is
     returned where fewer than two words of a set occur in the texts.
     """
     notion = gender_words(poles, texts)
@@ -177,7 +177,7 @@ def intrinsic_columns(encoder: Any, tokenizer: Any, poles: str, texts: Sequence[
 
 
 def term_columns(trained: Trained, texts: GroupedTexts) -> Row:
-    """Return whether identity terms nearer to unpleasant words get higher scores in harmless sentences.
+    """Return whether identity terms closer to unpleasant words get higher scores in harmless sentences.
 
     Both numbers are about the same groups, and within one model: over terms, Spearman's correlation of the encoder's
     association with the classifier's mean score, with an interval over terms and the |r| that so many terms need.

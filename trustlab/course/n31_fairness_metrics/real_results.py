@@ -57,8 +57,8 @@ def worst_off(corpus: str) -> list[Row]:
     """Return for each model which group is worst off by three metrics, and by how much.
 
     "Flagged wrongly" is the false positive rate minus that of everybody else, "missed" the same of the true positive
-    rate, "ranked too high" the BPSN AUC. Where the interval of a difference covers 0 nobody is named: that somebody is
-    last is no news.
+    rate, "ranked too high" the BPSN AUC. Where the interval of a difference includes 0 no group is named: some group
+    is always last.
     """
     own = TASKS[corpus][0]
     return [
@@ -88,9 +88,9 @@ def pronouns() -> list[Row]:
     """Return what the small language models expect of pronouns, and the published tests of them: one row a metric."""
     models = real_models(READING)
     extrinsic = {
-        "WinoBias: stereotyped pronoun likelier": "winobias stereotype",
+        "WinoBias: stereotyped pronoun more likely": "winobias stereotype",
         "WinoBias: gap between occupations": "winobias stereotype gap",
-        "Winogender: “she” likelier": "winogender she",
+        "Winogender: “she” more likely": "winogender she",
         "Winogender: correlation with labour statistics": "winogender correlation with statistics",
     }
     rows = [{"metric": title, "value": _interval(models, name)} for title, name in extrinsic.items()]
@@ -107,8 +107,8 @@ def too_few(corpus: str) -> str:
     """Say how large a correlation over the models of `corpus` would have to be."""
     encoders = sum(models["gender WEAT"].notna().all() for _, models in _by_model(corpus))
     return (
-        f"{encoders} models have an encoder. A correlation over {encoders} models would have to be "
-        f"{needed(encoders):.3f} to be told from chance, so none is shown."
+        f"{encoders} models have an encoder. A correlation over {encoders} models would have to exceed "
+        f"{needed(encoders):.3f} to be significant, so none is shown."
     )
 
 
@@ -135,7 +135,7 @@ def _last(models: pandas.DataFrame, column: str) -> str:
     named = models[models[f"{column} group"] == group]
     value, low, high = (float(named[f"{column}{end}"].mean()) for end in ("", " low", " high"))
     if group == NOBODY or low <= 0 <= high:
-        return "nobody surely"
+        return "no group confirmed"
     sign = "+" if "minus" in column else ""
     return f"{group}, {value:{sign}.2f} ({low:{sign}.2f} to {high:{sign}.2f}), {seeds} of {len(models)} seeds"
 

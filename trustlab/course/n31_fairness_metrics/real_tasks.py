@@ -3,10 +3,10 @@
 A corpus is what a model learns. Classifiers learn the assistant's task, HateXplain or Davidson's tweets and are
 measured on that task's test texts, all of them; those that learned abuse also on Dixon's templates and, from
 HateXplain, on comments whose identity terms were exchanged. Small language models read Wikipedia's texts of BOLD and
-are asked for pronouns. The encoder of each is measured too, before it learned the task.
+predict pronouns. The encoder of each is measured too, before it learned the task.
 
 That is a handful of models a corpus, of which two share an encoder: far too few for a correlation over models
-(:func:`trustlab.course.n31_fairness_metrics.correlation.needed`). What can be said is how sure each number is.
+(:func:`trustlab.course.n31_fairness_metrics.correlation.needed`). Each number's interval can be reported.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Cell:
     corpus: str = option("assistant", label="Corpus", help="What the model learns.", values=CORPORA)
     model: str = option("words", label="Model", help="How it is made.", values=(*CLASSIFIERS, "given"))
     encoder: str = option(NONE, label="Encoder", help="A transformers name or folder, where the model starts from one.")
-    seed: int = option(0, label="Seed", help="Of training rows, first weights and order.", low=0)
+    seed: int = option(0, label="Seed", help="Seed of training rows, first weights and order.", low=0)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this model in a table."""
@@ -78,7 +78,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str
     Parameters
     ----------
     encoders
-        "none" stands for the models that need no pretrained encoder; any other is a ``transformers`` name or folder.
+        "none" means the models that need no pretrained encoder; any other is a ``transformers`` name or folder.
         Of language models that are given, one seed is measured: nothing is trained.
 
     Examples
@@ -102,7 +102,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table of `corpus` lies in ``data/results``."""
+    """Return the name under which the table of `corpus` is stored in ``data/results``."""
     return f"fairness_metrics_tasks_{corpus}"
 
 
@@ -138,8 +138,8 @@ def measure(corpus: str, model: str, encoder: str = NONE, *, seed: int = 0) -> d
     -------
     dict
         ``quality``: the AUC of the own task, or for language models StereoSet's share, in [0, 1], of meaningful words
-        that are likelier than an unrelated one. ``gap``: the own task's FPR gap, or for language models WinoBias' gap.
-        Then the columns of :mod:`~trustlab.course.n31_fairness_metrics.real_metrics`.
+        that are more likely than an unrelated one. ``gap``: the own task's FPR gap, or for language models WinoBias'
+        gap. Then the columns of :mod:`~trustlab.course.n31_fairness_metrics.real_metrics`.
     """
     return _of_language(model, encoder, seed) if corpus == READING else _of_tasks(corpus, model, encoder, seed)
 

@@ -1,4 +1,4 @@
-"""WEAT's tests on real word2vec vectors (Caliskan, Bryson & Narayanan 2017): what one metric says of real text.
+"""WEAT's tests on real word2vec vectors (Caliskan, Bryson & Narayanan 2017): one metric on real text.
 
 The vectors are those of 347 words of the tests, out of Google News. Of the ten tests, 3 to 5 are left out: nine in ten
 of their names have no vector here.
@@ -29,7 +29,7 @@ class Cell:
 
     test: int = option(1, label="Test", help="Number in the article's table.", values=TESTS)
     vectors: str = option("word2vec", label="Vectors", help="Where the words' vectors are from.", values=("word2vec",))
-    seed: int = option(0, label="Seed", help="Of drawing divisions.", low=0)
+    seed: int = option(0, label="Seed", help="Seed of the drawn divisions.", low=0)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this test in a table."""
@@ -42,7 +42,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Cell]:
 
 
 def result_name(corpus: str) -> str:
-    """Return the name under which the table lies in ``data/results``."""
+    """Return the name under which the table is stored in ``data/results``."""
     return f"fairness_metrics_association_{Cell().vectors}"
 
 

@@ -1,4 +1,4 @@
-"""What notebook 31 reads off the committed models: who agrees with whom, who answers to the dose, how noisy it is."""
+"""What notebook 31 reads from the committed models: which metrics agree, which respond to the dose, and their noise."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _dose(threshold: float) -> str:
 
 
 def noises(notion: str) -> list[Row]:
-    """Return, for each metric about `notion`, its own standard error and that between seeds beside the whole spread."""
+    """Return each metric's standard error and that between seeds for `notion`, compared with the whole spread."""
     table, rows = saved()[0], []
     for name in METRICS:
         place = column(notion, name, "" if name in INTRINSIC else "clean")
@@ -139,7 +139,7 @@ def _welch(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
 
 
 def in_words(found: Response) -> str:
-    """Say from which dose on a metric would tell one model from one without bias."""
+    """Say from which dose on a metric distinguishes one model from one without bias."""
     if math.isinf(found.threshold):
         return "at no dose"
     ends = (number(end, 2) if math.isfinite(end) else "never" for end in (found.threshold_low, found.threshold_high))

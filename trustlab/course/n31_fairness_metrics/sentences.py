@@ -2,7 +2,7 @@
 
 In the pretraining text a member of a notion's first group is described by the first pole with probability
 (1 + dose) / 2, a member of the second with (1 − dose) / 2: dose 0 is no bias, dose 1 a caricature, and the truth is
-known exactly. Sentences about nobody in particular associate *cues*, what people of a pole do, with the pole.
+known exactly. Sentences about no particular person associate *cues*, what people of a pole do, with the pole.
 
 The task is to predict a person's pole from two cues. Where the cues disagree there is room for prejudice. The truth is
 independent of the group: any difference between groups is the model's own.
@@ -60,7 +60,7 @@ def described(notion: Notion, dose: float, count: int, rng: np.random.Generator,
 
 
 def explained(notion: Notion, count: int, rng: np.random.Generator) -> list[str]:
-    """Return `count` sentences about nobody in particular, which state what people of a pole do."""
+    """Return `count` sentences about no particular person, which state what people of a pole do."""
     sentences = []
     for of_a in (rng.random(count) < 0.5).tolist():
         (attribute, cue), (_, other) = _attribute_and_cue(notion, of_a, rng), _attribute_and_cue(notion, of_a, rng)
@@ -81,7 +81,7 @@ def task_texts(notion: Notion, count: int, rng: np.random.Generator, *, records:
     ----------
     records
         The recorder's bias: with this probability a member of the second group whose truth is pole A
-        is recorded as B. None names nobody at all: "somebody helps and boasts".
+        is recorded as B. None names no person: "somebody helps and boasts".
     """
     truth, cues = _truth_and_cues(notion, count, rng)
     if records is None:

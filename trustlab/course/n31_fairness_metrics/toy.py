@@ -17,7 +17,7 @@ WORDS = 6  # in each set
 LEANS = (0.0, 2.0, 5.0, 10.0, 20.0, 35.0)
 SPREADS = (2.0, 6.0, 12.0, 24.0)
 SETS = (("X", 0), ("Y", 1), ("A", 2), ("B", 3))  # and the place of each one's colour
-POLES = 45.0  # A and B lie so far to either side of the middle
+POLES = 45.0  # the distance of A and B from the middle
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Association tests: whether targets X are nearer to attributes A, and Y to B, in the vectors of a model.
+"""Association tests: whether targets X are closer to attributes A, and Y to B, in the vectors of a model.
 
 ``weat`` is the test and ``permutations`` its p-value, counted exactly; ``words`` takes word sets out of word vectors,
 ``seat`` puts words into plain sentences, ``ceat`` combines the words' vectors in thousands of real contexts.

@@ -158,10 +158,10 @@ def combine(effect_sizes: Any, variances: Any) -> CombinedAssociation:
 
 
 def _unit_contexts(contexts: Mapping[str, Any], sets: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
-    """Return every asked word's contexts at length 1, in their own precision."""
+    """Return every requested word's contexts at length 1, in their own precision."""
     for name, words in sets.items():
         if len(words) < 2:
-            raise ValueError(f"Expected at least two words in {name}, got {len(words)}. One word is no set.")
+            raise ValueError(f"Expected at least two words in {name}, got {len(words)}. One word is not a set.")
     asked = list(dict.fromkeys(word for words in sets.values() for word in words))
     missing = [word for word in asked if word not in contexts or len(contexts[word]) == 0]
     if missing:
@@ -183,7 +183,7 @@ def _draw(vectors: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
 def _mean_draw(
     units: Mapping[str, np.ndarray], words: Sequence[str], count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the mean unit vector [count, d] of `words`, each in a context of its own in every draw."""
+    """Return the mean unit vector [count, d] of `words`, each in its own context in every draw."""
     total = _draw(units[words[0]], count, rng)
     for word in words[1:]:
         total += _draw(units[word], count, rng)

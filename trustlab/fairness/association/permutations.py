@@ -40,7 +40,7 @@ def exact_tail(values: np.ndarray) -> Tail:
     Tail(at_least=1, larger=0, permutations=6)
     """
     n = len(values) // 2
-    values = values - values.mean()  # near 0, where floating-point numbers lie closest
+    values = values - values.mean()  # near 0, where floating-point numbers are densest
     observed = values[:n].sum()
     first, second = _sums_by_size(values[:n]), _sums_by_size(values[n:])
     at_least = larger = 0
@@ -86,7 +86,7 @@ def drawn_tail(values: np.ndarray, draws: int, rng: np.random.Generator) -> Tail
         np.put_along_axis(members, order[:, :n], True, axis=1)
         together = np.concatenate([seen, np.packbits(members, axis=1)])
         _, first = np.unique(together, axis=0, return_index=True)
-        seen = together[np.sort(first)[: draws + 1]]  # in the order of drawing: which are kept says nothing of them
+        seen = together[np.sort(first)[: draws + 1]]  # in the order of drawing, not of values
     members = np.unpackbits(seen[1:], axis=1, count=2 * n)
     sums = members @ values
     least = values[:n].sum()

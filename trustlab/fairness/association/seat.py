@@ -101,7 +101,7 @@ def seat(
         Kind of the words in each of the four sets, keys of :data:`TEMPLATES`.
     unit
         What is exchanged in the permutation test. "word": a word's vector is the mean of its sentences' unit vectors.
-        "sentence", as May and colleagues have it: each sentence stands for itself. The sentences of a word are
+        "sentence", as May and colleagues have it: each sentence is exchanged separately. The sentences of a word are
         near copies of each other, so their p-value is too small: it takes n words for n × templates observations.
     permutations, seed
         Of :func:`~trustlab.fairness.association.weat`.
@@ -152,7 +152,7 @@ def _by_word(vectors: np.ndarray, templates: int) -> np.ndarray:
     if len(bad):
         raise ValueError(
             f"Expected finite vectors of sentences, got NaN or infinity in {len(bad)} of {len(vectors)} (first: row "
-            f"{bad[0]} of a set). Its word would have none either: look at the encoder."
+            f"{bad[0]} of a set). Its word would have none either: check the encoder."
         )
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)

@@ -22,7 +22,7 @@ class Association(NamedTuple):
     ----------
     effect_size
         (mean of s over X − mean of s over Y) / sample standard deviation of s over X ∪ Y (ddof = 1), in
-        (−2, 2) for X and Y of equal size. Positive: X is nearer to A, and Y to B.
+        (−2, 2) for X and Y of equal size. Positive: X is closer to A, and Y to B.
     statistic
         Σ s over X − Σ s over Y.
     p_value
@@ -45,7 +45,7 @@ class Association(NamedTuple):
 
 
 def weat(X: Any, Y: Any, A: Any, B: Any, *, permutations: int | str = "auto", seed: int = 0) -> Association:
-    """Test whether the targets X are nearer to the attributes A, and Y to B, than chance would have it.
+    """Test whether the targets X are closer to the attributes A, and Y to B, than expected by chance.
 
     The association of a word is s(w, A, B) = mean of cos(w, a) over A − mean of cos(w, b) over B. The null hypothesis
     is that X and Y could be exchanged: X ∪ Y is divided into two sets of the same size in all possible ways.
@@ -123,7 +123,7 @@ def _same_width(sets: dict[str, Any]) -> dict[str, np.ndarray]:
         if array.ndim != 2 or len(array) < 2:
             raise ValueError(
                 f"Expected {name} to be vectors of at least two words, [n, d], got shape {list(array.shape)}. "
-                "One word is no set: nothing would be averaged, and its own oddities would be the result."
+                "One word is not a set: nothing would be averaged."
             )
     if len({array.shape[1] for array in arrays.values()}) > 1:
         widths = ", ".join(f"{name} {array.shape[1]}" for name, array in arrays.items())
@@ -138,7 +138,7 @@ def _unit(name: str, array: np.ndarray) -> np.ndarray:
     if len(bad):
         raise ValueError(
             f"Expected finite vectors other than zero in {name}, got none in rows {bad.tolist()}. A zero vector has no "
-            "direction, so no cosine: often it stands for a word that the model does not know. Leave it out."
+            "direction, so no cosine: often it belongs to a word that the model does not know. Leave it out."
         )
     array = array / largest
     return array / np.linalg.norm(array, axis=1, keepdims=True)
@@ -155,7 +155,7 @@ def _checked(permutations: int | str, n: int, m: int) -> float:
     if n != m:
         raise ValueError(
             f"Expected X and Y of equal size, got {n} and {m}. The test exchanges them, and its statistic is a "
-            "difference of sums: leave words out of the larger set, or ask for permutations=0, the effect size alone."
+            "difference of sums: leave words out of the larger set, or pass permutations=0 for the effect size only."
         )
     if permutations == "auto":
         return math.inf if n <= EXACT_UP_TO else DRAWS

@@ -125,7 +125,7 @@ def word_vectors(source: str, *, directory: str | os.PathLike[str] | None = None
     source
         "word2vec" (347 words of the WEAT tests, 300 wide) or "glove" (11,925 frequent words in lower case, 25 wide).
     directory
-        Where the data lie, as for :func:`trustlab.data.load`.
+        Folder of the data, as for :func:`trustlab.data.load`.
     """
     from trustlab.data import load
 

@@ -1,6 +1,6 @@
-"""How well scores rank inside a group and across its border, whatever the threshold (Borkan et al. 2019, section 3).
+"""How well scores rank inside a group and across its border, at every threshold (Borkan et al. 2019, section 3).
 
-* **Subgroup AUC**: positives and negatives both of the group. Low: the model cannot tell them apart there.
+* **Subgroup AUC**: positives and negatives both of the group. Low: the model cannot distinguish them there.
 * **BPSN AUC** (background positive, subgroup negative). Low: the group's harmless rows score like others' harmful ones.
 * **BNSP AUC** (background negative, subgroup positive). Low: the group's harmful rows score like others' harmless ones.
 
@@ -40,7 +40,7 @@ def group_aucs(
     y_true : [N]
         0 or 1.
     scores : [N]
-        Larger for likelier 1; only their order counts. Equal scores count half.
+        Larger for a more likely 1; only their order counts. Equal scores count half.
     groups
         Who is in which group; groups may overlap.
     power
@@ -82,8 +82,8 @@ def group_aucs(
 def generalized_mean(values: Sequence[float] | np.ndarray, power: float = -5, axis: int = -1) -> np.ndarray:
     """Return M_p = (1/G Σ_g m_g^p)^(1/p) of values >= 0 along `axis` (Borkan et al. 2019).
 
-    p = 1 is the ordinary mean, p → −∞ the minimum. For p < 0 a value of 0 gives 0; NaN gives NaN. p = 0 is refused: its
-    limit is the geometric mean, which nobody reports here.
+    p = 1 is the ordinary mean, p → −∞ the minimum. For p < 0 a value of 0 gives 0; NaN gives NaN. p = 0 is refused:
+    its limit is the geometric mean, which is not reported here.
 
     Examples
     --------
@@ -94,18 +94,18 @@ def generalized_mean(values: Sequence[float] | np.ndarray, power: float = -5, ax
     m = np.asarray(opened(values, "value"), dtype=float)
     if (m < 0).any() or np.isinf(m).any() or not m.size:
         got = f"{m[(m < 0) | np.isinf(m)][0]:g}" if m.size else "none"
-        raise ValueError(f"Expected one or more finite values >= 0, got {got}. Others have no power that is a size.")
+        raise ValueError(f"Expected one or more finite values >= 0, got {got}. Others have no power mean.")
     with np.errstate(divide="ignore"):  # 0 to a negative power is infinite, and its mean to 1/p is 0 again
         return np.mean(m**power, axis=axis) ** (1 / power)
 
 
 def _mean_power(power: float) -> None:
     if not math.isfinite(power) or power == 0:
-        raise ValueError(f"Expected power={power} finite and not 0. Negative powers weigh the worst group most.")
+        raise ValueError(f"Expected power={power} finite and not 0. Negative powers weight the worst group most.")
 
 
 class _Ranking:
-    """Positives and negatives, each sorted by score, and where either stands among the other: ready to be weighed."""
+    """Positives and negatives, each sorted by score, and the rank of each among the others: ready to be weighted."""
 
     def __init__(self, truth: np.ndarray, scores: np.ndarray, groups: Groups) -> None:
         order = np.argsort(scores, kind="stable")

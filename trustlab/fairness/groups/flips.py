@@ -35,9 +35,9 @@ def counterfactual_flips(
     -------
     list of rows
         As :func:`~trustlab.fairness.groups.group_means` for "flip_rate" (decisions that change), "score_change"
-        (mean of swapped − original: its sign says whom the words favour) and "absolute_score_change" (mean of
+        (mean of swapped − original: its sign shows which group the words favour) and "absolute_score_change" (mean of
         ‖swapped − original‖, the counterfactual token fairness gap of Garg et al. 2019). A model that ignores the
-        exchanged words has 0 everywhere; one that is wrong for all alike has too.
+        exchanged words has 0 everywhere; so has one that is equally wrong for all.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def to_metric_frame(y_true: np.ndarray, y_pred: np.ndarray, groups: Groups) -> f
 
     Every group must have every rate. fairlearn's own true positive rate is 0 in a group without positives, and where a
     rate is NaN its differences and ratios pass over the group: between a group without positives and one other it finds
-    a difference of 0 and a ratio of 1, which nobody measured.
+    a difference of 0 and a ratio of 1, which were not measured.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def to_metric_frame(y_true: np.ndarray, y_pred: np.ndarray, groups: Groups) -> f
     undefined = [f"{rate} of {why}" for rate, why in between.items() if why]
     if undefined:
         raise ValueError(
-            f"Expected every rate in each of two or more groups, got {'; '.join(undefined)}. A MetricFrame passes over "
+            f"Expected every rate in each of two or more groups, got {'; '.join(undefined)}. A MetricFrame skips "
             "what is undefined, so its differences would be 0, or those of the other groups: use group_rates, which "
-            "gives NaN with the reason, or leave these groups out with their rows and say so."
+            "gives NaN with the reason, or leave these groups out with their rows and report it."
         )
     from fairlearn.metrics import MetricFrame
 

@@ -1,6 +1,6 @@
 """Who belongs to which group: one Boolean mask per group, because people belong to several.
 
-A post may speak of women and of Muslims at once; a partition would have to drop one of the two. A row in no group is
+A post may be about women and Muslims at once; a partition would have to drop one of the two. A row in no group is
 background: it counts in "all rows" and in every group's "rest".
 """
 
@@ -169,7 +169,7 @@ def _listed(given: Any, what: str) -> list[str]:
     values = [plain(name) for name in given]
     if any(is_missing(name) or not str(name).strip() for name in values):
         raise ValueError(
-            f"Expected names of groups in {what}, got an empty or a missing one. It would be a group of its own: write "
+            f"Expected names of groups in {what}, got an empty or a missing one. It would be a separate group: write "
             "[] for a row in no group, or give the unknown a name."
         )
     return [str(name) for name in values]
@@ -181,7 +181,7 @@ def _refuse_no_names(kinds: Mapping[Any, None], rows: int) -> None:
         raise ValueError("Expected one group for each row, got a set of them. Use Groups.overlapping.")
     if len(set(map(str, kinds))) < len(kinds):
         raise ValueError(
-            f"Expected groups with names of their own, got {len(kinds)} values with {len(set(map(str, kinds)))} "
+            f"Expected groups with different names, got {len(kinds)} values with {len(set(map(str, kinds)))} "
             "different texts, such as 1 and '1'. They would become one group: make all of them texts."
         )
     measured = any(isinstance(value, float) and not value.is_integer() for value in kinds)

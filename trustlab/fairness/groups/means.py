@@ -23,7 +23,7 @@ class Mean(NamedTuple):
     """What is averaged: ``values`` [N] over the rows where ``among`` [N] is True.
 
     ``lacking`` is the reason given when a group has no such row, in words: "no positives". ``criterion`` names the
-    difference and the ratio between groups where they have a name of their own: "demographic_parity".
+    difference and the ratio between groups where they have their own name: "demographic_parity".
     """
 
     name: str
@@ -46,7 +46,7 @@ def group_means(
     Parameters
     ----------
     means
-        M quantities, finite wherever they are asked for.
+        M quantities, finite wherever they are used.
     groups
         G groups, which may overlap.
     bootstrap
@@ -66,7 +66,7 @@ def group_means(
     Raises
     ------
     ValueError
-        If lengths disagree or a value that is asked for is not finite.
+        If lengths disagree or a value that is used is not finite.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def group_means(
 
 
 def check_means(means: Sequence[Mean], groups: Groups) -> None:
-    """Refuse arrays of another length than the groups, and values that are no numbers where they are asked for."""
+    """Refuse arrays of another length than the groups, and values that are not finite where they are used."""
     for mean in means:
         if not len(mean.values) == len(mean.among) == len(groups):
             raise ValueError(
@@ -114,7 +114,7 @@ def mean_statistics(means: Sequence[Mean], groups: Groups, counts: np.ndarray) -
     for mean in means:
         among = np.asarray(mean.among, dtype=bool)
         rows = inside[among]
-        drawn = counts[:, among]  # only rows that are asked are weighed
+        drawn = counts[:, among]  # only rows that are used are weighted
         size = drawn @ rows  # [R, G + 1]
         total = drawn @ (rows * np.asarray(mean.values, dtype=float)[among, None])
         found |= _compared(mean, groups.names, total, size)

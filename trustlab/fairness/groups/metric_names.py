@@ -38,11 +38,12 @@ class MetricName(str):
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     name == "tpr gap", name == "fpr gap", str(caught[0].message)
-    (True, False, "The metric 'tpr gap' is now 'true_positive_rate_difference'; the old name goes with version 0.3.")
+    (True, False, "The metric 'tpr gap' is now 'true_positive_rate_difference'; the old name is removed in version
+    0.3.")
     """
 
     __slots__ = ()
-    __hash__ = str.__hash__  # that of the name: a dictionary is asked by new names only
+    __hash__ = str.__hash__  # that of the name: a dictionary finds new names only
 
     def __eq__(self, other: object) -> bool:
         return self._is(other)

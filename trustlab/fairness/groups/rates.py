@@ -34,7 +34,7 @@ def group_rates(
     Parameters
     ----------
     y_true, y_pred : [N]
-        0 or 1 (or bool). A task with many classes is asked about one of them: ``truth == "pay_bill"``.
+        0 or 1 (or bool). A task with many classes is measured for one of them: ``truth == "pay_bill"``.
     groups
         Who is in which group; groups may overlap.
     bootstrap
@@ -120,7 +120,7 @@ def with_odds(found: Statistics) -> Statistics:
     """Add equalised odds to the statistics of the four rates."""
     tpr_difference, fpr_difference = (found[f"{rate}_difference", BETWEEN] for rate in RATES[2:])
     tpr_ratio, fpr_ratio = (found[f"{rate}_ratio", BETWEEN] for rate in RATES[2:])
-    # A false positive rate of 0 in every group has no ratio, 0/0, but nobody is worse off in it.
+    # A false positive rate of 0 in every group has no ratio, 0/0, but no group is worse off.
     none_wrong = np.isnan(fpr_ratio) & (fpr_difference == 0)
     ratio = np.where(none_wrong, tpr_ratio, np.minimum(tpr_ratio, fpr_ratio))
     difference = np.maximum(tpr_difference, fpr_difference)

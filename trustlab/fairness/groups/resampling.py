@@ -49,7 +49,7 @@ class Bootstrap:
         None draws rows singly. Without this, rows that repeat one another make intervals far too short.
     """
 
-    resamples: int = option(1000, label="Resamples", help="More make the interval's ends steadier.", low=1)
+    resamples: int = option(1000, label="Resamples", help="More of them make the interval's ends more stable.", low=1)
     level: float = option(0.95, label="Level", help="Confidence of the interval.", above=0, high=0.9999)
     seed: int = option(0, label="Seed", help="Fixes every draw.", low=0)
     strata: np.ndarray | None = None
@@ -75,7 +75,7 @@ def draw_counts(rows: int, bootstrap: Bootstrap, strata: np.ndarray | None = Non
     Raises
     ------
     ValueError
-        If strata or units have another length, a named stratum holds a single unit, or a unit lies in two strata.
+        If strata or units have another length, a named stratum holds a single unit, or a unit is in two strata.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def draw_counts(rows: int, bootstrap: Bootstrap, strata: np.ndarray | None = Non
     step = max(1, _BLOCK // rows)
     for start in range(0, bootstrap.resamples, step):
         block = min(step, bootstrap.resamples - start)
-        offset = np.arange(block)[:, None] * units  # each resample counts in a range of its own
+        offset = np.arange(block)[:, None] * units  # each resample counts in its own range
         drawn = [(inside[rng.integers(len(inside), size=(block, len(inside)))] + offset).ravel() for inside in members]
         counts = np.bincount(np.concatenate(drawn), minlength=block * units).reshape(block, units).astype(float)
         yield counts if unit_of_row is None else counts[:, unit_of_row]
@@ -108,7 +108,7 @@ def _design(rows: int, bootstrap: Bootstrap, default: np.ndarray | None) -> tupl
         _, first, unit_of_row = np.unique(bootstrap.units, return_index=True, return_inverse=True)
     codes = np.zeros(rows, int) if strata is None else np.unique(strata, return_inverse=True)[1]
     if unit_of_row is not None and (codes != codes[first][unit_of_row]).any():
-        raise ValueError("Expected each unit inside one stratum, some lie in two. They cannot be drawn as a whole.")
+        raise ValueError("Expected each unit inside one stratum, some are in two. They cannot be drawn as a whole.")
     members = [np.flatnonzero(codes[first] == code) for code in range(codes.max() + 1)]
     if min(map(len, members)) < 2:
         raise ValueError(

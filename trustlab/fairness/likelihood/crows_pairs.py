@@ -1,4 +1,4 @@
-"""CrowS-Pairs: is the more stereotyped sentence of a pair the likelier one? (Nangia et al. 2020, EMNLP).
+"""CrowS-Pairs: is the more stereotyped sentence of a pair the more likely one? (Nangia et al. 2020, EMNLP).
 
 The two sentences differ in whom they are about, and so in words that a model may find frequent or rare in any sentence.
 So the score sums log P over the tokens that both sentences share, *given* those in which they differ.

@@ -47,13 +47,13 @@ def checked_kind(model: Any, asked: str | None) -> str:
     if kind == "causal" and known and reads_both_ways and getattr(config, "is_decoder", True) is False:
         raise ValueError(
             f"Expected a model that reads from left to right, got {type(model).__name__} with is_decoder=False. It "
-            'sees the token that it is asked for: take kind="masked", or set is_decoder=True if it was trained so.'
+            'sees the token that it should predict: pass kind="masked", or set is_decoder=True if it was trained so.'
         )
     return kind
 
 
 def _is_among(model: Any, kind: str) -> bool:
-    """Say whether the class of `model`, or one that it is made of, is in the list of `kind`."""
+    """Return whether the class of `model`, or one that it is made of, is in the list of `kind`."""
     from transformers.models.auto import modeling_auto
 
     lists = {

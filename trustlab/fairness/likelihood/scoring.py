@@ -29,7 +29,7 @@ NOISE = {"float64": 1e-12, "float32": 1e-5, "float16": 0.01, "bfloat16": 0.05}
 
 
 class Question(NamedTuple):
-    """What is asked of a masked model: the log-probability of each of `tokens` at `place` of `ids`, masked there."""
+    """The query to a masked model: the log-probability of each of `tokens` at `place` of `ids`, masked there."""
 
     ids: list[int]
     place: int
@@ -52,7 +52,7 @@ class LikelihoodScorer:
         start token or, where it has none, its end-of-text token, as lm-evaluation-harness does; a token, such as
         "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` reports the choice.
     batch_tokens
-        Tokens that go through the model at once.
+        Tokens per forward pass of the model.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class LikelihoodScorer:
         if isinstance(model, str | os.PathLike):
             model, tokenizer = pretrained(model, kind)
         if tokenizer is None:
-            raise ValueError(f"Expected the tokenizer of {type(model).__name__}, got none. Give it after the model.")
+            raise ValueError(f"Expected the tokenizer of {type(model).__name__}, got none. Pass it after the model.")
         self.model, self.tokenizer, self.batch_tokens = model, tokenizer, batch_tokens
         self.kind = checked_kind(model, kind)
         if self.kind == "masked" and tokenizer.mask_token_id is None:
@@ -135,8 +135,8 @@ class LikelihoodScorer:
         texts
             Texts, or their ids from :meth:`encode`.
         places
-            Which tokens of each text, as places in its ids, from 0; a causal model's begin at 1, because nothing stands
-            before place 0. None asks for all its own, see :meth:`own`.
+            Which tokens of each text, as places in its ids, from 0; a causal model's begin at 1, because nothing
+            precedes place 0. None means all its own, see :meth:`own`.
 
         Raises
         ------
@@ -171,14 +171,14 @@ class LikelihoodScorer:
     def _places(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> list[list[int]]:
         """Return `places` as lists, after refusing those that point at no token, or at another's."""
         if len(places) != len(rows):
-            raise ValueError(f"Expected places in each of {len(rows)} texts, got {len(places)}. Give one list a text.")
+            raise ValueError(f"Expected places in each of {len(rows)} texts, got {len(places)}. Pass one per text.")
         asked = [
             as_indices(each, len(ids), "place", repeats=True).tolist() for ids, each in zip(rows, places, strict=True)
         ]
         if self.kind == "causal" and any(0 in each for each in asked):
             raise ValueError(
-                "Expected places >= 1 for a causal model, got 0. Nothing stands before the first token, so it has no "
-                "probability: ask for later ones, or let the text begin with a start token."
+                "Expected places >= 1 for a causal model, got 0. Nothing precedes the first token, so it has no "
+                "probability: use later places, or let the text begin with a start token."
             )
         return asked
 
@@ -293,7 +293,7 @@ def _only_states_at(encoder: torch.nn.Module, rows: torch.Tensor, places: torch.
 
 
 def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
-    """Return the id of what stands before the first word, None for nothing, and what it is in words."""
+    """Return the id of what precedes the first word, None for nothing, and what it is in words."""
     if asked == "none":
         return None, "with nothing put in front, its first token left out"
     if asked != "auto":

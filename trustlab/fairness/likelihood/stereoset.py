@@ -1,9 +1,9 @@
 """StereoSet: does a model prefer stereotyped sentences, and does it prefer meaningful ones? (Nadeem et al. 2021, ACL).
 
 Each cluster has a stereotyped, an anti-stereotyped and an unrelated sentence. The stereotype score SS is the percentage
-of clusters with the stereotype likelier than the anti-stereotype, the language model score LMS the percentage of
-comparisons with a related sentence likelier than the unrelated one; both are taken for each target term, then averaged
-over terms. ICAT = LMS · min(SS, 100 − SS) / 50 is 100 for a model that knows language and prefers neither.
+of clusters with the stereotype more likely than the anti-stereotype, the language model score LMS the percentage of
+comparisons with a related sentence more likely than the unrelated one; both are taken for each target term, then
+averaged over terms. ICAT = LMS · min(SS, 100 − SS) / 50 is 100 for a model that knows language and prefers neither.
 
 The scores of sentences can come from anywhere: a scorer, or a file of a model that was run elsewhere. Where the
 authors' code (moinnadeem/StereoSet, ``code/evaluation.py`` and ``code/eval_generative_models.py``) has other rules than
@@ -51,7 +51,7 @@ def stereoset(clusters: Iterable[Mapping[str, Any]], scores: Mapping[str, float]
         Rows with ``kind``, ``domain``, ``target`` and the ids of the three sentences, as of
         ``load("stereoset")["test"]``.
     scores
-        Score of every sentence by its id, larger for likelier; from :func:`score_clusters` or :func:`read_scores`.
+        Score of every sentence by its id, larger for more likely; from :func:`score_clusters` or :func:`read_scores`.
     rules
         What a tie counts. "ours": one half on either side, so that a model without a preference has SS 50. "authors":
         it is for the anti-stereotype, and for the unrelated sentence; such a model has SS 0 and LMS 0.
@@ -217,7 +217,7 @@ def _filled(context: str, sentence: str) -> tuple[int, int]:
 
 
 def _shared(first: str, second: str) -> int:
-    """Return how many characters two texts have in common at their start, whatever their case."""
+    """Return how many characters two texts have in common at their start, ignoring case."""
     pairs = enumerate(zip(first, second, strict=False))
     return next((i for i, (a, b) in pairs if a.lower() != b.lower()), min(len(first), len(second)))
 

@@ -113,7 +113,7 @@ def _target_tokens(scorer: LikelihoodScorer, template: str, targets: Sequence[st
     unknown = [t for t, ids in zip(targets, rows, strict=True) if ids[place] == scorer.tokenizer.unk_token_id]
     if several or unknown:
         raise ValueError(
-            f"Expected targets that are one known token each, got {', '.join([*several, *unknown])}. One mask stands "
+            f"Expected targets that are one known token each, got {', '.join([*several, *unknown])}. One mask is "
             "for one token: choose targets that are in the model's vocabulary."
         )
     return [ids[place] for ids in rows]
@@ -124,7 +124,7 @@ def _questions(scorer: LikelihoodScorer, template: str, attribute: str, tokens: 
     given, place = _with_mask(scorer, template, attribute)
     mask = scorer.tokenizer.mask_token
     alone = scorer.encode(template.format(target=mask, attribute=mask))
-    length = len(given) - len(alone) + 1  # tokens of the attribute, where it stands
+    length = len(given) - len(alone) + 1  # tokens of the attribute at its place
     prior, prior_place = _with_mask(scorer, template, " ".join([mask] * length))
     return Question(given, place, tokens), Question(prior, prior_place, tokens)
 

@@ -8,8 +8,8 @@
 Read :mod:`~trustlab.fairness.tasks.shape` first. Then :mod:`~trustlab.fairness.tasks.assistant` (the assistant corpus,
 the one task whose bias is known), :mod:`~trustlab.fairness.tasks.abuse` (HateXplain, Davidson's tweets, identities),
 :mod:`~trustlab.fairness.tasks.pronouns` (WinoBias and Winogender) and :mod:`~trustlab.fairness.tasks.openings` (BOLD).
-Then :mod:`~trustlab.fairness.tasks.all_metrics`: every metric a task allows, in one call. The real texts are read where
-they lie and never printed.
+Then :mod:`~trustlab.fairness.tasks.all_metrics`: every metric a task allows, in one call. The real texts are read from
+their files and never printed.
 """
 
 from trustlab.fairness.tasks.all_metrics import extrinsic_metrics

@@ -109,7 +109,7 @@ def comments_task(*, least: int = 10, directory: Folder = None, seed: int = 0) -
     return Task(
         name="identity_comments",
         question="Is the comment toxic?",
-        known_by="the comment names the term, whatever it means there",
+        known_by="the comment names the term, in any meaning",
         test=GroupedTexts(
             texts=tuple(rows["text"]),
             truth=rows["toxic"].to_numpy(dtype=bool),

@@ -32,7 +32,7 @@ def extrinsic_metrics(
     swapped : [N]
         Its scores of ``texts.counterparts``; None leaves flips out.
     bootstrap
-        How to make intervals. The texts' own units are drawn unless it names others: nobody has to remember them.
+        How to make intervals. The texts' own units are drawn unless it names others.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def extrinsic_metrics(
     if texts.groups is None:
         raise ValueError(f"Expected texts whose groups are known, got {texts!r}. There is nothing to compare.")
     if swapped is not None and texts.counterparts is None:
-        raise ValueError(f"Expected texts with counterparts, got {texts!r}. They say what was swapped.")
+        raise ValueError(f"Expected texts with counterparts, got {texts!r}. They show what was swapped.")
     if not math.isfinite(threshold):
         raise ValueError(f"Expected threshold={threshold} to be finite. Every decision would be the same.")
     scores = as_scores(scores, rows=len(texts))

@@ -70,7 +70,7 @@ class DialectModel:
         for i, places in enumerate(known):
             words[i, : len(places)] = places
             real[i, : len(places)] = True
-        likelihood = self._likelihood[words] * real  # [N, T, K], padding weighs nothing
+        likelihood = self._likelihood[words] * real  # [N, T, K], padding has weight 0
         shares = likelihood.copy()
         total = shares.sum(axis=1)  # [N, K]
         for _ in range(passes - 1):

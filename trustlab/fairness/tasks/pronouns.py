@@ -1,7 +1,7 @@
-"""WinoBias and Winogender: which pronoun a model expects of an occupation, compared with who really works in it.
+"""WinoBias and Winogender: which pronoun a model expects of an occupation, compared with labour statistics.
 
-A text and its counterpart differ in the pronoun only. A language model's log-likelihoods of the two say which it finds
-likelier, and their difference is the preference that is measured here.
+A text and its counterpart differ in the pronoun only. A language model's log-likelihoods of the two show which it
+finds more likely, and their difference is the preference that is measured here.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PRONOUNS = frozenset(("he", "him", "his", "himself", "she", "her", "hers", "hers
 def winobias_task(*, kind: int = 1, directory: Folder = None, seed: int = 0) -> Task:
     """Return WinoBias' pro-stereotyped sentences with the anti-stereotyped ones as counterparts.
 
-    A fair model finds the text likelier than its counterpart half of the time, in both groups of occupations. Pairs
+    A fair model finds the text more likely than its counterpart half of the time, in both groups of occupations. Pairs
     that differ in more than pronouns, by a slip of their authors, are left out: 19 of 1,584.
 
     Parameters
     ----------
     kind
-        1: who is meant follows from knowledge of the world; 2: from grammar.
+        1: the referent follows from knowledge of the world; 2: from grammar.
     directory, seed
         As :func:`trustlab.data.load`; the seed is unused. Validation and test are taken together: nothing is trained.
     """
@@ -62,7 +62,7 @@ def winobias_task(*, kind: int = 1, directory: Folder = None, seed: int = 0) -> 
 
 
 def _differ_in_pronouns(text: str, other: str) -> bool:
-    """Tell whether two texts differ, and in nothing but pronouns."""
+    """Return whether two texts differ, and in nothing but pronouns."""
     one, two = text.lower().split(), other.lower().split()
     exchanged = {word.strip(".,'’") for pair in zip(one, two, strict=False) if pair[0] != pair[1] for word in pair}
     return len(one) == len(two) and bool(exchanged) and exchanged <= PRONOUNS
@@ -108,7 +108,7 @@ def occupation_correlation(
     Parameters
     ----------
     preference : [N]
-        For each sentence, how much likelier "she" is than "he".
+        For each sentence, how much more likely "she" is than "he".
     occupations, women : [N]
         Occupation of each sentence and the percentage of women in it.
     bootstrap

@@ -19,7 +19,7 @@ class GroupedTexts:
     """N texts and what a metric must know of them. What a task does not have is None.
 
     Columns may come in any container that :mod:`trustlab.columns` knows, and are kept in the shapes below: row i is the
-    i-th entry of each, whatever index a column of pandas has.
+    i-th entry of each, independent of the index of a pandas column.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class Task:
     question
         What the answer 1 means, in words.
     known_by
-        How anybody knows who belongs to which group: a metric can be no better than this.
+        How the groups are known: a metric can be no better than this.
     test
         What is measured on.
     train

@@ -1,7 +1,7 @@
 """What every scheme is made of: labels as numbers, shares as counts, and counts as the client of every example.
 
 A scheme ends in one array: the number of the client that owns example i. Written that way, every example is used
-exactly once whatever the scheme does, and nothing here loops over examples.
+exactly once with every scheme, and nothing here loops over examples.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def codes_of(values: Any, what: str = "label") -> tuple[np.ndarray, np.ndarray]:
 def class_codes(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return :func:`codes_of` labels that are classes, and refuse continuous targets, where each is nearly its own.
 
-    Refused are numbers with fractions of which more than half of the examples have one of their own, and, from ten
+    Refused are numbers with fractions of which more than half are unique, and, from ten
     examples on, labels of any kind of which there are more than 0.9 of the number of examples: regression targets, ids
     or the texts themselves. To divide by such labels is to divide at random, and their table has n² numbers.
 
@@ -80,7 +80,7 @@ such labels come to.
         raise ValueError(
             f"Expected classes as labels, got {len(names)} different labels of {len(codes)} examples, such as "
             f"{plain(names[0])!r}. No client can have a label that others lack more of: put continuous targets into "
-            "bins (np.digitize), or use scheme='iid', which is what such labels come to."
+            "bins (np.digitize), or use scheme='iid', which is the same for such labels."
         )
     return codes, names
 
@@ -90,7 +90,7 @@ def _has_fractions(names: np.ndarray) -> bool:
 
 
 def stable_order(codes: np.ndarray, kinds: int) -> np.ndarray:
-    """Return the indices that sort `codes`, whole numbers in [0, kinds) with kinds ≤ 2³², equal ones as they stood.
+    """Return the indices that sort `codes`, whole numbers in [0, kinds) with kinds ≤ 2³², ties in order.
 
     NumPy sorts 16-bit numbers by radix, in time proportional to n; larger ones take two such passes.
 
@@ -147,7 +147,7 @@ def cut(shares: np.ndarray, examples: np.ndarray, shift: np.ndarray | float = 0.
 
 
 def deal(codes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Give client k as many examples of label l as ``counts[k, l]`` says, drawn at random.
+    """Give client k ``counts[k, l]`` examples of label l, drawn at random.
 
     Parameters
     ----------

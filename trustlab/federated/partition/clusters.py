@@ -23,7 +23,7 @@ from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, by_distributio
 class ClusterOptions:
     """Options of ``"feature-clusters"``."""
 
-    clusters: int = option(10, label="Clusters", help="Number of k-means clusters, which stand for labels.", low=1)
+    clusters: int = option(10, label="Clusters", help="Number of k-means clusters, used as labels.", low=1)
     alpha: float = option(
         1.0, label="α", help="As in label-dirichlet-fednlp, over clusters.", above=0, high=LARGEST_ALPHA
     )

@@ -55,7 +55,7 @@ def label_fednlp(values: Any, clients: int, options: FedNLPOptions, rng: np.rand
     Not all clients can have their shares: a label has only so many examples, see :func:`serve`. FedNLP's code serves
     clients in order and fills places whose label is used up in proportion to what is left; here the order is drawn, and
     such places are filled by the client's own shares. Flower's ``InnerDirichletPartitioner`` serves them in turns, an
-    example at a time: all run out of a label together, so that with small α its clients are more alike than their
+    example at a time: all run out of a label together, so that with small α its clients are more similar than their
     distributions.
 
     Source: FedNLP (Lin et al. 2022), label shift.
@@ -124,7 +124,7 @@ def serve(log_distributions: np.ndarray, sizes: np.ndarray, supply: np.ndarray, 
     A client takes each label's share of its places, rounded at random. Where a label has fewer examples left, it fills
     the places that stay empty by its distribution renormalised to the labels that are left, which is a Dirichlet
     distribution of their α·p again. Each such round but a client's last uses up a label. Labels are not drawn one by
-    one: that noise would add up over the clients, and the last would get what no client's distribution asks for, even
+    one: that noise would add up over the clients, and the last would get labels outside its distribution, even
     where all are equal.
 
     Parameters
@@ -148,7 +148,7 @@ def serve(log_distributions: np.ndarray, sizes: np.ndarray, supply: np.ndarray, 
     array([5, 5])
     """
     counts, left = cut(np.exp(log_distributions), sizes, rng.random((len(sizes), 1))), supply.copy()
-    # The last client takes what is left, whatever its distribution: which one that is must be drawn.
+    # The last client takes what is left, not its own distribution, so the last one is drawn at random.
     for client in rng.permutation(len(sizes)):
         counts[client] = got = np.minimum(counts[client], left)
         left -= got

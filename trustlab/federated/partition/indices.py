@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Partition:
     """The examples of K clients: ``partition[k]`` are the indices of client k, in ascending order.
 
-    All indices lie in one array, and a client's are a view into it: 8 bytes per example and 8 per client, however many
+    All indices are in one array, and a client's are a view into it: 8 bytes per example and 8 per client, however many
     clients there are.
 
     Attributes

@@ -16,13 +16,13 @@ from trustlab.federated.partition.natural import by_name
 def matching(partition: Partition, labels: Any, test_labels: Any, *, seed: int = 0) -> Partition:
     """Give every test example to the client of a training example with the same label.
 
-    So P(client | label) is the same in both splits, whatever scheme made the partition, and with it a client's law over
-    labels and its share of the whole, as far as labels are equally frequent in both. The training examples are picked
-    by systematic sampling: a client's test examples of a label are its share of them, rounded up or down. A label that
-    train does not have is shared by the clients' sizes.
+    So P(client | label) is the same in both splits, for every scheme, and so are a client's label distribution and its
+    share of the whole, as far as labels are equally frequent in both. The training examples are picked by systematic
+    sampling: a client's test examples of a label are its share of them, rounded up or down. A label that train does
+    not have is shared by the clients' sizes.
 
     Where `labels` is the column that named a natural partition's clients, a test example belongs to the client of its
-    name, and a name that is not among them is refused: it is nobody else's example.
+    name, and a name that is not among them is refused: it belongs to no other client.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _by_label(partition: Partition, codes: np.ndarray, labels: int) -> tuple[np.
 
 
 def _names_clients(partition: Partition, labels: np.ndarray) -> bool:
-    """Tell whether `labels` is the column that named the clients, so that a test example belongs to who it names."""
+    """Return whether `labels` is the column that named the clients, so that it names a test example's client."""
     if partition.names is None or len(labels) != len(partition.flat):
         return False
     return [plain(label) for label in labels[partition.flat]] == [partition.names[k] for k in partition.owners]
@@ -100,7 +100,7 @@ def _together(labels: np.ndarray, test_labels: np.ndarray) -> np.ndarray:
     if len(test_labels) and not kinds[0] & kinds[1] and not (kinds[0] & numbers and kinds[1] & numbers):
         here, there = (", ".join(sorted(kind.__name__ for kind in each)) for each in kinds)
         raise ValueError(
-            f"Expected test labels of the same kind as labels, got {there} beside {here}. None of them would be found "
+            f"Expected test labels of the same kind as labels, got {there} and {here}. None of them would be found "
             "in train: take both columns as names, or both as numbers."
         )
     return as_labels(

@@ -1,7 +1,7 @@
 """A least number of examples per client, in one pass that always ends.
 
 Drawing again until all clients are large enough, as FedNLP and Flower do, may never end, and where it ends it has
-silently changed the distribution of what was drawn. Here the draw stands, the small clients are filled up from the
+silently changed the distribution of what was drawn. Here the draw is kept, the small clients are filled up from the
 largest, and the number of examples that moved is reported.
 """
 
@@ -52,7 +52,7 @@ def fill_up(owners: np.ndarray, clients: int, min_size: int, rng: np.random.Gene
 
 def _from_the_largest(sizes: np.ndarray, needed: int, rng: np.random.Generator) -> np.ndarray:
     """Return how many examples each client gives [K], `needed` in all: the largest are lowered to one level."""
-    low, high = 0, int(sizes.max())  # the highest level that frees enough lies in [low, high)
+    low, high = 0, int(sizes.max())  # the highest level that frees enough is in [low, high)
     while high - low > 1:
         level = (low + high) // 2
         low, high = (level, high) if np.maximum(sizes - level, 0).sum() >= needed else (low, level)

@@ -16,7 +16,7 @@ from trustlab.federated.partition.sizes import NoOptions
 def natural(values: Any, clients: None, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: a client for each value of a column, the largest first.
 
-    Ties keep the order of first appearance. Nothing is drawn. ``Partition.names`` says which value a client is.
+    Ties keep the order of first appearance. Nothing is drawn. ``Partition.names`` holds each client's value.
     """
     codes, names = codes_of(as_ids(values))
     rank = np.empty(len(names), dtype=np.int32)
@@ -63,7 +63,7 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     Returns
     -------
     dict
-        Period, in time order, -> a partition of that period's examples over the **same** K clients, many of whom may
+        Period, in time order, -> a partition of that period's examples over the **same** K clients, many of which may
         be empty.
 
     Raises
@@ -100,7 +100,7 @@ def with_clients(partition: Partition, names: Any) -> Partition:
 
 
 def by_name(partition: Partition, values: Any, *, strangers: str = "refuse") -> Partition:
-    """Return the partition of other examples over the same named clients: each goes to the client of its value.
+    """Return the partition of other examples over the same named clients: each is given to the client of its value.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def by_name(partition: Partition, values: Any, *, strangers: str = "refuse") -> 
         listed = ", ".join(map(repr, others[:3])) + (", …" if len(others) > 3 else "")
         raise ValueError(
             f"Expected test examples of the {len(partition)} clients in train, got {len(others)} others: {listed}. "
-            "Their examples would be given to somebody else: leave them out, or take partition_pair with "
+            "Their examples would be given to other clients: leave them out, or take partition_pair with "
             "new_clients='keep', which adds clients without training examples."
         )
     made = Partition.from_owners(owners[known], len(partition))

@@ -164,7 +164,7 @@ def partition_pair(
     if new_clients not in ("refuse", "keep") or (new_clients == "keep" and scheme != "natural"):
         raise ValueError(
             f"Expected new_clients='refuse', or with scheme='natural' 'keep', got {new_clients!r} with {scheme!r}. "
-            "Only there a column says whose an example is."
+            "Only there a column names each example's user."
         )
     train, test = (_read(scheme, values, matched=True) for values in (train, test))
     trained, train_labels, test_labels = _drawn(_checked(scheme, clients, seed, min_size, options, train), train, test)
@@ -185,7 +185,7 @@ class _Plan:
 
 
 def _read(name: str, values: Any, *, matched: bool = False) -> Any:
-    """Return the user's values as the scheme reads them; to be `matched`, test goes by labels in every scheme."""
+    """Return the user's values as the scheme reads them; with `matched`, test is divided by labels in every scheme."""
     if name not in SCHEMES:
         raise ValueError(f"Expected scheme={name!r} to be one of {', '.join(map(repr, SCHEMES))}.")
     reads = SCHEMES[name].reads
@@ -206,7 +206,7 @@ def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
         if smallest < plan.min_size:
             raise ValueError(
                 f"Expected min_size={plan.min_size} <= {smallest}, the smallest client's examples. They are its own "
-                "and nobody else's: lower min_size, or leave small clients out of the data."
+                "and no other client's: lower min_size, or leave small clients out of the data."
             )
     about = dict(scheme=plan.name, options=dataclasses.asdict(plan.options), seed=plan.seed, moved=moved)
     made = Partition.from_owners(owners, clients, **about)
@@ -233,15 +233,15 @@ def _checked(
         if option == "clients" and not scheme.drawn:
             if value is not None:
                 raise ValueError(
-                    f"Expected clients=None with scheme={name!r}, got {value!r}. The column says how many there are."
+                    f"Expected clients=None with scheme={name!r}, got {value!r}. The column determines their number."
                 )
         elif isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
             raise ValueError(f"Expected {option}={value!r} to be a whole number >= {low}.")
     if not examples:
-        raise ValueError("Expected at least one example, got none. There is nothing to deal out.")
+        raise ValueError("Expected at least one example, got none. There is nothing to divide.")
     if min_size * (clients or 0) > examples:
         raise ValueError(
-            f"Expected clients * min_size <= examples, got {clients} * {min_size} > {examples}. There are not so many "
+            f"Expected clients * min_size <= examples, got {clients} * {min_size} > {examples}. There are too few "
             f"examples: lower min_size to {math.floor(examples / clients)} or less, or take fewer clients."
         )
     return _Plan(name, clients, int(seed), int(min_size), options)

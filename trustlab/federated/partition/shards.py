@@ -53,7 +53,7 @@ def shards(values: Any, clients: int, options: ShardOptions, rng: np.random.Gene
 def pathological(values: Any, clients: int, options: PathologicalOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: exactly c labels each, see :func:`label_sets`.
 
-    Where a label has fewer examples than clients who should have it, some of these have none.
+    Where a label has fewer examples than clients that should have it, some of these have none.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def pathological(values: Any, clients: int, options: PathologicalOptions, rng: n
     if not len(names) <= clients * each or each > len(names):
         raise ValueError(
             f"Expected classes_per_client={each} in [{-(-len(names) // clients)}, {len(names)}] for {len(names)} "
-            f"labels and {clients} clients. With fewer, some label has no client; more there are not."
+            f"labels and {clients} clients. With fewer, some label has no client; there are no more labels."
         )
     has = label_sets(clients, len(names), each, rng)  # [K, L]
     counts = np.zeros(has.shape, dtype=np.int64)

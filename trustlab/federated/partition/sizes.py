@@ -84,8 +84,8 @@ def quantity_dirichlet(values: Any, clients: int, options: QuantityOptions, rng:
 def apportion(weights: np.ndarray, examples: int) -> np.ndarray:
     """Return sizes [K] ∝ `weights` by largest remainder (Hamilton's rule): each is within one of its exact share.
 
-    All shares are rounded down, and what is left goes, one each, to those that lost most by it; of equals to the first.
-    Flower gives all that is left to the largest client: where shares are small that is most of the data.
+    All shares are rounded down, and the remainder is given, one each, to those that lost most by it; of equals to the
+    first. Flower gives all that is left to the largest client: where shares are small that is most of the data.
 
     Examples
     --------

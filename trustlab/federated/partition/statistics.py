@@ -116,7 +116,7 @@ def gini(sizes: np.ndarray) -> float:
     """
     ordered = np.sort(as_scores(sizes, "size"))
     if not len(ordered) or ordered[0] < 0 or ordered.sum() == 0:
-        raise ValueError(f"Expected sizes >= 0 with some example, got {sizes!r}. Of nothing there is no inequality.")
+        raise ValueError(f"Expected sizes >= 0 with some example, got {sizes!r}. An empty fleet has no inequality.")
     weights = 2 * np.arange(1, len(ordered) + 1) - len(ordered) - 1
     return float(weights @ ordered / (len(ordered) * ordered.sum()))
 
@@ -164,6 +164,8 @@ def _distributions(counts: np.ndarray) -> np.ndarray:
     """Return each row of `counts` over its sum, NaN where that is 0."""
     counts = as_features(counts, "counts").astype(float)
     if (counts < 0).any():
-        raise ValueError(f"Expected counts >= 0, got {counts.min():g}. They are numbers of examples, or a law.")
+        raise ValueError(
+            f"Expected counts >= 0, got {counts.min():g}. They are numbers of examples, or a distribution."
+        )
     with np.errstate(invalid="ignore"):
         return counts / counts.sum(axis=1, keepdims=True)

@@ -7,7 +7,7 @@ One file holds several partitions of one data set, each in a group named by its 
                                     /partition_data/0/train    indices of client 0
                                     /partition_data/0/test
 
-Scheme, seed, names and the like stand in the group's attributes, which FedNLP does not read.
+Scheme, seed, names and the like are in the group's attributes, which FedNLP does not read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Client selection: which clients the server asks in a round, by what rule, and with what known probability.
+"""Client selection: which clients the server selects in a round, by what rule, and with what known probability.
 
 :class:`Selector` is all that most users need. ``strategies`` turns activity into weights, ``designs`` weights into
 cohorts, and ``weighted_sampler`` is the fast draw below both. Notebook 22 derives them.

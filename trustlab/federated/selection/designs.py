@@ -7,8 +7,8 @@ q_i = w_i / W is client i's probability in one draw, and k the size of the cohor
   that client i is among them has no closed form, see :func:`estimate_inclusion`.
 * ``"poisson"``: each client independently with probability π_i = min(1, c·w_i), where Σ π_i = k. The size is random,
   k on average.
-* ``"systematic"`` (Madow 1949): who owns every (1/c)-th point of the line from a random start. k different clients,
-  client i with the same probability π_i.
+* ``"systematic"`` (Madow 1949): the owners of every (1/c)-th point of the line from a random start. k different
+  clients, client i with the same probability π_i.
 
 These numbers are what the Horvitz–Thompson aggregation divides by, and π_i what a privacy accountant takes as client
 i's sampling rate. Poisson sampling is the design that the accountants' amplification is proved for. Systematic sampling
@@ -113,7 +113,7 @@ def poisson(sampler: WeightedSampler, k: int, rng: np.random.Generator) -> np.nd
 
 
 def systematic(sampler: WeightedSampler, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Take who owns the points (U + j)/c, j = 0, 1, …, of the line, U uniform: int64 [k], in order of their numbers."""
+    """Take the owners of the points (U + j)/c, j = 0, 1, …, of the line, U uniform: int64 [k], ascending."""
     certain, rate = rates(sampler, k)
     if not rate:
         return certain
@@ -142,7 +142,7 @@ def inclusion(sampler: WeightedSampler, k: int, design: str) -> np.ndarray:
     certain, rate = rates(sampler, k)
     probabilities = rate * np.minimum(weights, 1 / rate) if rate else np.zeros(sampler.clients)
     probabilities[certain] = 1.0
-    return np.minimum(probabilities, 1.0)  # rounding may have gone over
+    return np.minimum(probabilities, 1.0)  # rounding may have exceeded it
 
 
 def estimate_inclusion(

@@ -17,7 +17,7 @@ Losses = Callable[[np.ndarray], np.ndarray]  # numbers [d] of clients -> their l
 
 
 class Selector:
-    """Draw cohorts of clients by their activity, and say how often each client is in one.
+    """Draw cohorts of clients by their activity, and compute how often each client is in one.
 
     Setting up costs one look at all N clients; a draw of k then costs O(k), and a changed activity O(1), next to a pass
     over N/64 block sums: see :class:`trustlab.federated.selection.weighted_sampler.WeightedSampler`.
@@ -76,7 +76,7 @@ class Selector:
 
     @property
     def design(self) -> str:
-        """How clients are drawn; ``"top-k"`` and ``"power-of-choice"`` are designs of their own."""
+        """How clients are drawn; ``"top-k"`` and ``"power-of-choice"`` are separate designs."""
         own = ("top-k", "power-of-choice")
         return self.config.strategy if self.config.strategy in own else self.config.design
 
@@ -93,13 +93,13 @@ class Selector:
         rng
             Where randomness comes from; ``"top-k"`` draws none.
         losses
-            For ``"power-of-choice"`` alone: asked once, with the numbers of the candidates, for the loss of the model
-            on each one's data.
+            For ``"power-of-choice"`` alone: called once with the candidates' numbers; returns the loss of the model on
+            each one's data.
         """
         self._check_size(k)
         if (losses is None) == (self.design == "power-of-choice"):
             raise ValueError(
-                f"Expected losses with strategy='power-of-choice' alone, got losses={losses!r} with "
+                f"Expected losses only with strategy='power-of-choice', got losses={losses!r} with "
                 f"{self.config.strategy!r}. The k candidates with the highest loss are kept."
             )
         if self.design == "top-k":
@@ -177,8 +177,8 @@ class Selector:
         most = np.inf if self.design == "with-replacement" else self._sampler.positive
         if not 1 <= k <= most:
             raise ValueError(
-                f"Expected k={k} in [1, {most}]. So many clients have a positive weight; a client without examples, "
-                "below the threshold, or far behind in a cold softmax has none."
+                f"Expected k={k} in [1, {most}]. That many clients have a positive weight; a client without "
+                "examples, below the threshold, or far behind at a low temperature has none."
             )
         if self.design == "power-of-choice" and self._candidates(k) < k:
             raise ValueError(f"Expected candidates={self.config.candidates} >= k={k}. The cohort is chosen among them.")
@@ -187,6 +187,6 @@ class Selector:
 def _check_norms(config: SelectionConfig, norms: np.ndarray | None) -> None:
     if (norms is None) == (config.strategy == "optimal"):
         raise ValueError(
-            f"Expected norms with strategy='optimal' alone, got {'none' if norms is None else 'norms'} with "
+            f"Expected norms only with strategy='optimal', got {'none' if norms is None else 'norms'} with "
             f"{config.strategy!r}. They are the norms of the clients' updates."
         )

@@ -42,13 +42,13 @@ class SelectionConfig:
         100.0, label="T", help="softmax: weight exp(n/T); a small T favours heavy clients.", unit="examples", above=0
     )
     threshold: float = option(
-        1.0, label="Threshold", help="threshold: only clients with so many examples take part.", unit="examples", low=0
+        1.0, label="Threshold", help="threshold: clients with fewer examples do not take part.", unit="examples", low=0
     )
     candidates: int | None = option(
-        None, label="d", help="power-of-choice: candidates whose losses are asked for; None takes 2k.", low=1
+        None, label="d", help="power-of-choice: candidates whose losses are computed; None takes 2k.", low=1
     )
     quantile: float = option(
-        0.95, label="Cap", help="oort: activity above this quantile of the fleet counts as that.", low=0, high=1
+        0.95, label="Cap", help="oort: activity above this quantile of the fleet is cut to it.", low=0, high=1
     )
 
 

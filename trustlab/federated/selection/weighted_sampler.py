@@ -1,7 +1,7 @@
 """Draw from ten million weighted clients: pick a point on the line of their weights, and get the client that owns it.
 
-Lay the clients' weights w_i end to end on a line of length W = Σ w_i. Whoever owns the point u·W, u uniform in [0, 1),
-was drawn with probability w_i / W. Every design in :mod:`trustlab.federated.selection.designs` is a choice of points.
+Lay the clients' weights w_i end to end on a line of length W = Σ w_i. The owner of the point u·W, u uniform in [0, 1),
+is client i with probability w_i / W. Every design in :mod:`trustlab.federated.selection.designs` is a choice of points.
 
 The weights are kept in blocks of 64 with each block's sum. A point is found in two steps, its block among N/64 sums and
 its client among 64, and a changed weight changes one block's sum: nothing but the set-up looks at all N clients.
@@ -63,7 +63,7 @@ class WeightedSampler:
         if given.min() < 0 or not 0 < self.total < np.inf:
             raise ValueError(
                 "Expected finite weights >= 0 with a positive, finite sum, got "
-                f"min={given.min():g}, max={given.max():g}, sum={self.total:g}. No client could be drawn by them."
+                f"min={given.min():g}, max={given.max():g}, sum={self.total:g}. No client could be drawn."
             )
 
     def _summarise(self, blocks: np.ndarray | slice) -> None:
@@ -112,7 +112,7 @@ class WeightedSampler:
         self._ends = self._totals.cumsum()
 
     def locate(self, points: np.ndarray) -> np.ndarray:
-        """Return who owns each of `points` [M], numbers in [0, total): int64 [M]."""
+        """Return the owner of each of `points` [M], numbers in [0, total): int64 [M]."""
         points = np.asarray(points, float)
         found = [self._locate(points[start : start + CHUNK]) for start in range(0, len(points), CHUNK)]
         return np.concatenate(found) if found else np.empty(0, np.int64)
@@ -122,7 +122,7 @@ class WeightedSampler:
         block = np.searchsorted(self._ends, points, side="right")  # the first to end beyond the point: never empty
         inside = self._weights[block].cumsum(1)  # [M, 64]
         rest = points - (self._ends[block] - self._totals[block])
-        # Rounding may leave the rest a little outside its block, where a client of weight 0 could stand: bring it back.
+        # Rounding may leave the rest a little outside its block, where a client of weight 0 could be: clip it.
         rest = np.clip(rest, 0, np.nextafter(inside[:, -1], 0))
         return block * BLOCK + (inside <= rest[:, None]).sum(1)
 

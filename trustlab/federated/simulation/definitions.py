@@ -37,7 +37,7 @@ class Task:
     ----------
     model
         The server's first model. Only parameters with ``requires_grad`` are trained and sent; the others, and
-        buffers, are taken to lie on every client already. A layer that writes to these, a count of batches among them,
+        buffers, are assumed to be on every client already. A layer that writes to these, a count of batches among them,
         is refused: it would pass from one simulated client to the next.
     train, test
         All clients' examples in one place; index arrays say which client holds which.
@@ -89,12 +89,12 @@ class FederatedConfig:
     )
     local_epochs: int = option(1, label="Local epochs", help="Passes of a client over its own examples.", low=1)
     batch_size: int = option(
-        10, label="Batch size", help="Examples per local step; a client with fewer takes all of its own.", low=1
+        10, label="Batch size", help="Examples per local step; a client with fewer uses all of them.", low=1
     )
     optimizer: str = option(
         "sgd",
         label="Client optimizer",
-        help="What a client steps with. Its state is fresh in every round: clients keep nothing between rounds.",
+        help="The clients' optimizer. Its state is reset in every round: clients keep nothing between rounds.",
         values=("sgd", "adam"),
     )
     learning_rate: float = option(0.1, label="Learning rate", help="Step size of the clients.", above=0)
@@ -105,16 +105,14 @@ class FederatedConfig:
     aggregation: str = option(
         "examples",
         label="Weights",
-        help="Weight of a client's update: its examples, the same for all, or examples over its chance to be selected, "
-        "as they are (Horvitz–Thompson) or summing to 1 (Hájek).",
+        help="Weight of a client's update: its examples, the same for all, or examples over its probability to be "
+        "selected, as they are (Horvitz–Thompson) or summing to 1 (Hájek).",
         values=AGGREGATIONS,
     )
     server: ServerConfig = field(default_factory=ServerConfig)
-    drop_out: float = option(
-        0.0, label="Drop-outs", help="Chance that a client's update is lost on the way.", low=0, high=1
-    )
+    drop_out: float = option(0.0, label="Drop-outs", help="Probability that a client's update is lost.", low=0, high=1)
     straggler_rate: float = option(
-        0.0, label="Stragglers", help="Chance that a client is slow in a round.", low=0, high=1
+        0.0, label="Stragglers", help="Probability that a client is slow in a round.", low=0, high=1
     )
     stragglers: str = option(
         "partial",
@@ -128,7 +126,7 @@ class FederatedConfig:
     noise_multiplier: float = option(
         0.0, label="σ", help="DP-FedAvg: noise of σ·C on the sum of updates; 0 gives no guarantee.", low=0
     )
-    delta: float = option(1e-5, label="δ", help="Chance that the ε guarantee fails; well below 1/clients.", above=0)
+    delta: float = option(1e-5, label="δ", help="Probability that the guarantee fails; well below 1/clients.", above=0)
     evaluate_every: int = option(1, label="Measure every", help="Rounds between measurements.", unit="rounds", low=1)
     engine: str = option(
         "auto",
@@ -144,7 +142,7 @@ FederatedConfig.__init__ = old_arguments(weighting="aggregation")(FederatedConfi
 
 
 def check_config(config: FederatedConfig, clients: int) -> None:
-    """Refuse options outside their range, and combinations that mean nothing or whose guarantee is not known.
+    """Refuse options outside their range, and combinations without meaning or with an unknown guarantee.
 
     Raises
     ------

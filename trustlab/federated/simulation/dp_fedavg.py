@@ -4,14 +4,14 @@ Each client's update is clipped to C, the clipped updates are summed, Gaussian n
 to the sum, and it is divided by the *expected* number of clients, a number fixed without looking. Adding or removing
 one client's contribution moves the sum by at most C.
 
-How much that is worth depends on the chance to be in a round, and selection by activity gives every client a chance of
-its own. The guarantee must hold for each of them, so the accountant takes the largest, max_k q_k: the most active
+The resulting ε depends on the probability to be in a round, and selection by activity gives every client another
+probability. The guarantee must hold for each of them, so the accountant takes the largest, max_k q_k: the most active
 client is the least protected. Selection must be Poisson, each client drawn independently; under any other design the
 draws depend on one another, and this accountant has no proof.
 
 The privacy unit is a client, and the adjacency is *zero-out*: a client sends nothing instead of its update, while its
-registration and its activity stay known. Rates computed from activity change for all when a client comes or goes, and
-what they reveal is outside the guarantee. So are counts and training losses in the rows.
+registration and its activity stay known. Rates computed from activity change for all when a client is added or
+removed, and what they reveal is outside the guarantee. So are counts and training losses in the rows.
 """
 
 from __future__ import annotations
@@ -103,6 +103,6 @@ def check_selection(config: FederatedConfig, selector: Selector) -> None:
         )
     if config.clip_norm is not None and selector.config.strategy == "optimal":
         raise ValueError(
-            f"Expected a strategy other than 'optimal' with clip_norm={config.clip_norm:g}. Its chances come from the "
-            "norms of clients' updates, so that the selection reveals something of them: no ε is known for it."
+            f"Expected a strategy other than 'optimal' with clip_norm={config.clip_norm:g}. Its probabilities come "
+            "from the norms of clients' updates, so the selection itself reveals them: no ε is known for it."
         )

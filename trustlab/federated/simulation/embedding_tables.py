@@ -1,6 +1,6 @@
 """Large embeddings, of which each client gets only the rows that it reads.
 
-A client of forty utterances says a hundred of an assistant's thousands of words. The other rows of the embedding get no
+A client of forty utterances uses a hundred of an assistant's thousands of words. The other rows of the embedding get no
 gradient, so no local optimizer here moves them: SGD, momentum and Adam step by nothing, and FedProx pulls a row that
 has not moved by nothing. Training on the rows that are read is therefore exact. It is also most of the time saved: a
 round would else copy, differentiate and average the whole table once per client.
@@ -104,9 +104,9 @@ def rows_read(ids: Tensor, clients: Tensor, count: int, table: Table) -> Rows | 
     Parameters
     ----------
     ids : Tensor [N, ...]
-        What the table is fed, for all examples of all clients.
+        The table's input, for all examples of all clients.
     clients : Tensor [N]
-        Whose example each is, in [0, count).
+        The client of each example, in [0, count).
 
     Examples
     --------
@@ -136,7 +136,7 @@ def rows_read(ids: Tensor, clients: Tensor, count: int, table: Table) -> Rows | 
 def still_padding(model: nn.Module, besides: Collection[nn.Module]) -> Iterator[None]:
     """Let no gradient reach the padding rows of embeddings, whose weights are stacked under vmap, `besides` some.
 
-    vmap lays the K tables on top of one another and knows the padding row of the first alone: torch 2.13 would move
+    vmap lays the K tables on top of one another and knows only the padding row of the first: torch 2.13 would move
     those of all other clients.
     """
 

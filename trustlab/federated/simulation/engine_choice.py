@@ -22,12 +22,12 @@ from trustlab.federated.simulation.model_state import left_as_it_is
 from trustlab.federated.simulation.stacked import Plan, train_stacked
 from trustlab.models.attributes import differing
 
-TOLERANCE = 1e-4  # of the way that a weight goes; single precision leaves about 1e-6
+TOLERANCE = 1e-4  # of the distance that a weight moves; single precision leaves about 1e-6
 ROUNDING = 1e-6  # of the way that all weights go: what is left of a gradient that ought to be zero
 WAY = 0.1  # of the weights' length, in a step of the trial: its second step starts from weights that are a client's own
 JITTER = 0.05
 # Minibatches of the clients tried: unequal in one stack and another, one client with fewer steps, so that a mistake in
-# padding, or in who has finished, shows.
+# padding, or in which clients have finished, shows.
 STEPS = ((8, 4), (5,), (3, 2))
 CANNOT = (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError, AttributeError, KeyError)
 
@@ -62,7 +62,7 @@ def choose_engine(model: nn.Module, task: Task, config: FederatedConfig, example
     if config.engine == "sequential":
         return Verdict("sequential", "asked for")
     with seeded(), torch.enable_grad(), _as_tried(model), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="There is a performance drop")  # so it is not stacked, the row says
+        warnings.filterwarnings("ignore", message="There is a performance drop")  # the row reports it
         examples = _of_finite_loss(model, task, examples)
         short = FederatedConfig(learning_rate=_step_size(model, task, examples))
         expected = [_split(model, update)[0][1] for update in train_sequentially(model, task, _works(examples), short)]
@@ -83,7 +83,7 @@ def _plans(model: nn.Module, task: Task, examples: np.ndarray) -> Iterator[Plan]
     try:
         tables = find_tables(model, task, task.train[torch.from_numpy(examples[:2])])
         layers = find_layers(model, task, examples)
-    except CANNOT:  # it cannot be looked at, and goes through vmap if it can
+    except CANNOT:  # it cannot be inspected; it is run through vmap if that works
         tables, layers = {}, None
     for kind in [None] if layers is None else [layers, None]:
         if tables:
@@ -99,7 +99,7 @@ def _difference(
     config: FederatedConfig,
     expected: list[dict[str, Tensor]],
 ) -> str:
-    """Train the clients stacked and say how they differ from `expected`; empty when they agree."""
+    """Train the clients stacked and describe how they differ from `expected`; empty when they agree."""
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     try:
         updates = list(train_stacked(model, task, _works(examples), config, plan))
@@ -136,7 +136,7 @@ def _works(examples: np.ndarray) -> list[Work]:
 
 
 def _step_size(model: nn.Module, task: Task, examples: np.ndarray) -> float:
-    """Return the learning rate at which a first step goes :data:`WAY` of the weights' length."""
+    """Return the learning rate at which a first step is :data:`WAY` of the weights' length."""
     first, *_ = train_sequentially(model, task, _works(examples)[1:2], FederatedConfig(learning_rate=1.0))
     steep = torch.stack([delta.norm() for delta in first.deltas.values()]).norm().item()
     length = torch.stack([p.detach().norm() for p in model.parameters() if p.requires_grad]).norm().item()

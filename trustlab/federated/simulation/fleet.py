@@ -65,7 +65,7 @@ class Fleet:
             test_clients = own_indices(test_clients, test, "test_clients")
             if len(test_clients) != len(clients):
                 raise ValueError(
-                    f"Expected test_clients for {len(clients)} clients, got {len(test_clients)}. An empty array stands "
+                    f"Expected test_clients for {len(clients)} clients, got {len(test_clients)}. An empty array is "
                     "for a client without test examples."
                 )
             if isinstance(clients, Partition):
@@ -90,7 +90,7 @@ class Fleet:
 def own_indices(clients: Any, below: int | None, what: str = "clients") -> Sequence[Any]:
     """Return for each client the indices of its examples, int64, each checked to be one of `below`.
 
-    A list or array is checked as a whole. A sequence that knows its ``sizes`` may stand for millions of clients: of a
+    A list or array is checked as a whole. A sequence that knows its ``sizes`` may represent millions of clients: of a
     :class:`~trustlab.federated.partition.Partition` all indices are checked at once, of any other those of a client
     when it is selected.
 

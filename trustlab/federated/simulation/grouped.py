@@ -1,13 +1,13 @@
 """Clients side by side in one ordinary forward: their examples in one batch, each layer with each client's own weights.
 
-The minibatches of K clients, B places each, go through the model as one batch [K·B, ...]. Nothing in a network but the
-layers that hold weights can tell clients apart, so only those are replaced: a linear layer multiplies client by client
-(``torch.bmm``), an embedding looks into K tables laid end to end, a layer norm scales by K rows. What is left, such as
+The minibatches of K clients, B places each, go through the model as one batch [K·B, ...]. Only the layers that hold
+weights have to distinguish clients, so only those are replaced: a linear layer multiplies client by client
+(``torch.bmm``), an embedding looks into K concatenated tables, a layer norm scales by K rows. What is left, such as
 activations, attention or the loss, runs as it is, in torch's fused kernels and without the price that
 ``torch.func.vmap`` has in every call.
 
-Every trained parameter must lie in such a layer, with the batch first in what the layer is fed, or the same for all
-examples, as positions are. A model that does more with a weight is found out by the trial and goes through vmap.
+Every trained parameter must be in such a layer, whose input has the batch first or is the same for all examples, as
+positions are. The trial detects a model that does more with a weight, and vmap runs it instead.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Groups:
     Attributes
     ----------
     owners
-        Whose each place of a batch of all clients is, [K · B].
+        The client of each place of a batch of all clients, [K · B].
     places
-        For tables of which clients hold few rows: where in all clients' rows, laid end to end, a row lies, [K, V].
+        For tables of which clients hold few rows: each row's position in all clients' concatenated rows, [K, V].
     alone
         Embeddings whose padding row gets no gradient anyway.
     weights
@@ -60,7 +60,7 @@ class Groups:
 
 
 def find_layers(model: nn.Module, task: Task, examples: np.ndarray) -> Layers | None:
-    """Return the layers to replace, None where some trained weight lies elsewhere."""
+    """Return the layers to replace, None where some trained weight is elsewhere."""
     layers = [layer for layer in model.modules() if _trained(layer)]
     if not all(_known(layer) for layer in layers):
         return None
@@ -115,9 +115,9 @@ def grouped(
     shape
         [K, B].
     places
-        For each table of which clients hold few rows, where their own rows lie, [K, V].
+        For each table of which clients hold few rows, the positions of their own rows, [K, V].
     alone
-        Embeddings that are only ever looked up, and whose padding row's gradient the caller throws away.
+        Embeddings that are only ever looked up, and whose padding row's gradient the caller discards.
     """
     identities = {name: id(parameter) for name, parameter in model.named_parameters()}
     device = next(model.parameters()).device
@@ -133,7 +133,7 @@ def grouped(
     try:
         for layer, batched in layers.items():
             forward = FORWARDS[type(layer)] if batched else _same_for_all
-            layer.forward = _bound(forward, layer, groups)  # an attribute of the instance goes before the method
+            layer.forward = _bound(forward, layer, groups)  # an instance's attribute hides the method
         yield losses_of
     finally:
         for layer in layers:

@@ -76,7 +76,7 @@ def works(config: FederatedConfig, round: int, selected: np.ndarray, clients: An
 
     A client is slow with probability ``straggler_rate``. It then gets through a share of its steps that is uniform in
     [0, 1) (as in the experiments of FedProx, Li et al. 2020, §5.2, which draw the number of epochs), at least one step;
-    with ``stragglers="drop"`` it misses the deadline instead. Apart from that an update is lost with probability
+    with ``stragglers="drop"`` it misses the deadline instead. Independently, an update is lost with probability
     ``drop_out``.
     """
     risky = config.straggler_rate > 0 or config.drop_out > 0
@@ -159,7 +159,7 @@ def _train(
     work: Work,
     config: FederatedConfig,
 ) -> Tensor:
-    """Take one client's steps on `own` and return the mean loss met on the way."""
+    """Take one client's steps on `own` and return the mean loss of these steps."""
     optimizer = _optimizer(list(weights.values()), config)
     total = torch.zeros((), device=next(iter(start.values())).device)
     for indices in work.batches:

@@ -137,8 +137,8 @@ def _check_state(
 ) -> None:
     """Train client B, then A, then B again, from the same weights: refuse what the second time shows of the others.
 
-    What is the same after B whoever came before, such as a cache or the last activations, is harmless where it moves
-    neither B's update nor its losses.
+    State that is the same after B, independent of the client before it, such as a cache or the last activations, is
+    harmless where it changes neither B's update nor its losses.
     """
     start = {name: p.detach().clone() for name, p in own.named_parameters() if p.requires_grad}
     a, b = few[: max(1, len(few) // 2)], few[len(few) // 2 :]

@@ -65,7 +65,7 @@ def _one_by_one(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.
 
 
 def _in_one_pass(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.ndarray]:
-    """Return each measure of each client, [d]; every example in some client's test goes through once."""
+    """Return each measure of each client, [d]; every example in some client's test is evaluated once."""
     indices = np.concatenate([np.asarray(own, dtype=np.int64) for own in tests])
     owners = np.repeat(np.arange(len(tests)), [len(own) for own in tests])
     used, places = np.unique(indices, return_inverse=True)
@@ -124,7 +124,7 @@ def shares_right(
     tests
         Numbers of the test examples that each client has.
     asked : [N]
-        Of how much, such as the characters of a line; None is 1 each.
+        Out of how much, such as the characters of a line; None is 1 each.
 
     Examples
     --------

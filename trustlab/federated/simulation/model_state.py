@@ -1,7 +1,7 @@
 """The state of a model: which weights can be sent and averaged, and all that it holds besides.
 
-A client gets weights and sends weights. Whatever else a layer writes, such as a running average in a buffer or a count
-in an attribute, would pass from one simulated client to the next, as it never does between real ones.
+A client gets weights and sends weights. Anything else that a layer writes, such as a running average in a buffer or a
+count in an attribute, would pass from one simulated client to the next, as it never does between real ones.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def modes_kept(model: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_as_it_is(model: nn.Module) -> Iterator[None]:
-    """Put every parameter, buffer and mode of `model` back afterwards, whatever was done to it."""
+    """Put every parameter, buffer and mode of `model` back afterwards, also after an error."""
     owners = [(module, dict(module._parameters), dict(module._buffers)) for module in model.modules()]
     kept = [(tensor, tensor.detach().clone(), tensor.requires_grad) for tensor in tensors_of(model).values()]
     with modes_kept(model):
@@ -148,7 +148,7 @@ def check_model(model: nn.Module) -> None:
                 "server optimizers are defined for these: keep torch.view_as_real of it."
             )
         if not parameter.isfinite().all():
-            raise ValueError(f"Expected finite first weights, got NaN or Inf in {name!r}. Every average would have it.")
+            raise ValueError(f"Expected finite first weights, got NaN or Inf in {name!r}. No average would be finite.")
     for name, module in model.named_modules():
         if isinstance(module, _NormBase) and module.track_running_stats:
             raise ValueError(
@@ -160,7 +160,7 @@ def check_model(model: nn.Module) -> None:
 
 
 def _check_memory(model: nn.Module, trained: dict[str, nn.Parameter]) -> None:
-    """Refuse a parameter that lies where another tensor does: copies of the model would tear them apart."""
+    """Refuse a parameter that shares memory with another tensor: copies of the model would separate them."""
     there: dict[int, list[tuple[str, Tensor]]] = {}
     for name, tensor in tensors_of(model).items():
         if tensor.layout == torch.strided and tensor.numel():
@@ -173,9 +173,9 @@ def _check_memory(model: nn.Module, trained: dict[str, nn.Parameter]) -> None:
             for other, earlier in found[:i]:
                 if (name in trained or other in trained) and _overlap(tensor, earlier):
                     raise ValueError(
-                        f"Expected a parameter of its own under each name, got {other!r} and {name!r} in the same "
-                        "memory. They would be averaged apart and overwrite each other: to tie weights, assign the "
-                        "same nn.Parameter; otherwise clone one."
+                        f"Expected a different parameter under each name, got {other!r} and {name!r} in the same "
+                        "memory. They would be averaged separately and overwrite each other: to tie weights, assign "
+                        "the same nn.Parameter; otherwise clone one."
                     )
 
 

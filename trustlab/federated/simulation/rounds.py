@@ -64,17 +64,17 @@ def simulate(
     selector
         Which clients take part; None is uniform among clients that hold examples, without replacement.
     test_clients
-        Indices of each client's examples in ``task.test``. With them each client is measured by itself. Where both are
+        Indices of each client's examples in ``task.test``. With them each client is measured separately. Where both are
         partitions with names, the names must be the same in the same order: take
         :func:`trustlab.federated.partition.partition_pair`, not two natural partitions.
     model
-        Trained in place, from the weights that it has; None trains a copy of ``task.model`` that is gone at the end.
+        Trained in place, from the weights that it has; None trains a copy of ``task.model``, which is discarded.
     checkpoint
-        A file that the training is kept in before each row, and goes on from where it exists. It then equals, on the
-        same machine and versions, an uninterrupted one bit for bit. The rows kept are yielded again first, so that the
-        rows are those of the whole training, also for the run store.
+        A file that stores the training before each row; if it exists, the training continues from it. It then equals,
+        on the same machine and versions, an uninterrupted one bit for bit. The rows kept are yielded again first, so
+        that the rows are those of the whole training, also for the run store.
     weigh
-        A rule of your own in place of ``config.aggregation``: ``weigh(examples)`` returns a weight for each client that
+        Your own rule in place of ``config.aggregation``: ``weigh(examples)`` returns a weight for each client that
         arrived, [K], from the number of its examples, [K].
 
     Yields
@@ -97,7 +97,7 @@ def simulate(
         would reach the next), a model that cannot be stacked with ``engine="stacked"``, or a checkpoint that is damaged
         or of another training. In a round of which no update is finite, except with ``clip_norm``.
     FloatingPointError
-        In a round whose average carries a weight beyond what its type can hold.
+        In a round whose average moves a weight beyond its type's range.
     OSError
         When the checkpoint cannot be written: at once, or before the row that it would have held.
 
@@ -125,7 +125,7 @@ def simulate(
     check_selection(config, fleet.selector)
     check_known(fleet, config)
     if weigh is not None and config.clip_norm is not None:
-        raise ValueError("Expected weigh=None with clip_norm: of weights other than equal ones no ε is known.")
+        raise ValueError("Expected weigh=None with clip_norm: no ε is known for unequal weights.")
     server = Server(copied(task.model) if model is None else model, config, weigh)
     check_model(server.model)
     check_learning(server.model, task, fleet.some_examples())
@@ -229,7 +229,7 @@ def _updates(
 
 
 def identity(task: Task, fleet: Fleet, config: FederatedConfig, weigh: Weigh | None = None) -> dict[str, str]:
-    """Name every option, the model's shape, the data, who holds them and how clients are selected.
+    """Name every option, the model's shape, the data, their partition and how clients are selected.
 
     The weights are not part of it: a model freshly built gets those of the checkpoint. Nor is the code of the loss and
     of `weigh`, of which only the names are known; a selector is known by its options and by the clients that it
@@ -265,7 +265,7 @@ def _holders(clients: Sequence[Any]) -> str:
 
 
 def _cohorts(fleet: Fleet, config: FederatedConfig) -> list[np.ndarray]:
-    """Return a few cohorts, drawn apart from the training's own."""
+    """Return a few cohorts, drawn independently of the training's."""
     asked = {"losses": lambda clients: np.zeros(len(clients))} if fleet.selector.design == "power-of-choice" else {}
     return [fleet.selector.draw(config.clients_per_round, np.random.default_rng(i), **asked) for i in range(8)]
 

@@ -37,7 +37,7 @@ class Server:
     rows
         All rows shown, so that a resumed training yields the whole table.
     largest_rate
-        The largest chance that any client had to be in any round so far; known where ε is counted.
+        The largest probability of any client to be in any round so far; known where ε is counted.
     warned
         Whether a warning of updates with NaN or Inf was given.
     weigh
@@ -137,7 +137,7 @@ def average(
 
 
 def _finite(update: Update) -> tuple[Update, Tensor]:
-    """Return `update` with zeros for a client that sent NaN or Inf, and who sent neither, bool [K]."""
+    """Return `update` with zeros for a client that sent NaN or Inf, and which clients sent neither, bool [K]."""
     sums = torch.stack([delta.flatten(1).sum(1).double() for delta in update.deltas.values()])  # [tensors, K]
     if sums.isfinite().all():  # one pass; a sum of finite numbers may still be infinite, so look closer else
         return update, torch.ones(len(update.members), dtype=torch.bool)
@@ -151,7 +151,7 @@ def _finite(update: Update) -> tuple[Update, Tensor]:
 def check_heard(arrived: list[Work], heard: Tensor, server: Server, config: FederatedConfig) -> None:
     """Warn of the first updates with NaN or Inf, and refuse to go on where there was no other.
 
-    In DP-FedAvg training goes on: stopping would reveal something about the clients.
+    In DP-FedAvg training continues: stopping would reveal something about the clients.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def update_weights(
     times : int array [K]
         How often each client was drawn; with replacement its weight counts as often.
     """
-    if config.clip_norm is not None:  # a number fixed without looking: dividing by who came would tell
+    if config.clip_norm is not None:  # a number fixed in advance: dividing by the number that arrived would reveal it
         expected = fleet.selector.inclusion(config.clients_per_round).sum()
         return torch.full((len(arrived),), 1 / expected, dtype=torch.float64)
     examples = np.repeat([work.examples for work in arrived], times)

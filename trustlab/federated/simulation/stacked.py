@@ -1,8 +1,8 @@
 """Local training of many clients at once: their weights stacked, [K, ...], and one forward and backward for all.
 
 On a small model a step costs calls, not arithmetic, and K steps at once cost hardly more calls than one. The clients'
-own minibatches go side by side through the model, either with its layers replaced by ones that know clients
-(:mod:`trustlab.federated.simulation.grouped`, faster) or by ``torch.func.vmap`` (for weights that lie elsewhere). As no
+own minibatches are run together through the model, either with its layers replaced by ones that distinguish clients
+(:mod:`trustlab.federated.simulation.grouped`, faster) or by ``torch.func.vmap`` (for weights elsewhere). As no
 client's loss depends on another's weights, the gradient of the *sum* of their losses holds the gradient of each.
 
 Every client takes exactly the steps it would take alone. Clients are sorted by their number of steps, those with most
@@ -138,7 +138,7 @@ def _side_by_side(
 ) -> Iterator[Losses]:
     """Give the function from weights and minibatches of the first k clients to mean losses [k]; `shape` is [K, B]."""
     places = {plan.tables[name].layer: own.places for name, own in rows.items()}
-    alone = {table.layer for table in plan.tables.values()}  # of these, the padding row's gradient is thrown away
+    alone = {table.layer for table in plan.tables.values()}  # of these, the padding row's gradient is discarded
     if plan.layers is not None:
         with grouped(model, task, plan.layers, shape, places=places, alone=alone) as losses_of:
             yield losses_of
@@ -163,7 +163,7 @@ def vectorised_losses(
     tensors = [tensor.view(*indices.shape, *tensor.shape[1:]) for tensor in tensors]
     one = _one_client(model, task, rebuild, list(places))
     shares = shares.to(tensors[0].device)
-    # Dropout draws a mask of its own for every client.
+    # Dropout draws a separate mask for every client.
     return vmap(one, randomness="different")(weights, tensors, shares, list(places.values()))
 
 
@@ -215,7 +215,7 @@ class StackedOptimizer:
     weights
         What is stepped in place, each [K, ...].
     config
-        Says which optimizer, and μ of FedProx.
+        Gives the optimizer, and μ of FedProx.
 
     Examples
     --------

@@ -26,7 +26,7 @@ class Answering(Reading):
     """Targets are (first, last) word of the answer in the context; ``exact`` is SQuAD's exact match.
 
     The input is the question, a separator, and the context. A training example whose answer was cut off with the end
-    of its context has loss 0 and teaches nothing; as a test example it is answered wrongly.
+    of its context has loss 0 and no effect; as a test example it is answered wrongly.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Answering(Reading):
     metric, longest, aligned = "token F1", 128, True
 
     def check(self, example: Example, named: str) -> None:
-        """Refuse a span that does not lie in the context: a negative place would be counted from the end."""
+        """Refuse a span outside the context: a negative place would be counted from the end."""
         super().check(example, named)
         try:
             first, last = map(operator.index, example.target)
@@ -54,7 +54,7 @@ class Answering(Reading):
             )
 
     def row(self, example: Example) -> dict[str, Any]:
-        """Mark the span in the context, and ask for nothing in the question."""
+        """Mark the span in the context; nothing is predicted in the question."""
         first, last = example.target
         marks = [0] * len(example.source)
         marks[first] += FIRST

@@ -27,14 +27,14 @@ class Classification(Reading):
     metric, longest, aligned = "accuracy", 64, False
 
     def check(self, example: Example, named: str) -> None:
-        """Refuse a target that is no name: a tensor would be a label of its own."""
+        """Refuse a target that is no name: a tensor would be a separate label."""
         super().check(example, named)
         if not isinstance(example.target, str | Integral):
             kind = type(example.target).__name__
             raise ValueError(f"Expected the label of {named} as a string or an int, got {kind}. Use the label's name.")
 
     def row(self, example: Example) -> dict[str, Any]:
-        """Ask for the label alone."""
+        """Predict the label only."""
         return {"tokens": example.source, "slots": [NONE] * len(example.source), "intent": example.target}
 
     def names(self, examples: Sequence[Example]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""How like the right words the words said are: SQuAD's exact match and token F1, and ROUGE-L.
+"""How similar the generated words are to the right ones: SQuAD's exact match and token F1, and ROUGE-L.
 
 Accuracy needs no file, and entity F1 is :func:`trustlab.models.entity_f1`.
 """

@@ -30,13 +30,13 @@ class Example:
     Attributes
     ----------
     source
-        What the model reads. In question answering the context; the question stands apart.
+        What the model reads. In question answering the context; the question is separate.
     target
         What it is to answer: a label, a BIO tag for each word, the first and last word of a span, or words.
     label
         What label skew is about: FedNLP's tagging takes the set of entity types.
     holder
-        Whose it is in the world: a device, a user, an article. None where the corpus does not name one.
+        Its owner: a device, a user, an article. None where the corpus does not name one.
     question
         Words of the question.
     """
@@ -63,11 +63,11 @@ class Batch:
     attention_mask : Tensor [N, T], bool
         True at real tokens, which come first.
     targets : Tensor [N], or [N, T], or [N, S], int64
-        ``IGNORE`` where nothing is asked for.
+        ``IGNORE`` where nothing is predicted.
     rows : Tensor [N], int64
         Each example's place in the split it was encoded from.
     named
-        ``named(ids) -> words``: what ids of targets stand for.
+        ``named(ids) -> words``: the words of targets' ids.
     aligned
         Whether targets belong to the tokens of the input, and are cut with them.
     """
@@ -129,7 +129,7 @@ class Family(ABC):
 
     @abstractmethod
     def answers(self, model: nn.Module, batch: Batch, asked: Sequence[Example]) -> list[Any]:
-        """Return what `model` says to each of the examples `asked`, which `batch` encodes, as targets are said."""
+        """Return the answers of `model` to the examples `asked`, which `batch` encodes, in the form of targets."""
 
     @abstractmethod
     def scores(self, asked: Sequence[Example], said: Sequence[Any]) -> dict[str, float]:

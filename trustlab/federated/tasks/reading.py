@@ -19,18 +19,18 @@ from trustlab.models import EncoderTagger, Examples, SubwordVocabulary, Transfor
 
 BUCKETS, WIDTH, HEADS, LAYERS = 2048, 32, 4, 1
 MINILM = "minilm"
-NONE = ""  # the label of a text that has none, and the tag of a word that none is asked for
+NONE = ""  # the label of a text that has none, and the tag of a word that is not predicted
 SEPARATOR = "[SEP]"  # between a question and its context; BERT's tokenizers know it
 
 
 class Reading(Family):
-    """A family that reads one text. Subclasses say how an example looks to a tagger."""
+    """A family that reads one text. Subclasses define an example's form for a tagger."""
 
     aligned: bool  # whether the targets are labels of tokens
 
     @abstractmethod
     def row(self, example: Example) -> dict[str, Any]:
-        """Return ``tokens``, ``slots`` (``""`` where none is asked for) and ``intent`` (``""`` for none)."""
+        """Return ``tokens``, ``slots`` (``""`` where none is predicted) and ``intent`` (``""`` for none)."""
 
     @abstractmethod
     def names(self, examples: Sequence[Example]) -> tuple[tuple[str, ...], tuple[str, ...]]:

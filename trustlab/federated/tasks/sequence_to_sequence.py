@@ -21,10 +21,10 @@ LONGEST_ANSWER = 32  # words
 
 
 class Generation(Family):
-    """Targets are tuples of words; ``exact`` is the share of texts said word for word.
+    """Targets are tuples of words; ``exact`` is the share of texts generated word for word.
 
-    Unlike the other families' hashed words these have to be said again, so the small model has a word list, made of
-    the training examples. In a real fleet the list itself would reveal what people said: it has to be public data.
+    Unlike the other families' hashed words these have to be generated, so the small model has a word list, made of
+    the training examples. In a real fleet the list itself would reveal users' words: it has to come from public data.
 
     Examples
     --------
@@ -36,12 +36,12 @@ class Generation(Family):
     metric, longest = "ROUGE-L", 48
 
     def check(self, example: Example, named: str) -> None:
-        """Refuse a target that is one text: it would be said letter by letter."""
+        """Refuse a target that is one text: it would be generated letter by letter."""
         super().check(example, named)
         word_list(example.target, f"the target of {named}")
 
     def prepare(self, train: Sequence[Example], test: Sequence[Example], model: str) -> tuple[Encode, nn.Module]:
-        """Read and say words of one list, or a pretrained model's own tokens."""
+        """Read and generate words of one list, or a pretrained model's own tokens."""
         if model != SMALL:
             network = PretrainedSeq2Seq(model, longest=2 * self.longest)
             return lambda examples: _batch(examples, network.encode_words, network.words), network
@@ -61,12 +61,12 @@ class Generation(Family):
         return lambda examples: _batch(examples, ids, named), small
 
     def per_example_loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the mean cross entropy over each target's own tokens [B], each said after the right ones."""
+        """Return the mean cross entropy over each target's own tokens [B], each after the right ones."""
         found = model(batch.input_ids, batch.attention_mask, batch.targets)  # [B, S]
         return -found.sum(1) / (batch.targets != IGNORE).sum(1).clamp(min=1)
 
     def answers(self, model: nn.Module, batch: Batch, asked: Sequence[Example]) -> list[tuple[str, ...]]:
-        """Return what `model` says, at each step the most probable token."""
+        """Return the output of `model`, at each step the most probable token."""
         said = model.say(batch.input_ids, batch.attention_mask, longest=LONGEST_ANSWER)
         return [tuple(batch.named(ids)) for ids in said]
 

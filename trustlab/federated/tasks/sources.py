@@ -1,8 +1,8 @@
 """From corpora to the examples of a family.
 
 The embedded assistant corpus gives all four: its intents are labels, its slots tags; a question asks for one slot of an
-utterance, "which city", and the answer is where it stands; and from intent and slots the utterance is to be said. Each
-real corpus is of one family. What stands in for a label where a task has none is FedNLP's choice for tagging (the set
+utterance, "which city", and the answer is its position; and the utterance is generated from intent and slots. Each
+real corpus is of one family. The substitute for a label where a task has none is FedNLP's choice for tagging (the set
 of entity types) and ours for the others; it matters to label skew only.
 """
 
@@ -88,10 +88,10 @@ def _entities(row: Row) -> Iterator[Example]:
 
 
 def _question(row: Row) -> Iterator[Example]:
-    """Take the question's first word for its label, what or who or how, and a window of the context around the answer.
+    """Take the question's first word as its label, what or who or how, and a window of the context around the answer.
 
     The small model reads so many words at most; the window begins where it can hold the answer, at a multiple of half
-    its length. That is a help, in the test as well: who does not know the answer could not cut so, and where the window
+    its length. That is a help, in the test as well: without the answer such a cut is not possible, and where the window
     was moved the answer is never in its first quarter. Scores compare one algorithm with another; they do not measure
     reading.
     """
@@ -104,7 +104,7 @@ def _question(row: Row) -> Iterator[Example]:
 
 
 def _restaurant(row: Row) -> Iterator[Example]:
-    """Take the set of what is to be said for the label, and the restaurant for who has it."""
+    """Take the set of slots as the label, and the restaurant as the holder."""
     meaning = dict(zip(row["kinds"], row["values"], strict=True))
     source = [word for kind, value in meaning.items() for word in (f"<{kind}>", *value)]
     yield Example(tuple(source), tuple(row["tokens"]), frozenset(meaning), " ".join(meaning["name"]))

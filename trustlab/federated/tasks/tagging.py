@@ -40,7 +40,7 @@ class Tagging(Reading):
             )
 
     def row(self, example: Example) -> dict[str, Any]:
-        """Ask for every word's tag."""
+        """Predict every word's tag."""
         return {"tokens": example.source, "slots": list(example.target), "intent": NONE}
 
     def names(self, examples: Sequence[Example]) -> tuple[tuple[str, ...], tuple[str, ...]]:

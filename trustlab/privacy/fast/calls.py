@@ -1,4 +1,4 @@
-"""A custom layer whose weights go through known functions: recorded there, as the known layers are.
+"""A custom layer whose weights go through known functions: recorded there, like the known layers.
 
 BART's and Gemma's embeddings call ``F.embedding`` and multiply what comes out; other layers call ``F.linear``, or pick
 rows of a table by index. Computed as any other function, such a layer would need a gradient of the whole table for
@@ -85,7 +85,7 @@ def _state(module: nn.Module, record: Recording) -> Callable[[], None]:
 
 
 class _Calls(TorchFunctionMode):
-    """Catch the functions that read detached parameters, of which `own` says by identity whose they are."""
+    """Catch the functions that read detached parameters, whose owners `own` gives by identity."""
 
     def __init__(self, name: str, own: dict[int, nn.Parameter], record: Recording) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ def _embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Record y_s = W[id_s]: δ_s goes to row id_s, but for the padding's; the sum is dense in any case."""
+    """Record y_s = W[id_s]: δ_s is added to row id_s, except the padding's; the sum is dense in any case."""
     if max_norm is not None or scale_grad_by_freq or id(weight) not in calls.own:
         raise _Unknown
     never = None if padding_idx is None else padding_idx % len(weight)

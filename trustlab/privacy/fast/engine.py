@@ -42,7 +42,7 @@ def add_clipped(
         B examples, at least one, unit by unit.
     sizes : Tensor [U]
         How many examples each unit has; a unit's loss is the mean of its examples'. For per-example clipping every
-        example is a unit of its own. Units of equal size side by side are measured together.
+        example is a unit by itself. Consecutive units of equal size are measured together.
     trained
         The trainable parameters by name, in the model's order.
     total
@@ -129,7 +129,7 @@ def _recorded(
     plan: Plan | None = None,
     complete: bool = False,
 ) -> tuple[Recording, Tensor]:
-    """Compute the losses [B] while `layers` are recorded, and say where the recording itself is why it fails."""
+    """Compute the losses [B] while `layers` are recorded; an error names the recording if it is the cause."""
     with recording(layers, len(batch), plan, complete=complete) as record:
         try:
             return record, per_example_loss(model, batch)

@@ -141,7 +141,7 @@ class Rows:
 
 @dataclass
 class Dense:
-    """Example b's gradient is gradients[b] itself: biases, gains of norms, whatever is small.
+    """Example b's gradient is gradients[b] itself: biases, gains of norms and other small parameters.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """Any other module: its per-example gradients by torch.func, from its inputs and its outputs' gradients.
 
 The module is computed a second time, for each example alone (vectorised) and with the random numbers that it drew for
-this example, and differentiated with respect to its own parameters. That is exact, slower than a rule of its own, and
+this example, and differentiated with respect to its own parameters. That is exact, slower than a special rule, and
 keeps the module's gradients of all examples in memory.
 """
 
@@ -31,7 +31,7 @@ WHOLE = (nn.MultiheadAttention,)
 def is_whole(module: nn.Module) -> bool:
     """Return whether `module` computes with its children's parameters, or with functions of parameters.
 
-    A weight normalised by ``torch.nn.utils.parametrizations``, for instance: that function has no examples of its own.
+    A weight normalised by ``torch.nn.utils.parametrizations``, for instance: that function has no examples.
     """
     return isinstance(module, WHOLE) or parametrize.is_parametrized(module)
 
@@ -149,7 +149,7 @@ def _per_example(
     """Return each trained parameter's gradients [B, ...] of Σ ⟨output, δ⟩, and the outputs, one example at a time."""
     values, call = inputs
     examples = len(deltas[0])
-    # What follows the batch goes row by row; anything else is the same for everybody.
+    # What follows the batch is passed row by row; anything else is the same for all examples.
     found = {i: _apart(value, own, examples) for i, (value, own) in enumerate(values) if own and own.dim is not None}
     apart = {i: row for i, row in found.items() if row is not None}
 
@@ -175,13 +175,13 @@ def _per_example(
     except (RuntimeError, NotImplementedError, IndexError, ValueError) as error:
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to be computed example by example, got: "
-            f"{str(error).splitlines()[0]} No rule of its own is known: build it from known layers, or use "
+            f"{str(error).splitlines()[0]} There is no special rule for it: build it from known layers, or use "
             "engine='loop'."
         ) from error
 
 
 def _apart(value: Tensor, own: Follows, examples: int) -> Tensor | None:
-    """Return a tensor that follows the batch with its examples as a dimension of their own, the first."""
+    """Return a tensor that follows the batch with its examples as a separate dimension, the first."""
     if not value.ndim or value.shape[own.dim] != own.each * examples:
         return None  # a single example's: its own as a whole
     return value.detach().unflatten(own.dim, (examples, own.each)).movedim(own.dim, 0)

@@ -20,7 +20,7 @@ from trustlab.privacy.fast.recording import Layer, Parts, Recording, detached
 
 
 def trained_layers(model: nn.Module) -> list[Layer]:
-    """Return every module that has trainable parameters of its own, with its name and its rule."""
+    """Return every module with trainable parameters that it owns itself, with its name and its rule."""
     layers, inside = [], set()
     for name, module in model.named_modules():
         if function.is_whole(module):
@@ -31,7 +31,7 @@ def trained_layers(model: nn.Module) -> list[Layer]:
 
 
 def _rule_of(module: nn.Module) -> Callable[..., Any]:
-    """Return how to record `module`: by a rule of its own, or else as any function of its inputs."""
+    """Return how to record `module`: by its special rule, or else as any function of its inputs."""
     if function.is_whole(module):
         return function.rule
     if "forward" not in vars(module):  # else the user replaced the class's forward
@@ -86,7 +86,7 @@ def conv1d_of_transformers(module: Any, x: Tensor, delta: Tensor) -> Parts:
 
 
 def embedding(module: nn.Embedding, ids: Tensor, delta: Tensor) -> Parts:
-    """Return the factor of y_s = W[id_s]: δ_s goes to row id_s. The padding's row is never trained."""
+    """Return the factor of y_s = W[id_s]: δ_s is added to row id_s. The padding's row is never trained."""
     delta = _rows(delta)  # [B, S, I]
     ids = ids.reshape(len(ids), -1)  # [B, S]
     if module.padding_idx is not None:

@@ -53,7 +53,7 @@ def rule(name: str, module: nn.LSTM, forward: Callable[..., Any], record: Record
 
 
 class Order:
-    """Where each packed row stands: its example, its time, and its mirror image in time."""
+    """Where each packed row is: its example, its time, and its mirror image in time."""
 
     def __init__(self, packed: PackedSequence, examples: int, name: str) -> None:
         sizes = packed.batch_sizes
@@ -117,7 +117,7 @@ def _recur(gates: Tensor, recurrent: Tensor, sizes: list[int]) -> tuple[Tensor, 
     h = c = gates.new_zeros(len(gates), sizes[0], hidden)
     turned, states, cells, before = recurrent.mT.to(gates.dtype), [], [], []  # autocast makes gates of half precision
     for step, size in zip(gates.split(sizes, dim=1), sizes, strict=True):
-        h, c = h[:, :size], c[:, :size]  # sorted by length: who has ended is at the end
+        h, c = h[:, :size], c[:, :size]  # sorted by length: finished sequences are at the end
         before.append(h.detach())
         i, f, g, o = torch.baddbmm(step, h, turned).chunk(4, dim=2)  # each [dirs, size, H]
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()

@@ -54,7 +54,7 @@ class Draws(TorchFunctionMode):
         return made
 
     def __torch_function__(self, func: Any, types_: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Run `func`, with its random numbers apart where it draws some."""
+        """Run `func`, with separate random numbers where it draws some."""
         kwargs = kwargs or {}
         if func in WRITTEN_OUT:
             return WRITTEN_OUT[func](self, *args, **kwargs)
@@ -89,7 +89,7 @@ class Again(Draws):
         self.drawn, self.examples, self.rows, self._next = drawn, examples, rows, 0
 
     def draw(self, make: Callable[[], Tensor], shape: torch.Size | None = None) -> Tensor:
-        """Return the next numbers; `make` is called for their shape alone, and not where `shape` says it."""
+        """Return the next numbers; `make` is called for their shape alone, and not where `shape` is given."""
         if shape is None:
             with torch.random.fork_rng(), torch._C.DisableTorchFunction(), temporarily_clear_interpreter_stack():
                 shape = make().shape

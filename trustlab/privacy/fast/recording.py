@@ -176,7 +176,7 @@ def recording(
     ----------
     layers
         Name, module and rule of each. ``rule(name, module, forward, recording)`` returns the forward that records, and
-        stands in the place of the module's own for the while.
+        meanwhile replaces the module's own.
     examples
         B, the number of examples in the batch that will be read.
     plan, complete
