@@ -65,14 +65,14 @@ import trustlab
 from trustlab.data import load
 from trustlab.course.n21_non_iid_partitioning.panel import skew_panel
 from trustlab.results import read_results
-table, about = read_results("label_skew_assistant")
+table, about = read_results("non_iid_partitioning_assistant")
 print(trustlab.__file__, len(table), about["seeds"])
 print(skew_panel(load("assistant"), "assistant").summary)
 """
     shown = run(code, installed)
     assert shown.returncode == 0, shown.stderr
     first, *summary = shown.stdout.splitlines()
-    committed, about = results.read_results(ROOT / "data" / "results" / "label_skew_assistant")
+    committed, about = results.read_results(ROOT / "data" / "results" / "non_iid_partitioning_assistant")
     assert first == f"{installed / 'trustlab' / '__init__.py'} {len(committed)} {about['seeds']}"
     assert any("saved, " in line for line in summary)
 
@@ -93,16 +93,16 @@ def test_a_reproduction_that_could_not_be_written_does_not_begin(monkeypatch, ca
     monkeypatch.setattr(versions, "is_checkout", lambda: False)
     monkeypatch.setattr(reproduce, "_reproduce", lambda *arguments: pytest.fail("it began"))
     with pytest.raises(SystemExit):
-        reproduce.main(["label-skew", "--data", "assistant", "--write"])
+        reproduce.main(["non-iid-partitioning", "--data", "assistant", "--write"])
     assert "Set TRUSTLAB_RESULTS" in capsys.readouterr().err
 
 
-def test_the_wheel_holds_the_package_and_the_results_only(installed):
+def test_the_wheel_holds_the_package_its_registry_and_the_results_only(installed):
     names = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
     names = {name for name in names if ".dist-info/" not in name and "__pycache__" not in name}
     tables = {f"trustlab/saved_results/{path.name}" for path in (ROOT / "data" / "results").iterdir()}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trustlab").rglob("*.py")}
-    assert names == tables | modules
+    assert names == tables | modules | {"trustlab/data/registry.txt"}
 
 
 def test_the_sdist_is_the_whole_project(source, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustlab import versions
+from trustlab.deprecation import new_result_name
 from trustlab.durable import digest, write_whole
 from trustlab.places import expanded, from_environment, locked
 from trustlab.plain import flat, from_json, to_json
@@ -115,9 +116,11 @@ def read_results(name: str | Path) -> tuple[pandas.DataFrame, dict[str, Any]]:
             with contextlib.suppress(OSError), locked(stem.parent):  # a writer may be between the two files
                 text, about = _read_pair(stem)
     except FileNotFoundError as error:
+        renamed = new_result_name(stem.name)
         raise FileNotFoundError(
             f"Expected {stem.name}.csv and {stem.name}.json in {stem.parent}. "
-            "Set TRUSTLAB_RESULTS to the folder that holds the results, or run from a checkout of the repository."
+            + (f"That table is now called {renamed}. " if renamed else "")
+            + "Set TRUSTLAB_RESULTS to the folder that holds the results, or run from a checkout of the repository."
         ) from error
     if digest(text) != about.get(HASH):
         raise ValueError(f"{stem.name}.csv is not the table that {stem.name}.json describes. Write both again.")

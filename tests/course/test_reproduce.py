@@ -41,7 +41,7 @@ def row_of(cell, **changes):
 
 ROWS = [row_of(cell) for cell in CELLS]
 CODE = dict.fromkeys(comparison.METHODS, "code")
-KNOWN = EXPERIMENTS["private-training"]
+KNOWN = EXPERIMENTS["dp-sgd-vs-edp-sgd"]
 TOLERANCE = KNOWN.tolerance
 
 
@@ -249,7 +249,7 @@ def test_a_seed_that_one_side_lacks_is_said(ours):
 
 def test_a_table_whose_cells_have_one_name_can_miss(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
-    known = EXPERIMENTS["association-tests"]
+    known = EXPERIMENTS["fairness-metrics-association"]
     rows = [{"test": test, "seed": 0, "effect_size": 1.0, "p_value": 0.5} for test in (1, 2)]
     write_results(known.module.result_name("weat"), rows, {})
     (miss,) = reproduce.compare("weat", done([rows[0], {**rows[1], "p_value": 0.6}]), known).misses
@@ -341,7 +341,7 @@ def test_an_edit_to_the_fast_engine_keeps_what_the_loop_computed():
 def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_process, trained, results, monkeypatch):
     names = iter([*["at the start"] * len(comparison.METHODS), KNOWN.code()])
     monkeypatch.setattr(type(KNOWN), "code", lambda *_: next(names, "edited"))
-    reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--workers", "1", "--write"])
+    reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2", "--workers", "1", "--write"])
     assert {run.provenance["code_version"] for run in RunStore().runs()} == {"at the start"}
     assert read_results(NAME)[1]["code_version"] != "edited"
 
@@ -377,7 +377,7 @@ def test_what_a_fresh_process_is_given_can_be_sent_there():
 
 def test_a_reproduction_that_agrees_says_so_and_writes_nothing(in_process, results, capsys):
     before = contents(results)
-    assert command.main(["run", "private-training", "--data", "assistant", "--seeds", "2", "--workers", "2"]) == 0
+    assert command.main(["run", "dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2", "--workers", "2"]) == 0
     *progress, agrees, judged = capsys.readouterr().out.splitlines()
     assert len(progress) == len(CELLS)
     assert f"assistant {len(CELLS)}/{len(CELLS)}: " in progress[-1]
@@ -390,7 +390,7 @@ def test_a_reproduction_that_agrees_says_so_and_writes_nothing(in_process, resul
 def test_a_number_that_misses_is_said_fails_and_writes_nothing(in_process, results, capsys):
     write_results(NAME, changed("dp-sgd", 1.0, accuracy=0.2), {"seeds": [0, 1]})
     before = contents(results)
-    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2"]) == 1
+    assert reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2"]) == 1
     said = capsys.readouterr().out
     assert "assistant, bilstm, dp-sgd at ε = 1: expected accuracy 0.750 ± 0.05, got 0.550." in said
     assert "every" not in said and "assistant: does NOT agree: compared with data/results by means" in said
@@ -399,7 +399,7 @@ def test_a_number_that_misses_is_said_fails_and_writes_nothing(in_process, resul
 
 def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path / "fresh"))
-    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--write"]) == 0
+    assert reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2", "--write"]) == 0
     table, about = read_results(NAME)
     key = [*comparison.KEY, "seed"]
     there = list(table[key].itertuples(index=False, name=None))
@@ -413,14 +413,14 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
     assert about["processor"] == processor()
     assert {"torch", "numpy", "scipy", "opacus"} <= set(about["versions"])
     assert f"wrote {NAME}.csv" in capsys.readouterr().out.splitlines()
-    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2"]) == 0  # and agrees with itself
+    assert reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2"]) == 0  # and agrees with itself
     assert "assistant: every number agrees: compared with data/results row by row" in capsys.readouterr().out
 
 
 def test_stopped_and_called_again_it_goes_on_where_it_was(in_process, results, trained):
     for cell in CELLS[:5]:
         reproduce._row(cell, "assistant", KNOWN.code(cell.method))
-    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
+    assert reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
     assert len(trained) == len(CELLS)
     assert set(trained) == set(CELLS)
 
@@ -431,7 +431,7 @@ def test_without_real_data_the_real_corpora_are_left_out_with_a_reason(
 ):
     monkeypatch.setenv("TRUSTLAB_DATA", folder and str(tmp_path))
     monkeypatch.setattr(trustlab.data.fetching, "_download", lambda *_: pytest.fail("a download nobody asked for"))
-    assert reproduce.main(["private-training", "--seeds", "2"]) == 0
+    assert reproduce.main(["dp-sgd-vs-edp-sgd", "--seeds", "2"]) == 0
     said = capsys.readouterr().out
     assert "Left out: atis, snips. Set TRUSTLAB_DATA" in said
     assert "assistant: every mean is near enough" in said
@@ -443,7 +443,7 @@ def test_with_real_data_every_corpus_is_reproduced(in_process, results, trained,
     monkeypatch.setenv("TRUSTLAB_DATA", str(tmp_path))
     cells = grid("snips", seeds=range(2))
     write_results(result_name("snips"), [row_of(cell, accuracy=0.9) for cell in cells], {"seeds": [0, 1]})
-    assert reproduce.main(["private-training", "--seeds", "2"]) == 1  # snips misses, and assistant agrees
+    assert reproduce.main(["dp-sgd-vs-edp-sgd", "--seeds", "2"]) == 1  # snips misses, and assistant agrees
     said = capsys.readouterr().out
     assert "assistant: every mean is near enough" in said
     assert "snips, bilstm, sgd at ε = inf: expected accuracy 0.900" in said
@@ -455,7 +455,7 @@ def test_a_part_is_computed_kept_and_not_computed_again_when_the_whole_is_writte
     assert reproduce.main(part) == 0
     loops = [cell for cell in CELLS if (cell.model, cell.method) == ("bilstm", "dp-sgd")]
     assert set(trained) == set(loops)
-    assert reproduce.main(["private-training", "--data", "assistant", "--seeds", "2", "--write"]) == 0
+    assert reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2", "--write"]) == 0
     assert len(trained) == len(CELLS)
     assert capsys.readouterr().out.count("from the run store") == len(loops)
 
@@ -463,7 +463,7 @@ def test_a_part_is_computed_kept_and_not_computed_again_when_the_whole_is_writte
 def test_a_part_does_not_replace_the_whole_table(in_process, results, trained, capsys):
     before = contents(results)
     with pytest.raises(SystemExit) as ended:
-        reproduce.main(["private-training", "--data", "assistant", "--methods", "dp-sgd", "--write"])
+        reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--methods", "dp-sgd", "--write"])
     assert ended.value.code == 2
     assert "a part must not replace the whole table" in " ".join(capsys.readouterr().err.split())
     assert trained == [] and contents(results) == before
@@ -471,7 +471,7 @@ def test_a_part_does_not_replace_the_whole_table(in_process, results, trained, c
 
 def test_an_unknown_corpus_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
-        reproduce.main(["private-training", "--data", "enron"])
+        reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "enron"])
     assert ended.value.code == 2
     assert "invalid choice: 'enron'" in capsys.readouterr().err
 
@@ -481,8 +481,8 @@ def test_an_unknown_corpus_is_refused(capsys):
     [
         ([], list(EXPERIMENTS)),
         (["all", "--data", "snips"], [name for name, known in EXPERIMENTS.items() if "snips" in known.module.CORPORA]),
-        (["--methods", "sgd"], ["private-training"]),
-        (["label-skew"], ["label-skew"]),
+        (["--methods", "sgd"], ["dp-sgd-vs-edp-sgd"]),
+        (["non-iid-partitioning"], ["non-iid-partitioning"]),
     ],
 )
 def test_all_experiments_are_meant_that_have_what_is_asked_for(arguments, expected, monkeypatch):
@@ -495,10 +495,13 @@ def test_all_experiments_are_meant_that_have_what_is_asked_for(arguments, expect
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["label-skew", "--methods", "sgd"], "Expected --methods with an experiment that has them, got label-skew."),
         (
-            ["label-skew", "--data", "snips"],
-            "Expected --data to be one of assistant, clinc150 for label-skew, got snips.",
+            ["non-iid-partitioning", "--methods", "sgd"],
+            "Expected --methods with an experiment that has them, got non-iid-partitioning.",
+        ),
+        (
+            ["non-iid-partitioning", "--data", "snips"],
+            "Expected --data to be one of assistant, clinc150 for non-iid-partitioning, got snips.",
         ),
     ],
 )
@@ -512,7 +515,7 @@ def test_what_an_experiment_lacks_is_refused_by_name(arguments, said, capsys):
 @pytest.mark.parametrize("workers", ["-1", "0", "1.5", "two", "²"])
 def test_a_number_of_workers_that_is_none_is_refused_before_any_work(workers, capsys):
     with pytest.raises(SystemExit) as ended:
-        reproduce.main(["label-skew", "--workers", workers])
+        reproduce.main(["non-iid-partitioning", "--workers", workers])
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert f"argument --workers: expected a whole number of processes >= 1, got {workers!r}" in said
@@ -529,7 +532,7 @@ def test_when_nobody_reads_on_no_further_cell_is_begun(in_process, trained):
 
 
 def test_claims_are_judged_by_the_fresh_numbers_and_an_outcome_that_changed_is_said():
-    experiment = EXPERIMENTS["label-skew"]
+    experiment = EXPERIMENTS["non-iid-partitioning"]
     rows = read_results(experiment.module.result_name("clinc150"))[0].to_dict("records")
     same = reproduce.judge("clinc150", rows, experiment)
     assert len(same) == len(experiment.claims("clinc150", read_results)) > 5

@@ -15,7 +15,7 @@ from trustlab.durable import from_json
 from trustlab.results import read_results, write_results
 
 PACKAGE = Path(trustlab.__file__).parent
-CELL = ["run", "label-skew", "--data", "assistant", "--seeds", "1", "--workers", "1"]
+CELL = ["run", "non-iid-partitioning", "--data", "assistant", "--seeds", "1", "--workers", "1"]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from trustlab.course.n21_non_iid_partitioning import experiment as skew
+from trustlab.course import intents
 from trustlab.course.n23_continual_learning.experiment import Cell, assistant_over_time, stream
 from trustlab.federated.feedback import (
     ACCEPTED,
@@ -84,7 +84,7 @@ def test_chances_outside_their_range_are_refused(bad):
 def test_no_true_label_of_a_later_period_is_left_unless_somebody_said_it():
     corpus = assistant_over_time(1.0, 0)
     small = {split: rows.select(range(1500)) for split, rows in corpus.items()}
-    problem = skew.task(skew.prepare(small), seed=0)
+    problem = intents.task(intents.prepare(small), seed=0)
     fresh = np.arange(500, 1500)
     label, again, other = (from_feedback(Users(correction=0.0, slip=0.0), seed=seed) for seed in (0, 0, 1))
     task, usable = label(problem.model, problem, fresh)

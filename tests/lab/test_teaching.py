@@ -1,5 +1,6 @@
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,16 @@ def test_a_card_has_the_five_headings_in_order():
     positions = [data["text/html"].index(heading) for heading in headings]
     assert positions == sorted(positions)
     assert '<a href="https://example.org">source</a>' in data["text/html"]
+
+
+def test_a_card_links_the_files_behind_the_page_from_the_notebooks_folder():
+    names = ["course/n22_device_selection/experiment.py", "federated/aggregation.py"]
+    data = bundle(card(["count"], "Nothing.", "1 min", "None.", "Exact.", files=names))
+    assert data["text/plain"].endswith("\nFiles behind this page\n" + "\n".join(f"  trustlab/{n}" for n in names))
+    linked = re.findall(r'<a href="([^"]+)">([^<]+)</a>', data["text/html"])
+    assert linked == [(f"../trustlab/{name}", name) for name in names]
+    notebooks = Path(__file__).resolve().parents[2] / "notebooks"
+    assert all((notebooks / target).is_file() for target, _ in linked)
 
 
 # Predictions

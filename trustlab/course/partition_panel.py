@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
-from trustlab.course.n21_non_iid_partitioning.experiment import ALPHAS, DEFINITIONS, dials
+from trustlab.course.alpha import ALPHAS, DEFINITIONS, alpha_options
 from trustlab.course.partition_drawing import PartitionAnswer, PartitionDrawing
 from trustlab.federated.partition import Partition, label_counts, partition, skew
 from trustlab.lab.panel import Panel
@@ -63,7 +63,7 @@ def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:
 
 def divided(labels: Sequence[Any] | np.ndarray, way: str, alpha: float, clients: int, seed: int = 0) -> Partition:
     """Divide `labels` among `clients` with α as one library means it, a key of :data:`WAYS`."""
-    how = {"scheme": "quantity-dirichlet", "beta": alpha} if way == "quantity" else dials(way, alpha, labels)
+    how = {"scheme": "quantity-dirichlet", "beta": alpha} if way == "quantity" else alpha_options(way, alpha, labels)
     return partition(labels, clients=clients, seed=seed, **how)
 
 

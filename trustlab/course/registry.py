@@ -13,20 +13,22 @@ from typing import Any
 
 from trustlab.closure import Closure, closure
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment as comparison
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of_p1
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of as claims_of_comparison
 from trustlab.course.n21_non_iid_partitioning import experiment as skew
-from trustlab.course.n21_non_iid_partitioning.claims import claims_of_p6a
+from trustlab.course.n21_non_iid_partitioning.claims import claims_of as claims_of_skew
 from trustlab.course.n22_device_selection import experiment as activity
 from trustlab.course.n22_device_selection import harm as activity_harm
-from trustlab.course.n22_device_selection.claims import claims_of_harm, claims_of_p5a
+from trustlab.course.n22_device_selection.claims import claims_of as claims_of_selection
+from trustlab.course.n22_device_selection.claims import claims_of_harm
 from trustlab.course.n23_continual_learning import experiment as drift
 from trustlab.course.n23_continual_learning import plays
-from trustlab.course.n23_continual_learning.claims import claims_of_p5b, claims_on_plays
+from trustlab.course.n23_continual_learning.claims import claims_of as claims_of_drift
+from trustlab.course.n23_continual_learning.claims import claims_on_plays
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
-from trustlab.course.n24_fednlp_benchmark.claims import claims_of_p6
+from trustlab.course.n24_fednlp_benchmark.claims import claims_of as claims_of_fednlp
 from trustlab.course.n31_fairness_metrics import experiment as models_with_bias
 from trustlab.course.n31_fairness_metrics import real_tasks, real_vectors
-from trustlab.course.n31_fairness_metrics.claims import claims_of_p7
+from trustlab.course.n31_fairness_metrics.claims import claims_of as claims_of_bias
 from trustlab.federated import tasks
 from trustlab.results import Reader
 
@@ -76,7 +78,7 @@ class Experiment:
 
         Examples
         --------
-        >>> "trustlab.privacy.fast.engine.add_clipped" in EXPERIMENTS["private-training"].code("dp-sgd").units
+        >>> "trustlab.privacy.fast.engine.add_clipped" in EXPERIMENTS["dp-sgd-vs-edp-sgd"].code("dp-sgd").units
         False
         """
         left_out = self.left_out(kind) if kind is not None else ()
@@ -88,7 +90,7 @@ def experiment_of(cell: Any) -> Experiment:
 
     Examples
     --------
-    >>> experiment_of(skew.Cell()) is EXPERIMENTS["label-skew"]
+    >>> experiment_of(skew.Cell()) is EXPERIMENTS["non-iid-partitioning"]
     True
     """
     (found,) = (each for each in EXPERIMENTS.values() if each.module.__name__ == type(cell).__module__)
@@ -109,7 +111,7 @@ def _not_run_by(method: str) -> dict[str, str]:
     """Return what a training by `method` does without: hours of the loop outlast an edit to the fast engine."""
     found = {
         "trustlab.checkpoint": "A cell is computed in one go; a run that was stopped starts it again.",
-        "trustlab.privacy.checkpointing": "The same, for the training inside.",
+        "trustlab.privacy.training_identity": "The same, for the training inside.",
         "trustlab.privacy.reference": "Opacus' step is a peer to compare with, and no method of the grid.",
     }
     if method in ("sgd", "dp-sgd"):
@@ -174,7 +176,7 @@ def _name_model(recipe: str, region: float, gender: float, region_records: float
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
-    "private-training": Experiment(
+    "dp-sgd-vs-edp-sgd": Experiment(
         comparison,
         varied="method",
         slowest_first=("dp-sgd", "edp-sgd", "fast", "sgd"),
@@ -183,9 +185,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=_name_private,
         recipes=_private_recipes,
         parts={"models": tuple(comparison.MODELS), "methods": tuple(comparison.METHODS)},
-        claims=claims_of_p1,
+        claims=claims_of_comparison,
     ),
-    "label-skew": Experiment(
+    "non-iid-partitioning": Experiment(
         skew,
         varied="scheme",
         slowest_first=("centralised", "flower", "fednlp", "pfl", "iid"),
@@ -193,10 +195,10 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda scheme, alpha: f"{scheme} at α = {alpha:g}",
         recipes=_skew_recipes,
         parts={"schemes": (*skew.DEFINITIONS, *skew.REFERENCES)},
-        claims=claims_of_p6a,
+        claims=claims_of_skew,
         left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
-    "fednlp": Experiment(
+    "fednlp-benchmark": Experiment(
         fednlp,
         varied="task",
         slowest_first=("seq2seq", "classification", "tagging", "qa"),
@@ -204,10 +206,10 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda task, model, algorithm, partition: f"{task}, {model}, {algorithm}, {partition}",
         recipes=_fednlp_recipes,
         parts={"tasks": tuple(tasks.FAMILIES)},
-        claims=claims_of_p6,
+        claims=claims_of_fednlp,
         left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
-    "continual": Experiment(
+    "continual-learning": Experiment(
         drift,
         varied="setting",
         slowest_first=drift.SETTINGS,
@@ -215,10 +217,10 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=_name_continual,
         recipes=_continual_recipes,
         parts={"settings": drift.SETTINGS},
-        claims=claims_of_p5b,
+        claims=claims_of_drift,
         left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
-    "continual-plays": Experiment(
+    "continual-learning-plays": Experiment(
         plays,
         varied="setting",
         slowest_first=drift.SETTINGS,
@@ -237,10 +239,10 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         named=lambda fleet, selection, aggregation, cohort: f"fleet {fleet}, {selection}, {aggregation}, {cohort}",
         recipes=_selection_recipes,
         parts={"fleets": tuple(activity.FLEETS)},
-        claims=claims_of_p5a,
+        claims=claims_of_selection,
         left_out=lambda kind: FLEETS_LEAVE_OUT,
     ),
-    "selection-harm": Experiment(
+    "device-selection-harm": Experiment(
         activity_harm,
         varied="aggregation",
         slowest_first=("examples", "equal"),
@@ -260,9 +262,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         recipes=lambda corpus: {name: models_with_bias.recipe(models_with_bias.Cell(corpus, name))
                                 for name in models_with_bias.RECIPES},
         parts={"recipes": tuple(models_with_bias.RECIPES)},
-        claims=claims_of_p7,
+        claims=claims_of_bias,
     ),
-    "association-tests": Experiment(
+    "fairness-metrics-association": Experiment(
         real_vectors,
         varied="vectors",
         slowest_first=("word2vec",),
@@ -271,7 +273,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         recipes=lambda corpus: {"all": real_vectors.recipe(real_vectors.Cell())},
         parts={},
     ),
-    "fairness-tasks": Experiment(
+    "fairness-metrics-tasks": Experiment(
         real_tasks,
         varied="model",
         slowest_first=("tuned", "small", "head", "words", "given"),

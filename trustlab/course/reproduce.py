@@ -25,9 +25,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trustlab import deprecation
 from trustlab.closure import Closure
 from trustlab.course.agreement import Agreement, agreement
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EMBEDDED
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.registry import EXPERIMENTS, Experiment, experiment_of
 from trustlab.doctor import usable_cores
 from trustlab.results import refuse_shipped, results_directory
@@ -249,6 +250,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "experiment",
         nargs="?",
+        type=_by_its_new_name,
         choices=(*EXPERIMENTS, ALL),
         default=ALL,
         help="which experiment; default %(default)s",
@@ -268,6 +270,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=_workers, metavar="N", help="processes, at least 1; default one per core")
     parser.add_argument("--write", action="store_true", help="replace the committed table instead of comparing")
     return parser
+
+
+def _by_its_new_name(text: str) -> str:
+    """Return an experiment's name; one that was renamed is taken for one version more, and said."""
+    if text not in deprecation.EXPERIMENTS:
+        return text
+    new = deprecation.EXPERIMENTS[text]
+    _say(f"{text} is now {new}; the old name goes with version {deprecation.UNTIL}.")
+    return new
 
 
 def _workers(text: str) -> int:

@@ -109,7 +109,7 @@ def inline(text: str) -> str:
             continue
         safe = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe)
         safe = re.sub(r"(?<!\w)\*([^*\s][^*]*)\*(?!\w)", r"<em>\1</em>", safe)
-        parts[i] = re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+|[\w./-]+\.(?:ipynb|md))\)", r'<a href="\2">\1</a>', safe)
+        parts[i] = re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+|[\w./-]+\.(?:ipynb|md|py))\)", r'<a href="\2">\1</a>', safe)
     return "".join(parts)
 
 

@@ -21,7 +21,12 @@ __all__ = ["Hints", "card", "check", "claims", "hint", "predict"]
 
 
 def card(
-    able: Sequence[str], need: str | Sequence[str], time: str, data: str, correctness: str | Sequence[str]
+    able: Sequence[str],
+    need: str | Sequence[str],
+    time: str,
+    data: str,
+    correctness: str | Sequence[str],
+    files: Sequence[str] = (),
 ) -> Display:
     """Show a notebook's opening card.
 
@@ -37,11 +42,30 @@ def card(
         Which data, under which licence.
     correctness
         Which printed guarantees really hold, and what is simplified.
+    files
+        The files that the notebook runs, experiment first, as paths inside ``trustlab/``. Each becomes a link that
+        works from the folder ``notebooks/``.
 
     Returns
     -------
     Display
-        The five headings, the same in every notebook. Text may use ``code``, **bold** and [links](https://…).
+        The headings, the same in every notebook. Text may use ``code``, **bold** and [links](https://…).
+
+    Examples
+    --------
+    >>> card(["count"], "Nothing.", "A minute.", "None.", "Exact.", files=["lab/teaching.py"])
+    You will be able to
+      count
+    You need
+      Nothing.
+    Time
+      A minute.
+    Data and licence
+      None.
+    Correctness status
+      Exact.
+    Files behind this page
+      trustlab/lab/teaching.py
     """
     parts = {
         "You will be able to": able,
@@ -53,16 +77,26 @@ def card(
     rich, text = [], []
     for heading, body in parts.items():
         items = [body] if isinstance(body, str) else list(body)
-        rich.append(f'<div style="font-weight:600">{heading}</div><div>{_items(items)}</div>')
+        rich.append(_row(heading, _items(items)))
         text += [heading, *(f"  {plain(item)}" for item in items)]
+    if files:
+        links = [f"[{name}](../trustlab/{name})" for name in files]
+        rich.append(_row(FILES, inline(" · ".join(links))))
+        text += [FILES, *(f"  trustlab/{name}" for name in files)]
     return Display(html=f'<div style="{_CARD}">{"".join(rich)}</div>', text="\n".join(text))
 
+
+FILES = "Files behind this page"
 
 # Inline, on JupyterLab's variables: viewers that drop style sheets still show five readable lines.
 _CARD = (
     "display:grid;grid-template-columns:max-content 1fr;gap:8px 20px;max-width:720px;padding:12px 16px;line-height:1.5;"
     "border:1px solid var(--jp-border-color2,#ddd);border-left:4px solid #0072B2;border-radius:6px"
 )
+
+
+def _row(heading: str, body: str) -> str:
+    return f'<div style="font-weight:600">{heading}</div><div>{body}</div>'
 
 
 def _items(items: Sequence[str]) -> str:

@@ -5,8 +5,9 @@ import statistics
 import pytest
 
 from trustlab.course.n00_start_here.panel import first_picture
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS, METHODS, SHOWN, shown
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS, SHOWN, shown
 
+METHODS = {"dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
 pytestmark = pytest.mark.usefixtures("results")
 
 

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of_p1
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import Cell, grid, result_name
 from trustlab.intervals import Interval
 from trustlab.lab.teaching import claims
@@ -51,7 +51,7 @@ def committed(tmp_path, monkeypatch):
                     row["accuracy"] = row["slot_f1"] = -70.0 * (cell.method != "dp-sgd")
                 rows.append(row)
         write_results(result_name("snips"), rows, {"seeds": [0, 1, 2]})
-        return claims_of_p1("snips")
+        return claims_of("snips")
 
     return write
 
@@ -125,10 +125,10 @@ def test_a_step_that_was_not_timed_is_named(committed, tmp_path):
     table, about = read_results("private_step_time")
     write_results("private_step_time", table[table["method"] != "DP-SGD, fast"].to_dict("records"), about)
     with pytest.raises(ValueError, match=r"Expected one row for .*'DP-SGD, fast'.* got 0\. Run `make bench`"):
-        claims_of_p1("snips")
+        claims_of("snips")
 
 
 def test_results_that_are_not_there_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"Expected private_step_time\.csv"):
-        claims_of_p1("snips")
+        claims_of("snips")

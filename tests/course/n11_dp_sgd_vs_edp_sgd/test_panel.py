@@ -161,7 +161,9 @@ def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
     panel = budget_panel(corpus, "assistant")
-    assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD was not trained for the saved comparison: the ")
+    assert panel.answer.verdict.startswith(
+        "At ε = 8 (weak), DP-SGD (loop) was not trained for the saved comparison: the "
+    )
     assert rings(panel.drawing.shown()) == {"BiLSTM": [], "transformer": []}
     assert " gets " in panel.set(method="fast").answer.verdict
 
@@ -270,7 +272,7 @@ def test_dp_sgd_is_trained_by_the_fast_engine_which_releases_the_same_sums(panel
     gate, configs = gated(monkeypatch)
     gate.release(100)
     panel.set(method="dp-sgd", rule="equal").start()
-    assert panel.answer.verdict == "DP-SGD is training."
+    assert panel.answer.verdict == "DP-SGD (loop) is training."
     panel.wait(120)
     assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(Cell("assistant", "fast", 8.0, rule="equal"))
     assert panel.answer.provenance.endswith("BiLSTM, seed 0, by the fast engine: the same sums as the loop's")

@@ -44,22 +44,22 @@ def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows, written):
             runs = usual_rows(method, math.inf if method == "sgd" else 8.0, model)
             assert accuracy[label] == written([run["accuracy"] for run in runs])
             assert slots[label] == written([run["slot_f1"] for run in runs])
-    assert {row["fast exact"] for row in table[4::2]} == {"10 (10 to 10)"}
+    assert {row["DP-SGD (fast)"] for row in table[4::2]} == {"10 (10 to 10)"}
 
 
 def test_a_method_that_was_not_trained_is_a_dash_and_no_error(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
     table = scores_at(3.0)
-    assert [row["DP-SGD"] for row in table] == [None] * 4
-    assert all(row["fast exact"] and row["eDP-SGD"] for row in table)
+    assert [row["DP-SGD (loop)"] for row in table] == [None] * 4
+    assert all(row["DP-SGD (fast)"] and row["eDP-SGD"] for row in table)
 
 
 def test_what_k_gives_is_read_off_one_epsilon(rows, written):
     table = micro_batches_against_accuracy()
     assert [(row["method"], row["K"]) for row in table] == [
         *(("eDP-SGD", k) for k in sorted(KS)),
-        ("fast exact", "every example"),
+        ("DP-SGD (fast)", "every example"),
     ]
     at = dict(model="bilstm", epsilon=8.0, rule="flat", noise_decay=1.0)
     for row, (k, method) in zip(table, [*((k, "edp-sgd") for k in sorted(KS)), (0, "fast")], strict=True):

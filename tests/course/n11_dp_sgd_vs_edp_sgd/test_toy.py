@@ -125,7 +125,9 @@ def test_the_toy_clips_as_the_package_does(clip_norm):
     gradients = torch.tensor(np.vstack([others(), anna(3.0)]), dtype=torch.float64)
     model = torch.nn.Linear(2, 1, bias=False, dtype=torch.float64)  # the gradient of example i is x_i itself
     loss = lambda model, batch: model(batch).squeeze(-1)  # noqa: E731
-    private_gradients(model, loss, gradients, method="loop", clip_norm=clip_norm, normalizer=1.0)
+    private_gradients(
+        model, loss, gradients, method="dp-sgd", engine="loop", clip_norm=clip_norm, expected_batch_size=1.0
+    )
     np.testing.assert_allclose(model.weight.grad[0].numpy(), clip(gradients.numpy(), clip_norm).sum(0), rtol=1e-9)
 
 

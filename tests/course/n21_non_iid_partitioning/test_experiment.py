@@ -11,28 +11,25 @@ import pytest
 import torch
 
 from trustlab.course import reproduce
+from trustlab.course.alpha import ALPHAS, DEFINITIONS, alpha_options
+from trustlab.course.corpora import rare_intents
+from trustlab.course.intents import prepare, task
 from trustlab.course.n21_non_iid_partitioning import experiment
-from trustlab.course.n21_non_iid_partitioning.claims import accuracy_at, claims_of_p6a
+from trustlab.course.n21_non_iid_partitioning.claims import accuracy_at, claims_of
 from trustlab.course.n21_non_iid_partitioning.experiment import (
-    ALPHAS,
     CLIENTS,
     CORPORA,
-    DEFINITIONS,
     KEY,
     MEASURED_EVERY,
     PER_ROUND,
     REFERENCES,
     ROUNDS,
     Cell,
-    dials,
     divide,
     grid,
-    prepare,
-    rare_intents,
     recipe,
     result_name,
     run,
-    task,
     train,
 )
 from trustlab.course.registry import EXPERIMENTS, experiment_of
@@ -83,7 +80,7 @@ def test_the_clients_concentration_is_the_dirichlet_laws(definition, alpha):
     seeds = range(20)
     found = []
     for seed in seeds:
-        made = partition(labels, clients=clients, seed=seed, **dials(definition, alpha, labels))
+        made = partition(labels, clients=clients, seed=seed, **alpha_options(definition, alpha, labels))
         counts, _ = label_counts(made, labels)
         laws = counts.T if definition == "flower" else counts
         found.append(((laws / laws.sum(axis=1, keepdims=True)) ** 2).sum(axis=1).mean())
@@ -114,7 +111,7 @@ def test_pfls_own_code_makes_fleets_as_skewed_as_ours_where_labels_are_equally_f
         for k, indices in enumerate(users):
             owners[indices] = k
         theirs.append(numbers(Partition.from_owners(owners, clients)))
-        ours.append(numbers(partition(labels, clients=clients, seed=seed, **dials("pfl", 0.3, labels))))
+        ours.append(numbers(partition(labels, clients=clients, seed=seed, **alpha_options("pfl", 0.3, labels))))
     assert np.mean(ours, axis=0) == pytest.approx(np.mean(theirs, axis=0), rel=0.06)
 
 
@@ -248,7 +245,7 @@ def claimed(tmp_path, monkeypatch):
 
     def show(table, corpus="assistant"):
         write_results(result_name(corpus), table.to_dict("records"), {"seeds": [0, 1, 2]})
-        return [row["outcome"] == "holds" for row in claims(claims_of_p6a(corpus)).rows], claims_of_p6a(corpus)
+        return [row["outcome"] == "holds" for row in claims(claims_of(corpus)).rows], claims_of(corpus)
 
     return show
 
@@ -293,11 +290,11 @@ def test_between_two_alphas_the_accuracy_is_read_in_logarithms_and_beyond_them_n
 
 
 def test_the_experiment_is_known_to_the_command_and_its_code_is_its_own():
-    known = EXPERIMENTS["label-skew"]
+    known = EXPERIMENTS["non-iid-partitioning"]
     assert experiment_of(Cell()) is known
     assert set(known.slowest_first) == {*DEFINITIONS, *REFERENCES} == set(known.parts["schemes"])
     assert {cell.scheme for cell in grid("assistant")} == set(known.slowest_first)
-    assert known.code("iid").version != EXPERIMENTS["private-training"].code("sgd").version
+    assert known.code("iid").version != EXPERIMENTS["dp-sgd-vs-edp-sgd"].code("sgd").version
 
 
 def done(rows):
@@ -309,7 +306,7 @@ def test_a_fresh_number_is_compared_with_the_committed_one(tmp_path, monkeypatch
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     rows = made_up().to_dict("records")
     write_results(result_name("assistant"), rows, {"seeds": [0, 1, 2]})
-    known = EXPERIMENTS["label-skew"]
+    known = EXPERIMENTS["non-iid-partitioning"]
     assert reproduce.compare("assistant", done(rows), known).misses == []
     worse = [{**row, "accuracy": row["accuracy"] - 0.06 * (row["scheme"] == "iid")} for row in rows]
     (miss,) = reproduce.compare("assistant", done(worse), known).misses

@@ -9,11 +9,10 @@ import pandas
 import pytest
 import torch
 
-from trustlab.course import reproduce
+from trustlab.course import characters, reproduce
 from trustlab.course.n22_device_selection import experiment
-from trustlab.course.n22_device_selection import fleets as activity_tasks
 from trustlab.course.n22_device_selection import harm as activity_harm
-from trustlab.course.n22_device_selection.claims import accuracy_at, claims_of_p5a, gain, gain_at_equal_work, numbers
+from trustlab.course.n22_device_selection.claims import accuracy_at, claims_of, gain, gain_at_equal_work, numbers
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
@@ -136,7 +135,7 @@ def test_the_next_character_is_scored_by_characters_not_lines(monkeypatch):
     row = made.task.evaluate(made.task.model, texts)
     assert row["accuracy"] == pytest.approx(sum(map(sum, hits)) / (4 + 2))  # the stranger's line counts here
     assert row["accuracy_device"] == pytest.approx(np.mean(hits[0])) == row["accuracy_light"]  # and not here
-    monkeypatch.setattr(activity_tasks, "AT_ONCE", 1)
+    monkeypatch.setattr(characters, "AT_ONCE", 1)
     assert made.task.evaluate(made.task.model, texts) == row
     assert made.task.train.attention_mask.sum(1).min() == 2  # of a line of one character something is guessed
 
@@ -309,7 +308,7 @@ def outcomes(tmp_path, monkeypatch):
             for cell in activity_harm.grid("assistant", aggregations=[way])
         ]
         write_results(activity_harm.result_name("assistant"), harmed, {"seeds": [0, 1, 2]})
-        return [row["outcome"] == "holds" for row in claims(claims_of_p5a("assistant")).rows]
+        return [row["outcome"] == "holds" for row in claims(claims_of("assistant")).rows]
 
     return show
 

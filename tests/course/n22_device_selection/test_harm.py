@@ -87,7 +87,7 @@ def test_the_share_that_the_notebook_names_is_the_tables():
 
 
 def test_the_experiment_is_known_to_the_command():
-    known = EXPERIMENTS["selection-harm"]
+    known = EXPERIMENTS["device-selection-harm"]
     assert experiment_of(Cell()) is known
     assert {cell.aggregation for cell in grid("assistant")} == set(known.slowest_first)
     assert known.named(*[Cell().key()[name] for name in KEY]) == "β = 1, weighed examples"

@@ -98,10 +98,8 @@ def test_the_figures_weights_are_the_packages_exact_ones(drawn):
         weight = expected_weights(who, n, cohort, aggregation=way).mean[:20].sum()
         share = n[:20].sum() / n.sum()
         answer, shown = drawn(toy, exponent=exponent, cohort=cohort, beta=beta, aggregation=way)
-        assert (
-            f"has {share:.0%} of the data and {weight:.0%} of the expected weight: {weight / share:.2f}"
-            in answer.verdict
-        )
+        said = f"has {share:.0%} of the data and {weight:.0%} of the expected weight, {weight / share:.2f} times"
+        assert said in answer.verdict
         assert shown["curves"]["ring"] == [(beta, pytest.approx(weight / share))]
         assert shown["bars"][toy_file.WAYS[way]] == pytest.approx(weight)
 
@@ -121,8 +119,8 @@ def test_in_a_fleet_of_equals_everybody_has_a_share():
     toy = selection_toy()
     verdicts = {toy.answer_at(toy_file.ToyDials(exponent=0.0, beta=beta)).verdict for beta in toy_file.BETAS}
     assert verdicts == {
-        "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight: 1.00 of its share, "
-        "what is fair to the data."
+        "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight, 1.00 times its "
+        "share: fair to the data."
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trustlab.course.n23_continual_learning import experiment
-from trustlab.course.n23_continual_learning.claims import behind, claims_of_p5b, gain, gain_per_example
+from trustlab.course.n23_continual_learning.claims import behind, claims_of, gain, gain_per_example
 from trustlab.course.n23_continual_learning.experiment import (
     BETAS,
     BUDGETS,
@@ -154,7 +154,7 @@ def test_the_committed_table_is_whole_and_about_this_data(corpus_name):
 
 
 def test_the_experiment_is_known_to_the_command():
-    known = EXPERIMENTS["continual"]
+    known = EXPERIMENTS["continual-learning"]
     assert experiment_of(Cell()) is known
     assert {cell.setting for cell in grid("assistant")} == set(known.slowest_first) == set(known.parts["settings"])
     name = known.named("continual", 1.0, 5, 0.5, "examples", "feedback")
@@ -198,7 +198,7 @@ def outcomes(tmp_path, monkeypatch):
 
     def show(table):
         write_results(result_name("assistant"), table.to_dict("records"), {"seeds": [0, 1, 2]})
-        return [row["outcome"] == "holds" for row in claims(claims_of_p5b()).rows]
+        return [row["outcome"] == "holds" for row in claims(claims_of()).rows]
 
     return show
 
@@ -237,4 +237,4 @@ def test_the_past_and_the_labels_are_read_where_they_stand(outcomes):
 
 
 def test_no_end_is_written_more_finely_than_accuracies_are():
-    assert not [row for row in claims(claims_of_p5b(), digits=2).rows if "e-" in row["measured"]]
+    assert not [row for row in claims(claims_of(), digits=2).rows if "e-" in row["measured"]]

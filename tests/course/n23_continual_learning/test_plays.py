@@ -71,7 +71,7 @@ def test_the_settings_differ_in_their_periods_alone():
     static, over_time = (dataclasses.asdict(recipe(Cell(setting=setting))) for setting in ("static", "continual"))
     assert static.pop("rounds") == len(PLAYS) * over_time.pop("rounds") == ROUNDS
     assert static == over_time
-    known = EXPERIMENTS["continual-plays"]
+    known = EXPERIMENTS["continual-learning-plays"]
     assert experiment_of(Cell()) is known and known.named("static", 1.0) == "static, β = 1"
 
 

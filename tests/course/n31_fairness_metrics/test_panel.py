@@ -7,8 +7,8 @@ from scipy import stats
 
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS
-from trustlab.course.n31_fairness_metrics.claims import claims_of_p7
-from trustlab.course.n31_fairness_metrics.dose import STEADY, TOLD_APART
+from trustlab.course.n31_fairness_metrics.claims import claims_of
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE, STEADY
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, KEY, column, grid
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured
 from trustlab.course.n31_fairness_metrics.panel import agreement_panel, dose_panel
@@ -97,7 +97,7 @@ def test_alignment_is_two_by_two():
 
 
 def test_every_claim_of_the_card_is_stated():
-    shown = claims(claims_of_p7(), digits=2)
+    shown = claims(claims_of(), digits=2)
     stated = {re.match(r"\((\w)", row["claim"]).group(1) for row in shown.rows}
     assert stated == {"a", "b", "c"}
 
@@ -138,7 +138,7 @@ def test_every_position_says_who_tells(panel, drawn):
         for dose in DOSES:
             found, shown = drawn(panel, notion=notion, dose=dose)
             rows = needles(notion, dose)
-            told = [row["metric"] for row in rows if row["risen"] > TOLD_APART]
+            told = [row["metric"] for row in rows if row["risen"] > DETECTABLE]
             assert f"{len(told)} of 14" in found.verdict and ", ".join(told) in found.verdict
             assert shown["risen"] == pytest.approx({row["metric"]: row["risen"] for row in rows})
             for row in rows:

@@ -1,11 +1,12 @@
-"""The reproduction targets of the eDP-SGD paper, and ours, read off the committed results (claims of card P1)."""
+"""The reproduction targets of the eDP-SGD paper, and ours, read off the committed results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import MODELS, result_name, usual
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import METHODS, MODELS, result_name, usual
+from trustlab.deprecation import old_names
 from trustlab.intervals import Interval
 from trustlab.privacy.timing import FAST, LOOP
 from trustlab.results import Reader, read_results
@@ -21,7 +22,7 @@ SMALL, LARGE = (32, 16), (128, 16)  # examples × tokens of a step
 ENCODER = "22 M encoder, 32 × 16 tokens"
 
 
-def claims_of_p1(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`.
 
     Parameters
@@ -36,7 +37,7 @@ def claims_of_p1(corpus: str, read: Reader = read_results) -> list[dict[str, Any
 
 
 def _claims_of_the_paper(steps: pandas.DataFrame) -> list[dict[str, Any]]:
-    """P1(a): what a step costs, by the loop and by eDP-SGD."""
+    """Claim, as the paper does, what a step costs by the loop and by eDP-SGD."""
     slow = "The textbook per-example loop is many times slower than SGD (BiLSTM, 128 × 16 tokens)"
     alike = "eDP-SGD trains within a few per cent of SGD's time"
     return [
@@ -55,7 +56,7 @@ def _claims_of_the_paper(steps: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 def _claims_of_the_fast_engine(steps: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Our targets: the exact guarantee at nearly the cost of an ordinary step."""
+    """Claim, as our targets, the exact guarantee at nearly the cost of an ordinary step."""
     fast = _times(steps, "encoder", FAST, SMALL)
     memory = _measured(steps, "encoder", FAST, SMALL)["training MB / SGD"]
     return [
@@ -89,8 +90,8 @@ def _claims_of_the_fast_engine(steps: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 def _claims_of_accuracy(trainings: pandas.DataFrame) -> list[dict[str, Any]]:
-    """P1(b): what the same, correctly accounted, ε buys by each method."""
-    methods = {"edp-sgd": "eDP-SGD", "fast": "clipping in one backward"}
+    """Claim what the same, correctly accounted, ε buys by each method."""
+    methods = {method: METHODS[method] for method in ("edp-sgd", "fast")}
     measures = {"accuracy": "accuracy", "slot_f1": "slot F1"}
     return [
         {
@@ -139,3 +140,6 @@ def _difference(trainings: pandas.DataFrame, model: str, method: str, measure: s
     at = trainings[(trainings["model"] == model) & (trainings["epsilon"] == EPSILON)]
     by_seed = at.pivot(index="seed", columns="method", values=measure)
     return list(by_seed[method] - by_seed["dp-sgd"])
+
+
+__getattr__ = old_names(__name__, {"claims_of_p1": "claims_of"})

@@ -162,7 +162,7 @@ def _why_not(dials: Cell) -> str:
     if dials.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
     if dials.method == "dp-sgd":
-        return f"the loop is too slow. {PRIVATE['fast'].capitalize()} clips the same gradients: look there."
+        return "the loop is too slow. The fast engine clips the same gradients: look there."
     return "rule and decay were varied one at a time."
 
 

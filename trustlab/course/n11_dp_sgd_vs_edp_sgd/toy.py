@@ -76,10 +76,10 @@ def answer(dials: ClippingDials) -> Answer:
     shift = min(dials.length, dials.clip_norm)
     noise_std = dials.noise_multiplier * dials.clip_norm
     right = best_guess(shift, noise_std)
-    cut = f"clipped to {shift:.2f}" if dials.length > dials.clip_norm else "short enough to stay whole"
+    cut = f"clipped to {shift:.2f}" if dials.length > dials.clip_norm else "short enough not to be clipped"
     verdict = (
         f"Anna's gradient has length {dials.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
-        f"From one noisy sum, the best guess whether she took part is right {right:.0%} of the time (coin: 50%)."
+        f"From one noisy sum, the best guess of whether she took part is right {right:.0%} of the time (coin: 50%)."
     )
     numbers = [
         {"quantity": "Anna's share of the sum", "value": shift},

@@ -1,4 +1,4 @@
-"""What card P6(a) claims of label skew, and what we add, read off the committed trainings."""
+"""What FedNLP claims of label skew, and what we add, read off the committed trainings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n21_non_iid_partitioning.experiment import ALPHAS, DEFINITIONS, EMBEDDED, result_name
+from trustlab.course.alpha import ALPHAS, DEFINITIONS
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n21_non_iid_partitioning.experiment import result_name
+from trustlab.deprecation import old_names
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ MUCH, LITTLE = 100.0, 0.1  # the two α compared
 SAME_ALPHA, SAME_NUMBER = 0.1, 6.0  # where the definitions are compared with each other: α, and effective labels
 
 
-def claims_of_p6a(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
     table = read(result_name(corpus))[0]
     drops = [
@@ -104,3 +107,6 @@ def accuracy_at(table: pandas.DataFrame, scheme: str, number: float) -> list[flo
         at = np.log(ordered["effective_labels"])
         found.append(float(np.interp(math.log(number), at, ordered["accuracy"], left=math.nan, right=math.nan)))
     return found
+
+
+__getattr__ = old_names(__name__, {"claims_of_p6a": "claims_of"})

@@ -14,34 +14,28 @@ from __future__ import annotations
 
 import copy
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from trustlab.columns import as_labels
 from trustlab.config import check, option
+from trustlab.course.alpha import ALPHAS, DEFINITIONS, alpha_options
+from trustlab.course.corpora import EMBEDDED, rare_intents
+from trustlab.course.intents import intents_right, prepare, task
+from trustlab.deprecation import old_names
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.devices import means, shares_right
-from trustlab.models import Examples, Vocabulary
-from trustlab.models.taggers import masked_mean
+from trustlab.federated.simulation.measurement import means, shares_right
 
 if TYPE_CHECKING:
     import datasets
 
-EMBEDDED = "assistant"
 CORPORA = (EMBEDDED, "clinc150")
-DEFINITIONS = {"fednlp": "FedNLP", "flower": "Flower", "pfl": "pfl"}
 REFERENCES = {"iid": "no skew", "centralised": "all data in one place"}
-ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 CLIENTS, PER_ROUND, ROUNDS, MEASURED_EVERY = 100, 10, 100, 5
-BUCKETS, WIDTH = 2048, 32
 KEY = ("scheme", "alpha")  # with the seed: one row
 
 
@@ -80,38 +74,10 @@ def grid(
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"label_skew_{corpus}"
+    return f"non_iid_partitioning_{corpus}"
 
 
 # What is divided, and how
-
-
-def dials(definition: str, alpha: float, labels: Sequence[Any]) -> dict[str, Any]:
-    """Return what :func:`trustlab.federated.partition.partition` takes for α as a library means it.
-
-    pfl (and Flower's ``InnerDirichletPartitioner``, given a number) lets each client draw from Dir(α, …, α) over the L
-    labels. With equally frequent labels that is FedNLP's law at L·α. With others it is not: pfl's first clients then
-    have equal shares on average, and its last ones what is left. The laws here have the data's own shares as their
-    mean, as all of them together must, and pfl's concentration L·α.
-
-    Parameters
-    ----------
-    definition
-        A key of :data:`DEFINITIONS`.
-    alpha
-        α > 0 in that library.
-    labels
-        The label of each example.
-
-    Examples
-    --------
-    >>> dials("pfl", 0.5, ["stop", "play", "play", "stop"])
-    {'scheme': 'label-dirichlet-fednlp', 'alpha': 1.0}
-    """
-    if definition == "flower":
-        return {"scheme": "label-dirichlet-flower", "alpha": alpha}
-    kinds = len(set(as_labels(labels).tolist())) if definition == "pfl" else 1
-    return {"scheme": "label-dirichlet-fednlp", "alpha": alpha * kinds}
 
 
 def divide(cell: Cell, corpus: datasets.DatasetDict) -> tuple[Partition, Partition]:
@@ -120,37 +86,8 @@ def divide(cell: Cell, corpus: datasets.DatasetDict) -> tuple[Partition, Partiti
     if cell.scheme in REFERENCES:
         how: dict[str, Any] = {"scheme": "iid", "clients": CLIENTS if cell.scheme == "iid" else 1}
     else:
-        how = {**dials(cell.scheme, cell.alpha, train), "clients": CLIENTS}
+        how = {**alpha_options(cell.scheme, cell.alpha, train), "clients": CLIENTS}
     return partition_pair(train, test, seed=cell.seed, **how)
-
-
-# What is trained
-
-
-class Bag(nn.Module):
-    """Embedding-bag classifier: the mean of an utterance's word embeddings, and one linear layer to the intents."""
-
-    def __init__(self, words: int, intents: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(words, WIDTH, padding_idx=0)
-        self.out = nn.Linear(WIDTH, intents)
-
-    def forward(self, batch: Examples) -> Tensor:
-        """Return the intents' logits [B, intents]."""
-        return self.out(masked_mean(self.embedding(batch.input_ids), batch.attention_mask))
-
-
-def prepare(corpus: datasets.DatasetDict) -> dict[str, Examples]:
-    """Return every split, its words hashed: no device has to tell which words it heard."""
-    return Vocabulary.hashed(corpus, buckets=BUCKETS).encode_corpus(corpus)
-
-
-def task(data: dict[str, Examples], *, seed: int = 0) -> Task:
-    """Return the learning problem on what :func:`prepare` returned, its model with the first weights of `seed`."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        model = Bag(BUCKETS + 1, len(data["train"].intent_names))
-    return Task(model, data["train"], data["test"], _loss, _accuracy)
 
 
 def recipe(cell: Cell) -> FederatedConfig:
@@ -207,19 +144,13 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     measured = skew(clients, corpus["train"]["intent"][:])
     yield {
         **cell.key(),
-        **_accuracies(_right(model, problem.test).numpy(), corpus, clients, tests),
+        **_accuracies(intents_right(model, problem.test).numpy(), corpus, clients, tests),
         "js_distance": measured["JS distance"],
         "effective_labels": measured["effective labels"],
         "size_gini": measured["size Gini"],
         "curve": "|".join(f"{row['accuracy']:.4f}" for row in rows if "accuracy" in row),
         "seconds": rows[-1]["seconds"],
     }
-
-
-def rare_intents(corpus: datasets.DatasetDict) -> set[str]:
-    """Return the quarter of the intents (at least one) that has the fewest training utterances."""
-    counts = Counter(corpus["train"]["intent"][:])
-    return {name for name, _ in counts.most_common()[-max(1, len(counts) // 4) :]}
 
 
 def _accuracies(
@@ -237,15 +168,9 @@ def _accuracies(
     }
 
 
-def _loss(model: nn.Module, batch: Examples) -> Tensor:
-    return F.cross_entropy(model(batch), batch.intents, reduction="none")
-
-
-@torch.no_grad()
-def _right(model: nn.Module, examples: Examples) -> Tensor:
-    """Return which intents are right, bool [N]."""
-    return model(examples).argmax(-1) == examples.intents
-
-
-def _accuracy(model: nn.Module, examples: Examples) -> dict[str, float]:
-    return {"accuracy": float(_right(model, examples).float().mean())}
+__getattr__ = old_names(__name__, {
+    "dials": "trustlab.course.alpha.alpha_options",
+    "Bag": "trustlab.course.intents.Bag",
+    "BUCKETS": "trustlab.course.intents.BUCKETS",
+    "WIDTH": "trustlab.course.intents.WIDTH",
+})  # fmt: skip

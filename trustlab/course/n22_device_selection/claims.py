@@ -1,4 +1,4 @@
-"""What card P5(a) claims of selection by activity, and what we add, read off the committed trainings."""
+"""What Dupuy et al. claim of selection by activity, and what we add, read off the committed trainings."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import harm as activity_harm
-from trustlab.course.n22_device_selection.experiment import COHORTS, EMBEDDED, result_name
+from trustlab.course.n22_device_selection.experiment import COHORTS, result_name
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS, FLEETS
+from trustlab.deprecation import old_names
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 UNIFORM, PROPORTIONAL = "β = 0", "β = 1"
 
 
-def claims_of_p5a(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
     table = read(result_name(corpus))[0]
     fleets = tuple(FLEETS) if corpus == EMBEDDED else (AS_IT_IS,)
@@ -143,3 +145,6 @@ def _trainings(table: pandas.DataFrame, fleet: str, aggregation: str) -> pandas.
     largest = max(COHORTS[table["corpus"].iloc[0]])
     same = (table["fleet"] == fleet) & (table["aggregation"] == aggregation) & (table["cohort"] == largest)
     return table[same]
+
+
+__getattr__ = old_names(__name__, {"claims_of_p5a": "claims_of"})

@@ -19,7 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
-from trustlab.course.n22_device_selection.fleets import AS_IT_IS, EMBEDDED, FLEETS, KINDS, MEASURES, Problem, problem
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n22_device_selection.fleets import AS_IT_IS, FLEETS, KINDS, MEASURES, Problem, problem
 from trustlab.federated.partition import Partition
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, simulate
@@ -134,7 +135,7 @@ def selector(cell: Cell, clients: Partition) -> Selector:
 
 def recipe(cell: Cell) -> FederatedConfig:
     """Return the options of `cell`: SGD for words; Adam for characters, which the transformer learns slowly without."""
-    own = dict(clients_per_round=cell.cohort, weighting=cell.aggregation, seed=cell.seed)
+    own = dict(clients_per_round=cell.cohort, aggregation=cell.aggregation, seed=cell.seed)
     return FederatedConfig(**own, **RECIPES[cell.corpus])
 
 

@@ -10,38 +10,31 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import string
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from trustlab.columns import as_ids
-from trustlab.containers import plain
-from trustlab.course.n21_non_iid_partitioning.experiment import BUCKETS, EMBEDDED, prepare
-from trustlab.course.n21_non_iid_partitioning.experiment import task as intent_task
+from trustlab.course import characters, intents
+from trustlab.course.corpora import EMBEDDED
 from trustlab.data import assistant
-from trustlab.federated.partition import Partition, partition
+from trustlab.deprecation import old_names
+from trustlab.federated.expectation import HEAVY
+from trustlab.federated.partition import Partition, heaviest, partition
+from trustlab.federated.partition.natural import by_name
 from trustlab.federated.simulation import Task
-from trustlab.federated.simulation.devices import means, shares_right
-from trustlab.models import Examples, LanguageModel, Vocabulary, next_token_loss
+from trustlab.federated.simulation.measurement import means, shares_right
+from trustlab.models import Examples, Vocabulary
 
 if TYPE_CHECKING:
     import datasets
 
 AS_IT_IS = "as it is"
 FLEETS = {"mild": 0.4, AS_IT_IS: 0.8, "steep": 1.1}  # exponents of the assistant's activity; 0.8 is its own
-HEAVY = 0.1  # share of the devices that counts as heavy
-ALPHABET = tuple(" '" + string.ascii_lowercase + ",.;:!?-&()[]")
 NO_WORD = "(no word)"  # stands for the words of a post that has none
-LINE, POST, AT_ONCE = (
-    48,
-    128,
-    256,
-)  # characters kept of a line, words of a post; lines guessed at a time (more are slower)
+POST = 128  # words kept of a post
 MEASURES = ("accuracy", "accuracy_device", "accuracy_light", "accuracy_heavy")
 
 Scores = Callable[[nn.Module, Examples], tuple[np.ndarray, np.ndarray]]
@@ -119,10 +112,7 @@ def own_tests(clients: Partition, devices: Sequence[Any]) -> list[np.ndarray]:
     >>> [own.tolist() for own in own_tests(users, ["eve", "ann", "ann"])]
     [[1, 2], []]
     """
-    place = {name: client for client, name in enumerate(clients.names)}
-    owner = np.array([place.get(plain(device), -1) for device in as_ids(devices, "device")], dtype=np.int64)
-    order = np.argsort(owner, kind="stable")
-    return np.split(order, np.searchsorted(owner[order], np.arange(len(clients))))[1:]
+    return list(by_name(clients, devices, strangers="drop"))
 
 
 def accuracies(
@@ -155,19 +145,8 @@ def accuracies(
         "accuracy": float(right.sum() / asked.sum()),
         "accuracy_device": device,
         "accuracy_light": light,
-        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes))].mean()),
+        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes, HEAVY))].mean()),
     }
-
-
-def heaviest(sizes: np.ndarray) -> np.ndarray:
-    """Return the devices [H] that count as heavy: the tenth (at least one) with the most training examples.
-
-    Examples
-    --------
-    >>> heaviest(np.array([5, 80, 10, 7])).tolist()
-    [1]
-    """
-    return np.argsort(-sizes, kind="stable")[: max(1, round(HEAVY * len(sizes)))]
 
 
 # What is particular to each corpus
@@ -175,7 +154,7 @@ def heaviest(sizes: np.ndarray) -> np.ndarray:
 
 def _intents(corpus: datasets.DatasetDict, seed: int) -> Task:
     """Return the classification of notebook 21: an embedding bag over hashed words."""
-    return intent_task(prepare(corpus), seed=seed)
+    return intents.task(intents.prepare(corpus), seed=seed)
 
 
 class WordCounts(nn.Module):
@@ -198,30 +177,14 @@ class WordCounts(nn.Module):
 def _posts(corpus: datasets.DatasetDict, seed: int) -> Task:
     """Return the classification of posts by group, from the first :data:`POST` words; its first weights are zero."""
     groups = tuple(sorted(set(corpus["train"]["group"])))
-    words = Vocabulary(intents=groups, slots=("O",), buckets=BUCKETS, max_length=POST)
+    words = Vocabulary(intents=groups, slots=("O",), buckets=intents.BUCKETS, max_length=POST)
     data = {}
     for split in ("train", "test"):
         posts = zip(corpus[split]["tokens"], corpus[split]["group"], strict=True)
         said = (([word.lower() for word in tokens[:POST]] or [NO_WORD], group) for tokens, group in posts)
         data[split] = words.encode([_untagged(tokens, group) for tokens, group in said])
-    loss = intent_task(data).per_example_loss
-    return Task(WordCounts(words.size, len(groups)), data["train"], data["test"], loss, _unmeasured)
-
-
-def _characters(corpus: datasets.DatasetDict, seed: int) -> Task:
-    """Return the guessing of next characters: one small transformer, lines cut to :data:`LINE` lower-case characters.
-
-    The alphabet is fixed beforehand, so that nothing is learned from whoever uses which sign.
-    """
-    alphabet = Vocabulary(intents=("",), slots=("O",), words=ALPHABET, max_length=LINE)
-    data = {}
-    for split in ("train", "test"):
-        lines = [text.lower().ljust(2) for text in corpus[split]["text"]]  # of one character nothing is to be guessed
-        data[split] = alphabet.encode([_untagged(list(line[:LINE]), "") for line in lines])
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        model = LanguageModel(alphabet.size, width=32, heads=2, layers=1, max_length=LINE)
-    return Task(model, data["train"], data["test"], next_token_loss, _unmeasured)
+    model = WordCounts(words.size, len(groups))
+    return Task(model, data["train"], data["test"], intents.intent_loss, intents.accuracy)
 
 
 def _untagged(tokens: list[str], intent: str) -> dict[str, Any]:
@@ -229,32 +192,22 @@ def _untagged(tokens: list[str], intent: str) -> dict[str, Any]:
     return {"tokens": tokens, "slots": ["O"] * len(tokens), "intent": intent}
 
 
-def _unmeasured(model: nn.Module, examples: Examples) -> dict[str, float]:
-    """Stand in for :func:`accuracies` until it is known whose the examples are."""
-    return {}
-
-
-@torch.no_grad()
 def _intents_right(model: nn.Module, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    right = (model(examples).argmax(-1) == examples.intents).numpy()
+    right = intents.intents_right(model, examples).numpy()
     return right.astype(float), np.ones(len(right))
-
-
-@torch.no_grad()
-def _characters_right(model: nn.Module, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Count of each line the next characters guessed, and all of them."""
-    right, asked = [], []
-    for start in range(0, len(examples), AT_ONCE):
-        part = examples[start : start + AT_ONCE]
-        known = part.attention_mask[:, 1:]
-        guessed = model(part.input_ids, part.attention_mask)[:, :-1].argmax(-1)
-        right.append(((guessed == part.input_ids[:, 1:]) & known).sum(1))
-        asked.append(known.sum(1))
-    return torch.cat(right).double().numpy(), torch.cat(asked).double().numpy()
 
 
 KINDS: Mapping[str, _Kind] = MappingProxyType({
     EMBEDDED: _Kind("device", _intents, _intents_right),
-    "shakespeare_roles": _Kind("role", _characters, _characters_right),
+    "shakespeare_roles": _Kind("role", characters.task, characters.characters_right),
     "20newsgroups": _Kind("user", _posts, _intents_right),
+})  # fmt: skip
+
+__getattr__ = old_names(__name__, {
+    "ALPHABET": "trustlab.course.characters.ALPHABET",
+    "LINE": "trustlab.course.characters.LINE",
+    "AT_ONCE": "trustlab.course.characters.AT_ONCE",
+    "BUCKETS": "trustlab.course.intents.BUCKETS",
+    "prepare": "trustlab.course.intents.prepare",
+    "intent_task": "trustlab.course.intents.task",
 })  # fmt: skip

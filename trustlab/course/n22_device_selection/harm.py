@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.config import check
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import experiment as activity
-from trustlab.course.n22_device_selection.fleets import EMBEDDED, HEAVY, MEASURES, problem
+from trustlab.course.n22_device_selection.fleets import MEASURES, problem
 from trustlab.data import assistant
+from trustlab.federated.expectation import HEAVY
 from trustlab.federated.simulation import FederatedConfig, simulate
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def grid(
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"selection_harm_{corpus}"
+    return f"device_selection_harm_{corpus}"
 
 
 def recipe(cell: Cell) -> FederatedConfig:

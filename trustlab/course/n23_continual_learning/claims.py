@@ -1,4 +1,4 @@
-"""What card P5(b) claims of continual training, and what we add, read off the committed trainings."""
+"""What Dupuy et al. claim of continual training, and what we add, read off the committed trainings."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n23_continual_learning import plays
-from trustlab.course.n23_continual_learning.experiment import BUDGETS, DRIFTS, EMBEDDED, PERIODS, ROUNDS, result_name
+from trustlab.course.n23_continual_learning.experiment import BUDGETS, DRIFTS, PERIODS, ROUNDS, result_name
 from trustlab.course.n23_continual_learning.table import MEASURED, chosen, curves, kept_and_true
+from trustlab.deprecation import old_names
 from trustlab.intervals import Interval, mean_interval
 from trustlab.results import Reader, read_results
 
@@ -20,7 +22,7 @@ NEAR = 0.02  # this close to all data at once is caught up
 MILD, STRONG = DRIFTS[1], DRIFTS[-1]
 
 
-def claims_of_p5b(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
     table = read(result_name(corpus))[0]
     widens = [
@@ -43,7 +45,7 @@ def claims_of_p5b(corpus: str = EMBEDDED, read: Reader = read_results) -> list[d
 
 
 def claims_on_plays(corpus: str = plays.CORPUS, read: Reader = read_results) -> list[dict[str, Any]]:
-    """Return claim P5(b) on Shakespeare's plays, where devices come and go with the periods."""
+    """Return the two claims on Shakespeare's plays, where devices come and go with the periods."""
     table = read(plays.result_name(corpus))[0]
     at = table.pivot(index="seed", columns=["setting", "beta"], values="accuracy")
     gains = {setting: at[setting, ACTIVE] - at[setting, UNIFORM] for setting in ("static", "continual")}
@@ -66,7 +68,7 @@ def _of_the_gain(table: pandas.DataFrame) -> list[dict[str, Any]]:
     drift = MILD
     return [
         {
-            "claim": "(Ours) The gain by activity selection is larger over time also than on all data at once stopped "
+            "claim": "(Ours) The gain by activity selection over time is also larger than on all data at once, stopped "
             f"after as many examples (round {ROUNDS // PERIODS}, drift {drift:g})",
             "values": gain(table, drift) - gain(table, drift, setting="static", round=ROUNDS // PERIODS),
             "holds": lambda more: more.low > 0,
@@ -91,12 +93,12 @@ def _of_the_past(table: pandas.DataFrame) -> list[dict[str, Any]]:
     kept, true = kept_and_true(none)
     return [
         {
-            "claim": f"(Ours) {BUDGETS[-1]} kept utterances a device make it forget less (drift {STRONG:g})",
+            "claim": f"(Ours) {BUDGETS[-1]} kept utterances per device reduce forgetting (drift {STRONG:g})",
             "values": none["forgetting"].to_numpy() - most["forgetting"].to_numpy(),
             "holds": lambda less: less.low > 0,
         },
         {
-            "claim": f"(Ours) What periods measured at their own ends overstates the last model (drift {STRONG:g})",
+            "claim": f"(Ours) Scores measured at the end of each period overstate the last model (drift {STRONG:g})",
             "measured": _to_four_places(kept - true),
             "holds": lambda more: more.low > 0,
         },
@@ -161,3 +163,6 @@ def gain_per_example(table: pandas.DataFrame, drift: float) -> np.ndarray:
     rounds = ROUNDS * uniform["examples"].to_numpy() / active["examples"].to_numpy()
     reached = [np.interp(at, MEASURED, curve) for at, curve in zip(rounds, curves(active), strict=True)]
     return np.array(reached) - uniform["accuracy"].to_numpy()
+
+
+__getattr__ = old_names(__name__, {"claims_of_p5b": "claims_of"})

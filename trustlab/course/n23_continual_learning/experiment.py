@@ -2,8 +2,8 @@
 
 One cell is one training: of the synthetic assistant's devices over six periods, or of all periods at once (the static
 reference), with as many rounds. What is asked for drifts by a stated dial, see
-:func:`trustlab.data.population.intent_law`. The seed decides all that is random, the corpus included: who has which
-persona and where intents drift to.
+:func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: who
+has which persona and where intents drift to.
 
 Model and learning rate are notebook 21's, unchanged; a look at one seed had a step twice as long learning faster, under
 every selection. Activity selection is β in q_k ∝ n_k^β, n_k the examples that device k has in the period.
@@ -19,21 +19,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from trustlab.config import check, option
-from trustlab.course.n21_non_iid_partitioning import experiment as skew
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.intents import intents_right, prepare, task
 from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.feedback import Users, from_feedback
 from trustlab.federated.partition import Partition
 from trustlab.federated.simulation import FederatedConfig, Task
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 
 if TYPE_CHECKING:
     import datasets
 
-EMBEDDED = "assistant"
 CORPORA = (EMBEDDED,)
 SETTINGS = ("static", "continual")
 DRIFTS = (0.0, 1.0, 3.0)
@@ -98,7 +97,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"continual_{corpus}"
+    return f"continual_learning_{corpus}"
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     (200, 16000, [316, 318, 366, 340, 328, 332])
     """
     corpus = assistant_over_time(drift, seed)
-    problem = skew.task(skew.prepare(corpus), seed=seed)
+    problem = task(prepare(corpus), seed=seed)
     clients, tests = (Partition.from_owners(np.array(corpus[s]["device"][:]), DEVICES) for s in ("train", "test"))
     return Stream(problem, clients, tests, *(np.array(corpus[split]["period"][:]) for split in ("train", "test")))
 
@@ -152,7 +151,7 @@ def recipe(cell: Cell) -> FederatedConfig:
         clients_per_round=PER_ROUND,
         batch_size=16,
         learning_rate=4.0,
-        weighting=cell.weighting,
+        aggregation=cell.weighting,
         evaluate_every=MEASURED_EVERY,
         seed=cell.seed,
     )
@@ -231,11 +230,10 @@ def period_of(round: int) -> int:
     return (round - 1) * PERIODS // ROUNDS + 1
 
 
-@torch.no_grad()
 def _of_devices(model: nn.Module, said: Stream) -> dict[str, float]:
     """Return the mean accuracies over devices that have test data, and over the light ones of them."""
     test = said.problem.test
-    right = (model(test).argmax(-1) == test.intents).double().numpy()
+    right = intents_right(model, test).double().numpy()
     tested, by_device = shares_right(right, said.tests)
     device, light = means(by_device, tested, said.clients.sizes)
     return {"accuracy_device": device, "accuracy_light": light}

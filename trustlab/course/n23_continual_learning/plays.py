@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from trustlab.config import check, option
-from trustlab.course.n22_device_selection.fleets import KINDS
+from trustlab.course.characters import task
 from trustlab.course.n23_continual_learning.experiment import SETTINGS, Stream
 from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.partition import partition_pair
@@ -66,7 +65,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3)) -> list[Cell]:
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"continual_{corpus}"
+    return f"continual_learning_plays_{corpus}"
 
 
 def stream(corpus: datasets.DatasetDict, seed: int = 0) -> Stream:
@@ -82,17 +81,10 @@ def stream(corpus: datasets.DatasetDict, seed: int = 0) -> Stream:
     period = {play: number for number, plays in enumerate(PLAYS) for play in plays}
     chosen = {split: np.flatnonzero([play in period for play in corpus[split]["play"]]) for split in ("train", "test")}
     lines = {split: corpus[split].select(places) for split, places in chosen.items()}
-    kind = KINDS[CORPUS]
-
-    def evaluate(model: nn.Module, examples: Any) -> dict[str, float]:
-        right, asked = kind.scores(model, examples)
-        return {"accuracy": float(right.sum() / asked.sum())}
-
-    problem = dataclasses.replace(kind.task(lines, seed), evaluate=evaluate)
     roles = (lines[split]["role"] for split in ("train", "test"))
     clients, tests = partition_pair(*roles, scheme="natural", new_clients="keep")  # three roles speak in test only
     times = (np.array([period[play] for play in lines[split]["play"]]) for split in ("train", "test"))
-    return Stream(problem, clients, tests, *times)
+    return Stream(task(lines, seed), clients, tests, *times)
 
 
 def recipe(cell: Cell) -> FederatedConfig:

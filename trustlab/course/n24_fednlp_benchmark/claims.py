@@ -1,10 +1,12 @@
-"""What card P6 claims of algorithms, partitions and tasks, and what we add, read off the committed trainings."""
+"""What FedNLP claims of algorithms, partitions and tasks, and what we add, read off the committed trainings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.n24_fednlp_benchmark.experiment import CENTRALISED, EMBEDDED, ENCODERS, result_name, tasks_of
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n24_fednlp_benchmark.experiment import CENTRALISED, ENCODERS, result_name, tasks_of
+from trustlab.deprecation import old_names
 from trustlab.federated.tasks import SMALL
 from trustlab.results import Reader, read_results
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 SKEWED = "label"  # the partition that claims under skew are about
 
 
-def claims_of_p6(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds.
 
     Differences are between trainings of the same seed, in units of the task's metric.
@@ -36,7 +38,7 @@ def _of_a_task(table: pandas.DataFrame, task: str) -> list[dict[str, Any]]:
             "holds": lambda gap: gap.low > 0,
         },
         {
-            "claim": f"(b) {task}: all data in one place beat FedAvg without skew, at equal passes",
+            "claim": f"(b) {task}: training in one place beats FedAvg without skew, at equal passes",
             "values": difference(**usual, plus=(CENTRALISED, "none"), minus=("fedavg", "uniform")),
             "holds": lambda gap: gap.low > 0,
         },
@@ -55,7 +57,7 @@ def _of_the_side_questions(table: pandas.DataFrame) -> list[dict[str, Any]]:
     heads, more = (column(table, "classification", "fedavg", SKEWED, model=model) for model in ENCODERS)
     return [
         {
-            "claim": "(Ours) tagging: with Adam on the devices less is left of FedAdam's gain (gain minus gain)",
+            "claim": "(Ours) tagging: with Adam on the clients FedAdam's gain is smaller (gain minus gain)",
             "values": [one - two for one, two in zip(plain, with_adam, strict=True)],
             "holds": lambda lost: lost.low > 0,
         },
@@ -95,3 +97,6 @@ def column(
     if runs.empty:
         raise ValueError(f"Expected a saved training of {wanted}, got none. It is not part of the committed grid.")
     return list(runs.sort_values("seed")[measure])
+
+
+__getattr__ = old_names(__name__, {"claims_of_p6": "claims_of"})

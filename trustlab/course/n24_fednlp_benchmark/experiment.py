@@ -25,6 +25,7 @@ import numpy as np
 from torch import nn
 
 from trustlab.config import check, option
+from trustlab.course.corpora import EMBEDDED
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.partition import Partition, embed, partition, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
@@ -33,7 +34,6 @@ from trustlab.federated.tasks import FAMILIES, SMALL, SOURCES, Example, read
 if TYPE_CHECKING:
     import datasets
 
-EMBEDDED = "assistant"
 CORPORA = tuple(dict.fromkeys(corpus for corpus, _ in SOURCES))
 CENTRALISED = "centralised"
 # Server's rule and rate, and μ. τ is that of Reddi et al. (2021), 1e-3, for both adaptive ones.
@@ -140,7 +140,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] =
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"fednlp_{corpus}"
+    return f"fednlp_benchmark_{corpus}"
 
 
 # What is divided, and how

@@ -1,16 +1,18 @@
-"""What card P7 claims of fairness metrics, and what we add, read off the committed table."""
+"""What Cao et al. claim of fairness metrics, and what we add, read off the committed table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.dose import STEADY, Response, dose_response
-from trustlab.course.n31_fairness_metrics.experiment import EMBEDDED, RECORDS, column, result_name
+from trustlab.course.n31_fairness_metrics.experiment import RECORDS, column, result_name
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
+from trustlab.deprecation import old_names
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ ORIGINAL = {
 }
 
 
-def claims_of_p7(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
+def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows for :func:`trustlab.lab.teaching.claims`, from the table of `corpus` that `read` finds."""
     table = read(result_name(corpus))[0]
     return [*_of_correlation(table), *_of_dose(table)]
@@ -51,7 +53,7 @@ def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
     ]
     rows += [
         {
-            "claim": f"(b) Alignment of notion and groups moves them, {records} records: same minus another notion",
+            "claim": f"(b) Aligning notion and groups changes them, {records} records: same minus another notion",
             "measured": interval(draws[f"same notion, {records} records"] - draws[f"another notion, {records} records"],
                                  models),
             "holds": lambda more: more.low > 0,
@@ -75,14 +77,17 @@ def _of_dose(table: pandas.DataFrame) -> list[dict[str, Any]]:
     for kind, names in (("intrinsic", INTRINSIC), ("extrinsic", EXTRINSIC)):
         good = [name for name in names if steady[name]]
         rows.append({
-            "claim": f"(c) Some {kind} metric can be trusted here: rises with both notions' dose, τ surely above "
+            "claim": f"(c) Some {kind} metric can be trusted here: rises with both notions' dose, τ confirmed above "
             f"{STEADY:g}",
             "measured": ", ".join(good) or "none",
             "holds": bool(good),
         })  # fmt: skip
     rows.append({
-        "claim": "(c) … and some cannot: with neither notion does τ lie surely above 0",
+        "claim": "(c) … and some cannot: with neither notion is τ confirmed above 0",
         "measured": ", ".join(blind) or "none",
         "holds": bool(blind),
     })  # fmt: skip
     return rows
+
+
+__getattr__ = old_names(__name__, {"claims_of_p7": "claims_of"})

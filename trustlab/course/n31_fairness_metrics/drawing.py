@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.patches import Rectangle
 
-from trustlab.course.n31_fairness_metrics.dose import TOLD_APART
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import RECIPES
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
@@ -50,7 +50,7 @@ class AgreementDrawing(Drawing):
         for handle in legend.legend_handles:
             handle.set_color(GREY)
         bar = self.figure.colorbar(ScalarMappable(Normalize(0, 1), DOSED), ax=self.models, pad=0.02, fraction=0.045)
-        bar.set_label("planted bias, inside", fontsize=10)
+        bar.set_label("planted bias, intrinsic notion", fontsize=10)
         bar.outline.set_visible(False)
 
     def draw(self, answer: Any) -> None:
@@ -107,9 +107,9 @@ class NeedleDrawing(Drawing):
         axes.set_yticks(range(len(self.metrics)), self.metrics)
         axes.grid(axis="x", color="#e3e3e3", linewidth=0.8)
         axes.axvline(0, color=GREY, linewidth=1.2)
-        axes.axvline(TOLD_APART, color=GREY, linewidth=1.2, linestyle="--")
+        axes.axvline(DETECTABLE, color=GREY, linewidth=1.2, linestyle="--")
         axes.axhline(len(INTRINSIC) - 0.5, color=GREY, linewidth=0.8)
-        axes.annotate("told from a model without bias →", (TOLD_APART, -0.62), (4, 0), textcoords="offset points",
+        axes.annotate("told from a model without bias →", (DETECTABLE, -0.62), (4, 0), textcoords="offset points",
                       fontsize=10, color=GREY, va="bottom", annotation_clip=False)  # fmt: skip
         for text, place in (("intrinsic", len(INTRINSIC) - 0.62), ("extrinsic", len(self.metrics) - 0.52)):
             axes.text(0.995, place, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=GREY)

@@ -11,7 +11,7 @@ import numpy as np
 
 from trustlab.config import option
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, sides
-from trustlab.course.n31_fairness_metrics.dose import TOLD_APART
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.drawing import AgreementDrawing, NeedleDrawing
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Cell, column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
@@ -65,8 +65,8 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
     rows = [dict(row) for row in agreement(at.setting, at.notion, METHODS[at.method])]
     focus = {"first": at.first, "second": at.second}
     (here,) = (row for row in rows if row.items() >= focus.items())
-    inside, outside = sides(table, at.setting, at.notion)
-    dots = zip(inside[at.first], outside[at.second], table[f"{at.notion}_dose"], table["recipe"], strict=True)
+    intrinsic, extrinsic = sides(table, at.setting, at.notion)
+    dots = zip(intrinsic[at.first], extrinsic[at.second], table[f"{at.notion}_dose"], table["recipe"], strict=True)
     below, clear = (sum(row[p] < 0.05 for row in rows) for p in ("p", "p_family"))
     verdict = (
         f"Over {len(table)} models, {at.first} about {at.notion} and the {at.second} ({at.setting}) have {at.method}'s "
@@ -123,7 +123,7 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
 
 def _dose(at: DoseDials) -> Answer:
     rows = needles(at.notion, at.dose)
-    told = [row["metric"] for row in rows if row["risen"] > TOLD_APART]
+    told = [row["metric"] for row in rows if row["risen"] > DETECTABLE]
     best = min(answers(at.notion).items(), key=lambda pair: pair[1].threshold)
     verdict = (
         f"With a planted bias of {at.dose:g} about {at.notion}, {len(told)} of {len(rows)} metrics have risen far "
@@ -153,6 +153,6 @@ def _shown(at: DoseDials, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     for name, found in answers(at.notion).items():
         value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
         own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
-    told = sum(row["risen"] > TOLD_APART for row in own)
+    told = sum(row["risen"] > DETECTABLE for row in own)
     verdict = f"{told} of {len(own)} metrics would tell your one model from a model without bias."
     return dataclasses.replace(base, verdict=verdict, live=own)

@@ -1,4 +1,4 @@
-"""Fairness metrics on real tasks, inside and outside of one model: the experiment of notebook 31's real data.
+"""Intrinsic and extrinsic fairness metrics on real tasks: the experiment of notebook 31's real data.
 
 A corpus is what a model learns. Classifiers learn the assistant's task, HateXplain or Davidson's tweets and are
 measured on that task's test texts, all of them; those that learned abuse also on Dixon's templates and, from
@@ -103,7 +103,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` lies in ``data/results``."""
-    return f"fairness_tasks_{corpus}"
+    return f"fairness_metrics_tasks_{corpus}"
 
 
 def recipe(cell: Cell) -> dict[str, Any]:

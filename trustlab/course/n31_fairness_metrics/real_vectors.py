@@ -43,7 +43,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Cell]:
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table lies in ``data/results``."""
-    return f"association_tests_{Cell().vectors}"
+    return f"fairness_metrics_association_{Cell().vectors}"
 
 
 def recipe(cell: Cell) -> dict[str, Any]:

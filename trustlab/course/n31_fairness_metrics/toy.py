@@ -28,7 +28,7 @@ class ToyDials:
         5.0, label="Lean", help="How far X leans to A and Y to B, on average.", unit="degrees", values=LEANS
     )
     spread: float = option(
-        6.0, label="Spread", help="How far words of one set lie apart.", unit="degrees", values=SPREADS
+        6.0, label="Spread", help="How far apart words of one set are.", unit="degrees", values=SPREADS
     )
     seed: int = option(0, label="Seed", help="Other words of the same kind.", values=(0, 1, 2))
 
