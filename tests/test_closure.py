@@ -16,11 +16,12 @@ import torch
 
 import trustlab
 from trustlab.closure import trace
+from trustlab.course.experiment import OLD_NAMES
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment as comparison
 from trustlab.course.n23_continual_learning import experiment as drift
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n31_fairness_metrics import experiment as population
-from trustlab.course.registry import EXPERIMENTS, OLD_NAMES
+from trustlab.course.registry import EXPERIMENTS
 from trustlab.data import assistant
 from trustlab.meaning import meaning
 from trustlab.provenance import code_version
@@ -90,6 +91,16 @@ def test_a_definition_is_found_however_it_is_imported(main, package):
     })  # fmt: skip
     assert {"a.b.f", "a.b.DEEP"} <= reached(found)
     assert "a.c.unused" not in reached(found)  # who takes one name from a package does not depend on the others
+
+
+@pytest.mark.parametrize("own", ["from p.a import b", "from . import b", "from . import b\nfrom p.a import b"])
+def test_a_package_that_imports_its_own_module_hands_on_that_module(own, package):
+    found = package({
+        "a/__init__.py": f"{own}\nshown = b.f",
+        "a/b.py": "def f(): return 1\ndef g(): return 2",
+        "main.py": "from p.a import b\ndef run(): return b.f()",
+    })  # fmt: skip
+    assert {"main.run", "a.b.f"} <= reached(found) and "a.b.g" not in reached(found)
 
 
 def test_what_only_type_checkers_import_and_what_only_has_the_name_is_no_part(package):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.registry import Experiment
+from trustlab.course.experiment import Experiment
 
 if TYPE_CHECKING:
     import pandas

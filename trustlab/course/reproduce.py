@@ -8,7 +8,7 @@ on the processor and versions that made it, elsewhere by means over seeds, see :
 is found in the run store only if all the code that computes it is what it was, see :mod:`trustlab.closure`. A part of a
 table (some methods, some models) can be computed and compared, and is found again when the whole is written. What a
 paper claims of a table is judged by the fresh numbers, and said beside what the committed ones say. Which experiments
-there are, and what is known of each, stands in :mod:`trustlab.course.registry`.
+there are is in :mod:`trustlab.course.registry`; what is known of each, in its room's ``__init__``.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from trustlab import deprecation
 from trustlab.closure import Closure
 from trustlab.course.agreement import Agreement, agreement
 from trustlab.course.corpora import EMBEDDED
-from trustlab.course.registry import EXPERIMENTS, Experiment, experiment_of
+from trustlab.course.experiment import Done, Experiment
+from trustlab.course.registry import EXPERIMENTS, experiment_of
 from trustlab.doctor import usable_cores
 from trustlab.results import refuse_shipped, results_directory
-from trustlab.runs import RunStore, provenance, read_results, write_results
+from trustlab.runs import provenance, read_results, write_results
 
 if TYPE_CHECKING:
     import datasets
@@ -103,14 +104,6 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
             for sentence in judge(name, rows, experiment):
                 _say(sentence)
     return failed
-
-
-class Done(NamedTuple):
-    """A cell's row, its provenance as the run store has it, and whether it was there before."""
-
-    row: dict[str, Any]
-    made: dict[str, Any]
-    restored: bool
 
 
 def compute(
@@ -187,12 +180,7 @@ def _row(cell: Any, name: str, code: Closure | str) -> Done:
 
     torch.set_num_threads(1)
     corpus, data_hash = _corpus(name)
-    store, about = RunStore(), dict(seeds=[cell.seed], data_hash=data_hash, code=code)
-    known = store.get(cell, **about)
-    if known is not None:
-        return Done(*known.rows, known.provenance, True)
-    (row,) = store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about)
-    return Done(row, store.get(cell, **about).provenance, False)
+    return experiment_of(cell).live(cell, corpus, data_hash=data_hash, code=code)
 
 
 @functools.lru_cache(maxsize=1)  # a process computes many cells of one corpus
