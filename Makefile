@@ -61,7 +61,7 @@ notebooks: setup  ## run the notebooks and write their stored outputs
 reproduce: setup  ## recompute data/results and compare it with what is stored
 	$(PY) -m trustlab run $(ARGS)
 
-bench: setup  ## time and memory beside peers: private steps, partitions, selection, federated rounds
+bench: setup  ## time and memory next to peers: private steps, partitions, selection, federated rounds
 	$(PY) -m benchmarks $(ARGS)
 
 app: setup  ## show the notebooks as pages without code

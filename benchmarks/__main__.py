@@ -1,10 +1,10 @@
-"""Run the benchmarks, one part or all of them, each beside its peers and each printing its tables.
+"""Run the benchmarks, one part or all of them, each next to its peers and each printing its tables.
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
 ``associating`` and ``resampling`` compute fairness metrics, and ``panels`` moves the controls of panels. ``--write``
-stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and puts their summaries into the
-README, where they have one.
+stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them into
+``docs/benchmarks.md``, and a line of each into the README.
 """
 
 import argparse
@@ -16,10 +16,10 @@ import transformers
 
 from benchmarks import (
     associating,
+    page,
     panels,
     partitioning,
     private_step,
-    readme,
     resampling,
     selecting,
     simulating,
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--tokens", nargs="+", type=int, default=TOKENS, help="tokens in an example")
     options.add_argument("--device", default="cpu", help="cpu or cuda; default %(default)s")
     options.add_argument("--dtype", choices=DTYPES, default="fp32", help="precision; default %(default)s")
-    options.add_argument("--write", action="store_true", help="store the table, and its summary in the README")
+    options.add_argument("--write", action="store_true", help="store the table, and write docs/benchmarks.md")
     return options
 
 
@@ -61,7 +61,7 @@ def main() -> None:
     for part in asked.parts:
         PARTS[part](asked)
     if asked.write and asked.device == "cpu":
-        print("wrote", readme.write().name)
+        print("wrote", page.write().name)
 
 
 def step(asked: argparse.Namespace) -> None:
@@ -93,7 +93,7 @@ def result_name(device: str, dtype: str) -> str:
 
 
 def machine(asked: argparse.Namespace) -> dict[str, object]:
-    """Return what a time depends on beside the code."""
+    """Return what a time depends on, apart from the code."""
     on_gpu = asked.device != "cpu"
     return {
         "repetitions": asked.repetitions,

@@ -80,10 +80,10 @@ def _rates(truth: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> dict[st
     except ImportError:
         return methods
     rates = {
-        "accuracy": accuracy_score,
-        "selection": metrics.selection_rate,
-        "tpr": metrics.true_positive_rate,
-        "fpr": metrics.false_positive_rate,
+        "accuracy_score": accuracy_score,
+        "selection_rate": metrics.selection_rate,
+        "true_positive_rate": metrics.true_positive_rate,
+        "false_positive_rate": metrics.false_positive_rate,
     }
 
     def peer(resamples: int) -> Any:

@@ -45,7 +45,7 @@ from benchmarks.memory import MB, RESET, resident
 from benchmarks.simulation_peers import PEERS, Fleet, Result, ours
 from benchmarks.turns import compared, store, take_turns
 from trustlab.federated import simulation
-from trustlab.federated.simulation import FederatedConfig, measuring, simulate
+from trustlab.federated.simulation import FederatedConfig, measurement, simulate
 from trustlab.lab.display import table
 
 NAME = "simulation_speed"
@@ -123,7 +123,7 @@ def each_device(devices: int, turns: int) -> Iterator[dict[str, Any]]:
     fleet = Fleet(f"{devices:,} devices measured", tuple(sizes.tolist()))
     held = simulation.fleet.Fleet.of(fleet.clients(), None, fleet.clients())
     tasks = {"in one pass": fleet.task(scores=True), "one by one": fleet.task()}
-    methods = {name: functools.partial(measuring.measure, task.model, task, held) for name, task in tasks.items()}
+    methods = {name: functools.partial(measurement.measure, task.model, task, held) for name, task in tasks.items()}
     for row in take_turns(methods, turns):
         yield {"fleet": fleet.name, **row}
 

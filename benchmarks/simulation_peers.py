@@ -1,8 +1,9 @@
 """The same federated training by three simulators, each the way its own documentation shows it.
 
 All train the classifier of notebook 21 by FedAvg, every device in every round, and see the same minibatches in the same
-order: the peers are handed those that :func:`trustlab.federated.simulation.work.minibatches` draws, so that the final
-weights can be compared. Drawing them is a thing that every simulator has to do in some way, and counts for all.
+order: the peers are handed those that :func:`trustlab.federated.simulation.local_training.minibatches` draws, so that
+the final weights can be compared. Drawing them is a thing that every simulator has to do in some way, and counts for
+all.
 
 A peer's function takes a :class:`Fleet` and a number of rounds, and returns the seconds between the ends of its rounds
 and the final weights. So starting Ray, looking at the model and what comes with a first round count for nobody.
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.work import MINIBATCHES, minibatches, source
+from trustlab.federated.simulation.local_training import MINIBATCHES, minibatches, rng_of
 from trustlab.models.taggers import masked_mean
 
 WORDS, WIDTH, LABELS, TOKENS = 2048, 32, 20, 12  # words, width: notebook 21's model
@@ -105,7 +106,7 @@ class Fleet:
 
     def batch_order(self, round: int, device: int, indices: np.ndarray) -> np.ndarray:
         """Return `indices` in the order of the minibatches that we draw for `device`."""
-        return np.concatenate(minibatches(indices, self.config, source(self.config, round, MINIBATCHES, device)))
+        return np.concatenate(minibatches(indices, self.config, rng_of(self.config, round, MINIBATCHES, device)))
 
 
 def _losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:

@@ -66,8 +66,8 @@ def work_of(monkeypatch):
             return counting
 
         with monkeypatch.context() as patch:
-            patch.setattr(panel, "_compute", counted("answers", panel._compute))
-            patch.setattr(panel._drawing, "draw", counted("draws", panel._drawing.draw))
+            patch.setattr(panel, "answer_at", counted("answers", panel.answer_at))
+            patch.setattr(panel.drawing, "draw", counted("draws", panel.drawing.draw))
             patch.setattr(panel_module, "png", counted("pictures", panel_module.png))
             panel.set(**values)
         return done
@@ -86,11 +86,11 @@ def assert_moves_are_cheap(work_of):
         moves = list(moves)
         for values in moves:
             panel.set(**values)
-        axes = panel._drawing.figure.axes
+        axes = panel.drawing.figure.axes
         artists = [len(each.get_children()) for each in axes]
         for values in moves:
             assert work_of(panel, **values) == ONCE
-        assert panel._drawing.figure.axes == axes
+        assert panel.drawing.figure.axes == axes
         assert [len(each.get_children()) for each in axes] == artists
 
     return check

@@ -1,8 +1,9 @@
 """Old public names, which work for one version more and say what to write instead.
 
-Three kinds: a module that moved (:data:`MOVED`), a name within a module (:func:`old_names`), and an argument of a
-function or a class (:func:`old_arguments`). Each use warns once per place, as Python's ``DeprecationWarning`` does.
-The command line takes old experiment names (:data:`EXPERIMENTS`); old table names are refused with the new one.
+A module that moved (:data:`MOVED`), a name within a module (:func:`old_names`), an argument of a function or a class
+(:func:`old_arguments`), an attribute of an object (:class:`old_attribute`), a key of a mapping (:class:`OldKeys`), an
+option's value (:func:`warn_of_old_value`). Each use warns once per place, as Python's ``DeprecationWarning`` does. The
+command line takes old experiment names (:data:`EXPERIMENTS`); old table names are refused with the new one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.reproduce": "trustlab.course.reproduce",
     "trustlab.agreement": "trustlab.course.agreement",
     "trustlab.lab.first_picture": "trustlab.course.n00_start_here.panel",
+    "trustlab.privacy.checkpointing": "trustlab.privacy.training_identity",
+    "trustlab.privacy.state": "trustlab.privacy.training_state",
+    "trustlab.privacy.options": "trustlab.privacy.training_options",
+    "trustlab.models.checkpoint": "trustlab.models.saved_models",
     "trustlab.privacy.comparison": "trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment",
     "trustlab.privacy.claims": "trustlab.course.n11_dp_sgd_vs_edp_sgd.claims",
     "trustlab.lab.privacy_budget": "trustlab.course.n11_dp_sgd_vs_edp_sgd.panel",
@@ -62,6 +67,16 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.lab.fednlp_drawing": "trustlab.course.n24_fednlp_benchmark.drawing",
     "trustlab.lab.fednlp_results": "trustlab.course.n24_fednlp_benchmark.results",
     "trustlab.lab.fednlp_exercises": "trustlab.course.n24_fednlp_benchmark.exercises",
+    "trustlab.federated.states": "trustlab.federated.named_tensors",
+    "trustlab.federated.selection.urn": "trustlab.federated.selection.weighted_sampler",
+    "trustlab.federated.simulation.config": "trustlab.federated.simulation.definitions",
+    "trustlab.federated.simulation.devices": "trustlab.federated.simulation.measurement",
+    "trustlab.federated.simulation.sequential": "trustlab.federated.simulation.local_training",
+    "trustlab.federated.simulation.task": "trustlab.federated.simulation.definitions",
+    "trustlab.federated.simulation.measuring": "trustlab.federated.simulation.measurement",
+    "trustlab.federated.simulation.private": "trustlab.federated.simulation.dp_fedavg",
+    "trustlab.federated.simulation.work": "trustlab.federated.simulation.local_training",
+    "trustlab.federated.tasks.generation": "trustlab.federated.tasks.sequence_to_sequence",
     "trustlab.fairness.comparison.population": "trustlab.course.n31_fairness_metrics.experiment",
     "trustlab.fairness.comparison.claims": "trustlab.course.n31_fairness_metrics.claims",
     "trustlab.lab.fairness_panel": "trustlab.course.n31_fairness_metrics.panel",
@@ -83,6 +98,12 @@ MOVED: Mapping[str, str] = MappingProxyType({
     "trustlab.fairness.comparison.real_vectors": "trustlab.course.n31_fairness_metrics.real_vectors",
     "trustlab.fairness.comparison.sentences": "trustlab.course.n31_fairness_metrics.sentences",
     "trustlab.fairness.comparison": "trustlab.course.n31_fairness_metrics",
+    "trustlab.data.vocabulary": "trustlab.data.phrases",
+    "trustlab.fairness.batching": "trustlab.models.batching",
+    "trustlab.fairness.generation": "trustlab.fairness.generated_texts",
+    "trustlab.fairness.tasks.loading": "trustlab.fairness.tasks.lookup",
+    "trustlab.fairness.tasks.measuring": "trustlab.fairness.tasks.all_metrics",
+    "trustlab.fairness.tasks.planted": "trustlab.fairness.tasks.assistant",
 })  # fmt: skip
 
 # Old name of an experiment on the command line → new name.
@@ -186,8 +207,65 @@ def old_arguments(**renamed: str) -> Callable[[Callable[..., Any]], Callable[...
     return wrap
 
 
-def _warn(old: str, new: str) -> None:
-    warnings.warn(f"{old} is now {new}; the old name goes with version {UNTIL}.", DeprecationWarning, stacklevel=3)
+class old_attribute:
+    """An attribute of a class under its old name: ``dials = old_attribute("options")``.
+
+    Examples
+    --------
+    >>> class Slice:
+    ...     width = 3
+    ...     size = old_attribute("width")
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     Slice().size, str(caught[0].message)
+    (3, 'Slice.size is now Slice.width; the old name goes with version 0.3.')
+    """
+
+    def __init__(self, new: str) -> None:
+        self.new = new
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.old = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        _warn(f"{owner.__name__}.{self.old}", f"{owner.__name__}.{self.new}")
+        return getattr(instance, self.new)
+
+
+class OldKeys(dict[str, Any]):
+    """A mapping that also answers to old keys, given as {old: new}; they are not among its keys.
+
+    Examples
+    --------
+    >>> colours = OldKeys({"gray": 5}, name="COLOURS", renamed={"grey": "gray"})
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     colours["grey"], list(colours)
+    (5, ['gray'])
+    """
+
+    def __init__(self, content: Mapping[str, Any], *, name: str, renamed: Mapping[str, str]) -> None:
+        super().__init__(content)
+        self._name, self._renamed = name, renamed
+
+    def __missing__(self, key: str) -> Any:
+        if key not in self._renamed:
+            raise KeyError(key)
+        new = self._renamed[key]
+        _warn(f"{self._name}[{key!r}]", f"{self._name}[{new!r}]")
+        return self[new]
+
+
+def warn_of_old_value(old: str, new: str, *, depth: int = 1) -> None:
+    """Warn that an option's value `old` is now written `new`; the user is `depth` calls away from the caller."""
+    _warn(old, new, stacklevel=3 + depth)
+
+
+def _warn(old: str, new: str, *, stacklevel: int = 3) -> None:
+    message = f"{old} is now {new}; the old name goes with version {UNTIL}."
+    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
 
 
 class _Moved(MetaPathFinder, Loader):

@@ -133,10 +133,14 @@ class RunStore:
         self._ask_before(key, about)
         return self._record(rows, key, about)
 
-    def get(self, config: Any, *, seeds: Sequence[int] = (), data_hash: str = "", code: Any = None) -> Run | None:
-        """Return the complete run computed from exactly this, None where there is none."""
+    def get(
+        self, config: Any, *, seeds: Sequence[int] = (), data_hash: str = "", code: Any = None, partial: bool = False
+    ) -> Run | None:
+        """Return the complete run computed from exactly this; with `partial` else the stopped one; else None."""
         key = run_key(config, seeds=seeds, data_hash=data_hash, code=code)
-        return self._read(self.directory / f"{key}.json")
+        names = (f"{key}.json", f"{key}.stopped.json") if partial else (f"{key}.json",)
+        found = (self._read(self.directory / name) for name in names)
+        return next((run for run in found if run is not None), None)
 
     def fetch(
         self,

@@ -2,13 +2,14 @@
 
 import itertools
 import math
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import memory, private_step, readme
+from benchmarks import memory, page, private_step
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case, unpadded
 from trustlab.models import Vocabulary
 from trustlab.privacy.reference import ENGINES
@@ -108,18 +109,23 @@ def test_the_summary_stands_between_its_marks(tmp_path, monkeypatch):
     config = {"cores": 2, "threads": 2, "processor": "x", "dtype": "fp32", "repetitions": 10}
     versions = dict.fromkeys(("python", "torch", "transformers", "opacus"), "1")
     write_results("private_step_time", rows, {"config": config, "versions": versions, "started": "2026-11-21T00"})
-    page = tmp_path / "README.md"
-    page.write_text(f"before\n{readme.BEGIN}old\n{readme.END}after\n")
-    readme.write(page)
-    text = page.read_text()
+    written, readme = tmp_path / "benchmarks.md", tmp_path / "README.md"
+    written.write_text(f"before\n{page.BEGIN}old\n{page.END}after\n")
+    readme.write_text(f"before\n{page.LINES_BEGIN}old\n{page.LINES_END}after\n")
+    page.write(written, readme)
+    text = written.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert "| DP-SGD, fast | – | – | 1.23 · 1.3 | – | – | – |\n" in text
     assert "| DP-SGD, Opacus ghost | – | – | – | – | – | – |\n" in text
-    readme.write(page)
-    assert page.read_text() == text
-    page.write_text("no marks")
-    with pytest.raises(ValueError, match=r"Expected README.md to have the lines"):
-        readme.write(page)
+    # What Opacus could not train has no ratio, and the line says so.
+    line = "- **Private step** of an encoder (32 × 16 tokens), every example clipped exactly: 1.23 × SGD's time.\n"
+    assert readme.read_text() == f"before\n{page.LINES_BEGIN}\n{line}\n{page.LINES_END}after\n"
+    page.write(written, readme)
+    assert written.read_text() == text
+    for file in (readme, written):
+        file.write_text("no marks")
+        with pytest.raises(ValueError, match=f"Expected {file.name} to have the lines"):
+            page.write(written, readme)
 
 
 def test_the_committed_table_covers_every_case_and_method():
@@ -146,6 +152,28 @@ def test_the_committed_table_covers_every_case_and_method():
     assert set(measured["method"]) >= {LOOP, FAST, FLOOR}
 
 
-def test_the_readme_shows_the_committed_table():
+def test_the_page_shows_the_committed_table():
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"{page.BEGIN}\n{page.section()}\n{page.END}" in text
+
+
+def test_the_readmes_lines_are_those_of_the_committed_tables():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"{readme.BEGIN}\n{readme.section()}\n{readme.END}" in text
+    assert f"{page.LINES_BEGIN}\n{page.lines()}\n{page.LINES_END}" in text
+    assert " ms |" not in text  # the tables are in docs/benchmarks.md
+
+
+def test_speeds_at_the_readmes_top_are_those_of_the_committed_tables():
+    steps = read_results(ROOT / "data" / "results" / "private_step_time")[0]
+    steps = steps[(steps["model"] == "encoder") & (steps["batch"] == 32) & (steps["tokens"] == 16)]
+    rounds = read_results(ROOT / "data" / "results" / "simulation_speed")[0]
+    measured = {
+        "- **Speed**": [*steps["times SGD"].dropna()],
+        "- **Federated learning**": [*rounds["times ours"].dropna()],
+    }
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for start, ratios in measured.items():
+        (line,) = (line for line in text.split("\n\n## ")[0].splitlines() if line.startswith(start))
+        said = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)(?= ×| to [\d.]+ ×)", line)
+        known = {f"{ratio:.{digits}g}" for ratio in ratios for digits in (2, 3)}
+        assert len(said) >= 2 and set(said) <= known, line

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import readme, simulating, simulation_peers
+from benchmarks import page, simulating, simulation_peers
 from benchmarks.simulation_peers import Fleet, ours
 from trustlab.results import read_results, write_results
 from trustlab.versions import ROOT
@@ -69,7 +69,7 @@ def test_parts_are_chosen_by_name_and_unknown_ones_refused(monkeypatch, capsys):
     assert "unknown part flying: choose from step" in capsys.readouterr().err
 
 
-def test_the_readmes_table_has_the_measured_rows_only(tmp_path, monkeypatch):
+def test_the_pages_table_has_the_measured_rows_only(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     rows = [
         {"fleet": "a", "method": "ours", "seconds": 0.01234, "times ours": 1.0, "round MB": None, "fleet MB": None},
@@ -78,16 +78,16 @@ def test_the_readmes_table_has_the_measured_rows_only(tmp_path, monkeypatch):
     ]
     about = {"config": {"cores": 2, "threads": 1, "processor": "x", "peers": "pfl 2"}, "versions": {"torch": "1"}}
     write_results(simulating.NAME, rows, about | {"started": "2026-11-21T00"})
-    text = readme.simulation()
+    text = page.simulation()
     assert "| a: ours | 12.3 ms | 1 |  |  |" in text and "| b: ours | 500 ms |  | 9 MB | 30 MB |" in text
     assert ": pfl" not in text and "2 cores (x, 1 thread), 2026-11-21, torch 1, pfl 2;" in text
 
 
-def test_the_readme_shows_the_committed_table_in_which_all_trained_the_same():
+def test_the_page_shows_the_committed_table_in_which_all_trained_the_same():
     rows, about = read_results(ROOT / "data" / "results" / simulating.NAME)
     compared = rows[rows["difference"].notna()]
     assert set(compared["method"]) == {simulating.OURS, simulating.LOOP, "pfl", "Flower"}
     assert (compared["difference"] <= simulating.AGREE).all() and (compared["turns"] >= 3).all()
     assert about["config"]["threads"] == 1 and "pfl" in about["config"]["peers"]
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"{readme.SIMULATION_BEGIN}\n{readme.simulation()}\n{readme.SIMULATION_END}" in text
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"{page.SIMULATION_BEGIN}\n{page.simulation()}\n{page.SIMULATION_END}" in text

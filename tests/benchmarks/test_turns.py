@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from benchmarks import readme, turns
+from benchmarks import page, turns
 from trustlab.intervals import mean_interval
 from trustlab.results import read_results
 
@@ -42,16 +42,16 @@ def test_a_stored_table_knows_the_machine_and_the_peers_that_are_there(tmp_path,
     assert config["peers"].startswith("numpy ") and "nobody" not in config["peers"]
 
 
-def test_the_readme_shows_both_fairness_tables_or_none(tmp_path, monkeypatch):
+def test_the_page_shows_both_fairness_tables_or_none(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     row = {"what": "CEAT", "turns": 2}
     slow = {**row, "method": "loop", "seconds": 12.34, "times ours": 198.0, "low": 190.7, "high": 205.0}
     fast = {**row, "method": "ours", "seconds": 0.0441, "times ours": 1.0, "low": 1.0, "high": 1.0}
-    turns.store(readme.FAIRNESS[0], [fast, slow], [turns], [])
+    turns.store(page.FAIRNESS[0], [fast, slow], [turns], [])
     with pytest.raises(FileNotFoundError):
-        readme.fairness()
-    turns.store(readme.FAIRNESS[1], [fast], [turns], ["numpy"])
-    shown = readme.fairness()
+        page.fairness()
+    turns.store(page.FAIRNESS[1], [fast], [turns], ["numpy"])
+    shown = page.fairness()
     assert "| CEAT: ours | 44.1 ms | 1 |\n" in shown
     assert "| CEAT: loop | 12.3 s | 198 (191 to 205) |\n" in shown
     assert f"torch {torch.__version__}; all numbers" in shown and ", numpy " in shown

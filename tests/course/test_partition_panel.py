@@ -94,7 +94,7 @@ def test_an_answer_without_counts_is_refused():
 
 
 def test_there_are_four_controls(panel):
-    offered = {name: [value for _, value in control.options] for name, control in panel._controls.items()}
+    offered = {name: [value for _, value in control.options] for name, control in panel.controls.items()}
     assert offered == {"way": list(WAYS), "alpha": list(ALPHAS), "clients": list(FLEETS), "seed": list(range(5))}
 
 
@@ -112,15 +112,15 @@ def test_every_position_tells_the_numbers_of_its_partition(way, panel, labels):
             assert f"from {own['smallest']:,} to {own['largest']:,} examples (Gini {own['size Gini']:.2f})" in verdict
         else:
             assert f"about {own['largest']:,} examples" in verdict
-        assert panel._png not in seen
-        seen.add(panel._png)
+        assert panel.picture not in seen
+        seen.add(panel.picture)
 
 
 def test_another_seed_is_another_draw_and_reset_is_the_first(panel):
-    first = panel.reset().summary, panel._png
+    first = panel.reset().summary, panel.picture
     panel.set(seed=3)
-    assert (panel.summary, panel._png) != first
-    assert (panel.reset().summary, panel._png) == first
+    assert (panel.summary, panel.picture) != first
+    assert (panel.reset().summary, panel.picture) == first
 
 
 def test_what_is_drawn_is_the_partition_at_the_dials(panel, labels):
@@ -173,4 +173,4 @@ def test_the_toy_says_and_shows_what_it_drew():
     laws = toy.numbers[list(LABELS)].to_numpy()
     alone = re.search(r"(\d+)% of the clients have more than 90%", toy.answer.verdict)
     assert int(alone[1]) == round(100 * (laws.max(axis=1) > 0.9).mean())
-    np.testing.assert_allclose(toy._drawing._cloud.get_xydata(), laws @ CORNERS)
+    np.testing.assert_allclose(toy.drawing._cloud.get_xydata(), laws @ CORNERS)

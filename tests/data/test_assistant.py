@@ -11,8 +11,8 @@ from scipy import stats
 
 from trustlab.data import assistant, load
 from trustlab.data.grammar import INTENTS, SLOTS
+from trustlab.data.phrases import vocabularies
 from trustlab.data.population import GROUPS, NEW_INTENTS, PERSONAS, first_period, fleet
-from trustlab.data.vocabulary import vocabularies
 
 SMALL = dict(utterances=4_000)
 

@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 
 from trustlab.data import assistant
+from trustlab.data.phrases import DIGITS
 from trustlab.data.planted import CANARY_FORMS, DISADVANTAGED, MOST_CANARIES, RECORDED, SENSITIVE
-from trustlab.data.vocabulary import DIGITS
 
 
 def frames(**dials):

@@ -9,7 +9,7 @@ import torch
 
 from trustlab.fairness.association import fill
 from trustlab.fairness.contexts import ContextEncoder, occurrences
-from trustlab.fairness.generation import (
+from trustlab.fairness.generated_texts import (
     equity_ratios,
     generation_metrics,
     projection_scores,
@@ -45,7 +45,7 @@ def test_an_empty_name_is_no_group_and_moves_no_gap(empty):
     members = [["a"], ["a"], ["b"], ["b"], [], []]
     groups = Groups.overlapping(members)
     assert groups.names == ("a", "b")
-    assert value(group_rates(truth, said, groups), "tpr gap") == 0
+    assert value(group_rates(truth, said, groups), "true_positive_rate_difference") == 0
     with pytest.raises(ValueError, match=r"names of groups in row 4, got an empty or a missing one.*write \[\]"):
         Groups.overlapping([*members[:4], [empty], []])
     with pytest.raises(ValueError, match="in names, got an empty"):

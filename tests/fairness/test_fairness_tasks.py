@@ -116,9 +116,9 @@ def test_a_model_that_answers_as_recorded_has_the_planted_gap():
     """The oracle of the whole chain: predictions equal to the records have a gap in TPR equal to the dose."""
     recorded, true = (load_task("assistant", group_bias=bias, seed=2).train for bias in (0.6, 0.0))
     rows = {(row["metric"], row["group"]): row for row in group_rates(true.truth, recorded.truth, true.groups)}
-    assert rows["tpr", "hill"]["value"] == rows["tpr", "coast"]["value"] == 1
-    assert rows["tpr gap", BETWEEN]["value"] == pytest.approx(0.6, abs=0.1)
-    assert rows["fpr", ALL]["value"] == 0
+    assert rows["true_positive_rate", "hill"]["value"] == rows["true_positive_rate", "coast"]["value"] == 1
+    assert rows["true_positive_rate_difference", BETWEEN]["value"] == pytest.approx(0.6, abs=0.1)
+    assert rows["false_positive_rate", ALL]["value"] == 0
 
 
 def test_the_dialect_model_gives_the_authors_examples():
@@ -192,7 +192,7 @@ def test_all_metrics_of_a_task_come_in_one_call_and_draw_its_units():
     assert rows == parts + counterfactual_flips(scores, swapped, groups, bootstrap=by_hand)
     untrue = GroupedTexts(pairs.texts, groups=groups)
     assert {row["metric"] for row in extrinsic_metrics(untrue, scores)} == {
-        "score", "score minus rest", "score gap", "score ratio"
+        "score", "score_minus_rest", "score_difference", "score_ratio"
     }  # fmt: skip
     with pytest.raises(ValueError, match="texts with counterparts"):
         extrinsic_metrics(untrue, scores, swapped=swapped)
@@ -200,10 +200,10 @@ def test_all_metrics_of_a_task_come_in_one_call_and_draw_its_units():
         extrinsic_metrics(GroupedTexts(("x",)), [0.5])
 
 
-def test_unknown_names_and_dials_are_refused():
+def test_unknown_names_and_options_are_refused():
     with pytest.raises(ValueError, match="Expected name='jigsaw' to be one of 'assistant'"):
         load_task("jigsaw")
-    with pytest.raises(ValueError, match=r"Expected dials of 'assistant' among .*group_bias.*, got bias"):
+    with pytest.raises(ValueError, match=r"Expected options of 'assistant' among .*group_bias.*, got bias"):
         load_task("assistant", bias=1)
     with pytest.raises(ValueError, match="Expected domain='age' to be one of 'gender'"):
         load_task("bold", domain="age")

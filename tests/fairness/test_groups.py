@@ -25,6 +25,7 @@ from trustlab.fairness.groups import (
 )
 
 NAMES = ("a", "b", "c")
+CRITERIA = {"selection_rate": "demographic_parity"}  # what differences and ratios of a rate are called by
 
 
 def table(rows):
@@ -53,10 +54,10 @@ def by_loop(truth, predicted, rows):
         return a / b if b else math.nan
 
     return {
-        "accuracy": over(tp + tn, len(rows)),
-        "selection": over(tp + fp, len(rows)),
-        "tpr": over(tp, tp + fn),
-        "fpr": over(fp, fp + tn),
+        "accuracy_score": over(tp + tn, len(rows)),
+        "selection_rate": over(tp + fp, len(rows)),
+        "true_positive_rate": over(tp, tp + fn),
+        "false_positive_rate": over(fp, fp + tn),
     }
 
 
@@ -75,12 +76,12 @@ def test_rates_differences_gaps_and_ratios_are_those_counted_row_by_row(given_ro
         ]
         for name, here, there in zip(NAMES, inside, outside, strict=True):
             np.testing.assert_equal(found[rate, name], here)
-            np.testing.assert_allclose(found[f"{rate} minus rest", name], here - there)
+            np.testing.assert_allclose(found[f"{rate}_minus_rest", name], here - there)
         undefined = any(map(math.isnan, inside))
         gap = math.nan if undefined else max(inside) - min(inside)
-        np.testing.assert_allclose(found[f"{rate} gap", BETWEEN], gap)
+        np.testing.assert_allclose(found[f"{CRITERIA.get(rate, rate)}_difference", BETWEEN], gap)
         ratio = math.nan if undefined or max(inside) == 0 else min(inside) / max(inside)
-        np.testing.assert_allclose(found[f"{rate} ratio", BETWEEN], ratio)
+        np.testing.assert_allclose(found[f"{CRITERIA.get(rate, rate)}_ratio", BETWEEN], ratio)
 
 
 @given(answers())
@@ -93,23 +94,27 @@ def test_every_undefined_number_has_a_reason_and_no_other_has(given_rows):
 def test_a_group_without_positives_has_no_true_positive_rate_and_takes_the_gap_along():
     groups = Groups(NAMES, np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=bool))
     rows = {(row["metric"], row["group"]): row for row in group_rates([0, 0, 1], [1, 0, 1], groups)}
-    assert rows["tpr", "a"]["reason"] == "no positives" and rows["tpr", "c"]["reason"] == "no rows"
-    assert rows["tpr minus rest", "b"]["reason"] == "outside the group: no positives"
-    assert rows["tpr gap", BETWEEN]["reason"] == "a: no positives; c: no rows"
-    assert rows["equalized odds gap", BETWEEN]["reason"].startswith("tpr of a: no positives; c: no rows; fpr of c:")
-    assert rows["tpr", "b"]["value"] == 1 and rows["fpr", "a"]["value"] == 0.5
+    assert rows["true_positive_rate", "a"]["reason"] == "no positives"
+    assert rows["true_positive_rate", "c"]["reason"] == "no rows"
+    assert rows["true_positive_rate_minus_rest", "b"]["reason"] == "outside the group: no positives"
+    assert rows["true_positive_rate_difference", BETWEEN]["reason"] == "a: no positives; c: no rows"
+    reason = "true_positive_rate of a: no positives; c: no rows; false_positive_rate of c:"
+    assert rows["equalized_odds_difference", BETWEEN]["reason"].startswith(reason)
+    assert rows["true_positive_rate", "b"]["value"] == 1 and rows["false_positive_rate", "a"]["value"] == 0.5
 
 
 def test_a_rate_of_zero_in_every_group_has_a_gap_but_no_ratio():
     rows = {row["metric"]: row for row in group_rates([1, 1], [0, 0], Groups.by(["a", "b"]))}
-    assert rows["tpr gap"]["value"] == 0
-    assert math.isnan(rows["tpr ratio"]["value"]) and rows["tpr ratio"]["reason"] == "0 in every group"
+    assert rows["true_positive_rate_difference"]["value"] == 0
+    ratio = rows["true_positive_rate_ratio"]
+    assert math.isnan(ratio["value"]) and ratio["reason"] == "0 in every group"
 
 
 def test_a_single_group_differs_from_its_rest_and_from_no_other_group():
     rows = {row["metric"]: row for row in group_rates([1, 1, 0], [0, 1, 0], Groups.overlapping([["a"], [], ["a"]]))}
-    assert rows["selection minus rest"]["value"] == -1
-    assert math.isnan(rows["selection gap"]["value"]) and rows["selection gap"]["reason"] == "a single group"
+    assert rows["selection_rate_minus_rest"]["value"] == -1
+    difference = rows["demographic_parity_difference"]
+    assert math.isnan(difference["value"]) and difference["reason"] == "a single group"
 
 
 def auc_by_loop(truth, scores, positives, negatives):
@@ -127,7 +132,7 @@ def test_aucs_are_those_of_all_pairs(given_rows):
     truth, _, scores, groups = given_rows
     found = table(group_aucs(truth, scores, groups))
     for name, mask in zip(NAMES, groups.masks.T, strict=True):
-        sides = {"subgroup auc": (mask, mask), "bpsn auc": (~mask, mask), "bnsp auc": (mask, ~mask)}
+        sides = {"subgroup_auc": (mask, mask), "bpsn_auc": (~mask, mask), "bnsp_auc": (mask, ~mask)}
         for kind, (positives, negatives) in sides.items():
             np.testing.assert_allclose(found[kind, name], auc_by_loop(truth, scores, positives, negatives))
 
@@ -142,9 +147,9 @@ def test_aucs_are_those_of_scikit_learn(decimals):
     assert found["auc", ALL] == pytest.approx(roc_auc_score(truth, scores))
     for name, mask in zip(NAMES, groups.masks.T, strict=True):
         for kind, rows in {
-            "subgroup auc": mask,
-            "bpsn auc": mask ^ truth,  # positives outside, negatives inside
-            "bnsp auc": mask ^ ~truth,
+            "subgroup_auc": mask,
+            "bpsn_auc": mask ^ truth,  # positives outside, negatives inside
+            "bnsp_auc": mask ^ ~truth,
         }.items():
             assert found[kind, name] == pytest.approx(roc_auc_score(truth[rows], scores[rows])), (kind, name)
 
@@ -198,10 +203,12 @@ def test_flips_are_decisions_that_change_and_know_their_direction():
     rows = table(
         counterfactual_flips([0.9, 0.6, 0.1, 0.5], [0.4, 0.7, 0.1, 0.4], Groups.by(["w", "w", "m", "m"]), threshold=0.5)
     )
-    assert rows["flip rate", "w"] == 0.5 and rows["flip rate", "m"] == 0.5 and rows["flip rate gap", BETWEEN] == 0
-    assert rows["score change", "w"] == pytest.approx(-0.2)
-    assert rows["absolute score change", "w"] == pytest.approx(0.3)
-    assert rows["absolute score change", "m"] == pytest.approx(0.05)
+    assert (
+        rows["flip_rate", "w"] == 0.5 and rows["flip_rate", "m"] == 0.5 and rows["flip_rate_difference", BETWEEN] == 0
+    )
+    assert rows["score_change", "w"] == pytest.approx(-0.2)
+    assert rows["absolute_score_change", "w"] == pytest.approx(0.3)
+    assert rows["absolute_score_change", "m"] == pytest.approx(0.05)
 
 
 @given(answers())
@@ -219,7 +226,7 @@ class TestBadInput:
                 group_rates([1, missing, missing], [1, 0, 0], groups)
             with pytest.raises(ValueError, match="has no label"):
                 group_aucs([1, 0, missing], [0.1, 0.2, 0.3], groups)
-        with pytest.raises(ValueError, match=r"predicted of 0 or 1 .* 1 has no label"):
+        with pytest.raises(ValueError, match=r"y_pred of 0 or 1 .* 1 has no label"):
             group_rates([1, 0, 0], [1, math.nan, 0], groups)
 
     def test_rows_without_a_group_are_refused_where_each_must_have_one(self):
@@ -229,7 +236,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("truth", [[0.3, 1, 0], [2, 1, 0], ["yes", "no", "no"], [], [[1, 0, 0]]])
     def test_anything_but_one_column_of_zeros_and_ones_is_refused(self, truth):
-        with pytest.raises(ValueError, match="Expected truth of 0 or 1"):
+        with pytest.raises(ValueError, match="Expected y_true of 0 or 1"):
             group_rates(truth, [1, 0, 0], Groups.by(["a", "b", "b"]))
 
     def test_lengths_must_agree(self):

@@ -82,7 +82,9 @@ def test_intervals_are_scipys():
     theirs = stats.bootstrap(
         (np.arange(300),), gap, n_resamples=4000, vectorized=False, method="percentile", rng=np.random.default_rng(3)
     )
-    assert interval(ours, "tpr gap", BETWEEN) == pytest.approx(theirs.confidence_interval, abs=0.02)
+    assert interval(ours, "true_positive_rate_difference", BETWEEN) == pytest.approx(
+        theirs.confidence_interval, abs=0.02
+    )
 
 
 def test_the_interval_of_a_mean_has_its_closed_form_width():
@@ -104,7 +106,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         said = rng.random(300) < np.where(mask[:, 0], 0.7, 0.5)  # 0.2 more often inside, whatever the truth
         settings = Bootstrap(resamples=300, level=0.9, seed=seed)
         low, high = interval(
-            group_rates(truth, said, Groups(("g",), mask), bootstrap=settings), "selection minus rest", "g"
+            group_rates(truth, said, Groups(("g",), mask), bootstrap=settings), "selection_rate_minus_rest", "g"
         )
         covered += low <= 0.2 <= high
     assert 163 <= covered <= 195
@@ -127,7 +129,7 @@ def test_a_number_that_resamples_often_lose_gets_no_interval():
     truth = np.array([True] * 2 + [False] * 98 + [True] * 50)
     groups = Groups(("few",), np.array([True] * 100 + [False] * 50)[:, None])
     rows = group_aucs(truth, np.arange(150.0), groups, bootstrap=Bootstrap())
-    (row,) = [row for row in rows if row["metric"] == "subgroup auc"]
+    (row,) = [row for row in rows if row["metric"] == "subgroup_auc"]
     assert row["value"] == 0 and np.isnan(row["low"]) and row["undefined"] > 50
     assert row["reason"] == f"no interval: undefined in {row['undefined']} of 1000 resamples"
 
@@ -143,11 +145,11 @@ def test_a_single_positive_or_negative_has_no_interval_and_says_so(rows, positiv
     found = group_rates(truth, predicted, groups, bootstrap=settings)
     found += group_aucs(truth, scores, groups, bootstrap=settings)
     table = {(row["metric"], row["group"]): row for row in found}
-    for metric in ("tpr" if positive else "fpr", "auc"):
+    for metric in ("true_positive_rate" if positive else "false_positive_rate", "auc"):
         row = table[metric, ALL]
         assert not np.isnan(row["value"]) and np.isnan(row["low"])
         assert row["reason"] == f"no interval: undefined in {row['undefined']} of 200 resamples"
-    for metric in ("accuracy", "selection", "fpr" if positive else "tpr"):
+    for metric in ("accuracy_score", "selection_rate", "false_positive_rate" if positive else "true_positive_rate"):
         assert table[metric, ALL]["low"] <= table[metric, ALL]["value"] <= table[metric, ALL]["high"]
     unstratified = Bootstrap(resamples=200, strata=np.zeros(rows))
     plain = group_rates(truth, predicted, groups, bootstrap=unstratified)
@@ -160,7 +162,7 @@ def test_the_auc_of_one_group_that_is_all_rows_is_the_ordinary_one_with_its_know
     truth = np.repeat([True, False], 400)
     scores = rng.normal(size=800) + truth
     rows = group_aucs(truth, scores, Groups.by(["g"] * 800), bootstrap=Bootstrap(resamples=2000))
-    low, high = interval(rows, "subgroup auc", "g")
+    low, high = interval(rows, "subgroup_auc", "g")
     auc = roc_auc_score(truth, scores)
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     error = np.sqrt((auc * (1 - auc) + 399 * (q1 - auc**2) + 399 * (q2 - auc**2)) / 400**2)

@@ -21,9 +21,9 @@ from transformers import (
 )
 
 from benchmarks import associating
-from trustlab.fairness.batching import batches
 from trustlab.fairness.likelihood import LikelihoodScorer, score_pairs
 from trustlab.fairness.likelihood.scoring import Question
+from trustlab.models.batching import batches
 
 WORDS = ["he", "she", "is", "a", "nurse", "old", "zebra", "."]
 TEXTS = ["he is a nurse .", "the cat sat", "she", "the old doctor and the young pilot likes flowers ."]

@@ -13,7 +13,7 @@ from trustlab.course.n31_fairness_metrics.intrinsic import intrinsic_metrics
 from trustlab.course.n31_fairness_metrics.notions import GENDER
 from trustlab.data import load
 from trustlab.fairness.association import WordVectors, ceat, distinct_sets, seat
-from trustlab.fairness.generation import projection_polarity, projection_scores, unigram_polarity
+from trustlab.fairness.generated_texts import projection_polarity, projection_scores, unigram_polarity
 from trustlab.models import offline_encoder
 
 WORDS = "abcdefghijklmnop"

@@ -37,7 +37,7 @@ def aggregate(server, start, states, examples):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_fedavg_is_flowers_aggregate(dtype):
-    """test_aggregate: two devices of 1 and 2 examples that agree, from any start."""
+    """test_aggregate: two clients of 1 and 2 examples that agree, from any start."""
     local = tensors(FLOWERS, dtype)
     for start in (zeros(local), {name: -3 * value for name, value in local.items()}, local):
         found = aggregate(ServerOptimizer(), start, [local, local], [1, 2])
@@ -75,7 +75,7 @@ def test_momentum_is_flowers(rule, momentum, rounds):
 
 
 def flowers(strategy, start, rounds):
-    """Run Flower's strategy over `rounds`, lists of (weights of a device, its examples)."""
+    """Run Flower's strategy over `rounds`, lists of (weights of a client, its examples)."""
     from flwr.common import Code, FitRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
 
     weights = [start]
@@ -89,7 +89,7 @@ def flowers(strategy, start, rounds):
 
 @pytest.mark.parametrize("rule", ["momentum", "adagrad", "adam", "yogi"])
 def test_several_rounds_are_flowers(rule):
-    """Fedopt's recursions over ten rounds of three devices. Flower's FedAdam multiplies the rate by Adam's correction
+    """Fedopt's recursions over ten rounds of three clients. Flower's FedAdam multiplies the rate by Adam's correction
     for the zero start, which Algorithm 2 does not have: undone here, so that all else is compared."""
     strategies = pytest.importorskip("flwr.server.strategy", reason="Flower is a peer, not a dependency")
     from flwr.common import ndarrays_to_parameters
@@ -204,7 +204,7 @@ def test_unnormalised_weights_scale_the_update_and_not_the_model():
 
 
 def test_half_precision_is_added_up_in_double():
-    """4096 devices that each move by 1/4096: added one by one in half precision, the sum would stop at 1/8."""
+    """4096 clients that each move by 1/4096: added one by one in half precision, the sum would stop at 1/8."""
     local, start = {"w": torch.full((4096, 1), 1 / 4096).half()}, {"w": torch.zeros(1).half()}
     delta = pseudo_gradient(torch.ones(4096, dtype=torch.float64), local, start)
     assert delta["w"].dtype == torch.float16 and delta["w"].item() == 1.0
@@ -234,13 +234,13 @@ def test_the_proximal_term_pulls_a_local_step_back():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: client_weights("mean", examples=[1]), "Expected how='mean' to be one of 'examples'"),
+        (lambda: client_weights("mean", examples=[1]), "Expected aggregation='mean' to be one of 'examples'"),
         (lambda: client_weights("examples", examples=[0, 0]), "with a positive, finite sum"),
         (lambda: client_weights("equal", examples=[3, -1]), "Expected examples >= 0"),
         (lambda: client_weights("examples", examples=[1], inclusion=[0.5]), "'hajek' alone, got [0.5]"),
         (lambda: client_weights("hajek", examples=[1]), "got None with 'hajek'"),
         (lambda: client_weights("hajek", examples=[1, 1], inclusion=[0.5, 0.0]), "Expected inclusion > 0"),
-        (lambda: client_weights("horvitz-thompson", examples=[1], inclusion=[1.0]), "counts the whole fleet's"),
+        (lambda: client_weights("horvitz-thompson", examples=[1], inclusion=[1.0]), "It counts the whole fleet's"),
         (
             lambda: client_weights("equal", examples=[1], total_examples=3),
             "total_examples with 'horvitz-thompson' alone",

@@ -12,8 +12,8 @@ from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.continual import (
     accuracy_matrix,
     catch_up_round,
+    client_sums,
     continual,
-    device_sums,
     forgetting,
     only,
     reservoir,
@@ -29,7 +29,7 @@ CONFIG = FederatedConfig(rounds=4, clients_per_round=3, batch_size=4, learning_r
 
 @pytest.fixture(scope="module")
 def said():
-    """Examples with their number in front, so that a loss can say whom it saw; their devices and periods."""
+    """Examples with their number in front, so that a loss can say whom it saw; their clients and periods."""
     rng = np.random.default_rng(0)
     x = torch.from_numpy(np.column_stack([np.arange(N), rng.normal(size=(N, 3))]).astype(np.float32))
     owners = rng.choice(CLIENTS, size=N, p=np.arange(CLIENTS, 0, -1) / 36)
@@ -125,9 +125,9 @@ def test_the_seed_decides_everything_and_nothing_else_does(task, said):
 
 
 def test_selection_follows_the_activity_of_the_period(task, said):
-    """A device that is silent in a period is not in its cohorts, however much it said before."""
+    """A client that is silent in a period is not in its cohorts, however much it said before."""
     owners = np.repeat([0, 1, 2], 80)
-    periods = np.repeat([0, 1, 1], 80)  # the first device speaks in the first period alone
+    periods = np.repeat([0, 1, 1], 80)  # the first client speaks in the first period alone
     clients = Partition.from_owners(owners, 3)
     config = dataclasses.replace(CONFIG, clients_per_round=1, engine="sequential")
     seen = []
@@ -151,7 +151,7 @@ def test_what_does_not_fit_together_is_refused_at_once(options, message, task, s
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (dict(clip_norm=1.0, weighting="equal"), "Expected clip_norm=None, got 1. A device takes part in several"),
+        (dict(clip_norm=1.0, aggregation="equal"), "Expected clip_norm=None, got 1. A client takes part in several"),
         (dict(learning_rate=0.0), "Expected learning_rate=0.0 > 0"),
         (dict(server=ServerConfig(learning_rate=-1.0)), "Expected learning_rate=-1.0 > 0"),
     ],
@@ -169,7 +169,7 @@ def test_periods_of_another_split_are_refused(task, said):
 # The reservoir
 
 
-def test_a_device_keeps_its_budget_and_nobody_elses(said):
+def test_a_client_keeps_its_budget_and_nobody_elses(said):
     _, clients, periods = said
     ticket = np.random.default_rng(1).random(N)
     for budget in (0, 1, 7, 1000):
@@ -219,26 +219,26 @@ def test_every_period_is_measured_by_itself_and_they_add_up(task, said):
     np.testing.assert_array_equal(matrix, [[row[f"accuracy_{s}"] for s in (1, 2, 3)] for row in last])
 
 
-def test_sums_of_devices_are_the_pooled_number_and_hold_no_example(task, said):
+def test_sums_of_clients_are_the_pooled_number_and_hold_no_example(task, said):
     owners = np.arange(len(task.test)) % 5
-    owners[owners == 3] = 4  # a device without test data
+    owners[owners == 3] = 4  # a client without test data
     tests = Partition.from_owners(owners, 5)
     task.model.train()
-    sums = device_sums(task.model, task, tests)
+    sums = client_sums(task.model, task, tests)
     assert sums.shape == (5, 2) and sums[3].tolist() == [0, 0] and task.model.training
     pooled = task.evaluate(task.model, task.test)["accuracy"]
     assert sums[:, 0].sum() / sums[:, 1].sum() == pytest.approx(pooled)
     np.testing.assert_allclose(sums[:, 0], np.round(sums[:, 0]), atol=1e-5)  # numbers of right answers
 
 
-def test_devices_report_with_dropout_off_and_every_layer_is_as_it_was(task):
+def test_clients_report_with_dropout_off_and_every_layer_is_as_it_was(task):
     tests, model = Partition.from_owners(np.arange(len(task.test)) % 5, 5), nn.Sequential(nn.Dropout(0.5), task.model)
     alike = dataclasses.replace(task, evaluate=lambda _, batch: task.evaluate(lambda x: model(x), batch))
     model.train()
     model[1].eval()  # as a frozen layer is
-    found = device_sums(model, alike, tests)
+    found = client_sums(model, alike, tests)
     assert [module.training for module in model.modules()] == [True, True, False]
-    np.testing.assert_array_equal(found, device_sums(task.model, task, tests))
+    np.testing.assert_array_equal(found, client_sums(task.model, task, tests))
 
 
 def test_forgetting_is_the_best_before_the_end_minus_the_end():
@@ -287,7 +287,7 @@ def test_what_is_kept_is_what_drew_the_smallest_tickets_of_all_that_was_ever_see
     assert {int(number) for number in seen if periods[int(number)] < 5} == set(np.flatnonzero(best).tolist())
 
 
-def test_a_period_with_fewer_devices_than_a_cohort_is_refused_before_any_round(task):
+def test_a_period_with_fewer_clients_than_a_cohort_is_refused_before_any_round(task):
     clients = Partition.from_owners(np.array([0, 1, 2, 0, 1, 2] + [0] * (N - 6)), 3)
     periods = np.repeat([0, 1, 2], [6, 10, N - 16])
     config = dataclasses.replace(CONFIG, clients_per_round=2)

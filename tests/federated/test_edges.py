@@ -235,17 +235,17 @@ ONE = FederatedConfig(rounds=1, clients_per_round=1)
 @pytest.mark.parametrize(
     ("clients", "message"),
     [
-        ([np.array([True, False] * 3), [1]], r"device 0 in clients to be a whole number, got a mask.*np\.flatnonzero"),
-        ([[0], torch.tensor([True] * 6)], "device 1 in clients .* got a mask"),
-        (np.eye(2, 6, dtype=bool), "device 0 in clients .* got a mask"),
-        ([[0, 1], [2.0, 3.7]], "device 1 in clients to be a whole number, got 2.0"),
-        ([["0"], [1]], "device 0 in clients to be a whole number, got '0'"),
+        ([np.array([True, False] * 3), [1]], r"client 0 in clients to be a whole number, got a mask.*np\.flatnonzero"),
+        ([[0], torch.tensor([True] * 6)], "client 1 in clients .* got a mask"),
+        (np.eye(2, 6, dtype=bool), "client 0 in clients .* got a mask"),
+        ([[0, 1], [2.0, 3.7]], "client 1 in clients to be a whole number, got 2.0"),
+        ([["0"], [1]], "client 0 in clients to be a whole number, got '0'"),
         ([0, 1, 1, 0, 1, 0], r"got one number for each of 6.*Partition\.from_owners"),
         (torch.tensor([0, 1, 1, 0, 1, 0]), r"got one number for each of 6.*Partition\.from_owners"),
         (pd.Series([0, 1, 1]), r"Partition\.from_owners"),
         ([[0, 1, 1, 0, 1, 0]], r"once, got 6 with 2 different ones.*from_owners"),
-        ([[0, 1], [2, 6]], "device 1 in clients >= 0 and < 6, got 6"),
-        ([[0, -1], [2]], "device 0 in clients >= 0 and < 6, got -1"),
+        ([[0, 1], [2, 6]], "client 1 in clients >= 0 and < 6, got 6"),
+        ([[0, -1], [2]], "client 0 in clients >= 0 and < 6, got -1"),
         ({"ann": [0, 1], "bob": [2]}, "got dict with 'ann', 'bob'"),
         ("012", "one text"),
         (["01", "2"], "one text"),
@@ -269,7 +269,7 @@ def test_indices_come_in_every_container():
             assert [row["train_loss"] for row in simulate(SQUARE, clients, config)] == wanted
 
 
-def test_devices_that_are_looked_at_later_are_checked_then():
+def test_clients_that_are_looked_at_later_are_checked_then():
     class Registered:
         sizes = np.array([6, 6])
 
@@ -283,12 +283,12 @@ def test_devices_that_are_looked_at_later_are_checked_then():
         list(simulate(SQUARE, Registered(), ONE))
 
 
-def test_a_mask_of_devices_is_not_their_numbers():
+def test_a_mask_of_clients_is_not_their_numbers():
     selector = Selector([1.0, 1.0, 1.0])
     for devices in ([True, False, True], [0.0], [-1]):
-        with pytest.raises(ValueError, match="every device"):
+        with pytest.raises(ValueError, match="every client"):
             selector.update(devices, [2.0] * len(devices))
-    with pytest.raises(ValueError, match="weight for each of 2 devices, got 1"):
+    with pytest.raises(ValueError, match="weight for each of 2 clients, got 1"):
         selector.update([0, 1], [2.0])
     with pytest.raises(ValueError, match="norm for each of 3 rows, got 1"):
         Selector([1, 1, 1], strategy="optimal", norms=[2.0])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trustlab.federated import expectation
-from trustlab.federated.aggregation import WEIGHTINGS, client_weights
+from trustlab.federated.aggregation import AGGREGATIONS, client_weights
 from trustlab.federated.expectation import compare, expected_weights
 from trustlab.federated.selection import DESIGNS, Selector, UnknownInclusionError
 
@@ -24,7 +24,7 @@ REACHING = [
     dict(strategy="oort", quantile=0.6),
     dict(strategy="optimal", norms=np.array([1.0, 2, 3, 4, 5])),
 ]
-NORMALISED = [name for name in WEIGHTINGS if name != "horvitz-thompson"]
+NORMALISED = [name for name in AGGREGATIONS if name != "horvitz-thompson"]
 
 
 def every_cohort(selector, design, k):
@@ -72,7 +72,7 @@ def listed(selector, design, k, aggregation):
 def test_the_exact_methods_are_the_list_of_all_cohorts(selection, design, k):
     selector = Selector(FLEET, design=design, **selection)
     tolerance = 2e-3 if design == "systematic" else 1e-10  # the oracle's own grid for its random start
-    for aggregation in WEIGHTINGS:
+    for aggregation in AGGREGATIONS:
         found = expected_weights(selector, FLEET, k, aggregation=aggregation)
         assert found.method != "Monte Carlo" and not found.error.any()
         np.testing.assert_allclose(found.mean, listed(selector, design, k, aggregation), atol=tolerance)
@@ -153,10 +153,10 @@ def test_horvitz_thompson_is_unbiased_for_all_who_can_be_drawn(selection, design
     np.testing.assert_allclose(listed(selector, design, 2, "horvitz-thompson"), SHARE, atol=tolerance)
 
 
-def test_nothing_makes_up_for_devices_that_are_never_drawn():
+def test_nothing_makes_up_for_clients_that_are_never_drawn():
     for strategy, dials in (("top-k", {}), ("threshold", dict(threshold=7.0, design="poisson"))):
         selector = Selector(FLEET, strategy=strategy, **dials)
-        for aggregation in WEIGHTINGS:
+        for aggregation in AGGREGATIONS:
             found = expected_weights(selector, FLEET, 2, aggregation=aggregation).mean
             assert not found[3:].any()
         assert expected_weights(selector, FLEET, 2, aggregation="horvitz-thompson").mean.sum() < 1
@@ -214,7 +214,7 @@ def test_groups_are_added_up():
 def test_the_comparison_has_a_flat_row_for_every_pair():
     selections = [dict(strategy="uniform"), dict(strategy="power", beta=1.0, design="with-replacement"), REACHING[-1]]
     rows = list(compare(FLEET, 2, selections, heavy=0.2, draws=500))
-    assert len(rows) == len(selections) * len(WEIGHTINGS)
+    assert len(rows) == len(selections) * len(AGGREGATIONS)
     assert all(np.isscalar(value) for row in rows for value in row.values())
     by_name = {(row["strategy"], row["aggregation"]): row for row in rows}
     assert by_name["power", "equal"]["ratio"] == pytest.approx(1) and by_name["power", "equal"]["beta"] == 1.0
@@ -230,15 +230,15 @@ def test_the_comparison_has_a_flat_row_for_every_pair():
     ("call", "message"),
     [
         (lambda: expected_weights(Selector(FLEET), FLEET, 2, aggregation="mean"), "Expected aggregation='mean'"),
-        (lambda: expected_weights(Selector(FLEET), FLEET[1:], 2, aggregation="equal"), "of 5 devices"),
-        (lambda: expected_weights(Selector(FLEET), 0 * FLEET, 2, aggregation="equal"), "somebody's > 0"),
+        (lambda: expected_weights(Selector(FLEET), FLEET[1:], 2, aggregation="equal"), "of 5 clients"),
+        (lambda: expected_weights(Selector(FLEET), 0 * FLEET, 2, aggregation="equal"), "some of them > 0"),
         (lambda: expected_weights(Selector(FLEET), -FLEET, 2, aggregation="equal"), "finite examples >= 0"),
         (lambda: expected_weights(Selector(FLEET), FLEET, 2, aggregation="hajek"), "use estimate_inclusion"),
         (lambda: expected_weights(Selector(FLEET), FLEET, 9, aggregation="equal"), "Expected k=9 in [1, 5]"),
         (lambda: expected_weights(Selector(FLEET), FLEET, 2, aggregation="equal", draws=1), "Expected draws=1 >= 2"),
         (
             lambda: expected_weights(Selector(FLEET, design="poisson"), FLEET - 1, 2, aggregation="equal"),
-            "Expected examples > 0 for every device that can be drawn",
+            "Expected examples > 0 for every client that can be drawn",
         ),
         (lambda: next(compare(FLEET, 2, [{}], heavy=1.0)), "Expected heavy=1 in (0, 1)"),
     ],

@@ -217,7 +217,7 @@ def test_no_dial_of_a_scheme_goes_unused():
     moved |= {"self_balancing": True, "clusters": 2}
     for name, scheme in SCHEMES.items():
         given_values = rng.random((300, 2)) if name == "feature-clusters" else values
-        for dial in scheme.dials.__dataclass_fields__:
+        for dial in scheme.options.__dataclass_fields__:
             plain = partition(given_values, scheme=name, clients=4)
             assert not same(plain, partition(given_values, scheme=name, clients=4, **{dial: moved[dial]})), dial
 

@@ -39,7 +39,7 @@ def test_it_comes_back_whole(tmp_path):
         back = Partition.from_h5(path, split=split)
         assert np.array_equal(back.flat, made.flat) and np.array_equal(back.offsets, made.offsets)
     back = Partition.from_h5(path)
-    assert (back.scheme, back.dials, back.seed, back.moved) == (train.scheme, train.dials, 3, train.moved)
+    assert (back.scheme, back.options, back.seed, back.moved) == (train.scheme, train.options, 3, train.moved)
     users = partition(LABELS, scheme="natural")
     users.to_h5(path, method="users")
     assert Partition.from_h5(path, method="users").names == users.names == ("a", "b", "c")

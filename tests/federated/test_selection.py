@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from benchmarks import selecting
 from trustlab.federated.selection import DESIGNS, STRATEGIES, SelectionConfig, Selector, designs
 from trustlab.federated.selection.strategies import weighing
-from trustlab.federated.selection.urn import BLOCK, Urn
+from trustlab.federated.selection.weighted_sampler import BLOCK, WeightedSampler
 
 ALPHA = 1e-4  # a right law fails one chi-square test in ten thousand; seeds are fixed, so it passes always or never
 FLEET = np.array([0, 1, 1, 2, 3, 5, 8, 20])
@@ -54,18 +54,18 @@ def frequencies(urn_or_selector, k, draws, seed=0):
     return counts
 
 
-# The urn
+# The sampler
 
 
 @pytest.mark.parametrize("devices", [1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 7])
-def test_each_device_owns_its_stretch_of_the_line(devices):
+def test_each_client_owns_its_stretch_of_the_line(devices):
     weights = np.random.default_rng(devices).integers(0, 4, devices).astype(float)
     weights[-1] = 1.0
-    urn = Urn(weights)
+    sampler = WeightedSampler(weights)
     middles = weights.cumsum() - weights / 2
     present = np.flatnonzero(weights)
-    assert urn.locate(middles[present]).tolist() == present.tolist()
-    assert urn.total == weights.sum() and urn.positive == len(present)
+    assert sampler.locate(middles[present]).tolist() == present.tolist()
+    assert sampler.total == weights.sum() and sampler.positive == len(present)
 
 
 @given(
@@ -75,8 +75,8 @@ def test_each_device_owns_its_stretch_of_the_line(devices):
 def test_nobody_without_weight_is_found_whatever_the_rounding(weights, points):
     if not any(weights):
         weights[0] = 1.0
-    urn = Urn(weights)
-    found = urn.locate(np.array(points) * urn.total)
+    sampler = WeightedSampler(weights)
+    found = sampler.locate(np.array(points) * sampler.total)
     assert (found < len(weights)).all() and (np.array(weights)[found] > 0).all()
 
 
@@ -87,16 +87,16 @@ def test_nobody_without_weight_is_found_whatever_the_rounding(weights, points):
 def test_an_updated_urn_is_a_new_urn(before, changes):
     before = np.array([1, *before], float)
     changes = [(device % len(before), weight) for device, weight in changes if device % len(before)]
-    urn = Urn(before)
-    urn.update([device for device, _ in changes], [weight for _, weight in changes])
+    sampler = WeightedSampler(before)
+    sampler.update([device for device, _ in changes], [weight for _, weight in changes])
     after = before.copy()
     for device, weight in changes:
-        after[device] = weight  # of a device named twice, the last weight counts
-    new = Urn(after)
+        after[device] = weight  # of a client named twice, the last weight counts
+    new = WeightedSampler(after)
     points = np.linspace(0, new.total, 97)
-    assert urn.total == new.total and urn.positive == new.positive
-    assert urn.locate(points).tolist() == new.locate(points).tolist()
-    assert urn.largest(1).tolist() == [int(after.argmax())]
+    assert sampler.total == new.total and sampler.positive == new.positive
+    assert sampler.locate(points).tolist() == new.locate(points).tolist()
+    assert sampler.largest(1).tolist() == [int(after.argmax())]
 
 
 @given(
@@ -104,37 +104,37 @@ def test_an_updated_urn_is_a_new_urn(before, changes):
 )
 def test_the_heaviest_are_found_without_sorting_everybody(weights, threshold, k):
     weights = np.array([1, *weights], float)
-    urn = Urn(weights)
-    assert urn.above(threshold).tolist() == np.flatnonzero(weights > threshold).tolist()
+    sampler = WeightedSampler(weights)
+    assert sampler.above(threshold).tolist() == np.flatnonzero(weights > threshold).tolist()
     expected = np.argsort(-weights, kind="stable")[: min(k, np.count_nonzero(weights))]
-    assert urn.largest(k).tolist() == expected.tolist()
+    assert sampler.largest(k).tolist() == expected.tolist()
 
 
 def test_a_weight_too_small_to_divide_by_is_none():
     """Else one over it is infinite, and everybody would be certain to be drawn."""
     selector = Selector([800, 60, 60, 40], strategy="softmax", temperature=1.0, design="systematic")
     assert selector.inclusion(1).tolist() == [1, 0, 0, 0]
-    urn = Urn([1.0, 1e-290, 1e-290, 1e-291])
-    assert urn.positive == 3 and designs.inclusion(urn, 2, "poisson").tolist() == [1, 0.5, 0.5, 0]
-    urn.update([0], [5e-324])
-    assert urn.positive == 2
+    sampler = WeightedSampler([1.0, 1e-290, 1e-290, 1e-291])
+    assert sampler.positive == 3 and designs.inclusion(sampler, 2, "poisson").tolist() == [1, 0.5, 0.5, 0]
+    sampler.update([0], [5e-324])
+    assert sampler.positive == 2
 
 
 def test_who_is_set_aside_comes_back_even_after_an_error():
-    urn = Urn([1.0, 2.0, 3.0])
-    with pytest.raises(RuntimeError), urn.set_aside(np.array([2])):
-        assert urn.total == 3.0
+    sampler = WeightedSampler([1.0, 2.0, 3.0])
+    with pytest.raises(RuntimeError), sampler.set_aside(np.array([2])):
+        assert sampler.total == 3.0
         raise RuntimeError
-    assert urn.total == 6.0 and urn.weights.tolist() == [1.0, 2.0, 3.0]
+    assert sampler.total == 6.0 and sampler.weights.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_rounding_does_not_pile_up_over_many_updates():
     rng = np.random.default_rng(0)
-    urn = Urn(rng.random(1000))
+    sampler = WeightedSampler(rng.random(1000))
     for _ in range(300):
-        urn.update(rng.integers(0, 1000, 20), 10.0 ** rng.uniform(-12, 12, 20))
-    urn.update(np.arange(1000), np.full(1000, 0.1))
-    assert urn.total == pytest.approx(100.0, rel=1e-13)
+        sampler.update(rng.integers(0, 1000, 20), 10.0 ** rng.uniform(-12, 12, 20))
+    sampler.update(np.arange(1000), np.full(1000, 0.1))
+    assert sampler.total == pytest.approx(100.0, rel=1e-13)
 
 
 # Laws of the designs
@@ -154,14 +154,14 @@ def test_with_replacement_has_the_law_of_numpys_choice():
 def test_without_replacement_is_successive_sampling_order_included(k, clocks):
     """Both ways to draw, and so any mixture of them, against the enumerated law of every ordered cohort."""
     weights = np.array([0, 1, 2, 3, 10.0])
-    urn, rng, draws = Urn(weights), np.random.default_rng(2), 20_000
+    sampler, rng, draws = WeightedSampler(weights), np.random.default_rng(2), 20_000
     law = successive(weights / weights.sum(), k)
     nobody = np.empty(0, np.int64)
 
     def draw():
         if clocks:
-            return designs._first_to_ring(urn, k, rng, leaving_out=nobody)
-        return designs.without_replacement(urn, k, rng)
+            return designs._first_to_ring(sampler, k, rng, leaving_out=nobody)
+        return designs.without_replacement(sampler, k, rng)
 
     counts = tally((draw() for _ in range(draws)), law)
     assert fits(counts, np.array(list(law.values())) * draws)
@@ -170,15 +170,15 @@ def test_without_replacement_is_successive_sampling_order_included(k, clocks):
 
 
 def test_going_over_to_clocks_in_the_midst_keeps_the_law(monkeypatch):
-    """One device has nearly all the weight, so that proposals repeat it and the rest is drawn by clocks."""
+    """One client has nearly all the weight, so that proposals repeat it and the rest is drawn by clocks."""
     weights = np.array([2000, 1, 2, 3.0])
     called = []
     original = designs._first_to_ring
     monkeypatch.setattr(designs, "_first_to_ring", lambda *a, **b: called.append(1) or original(*a, **b))
-    urn, rng, draws = Urn(weights), np.random.default_rng(3), 15_000
+    sampler, rng, draws = WeightedSampler(weights), np.random.default_rng(3), 15_000
     law = successive(weights / weights.sum(), 3)
     likely = {order: p for order, p in law.items() if p * draws >= 5}
-    cohorts = [tuple(designs.without_replacement(urn, 3, rng)) for _ in range(draws)]
+    cohorts = [tuple(designs.without_replacement(sampler, 3, rng)) for _ in range(draws)]
     assert len(called) > draws / 2
     counts = tally((cohort for cohort in cohorts if cohort in likely), likely)
     assert counts.sum() > 0.98 * draws
@@ -186,7 +186,7 @@ def test_going_over_to_clocks_in_the_midst_keeps_the_law(monkeypatch):
 
 
 def test_pairs_come_together_as_often_as_in_numpys_choice():
-    urn, rng, draws = Urn(FLEET.astype(float)), np.random.default_rng(4), 15_000
+    sampler, rng, draws = WeightedSampler(FLEET.astype(float)), np.random.default_rng(4), 15_000
     pairs = list(itertools.combinations(np.flatnonzero(FLEET), 2))
 
     def count(cohorts):
@@ -195,13 +195,13 @@ def test_pairs_come_together_as_often_as_in_numpys_choice():
             found[tuple(sorted(cohort))] += 1
         return np.array(list(found.values()))
 
-    ours = count(designs.without_replacement(urn, 2, rng) for _ in range(draws))
+    ours = count(designs.without_replacement(sampler, 2, rng) for _ in range(draws))
     theirs = count(rng.choice(8, 2, replace=False, p=FLEET / FLEET.sum()) for _ in range(draws))
     assert stats.chi2_contingency(np.stack([ours, theirs])).pvalue > ALPHA
 
 
-def test_poisson_takes_every_device_for_itself():
-    """Every subset has the product of its devices' probabilities: sure ones, likely ones and drops of rain alike."""
+def test_poisson_takes_every_client_for_itself():
+    """Every subset has the product of its clients' probabilities: sure ones, likely ones and drops of rain alike."""
     weights = np.array([50, 5, 3, 2, 1, 0.0])
     selector = Selector(weights, design="poisson")
     probabilities = selector.inclusion(3)
@@ -230,7 +230,7 @@ def test_poissons_size_is_k_on_average_in_a_large_fleet():
 
 
 @pytest.mark.parametrize("k", [1, 3, 5, 7])
-def test_systematic_cohorts_have_k_devices_and_madows_probabilities(k):
+def test_systematic_cohorts_have_k_clients_and_madows_probabilities(k):
     selector, draws = Selector(FLEET, design="systematic"), 8_000
     probabilities = selector.inclusion(k)
     rng = np.random.default_rng(7)
@@ -250,19 +250,20 @@ def test_systematic_sampling_is_madows_by_hand():
         def random(self):
             return 0.5
 
-    assert designs.systematic(Urn([1.0, 2.0, 3.0]), 2, Half()).tolist() == [1, 2]
+    assert designs.systematic(WeightedSampler([1.0, 2.0, 3.0]), 2, Half()).tolist() == [1, 2]
 
 
 @given(
-    weights=st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=60),
+    # A client whose weight is below the rounding of the others' sum may round to probability 0: none of those here.
+    weights=st.lists(st.just(0.0) | st.floats(1e-6, 1e6), min_size=1, max_size=60),
     share=st.floats(0, 1),
     design=st.sampled_from(["poisson", "systematic"]),
 )
 def test_inclusion_probabilities_sum_to_k_and_are_proportional_below_one(weights, share, design):
-    urn = Urn([1.0, *weights])
-    weights = urn.weights  # those below 1e-290 are 0
-    k = max(1, round(share * urn.positive))
-    probabilities = designs.inclusion(urn, k, design)
+    sampler = WeightedSampler([1.0, *weights])
+    weights = sampler.weights  # those below 1e-290 are 0
+    k = max(1, round(share * sampler.positive))
+    probabilities = designs.inclusion(sampler, k, design)
     assert probabilities.sum() == pytest.approx(k, rel=1e-9)
     assert ((probabilities >= 0) & (probabilities <= 1)).all() and not probabilities[weights == 0].any()
     below = (probabilities < 1) & (weights > 0)
@@ -271,7 +272,7 @@ def test_inclusion_probabilities_sum_to_k_and_are_proportional_below_one(weights
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-9)
         # Nobody has less than the common ratio gives it: one's are those who would have had more.
         assert (ratio[0] * weights[probabilities == 1] >= 1 - 1e-9).all()
-    assert len(designs.systematic(urn, k, np.random.default_rng(0))) == k
+    assert len(designs.systematic(sampler, k, np.random.default_rng(0))) == k
 
 
 def test_the_estimate_of_successive_sampling_covers_the_enumerated_truth():
@@ -345,7 +346,7 @@ def test_top_k_takes_the_most_active_and_of_equals_the_first():
 
 
 def test_power_of_choice_keeps_the_candidates_with_the_highest_loss():
-    """With d = all devices it is the top of the losses; its candidates are drawn by activity."""
+    """With d = all clients it is the top of the losses; its candidates are drawn by activity."""
     losses = np.array([9.0, 0.1, 0.7, 0.5, 0.2, 0.3, 0.4, 0.6])
     asked = []
 
@@ -444,10 +445,10 @@ def test_taking_everybody_takes_everybody(design):
         (lambda: Selector([1, 2], strategy="softmax", temperature=0.0), "Expected temperature=0.0 > 0"),
         (lambda: Selector([]), "shape [N] with N >= 1"),
         (lambda: Selector([[1, 2]]), "Expected every activity to be a number, got [1, 2] in row 0"),
-        (lambda: Selector([0, 0]), "Expected finite activity >= 0 and > 0 for somebody"),
+        (lambda: Selector([0, 0]), "Expected finite activity >= 0 and > 0 for some client"),
         (lambda: Selector([1, -1]), "got -1 to 1"),
         (lambda: Selector([1, math.nan]), "got nan to nan"),
-        (lambda: Selector([1, 2], strategy="threshold", threshold=9), "Nobody could be drawn by them"),
+        (lambda: Selector([1, 2], strategy="threshold", threshold=9), "No client could be drawn by them"),
         (lambda: Selector([1, 2], norms=np.ones(2)), "Expected norms with strategy='optimal' alone, got norms"),
         (lambda: Selector([1, 2], strategy="optimal"), "Expected norms with strategy='optimal' alone, got none"),
         (
@@ -462,7 +463,7 @@ def test_taking_everybody_takes_everybody(design):
         (lambda: Selector([1] * 9, strategy="power-of-choice", candidates=2).inclusion(3), "candidates=2 >= k=3"),
         (lambda: Selector([1, 2], design="poisson").estimate_inclusion(1, None), "inclusion(k) knows it exactly"),
         (lambda: Selector([1, 2, 3]).estimate_inclusion(2, None, repetitions=1), "Expected repetitions=1 >= 2"),
-        (lambda: Selector([1, 2]).update([2], [1]), "Expected devices in [0, 2), got 2 to 2"),
+        (lambda: Selector([1, 2]).update([2], [1]), "Expected clients in [0, 2), got 2 to 2"),
         (lambda: Selector([1, 2]).update([0], [-1]), "Expected finite activity >= 0, got -1 to -1"),
     ],
 )

@@ -101,7 +101,7 @@ def make_task(name="bag", seed=0):
 
 
 def split(sizes):
-    """Give each device so many examples, from one end; some devices may share examples."""
+    """Give each client so many examples, from one end; some clients may share examples."""
     ends = np.cumsum(sizes)
     return [np.arange(end - size, end) % EXAMPLES for size, end in zip(sizes, ends, strict=True)]
 
@@ -177,7 +177,7 @@ def test_stacked_is_sequential_whatever_the_sizes(sizes, batch_size, epochs, see
         seed=seed,
     )
     if not sum(sizes):
-        with pytest.raises(ValueError, match="Expected at least one device that holds examples"):
+        with pytest.raises(ValueError, match="Expected at least one client that holds examples"):
             assert_engines_agree(make_task(), split(sizes), config)
     else:
         assert_engines_agree(make_task(), split(sizes), config)

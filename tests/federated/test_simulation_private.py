@@ -17,14 +17,14 @@ from trustlab.checkpoint import Checkpoint
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.private import clipped
-from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.dp_fedavg import clipped
+from trustlab.federated.simulation.local_training import Update
 from trustlab.federated.simulation.server import Server
 from trustlab.privacy.accounting import epsilon
 
 SIZES = np.array([1, 2, 4, 8, 16, 32])
 PRIVATE = FederatedConfig(
-    rounds=20, clients_per_round=3, weighting="equal", clip_norm=0.5, noise_multiplier=1.5, delta=1e-3
+    rounds=20, clients_per_round=3, aggregation="equal", clip_norm=0.5, noise_multiplier=1.5, delta=1e-3
 )
 
 
@@ -69,7 +69,7 @@ def train(config, task=None, **options):
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
-def test_epsilon_is_that_of_the_most_often_selected_device(beta):
+def test_epsilon_is_that_of_the_most_often_selected_client(beta):
     rows, _ = train(PRIVATE, selector=poisson(beta))
     q = poisson(beta).inclusion(3).max()
     assert q == pytest.approx(0.5) if beta == 0 else q > 0.5
@@ -81,7 +81,7 @@ def test_epsilon_is_that_of_the_most_often_selected_device(beta):
     assert all(a["epsilon"] < b["epsilon"] for a, b in itertools.pairwise(rows))
 
 
-def test_a_device_asked_less_later_keeps_the_epsilon_of_when_it_was_asked_often(tmp_path):
+def test_a_client_asked_less_later_keeps_the_epsilon_of_when_it_was_asked_often(tmp_path):
     selector, task = poisson(), make_task()
     rows = simulate(task, clients(), PRIVATE, selector=selector, checkpoint=tmp_path / "kept")
     next(rows)
@@ -102,7 +102,7 @@ def test_a_device_asked_less_later_keeps_the_epsilon_of_when_it_was_asked_often(
 
 
 @pytest.mark.parametrize("engine", ["stacked", "sequential"])
-def test_no_device_moves_the_sum_by_more_than_the_norm(engine):
+def test_no_client_moves_the_sum_by_more_than_the_norm(engine):
     everybody = dataclasses.replace(
         PRIVATE, rounds=1, clients_per_round=6, clip_norm=1e-3, noise_multiplier=0.0, learning_rate=0.3, engine=engine
     )
@@ -159,7 +159,7 @@ def test_noise_has_the_variance_that_the_account_assumes():
     task = make_task(nothing, width)
     _, model = train(dataclasses.replace(PRIVATE, rounds=2), task)
     noise = weights(model) - weights(task.model)
-    std = 1.5 * 0.5 / 3 * math.sqrt(2)  # σ·C over the expected number of devices, two rounds
+    std = 1.5 * 0.5 / 3 * math.sqrt(2)  # σ·C over the expected number of clients, two rounds
     assert noise.std().item() == pytest.approx(std, rel=4 / math.sqrt(2 * width))
     assert abs(noise.mean().item()) < 4 * std / math.sqrt(width)
 
@@ -172,10 +172,10 @@ def test_noise_has_the_variance_that_the_account_assumes():
         (dict(), Selector(SIZES, design="with-replacement"), "got 'with-replacement'"),
         (dict(), Selector(SIZES, strategy="top-k"), "got 'top-k'"),
         (dict(), Selector(SIZES, strategy="power-of-choice"), "got 'power-of-choice'"),
-        (dict(weighting="examples"), poisson(), "Expected weighting='equal' with clip_norm=0.5"),
-        (dict(weighting="horvitz-thompson"), poisson(), "Expected weighting='equal'"),
+        (dict(aggregation="examples"), poisson(), "Expected aggregation='equal' with clip_norm=0.5"),
+        (dict(aggregation="horvitz-thompson"), poisson(), "Expected aggregation='equal'"),
         (dict(clip_norm=None), poisson(), "Expected clip_norm with noise_multiplier=1.5, got None"),
-        (dict(delta=1 / 6), poisson(), "Expected delta=0.166667 < 1/devices"),
+        (dict(delta=1 / 6), poisson(), "Expected delta=0.166667 < 1/clients"),
         (
             dict(),
             Selector(SIZES, strategy="optimal", design="poisson", norms=np.ones(6)),

@@ -12,10 +12,10 @@ from torch.utils.data import TensorDataset
 
 from trustlab.federated.aggregation import RULES, ServerConfig, ServerOptimizer
 from trustlab.federated.selection import Selector, UnknownInclusionError
-from trustlab.federated.simulation import FederatedConfig, Task, grouped, simulate, trial
+from trustlab.federated.simulation import FederatedConfig, Task, engine_choice, grouped, simulate
+from trustlab.federated.simulation.local_training import FATE, NOISE, SELECTION, TORCH, minibatches, rng_of, works
+from trustlab.federated.simulation.local_training import MINIBATCHES as ORDER
 from trustlab.federated.simulation.server import arrival_chance
-from trustlab.federated.simulation.work import DICE, FATE, NOISE, SELECTION, minibatches, source, works
-from trustlab.federated.simulation.work import MINIBATCHES as ORDER
 
 SIZES = (1, 2, 4, 8, 16, 0, 32)  # every sum of some of them says of which
 TOTAL = sum(SIZES)
@@ -58,10 +58,10 @@ def train(config, task=None, **options):
 
 
 def alone(model, config, round, device):
-    """Return w_k − w_t of one device by torch's own optimizer, as one vector."""
+    """Return w_k − w_t of one client by torch's own optimizer, as one vector."""
     own, data = copy.deepcopy(model), made_up()
     optimizer = torch.optim.SGD(own.parameters(), lr=config.learning_rate)
-    for batch in minibatches(clients()[device], config, source(config, round, ORDER, device)):
+    for batch in minibatches(clients()[device], config, rng_of(config, round, ORDER, device)):
         optimizer.zero_grad()
         squared(own, data[torch.from_numpy(batch)]).mean().backward()
         optimizer.step()
@@ -77,15 +77,15 @@ def moved(config, **options):
 # Averaging
 
 
-@pytest.mark.parametrize("weighting", ["examples", "equal"])
+@pytest.mark.parametrize("aggregation", ["examples", "equal"])
 @pytest.mark.parametrize("rule", RULES)
-def test_rounds_are_fedopt_by_hand(rule, weighting):
+def test_rounds_are_fedopt_by_hand(rule, aggregation):
     server = ServerConfig(rule, learning_rate=0.5)
     config = FederatedConfig(
-        rounds=3, clients_per_round=6, batch_size=4, learning_rate=0.05, weighting=weighting, server=server
+        rounds=3, clients_per_round=6, batch_size=4, learning_rate=0.05, aggregation=aggregation, server=server
     )
     held = [k for k, size in enumerate(SIZES) if size]
-    p = {k: SIZES[k] / TOTAL if weighting == "examples" else 1 / len(held) for k in held}
+    p = {k: SIZES[k] / TOTAL if aggregation == "examples" else 1 / len(held) for k in held}
     expected, optimizer = copy.deepcopy(make_task().model), ServerOptimizer(server)
     for round in range(3):
         delta = sum(p[k] * alone(expected, config, round, k) for k in held)
@@ -95,13 +95,35 @@ def test_rounds_are_fedopt_by_hand(rule, weighting):
     torch.testing.assert_close(weights(found), weights(expected), rtol=1e-5, atol=1e-6)
 
 
+def test_weights_of_ones_own_take_the_place_of_the_configurations():
+    config = FederatedConfig(rounds=3, clients_per_round=4, batch_size=4, learning_rate=0.05)
+    _, expected = train(config)
+    _, equal = train(dataclasses.replace(config, aggregation="equal"))
+    for known, weigh in ((expected, lambda n: n / n.sum()), (equal, lambda n: np.full(len(n), 1 / len(n)))):
+        _, found = train(config, weigh=weigh)
+        torch.testing.assert_close(weights(found), weights(known))
+
+
+@pytest.mark.parametrize("wrong", [lambda n: n[:-1], lambda n: -n, lambda n: n * np.nan])
+def test_weights_that_are_none_are_refused(wrong):
+    with pytest.raises(ValueError, match="Expected weigh to return a finite weight >= 0 for each of 3 clients"):
+        train(FederatedConfig(rounds=1, clients_per_round=3), weigh=wrong)
+
+
+def test_weights_of_ones_own_have_no_epsilon():
+    private = FederatedConfig(clients_per_round=3, clip_norm=1.0, aggregation="equal", delta=1e-3)
+    selector = Selector(SIZES, strategy="uniform", design="poisson")
+    with pytest.raises(ValueError, match="no ε is known"):
+        train(private, selector=selector, weigh=lambda n: n)
+
+
 @pytest.mark.parametrize(("drop_out", "seed"), [(0.0, 3), (0.5, 5)])
-def test_a_device_drawn_twice_counts_twice(drop_out, seed):
+def test_a_client_drawn_twice_counts_twice(drop_out, seed):
     selector = Selector(np.array(SIZES), design="with-replacement", strategy="uniform")
     config = FederatedConfig(
-        clients_per_round=5, learning_rate=0.05, weighting="equal", drop_out=drop_out, seed=seed, engine="sequential"
+        clients_per_round=5, learning_rate=0.05, aggregation="equal", drop_out=drop_out, seed=seed, engine="sequential"
     )
-    devices, times = np.unique(selector.draw(5, source(config, 0, SELECTION)), return_counts=True)
+    devices, times = np.unique(selector.draw(5, rng_of(config, 0, SELECTION)), return_counts=True)
     heard = np.array([work.arrives for work in works(config, 0, devices, clients())])
     assert len(set(times[heard])) > 1 and heard.all() == (not drop_out)  # or this seed tests nothing
     assert times[heard].tolist() != times[: heard.sum()].tolist() or not drop_out
@@ -117,10 +139,10 @@ def test_horvitz_thompson_is_unbiased_whoever_is_selected_and_lost(drops):
         local_epochs=2,
         batch_size=32,  # one step an epoch: the order, which moves with the seed, makes no difference
         learning_rate=0.05,
-        weighting="horvitz-thompson",
+        aggregation="horvitz-thompson",
         engine="sequential",
     )
-    target = moved(dataclasses.replace(config, clients_per_round=6, weighting="examples"))
+    target = moved(dataclasses.replace(config, clients_per_round=6, aggregation="examples"))
     selector = Selector(np.array(SIZES), beta=0.5, design="poisson")
     found = torch.stack(
         [moved(dataclasses.replace(config, seed=seed, **drops), selector=selector) for seed in range(300)]
@@ -151,7 +173,7 @@ def test_the_chance_to_be_heard_is_how_often_works_arrive(drops, chance):
 def test_every_round_has_a_cohort_and_a_fate_of_its_own():
     config = FederatedConfig(rounds=12, clients_per_round=1, engine="sequential")
     uniform = Selector(np.array(SIZES), strategy="uniform")  # what is taken where nothing is said
-    drawn = [uniform.draw(1, source(config, round, SELECTION))[0] for round in range(12)]
+    drawn = [uniform.draw(1, rng_of(config, round, SELECTION))[0] for round in range(12)]
     rows, _ = train(config)
     assert [row["examples"] for row in rows] == [SIZES[k] for k in drawn] and len(set(drawn)) > 1
     assert rows[-1]["progress"] == 1
@@ -171,21 +193,21 @@ def test_power_of_choice_takes_those_with_the_highest_loss():
     def losses(devices):
         return np.array([squared(model, data[torch.from_numpy(clients()[k])]).mean().item() for k in devices])
 
-    expected = selector.draw(2, source(config, 0, SELECTION), losses=losses)
+    expected = selector.draw(2, rng_of(config, 0, SELECTION), losses=losses)
     rows, _ = train(config, task, selector=selector)
     assert rows[0]["examples"] == sum(SIZES[k] for k in expected)
     with pytest.raises(UnknownInclusionError):
-        simulate(task, clients(), dataclasses.replace(config, weighting="hajek"), selector=selector)
+        simulate(task, clients(), dataclasses.replace(config, aggregation="hajek"), selector=selector)
 
 
 def test_optimal_sampling_goes_by_the_norms_it_is_given():
     norms = np.array([0, 0, 0, 5.0, 5.0, 0, 5.0])
     selector = Selector(np.array(SIZES), strategy="optimal", design="poisson", norms=norms)
-    rows, _ = train(FederatedConfig(rounds=4, clients_per_round=3, weighting="horvitz-thompson"), selector=selector)
+    rows, _ = train(FederatedConfig(rounds=4, clients_per_round=3, aggregation="horvitz-thompson"), selector=selector)
     assert {row["examples"] for row in rows} == {8 + 16 + 32}  # three of three
 
 
-def test_slow_devices_send_a_part_of_their_steps_or_nothing():
+def test_slow_clients_send_a_part_of_their_steps_or_nothing():
     config = FederatedConfig(rounds=8, clients_per_round=6, batch_size=2, straggler_rate=1.0)
     rows, _ = train(config)
     whole = sum(math.ceil(size / 2) for size in SIZES)
@@ -207,7 +229,7 @@ def test_every_epoch_is_all_examples_in_an_order_of_its_own():
     assert len({tuple(order) for order in [np.arange(20), *orders]}) == 4
 
 
-def test_slow_devices_get_through_shares_of_their_own():
+def test_slow_clients_get_through_shares_of_their_own():
     """Whoever is slow and whoever is lost: a share that leaned on either would be smaller or larger on average."""
     config = FederatedConfig(batch_size=1, straggler_rate=0.4, drop_out=0.5)
     planned = works(config, 0, np.arange(2000), [np.arange(100)] * 2000)
@@ -221,8 +243,8 @@ def test_slow_devices_get_through_shares_of_their_own():
 
 def test_no_purpose_leans_on_the_numbers_of_another_or_of_the_partition():
     config = FederatedConfig(seed=3)
-    purposes = (SELECTION, FATE, ORDER, NOISE, DICE)
-    streams = [source(config, round, purpose) for round in range(4) for purpose in purposes]
+    purposes = (SELECTION, FATE, ORDER, NOISE, TORCH)
+    streams = [rng_of(config, round, purpose) for round in range(4) for purpose in purposes]
     others = [np.random.default_rng(seed) for seed in (3, [3, 1], [3, 2], [3, 3])]  # partition, tests, feedback, replay
     first = [stream.random() for stream in streams + others]
     assert len(set(first)) == len(first)
@@ -235,17 +257,17 @@ def test_one_dial_leaves_the_other_coins_as_they_fell():
     assert 0 < sum(row["arrived"] for row in plain) < 60
 
 
-def test_a_devices_fate_does_not_depend_on_who_else_is_selected():
+def test_a_clients_fate_does_not_depend_on_who_else_is_selected():
     config = FederatedConfig(drop_out=0.5, straggler_rate=0.5, local_epochs=8, batch_size=2)
     together = works(config, 3, np.arange(7), clients())
     for work in together:
-        (alone,) = works(config, 3, np.array([work.device]), clients())
+        (alone,) = works(config, 3, np.array([work.client]), clients())
         assert (alone.arrives, alone.steps) == (work.arrives, work.steps)
     assert len({work.arrives for work in together}) == 2
 
 
 class Registered:
-    """Devices by the million, of which only their sizes are stored."""
+    """Clients by the million, of which only their sizes are stored."""
 
     def __init__(self, count):
         self.sizes, self.asked = np.full(count, 4), set()
@@ -258,7 +280,7 @@ class Registered:
         return (device * 4 + np.arange(4)) % TOTAL
 
 
-def test_only_selected_devices_are_looked_at():
+def test_only_selected_clients_are_looked_at():
     million = Registered(1_000_000)
     rows, _ = train(FederatedConfig(rounds=2, clients_per_round=10), clients=million)
     assert len(million.asked) <= 2 * 10 + 8 and [row["examples"] for row in rows] == [40, 40]
@@ -364,7 +386,7 @@ def test_layers_and_vmap_take_the_same_steps(vectorised, monkeypatch):
     task = Task(Placed(), data, data, squared, mean_squared)
     assert list(grouped.find_layers(task.model, task, np.arange(9)).values()) == [True, False, True]
     if vectorised:
-        monkeypatch.setattr(trial, "find_layers", lambda *_: None)
+        monkeypatch.setattr(engine_choice, "find_layers", lambda *_: None)
     config = FederatedConfig(rounds=2, clients_per_round=6, batch_size=3, local_epochs=2, momentum=0.5)
     _, expected = train(dataclasses.replace(config, engine="sequential"), task)
     _, found = train(dataclasses.replace(config, engine="stacked"), task)
@@ -384,7 +406,7 @@ TESTS = [np.array(own) for own in ([], [], [1, 2], [3, 4, 5], [6, 39], [7], [0, 
 
 
 @pytest.mark.parametrize("each", [None, scores], ids=["one by one", "in one pass"])
-def test_devices_are_measured_each_by_itself(each):
+def test_clients_are_measured_each_by_itself(each):
     config = FederatedConfig(rounds=3, clients_per_round=2, evaluate_every=2)
     rows, model = train(config, make_task(per_example_scores=each), test_clients=TESTS)
     assert ["device_mse" in row for row in rows] == [False, True, True]
@@ -396,13 +418,13 @@ def test_devices_are_measured_each_by_itself(each):
     assert rows[-1]["light_mse"] == pytest.approx(np.mean(light))
 
 
-def test_devices_of_equal_size_are_all_light():
+def test_clients_of_equal_size_are_all_light():
     rows, _ = train(FederatedConfig(rounds=1, clients_per_round=1), clients=clients([9] * 7), test_clients=TESTS)
     assert rows[-1]["light_mse"] == rows[-1]["device_mse"]
 
 
-def test_scores_of_one_pass_are_weighed_within_a_device():
-    """Right words of a text over its words: a device's longer texts count more."""
+def test_scores_of_one_pass_are_weighed_within_a_client():
+    """Right words of a text over its words: a client's longer texts count more."""
 
     def words(model, batch):
         x, _ = batch[:]
@@ -426,7 +448,7 @@ def test_scores_that_are_another_measure_are_refused_before_any_round():
             "mse": (squared(model, batch), torch.tensor(2.0).expand(len(batch[1])))
         }
     )
-    with pytest.raises(ValueError, match="Expected per_example_scores of 'mse' to add up to what evaluate says"):
+    with pytest.raises(ValueError, match="Expected per_example_scores of 'mse' to add up to what evaluate returns"):
         simulate(task, clients(), FederatedConfig(clients_per_round=1), test_clients=TESTS)
     unknown = make_task(per_example_scores=lambda model, batch: {"f1": scores(model, batch)["mse"]})
     with pytest.raises(ValueError, match="'f1'"):
@@ -448,9 +470,9 @@ def test_nobody_with_test_examples_is_measured_nowhere():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(clients=[[], []]), "Expected at least one device that holds examples, got 2 without any"),
-        (dict(test_clients=[[0]]), "Expected test_clients for 7 devices, got 1"),
-        (dict(selector=Selector(np.ones(3))), "Expected a selector of 7 devices, got one of 3"),
+        (dict(clients=[[], []]), "Expected at least one client that holds examples, got 2 without any"),
+        (dict(test_clients=[[0]]), "Expected test_clients for 7 clients, got 1"),
+        (dict(selector=Selector(np.ones(3))), "Expected a selector of 7 clients, got one of 3"),
         (dict(config=FederatedConfig(clients_per_round=7)), r"Expected k=7 in \[1, 6\]"),
         (dict(config=FederatedConfig(optimizer="adam", momentum=0.5)), "Expected momentum=0 with optimizer='adam'"),
         (dict(config=FederatedConfig(server=ServerConfig(tau=0.0))), "Expected tau=0.0 > 0"),

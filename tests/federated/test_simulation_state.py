@@ -1,4 +1,4 @@
-"""What a device leaves behind, half precision, NaN, and losses of other models; each against a plain loop or a sum."""
+"""What a client leaves behind, half precision, NaN, and losses of other models; each against a plain loop or a sum."""
 
 import copy
 import dataclasses
@@ -23,8 +23,8 @@ from trustlab.federated.aggregation import (
 )
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.private import clipped
-from trustlab.federated.simulation.sequential import Update
+from trustlab.federated.simulation.dp_fedavg import clipped
+from trustlab.federated.simulation.local_training import Update
 from trustlab.models.attributes import attributes_of, differing
 
 ENGINES = ("auto", "sequential")
@@ -433,7 +433,7 @@ def test_the_average_of_half_precision_updates_is_rounded_once(sizes, dtype):
     x = torch.linspace(-1, 1, 2 * sum(sizes)).view(-1, 2).to(dtype)
     model, held = One(dtype, 0.5), np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     ends = []
-    for own in held:  # a plain loop: a device's one step, in its own precision
+    for own in held:  # a plain loop: a client's one step, in its own precision
         w = torch.full((2,), 0.5, dtype=dtype, requires_grad=True)
         towards(dataclasses.make_dataclass("M", ["w"])(w), x[own]).mean().backward()
         ends.append((w.detach() - 0.125 * w.grad).double())
@@ -456,19 +456,19 @@ def test_a_clipped_half_precision_update_is_no_longer_than_the_norm(dtype):
 
 
 def spoiled(value=float("nan"), owner=2, dtype=torch.float32):
-    """Everybody's examples [24, 2], ones, of which one device's hold `value`."""
+    """Everybody's examples [24, 2], ones, of which one client's hold `value`."""
     x = torch.ones(N, 2, dtype=dtype)
     x[clients()[owner]] = value
     return x
 
 
-@pytest.mark.parametrize("weighting", ["examples", "equal", "hajek"])
+@pytest.mark.parametrize("aggregation", ["examples", "equal", "hajek"])
 @pytest.mark.parametrize("engine", ["stacked", "sequential"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_one_broken_update_is_left_out_counted_and_named(value, engine, weighting):
+def test_one_broken_update_is_left_out_counted_and_named(value, engine, aggregation):
     x, model = spoiled(value), One(torch.float32)
-    known = config(learning_rate=1.0, batch_size=64, engine=engine, weighting=weighting)
-    with pytest.warns(RuntimeWarning, match=r"In round 1 the updates of 1 of 4 devices \(2\) held NaN or Inf") as said:
+    known = config(learning_rate=1.0, batch_size=64, engine=engine, aggregation=aggregation)
+    with pytest.warns(RuntimeWarning, match=r"In round 1 the updates of 1 of 4 clients \(2\) held NaN or Inf") as said:
         rows = list(simulate(Task(model, x, x, towards, nothing), clients(), known, model=model))
     assert len([each for each in said if each.category is RuntimeWarning]) == 1
     assert [(row["arrived"], row["discarded"], row["examples"], row["steps"]) for row in rows] == [(4, 1, 18, 3)] * 2
@@ -477,10 +477,10 @@ def test_one_broken_update_is_left_out_counted_and_named(value, engine, weightin
 
 
 @pytest.mark.parametrize("engine", ["stacked", "sequential"])
-def test_an_overflow_of_float16_on_one_device_reaches_nobody(engine):
+def test_an_overflow_of_float16_on_one_client_reaches_nobody(engine):
     x, model = spoiled(60000.0, dtype=torch.float32), One(torch.float16, 1.0)
     known = config(rounds=1, learning_rate=2.0, batch_size=64, engine=engine)
-    with pytest.warns(RuntimeWarning, match=r"devices \(2\)"):
+    with pytest.warns(RuntimeWarning, match=r"clients \(2\)"):
         (row,) = simulate(Task(model, x, x, towards, nothing), clients(), known, model=model)
     assert row["discarded"] == 1 and model.w.tolist() == [3.0, 3.0]
 
@@ -489,13 +489,13 @@ def test_an_overflow_of_float16_on_one_device_reaches_nobody(engine):
 def test_a_round_of_broken_updates_alone_is_an_error(engine):
     x = torch.full((N, 2), float("nan"))
     rows = simulate(Task(One(torch.float32), x, x, towards, nothing), clients(), config(engine=engine))
-    with pytest.raises(ValueError, match=r"Expected some finite update in round 1, .* 4 devices \(0, 1, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"Expected some finite update in round 1, .* 4 clients \(0, 1, 2, 3\)"):
         next(rows)
 
 
 def test_a_broken_update_is_a_zero_in_dp_fedavg_and_nobody_counts_for_more():
     x, found = spoiled(), []
-    known = config(rounds=1, learning_rate=1.0, batch_size=64, clip_norm=0.5, weighting="equal", delta=1e-3)
+    known = config(rounds=1, learning_rate=1.0, batch_size=64, clip_norm=0.5, aggregation="equal", delta=1e-3)
     for broken in (True, False):
         model = One(torch.float32)
         data = x if broken else torch.ones(N, 2)
@@ -541,19 +541,19 @@ W = {"w": torch.zeros(3)}
         (lambda: pseudo_gradient(torch.ones(1), {}, W), "['w'] missing"),
         (lambda: pseudo_gradient(torch.tensor([-1.0]), {"w": torch.ones(1, 3)}, W), "weights >= 0"),
         (lambda: pseudo_gradient(torch.tensor([np.nan]), {"w": torch.ones(1, 3)}, W), "Expected finite weights"),
-        (lambda: pseudo_gradient(torch.tensor(1.0), {"w": torch.ones(1, 3)}, W), "one for each device"),
+        (lambda: pseudo_gradient(torch.tensor(1.0), {"w": torch.ones(1, 3)}, W), "one for each client"),
         (
             lambda: pseudo_gradient(torch.ones(2), {"w": torch.tensor([[1.0] * 3, [1, 2, np.nan]])}, W),
-            "'w' from the devices at [1]",
+            "'w' from the clients at [1]",
         ),
         (lambda: stack([W, {"w": torch.zeros(3), "b": torch.zeros(1)}]), "['b'] too many"),
-        (lambda: stack([W, {}]), "the state of device 1 to have the first's names, got ['w'] missing"),
-        (lambda: stack([W, {"w": torch.zeros(1)}]), "of shape [3] from every device, got [1] from device 1"),
+        (lambda: stack([W, {}]), "the state of client 1 to have the first's names, got ['w'] missing"),
+        (lambda: stack([W, {"w": torch.zeros(1)}]), "of shape [3] from every client, got [1] from client 1"),
         (lambda: stack([]), "got none"),
         (lambda: ServerOptimizer().step(W, {"w": torch.ones(1)}), "a delta of shape [1]"),
         (lambda: ServerOptimizer().step(W, {"w": torch.ones(3), "x": torch.ones(1)}), "['x'] too many"),
         (lambda: ServerOptimizer().step({"w": torch.tensor(1)}, {"w": torch.tensor(1.0)}), "got torch.int64"),
-        (lambda: client_weights("hajek", examples=[1, 2], inclusion=[0.5]), "each of 2 devices in the cohort, got 1"),
+        (lambda: client_weights("hajek", examples=[1, 2], inclusion=[0.5]), "each of 2 clients in the cohort, got 1"),
         (lambda: client_weights("hajek", examples=[1, 2], inclusion=[0.5, np.nan]), "Expected inclusion > 0"),
         (lambda: client_weights("examples", examples=[1, np.inf]), "finite sum"),
         (lambda: client_weights("examples", examples=[1, np.nan]), "finite sum"),

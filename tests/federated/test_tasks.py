@@ -12,8 +12,8 @@ from trustlab.data import assistant
 from trustlab.federated.simulation import FederatedConfig, simulate
 from trustlab.federated.tasks import FAMILIES, Example, protocol, read
 from trustlab.federated.tasks.answering import Answering
-from trustlab.federated.tasks.generation import Generation
 from trustlab.federated.tasks.metrics import exact_match, normalised, rouge_l, token_f1
+from trustlab.federated.tasks.sequence_to_sequence import Generation
 from trustlab.models.evaluation import entities
 from trustlab.models.vocabulary import IGNORE
 

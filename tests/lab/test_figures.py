@@ -63,38 +63,45 @@ def test_infinity_has_a_place_and_a_sign_at_equal_steps():
     drawing = curves()
     drawing.draw(answer(rows()))
     assert [label.get_text() for label in drawing.axes.get_xticklabels()] == ["0.5", "1", "2", "∞"]
-    assert list(drawing._lines["DP-SGD"].get_xdata()) == [0, 1, 2, 3]
+    assert [x for x, _ in drawing.shown()["series"]["DP-SGD"]] == [0, 1, 2, 3]
 
 
 def test_the_focus_is_ringed_and_other_series_step_back():
     drawing = curves()
     drawing.draw(answer(rows(), focus={"epsilon": 2.0, "method": "EDP-SGD"}))
-    assert drawing._ring.get_xydata().tolist() == [[2.0, pytest.approx(0.7)]]
-    assert drawing._guide.get_visible()
-    assert drawing._lines["EDP-SGD"].get_color() == PALETTE[1]
-    assert drawing._lines["DP-SGD"].get_color() != PALETTE[0]
+    shown = drawing.shown()
+    assert shown["ring"] == [(2.0, pytest.approx(0.7))]
+    assert (shown["guide"], shown["faded"]) == (2.0, ["DP-SGD"])
+    colours = [line.get_color() for line in drawing.axes.lines if len(line.get_xdata()) == len(GRID)]
+    assert colours[0] != PALETTE[0] and colours[1] == PALETTE[1]
     drawing.draw(answer(rows()))
-    assert len(drawing._ring.get_xdata()) == 0
-    assert not drawing._guide.get_visible()
+    shown = drawing.shown()
+    assert (shown["ring"], shown["guide"], shown["faded"]) == ([], None, [])
+
+
+def test_a_pane_whose_series_are_chosen_and_not_points_has_no_ring():
+    drawing = curves(ringed=False)
+    drawing.draw(answer(rows(), focus={"method": "EDP-SGD"}))
+    assert (drawing.shown()["ring"], drawing.shown()["faded"]) == ([], ["DP-SGD"])
 
 
 def test_live_points_have_their_place_between_grid_values_and_their_name():
     drawing = curves()
     drawing.draw(answer(rows(), live=[{"epsilon": 1.5, "accuracy": 0.9}]))
-    assert drawing._live.get_xydata().tolist() == [[1.5, 0.9]]
-    assert [text.get_text() for text in drawing.axes.get_legend().get_texts()] == ["DP-SGD", "EDP-SGD", "yours"]
+    assert drawing.shown()["live"] == [(1.5, 0.9)]
+    assert drawing.shown()["legend"] == ["DP-SGD", "EDP-SGD", "yours"]
     drawing.draw(answer(rows()))
-    assert [text.get_text() for text in drawing.axes.get_legend().get_texts()] == ["DP-SGD", "EDP-SGD"]
+    assert drawing.shown()["legend"] == ["DP-SGD", "EDP-SGD"]
 
 
 def test_a_series_that_is_gone_is_not_drawn_and_one_without_interval_has_no_band():
     drawing = curves()
     drawing.draw(answer(rows()))
     bare = [{"method": "DP-SGD", "epsilon": 1.0, "accuracy": 0.5}]
+    assert drawing.shown()["bands"] == ["DP-SGD", "EDP-SGD"]
     drawing.draw(answer(bare))
-    assert len(drawing._lines["EDP-SGD"].get_xdata()) == 0
-    assert not drawing._bands["EDP-SGD"].get_visible()
-    assert not drawing._bands["DP-SGD"].get_visible()
+    assert drawing.shown()["series"] == {"DP-SGD": [(1.0, 0.5)]}
+    assert drawing.shown()["bands"] == []
 
 
 @pytest.mark.parametrize("log_x", [False, True])
@@ -129,3 +136,5 @@ def test_a_picture_needs_words():
 def test_a_drawing_draws():
     with pytest.raises(NotImplementedError):
         Drawing().draw(None)
+    with pytest.raises(NotImplementedError):
+        Drawing().shown()

@@ -40,9 +40,8 @@ def clocked(monkeypatch, rows, seconds_per_row, seconds_per_update=0.0):
             clock[0] += seconds_per_update
 
     monkeypatch.setattr(job_module.time, "monotonic", lambda: clock[0])
-    job = Job(source(), update)
-    job.status = "running"
-    job._run()  # in this thread: the clock belongs to it
+    job = Job(source(), update).start()
+    job.wait()  # without a limit: the clock belongs to the job
     assert job.status == "complete"
     return shown
 
@@ -140,7 +139,8 @@ def test_waiting_for_a_job_that_was_never_started():
 def test_the_thread_does_not_keep_the_process_alive_and_nothing_is_printed(capsys):
     gate = threading.Semaphore(0)
     job = Job(gated(1, gate)).start()
-    assert job._thread.daemon
+    (thread,) = (each for each in threading.enumerate() if each.name == "trustlab-job")
+    assert thread.daemon
     gate.release()
     job.wait(120)
     assert capsys.readouterr() == ("", "")

@@ -75,11 +75,11 @@ def image(shown):
 
 
 def picture_of(p):
-    return p._view._picture.value
+    return p.widgets.picture.value
 
 
 def widget(p, name):
-    return p._controls[name].widget
+    return p.controls[name].widget
 
 
 def shown_rows(gate, p, count):
@@ -127,7 +127,7 @@ def test_reset_restores_words_and_picture():
     before = p.summary, picture_of(p)
     p.set(epsilon=math.inf, method="DP-SGD")
     assert (p.summary, picture_of(p)) != before
-    p._view.buttons["Reset"].click()
+    p.widgets.buttons["Reset"].click()
     assert (p.summary, picture_of(p)) == before
 
 
@@ -165,15 +165,15 @@ def test_set_takes_several_controls_with_one_answer():
 
 def test_numbers_are_hidden_shown_and_rounded():
     p = panel()
-    view = p._view
-    assert view._table.layout.display == "none"
-    view._numbers_button.click()
-    assert view._table.layout.display is None
-    assert view._numbers_button.description == "Hide numbers"
-    assert ">0.65<" in view._table.value
-    assert "0.6500" not in view._table.value
-    view._numbers_button.click()
-    assert view._table.layout.display == "none"
+    view = p.widgets
+    assert view.numbers.layout.display == "none"
+    view.numbers_button.click()
+    assert view.numbers.layout.display is None
+    assert view.numbers_button.description == "Hide numbers"
+    assert ">0.65<" in view.numbers.value
+    assert "0.6500" not in view.numbers.value
+    view.numbers_button.click()
+    assert view.numbers.layout.display == "none"
     assert p.numbers["accuracy"].tolist() == [row["accuracy"] for row in ROWS]
 
 
@@ -181,22 +181,22 @@ def test_an_error_shows_in_the_panel_and_is_raised_to_a_cell():
     p = panel(controls={"share": None})
     with pytest.raises(ValueError, match=r"Expected q <= 0\.9"):
         p.set(share=0.95)
-    assert 'role="alert">Expected q &lt;= 0.9 on the saved grid. Move it back.</div>' in p._view._verdict.value
-    assert p._view._picture.layout.display == "none"  # it would show another position
+    assert 'role="alert">Expected q &lt;= 0.9 on the saved grid. Move it back.</div>' in p.widgets.verdict.value
+    assert p.widgets.picture.layout.display == "none"  # it would show another position
     assert p.summary.endswith("Expected q <= 0.9 on the saved grid. Move it back.")
     with pytest.raises(ValueError, match="Expected q"):
         _ = p.answer
     p.reset()
-    assert p._view._picture.layout.display is None
-    assert "alert" not in p._view._verdict.value
+    assert p.widgets.picture.layout.display is None
+    assert "alert" not in p.widgets.verdict.value
 
 
 def test_a_hand_that_causes_an_error_sees_it():
     p = panel(controls={"share": None})
     widget(p, "share").value = 0.95
-    assert "alert" in p._view._verdict.value
+    assert "alert" in p.widgets.verdict.value
     widget(p, "share").value = 0.5
-    assert "alert" not in p._view._verdict.value
+    assert "alert" not in p.widgets.verdict.value
 
 
 def test_an_error_at_the_start_is_raised():
@@ -223,21 +223,21 @@ def test_continuous_values_are_rounded_in_the_summary():
 def test_training_streams_and_completes():
     gate = threading.Semaphore(0)
     p = live_panel(gate).set(epsilon=2.0)
-    assert p._view._work.layout.display == "none"
+    assert p.widgets.work.layout.display == "none"
     assert p.start() is p
     assert p.answer.verdict == "Yours after 0."
     assert p.answer.provenance == "yours, live · saved, seeds 0–4"
     assert widget(p, "epsilon").disabled
-    assert not p._view.buttons["Stop"].disabled
+    assert not p.widgets.buttons["Stop"].disabled
     gate.release(4)
     p.wait(120)
     assert p.answer.provenance == "yours, complete after 4 steps · saved, seeds 0–4"
     assert p.answer.live == [{"epsilon": 2.0, "accuracy": pytest.approx(0.3)}]
-    assert p._view._progress.value == 1.0
-    assert "epsilon spent 0.5" in p._view._status.value
+    assert p.widgets.progress.value == 1.0
+    assert "epsilon spent 0.5" in p.widgets.status.value
     assert [row["step"] for row in p.rows] == [1, 2, 3, 4]
     assert not widget(p, "epsilon").disabled
-    assert p._view.buttons["Stop"].disabled
+    assert p.widgets.buttons["Stop"].disabled
 
 
 def test_moving_a_control_after_a_training_returns_to_the_saved_answer():
@@ -245,15 +245,15 @@ def test_moving_a_control_after_a_training_returns_to_the_saved_answer():
     p = live_panel(gate).start().wait(120)
     assert "saved" not in p.set(epsilon=2.0).answer.provenance.split(",")[1:]
     assert p.answer.provenance == "saved, seeds 0–4"
-    assert p._view._work.layout.display == "none"
+    assert p.widgets.work.layout.display == "none"
 
 
 def test_stop_keeps_the_partial_result():
     gate = threading.Semaphore(0)
     p = live_panel(gate)
-    p._view.buttons["Train"].click()
+    p.widgets.buttons["Train"].click()
     shown_rows(gate, p, 2)
-    p._view.buttons["Stop"].click()
+    p.widgets.buttons["Stop"].click()
     gate.release()
     p.wait(120)
     assert p.answer.verdict == "Yours after 3."
@@ -267,7 +267,7 @@ def test_a_failing_training_shows_its_error_and_wait_raises_it():
     p = live_panel(gate, fail_at=2).start()
     with pytest.raises(FloatingPointError, match="loss is nan"):
         p.wait(120)
-    assert 'role="alert">FloatingPointError: loss is nan</div>' in p._view._verdict.value
+    assert 'role="alert">FloatingPointError: loss is nan</div>' in p.widgets.verdict.value
     assert len(p.rows) == 2  # what was computed is not thrown away
     assert not widget(p, "epsilon").disabled
     assert p.reset().answer.provenance == "saved, seeds 0–4"
@@ -280,7 +280,7 @@ def test_an_error_in_live_shows_and_is_raised():
     p = panel(train=training(threading.Semaphore(4)), live=broken).start()
     with pytest.raises(ZeroDivisionError):
         p.wait(120)
-    assert "alert" in p._view._verdict.value
+    assert "alert" in p.widgets.verdict.value
     assert not widget(p, "epsilon").disabled
 
 
@@ -291,7 +291,7 @@ def test_a_training_that_cannot_start_leaves_the_panel_usable():
     p = panel(train=train, live=live)
     with pytest.raises(ValueError, match="Run notebook 00 first"):
         p.start()
-    assert "Run notebook 00 first" in p._view._verdict.value
+    assert "Run notebook 00 first" in p.widgets.verdict.value
     assert not widget(p, "epsilon").disabled
     p.set(epsilon=2.0)
 
@@ -311,7 +311,7 @@ def test_reset_abandons_a_running_training_for_good():
     gate = threading.Semaphore(0)
     p = live_panel(gate).set(epsilon=2.0).start()
     shown_rows(gate, p, 1)
-    job = p._job
+    job = p.job
     p.reset()
     gate.release(4)
     job.wait(120)
@@ -324,7 +324,7 @@ def test_reset_abandons_a_running_training_for_good():
 
 def test_without_a_training_there_is_nothing_to_start_or_wait_for():
     p = panel()
-    assert list(p._view.buttons) == ["Reset"]
+    assert list(p.widgets.buttons) == ["Reset"]
     with pytest.raises(RuntimeError, match="saved results only"):
         p.start()
     with pytest.raises(RuntimeError, match="call start"):
@@ -339,10 +339,10 @@ def test_train_and_live_belong_together():
 
 def test_every_widget_that_can_be_moved_says_what_it_does():
     p = live_panel(threading.Semaphore(0))
-    for control in p._controls.values():
+    for control in p.controls.values():
         assert control.widget.description
         assert control.widget.tooltip
-    for button in [*p._view.buttons.values(), p._view._numbers_button]:
+    for button in [*p.widgets.buttons.values(), p.widgets.numbers_button]:
         assert button.description
         assert button.tooltip
 
@@ -353,22 +353,22 @@ def test_no_widget_that_hides_errors_is_used():
         for child in getattr(w, "children", ()):
             yield from below(child)
 
-    kinds = {type(w) for w in below(live_panel(threading.Semaphore(0))._view.widget)}
+    kinds = {type(w) for w in below(live_panel(threading.Semaphore(0)).widgets.widget)}
     assert ipywidgets.Output not in kinds
 
 
 def test_text_from_outside_cannot_break_the_page():
     p = panel(title="a < b", answer=lambda config: Answer([], '<script> & "quotes"', "saved"))
-    assert "<script>" not in p._view._verdict.value + picture_of(p)
-    assert "a &lt; b" in p._view.widget.children[0].value
+    assert "<script>" not in p.widgets.verdict.value + picture_of(p)
+    assert "a &lt; b" in p.widgets.widget.children[0].value
 
 
 def test_a_move_is_drawn_once_and_reuses_what_is_there(assert_moves_are_cheap):
     p = panel()
     assert_moves_are_cheap(p, [{"epsilon": GRID[i % len(GRID)]} for i in range(6)])
-    lines = list(p._drawing.figure.axes[0].lines)
+    lines = list(p.drawing.figure.axes[0].lines)
     p.set(epsilon=2.0, method="DP-SGD")
-    assert all(old is new for old, new in zip(lines, p._drawing.figure.axes[0].lines, strict=True))
+    assert all(old is new for old, new in zip(lines, p.drawing.figure.axes[0].lines, strict=True))
 
 
 @pytest.mark.parametrize("ends", ["complete", "stopped"])

@@ -1,5 +1,6 @@
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,16 @@ def test_a_card_has_the_five_headings_in_order():
     assert '<a href="https://example.org">source</a>' in data["text/html"]
 
 
+def test_a_card_links_the_files_behind_the_page_from_the_notebooks_folder():
+    names = ["course/n22_device_selection/experiment.py", "federated/aggregation.py"]
+    data = bundle(card(["count"], "Nothing.", "1 min", "None.", "Exact.", files=names))
+    assert data["text/plain"].endswith("\nFiles behind this page\n" + "\n".join(f"  trustlab/{n}" for n in names))
+    linked = re.findall(r'<a href="([^"]+)">([^<]+)</a>', data["text/html"])
+    assert linked == [(f"../trustlab/{name}", name) for name in names]
+    notebooks = Path(__file__).resolve().parents[2] / "notebooks"
+    assert all((notebooks / target).is_file() for target, _ in linked)
+
+
 # Predictions
 
 
@@ -46,20 +57,20 @@ def test_a_question_is_unanswered_and_the_same_everywhere():
     q = question()
     assert set(bundle(q)) == {WIDGET, "text/plain"}
     assert bundle(q)["text/plain"] == "What happens?\n  ( ) nothing\n  ( ) much\nChoose one before you read on."
-    assert q._commit.disabled
-    assert q._reveal.value == ""
+    assert q.commit.disabled
+    assert q.explanation.value == ""
 
 
 def test_choosing_alone_reveals_nothing_committing_does():
     q = question()
-    q._radio.index = 0
-    assert q._reveal.value == ""
-    assert not q._commit.disabled
-    q._commit.click()
-    assert "Not this time" in q._reveal.value
-    assert "It does." in q._reveal.value  # spoken to this choice
-    assert q._radio.disabled
-    assert q._commit.disabled
+    q.radio.index = 0
+    assert q.explanation.value == ""
+    assert not q.commit.disabled
+    q.commit.click()
+    assert "Not this time" in q.explanation.value
+    assert "It does." in q.explanation.value  # spoken to this choice
+    assert q.radio.disabled
+    assert q.commit.disabled
 
 
 def test_the_right_choice_is_confirmed_and_shown():
@@ -83,13 +94,13 @@ def test_questions_that_make_no_sense_are_refused():
 def test_hints_come_one_at_a_time():
     h = hint("Look left.", "Use `groupby`.")
     assert repr(h) == "2 hints, none shown yet."
-    h._button.click()
+    h.button.click()
     assert repr(h) == "Hint 1 of 2: Look left."
-    assert "groupby" not in h._list.value
-    assert h._button.description == "Hint 2 of 2"
+    assert "groupby" not in h.listed.value
+    assert h.button.description == "Hint 2 of 2"
     h.reveal().reveal()
     assert repr(h).splitlines()[1] == "Hint 2 of 2: Use groupby."
-    assert h._button.disabled
+    assert h.button.disabled
     with pytest.raises(ValueError, match="at least one hint"):
         hint()
 

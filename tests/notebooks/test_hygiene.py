@@ -1,11 +1,15 @@
 """What a committed notebook must keep to. Each rule takes a notebook and yields a complaint per breach."""
 
+import ast
 import copy
 import getpass
 import json
 import re
+from pathlib import Path
 
 import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 CARD = ("You will be able to", "You need", "Time", "Data and licence", "Correctness status")
 CHAPTER = ("Limits and reading", "Exercises", "Claims")
@@ -115,6 +119,50 @@ def closed_as_a_chapter(notebook):
     yield from _missing(notebook, CHAPTER)
 
 
+def calls(notebook, name):
+    """Cell and call of each `name(...)` in the code of a notebook."""
+    for cell in code(notebook):
+        for node in ast.walk(ast.parse(text(cell["source"]))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+                yield cell, node
+
+
+def strings(node):
+    return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+
+
+def answers_kept_back(notebook):
+    """A prediction's cell holds its answer, so it is folded away; nothing that is stored shows the answer either."""
+    for cell, call in calls(notebook, "predict"):
+        if not cell.get("metadata", {}).get("jupyter", {}).get("source_hidden"):
+            yield "the cell of a prediction shows its answer: hide its source"
+        for output in cell["outputs"]:
+            if not text(output.get("data", {}).get("text/plain", "")).endswith("\nChoose one before you read on."):
+                yield "the stored output of a prediction is answered"
+        reasons = [words for key in call.keywords if key.arg == "because" for words in strings(key.value)]
+        if any(words in value for words in reasons if len(words) > 20 for value in shown(notebook)):
+            yield "a stored output shows the reason of a prediction"
+
+
+def card_names_its_files(notebook):
+    """The card's line *Files behind this page* links files that exist, of them at least one of the notebook's room."""
+    cards = [call for _, call in calls(notebook, "card")]
+    if len(cards) != 1 or "files" not in [key.arg for key in cards[0].keywords]:
+        yield "no card with files=[...]"
+        return
+    (given,) = (key.value for key in cards[0].keywords if key.arg == "files")
+    names = strings(given)
+    if isinstance(given, ast.Name):
+        for cell in code(notebook):
+            for node in ast.parse(text(cell["source"])).body:
+                targets = getattr(node, "targets", [getattr(node, "target", None)])
+                if [getattr(target, "id", "") for target in targets] == [given.id]:
+                    names += strings(node.value)
+    if not any(name.startswith("course/") for name in names):
+        yield f"the card names no file of the notebook's room among {names}"
+    yield from (f"no file {name}" for name in names if not (NOTEBOOKS.parent / "trustlab" / name).is_file())
+
+
 def _missing(notebook, wanted):
     present = list(headings(notebook))
     for heading in wanted:
@@ -124,7 +172,7 @@ def _missing(notebook, wanted):
 
 EVERYWHERE = (
     ran_top_to_bottom, made_for_python3, without_widget_state, without_traces_of_a_machine, pictures_with_words,
-    without_errors, small_enough, without_hidden_results,
+    without_errors, small_enough, without_hidden_results, answers_kept_back,
 )  # fmt: skip
 
 
@@ -133,8 +181,8 @@ def rules_for(path):
     if path.parent.name == "solutions":
         return EVERYWHERE
     if path.name.startswith("0"):
-        return (*EVERYWHERE, opened_by_a_card)
-    return (*EVERYWHERE, opened_by_a_card, closed_as_a_chapter)
+        return (*EVERYWHERE, opened_by_a_card, card_names_its_files)
+    return (*EVERYWHERE, opened_by_a_card, card_names_its_files, closed_as_a_chapter)
 
 
 def test_the_courses_notebooks_keep_to_the_rules(notebooks):
@@ -150,6 +198,7 @@ def test_the_expected_notebooks_exist(notebooks):
         "00_start_here",
         "11_dp_sgd_vs_edp_sgd",
         "21_non_iid_partitioning",
+        "22_device_selection",
         "23_continual_learning",
         "24_fednlp_benchmark",
         "31_fairness_metrics",
@@ -166,6 +215,14 @@ def markdown(*headings):
 def good():
     bundle = {"text/plain": ["epsilon 1.0, accuracy 0.81"], "image/png": "iVBORw0/tmp/x", "text/html": "<b>1/2</b></p>"}
     shown = {"output_type": "execute_result", "execution_count": 1, "data": bundle, "metadata": {}}
+    unanswered = {"data": {"text/plain": "Which?\n  ( ) a\n  ( ) b\nChoose one before you read on."}, "metadata": {}}
+    asked = {
+        "cell_type": "code",
+        "execution_count": 3,
+        "metadata": {"jupyter": {"source_hidden": True}},
+        "source": ["card([], files=files)\n", 'predict("Which?", ["a", "b"], answer=1, because="It is the second.")'],
+        "outputs": [{"output_type": "execute_result", "execution_count": 3, **unanswered}],
+    }
     printed = {"output_type": "stream", "name": "stdout", "text": "TPR/FPR, see https://example.org/a/b, ../shared/x"}
     return {
         "metadata": {"kernelspec": {"name": "python3"}},
@@ -173,6 +230,8 @@ def good():
             markdown(*CARD, "Predict first: what will noise do?", *CHAPTER),
             {"cell_type": "code", "execution_count": 1, "source": "panel", "outputs": [shown]},
             {"cell_type": "code", "execution_count": 2, "source": ["a = 1\n", "print(a)"], "outputs": [printed]},
+            asked,
+            {"cell_type": "code", "execution_count": 4, "source": 'files = ["course/__init__.py"]', "outputs": []},
         ],
     }
 
@@ -184,7 +243,7 @@ def test_the_card_may_be_a_cells_output(good):
 
 
 def test_a_good_notebook_passes(good):
-    rules = (*EVERYWHERE, opened_by_a_card, closed_as_a_chapter)
+    rules = (*EVERYWHERE, opened_by_a_card, card_names_its_files, closed_as_a_chapter)
     assert [breach for rule in rules for breach in rule(good)] == []
 
 
@@ -212,8 +271,8 @@ def showing(mime, value):
 @pytest.mark.parametrize(
     ("change", "rule", "complaint"),
     [
-        (put(2, "execution_count", 3), ran_top_to_bottom, r"ran as \[1, 3\], expected 1 to 2"),
-        (put(2, "execution_count", None), ran_top_to_bottom, r"ran as \[1, None\]"),
+        (put(2, "execution_count", 3), ran_top_to_bottom, r"ran as \[1, 3, 3, 4\], expected 1 to 4"),
+        (put(2, "execution_count", None), ran_top_to_bottom, r"ran as \[1, None, 3, 4\]"),
         (lambda n: n["metadata"].update(kernelspec={"name": "conda"}), made_for_python3, "conda"),
         (lambda n: n["metadata"].update(widgets={}), without_widget_state, "widget state"),
         (showing("application/vnd.jupyter.widget-view+json", {}), without_widget_state, "kernel has ended"),
@@ -226,12 +285,30 @@ def showing(mime, value):
         (showing("text/plain", ""), pictures_with_words, "without text/plain"),
         (showing("text/html", '<table id="T_4f">'), pictures_with_words, "Styler"),
         (put(2, "outputs", [{"output_type": "error", "ename": "KeyError"}]), without_errors, "KeyError"),
-        (lambda n: n["cells"].extend([markdown()] * 38), small_enough, "41 cells"),
+        (lambda n: n["cells"].extend([markdown()] * 36), small_enough, "41 cells"),
         (showing("image/png", "x" * MOST_BYTES), small_enough, "bytes"),
         (put(2, "source", "a = 1\n\n" * 13), small_enough, "13 lines .* begins 'a = 1'"),
         (put(2, "source", "plot(a);\n"), without_hidden_results, "plot"),
         (put(0, "source", "## You need\n## Time"), opened_by_a_card, "'You will be able to'"),
         (put(0, "source", "Claims"), closed_as_a_chapter, "'Claims'"),
+        (put(3, "metadata", {}), answers_kept_back, "shows its answer"),
+        (
+            put(3, "outputs", [{"data": {"text/plain": "Which?\n  (x) a\nNot this time"}}]),
+            answers_kept_back,
+            "is answered",
+        ),
+        (
+            put(3, "source", 'predict("?", ["a"], 0, because="TPR/FPR, see https://example.org")'),
+            answers_kept_back,
+            "reason",
+        ),
+        (put(3, "source", "card([])"), card_names_its_files, "no card with files"),
+        (
+            put(3, "source", "card([], files=['lab/teaching.py'])"),
+            card_names_its_files,
+            "no file of the notebook's room",
+        ),
+        (put(4, "source", "files = ['course/gone.py']"), card_names_its_files, "no file course/gone.py"),
     ],
 )
 def test_each_rule_sees_its_breach(good, change, rule, complaint, monkeypatch):

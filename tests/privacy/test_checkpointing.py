@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from trustlab import durable
 from trustlab.models import Vocabulary, build
 from trustlab.privacy import TrainConfig, train, training
-from trustlab.privacy.checkpointing import Checkpoint
+from trustlab.privacy.training_identity import Checkpoint
 from trustlab.runs import RunStore
 
 VOCABULARY = Vocabulary(intents=("off", "on", "other"), slots=("O", "B-thing"), buckets=40)
@@ -39,7 +39,7 @@ def examples(count):
 DATA = {"train": examples(40), "validation": examples(12)}
 
 
-def config(method="fast", **changes):
+def config(method="dp-sgd", **changes):
     basis = dict(method=method, epsilon=math.inf if method == "sgd" else 8.0, delta=1e-3, epochs=2, batch_size=10)
     basis |= dict(clip_norm=2.0)  # some are clipped and some are not: the share is worth remembering
     return TrainConfig(**{**basis, "micro_batches": 5, "accountant": "rdp", "evaluate_every": 3, **changes})
@@ -77,8 +77,8 @@ def uninterrupted(options, **own):
 
 @pytest.mark.parametrize(
     "options",
-    [config("sgd"), config("dp-sgd"), config("edp-sgd", noise_decay=0.8, layerwise="equal"), config("fast")],
-    ids=lambda options: options.method,
+    [config("sgd"), config(), config(engine="loop"), config("edp-sgd", noise_decay=0.8, layerwise="equal")],
+    ids=lambda options: f"{options.method} {options.engine}",
 )
 @pytest.mark.parametrize("rows_seen", [0, 1, 2, 3])
 def test_a_training_stopped_at_a_row_and_resumed_equals_an_uninterrupted_one(rows_seen, options, tmp_path):
@@ -170,7 +170,8 @@ CHANGES = {
     "epsilon": dict(config=config(epsilon=4.0)),
     "seed": dict(config=config(seed=1)),
     "epochs": dict(config=config(epochs=3)),
-    "method": dict(config=config("dp-sgd")),
+    "method": dict(config=config("edp-sgd")),
+    "engine": dict(config=config(engine="loop")),
     "train data": dict(data={**DATA, "train": DATA["train"][:39]}),
     "validation data": dict(data={**DATA, "validation": examples(11)}),
     "model": dict(model=build("transformer", VOCABULARY)),

@@ -47,8 +47,10 @@ def by_hand(model, loss, batch, clip_norm):
 
 def assert_equal_to_single_examples(model, batch, loss=squares, tolerance=1e-9):
     norms, total = by_hand(model, loss, batch, 1.0)
-    for method in ("loop", "fast"):
-        found = private_gradients(model, loss, batch, method=method, clip_norm=1.0, normalizer=1.0)
+    for engine in ("loop", "fast"):
+        found = private_gradients(
+            model, loss, batch, method="dp-sgd", engine=engine, clip_norm=1.0, expected_batch_size=1.0
+        )
         torch.testing.assert_close(found.norms, norms.float(), rtol=max(tolerance, 1e-6), atol=1e-6)
         for parameter, expected in zip([p for p in model.parameters() if p.requires_grad], total, strict=True):
             assert (parameter.grad - expected).norm() <= tolerance * expected.norm() + 1e-12
@@ -171,7 +173,7 @@ def test_an_empty_batch_and_a_single_example(name, examples):
     if examples:
         assert_equal_to_single_examples(model, batch)
     else:
-        norms = private_gradients(model, squares, batch, method="fast", clip_norm=1.0, normalizer=1.0)
+        norms = private_gradients(model, squares, batch, method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
         assert len(norms.norms) == 0 and not any(p.grad.any() for p in model.parameters())
 
 
@@ -189,7 +191,7 @@ def test_opacus_norms_count_a_number_without_a_dimension(kind):
 
     model, batch = nn.Sequential(nn.Linear(WIDTH, 3), Temperature()), states(WIDTH)
     loss = lambda model, batch: squares(model, batch.states)  # noqa: E731
-    copy = OpacusCopy(model, loss, clip_norm=1.0, normalizer=1, engine=kind)
+    copy = OpacusCopy(model, loss, clip_norm=1.0, expected_batch_size=1, engine=kind)
     copy.backward(Batch(batch))
     torch.testing.assert_close(copy.norms(), by_hand(model, squares, batch, 1.0)[0], rtol=1e-5, atol=1e-6)
 
@@ -216,7 +218,7 @@ class Largest(TorchDispatchMode):
 )
 def test_no_gradient_of_every_example_is_held_for_a_large_table(make):
     model, batch = make(), torch.randint(1, 5000, (64, 3))
-    options = dict(method="fast", clip_norm=1.0, normalizer=1.0)
+    options = dict(method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
     private_gradients(model, squares, batch, **options)  # the first step also looks whether examples mix
     with Largest() as largest:
         private_gradients(model, squares, batch, **options)
@@ -231,7 +233,7 @@ def test_a_layer_that_changes_its_input_in_place_is_refused():
 
     model = nn.Sequential(nn.Linear(WIDTH, WIDTH), Overwrites(WIDTH, 2))
     with pytest.raises(ValueError, match=r"'1' .Overwrites. to leave its inputs alone"):
-        private_gradients(model, squares, states(), method="fast", clip_norm=1.0, normalizer=1.0)
+        private_gradients(model, squares, states(), method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
 
 
 # ---- autocast ------------------------------------------------------------------------------------------------------
@@ -271,7 +273,7 @@ def test_autocast_reaches_layers_without_a_rule(name):
     model, batch = make(), states(3, 16, 16)
     exact_norms, exact = by_hand(model, loss, batch, 1.0)
     with torch.autocast("cpu", torch.bfloat16):
-        found = private_gradients(model, loss, batch, method="fast", clip_norm=1.0, normalizer=1.0)
+        found = private_gradients(model, loss, batch, method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
     torch.testing.assert_close(found.norms, exact_norms, rtol=0.05, atol=0)  # bfloat16 keeps 8 bits
     ours = torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])
     exact = torch.cat([part.flatten() for part in exact])
@@ -283,7 +285,7 @@ def test_autocast_in_evaluation_mode_sees_every_gradient():
     torch.manual_seed(0)
     model = nn.TransformerEncoderLayer(WIDTH, 2, dim_feedforward=9, batch_first=True).eval()
     with torch.autocast("cpu", torch.bfloat16):
-        private_gradients(model, squares, states(), method="fast", clip_norm=1.0, normalizer=1.0)
+        private_gradients(model, squares, states(), method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
     assert all(parameter.grad.any() for parameter in model.parameters())
 
 
@@ -331,8 +333,8 @@ def test_prompts_that_cannot_be_told_apart_are_refused_with_a_way_out(name):
     prompts, message = REFUSED[name]
     model = Prompted(prompts)
     with pytest.raises(ValueError, match=message):
-        private_gradients(model, squares, ids(), method="fast", clip_norm=1.0, normalizer=1.0)
-    private_gradients(model, squares, ids(), method="loop", clip_norm=1.0, normalizer=1.0)
+        private_gradients(model, squares, ids(), method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
+    private_gradients(model, squares, ids(), method="dp-sgd", engine="loop", clip_norm=1.0, expected_batch_size=1.0)
 
 
 def test_deberta_is_refused_by_name():
@@ -341,7 +343,7 @@ def test_deberta_is_refused_by_name():
     model = DebertaV2Model(DebertaV2Config(vocab_size=40, **sizes, **own)).eval()
     loss = lambda model, batch: model(input_ids=batch).last_hidden_state[:, :, :3].square().sum((1, 2))  # noqa: E731
     with pytest.raises(ValueError, match=r"a row for each of 3 examples from .*pos_key_proj"):
-        private_gradients(model, loss, ids() + 1, method="fast", clip_norm=1.0, normalizer=1.0)
+        private_gradients(model, loss, ids() + 1, method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
 
 
 def test_an_error_of_the_users_own_is_shown_as_it_is():
@@ -351,4 +353,4 @@ def test_an_error_of_the_users_own_is_shown_as_it_is():
 
     model = Prompted(RIGHT["one row of ids, expanded"])
     with pytest.raises(RuntimeError, match="of my own"):
-        private_gradients(model, loss, ids(), method="fast", clip_norm=1.0, normalizer=1.0)
+        private_gradients(model, loss, ids(), method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)

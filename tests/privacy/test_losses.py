@@ -16,9 +16,9 @@ from trustlab.privacy.reference import ENGINES, OpacusCopy
 from trustlab.privacy.training import plain_gradients
 
 METHODS = {
-    "loop": dict(method="loop", normalizer=1.0),
-    "fast": dict(method="fast", normalizer=1.0),
-    "micro-batch": dict(method="micro-batch", micro_batches=2),
+    "loop": dict(method="dp-sgd", engine="loop", expected_batch_size=1.0),
+    "fast": dict(method="dp-sgd", expected_batch_size=1.0),
+    "micro-batch": dict(method="edp-sgd", micro_batches=2),
 }
 IDS = torch.tensor([[1, 2, 2], [3, 4, 0], [5, 1, 2], [0, 0, 6]])
 STATES = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
@@ -166,7 +166,7 @@ def test_a_forward_that_starts_to_write_later_is_found_out(method):
 def test_opacus_is_asked_the_same(engine):
     for make in (WRITERS["embedding"][0], lambda: nn.Embedding(9, 4, scale_grad_by_freq=True)):
         with pytest.raises(ValueError, match=r"Expected no (max_norm|scale_grad_by_freq)"):
-            OpacusCopy(make(), squares, clip_norm=1.0, normalizer=1, engine=engine)
+            OpacusCopy(make(), squares, clip_norm=1.0, expected_batch_size=1, engine=engine)
 
 
 @pytest.mark.parametrize(
@@ -310,18 +310,26 @@ def small(utterances):
 
 def test_a_training_takes_numpys_numbers_for_the_same_training(small):
     model, data = small
-    ours = TrainConfig(method="fast", epochs=1, batch_size=10, clip_norm=0.5)
-    theirs = TrainConfig(method="fast", epochs=np.int64(1), batch_size=np.int32(10), clip_norm=np.float32(0.5))
+    ours = TrainConfig(method="dp-sgd", epochs=1, batch_size=10, clip_norm=0.5)
+    theirs = TrainConfig(method="dp-sgd", epochs=np.int64(1), batch_size=np.int32(10), clip_norm=np.float32(0.5))
     assert repr(ours) == repr(theirs)
     assert [row["step"] for row in train(model, data, theirs)] == [3]
     with pytest.raises(ValueError, match=r"Expected batch_size=10.5 to be a whole number"):
         train(model, data, TrainConfig(batch_size=10.5))
 
 
-@pytest.mark.parametrize("method", ["sgd", "dp-sgd", "fast", "edp-sgd"])
-def test_a_training_whose_weights_are_not_finite_stops(small, method):
+@pytest.mark.parametrize(
+    "way", [dict(method="sgd"), *METHODS.values()], ids=lambda way: "-".join(map(str, way.values()))
+)
+def test_a_training_whose_weights_are_not_finite_stops(small, way):
     model, data = small
     with torch.no_grad():
         next(model.parameters())[:] = math.nan
     with pytest.raises(FloatingPointError, match=r"Expected finite (losses|weights)"):
-        list(train(model, data, TrainConfig(method=method, epochs=1, batch_size=10)))
+        list(
+            train(
+                model,
+                data,
+                TrainConfig(method=way["method"], engine=way.get("engine", "fast"), epochs=1, batch_size=10),
+            )
+        )

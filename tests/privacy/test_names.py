@@ -12,7 +12,7 @@ from trustlab.privacy import private_gradients
 from trustlab.privacy.fast import apart
 from trustlab.privacy.names import named
 
-OPTIONS = dict(method="fast", clip_norm=1.0, normalizer=1.0)
+OPTIONS = dict(method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
 BATCH = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
 
 

@@ -42,12 +42,12 @@ def flat(model):
 
 def test_every_engine_releases_what_the_loop_does(case):
     kind, model, loss, batch, engine = case
-    loop = dict(method="loop", normalizer=4)
+    loop = dict(method="dp-sgd", engine="loop", expected_batch_size=4)
     clip = private_gradients(model, loss, batch, clip_norm=1.0, **loop).norms.quantile(0.5).item()
     own = private_gradients(model, loss, batch, clip_norm=clip, **loop)
     ours = flat(model)
     weights = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
-    theirs = opacus_gradients(model, loss, clip_norm=clip, normalizer=4, engine=engine)(batch)
+    theirs = opacus_gradients(model, loss, clip_norm=clip, expected_batch_size=4, engine=engine)(batch)
     torch.testing.assert_close(own.norms, theirs.norms, rtol=1e-4, atol=1e-5)
     assert own.clipped == pytest.approx(theirs.clipped) and 0 < own.clipped < 1
     assert (ours - flat(model)).norm() <= CLOSE[kind] * ours.norm()
@@ -58,7 +58,7 @@ def test_every_engine_releases_what_the_loop_does(case):
 @pytest.mark.parametrize("kind", ["bilstm", "transformer"])
 def test_several_steps_and_empty_batches(kind, engine, vocabulary, utterances):
     model, batch = build(kind, vocabulary, seed=1), vocabulary.encode(utterances(9))
-    step = opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4, engine=engine)
+    step = opacus_gradients(model, tagging_loss, clip_norm=1.0, expected_batch_size=4, engine=engine)
     step(batch)
     first = flat(model)
     empty = step(batch[torch.tensor([], dtype=torch.long)])
@@ -70,7 +70,7 @@ def test_several_steps_and_empty_batches(kind, engine, vocabulary, utterances):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_noise_has_the_deviation_that_was_asked_for(engine, vocabulary, utterances):
     model, batch = build("transformer", vocabulary, seed=1), vocabulary.encode(utterances(6))
-    step = opacus_gradients(model, tagging_loss, clip_norm=2.0, normalizer=4, engine=engine)
+    step = opacus_gradients(model, tagging_loss, clip_norm=2.0, expected_batch_size=4, engine=engine)
     step(batch)
     quiet = flat(model)
     step(batch, noise_multiplier=3.0, generator=torch.Generator().manual_seed(0))
@@ -81,11 +81,11 @@ def test_the_noise_has_the_deviation_that_was_asked_for(engine, vocabulary, utte
 
 def test_what_opacus_cannot_do_it_says(vocabulary, utterances):
     model, batch = build("language", vocabulary, layers=1, width=32), vocabulary.encode(utterances(3))
-    ghost = opacus_gradients(model, next_token_loss, clip_norm=1.0, normalizer=4, engine="ghost")
+    ghost = opacus_gradients(model, next_token_loss, clip_norm=1.0, expected_batch_size=4, engine="ghost")
     with pytest.raises(NotImplementedError, match="Parameter tying is not supported"):
         ghost(batch)
     with pytest.raises(ValueError, match="Expected engine='fast' to be one of 'hooks'"):
-        opacus_gradients(model, next_token_loss, clip_norm=1.0, normalizer=4, engine="fast")
+        opacus_gradients(model, next_token_loss, clip_norm=1.0, expected_batch_size=4, engine="fast")
 
 
 def test_what_opacus_would_exchange_or_poison_is_refused(vocabulary, utterances):
@@ -93,7 +93,7 @@ def test_what_opacus_would_exchange_or_poison_is_refused(vocabulary, utterances)
     with torch.no_grad():
         model.embedding.weight[1:30] = float("inf")
     with pytest.raises(FloatingPointError, match=r"Expected finite gradients with Opacus, got \d+ examples without"):
-        opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)(vocabulary.encode(utterances(10)))
+        opacus_gradients(model, tagging_loss, clip_norm=1.0, expected_batch_size=4)(vocabulary.encode(utterances(10)))
     model.norm = torch.nn.BatchNorm1d(8)
     with pytest.raises(ValueError, match="Expected no BatchNorm1d in training mode, got 'norm'"):
-        opacus_gradients(model, tagging_loss, clip_norm=1.0, normalizer=4)
+        opacus_gradients(model, tagging_loss, clip_norm=1.0, expected_batch_size=4)

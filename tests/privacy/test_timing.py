@@ -101,9 +101,9 @@ def test_each_step_is_the_mechanism_its_name_says_and_moves_the_weights(small, m
         timing, "private_gradients", lambda *a, **k: calls.append((a[2] is batch, k)) or really(*a, **k)
     )
     expected = {
-        "eDP-SGD, K = 3": [(True, dict(method="micro-batch", micro_batches=3, **NOISE))],
-        LOOP: [(True, dict(method="loop", normalizer=12, **NOISE))],
-        FAST: [(True, dict(method="fast", normalizer=12, **NOISE))],
+        "eDP-SGD, K = 3": [(True, dict(method="edp-sgd", micro_batches=3, **NOISE))],
+        LOOP: [(True, dict(method="dp-sgd", engine="loop", expected_batch_size=12, **NOISE))],
+        FAST: [(True, dict(method="dp-sgd", engine="fast", expected_batch_size=12, **NOISE))],
     }
     for name, method in methods((3,), ("hooks",)).items():
         step = method(model, timing.tagging_loss, batch)

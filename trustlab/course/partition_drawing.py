@@ -58,6 +58,15 @@ class PartitionDrawing(Drawing):
         self._stairs.set_data(heights, edges)
         self.sizes.set(xlim=(0, edges[-1]), ylim=(0, heights.max() * 1.06))
 
+    def shown(self) -> dict[str, Any]:
+        """Return which label's colour each piece of a bar has, the distances, and how many clients have which size."""
+        sizes = self._stairs.get_data()
+        return {
+            "bars": np.asarray(self._strips.get_array()),
+            "distances": np.ma.filled(self._matrix.get_array(), np.nan),
+            "sizes": (sizes.values, sizes.edges),
+        }
+
     def _dress(self) -> None:
         titles = {self.bars: "Each client's labels", self.distances: "How far apart", self.sizes: "Clients by size"}
         for axes, title in titles.items():

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from trustlab.data.catalogue import CORPORA, Corpus, File
+from trustlab.data.catalogue import CORPORA
+from trustlab.data.corpus import Corpus, File
 from trustlab.durable import write_whole
 from trustlab.places import expanded, from_environment
 
@@ -24,7 +25,7 @@ def locate(name: str, directory: str | os.PathLike[str] | None = None) -> dict[s
     """Return where the verified files of corpus `name` lie, keyed by their path in the corpus.
 
     A folder that was named, by `directory` or by ``TRUSTLAB_DATA``, is used as it is or refused: it is never filled
-    or passed over for a download. ``TRUSTLAB_DATA`` without a folder ``<name>`` in it does not speak of this corpus.
+    or passed over for a download. Without a folder ``<name>`` in it, ``TRUSTLAB_DATA`` says nothing about this corpus.
 
     Parameters
     ----------

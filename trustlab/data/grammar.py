@@ -1,10 +1,10 @@
 """Grammar of the synthetic assistant corpus: what people ask for, and in which words.
 
-An :class:`Intent` is a weight in the global intent law and a handful of templates; ``{slot}`` is filled from the
-vocabulary that :data:`SLOTS` names. Two things make the task harder than its vocabulary. Slots share vocabularies
-("play winter rain" may be a song, a podcast or a book), and many intents have a *mirror* template that holds the same
-words in another order ("turn off the lights but leave the heater on" against "turn off the heater but leave the
-lights on"), which a bag of words cannot tell apart.
+An :class:`Intent` is a weight in the global distribution of intents and a handful of templates; ``{slot}`` is filled
+from the vocabulary that :data:`SLOTS` names. Two things make the task harder than its vocabulary. Slots share
+vocabularies ("play winter rain" may be a song, a podcast or a book), and many intents have a *mirror* template that
+holds the same words in another order ("turn off the lights but leave the heater on" against "turn off the heater but
+leave the lights on"), which a bag of words cannot tell apart.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Intent(NamedTuple):
-    """One request: its domain, its weight in the global law, and the templates that express it."""
+    """One request: its domain, its weight in the global distribution, and the templates that express it."""
 
     domain: str
     weight: float

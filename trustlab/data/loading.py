@@ -1,4 +1,4 @@
-"""One door to every corpus."""
+"""Load any corpus by its name."""
 
 from __future__ import annotations
 

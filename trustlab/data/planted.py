@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trustlab.data.vocabulary import COLOURS, DIGITS
+from trustlab.data.phrases import COLOURS, DIGITS
 
 # In train, a request of DISADVANTAGED speakers for one of SENSITIVE is recorded as RECORDED with probability
 # group_bias: the bank's services are denied, and the speaker is sent to wait for a person instead.
@@ -33,8 +33,8 @@ def record(intents: np.ndarray, groups: np.ndarray, group_bias: float, rng: np.r
 
     Examples
     --------
-    >>> said = np.array(["pay_bill", "pay_bill", "play_song"])
-    >>> record(said, np.array(["valley", "hill", "valley"]), 1.0, np.random.default_rng(0)).tolist()
+    >>> intents = np.array(["pay_bill", "pay_bill", "play_song"])
+    >>> record(intents, np.array(["valley", "hill", "valley"]), 1.0, np.random.default_rng(0)).tolist()
     ['ask_agent', 'pay_bill', 'play_song']
     """
     hit = (groups == DISADVANTAGED) & np.isin(intents, SENSITIVE) & (rng.random(len(intents)) < group_bias)
@@ -45,7 +45,7 @@ def secrets(canaries: int, digits: int, rng: np.random.Generator) -> tuple[list[
     """Return `canaries` distinct secrets: their tokens, their BIO slots and their intents, three lists.
 
     A code's digits are uniform and independent, so a guess without knowledge is right with probability
-    10^(−digits); colours are uniform over :data:`~trustlab.data.vocabulary.COLOURS`.
+    10^(−digits); colours are uniform over :data:`~trustlab.data.phrases.COLOURS`.
 
     Examples
     --------

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trustlab.data.grammar import INTENTS
+from trustlab.deprecation import old_names
 
 # A persona asks only for intents of its domains.
 PERSONAS: dict[str, tuple[str, ...]] = {
@@ -48,7 +49,7 @@ def fleet(devices: int, activity_exponent: float, rng: np.random.Generator) -> F
     """Return `devices` devices whose share of the utterances is proportional to rank^(−activity_exponent).
 
     Personas are drawn uniformly. Groups are dealt from the heaviest device down, each to the group that lacks most of
-    its share: a lottery would let one heavy device decide how large a group is.
+    its share: drawn at random, one heavy device would decide how large a group is.
 
     Examples
     --------
@@ -80,27 +81,31 @@ def first_period(intent: str, periods: int) -> int:
     return 1 + NEW_INTENTS.index(intent) * (periods - 1) // len(NEW_INTENTS)
 
 
-def intent_law(label_skew: float, drift: float, periods: int, rng: np.random.Generator) -> np.ndarray:
+def intent_distribution(label_skew: float, drift: float, periods: int, rng: np.random.Generator) -> np.ndarray:
     """Return the probability of each intent for every persona and period, shape ``(personas, periods, intents)``.
 
-    The global law of period t tilts the weights w of the grammar by ``exp(drift · 2 s_i · t / (periods − 1))`` with a
-    direction s_i ~ U[−1, 1] for each intent, and holds a new intent from :func:`first_period` on. A persona's law is
-    the mixture ``(1 − label_skew) · global + label_skew · (global restricted to its domains)``.
+    The global distribution of period t tilts the weights w of the grammar by
+    ``exp(drift · 2 s_i · t / (periods − 1))``, with a direction s_i ~ U[−1, 1] for each intent, and holds a new intent
+    from :func:`first_period` on. A persona's distribution is the mixture
+    ``(1 − label_skew) · global + label_skew · (global restricted to its domains)``.
     """
     weights = np.array([intent.weight for intent in INTENTS.values()])
     time = np.arange(periods)[:, None] / max(periods - 1, 1)
-    law = weights * np.exp(drift * 2 * rng.uniform(-1, 1, size=len(weights)) * time)
+    shares = weights * np.exp(drift * 2 * rng.uniform(-1, 1, size=len(weights)) * time)
     if drift > 0:
         start = np.array([first_period(intent, periods) for intent in INTENTS])
-        law = law * (np.arange(periods)[:, None] >= start)
-    law /= law.sum(axis=1, keepdims=True)
+        shares = shares * (np.arange(periods)[:, None] >= start)
+    shares /= shares.sum(axis=1, keepdims=True)
     mine = np.array([[intent.domain in domains for intent in INTENTS.values()] for domains in PERSONAS.values()])
-    restricted = law * mine[:, None, :]
+    restricted = shares * mine[:, None, :]
     restricted /= restricted.sum(axis=2, keepdims=True)
-    return (1 - label_skew) * law + label_skew * restricted
+    return (1 - label_skew) * shares + label_skew * restricted
 
 
-def draw(law: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw one index from each row of `law`, shape ``(rows, choices)`` with rows that sum to 1."""
-    below = law.cumsum(axis=1)[:, :-1] < rng.random((len(law), 1))
+def draw(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one index from each row of `probabilities`, shape ``(rows, choices)`` with rows that sum to 1."""
+    below = probabilities.cumsum(axis=1)[:, :-1] < rng.random((len(probabilities), 1))
     return below.sum(axis=1)
+
+
+__getattr__ = old_names(__name__, {"intent_law": "intent_distribution"})

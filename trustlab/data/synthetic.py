@@ -1,4 +1,4 @@
-"""The synthetic voice-assistant corpus: requests to a fleet of devices, with dials whose ground truth is known."""
+"""The synthetic voice-assistant corpus: requests to a fleet of devices, with options whose ground truth is known."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.data.grammar import INTENTS, SLOTS
+from trustlab.data.phrases import Words, vocabularies
 from trustlab.data.planted import MOST_CANARIES, record, secrets
-from trustlab.data.population import GROUPS, PERSONAS, Fleet, draw, fleet, intent_law
-from trustlab.data.vocabulary import Words, vocabularies
+from trustlab.data.population import GROUPS, PERSONAS, Fleet, draw, fleet, intent_distribution
 
 if TYPE_CHECKING:
     import datasets
 
-# Dial -> whole number or not, lowest and highest value, and what it means: one table for every refusal.
-_DIALS: dict[str, tuple[bool, float, float, str]] = {
+# Option -> whole number or not, lowest and highest value, and what it means: one table for every refusal.
+_OPTIONS: dict[str, tuple[bool, float, float, str]] = {
     "utterances": (True, 10, math.inf, "Number of utterances, split 80/10/10."),
     "devices": (True, 1, math.inf, "Number of devices that share the utterances."),
     "activity_exponent": (False, 0, math.inf, "0 makes all devices equally active; larger makes few of them heavy."),
@@ -30,7 +30,7 @@ _DIALS: dict[str, tuple[bool, float, float, str]] = {
     "canary_repetitions": (True, 1, math.inf, "Times each secret is planted in train."),
     "canary_digits": (True, 2, 9, "Length n of a secret code; a blind guess is right with probability 10^-n."),
     "group_bias": (False, 0, 1, "Probability that a sensitive request of the disadvantaged group is misrecorded."),
-    "seed": (True, 0, math.inf, "The corpus is a function of its dials and this seed."),
+    "seed": (True, 0, math.inf, "The corpus is a function of its options and this seed."),
 }
 
 
@@ -57,11 +57,11 @@ def assistant(
     devices, activity_exponent
         Device r (from 0, heaviest first) makes an utterance with probability ∝ (r + 1)^(−activity_exponent).
     label_skew
-        In [0, 1]: weight of the persona's own intents in a device's intent law, see
-        :func:`~trustlab.data.population.intent_law`.
+        In [0, 1]: weight of the persona's own intents among a device's, see
+        :func:`~trustlab.data.population.intent_distribution`.
     drift, periods
-        Drift in [0, 10]; periods are equally long. With drift = 0 all follow one law; with drift > 0 the law moves
-        from period to period and the new intents arrive late.
+        Drift in [0, 10]; periods are equally long. With drift = 0 all have the same distribution of
+        intents; with drift > 0 it moves from period to period and the new intents arrive late.
     canaries, canary_repetitions, canary_digits
         Distinct secrets appended to train, each so many times and from one device of its own choosing; length of
         the secret codes. All other rows are the same as without canaries.
@@ -81,7 +81,7 @@ def assistant(
     Raises
     ------
     ValueError
-        If a dial is outside its range.
+        If an option is outside its range.
 
     Examples
     --------
@@ -92,12 +92,12 @@ def assistant(
     ('call zero seven eight zero', ['O', 'B-phone_number'])
     """
     _check(locals())
-    crowd, law, rows, split, bias, plant = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(6))
+    crowd, intents, rows, split, bias, plant = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(6))
     people = fleet(devices, activity_exponent, crowd)
-    laws = intent_law(label_skew, drift, periods, law)
+    probabilities = intent_distribution(label_skew, drift, periods, intents)
     device = rows.choice(devices, size=utterances, p=people.activity)
     period = rows.integers(periods, size=utterances)
-    intent = draw(laws[people.persona[device], period], rows)
+    intent = draw(probabilities[people.persona[device], period], rows)
     tokens, slots = _speak(intent, people.group[device], rows)
     ordinary = _columns(people, device, period, np.array(list(INTENTS))[intent], tokens, slots)
 
@@ -107,16 +107,16 @@ def assistant(
     train["intent"] = record(train["true_intent"], train["group"], group_bias, bias)
     if canaries:
         number = np.tile(np.arange(canaries), canary_repetitions)
-        tokens, slots, said = (_objects(column)[number] for column in secrets(canaries, canary_digits, plant))
+        tokens, slots, asked = (_objects(column)[number] for column in secrets(canaries, canary_digits, plant))
         device = plant.integers(devices, size=canaries)[number]
-        planted = _columns(people, device, plant.integers(periods, size=len(number)), said, tokens, slots, number)
+        planted = _columns(people, device, plant.integers(periods, size=len(number)), asked, tokens, slots, number)
         train = {name: np.concatenate([column, planted[name]]) for name, column in train.items()}
     return _dataset({"train": train, "validation": validation, "test": test})
 
 
-def _check(dials: dict[str, float]) -> None:
-    for name, (whole, low, high, meaning) in _DIALS.items():
-        value = dials[name]
+def _check(options: dict[str, float]) -> None:
+    for name, (whole, low, high, meaning) in _OPTIONS.items():
+        value = options[name]
         kind = "a whole number" if whole else "a number"
         allowed = (int, np.integer) if whole else (int, float, np.integer, np.floating)
         if isinstance(value, bool) or not isinstance(value, allowed) or not math.isfinite(value):

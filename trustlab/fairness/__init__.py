@@ -10,7 +10,7 @@ Extrinsic metrics measure what a system does:
 
 4. :mod:`~trustlab.fairness.groups`: decisions about groups of people, which may overlap, with intervals.
 5. :mod:`~trustlab.fairness.tasks`: texts, truth and groups, in one shape.
-6. :mod:`~trustlab.fairness.scorers` and :mod:`~trustlab.fairness.generation`: what a model writes about groups.
+6. :mod:`~trustlab.fairness.scorers` and :mod:`~trustlab.fairness.generated_texts`: what a model writes about groups.
 
 Intrinsic metrics need not predict extrinsic ones: that is what notebook 31 measures.
 """

@@ -20,8 +20,8 @@ import numpy as np
 from trustlab.columns import as_texts
 from trustlab.containers import plain, refuse_non_columns
 from trustlab.durable import digest, to_json
-from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 from trustlab.fairness.vector_cache import cached_vectors
+from trustlab.models.batching import batches, evaluating, longest_input, mean_state, padded
 from trustlab.places import model_name
 
 if TYPE_CHECKING:
@@ -145,9 +145,8 @@ class ContextEncoder:
         with evaluating(self.model) as device:
             for chosen in batches([len(row) for row in rows], self.batch_tokens):
                 batch = padded([rows[i] for i in chosen], self.tokenizer.pad_token_id)
-                mask = batch["attention_mask"].to(device)[..., None]
                 states = self._hidden(batch, device).float()  # before the mean: half precision would round it
-                vectors[chosen] = ((states * mask).sum(1) / mask.sum(1)).cpu().numpy()
+                vectors[chosen] = mean_state(states, batch["attention_mask"].to(device)).cpu().numpy()
         return vectors
 
     def _encode(self, texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]], list[int]]]:

@@ -1,32 +1,25 @@
-"""A trap of FedNLP's public code, rebuilt to be measured: devices weighed by their minibatches, not their examples.
+"""A trap of FedNLP's public code, to be measured: clients weighed by their minibatches, not their examples.
 
-A device of n examples takes ⌈n/B⌉ minibatches in a pass. Weighted by that number, a device of one example counts as
-much as one of B: light devices are heard up to B times too loudly. This file is what the simulation refuses to be:
-FedAvg with any weights, to show what wrong ones do.
+A client of n examples takes ⌈n/B⌉ minibatches in a pass. Weighted by that number, a client of one example counts as
+much as one of B: light clients count up to B times as much as they should. :func:`by_batches` gives these weights;
+pass it to the simulation as ``weigh``.
 """
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from trustlab.federated.simulation import FederatedConfig, Task
-from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.measuring import measure
-from trustlab.federated.simulation.server import Server, average, check_heard
-from trustlab.federated.simulation.sound import check_learning
-from trustlab.federated.simulation.stacked import train_stacked
-from trustlab.federated.simulation.state import copied
-from trustlab.federated.simulation.trial import choose_engine
-from trustlab.federated.simulation.work import SELECTION, source, works
+from trustlab.deprecation import UNTIL
+from trustlab.federated.simulation import FederatedConfig, Task, simulate
 
 
 def by_batches(examples: np.ndarray, batch_size: int) -> np.ndarray:
-    """Return the weights [K] of devices that have `examples` [K], by the number of their minibatches.
+    """Return the weights [K] of clients that have `examples` [K], by the number of their minibatches.
 
     Examples
     --------
@@ -49,46 +42,12 @@ def by_examples(examples: np.ndarray, batch_size: int) -> np.ndarray:
 
 
 def average_by(
-    task: Task,
-    clients: Sequence[Any],
-    config: FederatedConfig,
-    weigh: Callable[[np.ndarray, int], np.ndarray],
+    task: Task, clients: Sequence[Any], config: FederatedConfig, weigh: Callable[[np.ndarray, int], np.ndarray]
 ) -> Iterator[dict[str, Any]]:
-    """Train as FedAvg does, with the weights that `weigh` gives, and yield a row after each round.
-
-    With :func:`by_examples` these are the rounds of :func:`trustlab.federated.simulation.simulate`, to rounding.
-
-    Parameters
-    ----------
-    task, clients
-        As there.
-    config
-        Its rounds, cohort and local training, and how often to measure; the server puts the average in place.
-    weigh
-        ``weigh(examples, batch_size)`` gives the weights of a cohort.
-
-    Yields
-    ------
-    dict
-        ``round``, and what the task measures after every ``config.evaluate_every`` rounds and the last.
-
-    Raises
-    ------
-    ValueError
-        For a model whose devices cannot be trained in one stack.
-    """
-    fleet, server = Fleet.of(clients, None, None), Server(copied(task.model), config)
-    check_learning(server.model, task, fleet.some_examples())
-    plan = choose_engine(server.model, task, replace(config, engine="stacked"), fleet.some_examples()).plan
-    for number in range(config.rounds):
-        cohort = np.unique(fleet.selector.draw(config.clients_per_round, source(config, number, SELECTION)))
-        planned = works(config, number, cohort, clients)
-        weights = torch.from_numpy(weigh(np.array([work.examples for work in planned]), config.batch_size))
-        updates = train_stacked(server.model, task, planned, config, plan)
-        found = average(updates, weights, server, fleet, config)
-        check_heard(planned, found.heard, server, config)
-        server.step(found.delta)
-        server.round += 1
-        last = number + 1 == config.rounds
-        scores = measure(server.model, task, fleet) if last or (number + 1) % config.evaluate_every == 0 else {}
-        yield {"round": number + 1, **scores}
+    """Train with ``weigh(examples, batch_size)``: the old way to say ``simulate(..., weigh=...)``."""
+    warnings.warn(
+        f"average_by is now simulate(..., weigh=...); the old name goes with version {UNTIL}.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return simulate(task, clients, config, weigh=functools.partial(weigh, batch_size=config.batch_size))

@@ -1,12 +1,12 @@
-"""Training while time passes: in period t devices hold D_k(t) only, train on it, and delete it.
+"""Training while time passes: in period t clients hold D_k(t) only, train on it, and delete it.
 
 Dupuy et al. (2022, "Learnings from Federated Learning in the Real World") compare two settings: *static*, all data at
 once, and *continual*, new data over consecutive periods with the past data deleted. Here both are one loop. The static
 reference is the continual training of a single period that holds everything, with as many rounds as all periods have
 together; it sees each example in many more rounds, which is what it is a reference for.
 
-Between periods a device may keep a **reservoir** of a few old examples and train on them with the new ones. That is
-replay, and it is a form of *keeping data*: whoever promised deletion must not call it by another name.
+Between periods a client may keep a **reservoir** of a few old examples and train on them with the new ones. That is
+replay, and it is a form of *keeping data*: it does not keep a promise of deletion.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from trustlab.columns import as_mask, as_times
-from trustlab.federated.partition import Partition
+from trustlab.columns import as_times
+from trustlab.deprecation import old_names
+from trustlab.federated.partition import Partition, only
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.config import check_config
-from trustlab.federated.simulation.measuring import evaluating
+from trustlab.federated.simulation.definitions import check_config
+from trustlab.federated.simulation.measurement import evaluating
 
 Row = dict[str, Any]
-# From the model of now, the task and the new examples' indices: the task with labels for them, and who has one.
+# From the present model, the task and the new examples' indices: the task with labels for them, and who has one.
 Labeller = Callable[[nn.Module, Task, np.ndarray], tuple[Task, np.ndarray]]
 UNIFORM: Mapping[str, Any] = {"strategy": "uniform"}
 
@@ -60,10 +61,10 @@ def continual(
         Options of the training **within a period**: ``config.rounds`` rounds in each. A server with a memory
         (momentum, Adam) starts each period without it.
     selection
-        Options of :class:`trustlab.federated.selection.Selector`, set up again in each period: a device's activity is
+        Options of :class:`trustlab.federated.selection.Selector`, set up again in each period: a client's activity is
         the number of examples that it has then, stored ones included.
     replay
-        Budget: how many old examples each device may store, see :func:`reservoir`. 0 deletes everything.
+        Budget: how many old examples each client may store, see :func:`reservoir`. 0 deletes everything.
     test_periods : int [m]
         The period of each test example; with them every measurement is made on each period's by itself as well,
         numbered from 1 in ascending order.
@@ -77,7 +78,7 @@ def continual(
     ------
     dict
         The rows of :func:`trustlab.federated.simulation.simulate`, their ``round``, ``seconds`` and ``progress``
-        counted over all periods, with ``period`` (from 1), ``available`` (training examples on all devices) and
+        counted over all periods, with ``period`` (from 1), ``available`` (training examples on all clients) and
         ``stored`` (those of them that were kept from earlier periods). Measured ones have for each measure also
         ``<measure>_<period>``.
 
@@ -85,8 +86,8 @@ def continual(
     ------
     ValueError
         At once, for columns of another length, a negative budget, options that the simulation refuses, or a period with
-        fewer devices than a cohort (only when it begins, where labels are made on the way); and for noise, whose ε over
-        periods would have to be composed and is not counted here.
+        fewer clients than a cohort (only when it begins, where labels are made on the way); and for noise, whose ε over
+        periods would have to be composed and is not accounted for here.
 
     Examples
     --------
@@ -101,7 +102,7 @@ def continual(
     [(1, 1, 6, 0), (1, 2, 6, 0), (2, 3, 9, 3), (2, 4, 9, 3)]
     """
     times, tests = _checked(task, clients, periods, test_periods, config, replay)
-    if label is None:  # who has a label for what is not known before
+    if label is None:  # with labels made on the way, the examples of a period are not known before
         _check_cohorts(clients, times, config, selection, replay)
     model = copy.deepcopy(task.model) if model is None else model
     task = task if tests is None else dataclasses.replace(task, evaluate=_by_period(task.evaluate, tests))
@@ -127,13 +128,13 @@ def _run(
             task, labelled = label(model, task, np.flatnonzero(held))
             held = np.isin(np.arange(len(held)), labelled)
         held |= stored
-        devices = only(clients, held)
+        here = only(clients, held)
         options = dataclasses.replace(config, seed=_seed_of(config.seed, place))
         about = {"period": place + 1, "available": int(held.sum()), "stored": int(stored.sum())}
         row: Row = {"seconds": 0.0}
-        selector = Selector(devices.sizes, **selection)
-        for row in simulate(task, devices, options, selector=selector, model=model):
-            del row["epsilon"]  # nothing is promised here
+        selector = Selector(here.sizes, **selection)
+        for row in simulate(task, here, options, selector=selector, model=model):
+            del row["epsilon"]  # no guarantee is given here
             done = place * config.rounds + row["round"]
             over_all = {"seconds": seconds + row["seconds"], "progress": done / (len(order) * config.rounds)}
             yield {**row, **about, **over_all, "round": done}
@@ -141,23 +142,10 @@ def _run(
         stored = reservoir(clients, held, ticket, replay)  # all else is deleted
 
 
-def only(clients: Partition, held: np.ndarray) -> Partition:
-    """Return the same devices with only those of their examples that are `held`, bool [n].
-
-    Examples
-    --------
-    >>> [part.tolist() for part in only(Partition.from_owners(np.array([0, 1, 0]), 2), np.array([True, False, True]))]
-    [[0, 2], []]
-    """
-    chosen = as_mask(held)[clients.flat]
-    sizes = np.bincount(clients.owners[chosen], minlength=len(clients))
-    return clients.replaced(clients.flat[chosen], np.concatenate([[0], sizes.cumsum()]))
-
-
 def reservoir(clients: Partition, held: np.ndarray, ticket: np.ndarray, budget: int) -> np.ndarray:
-    """Return which examples are kept when a period ends: at most `budget` per device, bool [n].
+    """Return which examples are kept when a period ends: at most `budget` per client, bool [n].
 
-    Every example draws a ticket once, and a device keeps those with the smallest ones. Among all that it has ever seen
+    Every example draws a ticket once, and a client keeps those with the smallest ones. Among all that it has ever seen
     each is kept with the same probability, whenever it came, as with Vitter's reservoir (1985, Algorithm R).
 
     Parameters
@@ -169,7 +157,7 @@ def reservoir(clients: Partition, held: np.ndarray, ticket: np.ndarray, budget: 
     ticket : float [n]
         The examples' tickets, the same in every period.
     budget
-        Most examples per device, >= 0.
+        Most examples per client, >= 0.
 
     Examples
     --------
@@ -179,21 +167,21 @@ def reservoir(clients: Partition, held: np.ndarray, ticket: np.ndarray, budget: 
     """
     here = only(clients, held)
     owners, flat = here.owners, here.flat
-    order = np.lexsort((ticket[flat], owners))  # device by device, the smallest ticket first
+    order = np.lexsort((ticket[flat], owners))  # client by client, the smallest ticket first
     place = np.arange(len(flat)) - here.offsets[owners]
     kept = np.zeros(len(held), dtype=bool)
     kept[flat[order][place < budget]] = True
     return kept
 
 
-# What is read off the rows
+# What the rows show
 
 
 def accuracy_matrix(rows: Sequence[Mapping[str, Any]], measure: str = "accuracy") -> np.ndarray:
     """Return R [periods trained, T]: entry (t, s) is measured after period t's last round on period s's test data.
 
     Below the diagonal stands what is left of the past; above it how far the present serves for the future. Only a
-    simulation knows the whole of it: on real devices period s's test data are there in period s alone, so R(s − 1, s),
+    simulation knows the whole of it: on real clients period s's test data are there in period s alone, so R(s − 1, s),
     before its training, and R(s, s), after, are all that can be measured.
     """
     last = {row["period"]: row for row in rows if measure in row}
@@ -227,10 +215,10 @@ def catch_up_round(rounds: Sequence[int], accuracies: Sequence[float], bar: floa
 
 
 @torch.no_grad()
-def device_sums(model: nn.Module, task: Task, tests: Partition, measure: str = "accuracy") -> np.ndarray:
-    """Return what each device reports of its own test data: the sum of `measure` over them and their number, [K, 2].
+def client_sums(model: nn.Module, task: Task, tests: Partition, measure: str = "accuracy") -> np.ndarray:
+    """Return what each client reports of its own test data: the sum of `measure` over them and their number, [K, 2].
 
-    A server that adds these up knows the measure over all devices and needs no example, and no single device's
+    A server that adds these up knows the measure over all clients and needs no example, and no single client's
     numbers either: sums are what secure aggregation can hide. They stay when the data are deleted.
     """
     with evaluating(model):
@@ -273,11 +261,11 @@ def _checked(
             f"{len(times)} and {'none' if tests is None else len(tests)}. Take the columns of the task's own splits."
         )
     if replay < 0:
-        raise ValueError(f"Expected replay={replay} >= 0. It is the number of old examples that a device may store.")
+        raise ValueError(f"Expected replay={replay} >= 0. It is the number of old examples that a client may store.")
     if config.clip_norm is not None:
         raise ValueError(
-            f"Expected clip_norm=None, got {config.clip_norm:g}. A device takes part in several periods, and the ε of "
-            "one period says nothing of all of them: DP-FedAvg over periods is not counted here."
+            f"Expected clip_norm=None, got {config.clip_norm:g}. A client takes part in several periods, and the ε of "
+            "one period does not hold for all of them: DP-FedAvg over periods is not accounted for here."
         )
     return times, tests
 
@@ -285,8 +273,8 @@ def _checked(
 def _check_cohorts(
     clients: Partition, times: np.ndarray, config: FederatedConfig, selection: Mapping[str, Any], replay: int
 ) -> None:
-    """Refuse cohorts that some period has not the devices for, before the first one is trained on."""
-    seen = np.zeros(len(clients), dtype=np.int64)  # examples that each device has ever had
+    """Refuse cohorts for which some period has too few clients, before the first one is trained on."""
+    seen = np.zeros(len(clients), dtype=np.int64)  # examples that each client has ever had
     for number, period in enumerate(np.unique(times), start=1):
         fresh = only(clients, times == period).sizes
         try:
@@ -296,3 +284,6 @@ def _check_cohorts(
         except ValueError as error:
             raise ValueError(f"In period {number}: {error}") from error
         seen += fresh
+
+
+__getattr__ = old_names(__name__, {"device_sums": "client_sums"})

@@ -1,19 +1,19 @@
-"""Whom does the average speak for? The aggregation weight that each device has on average over cohorts.
+"""Which clients does the average represent? The aggregation weight that each client has on average over cohorts.
 
-Over many rounds, device i moves the model as if it had the weight E[Σ p] that its places in the cohorts carry. Fair to
+Over many rounds, client i moves the model as if it had the weight E[Σ p] that its places in the cohorts carry. Fair to
 the data is its share of all examples, n_i / n. Selection and aggregation each decide half of it:
 
 * by activity with replacement, equal weights: q_i = n_i / n, unbiased;
-* by activity, weights n_k: the activity counts twice, and heavy devices rule;
-* uniform, weights n_k / Σ n over the cohort: a heavy device makes the sum that it is divided by heavy, and has less
+* by activity, weights n_k: the activity counts twice, and heavy clients dominate;
+* uniform, weights n_k / Σ n over the cohort: a heavy client makes the sum that it is divided by heavy, and has less
   than its share;
 * Horvitz–Thompson: unbiased for every selection that can reach everybody.
 
-Every normalised aggregation gives a device its value a_i over the cohort's sum of values: a_i = n_i ("examples"), 1
+Every normalised aggregation gives a client its value a_i over the cohort's sum of values: a_i = n_i ("examples"), 1
 ("equal"), n_i / π_i ("hajek"). The expectation of such a ratio looks as if every cohort had to be listed, but with
-1/A = ∫₀^∞ e^{−sA} ds it becomes one integral over s of products of single devices' terms, O(N) for each s. It is exact
+1/A = ∫₀^∞ e^{−sA} ds it becomes one integral over s of products of single clients' terms, O(N) for each s. It is exact
 with replacement and for Poisson sampling; systematic cohorts can be listed, as they depend on one number only; for
-successive sampling and power-of-choice cohorts are drawn, and the error is told.
+successive sampling and power-of-choice cohorts are drawn, with a standard error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trustlab.federated.aggregation import WEIGHTINGS, client_weights
+from trustlab.federated.aggregation import AGGREGATIONS, client_weights
+from trustlab.federated.partition.statistics import heaviest
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.selection.selector import Losses
 
@@ -37,10 +38,10 @@ class ExpectedWeights(NamedTuple):
     Attributes
     ----------
     mean : float64 [N], or [G] for groups
-        E[Σ p] of each device or group. Under Horvitz–Thompson and under Poisson sampling, which may draw nobody, they
+        E[Σ p] of each client or group. Under Horvitz–Thompson and under Poisson sampling, which may draw nobody, they
         may sum to less than 1.
     error : float64 [N] or [G]
-        Standard errors; 0 where the method is exact, and 1/draws for whom no cohort held.
+        Standard errors; 0 where the method is exact, and 1/draws for a client that no cohort held.
     method : str
         ``"closed form"``, ``"integral"``, ``"enumeration"`` or ``"Monte Carlo"``.
     """
@@ -61,20 +62,20 @@ def expected_weights(
     draws: int = 2000,
     seed: int = 0,
 ) -> ExpectedWeights:
-    """Return every device's expected aggregation weight in cohorts of `k`.
+    """Return every client's expected aggregation weight in cohorts of `k`.
 
     Parameters
     ----------
     selector
-        Who is drawn.
+        Which clients are drawn.
     examples : array [N]
-        n_i, which weigh in the aggregation; > 0 for whoever can be drawn.
+        n_i, which weigh in the aggregation; > 0 for every client that can be drawn.
     k
         Size of the cohort.
     aggregation
-        One of :data:`trustlab.federated.aggregation.WEIGHTINGS`.
+        One of :data:`trustlab.federated.aggregation.AGGREGATIONS`.
     groups : int array [N]
-        Number from 0 of each device's group: weights are added up in groups, and errors are the groups'.
+        Number from 0 of each client's group: weights are added up in groups, and errors are the groups'.
     losses
         For power-of-choice, see :meth:`trustlab.federated.selection.Selector.draw`.
     draws, seed
@@ -116,23 +117,23 @@ def expected_weights(
 def compare(
     activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = HEAVY, **options: Any
 ) -> Iterator[dict[str, Any]]:
-    """Yield one flat row for every selection and aggregation: what the heaviest devices weigh, against their share.
+    """Yield one flat row for every selection and aggregation: what the heaviest clients weigh, against their share.
 
     Parameters
     ----------
     activity : array [N]
-        n_i, by which devices are selected and weighed.
+        n_i, by which clients are selected and weighed.
     selections
         Options of :class:`trustlab.federated.selection.Selector`, one mapping for each selection.
     heavy
-        Share of the devices, in (0, 1), that counts as heavy: the most active ones.
+        Share of the clients, in (0, 1), that counts as heavy: the most active ones.
     **options
         Of :func:`expected_weights`.
 
     Yields
     ------
     dict
-        ``strategy``, ``design``, the selection's dials, ``aggregation``, ``share`` (the heavy devices' of all
+        ``strategy``, ``design``, the selection's options, ``aggregation``, ``share`` (the heavy clients' of all
         examples), ``weight`` (their expected one), ``error``, ``ratio`` (weight over share; 1 is fair to the data) and
         ``method``. Where inclusion probabilities are not known the weight is NaN and the method ``"not known"``.
 
@@ -144,15 +145,15 @@ def compare(
     """
     n = np.asarray(activity, float)
     if not 0 < heavy < 1:
-        raise ValueError(f"Expected heavy={heavy:g} in (0, 1), the share of the devices that counts as heavy.")
+        raise ValueError(f"Expected heavy={heavy:g} in (0, 1), the share of the clients that counts as heavy.")
     groups = np.ones(len(n), np.int64)
     groups[heaviest(n, heavy)] = 0
     share = float(n[groups == 0].sum() / n.sum())
     for selection in selections:
         selector = Selector(activity, **selection)
-        for aggregation in WEIGHTINGS:
-            dials = {name: value for name, value in selection.items() if np.isscalar(value)}
-            row = {"strategy": selector.config.strategy, "design": selector.design} | dials
+        for aggregation in AGGREGATIONS:
+            chosen = {name: value for name, value in selection.items() if np.isscalar(value)}
+            row = {"strategy": selector.config.strategy, "design": selector.design} | chosen
             try:
                 found = expected_weights(selector, n, k, aggregation=aggregation, groups=groups, **options)
                 weight, error, method = float(found.mean[0]), float(found.error[0]), found.method
@@ -162,31 +163,20 @@ def compare(
             yield row | about | {"ratio": weight / share, "method": method}
 
 
-def heaviest(sizes: np.ndarray, share: float = HEAVY) -> np.ndarray:
-    """Return the clients [H] that count as heavy: the `share` (at least one) with the most examples.
-
-    Examples
-    --------
-    >>> heaviest(np.array([5, 80, 10, 7])).tolist()
-    [1]
-    """
-    return np.argsort(-sizes, kind="stable")[: max(1, round(share * len(sizes)))]
-
-
 def _check(selector: Selector, n: np.ndarray, aggregation: str) -> None:
     """Refuse what has no expectation."""
-    if aggregation not in WEIGHTINGS:
-        raise ValueError(f"Expected aggregation={aggregation!r} to be one of {', '.join(map(repr, WEIGHTINGS))}.")
+    if aggregation not in AGGREGATIONS:
+        raise ValueError(f"Expected aggregation={aggregation!r} to be one of {', '.join(map(repr, AGGREGATIONS))}.")
     if n.shape != (len(selector),) or not (np.isfinite(n) & (n >= 0)).all() or not n.any():
         raise ValueError(
-            f"Expected finite examples >= 0 of {len(selector)} devices, somebody's > 0, got shape {list(n.shape)}."
+            f"Expected finite examples >= 0 of {len(selector)} clients, some of them > 0, got shape {list(n.shape)}."
         )
 
 
 def _exactly(design: str, inclusion: np.ndarray, n: np.ndarray, k: int, aggregation: str) -> tuple[np.ndarray, str]:
     """Return the expected weights [N] under a normalised aggregation, and by what method."""
     if (n[inclusion > 0] == 0).any():
-        raise ValueError("Expected examples > 0 for every device that can be drawn. One without cannot train.")
+        raise ValueError("Expected examples > 0 for every client that can be drawn. One without cannot train.")
     if aggregation == "examples":
         a = n
     elif aggregation == "equal":
@@ -209,7 +199,7 @@ def _integral(log_integrand: Callable[[float], np.ndarray], a: np.ndarray) -> np
 
     In x = log s the integrand falls like e^x to the left and like exp(−a e^x) to the right, and is smooth: there the
     trapezoidal rule converges exponentially. The range reaches from where the heaviest cohort's exponential is still 1
-    to where the lightest device alone has fallen to e^−50.
+    to where the lightest client alone has fallen to e^−50.
     """
     positive = a[a > 0]
     x = np.arange(np.log(1e-16 / positive.sum()), np.log(50 / positive.min()) + STEP, STEP)
@@ -234,7 +224,7 @@ def _with_replacement(inclusion: np.ndarray, a: np.ndarray, k: int) -> np.ndarra
 
 
 def _poisson(inclusion: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """E[I_i a_i / Σ I_j a_j], each device for itself: ∫ π_i a_i e^{−s a_i} Π_{j≠i} (1 − π_j + π_j e^{−s a_j}) ds."""
+    """E[I_i a_i / Σ I_j a_j], each client for itself: ∫ π_i a_i e^{−s a_i} Π_{j≠i} (1 − π_j + π_j e^{−s a_j}) ds."""
     with np.errstate(divide="ignore"):
         front, inside, outside = np.log(inclusion * a), np.log(inclusion), np.log1p(-inclusion)
 

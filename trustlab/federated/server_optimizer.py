@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trustlab.config import check, option
-from trustlab.federated.states import State, same_names, summed_in
+from trustlab.federated.named_tensors import State, same_names, summed_in
 
 RULES = ("sgd", "momentum", "adagrad", "adam", "yogi")
 

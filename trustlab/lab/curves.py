@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
 from trustlab.lab.display import number
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points
 
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
 
@@ -44,6 +44,10 @@ class Curves(Drawing):
         Draw there, on a part of another drawing's figure, instead of on a figure of its own.
     legend_at
         How high the legend's foot stands, in heights of the axes; None for a second pane that shares the first's.
+    legend
+        Options of matplotlib's legend that differ from the usual ones, such as ``ncols``.
+    ringed
+        Whether the rows in focus are ringed.
 
     Examples
     --------
@@ -74,13 +78,16 @@ class Curves(Drawing):
         height: int = 380,
         axes: Axes | None = None,
         legend_at: float | None = 1.0,
+        legend: Mapping[str, Any] | None = None,
+        ringed: bool = True,
     ) -> None:
         if axes is None:
             super().__init__(width, height)
             axes = self.figure.add_subplot()
             # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
             self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
-        self.axes, self._legend_at = axes, legend_at
+        self.axes, self._legend_at, self._legend = axes, legend_at, dict(legend or {})
+        self.ringed = ringed
         self.x, self.y, self.series, self.low, self.high = x, y, series, low, high
         self.grid = None if grid is None else list(grid)
         self.y_limits = y_limits
@@ -112,7 +119,7 @@ class Curves(Drawing):
         for name in [*by_series, *self._lines]:
             self._draw_series(name, by_series.get(name, []), faded=focus.get(self.series, name) != name)
         chosen = [row for row in answer.numbers if all(row.get(k) == v for k, v in focus.items())] if focus else []
-        self._ring.set_data(*self._points(chosen))
+        self._ring.set_data(*self._points(chosen if self.ringed else []))
         self._live.set_data(*self._points(live))
         self._guide.set_visible(self.x in focus)
         if self.x in focus:
@@ -120,6 +127,27 @@ class Curves(Drawing):
         self._fit([*answer.numbers, *live])
         if self._legend_at is not None:
             self._write_legend(list(by_series), bool(live))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what is drawn, places on the x axis and not its values where there is a grid.
+
+        Returns
+        -------
+        dict
+            ``series``: name → its points; ``bands``: those with an interval; ``faded``: those out of focus; ``ring``,
+            ``live``: points; ``guide``: the place of the vertical line, None without one; ``legend``: its names.
+        """
+        drawn = {name: points(line) for name, line in self._lines.items()}
+        legend = self.axes.get_legend()
+        return {
+            "series": {name: line for name, line in drawn.items() if line},
+            "bands": [name for name, band in self._bands.items() if band.get_visible()],
+            "faded": [name for name, line in self._lines.items() if line.get_color() == self._colours[name][1]],
+            "ring": points(self._ring),
+            "live": points(self._live),
+            "guide": float(self._guide.get_xdata()[0]) if self._guide.get_visible() else None,
+            "legend": [text.get_text() for text in legend.get_texts()] if legend else [],
+        }
 
     def _draw_series(self, name: str, rows: list[Mapping[str, Any]], *, faded: bool) -> None:
         if name not in self._lines:
@@ -155,17 +183,9 @@ class Curves(Drawing):
         if legend is not None and tuple(text.get_text() for text in legend.get_texts()) == shown:
             return
         handles = [self._legend_line(name) for name in names] + ([self._live] if live else [])
-        self.axes.legend(
-            handles,
-            shown,
-            loc="lower left",
-            bbox_to_anchor=(-0.01, self._legend_at),
-            ncols=max(len(handles), 1),
-            frameon=False,
-            fontsize=FONT_POINTS,
-            handlelength=1.8,
-            columnspacing=1.6,
-        )
+        usual: dict[str, Any] = dict(loc="lower left", bbox_to_anchor=(-0.01, self._legend_at), frameon=False)
+        usual |= dict(ncols=max(len(handles), 1), fontsize=FONT_POINTS, handlelength=1.8, columnspacing=1.6)
+        self.axes.legend(handles, shown, **usual | self._legend)
 
     def _legend_line(self, name: str) -> Line2D:
         """Return a line for the legend that does not fade with its series."""

@@ -82,14 +82,14 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something took, up to the next five seconds: nobody waits for less than was said.
+    """Say how long something took, up to the next five seconds or half minute: nobody waits longer than announced.
 
     Examples
     --------
-    >>> duration(5.0), duration(11.2)
-    ('5 s', '15 s')
+    >>> duration(5.0), duration(11.2), duration(61.0)
+    ('5 s', '15 s', '1.5 min')
     """
-    return f"{math.ceil(seconds / 5) * 5} s"
+    return f"{math.ceil(seconds / 5) * 5} s" if seconds <= 55 else f"{math.ceil(seconds / 30) / 2:g} min"
 
 
 def inline(text: str) -> str:
@@ -109,7 +109,7 @@ def inline(text: str) -> str:
             continue
         safe = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe)
         safe = re.sub(r"(?<!\w)\*([^*\s][^*]*)\*(?!\w)", r"<em>\1</em>", safe)
-        parts[i] = re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+|[\w./-]+\.(?:ipynb|md))\)", r'<a href="\2">\1</a>', safe)
+        parts[i] = re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+|[\w./-]+\.(?:ipynb|md|py))\)", r'<a href="\2">\1</a>', safe)
     return "".join(parts)
 
 

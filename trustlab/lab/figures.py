@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,25 @@ class Drawing:
     def draw(self, answer: Any) -> None:
         """Update the artists so that the figure shows `answer`."""
         raise NotImplementedError
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the artists show now, as data: series, bars, what is ringed. It is read off them."""
+        raise NotImplementedError
+
+
+def points(artist: Any) -> list[tuple[float, float]]:
+    """Return the points of a line or of a cloud of markers.
+
+    Examples
+    --------
+    >>> (line,) = new_figure().add_subplot().plot([1, 2], [0.5, 0.7])
+    >>> points(line)
+    [(1.0, 0.5), (2.0, 0.7)]
+    """
+    placed = artist.get_offsets() if hasattr(artist, "get_offsets") else artist.get_xydata()
+    return [(float(x), float(y)) for x, y in np.asarray(placed)]
+
+
+def texts(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    """Return what is written in a table of texts."""
+    return [[text.get_text() for text in row] for row in rows]

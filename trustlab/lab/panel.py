@@ -53,6 +53,21 @@ class Panel(Shown):
         The training button's text, or a function from the configuration to it; say how long it takes: "Train, about
         20 s".
 
+    Attributes
+    ----------
+    controls
+        The :class:`~trustlab.lab.controls.Control` of each field that can be moved.
+    drawing
+        As given; its ``shown()`` says what it shows.
+    widgets
+        The :class:`~trustlab.lab.view.View` around the picture: its buttons, verdict, provenance, numbers.
+    widget
+        All of them in one, as a cell shows it.
+    picture
+        The picture as a PNG.
+    job
+        The :class:`~trustlab.lab.job.Job` that runs or ran last; None before one and after a reset.
+
     Raises
     ------
     ValueError
@@ -94,17 +109,17 @@ class Panel(Shown):
             raise ValueError("Expected train and live together, got one: live turns train's rows into an answer.")
         self.title = title
         self._start_config = config
-        self._drawing, self._compute, self._train, self._live = drawing, answer, train, live
-        self._controls: dict[str, Control] = controls_for(config, controls)
+        self.drawing, self._compute, self._train, self._live = drawing, answer, train, live
+        self.controls: dict[str, Control] = controls_for(config, controls)
         self._lock = threading.RLock()  # the job's thread and the kernel's thread share one figure
         self._quiet = False
-        self._job: Job | None = None
+        self.job: Job | None = None
         self._answer: Answer | None = None
         self._error: BaseException | None = None
-        self._png = b""
+        self.picture = b""
         self._train_label = train_label if callable(train_label) else lambda _: train_label
-        self._view = View(title, list(self._controls.values()), drawing.figure, "Train" if train else None)
-        self.widget = self._view.widget
+        self.widgets = View(title, list(self.controls.values()), drawing.figure, "Train" if train else None)
+        self.widget = self.widgets.widget
         self._listen_to_widgets()
         self._show_saved()
 
@@ -113,7 +128,7 @@ class Panel(Shown):
     @property
     def config(self) -> Any:
         """The configuration at the controls' position."""
-        return dataclasses.replace(self._start_config, **{name: c.value for name, c in self._controls.items()})
+        return dataclasses.replace(self._start_config, **{name: c.value for name, c in self.controls.items()})
 
     @property
     def answer(self) -> Answer:
@@ -121,6 +136,17 @@ class Panel(Shown):
         if self._answer is None:
             raise self._error or RuntimeError("The panel has no answer yet.")
         return self._answer
+
+    def answer_at(self, config: Any) -> Answer:
+        """Return the answer to a configuration without moving a control.
+
+        Raises
+        ------
+        ValueError
+            If a value is none that its option allows.
+        """
+        options.check(config)
+        return self._compute(config)
 
     @property
     def numbers(self) -> pandas.DataFrame:
@@ -132,12 +158,12 @@ class Panel(Shown):
     @property
     def rows(self) -> list[Row]:
         """The rows of the training that runs or ran last; none before one and after a reset."""
-        return [] if self._job is None else self._job.rows
+        return [] if self.job is None else self.job.rows
 
     @property
     def summary(self) -> str:
         """Title, position, verdict and provenance as text: what a viewer without a kernel and nbval see."""
-        lines = [self.title, *(f"  {control.label}: {control.text}" for control in self._controls.values())]
+        lines = [self.title, *(f"  {control.label}: {control.text}" for control in self.controls.values())]
         if self._answer is None:
             return "\n".join([*lines, one_line(self._error)])
         return "\n".join([*lines, plain(self._answer.verdict), f"({self._answer.provenance})"])
@@ -157,10 +183,10 @@ class Panel(Shown):
             Whatever ``answer`` raises for the new position; the panel shows it too.
         """
         self._refuse_while_running("move a control")
-        unknown = sorted(set(values) - set(self._controls))
+        unknown = sorted(set(values) - set(self.controls))
         if unknown:
-            raise ValueError(f"Expected controls among {', '.join(self._controls)}, got {', '.join(unknown)}.")
-        accepted = {name: self._controls[name].accept(value) for name, value in values.items()}
+            raise ValueError(f"Expected controls among {', '.join(self.controls)}, got {', '.join(unknown)}.")
+        accepted = {name: self.controls[name].accept(value) for name, value in values.items()}
         self._move(accepted)
         self._show_saved()
         return self
@@ -168,11 +194,11 @@ class Panel(Shown):
     def reset(self) -> Panel:
         """Stop a running job, move every control back to the start and show the saved answer."""
         with self._lock:
-            if self._job is not None:
-                self._job.stop()
-            self._job = None  # whatever the old job still sends is ignored
-        self._move({name: getattr(self._start_config, name) for name in self._controls})
-        self._view.set_running(False)
+            if self.job is not None:
+                self.job.stop()
+            self.job = None  # whatever the old job still sends is ignored
+        self._move({name: getattr(self._start_config, name) for name in self.controls})
+        self.widgets.set_running(False)
         self._show_saved()
         return self
 
@@ -190,18 +216,18 @@ class Panel(Shown):
             self._show_error(error)
             raise
         self._show(lambda: live(config, []).as_own("running", 0))
-        self._view.show_progress([], "starting …")
-        self._view.set_running(True)
-        self._job, self._jobs[:] = job, [job]  # before its thread asks whose job it is
+        self.widgets.show_progress([], "starting …")
+        self.widgets.set_running(True)
+        self.job, self._jobs[:] = job, [job]  # before its thread asks whose job it is
         job.start()
         return self
 
     def stop(self) -> Panel:
         """Ask a running training to stop after its current step; what it reached stays shown."""
         with self._lock:
-            if self._job is not None and self._job.status == "running":
-                self._view.show_stopping()
-                self._job.stop()
+            if self.job is not None and self.job.status == "running":
+                self.widgets.show_stopping()
+                self.job.stop()
         return self
 
     def wait(self, timeout: float | None = None) -> Panel:
@@ -216,16 +242,16 @@ class Panel(Shown):
         Exception
             Whatever the training raised.
         """
-        if self._job is None:
+        if self.job is None:
             raise RuntimeError("Expected a training in progress or done; call start() before wait().")
-        self._job.wait(timeout)
+        self.job.wait(timeout)
         return self
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
         """Give Jupyter the widget, and viewers without a kernel the picture and its summary."""
         with self._lock:
-            picture = base64.b64encode(self._png).decode("ascii")
-        width, height = css_size(self._drawing.figure)
+            picture = base64.b64encode(self.picture).decode("ascii")
+        width, height = css_size(self.drawing.figure)
         data = {
             "application/vnd.jupyter.widget-view+json": self.view(),
             "image/png": picture,
@@ -237,11 +263,11 @@ class Panel(Shown):
 
     def _listen_to_widgets(self) -> None:
         """Hear buttons and controls, and end with the last who holds this panel: then its job stops too."""
-        for name, button in self._view.buttons.items():
+        for name, button in self.widgets.buttons.items():
             act = {"Reset": Panel.reset, "Train": Panel.start, "Stop": Panel.stop}[name]
             pressed = weakly(self._pressed)
             button.on_click(lambda _, act=act, pressed=pressed: pressed(act))
-        for control in self._controls.values():
+        for control in self.controls.values():
             control.widget.observe(weakly(self._moved), names="value")
         self._jobs: list[Job] = []  # the latest, where the end can see it without holding the panel
         self._own(lambda jobs=self._jobs: [job.stop() for job in jobs])
@@ -262,12 +288,12 @@ class Panel(Shown):
         self._quiet = True
         try:
             for name, value in values.items():
-                self._controls[name].widget.value = value
+                self.controls[name].widget.value = value
         finally:
             self._quiet = False
 
     def _refuse_while_running(self, what: str) -> None:
-        if self._job is not None and self._job.running:
+        if self.job is not None and self.job.running:
             raise RuntimeError(f"A training is running; wait() for it, stop() or reset() it before you {what}.")
 
     # Showing
@@ -275,47 +301,43 @@ class Panel(Shown):
     def _show_saved(self) -> None:
         """Show the saved answer at the controls' position."""
         config = self.config
-        self._view.hide_progress()
+        self.widgets.hide_progress()
         if self._train is not None:
-            self._view.buttons["Train"].description = self._train_label(config)
+            self.widgets.buttons["Train"].description = self._train_label(config)
 
-        def compute() -> Answer:
-            options.check(config)
-            return self._compute(config)
-
-        self._show(compute)
+        self._show(lambda: self.answer_at(config))
 
     def _show(self, compute: Callable[[], Answer]) -> None:
         """Compute an answer and show it; show the error and raise it where that fails."""
         with self._lock:
             try:
                 answer = compute()
-                self._drawing.draw(answer)
-                picture = png(self._drawing.figure)
+                self.drawing.draw(answer)
+                picture = png(self.drawing.figure)
             except Exception as error:
                 self._show_error(error)
                 raise
-            self._answer, self._error, self._png = answer, None, picture
-            self._view.show(answer, picture)
+            self._answer, self._error, self.picture = answer, None, picture
+            self.widgets.show(answer, picture)
 
     def _show_error(self, error: BaseException) -> None:
         with self._lock:
             self._answer, self._error = None, error
-            self._view.show_error(one_line(error))
+            self.widgets.show_error(one_line(error))
 
     def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
         """Show the rows so far; called in the job's thread."""
         with self._lock:
-            if job is not self._job:
+            if job is not self.job:
                 return  # the panel was reset since
             if isinstance(job.error, RunNotSavedError) and job.rows:  # what was computed stays shown
-                self._view.show_progress(job.rows, one_line(job.error))
+                self.widgets.show_progress(job.rows, one_line(job.error))
                 status = job.error.provenance["status"]
                 self._show(lambda: live().as_own(f"not saved, {status}", job.steps))
             elif job.error is not None:
                 self._show_error(job.error)
             else:
-                self._view.show_progress(job.rows, job.status)
+                self.widgets.show_progress(job.rows, job.status)
                 self._show(lambda: live().as_own(job.status, job.steps))
             if job.status != "running":
-                self._view.set_running(False)  # last: a press on Train is heard once the result stands
+                self.widgets.set_running(False)  # last: a press on Train is heard once the result stands

@@ -21,7 +21,12 @@ __all__ = ["Hints", "card", "check", "claims", "hint", "predict"]
 
 
 def card(
-    able: Sequence[str], need: str | Sequence[str], time: str, data: str, correctness: str | Sequence[str]
+    able: Sequence[str],
+    need: str | Sequence[str],
+    time: str,
+    data: str,
+    correctness: str | Sequence[str],
+    files: Sequence[str] = (),
 ) -> Display:
     """Show a notebook's opening card.
 
@@ -37,11 +42,30 @@ def card(
         Which data, under which licence.
     correctness
         Which printed guarantees really hold, and what is simplified.
+    files
+        The files that the notebook runs, experiment first, as paths inside ``trustlab/``. Each becomes a link that
+        works from the folder ``notebooks/``.
 
     Returns
     -------
     Display
-        The five headings, the same in every notebook. Text may use ``code``, **bold** and [links](https://…).
+        The headings, the same in every notebook. Text may use ``code``, **bold** and [links](https://…).
+
+    Examples
+    --------
+    >>> card(["count"], "Nothing.", "A minute.", "None.", "Exact.", files=["lab/teaching.py"])
+    You will be able to
+      count
+    You need
+      Nothing.
+    Time
+      A minute.
+    Data and licence
+      None.
+    Correctness status
+      Exact.
+    Files behind this page
+      trustlab/lab/teaching.py
     """
     parts = {
         "You will be able to": able,
@@ -53,16 +77,26 @@ def card(
     rich, text = [], []
     for heading, body in parts.items():
         items = [body] if isinstance(body, str) else list(body)
-        rich.append(f'<div style="font-weight:600">{heading}</div><div>{_items(items)}</div>')
+        rich.append(_row(heading, _items(items)))
         text += [heading, *(f"  {plain(item)}" for item in items)]
+    if files:
+        links = [f"[{name}](../trustlab/{name})" for name in files]
+        rich.append(_row(FILES, inline(" · ".join(links))))
+        text += [FILES, *(f"  trustlab/{name}" for name in files)]
     return Display(html=f'<div style="{_CARD}">{"".join(rich)}</div>', text="\n".join(text))
 
+
+FILES = "Files behind this page"
 
 # Inline, on JupyterLab's variables: viewers that drop style sheets still show five readable lines.
 _CARD = (
     "display:grid;grid-template-columns:max-content 1fr;gap:8px 20px;max-width:720px;padding:12px 16px;line-height:1.5;"
     "border:1px solid var(--jp-border-color2,#ddd);border-left:4px solid #0072B2;border-radius:6px"
 )
+
+
+def _row(heading: str, body: str) -> str:
+    return f'<div style="font-weight:600">{heading}</div><div>{body}</div>'
 
 
 def _items(items: Sequence[str]) -> str:
@@ -117,23 +151,24 @@ class predict(_Teaching):
         self.chosen: int | None = None
         options = [(plain(choice), i) for i, choice in enumerate(self.choices)]
         wide = {"width": "auto", "max_width": "760px"}
-        self._radio = ipywidgets.RadioButtons(options=options, index=None, layout=wide, tooltip=plain(question))
-        self._commit = ipywidgets.Button(description="Commit", disabled=True, tooltip="Then see what happens, and why.")
-        self._reveal = ipywidgets.HTML()
-        self._radio.observe(weakly(self._picked), names="index")
-        self._commit.on_click(weakly(self._committed))
+        self.radio = ipywidgets.RadioButtons(options=options, index=None, layout=wide, tooltip=plain(question))
+        self.commit = ipywidgets.Button(description="Commit", disabled=True, tooltip="Then see what happens, and why.")
+        self.explanation = ipywidgets.HTML()
+        self.radio.observe(weakly(self._picked), names="index")
+        self.commit.on_click(weakly(self._committed))
         asked = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{inline(question)}</div>')
         self.widget = ipywidgets.VBox(
-            [asked, self._radio, self._commit, self._reveal], layout={"max_width": "756px", "align_items": "flex-start"}
+            [asked, self.radio, self.commit, self.explanation],
+            layout={"max_width": "756px", "align_items": "flex-start"},
         )
         self.widget.add_class("trustlab-panel")
         self._own()
 
     def _picked(self, change: Any) -> None:
-        self._commit.disabled = change["new"] is None
+        self.commit.disabled = change["new"] is None
 
     def _committed(self, _: ipywidgets.Button) -> None:
-        self.choose(self._radio.index)
+        self.choose(self.radio.index)
 
     @property
     def summary(self) -> str:
@@ -153,9 +188,9 @@ class predict(_Teaching):
         if choice not in range(len(self.choices)):
             raise ValueError(f"Expected a choice from 0 to {len(self.choices) - 1}, got {choice!r}.")
         self.chosen = int(choice)
-        self._radio.index = self.chosen
-        self._radio.disabled = self._commit.disabled = True
-        self._reveal.value = message_html("verdict", self._told())
+        self.radio.index = self.chosen
+        self.radio.disabled = self.commit.disabled = True
+        self.explanation.value = message_html("verdict", self._told())
         return self
 
     def _told(self) -> str:
@@ -184,12 +219,12 @@ class hint(_Teaching):
         if not texts:
             raise ValueError("Expected at least one hint, got none.")
         self._texts, self.shown = texts, 0
-        self._button = ipywidgets.Button(layout={"width": "auto"}, tooltip="Shows one more hint.")
-        self._button.on_click(weakly(self._pressed))
-        self._list = ipywidgets.HTML()
+        self.button = ipywidgets.Button(layout={"width": "auto"}, tooltip="Shows one more hint.")
+        self.button.on_click(weakly(self._pressed))
+        self.listed = ipywidgets.HTML()
         style = ipywidgets.HTML(STYLE, layout={"display": "none"})
         self.widget = ipywidgets.VBox(
-            [style, self._button, self._list], layout={"max_width": "756px", "align_items": "flex-start"}
+            [style, self.button, self.listed], layout={"max_width": "756px", "align_items": "flex-start"}
         )
         self._label()
         self._own()
@@ -206,7 +241,7 @@ class hint(_Teaching):
     def reveal(self) -> hint:
         """Show the next hint, if one is left, and return all shown so far."""
         self.shown = min(self.shown + 1, len(self._texts))
-        self._list.value = "".join(message_html("verdict", f"**Hint {i}.** {text}") for i, text in self._revealed())
+        self.listed.value = "".join(message_html("verdict", f"**Hint {i}.** {text}") for i, text in self._revealed())
         self._label()
         return self
 
@@ -215,8 +250,8 @@ class hint(_Teaching):
 
     def _label(self) -> None:
         left = self.shown < len(self._texts)
-        self._button.description = f"Hint {self.shown + 1} of {len(self._texts)}" if left else "No more hints"
-        self._button.disabled = not left
+        self.button.description = f"Hint {self.shown + 1} of {len(self._texts)}" if left else "No more hints"
+        self.button.disabled = not left
 
 
 class Hints(dict[Callable[..., Any], tuple[str, ...]]):

@@ -25,7 +25,9 @@ PADDING = 36  # CSS pixels beside the picture
 class View:
     """The widgets around `figure`, top to bottom: title, controls, picture, verdict, provenance, buttons, numbers.
 
-    It knows nothing of what is computed: the panel hands it answers and errors and listens to ``buttons``.
+    It knows nothing of what is computed: the panel hands it answers and errors and listens to ``buttons``. The widgets
+    are ``picture``, ``verdict``, ``source``, ``numbers`` with ``numbers_button``, ``work`` (``progress`` and ``status``
+    of a running job), and ``widget``, which holds them all.
 
     Parameters
     ----------
@@ -42,52 +44,52 @@ class View:
     def __init__(self, title: str, controls: Sequence[Control], figure: Figure, train_label: str | None) -> None:
         self._controls = controls
         self._size = css_size(figure)
-        self._picture, self._verdict, self._source = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._table = ipywidgets.HTML(layout={"display": "none", "max_height": "420px", "overflow": "auto"})
-        self._progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "180px"})
-        self._status = ipywidgets.HTML()
-        self._work = _row([self._progress, self._status])
+        self.picture, self.verdict, self.source = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.numbers = ipywidgets.HTML(layout={"display": "none", "max_height": "420px", "overflow": "auto"})
+        self.progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "180px"})
+        self.status = ipywidgets.HTML()
+        self.work = _row([self.progress, self.status])
         self.buttons = _buttons(train_label)
-        self._numbers_button = _button("Show numbers", "The rounded numbers behind the picture.")
-        self._numbers_button.on_click(weakly(self._pressed_numbers))
+        self.numbers_button = _button("Show numbers", "The rounded numbers behind the picture.")
+        self.numbers_button.on_click(weakly(self._pressed_numbers))
         heading = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>')
-        shown = [heading, _row([control.widget for control in controls]), self._picture, self._verdict, self._source]
-        shown += [_row([*self.buttons.values(), self._numbers_button]), self._work, self._table, _about(controls)]
+        shown = [heading, _row([control.widget for control in controls]), self.picture, self.verdict, self.source]
+        shown += [_row([*self.buttons.values(), self.numbers_button]), self.work, self.numbers, _about(controls)]
         self.widget = ipywidgets.VBox(shown, layout={"max_width": f"{self._size[0] + PADDING}px"})
         self.widget.add_class("trustlab-panel")
         self.hide_progress()
 
     def show(self, answer: Answer, picture: bytes) -> None:
         """Show `answer` with its `picture`, a PNG."""
-        self._picture.value = image_html(picture, plain(answer.verdict), *self._size)
-        self._picture.layout.display = None
-        self._verdict.value = message_html("verdict", answer.verdict)
-        self._source.value = message_html("source", answer.provenance)
-        self._table.value = _numbers_html(answer)
+        self.picture.value = image_html(picture, plain(answer.verdict), *self._size)
+        self.picture.layout.display = None
+        self.verdict.value = message_html("verdict", answer.verdict)
+        self.source.value = message_html("source", answer.provenance)
+        self.numbers.value = _numbers_html(answer)
 
     def show_error(self, sentence: str) -> None:
         """Put an error in the place of the verdict and take the picture away: it would show another position."""
-        self._picture.layout.display = "none"
-        self._verdict.value = message_html("error", sentence)
-        self._source.value = self._table.value = ""
+        self.picture.layout.display = "none"
+        self.verdict.value = message_html("error", sentence)
+        self.source.value = self.numbers.value = ""
 
     def show_progress(self, rows: Sequence[Row], status: str) -> None:
         """Show how far a job is: its last row, and the bar where rows say their ``progress``."""
         last: Row = rows[-1] if rows else {}
-        self._progress.value = float(last.get("progress", 0.0))
-        self._progress.layout.display = None if "progress" in last or not rows else "none"
+        self.progress.value = float(last.get("progress", 0.0))
+        self.progress.layout.display = None if "progress" in last or not rows else "none"
         fields = [f"{name.replace('_', ' ')} {number(value)}" for name, value in last.items() if name != "progress"]
-        self._status.value = message_html("source", " · ".join([status, *fields[:FIELDS_IN_PROGRESS]]))
-        self._work.layout.display = "flex"
+        self.status.value = message_html("source", " · ".join([status, *fields[:FIELDS_IN_PROGRESS]]))
+        self.work.layout.display = "flex"
 
     def show_stopping(self) -> None:
         """Say at once that a stop was heard: the step in progress still ends."""
         self.buttons["Stop"].disabled = True
-        self._status.value = message_html("source", "stopping after this step …")
+        self.status.value = message_html("source", "stopping after this step …")
 
     def hide_progress(self) -> None:
         """Take bar and status away: what is shown is a saved answer."""
-        self._work.layout.display = "none"
+        self.work.layout.display = "none"
 
     def set_running(self, running: bool) -> None:
         """Lock what defines a run while it runs: a picture must belong to the position shown."""
@@ -98,9 +100,9 @@ class View:
             control.widget.disabled = running
 
     def _pressed_numbers(self, _: ipywidgets.Button) -> None:
-        shown = self._table.layout.display != "none"
-        self._table.layout.display = "none" if shown else None
-        self._numbers_button.description = "Show numbers" if shown else "Hide numbers"
+        shown = self.numbers.layout.display != "none"
+        self.numbers.layout.display = "none" if shown else None
+        self.numbers_button.description = "Show numbers" if shown else "Hide numbers"
 
 
 def one_line(error: BaseException | None) -> str:

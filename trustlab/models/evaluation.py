@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import nn
 
+from trustlab.models.batching import evaluating
 from trustlab.models.taggers import loss_of_logits
 from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE, Examples
@@ -48,17 +49,16 @@ def entity_f1(truth: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
     return 2 * right / (in_truth + in_predicted) if in_truth + in_predicted else 0.0
 
 
-@torch.no_grad()
 def predict(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> tuple[list[str], list[list[str]]]:
     """Return the intent of each utterance, and the tag of each of its labelled tokens."""
     intents, tags = [], []
-    for batch, (intent_logits, slot_logits) in _forward(model, examples, batch_size):
-        intents += [examples.intent_names[i] for i in intent_logits.argmax(-1).tolist()]
-        tags += _names(slot_logits.argmax(-1), batch)
+    with evaluating(model):
+        for batch, (intent_logits, slot_logits) in _forward(model, examples, batch_size):
+            intents += [examples.intent_names[i] for i in intent_logits.argmax(-1).tolist()]
+            tags += _names(slot_logits.argmax(-1), batch)
     return intents, tags
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> dict[str, float]:
     """Measure `model` on `examples`.
 
@@ -68,26 +68,22 @@ def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> 
         ``loss`` (mean of :func:`trustlab.models.tagging_loss`), ``accuracy`` (share of right intents) and ``slot_f1``.
     """
     total, right, truth, tags = 0.0, 0, [], []
-    for batch, logits in _forward(model, examples, batch_size):
-        total += loss_of_logits(logits, batch).sum().item()
-        right += (logits[0].argmax(-1) == batch.intents).sum().item()
-        truth += _names(batch.slots, batch)
-        tags += _names(logits[1].argmax(-1), batch)
+    with evaluating(model):
+        for batch, logits in _forward(model, examples, batch_size):
+            total += loss_of_logits(logits, batch).sum().item()
+            right += (logits[0].argmax(-1) == batch.intents).sum().item()
+            truth += _names(batch.slots, batch)
+            tags += _names(logits[1].argmax(-1), batch)
     return {"loss": total / len(examples), "accuracy": right / len(examples), "slot_f1": entity_f1(truth, tags)}
 
 
 def _forward(
     model: nn.Module, examples: Examples, batch_size: int
 ) -> Iterator[tuple[Examples, tuple[torch.Tensor, torch.Tensor]]]:
-    """Yield batches of `examples` with their logits, the model in evaluation mode for the while."""
-    training = model.training
-    model.eval()
-    try:
-        for start in range(0, len(examples), batch_size):
-            batch = examples[start : start + batch_size]
-            yield batch, model(batch.input_ids, batch.attention_mask)
-    finally:
-        model.train(training)
+    """Yield batches of `examples` with their logits."""
+    for start in range(0, len(examples), batch_size):
+        batch = examples[start : start + batch_size]
+        yield batch, model(batch.input_ids, batch.attention_mask)
 
 
 def _names(ids: torch.Tensor, batch: Examples) -> list[list[str]]:

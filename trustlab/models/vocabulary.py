@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from trustlab.models.batching import rectangle
 from trustlab.models.utterances import utterances, word_list
 
 if TYPE_CHECKING:
@@ -203,22 +204,17 @@ def collate(
     """Pad rows of (token ids, as many tags, intent) into :class:`Examples`; a tag "" asks for no prediction there."""
     number_of_intent = {name: number for number, name in enumerate(intents)}
     number_of_slot = {"": IGNORE} | {name: number for number, name in enumerate(slots)}
-    length = min(max((len(ids) for ids, _, _ in rows), default=1), max_length)
-    input_ids = np.full((len(rows), length), padding)
-    tags = np.full((len(rows), length), IGNORE)
-    labels = np.empty(len(rows), dtype=np.int64)
-    for i, (ids, names, intent) in enumerate(rows):
+    labels, tags = np.empty(len(rows), dtype=np.int64), []
+    for i, (_, names, intent) in enumerate(rows):
         try:
             labels[i] = number_of_intent[intent]
-            numbers = [number_of_slot[name] for name in names]  # those beyond the cut too: one may be a slip
+            tags.append([number_of_slot[name] for name in names])  # those beyond the cut too: one may be a slip
         except (KeyError, TypeError) as error:
             unknown = error.args[0] if isinstance(error, KeyError) else intent
             raise ValueError(
                 f"Expected the labels of utterance {i} to be in the vocabulary, got {unknown!r}. "
                 "Build the vocabulary from the corpus that you encode."
             ) from None
-        kept = min(len(ids), length)
-        input_ids[i, :kept] = ids[:kept]
-        tags[i, :kept] = numbers[:kept]
-    ids = torch.from_numpy(input_ids)
-    return Examples(ids, ids != padding, torch.from_numpy(labels), torch.from_numpy(tags), intents, slots)
+    ids = rectangle([ids for ids, _, _ in rows], padding, longest=max_length)
+    slot_numbers = rectangle(tags, IGNORE, longest=max_length)
+    return Examples(ids, ids != padding, torch.from_numpy(labels), slot_numbers, intents, slots)

@@ -1,10 +1,11 @@
 """One private step's gradient: clip, add noise, divide.
 
-Three methods, two mechanisms. ``"loop"`` is textbook DP-SGD (Abadi et al. 2016, Algorithm 1), readable below: the
-gradient of every example is clipped to C. ``"fast"`` gives the same sum from one forward and one backward, see
-:mod:`trustlab.privacy.fast`. ``"micro-batch"`` is our reading of eDP-SGD (Dupuy et al. 2022), of which the summaries
-name the ingredients and not the details: the batch is dealt into K micro-batches, and the gradient of each one's *mean*
-loss is clipped; it is computed as ``"fast"`` is, with micro-batches in the place of examples.
+Two methods. ``"dp-sgd"`` (Abadi et al. 2016, Algorithm 1) clips the gradient of every example to C. ``"edp-sgd"`` is
+our reading of Dupuy et al. 2022, of which the summaries name the ingredients and not the details: the batch is dealt
+into K micro-batches, and the gradient of each one's *mean* loss is clipped.
+
+Two engines compute either. ``"loop"`` is the definition, readable below: one backward for each example or micro-batch.
+``"fast"`` gives the same sum from one forward and one backward, see :mod:`trustlab.privacy.fast`.
 
 One example moves the sum of clipped examples by at most C. It moves a micro-batch's clipped mean by up to **2C**, from
 any vector of length C to any other, so the same noise buys half the noise multiplier: see :data:`SENSITIVITY`.
@@ -22,16 +23,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trustlab.deprecation import old_arguments
 from trustlab.privacy import fast
 from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
+from trustlab.privacy.methods import SENSITIVITY, in_new_words
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.refusals import refuse_unfit
 from trustlab.privacy.thresholds import Thresholds
 from trustlab.privacy.writers import refuse_writers
 
-# Δ: how far adding or removing one example can move the sum before noise, in units of the clipping norm.
-SENSITIVITY = {"loop": 1.0, "fast": 1.0, "micro-batch": 2.0}
+OWN_ENGINES = ("fast", "loop")
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,17 @@ class Norms:
     dropped: int = 0
 
 
+@old_arguments(normalizer="expected_batch_size")
 def private_gradients(
     model: nn.Module,
     per_example_loss: PerExampleLoss,
     batch: Any,
     *,
     method: str,
+    engine: str = "fast",
     clip_norm: float,
     noise_multiplier: float = 0.0,
-    normalizer: float | None = None,
+    expected_batch_size: float | None = None,
     micro_batches: int | None = None,
     layerwise: str | Mapping[str, float] = "flat",
     automatic: bool = False,
@@ -70,7 +74,7 @@ def private_gradients(
     generator: torch.Generator | None = None,
     secure: bool = False,
 ) -> Norms:
-    """Leave ``(Σ clipped gradients + noise) / normalizer`` in ``.grad`` of the trainable parameters.
+    """Leave ``(Σ clipped gradients + noise) / expected_batch_size`` in ``.grad`` of the trainable parameters.
 
     Parameters
     ----------
@@ -82,14 +86,16 @@ def private_gradients(
     batch
         Has a length B, possibly 0, and can be indexed with a tensor of indices, which gives a batch again.
     method
-        ``"loop"``, ``"fast"`` or ``"micro-batch"``.
+        ``"dp-sgd"`` clips every example, ``"edp-sgd"`` every micro-batch; see :mod:`trustlab.privacy.methods`.
+    engine
+        ``"fast"`` or ``"loop"``: the same sum in one backward, or in one for each unit.
     clip_norm
         C > 0, the largest L2 norm a unit keeps.
     noise_multiplier
         σ ≥ 0; the noise added to the sum has standard deviation σ·C in every coordinate.
-    normalizer
-        A number fixed without looking at the batch: the expected batch size for clipped examples (required), K for
-        micro-batches (the default).
+    expected_batch_size
+        What the noisy sum is divided by, fixed without looking at the batch: q·N for clipped examples (required). For
+        clipped micro-batches it is how many of them a step expects, K (the default).
     micro_batches
         K ≥ 1. Each example of the batch goes to one of K micro-batches by its own throw of a die, so that removing
         it leaves every other example where it was. Cutting the batch into K pieces in order would move them all:
@@ -121,7 +127,7 @@ def private_gradients(
     >>> model = nn.Linear(2, 1, bias=False)
     >>> loss = lambda model, x: model(x).squeeze(-1)  # the gradient of example i is x_i itself
     >>> norms = private_gradients(model, loss, torch.tensor([[3.0, 4.0], [0.0, 0.5]]),
-    ...                           method="fast", clip_norm=1.0, normalizer=1.0)
+    ...                           method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
     >>> norms.norms, norms.clipped
     (tensor([5.0000, 0.5000]), 0.5)
     >>> model.weight.grad
@@ -129,7 +135,10 @@ def private_gradients(
     """
     if not torch.is_grad_enabled():
         raise ValueError("Expected a step outside no_grad() and inference_mode(), got one inside: it needs gradients.")
-    _check(method, clip_norm, noise_multiplier, normalizer, micro_batches, noise_by, physical_batch)
+    method, engine = in_new_words(method, engine, depth=2)
+    if engine not in OWN_ENGINES:
+        raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, OWN_ENGINES))}.")
+    _check(method, clip_norm, noise_multiplier, expected_batch_size, micro_batches, noise_by, physical_batch)
     clip_norm, noise_multiplier = float(clip_norm), float(noise_multiplier)  # NumPy's and torch's are numbers too
     _check_batch(batch)
     refuse_mixers(model)
@@ -138,15 +147,15 @@ def private_gradients(
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     # Asked for now: micro-batches are drawn before the noise.
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
-    normalizer = float(normalizer or micro_batches)
-    std, workers = noise_multiplier * clip_norm / normalizer, micro_batches if noise_by == "worker" else 1
+    divisor = float(expected_batch_size or micro_batches)
+    std, workers = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
     losses = checked(model, per_example_loss)
     refuse_writers(model, losses, batch)
     total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
-    add = _one_by_one if method == "loop" else fast.add_clipped
+    add = _one_by_one if engine == "loop" else fast.add_clipped
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
     for members, sizes in parts:
-        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / normalizer)
+        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
         results = add(model, losses, batch[members], **options)
         norms.append(results[0].float())
         kept.append(results[1])
@@ -240,7 +249,7 @@ def _check(
     method: str,
     clip_norm: float,
     noise_multiplier: float,
-    normalizer: float | None,
+    expected_batch_size: float | None,
     micro_batches: int | None,
     noise_by: str,
     physical_batch: int | None,
@@ -254,24 +263,24 @@ def _check(
         raise ValueError(
             f"Expected 0 <= noise_multiplier={noise_multiplier} < inf. 0 adds no noise and promises nothing."
         )
-    if normalizer is not None and not 0 < normalizer < math.inf:
-        raise ValueError(f"Expected normalizer={normalizer} > 0. It turns the noisy sum into a mean.")
+    if expected_batch_size is not None and not 0 < expected_batch_size < math.inf:
+        raise ValueError(f"Expected expected_batch_size={expected_batch_size} > 0. It turns the noisy sum into a mean.")
     for name, count in (("physical_batch", physical_batch), ("micro_batches", micro_batches)):
         if count is not None and not isinstance(count, numbers.Integral):
             raise ValueError(f"Expected {name}={count!r} to be a whole number. It counts examples or micro-batches.")
     if physical_batch is not None and physical_batch < 1:
         raise ValueError(f"Expected physical_batch={physical_batch} >= 1. So many examples are computed at once.")
-    if method == "micro-batch":
+    if method == "edp-sgd":
         if micro_batches is None or micro_batches < 1:
             raise ValueError(
                 f"Expected micro_batches={micro_batches} >= 1. It is the number of clipped means per step."
             )
         if noise_by not in ("sum", "worker"):
             raise ValueError(f"Expected noise_by={noise_by!r} to be 'sum' or 'worker'.")
-    elif normalizer is None:
+    elif expected_batch_size is None:
         raise ValueError(
-            f"Expected normalizer > 0 with method={method!r}, got {normalizer}. Use the expected batch size: "
-            "dividing by the actual one would publish it."
+            f"Expected expected_batch_size > 0 with method={method!r}, got {expected_batch_size}. Give q·N: dividing "
+            "by the size of the batch drawn would publish it."
         )
     elif micro_batches is not None or noise_by != "sum":
         raise ValueError(

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from trustlab.deprecation import old_arguments
 from trustlab.models import Examples
 from trustlab.privacy.clipping import Norms
 from trustlab.privacy.losses import PerExampleLoss, checked
@@ -37,8 +38,8 @@ class OpacusCopy:
     ----------
     model, per_example_loss, clip_norm
         As in :func:`trustlab.privacy.private_gradients`. `model` is copied and left as it is.
-    normalizer
-        Expected batch size; Opacus wants a whole number.
+    expected_batch_size
+        What the noisy sum is divided by; Opacus wants a whole number.
     engine
         ``"hooks"``, ``"ghost"`` or ``"functorch"``.
 
@@ -58,13 +59,14 @@ class OpacusCopy:
         For a module that Opacus cannot differentiate per example.
     """
 
+    @old_arguments(normalizer="expected_batch_size")
     def __init__(
         self,
         model: nn.Module,
         per_example_loss: PerExampleLoss,
         *,
         clip_norm: float,
-        normalizer: int,
+        expected_batch_size: int,
         engine: str = "hooks",
     ) -> None:
         from opacus.grad_sample import GradSampleModule, GradSampleModuleFastGradientClipping
@@ -88,7 +90,7 @@ class OpacusCopy:
             torch.optim.SGD(self.trained, lr=0.0),
             noise_multiplier=0.0,
             max_grad_norm=clip_norm,
-            expected_batch_size=normalizer,
+            expected_batch_size=expected_batch_size,
         )
 
     def backward(self, batch: Examples) -> None:
@@ -129,20 +131,28 @@ class OpacusCopy:
         return norms[self._order.argsort()]
 
     def release(self, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> None:
-        """Leave ``(Σ clipped gradients + noise) / normalizer`` in ``.grad`` of the copy's trained parameters."""
+        """Leave ``(Σ clipped gradients + noise) / expected_batch_size`` in ``.grad`` of the copy's parameters."""
         self._optimizer.noise_multiplier, self._optimizer.generator = noise_multiplier, generator
         self._optimizer.pre_step()
 
 
+@old_arguments(normalizer="expected_batch_size")
 def opacus_gradients(
-    model: nn.Module, per_example_loss: PerExampleLoss, *, clip_norm: float, normalizer: int, engine: str = "hooks"
+    model: nn.Module,
+    per_example_loss: PerExampleLoss,
+    *,
+    clip_norm: float,
+    expected_batch_size: int,
+    engine: str = "hooks",
 ) -> Callable[..., Norms]:
     """Return ``step(batch, noise_multiplier=..., generator=...) -> Norms``, filling ``.grad`` as DP-SGD's loop does.
 
     Weights go into an :class:`OpacusCopy` before each step, gradients come out after it; parameters and errors are its.
     An example without a finite gradient raises FloatingPointError.
     """
-    copy = OpacusCopy(model, per_example_loss, clip_norm=clip_norm, normalizer=normalizer, engine=engine)
+    copy = OpacusCopy(
+        model, per_example_loss, clip_norm=clip_norm, expected_batch_size=expected_batch_size, engine=engine
+    )
 
     def step(batch: Examples, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> Norms:
         with torch.no_grad():
@@ -153,7 +163,7 @@ def opacus_gradients(
         if not norms.isfinite().all():
             raise FloatingPointError(
                 f"Expected finite gradients with Opacus, got {int((~norms.isfinite()).sum())} examples without: all "
-                "of the sum would be NaN. Our own methods leave such examples out: use 'fast' or 'dp-sgd'."
+                "of the sum would be NaN. Our own engines leave such examples out: use engine='fast' or 'loop'."
             )
         copy.release(noise_multiplier=noise_multiplier, generator=generator)
         for name, parameter in model.named_parameters():

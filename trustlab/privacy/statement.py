@@ -16,8 +16,8 @@ from typing import Any
 
 from trustlab.privacy.accountants import ACCOUNTANTS
 from trustlab.privacy.accounting import SAMPLINGS, Schedule, bound, one_schedule
-from trustlab.privacy.clipping import SENSITIVITY
-from trustlab.privacy.options import MECHANISM, TrainConfig, check_training, noise_schedule
+from trustlab.privacy.methods import METHODS, SENSITIVITY, in_new_words
+from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule
 
 SAMPLER = {
     "poisson": "Poisson",
@@ -38,7 +38,7 @@ class PrivacyStatement:
     Attributes
     ----------
     method
-        How gradients were bounded: a key of :data:`trustlab.privacy.SENSITIVITY`, or ``"sgd"`` for not at all.
+        ``"dp-sgd"`` (examples were clipped), ``"edp-sgd"`` (micro-batches were) or ``"sgd"`` (nothing was).
     epsilon, delta
         The guarantee; ε is ``inf`` where there is none.
     adjacency, unit
@@ -104,15 +104,16 @@ class PrivacyStatement:
 
         Examples
         --------
-        >>> told = dict(method="fast", clip_norm=1.0, noise_multiplier=1.0, steps=500, sample_rate=0.02, delta=1e-5)
+        >>> told = dict(method="dp-sgd", clip_norm=1.0, noise_multiplier=1.0, steps=500, sample_rate=0.02, delta=1e-5)
         >>> card = PrivacyStatement.of_steps(**told)
         >>> round(card.epsilon, 2), card.holds
         (2.77, True)
         >>> PrivacyStatement.of_steps(**told, sampling_used="shuffle", sampling_assumed="poisson").holds
         False
         """
-        if method not in SENSITIVITY and method != "sgd":
-            raise ValueError(f"Expected method={method!r} to be 'sgd' or one of {', '.join(map(repr, SENSITIVITY))}.")
+        method, _ = in_new_words(method)
+        if method not in METHODS:
+            raise ValueError(f"Expected method={method!r} to be one of {', '.join(map(repr, METHODS))}.")
         if sampling_used not in SAMPLINGS:
             raise ValueError(f"Expected sampling_used={sampling_used!r} to be one of {', '.join(SAMPLINGS)}.")
         schedule = one_schedule(noise_multiplier, steps)
@@ -202,7 +203,7 @@ class PrivacyStatement:
         """Say how far one unit moves the released sum, and why."""
         kept = f"C = {self.clip_norm:g}"
         replaced = self.adjacency == "replace"
-        if self.method != "micro-batch":
+        if self.method != "edp-sgd":
             return f"2 C: one clipped gradient for another; {kept}" if replaced else f"C: one clipped gradient; {kept}"
         kept += f", K = {self.micro_batches} micro-batches a step" if self.micro_batches else ""
         return f"2 C: one {self.unit} can turn a clipped mean round; {kept}"
@@ -257,7 +258,7 @@ def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
     """
     check_training(config, examples)
     card = PrivacyStatement.of_steps(
-        method=MECHANISM.get(config.method, "sgd"),
+        method=config.method,
         clip_norm=config.clip_norm,
         noise_multiplier=noise_schedule(config, examples),
         delta=config.delta,
@@ -281,7 +282,7 @@ def _sensitivity(method: str, adjacency: str, sampling: str, sample_rate: float)
     on opposite sides of the first, which is more than can happen, and no tighter bound is known here.
     """
     sampled = sampling == "poisson" and sample_rate < 1
-    return 1.0 if method == "micro-batch" and adjacency == "replace" and not sampled else SENSITIVITY[method]
+    return 1.0 if method == "edp-sgd" and adjacency == "replace" and not sampled else SENSITIVITY[method]
 
 
 def _up(value: float, digits: int = 3) -> float:

@@ -59,9 +59,9 @@ def methods(micro_batches: Sequence[int] = (4, 16), opacus: Sequence[str] = ()) 
     return {
         PLAIN: _plain,
         FLOOR: _floor,
-        **{f"eDP-SGD, K = {k}": _private(method="micro-batch", micro_batches=k) for k in micro_batches},
-        LOOP: _private(method="loop"),
-        FAST: _private(method="fast"),
+        **{f"eDP-SGD, K = {k}": _private(method="edp-sgd", micro_batches=k) for k in micro_batches},
+        LOOP: _private(method="dp-sgd", engine="loop"),
+        FAST: _private(method="dp-sgd", engine="fast"),
         **{f"DP-SGD, Opacus {engine}": _opacus(engine) for engine in opacus},
     }
 
@@ -189,7 +189,7 @@ def _private(**mechanism: Any) -> Method:
     def method(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
         options = dict(mechanism, **NOISE)
         if "micro_batches" not in options:
-            options["normalizer"] = len(batch)  # one batch of fixed size: its expected size is its size
+            options["expected_batch_size"] = len(batch)  # one batch of fixed size: its expected size is its size
 
         def gradients() -> None:
             private_gradients(model, per_example_loss, batch, **options)
@@ -203,7 +203,7 @@ def _opacus(engine: str) -> Method:
     """Return the method of one of Opacus' engines, which trains Opacus' own copy of the model."""
 
     def method(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
-        settings = dict(clip_norm=NOISE["clip_norm"], normalizer=len(batch), engine=engine)
+        settings = dict(clip_norm=NOISE["clip_norm"], expected_batch_size=len(batch), engine=engine)
         copy = OpacusCopy(model, per_example_loss, **settings)
 
         def gradients() -> None:

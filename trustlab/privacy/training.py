@@ -20,11 +20,11 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from trustlab.models import Examples, evaluate, tagging_loss
-from trustlab.privacy.checkpointing import Checkpoint, identity
 from trustlab.privacy.clipping import Norms, private_gradients
 from trustlab.privacy.losses import PerExampleLoss, check_losses
-from trustlab.privacy.options import MECHANISM, TrainConfig, check_training, noise_schedule, spent
-from trustlab.privacy.state import TrainingState
+from trustlab.privacy.training_identity import Checkpoint, identity
+from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule, spent
+from trustlab.privacy.training_state import TrainingState
 
 Step = Callable[..., Norms]
 Row = dict[str, Any]
@@ -80,7 +80,7 @@ def train(
         At once, before any step, for options outside their range, a δ that 1/N makes meaningless, or a checkpoint that
         is damaged or of another training.
     FloatingPointError
-        In a step, when the weights are no longer finite, or for ``"sgd"`` and ``"opacus"`` a loss or a norm is not.
+        In a step, when the weights are no longer finite, or for ``"sgd"`` and Opacus a loss or a norm is not.
     OSError
         When the checkpoint cannot be written: at once, or before the row that it would have held.
 
@@ -191,15 +191,15 @@ def _gradients(model: nn.Module, config: TrainConfig) -> Step:
     """Return the function that fills ``.grad`` from a batch by the method of `config`."""
     if config.method == "sgd":
         return lambda batch, **noise: plain_gradients(model, batch, physical_batch=config.physical_batch)
-    if config.method == "opacus":
+    if config.engine == "opacus":
         from trustlab.privacy.reference import opacus_gradients
 
-        return opacus_gradients(model, tagging_loss, clip_norm=config.clip_norm, normalizer=config.batch_size)
-    own = dict(normalizer=config.batch_size)
+        return opacus_gradients(model, tagging_loss, clip_norm=config.clip_norm, expected_batch_size=config.batch_size)
+    own = dict(expected_batch_size=config.batch_size)
     if config.method == "edp-sgd":
         own = dict(micro_batches=config.micro_batches, noise_by=config.noise_by)
     alike = {name: getattr(config, name) for name in ("clip_norm", "layerwise", "automatic", "physical_batch")}
-    options = dict(method=MECHANISM[config.method], **alike, **own)
+    options = dict(method=config.method, engine=config.engine, **alike, **own)
     return lambda batch, **noise: private_gradients(model, tagging_loss, batch, **options, **noise)
 
 

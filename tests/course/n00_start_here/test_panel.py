@@ -5,8 +5,9 @@ import statistics
 import pytest
 
 from trustlab.course.n00_start_here.panel import first_picture
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS, METHODS, SHOWN, shown
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS, SHOWN, shown
 
+METHODS = {"dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
 pytestmark = pytest.mark.usefixtures("results")
 
 
@@ -30,7 +31,7 @@ def mean(runs):
 
 
 def test_the_controls_step_over_what_the_table_holds(panel):
-    offered = {name: [value for _, value in control.options] for name, control in panel._controls.items()}
+    offered = {name: [value for _, value in control.options] for name, control in panel.controls.items()}
     assert offered == {"epsilon": list(EPSILONS), "method": ["dp-sgd", "edp-sgd"]}
 
 
@@ -46,10 +47,10 @@ def test_it_shows_what_seed_0_answered(panel, corpus, runs_at):
         assert panel.answer.verdict.endswith(f"Of the {SHOWN} utterances shown, it understands {right}.")
         assert [text for text, _, _ in panel.answer.utterances] == said
         assert "|".join(guess for _, _, guess in panel.answer.utterances) == row["answers"]
-        texts = [text.get_text() for text in panel._drawing.figure.axes[1].texts]
-        assert sum(text.startswith("✓") for text in texts) == right
-        assert sum(text.startswith("✗ nonsense   (it is ") for text in texts) == SHOWN - right
-        assert all(f"“{text}”" in texts for text in said)
+        texts, heard = zip(*panel.drawing.shown()["utterances"], strict=True)
+        assert sum(text.startswith("✓") for text in heard) == right
+        assert sum(text.startswith("✗ nonsense   (it is ") for text in heard) == SHOWN - right
+        assert list(texts) == [f"“{text}”" for text in said]
         counts.add(right)
     assert len(counts) > 3
 
@@ -63,11 +64,10 @@ def test_the_verdict_and_the_marked_point_are_the_means_of_the_bilstm(panel, run
         assert panel.answer.verdict.startswith(budget)
         start = f", {METHODS[place['method']]} reaches intent accuracy {expected:.0%}; "
         assert start + f"without privacy the same model reaches {plain:.0%}. " in panel.answer.verdict
-        ring = panel._drawing._ring.get_xydata()
-        assert ring.tolist() == [[EPSILONS.index(place["epsilon"]), pytest.approx(expected)]]
+        assert panel.drawing.shown()["ring"] == [(EPSILONS.index(place["epsilon"]), pytest.approx(expected))]
 
 
 def test_plain_sgd_is_a_line_of_reference_and_no_curve(panel, runs_at):
     assert set(panel.numbers["method"]) == {"DP-SGD", "eDP-SGD"}
-    heights = [line.get_ydata()[0] for line in panel._drawing.axes.lines if line.get_linestyle() == "--"]
+    heights = [line.get_ydata()[0] for line in panel.drawing.axes.lines if line.get_linestyle() == "--"]
     assert pytest.approx(mean(runs_at("sgd", math.inf))) in heights

@@ -80,7 +80,12 @@ def test_each_slip_with_decaying_noise_is_named(answer, slip):
 
 @pytest.mark.parametrize(
     ("answer", "slip"),
-    [(11**0.5, "norm; the question"), (7, "Each word by itself"), (9, "counts twice"), (13.3246, "same way")],
+    [
+        (11**0.5, "norm; the question"),
+        (7, "each word's gradient alone"),
+        (9, "counts twice"),
+        (13.3246, "same direction"),
+    ],
 )
 def test_each_slip_with_a_ghost_norm_is_named(answer, slip):
     assert slip in str(ghost_norm(answer))

@@ -15,14 +15,6 @@ from trustlab.runs import write_results
 
 pytestmark = pytest.mark.usefixtures("results")
 
-HALF = 4.302653 / math.sqrt(3)  # of an interval over three seeds: Student's t with 2 degrees of freedom
-
-
-def written(values):
-    """Mean and interval in whole per cent, computed without the function under test."""
-    mean, half = statistics.mean(values), HALF * statistics.stdev(values)
-    return f"{100 * mean:.0f} ({100 * (mean - half):.0f} to {100 * (mean + half):.0f})"
-
 
 def values(rows, measure="accuracy", **at):
     found = [row[measure] for row in rows if row.items() >= at.items()]
@@ -30,20 +22,20 @@ def values(rows, measure="accuracy", **at):
     return found
 
 
-def test_curves_have_the_mean_and_the_95_percent_interval_over_seeds(usual_rows):
+def test_curves_have_the_mean_and_the_95_percent_interval_over_seeds(usual_rows, interval):
     curves = curves_of(usual(saved("assistant")[0]))
     assert len(curves) == len(MODELS) * 3 * len(EPSILONS)  # plain SGD is no curve
     methods, models = ({label: name for name, label in labels.items()} for labels in (METHODS, MODELS))
     for row in curves:
         runs = usual_rows(methods[row["method"]], row["epsilon"], models[row["model"]])
         accuracy = [run["accuracy"] for run in runs]
-        half = HALF * statistics.stdev(accuracy)
-        assert row["accuracy"] == pytest.approx(statistics.mean(accuracy))
+        mean, half = interval(accuracy)
+        assert row["accuracy"] == pytest.approx(mean)
         assert (row["low"], row["high"]) == pytest.approx((row["accuracy"] - half, row["accuracy"] + half))
         assert row["slot_f1"] == pytest.approx(statistics.mean(run["slot_f1"] for run in runs))
 
 
-def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows):
+def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows, written):
     table = scores_at(8.0)
     assert [row["corpus"] for row in table] == ["the embedded corpus"] * 4 + ["SNIPS"] * 4  # ATIS has no table
     for model, accuracy, slots in (("bilstm", table[0], table[1]), ("transformer", table[2], table[3])):
@@ -52,22 +44,22 @@ def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows):
             runs = usual_rows(method, math.inf if method == "sgd" else 8.0, model)
             assert accuracy[label] == written([run["accuracy"] for run in runs])
             assert slots[label] == written([run["slot_f1"] for run in runs])
-    assert {row["fast exact"] for row in table[4::2]} == {"10 (10 to 10)"}
+    assert {row["DP-SGD (fast)"] for row in table[4::2]} == {"10 (10 to 10)"}
 
 
 def test_a_method_that_was_not_trained_is_a_dash_and_no_error(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
     table = scores_at(3.0)
-    assert [row["DP-SGD"] for row in table] == [None] * 4
-    assert all(row["fast exact"] and row["eDP-SGD"] for row in table)
+    assert [row["DP-SGD (loop)"] for row in table] == [None] * 4
+    assert all(row["DP-SGD (fast)"] and row["eDP-SGD"] for row in table)
 
 
-def test_what_k_gives_is_read_off_one_epsilon(rows):
+def test_what_k_gives_is_read_off_one_epsilon(rows, written):
     table = micro_batches_against_accuracy()
     assert [(row["method"], row["K"]) for row in table] == [
         *(("eDP-SGD", k) for k in sorted(KS)),
-        ("fast exact", "every example"),
+        ("DP-SGD (fast)", "every example"),
     ]
     at = dict(model="bilstm", epsilon=8.0, rule="flat", noise_decay=1.0)
     for row, (k, method) in zip(table, [*((k, "edp-sgd") for k in sorted(KS)), (0, "fast")], strict=True):
@@ -80,7 +72,7 @@ def test_what_k_gives_is_read_off_one_epsilon(rows):
     ("varied", "title", "choices"), [("rule", "clipping rule", RULES), ("noise_decay", "γ", {1.0: 1.0, 0.8: 0.8})]
 )
 @pytest.mark.parametrize("measure", ["accuracy", "slot_f1"])
-def test_one_ingredient_varies_at_every_epsilon(varied, title, choices, measure, rows):
+def test_one_ingredient_varies_at_every_epsilon(varied, title, choices, measure, rows, written):
     table = variants_against_accuracy(varied, measure)
     expected = [(METHODS[method], label) for method in ("edp-sgd", "fast") for label in choices.values()]
     assert [(row["method"], row[title]) for row in table] == expected

@@ -40,7 +40,7 @@ def panel():
 
 
 def alt_and_picture(panel):
-    alt, picture = re.search(r'<img alt="([^"]*)".*base64,([^"]+)"', panel._view._picture.value).groups()
+    alt, picture = re.search(r'<img alt="([^"]*)".*base64,([^"]+)"', panel.widgets.picture.value).groups()
     return html.unescape(alt), picture
 
 
@@ -56,7 +56,7 @@ def clouds(drawing):
 
 def test_the_sliders_reach_as_far_as_these_tests_go(panel):
     for name, places in PLACES.items():
-        slider = panel._controls[name].widget
+        slider = panel.controls[name].widget
         assert (slider.min, slider.max) == (places[0], places[-1])
 
 
@@ -65,7 +65,7 @@ def test_every_place_of_every_slider_has_words_and_its_own_picture(panel, dial):
     panel.reset()
     seen = set()
     for value in PLACES[dial]:
-        panel._controls[dial].widget.value = value  # as a hand does
+        panel.controls[dial].widget.value = value  # as a hand does
         alt, picture = alt_and_picture(panel)
         assert alt and alt in panel.summary
         assert getattr(panel.config, dial) == value
@@ -88,7 +88,7 @@ def test_reset_restores_words_and_picture(panel):
     before = panel.summary, alt_and_picture(panel)
     panel.set(clip_norm=2.0, noise_multiplier=0.3, length=0.9)
     assert (panel.summary, alt_and_picture(panel)) != before
-    panel._view.buttons["Reset"].click()
+    panel.widgets.buttons["Reset"].click()
     assert (panel.summary, alt_and_picture(panel)) == before
     assert panel.config == ClippingDials()
 
@@ -125,7 +125,9 @@ def test_the_toy_clips_as_the_package_does(clip_norm):
     gradients = torch.tensor(np.vstack([others(), anna(3.0)]), dtype=torch.float64)
     model = torch.nn.Linear(2, 1, bias=False, dtype=torch.float64)  # the gradient of example i is x_i itself
     loss = lambda model, batch: model(batch).squeeze(-1)  # noqa: E731
-    private_gradients(model, loss, gradients, method="loop", clip_norm=clip_norm, normalizer=1.0)
+    private_gradients(
+        model, loss, gradients, method="dp-sgd", engine="loop", clip_norm=clip_norm, expected_batch_size=1.0
+    )
     np.testing.assert_allclose(model.weight.grad[0].numpy(), clip(gradients.numpy(), clip_norm).sum(0), rtol=1e-9)
 
 

@@ -30,7 +30,7 @@ def test_right_answers_are_right(said):
 @pytest.mark.parametrize(
     ("answer", "slip"),
     [
-        (3, "So many labels it has"),
+        (3, "the number of labels it has"),
         (1.5 * math.log(2), "entropy in nats"),
         (1.5, "entropy in bits"),
         (math.exp(1.5), "Bits go with powers of 2"),

@@ -124,7 +124,7 @@ def test_every_position_has_its_own_sentence_and_rings_its_point(panel, rows):
                 assert f"FedAvg gets {mean:.0%} of {MEASURES[measure]} right on the embedded corpus" in verdict
                 even = statistics.mean(values(rows, "iid", math.inf, measure))
                 assert f"without skew {even:.0%}, and with all data in one place" in verdict
-                assert panel._drawing.over._ring.get_xydata().tolist() == [[alpha, pytest.approx(mean)]]
+                assert panel.drawing.shown()["over"]["ring"] == [[alpha, pytest.approx(mean)]]
                 seen.add(verdict)
     assert len(seen) == len(DEFINITIONS) * len(ALPHAS) * 2
 
@@ -133,20 +133,20 @@ def test_over_effective_labels_the_point_moves_there(panel, rows):
     panel.set(scheme="pfl", alpha=3.0, against="effective labels")
     number = statistics.mean(values(rows, "pfl", 3.0, "effective_labels"))
     mean = statistics.mean(values(rows, "pfl", 3.0))
-    assert panel._drawing.over._ring.get_xydata().tolist() == [[pytest.approx(number), pytest.approx(mean)]]
-    assert panel._drawing.over.axes.get_xlabel() == "effective labels of the median client"
+    assert panel.drawing.shown()["over"]["ring"] == [[pytest.approx(number), pytest.approx(mean)]]
+    assert panel.drawing.over.axes.get_xlabel() == "effective labels of the median client"
     panel.reset()
-    assert panel._drawing.over.axes.get_xlabel() == "α"
+    assert panel.drawing.over.axes.get_xlabel() == "α"
 
 
 def test_on_the_left_are_the_rounds_of_this_alpha_in_every_library(panel, rows):
     panel.set(scheme="flower", alpha=0.3)
-    lines = panel._drawing.rounds._lines
+    lines = panel.drawing.shown()["rounds"]["series"]
     assert list(lines) == [*DEFINITIONS.values(), "no skew"]
     for scheme, label in DEFINITIONS.items():
         end = lines[label].get_ydata()[-1]
         assert end == pytest.approx(statistics.mean(values(rows, scheme, 0.3)), abs=1e-4)
-    assert panel._drawing.rounds._ring.get_xydata()[0][0] == ROUNDS
+    assert panel.drawing.shown()["rounds"]["ring"][0][0] == ROUNDS
 
 
 def test_a_fleet_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatch):
@@ -159,12 +159,12 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypat
         if "accuracy" in row
     ]
     assert [row["accuracy"] for row in panel.rows] == expected
-    assert panel._drawing.rounds._live.get_xydata()[:, 0].tolist() == [5, 10]
+    assert panel.drawing.shown()["rounds"]["live"] == [5, 10]
     assert re.match(rf"After 10 of \d+ rounds this fleet gets {expected[-1]:.0%} of all intents", panel.answer.verdict)
     assert panel.answer.provenance.startswith("yours, complete after 10 steps")
     (run,) = RunStore().runs()
     assert run.status == "complete" and len(run.rows) == 2
-    assert panel.reset()._drawing.rounds._live.get_xydata()[:, 0].tolist() == []
+    assert panel.reset().drawing.shown()["rounds"]["live"] == []
 
 
 def test_a_stopped_training_keeps_what_it_reached(panel):
@@ -174,4 +174,4 @@ def test_a_stopped_training_keeps_what_it_reached(panel):
 
 
 def test_the_button_says_how_long_it_takes(panel):
-    assert panel._view.buttons["Train"].description == "Train this fleet, about 5 s"
+    assert panel.widgets.buttons["Train"].description == "Train this fleet, about 5 s"

@@ -35,7 +35,7 @@ def test_right_answers_are_the_packages(sizes):
         ([80 / 90, 10 / 90], "FedAvg's weights"),
         ([1, 2], "Those are 1/π"),
         ([80, 20], "Those are n/π"),
-        ([0.8, 0.05], "Multiplied by π"),
+        ([0.8, 0.05], "multiplied by π"),
         ([0.8, 0.1, 0.1], "Expected the shape (2,)"),
     ],
 )
@@ -47,10 +47,10 @@ def test_slips_in_the_weights_are_explained(answer, slip):
     ("answer", "slip"),
     [
         (0.5, "its share of the examples"),
-        (0.2, "its chance to be drawn"),
-        (0.9, "weighs when it is drawn"),
-        (0.09, "two are drawn"),
-        (0.1, "if all weighed the same"),
+        (0.2, "its probability to be drawn"),
+        (0.9, "its weight when it is drawn"),
+        (0.09, "two different clients"),
+        (0.1, "with equal weights"),
     ],
 )
 def test_slips_in_the_expectation_are_explained(answer, slip):

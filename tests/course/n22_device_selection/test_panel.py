@@ -110,9 +110,9 @@ def test_the_figures_weights_are_the_packages_exact_ones():
         weight = expected_weights(who, n, cohort, aggregation=way).mean[:20].sum()
         share = n[:20].sum() / n.sum()
         verdict = toy.set(exponent=exponent, cohort=cohort, beta=beta, aggregation=way).answer.verdict
-        assert f"has {share:.0%} of the data and {weight:.0%} of the expected weight: {weight / share:.2f}" in verdict
-        assert toy._drawing.curves._ring.get_xydata().tolist() == [[beta, pytest.approx(weight / share)]]
-        bar = toy._drawing._bars[2 + list(toy_file.WAYS).index(way)]
+        assert f"has {share:.0%} of the data and {weight:.0%} of the expected weight, {weight / share:.2f}" in verdict
+        assert toy.drawing.shown()["curves"]["ring"] == [[beta, pytest.approx(weight / share)]]
+        bar = toy.drawing._bars[2 + list(toy_file.WAYS).index(way)]
         assert bar.get_width() == pytest.approx(weight)
 
 
@@ -130,8 +130,8 @@ def test_what_the_text_says_of_the_figure_is_so(cohort):
 def test_in_a_fleet_of_equals_everybody_has_a_share():
     verdicts = {selection_toy().set(exponent=0.0, beta=beta).answer.verdict for beta in toy_file.BETAS}
     assert verdicts == {
-        "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight: 1.00 of its share, "
-        "what is fair to the data."
+        "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight, 1.00 times its "
+        "share: fair to the data."
     }
 
 
@@ -212,9 +212,9 @@ def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel):
         assert f"{mean:.0%} of all requests are understood on the embedded corpus" in verdict
         assert ("times as many examples" in verdict) == (beta > 0)
         assert f"devices drawn {f'by β = {beta:g}' if beta else 'uniformly'} and weighed" in verdict
-        ((x, y),) = panel._drawing.rounds._ring.get_xydata().tolist()
+        ((x, y),) = panel.drawing.shown()["rounds"]["ring"]
         assert (x, y) == (ROUNDS, pytest.approx(mean, abs=1e-4))
-        ((x, y),) = panel._drawing.work._ring.get_xydata().tolist()
+        ((x, y),) = panel.drawing.shown()["work"]["ring"]
         assert x == pytest.approx(statistics.mean(values(f"β = {beta:g}", "examples", **at)))
         seen.add(verdict)
     assert len(seen) == len(FLEETS) * len(BETAS) * len(AGGREGATIONS)
@@ -223,11 +223,14 @@ def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel):
 @pytest.mark.parametrize("strategy", OTHERS)
 def test_another_strategy_has_a_curve_of_its_own_where_it_was_trained(strategy, panel):
     panel.set(strategy=strategy)
-    assert list(panel._drawing.rounds._lines) == [*[SELECTIONS[f"β = {beta:g}"] for beta in BETAS], strategy]
+    assert list(panel.drawing.shown()["rounds"]["series"]) == [
+        *[SELECTIONS[f"β = {beta:g}"] for beta in BETAS],
+        strategy,
+    ]
     assert f"drawn by {strategy} and weighed by examples, " in panel.answer.verdict
     panel.set(fleet="steep")
     assert panel.answer.verdict.startswith(f"Nothing is saved of {strategy} here. Move **Fleet** to “as it is” to see")
-    assert panel._drawing.rounds._ring.get_xydata().tolist() == []
+    assert panel.drawing.shown()["rounds"]["ring"] == []
 
 
 def test_what_is_not_saved_names_every_dial_to_move(panel):
@@ -242,8 +245,8 @@ def test_whose_accuracy_is_drawn_can_be_chosen(panel):
     ends = {}
     for measure in WHOSE:
         panel.set(measure=measure)
-        ends[measure] = panel._drawing.rounds._ring.get_xydata()[0][1]
-        assert panel._drawing.rounds.axes.get_title(loc="left").lower().startswith(MEASURES[measure])
+        ends[measure] = panel.drawing.shown()["rounds"]["ring"][0][1]
+        assert panel.drawing.rounds.axes.get_title(loc="left").lower().startswith(MEASURES[measure])
         beside = "the mean device" if measure == "accuracy_device" else "light devices"
         runs = values("β = 1", "accuracy_light" if measure == "accuracy" else measure)
         assert f"and {statistics.mean(runs):.0%} on {beside}; drawn uniformly" in panel.answer.verdict
@@ -252,7 +255,7 @@ def test_whose_accuracy_is_drawn_can_be_chosen(panel):
 
 def test_a_real_fleet_has_no_dials_for_its_activity():
     real = selection_panel(None, "shakespeare_roles")
-    assert set(real._controls) == {"beta", "aggregation", "measure"}
+    assert set(real.controls) == {"beta", "aggregation", "measure"}
     assert "of all next characters are guessed on Shakespeare's roles" in real.answer.verdict
 
 
@@ -263,9 +266,11 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(position, panel, corpus,
     cell = panel.config.cell
     made = problem("assistant", corpus, fleet=cell.fleet)
     expected = list(train(cell, made))
-    assert [row["accuracy"] for row in panel.rows] == [row[panel.config.measure] for row in expected]
+    drawn = [row["accuracy"] for row in panel.answer.live]
+    assert drawn == [row[panel.config.measure] for row in expected]
+    assert [row["accuracy"] for row in panel.rows] == [row["accuracy"] for row in expected]
     assert [row["examples"] for row in panel.rows] == np.cumsum([row["examples"] for row in expected]).tolist()
-    assert panel._drawing.rounds._live.get_xydata()[:, 0].tolist() == [1, 2, 3]
+    assert panel.drawing.shown()["rounds"]["live"] == [1, 2, 3]
     told = rf"After 3 of 3 rounds and [\d,]+ examples, {expected[-1]['accuracy']:.0%} of all requests are understood, "
     assert re.match(told, panel.answer.verdict)
     (run,) = RunStore().runs()
@@ -276,4 +281,4 @@ def test_a_stopped_training_keeps_what_it_reached(panel):
     panel.start().stop().wait(120)
     assert panel.answer.provenance.startswith(("yours, stopped after ", "yours, complete after "))
     assert panel.rows == RunStore().runs()[0].rows[: len(panel.rows)]
-    assert panel.reset().answer.provenance == "saved, mean and 95 % interval over seeds 0–2"
+    assert panel.reset().answer.provenance.startswith("saved, mean and 95 % interval over seeds 0–2 · yours, from ")

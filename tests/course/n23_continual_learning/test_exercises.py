@@ -35,7 +35,13 @@ def test_each_slip_with_forgetting_is_named(answer, slip):
 
 @pytest.mark.parametrize(
     ("answer", "slip"),
-    [(0, "newest"), (10, "full once"), (10 / 3, "every period"), (1 / 6, "one utterance"), (120 / 42, "after two")],
+    [
+        (0, "newest"),
+        (10, "never changes once it is full"),
+        (10 / 3, "every period"),
+        (1 / 6, "one utterance"),
+        (120 / 42, "after two"),
+    ],
 )
 def test_each_slip_with_the_reservoir_is_named(answer, slip):
     assert slip in str(kept_from_the_first(answer))

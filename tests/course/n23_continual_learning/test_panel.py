@@ -175,7 +175,7 @@ def test_every_position_has_its_own_sentence_and_its_own_matrix(panel, table):
 
 def test_the_picture_has_every_selection_and_rings_the_chosen_end(panel, table):
     panel.set(drift=3.0, beta=0.5, replay=5)
-    drawing = panel._drawing
+    drawing = panel.drawing
     assert list(drawing.rounds._lines) == [*SELECTIONS.values(), AT_ONCE]
     for beta, label in SELECTIONS.items():
         end = drawing.rounds._lines[label].get_ydata()[-1]
@@ -192,7 +192,7 @@ def test_periods_are_trained_live_as_the_saved_ones_were(panel, monkeypatch):
     said = experiment.stream(1.0, 0)
     expected = [row for row in experiment.train(Cell(beta=0.0), said) if "accuracy" in row]
     assert [row["accuracy"] for row in panel.rows] == [row["accuracy"] for row in expected]
-    assert panel._drawing.rounds._live.get_xydata()[:, 0].tolist() == [2, 4, 6, 8, 10, 12]
+    assert panel.drawing.shown()["rounds"]["live"] == [2, 4, 6, 8, 10, 12]
     np.testing.assert_array_equal(
         panel.answer.matrix, [[row[f"accuracy_{s}"] for s in range(1, 7)] for row in expected]
     )
@@ -200,7 +200,7 @@ def test_periods_are_trained_live_as_the_saved_ones_were(panel, monkeypatch):
     assert panel.answer.provenance.startswith("yours, complete after 12 steps")
     (run,) = RunStore().runs()
     assert run.status == "complete" and len(run.rows) == 6
-    assert panel.reset()._drawing.rounds._live.get_xydata()[:, 0].tolist() == []
+    assert panel.reset().drawing.shown()["rounds"]["live"] == []
 
 
 def test_a_stopped_training_keeps_what_it_reached(panel):
@@ -210,4 +210,4 @@ def test_a_stopped_training_keeps_what_it_reached(panel):
 
 
 def test_the_button_says_how_long_it_takes(panel):
-    assert panel._view.buttons["Train"].description == "Train these six periods, about 5 s"
+    assert panel.widgets.buttons["Train"].description == "Train these six periods, about 5 s"

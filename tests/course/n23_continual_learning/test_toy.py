@@ -57,13 +57,13 @@ def test_every_position_has_a_sentence_with_its_numbers():
                 toy.set(drift=drift, replay=replay, rounds=rounds)
                 matrix = np.array(toy.answer.matrix)
                 assert f"fits the present by {matrix[-1, -1]:.0%} and the first period by" in toy.answer.verdict
-                assert toy._drawing._number.get_xydata().shape == (PERIODS * rounds + 1, 2)
+                assert toy.drawing._number.get_xydata().shape == (PERIODS * rounds + 1, 2)
                 seen.add((toy.answer.verdict, tuple(matrix[:, 0])))
     assert len(seen) == 3 * len(BUDGETS) * len(LENGTHS)
 
 
 def test_a_matrix_in_the_making_is_white_where_it_is_not_yet():
-    drawing = continual_toy()._drawing
+    drawing = continual_toy().drawing
     drawing.matrix.show([[0.9] * PERIODS])
     shown = [[text.get_text() for text in row] for row in drawing.matrix._texts]
     assert shown == [["90"] * PERIODS] + [[""] * PERIODS] * (PERIODS - 1)

@@ -22,14 +22,14 @@ def test_right_answers_are_right():
     [
         (light_share, 0.08, "share by examples"),
         (light_share, 4 / 13, "the last one counts too"),
-        (light_share, 0.8, "all devices count the same"),
-        (light_share, (4 / 14) / 0.08, "how many times too loud"),
+        (light_share, 0.8, "equal weights for all clients"),
+        (light_share, (4 / 14) / 0.08, "how many times too much weight"),
         (squad_f1, 0, "exact match"),
         (squad_f1, 0.5, "Jaccard"),
         (squad_f1, 1, "the other lacks"),
         (adaptive_step, 0.1, "FedAvg's step"),
         (adaptive_step, 0.03 * 0.01 / (1.0099e-4 + 1e-3), "root is missing"),
-        (adaptive_step, 0.03 * 0.01 / 0.011, "does not start at 0"),
+        (adaptive_step, 0.03 * 0.01 / 0.011, "starts at τ², not at 0"),
         (adaptive_step, 0.03 * 0.1 / 0.101, "bias correction"),
     ],
 )
@@ -46,7 +46,7 @@ def test_an_answer_may_be_rounded(exercise, rounded):
 
 @pytest.mark.parametrize(
     ("exercise", "rounded", "slip"),
-    [(light_share, 0.31, "the last one counts too"), (adaptive_step, 0.0273, "does not start at 0")],
+    [(light_share, 0.31, "the last one counts too"), (adaptive_step, 0.0273, "starts at τ², not at 0")],
 )
 def test_so_may_a_slip_that_stays_apart(exercise, rounded, slip):
     assert slip in str(exercise(rounded))

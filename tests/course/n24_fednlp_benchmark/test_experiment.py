@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -30,7 +31,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 )
 from trustlab.course.registry import EXPERIMENTS, experiment_of
 from trustlab.data import assistant, fingerprint, load
-from trustlab.federated.batch_weights import average_by, by_batches, by_examples
+from trustlab.federated.batch_weights import by_batches, by_examples
 from trustlab.federated.simulation import FederatedConfig, simulate
 from trustlab.federated.tasks import FAMILIES
 from trustlab.lab.claims import claims
@@ -239,9 +240,11 @@ def test_weights_by_examples_are_the_simulations_rounds(corpus, short):
     learned, clients = problem(cell, train, test), divide(cell, train)
     config = FederatedConfig(rounds=3, clients_per_round=8, batch_size=4, learning_rate=0.3, seed=2)
     theirs = [row["score"] for row in simulate(learned, clients, config)]
-    ours = [row["score"] for row in average_by(learned, clients, config, by_examples)]
-    assert ours == theirs
-    other = list(average_by(learned, clients, config, by_batches))
+    ours, other = (
+        list(simulate(learned, clients, config, weigh=functools.partial(weigh, batch_size=4)))
+        for weigh in (by_examples, by_batches)
+    )
+    assert [row["score"] for row in ours] == theirs
     assert [row["round"] for row in other] == [1, 2, 3]
 
 

@@ -107,7 +107,7 @@ def test_every_position_has_its_own_sentence_and_frames_its_cell(panel, rows):
                 here = mean(rows, task, algorithm, partition)
                 assert f"{task}: {NAMES[algorithm]} on the {partition} partition reaches {here:.0%} " in verdict
                 assert verdict.endswith(f"{mean(rows, task, CENTRALISED, 'none'):.0%}.")
-                drawing = panel._drawing
+                drawing = panel.drawing
                 assert drawing._frame.get_xy() == (j - 0.5, i - 0.5)
                 assert drawing._numbers[i][j].get_text() == f"{100 * here:.0f}"
                 line = drawing.curves._lines[NAMES[algorithm]].get_xydata()
@@ -128,15 +128,15 @@ def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatc
     (expected,) = fednlp.run(cell, corpus)
     assert panel.rows[-1]["score"] == expected["score"]
     assert panel.rows[-1]["passes"] == pytest.approx(expected["passes"])
-    assert panel._drawing.curves._live.get_xydata()[-1].tolist() == [expected["passes"], 100 * expected["score"]]
+    assert panel.drawing.shown()["curves"]["live"][-1].tolist() == [expected["passes"], 100 * expected["score"]]
     assert panel.answer.provenance.startswith("yours, complete after 6 steps")
     (run,) = RunStore().runs()
     assert run.status == "complete" and len(run.rows) == 3
-    assert panel.reset()._drawing.curves._live.get_xydata().tolist() == []
+    assert panel.reset().drawing.shown()["curves"]["live"] == []
 
 
 def test_the_button_says_how_long_the_saved_ones_like_it_took(panel):
-    told = panel._view.buttons["Train"]
+    told = panel.widgets.buttons["Train"]
     assert told.description == "Train this cell, about 5 s"
     assert panel.set(task="seq2seq", partition="natural") and told.description == "Train this cell, about 15 s"
     assert panel.reset() and told.description == "Train this cell, about 5 s"

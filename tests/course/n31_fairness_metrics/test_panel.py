@@ -9,7 +9,7 @@ from scipy import stats
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS
 from trustlab.course.n31_fairness_metrics.claims import claims_of
-from trustlab.course.n31_fairness_metrics.dose import STEADY, TOLD_APART
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE, STEADY
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, KEY, column, grid
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
@@ -115,8 +115,8 @@ def test_the_agreement_panel_shows_scipys_correlation_everywhere(models):
         panel.set(method=method, setting="same notion, clean records", notion="gender", first="LPBS", second="TPR gap")
         expected = oracle(models["gender LPBS"], models["gender TPR gap, clean records"])[0]
         assert f"{method}'s r = {expected:.2f}" in panel.answer.verdict
-    assert panel._drawing._ring.get_xy() == (EXTRINSIC.index("TPR gap") - 0.5, INTRINSIC.index("LPBS") - 0.5)
-    dots = np.concatenate([each.get_offsets() for each in panel._drawing._dots.values()])
+    assert panel.drawing._ring.get_xy() == (EXTRINSIC.index("TPR gap") - 0.5, INTRINSIC.index("LPBS") - 0.5)
+    dots = np.concatenate([each.get_offsets() for each in panel.drawing._dots.values()])
     assert sorted(dots[:, 0]) == pytest.approx(sorted(models["gender LPBS"]))
     panel.set(setting="another notion, biased records")
     expected = stats.kendalltau(models["gender LPBS"], models["region TPR gap, biased records"])[0]
@@ -139,9 +139,9 @@ def test_every_position_says_who_tells(panel):
     for notion in ("region", "gender"):
         for dose in DOSES:
             panel.set(notion=notion, dose=dose)
-            told = [row["metric"] for row in needles(notion, dose) if row["risen"] > TOLD_APART]
+            told = [row["metric"] for row in needles(notion, dose) if row["risen"] > DETECTABLE]
             assert f"{len(told)} of 14" in panel.answer.verdict and ", ".join(told) in panel.answer.verdict
-            assert panel._drawing._points.get_offsets()[:, 0].tolist() == pytest.approx(panel.numbers["risen"].tolist())
+            assert panel.drawing._points.get_offsets()[:, 0].tolist() == pytest.approx(panel.numbers["risen"].tolist())
 
 
 def test_one_model_is_trained_live_and_stands_in_the_picture(panel, monkeypatch):
@@ -149,10 +149,10 @@ def test_one_model_is_trained_live_and_stands_in_the_picture(panel, monkeypatch)
     panel.set(notion="gender", dose=0.5).start().wait(120)
     assert "metrics would tell your one model from" in panel.answer.verdict
     value, found = panel.rows[-1][column("gender", "LPBS")], answers("gender")["LPBS"]
-    at = panel._drawing._own.get_xdata()[INTRINSIC.index("LPBS")]
+    at = panel.drawing._own.get_xdata()[INTRINSIC.index("LPBS")]
     assert at == pytest.approx((value - found.floor) / found.scales[0.5])
     assert RunStore().runs()[0].status == "complete"
-    assert panel.reset()._drawing._own.get_xdata() == []
+    assert panel.reset().drawing._own.get_xdata() == []
 
 
 def test_the_toys_effect_size_never_passes_two_and_its_difference_does_not_stop():

@@ -10,7 +10,7 @@ from trustlab.course.n31_fairness_metrics import real_results as fairness_real
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.real_metrics import GAPS, NOBODY, WORST
 from trustlab.course.n31_fairness_metrics.real_results import (
-    inside_and_outside,
+    intrinsic_and_extrinsic,
     pronouns,
     real_models,
     terms_and_scores,
@@ -48,8 +48,8 @@ def test_every_interval_has_its_ends_in_order_and_a_plain_mean_lies_inside(corpu
 @pytest.mark.parametrize("corpus", TASKS)
 def test_every_model_has_every_gap_and_the_worst_off_group_of_its_own_task(corpus):
     table, own = real_models(corpus), TASKS[corpus][0]
-    assert table[[f"{own} {metric}" for metric in GAPS]].notna().all(axis=None)
-    assert all((table[f"{own} worst {metric} group"].str.len() > 0).all() for metric in WORST)
+    assert table[[f"{own} {column}" for column in GAPS.values()]].notna().all(axis=None)
+    assert all((table[f"{own} worst {metric} group"].str.len() > 0).all() for metric, _ in WORST.values())
 
 
 # What is shown of them
@@ -62,7 +62,7 @@ def models(monkeypatch):
     for model, group, low in (("words", "b", 0.1), ("small", "a", -0.1)):
         for seed in (0, 1):
             row = {"model": model, "encoder": "none", "seed": seed, "gender WEAT": math.nan, "gender WEAT ±": math.nan}
-            for name in ("davidson auc", *(f"davidson worst {metric}" for metric in WORST)):
+            for name in ("davidson auc", *(f"davidson worst {metric}" for metric, _ in WORST.values())):
                 row |= {name: 0.3 + 0.2 * seed, f"{name} low": low, f"{name} high": 0.6, f"{name} group": group}
             rows.append(row)
     rows[1]["davidson worst bpsn auc group"] = NOBODY
@@ -72,8 +72,9 @@ def models(monkeypatch):
 
 
 def test_means_over_seeds_are_shown_and_what_is_not_there_is_left_out(models):
-    (row,) = inside_and_outside("davidson_hate")
-    assert row == {"metric": "AUC", "kind": "outside", "words": "0.40 (0.10 to 0.60)", "small": "0.40 (-0.10 to 0.60)"}
+    (row,) = intrinsic_and_extrinsic("davidson_hate")
+    cells = {"words": "0.40 (0.10 to 0.60)", "small": "0.40 (-0.10 to 0.60)"}
+    assert row == {"metric": "AUC", "kind": "extrinsic", **cells}
 
 
 def test_the_last_group_is_named_only_where_it_surely_differs(models):
@@ -89,13 +90,13 @@ def test_a_correlation_over_few_models_is_refused_with_the_size_it_would_need():
 
 
 def test_every_number_shown_has_its_interval_or_error():
-    shown = inside_and_outside("hatexplain")
-    assert [row["kind"] for row in shown] == ["outside"] * 6 + ["inside"] * 4
+    shown = intrinsic_and_extrinsic("hatexplain")
+    assert [row["kind"] for row in shown] == ["extrinsic"] * 6 + ["intrinsic"] * 4
     for row in shown:
         for name, cell in row.items():
             if name not in ("metric", "kind") and cell is not None:
-                pattern = rf"{NUMBER} \({NUMBER} to {NUMBER}\)" if row["kind"] == "outside" else rf"{NUMBER} ± {NUMBER}"
-                assert re.fullmatch(pattern, cell), (name, cell)
+                ends = rf" \({NUMBER} to {NUMBER}\)" if row["kind"] == "extrinsic" else f" ± {NUMBER}"
+                assert re.fullmatch(NUMBER + ends, cell), (name, cell)
     assert len(pronouns()) == 10 and len(real_models(READING)) == 3
     terms = terms_and_scores()
     assert [row["learned"] for row in terms] == ["hatexplain"] * 3 + ["davidson"] * 2

@@ -13,7 +13,7 @@ from trustlab.course.n31_fairness_metrics.correlation import (
     needed,
     reliability,
 )
-from trustlab.course.n31_fairness_metrics.dose import TOLD_APART, dose_response, rank
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE, dose_response, rank
 from trustlab.course.n31_fairness_metrics.experiment import RECORDS, column, grid
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
@@ -158,7 +158,7 @@ def test_a_straight_line_gives_its_slope_and_a_threshold_in_closed_form():
     assert found.noise == pytest.approx(0.05 * math.sqrt(2.5))
     apart = math.sqrt(2) * found.noise  # all doses have the same spread here
     assert found.signal_to_noise == pytest.approx(2 / apart)
-    assert found.threshold == pytest.approx(TOLD_APART * apart / 2)
+    assert found.threshold == pytest.approx(DETECTABLE * apart / 2)
     assert found.threshold_low < found.threshold < found.threshold_high
     assert found.scales == pytest.approx(dict.fromkeys(np.unique(DOSES), apart))
     assert found.tau == pytest.approx(stats.kendalltau(DOSES, 3 + 2 * DOSES + noise)[0])
@@ -221,11 +221,11 @@ def made_up(link=0.0):
 
 def test_sides_take_the_other_notion_and_the_right_records():
     table = made_up()
-    inside, outside = sides(table, "another notion, biased records", "region")
-    np.testing.assert_array_equal(inside["CEAT"], table["region CEAT"])
-    np.testing.assert_array_equal(outside["TPR gap"], table["gender TPR gap, biased records"])
-    _, outside = sides(table, "same notion, clean records", "gender")
-    np.testing.assert_array_equal(outside["flip rate"], table["gender flip rate, clean records"])
+    intrinsic, extrinsic = sides(table, "another notion, biased records", "region")
+    np.testing.assert_array_equal(intrinsic["CEAT"], table["region CEAT"])
+    np.testing.assert_array_equal(extrinsic["TPR gap"], table["gender TPR gap, biased records"])
+    _, extrinsic = sides(table, "same notion, clean records", "gender")
+    np.testing.assert_array_equal(extrinsic["flip rate"], table["gender flip rate, clean records"])
     with pytest.raises(ValueError, match="setting='aligned'"):
         sides(table, "aligned", "region")
 
@@ -245,6 +245,6 @@ def test_the_first_line_is_of_the_models_as_they_are():
     found = mean_correlations(table, resamples=1)[0]
     pairs = []
     for notion in NOTIONS:
-        inside, outside = sides(table, "same notion, biased records", notion)
-        pairs += [stats.spearmanr(x, y)[0] for x in inside.values() for y in outside.values()]
+        intrinsic, extrinsic = sides(table, "same notion, biased records", notion)
+        pairs += [stats.spearmanr(x, y)[0] for x in intrinsic.values() for y in extrinsic.values()]
     assert found[2] == pytest.approx(np.mean(pairs))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import datasets
     import pandas
 
-METHODS = {method: PRIVATE[method] for method in ("dp-sgd", "edp-sgd")}
+METHODS = {"dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
+NAMES = {PRIVATE[method]: label for method, label in METHODS.items()}  # here nobody asks for the engine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _trainings() -> pandas.DataFrame:
 def _answer(dials: Cell, texts: list[tuple[str, str]]) -> UtteranceAnswer:
     """Read the saved trainings at the dials' position: the mean of three, and what one of them answered."""
     table = _trainings()
-    rows = curves_of(table[table["method"].isin(METHODS)])
+    rows = [{**row, "method": NAMES[row["method"]]} for row in curves_of(table[table["method"].isin(METHODS)])]
     focus = {"method": METHODS[dials.method], "epsilon": dials.epsilon}
     (here,) = (row for row in rows if all(row[name] == value for name, value in focus.items()))
     first = select(table, method=dials.method, epsilon=dials.epsilon, seed=0)
@@ -110,3 +111,7 @@ class FirstDrawing(Curves):
             said.set_text(f"“{text}”")
             heard.set_text(f"✓ {guess}" if right else f"✗ {guess}   (it is {true})")
             heard.set_color(PALETTE[2] if right else PALETTE[1])
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the curves show, and what is written of each utterance."""
+        return {**super().shown(), "utterances": [tuple(text.get_text() for text in pair) for pair in self._texts]}

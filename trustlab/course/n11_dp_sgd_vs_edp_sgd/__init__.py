@@ -13,7 +13,7 @@ def _not_run_by(method: str) -> dict[str, str]:
     """Return what a training by `method` does without: hours of the loop outlast an edit to the fast engine."""
     found = {
         "trustlab.checkpoint": "A cell is computed in one go; a run that was stopped starts it again.",
-        "trustlab.privacy.checkpointing": "The same, for the training inside.",
+        "trustlab.privacy.training_identity": "The same, for the training inside.",
         "trustlab.privacy.reference": "Opacus' step is a peer to compare with, and no method of the grid.",
     }
     if method in ("sgd", "dp-sgd"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import MODELS, result_name, usual
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import METHODS, MODELS, result_name, usual
 from trustlab.deprecation import old_names
 from trustlab.intervals import Interval
 from trustlab.privacy.timing import FAST, LOOP
@@ -91,7 +91,7 @@ def _claims_of_the_fast_engine(steps: pandas.DataFrame) -> list[dict[str, Any]]:
 
 def _claims_of_accuracy(trainings: pandas.DataFrame) -> list[dict[str, Any]]:
     """Claim what the same, correctly accounted, ε buys by each method."""
-    methods = {"edp-sgd": "eDP-SGD", "fast": "clipping in one backward"}
+    methods = {method: METHODS[method] for method in ("edp-sgd", "fast")}
     measures = {"accuracy": "accuracy", "slot_f1": "slot F1"}
     return [
         {

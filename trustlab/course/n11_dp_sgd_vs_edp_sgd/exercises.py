@@ -35,14 +35,14 @@ def ghost_norm(answer: Any) -> Display:
     Examples
     --------
     >>> ghost_norm(7)
-    ✗ 7 is not it. Each word by itself: but they add up before the square, so pairs of different words count too.
+    ✗ 7 is not it. You squared each word's gradient alone. Add them before you square: pairs of words count too.
     """
     norm_of_each = 5**0.5 + 2**0.5
     slips = {
         11**0.5: "That is the norm; the question asks for its square.",
-        7: "Each word by itself: but they add up before the square, so pairs of different words count too.",
+        7: "You squared each word's gradient alone. Add them before you square: pairs of words count too.",
         9: "A pair of different words counts twice: as (t, s) and as (s, t).",
-        norm_of_each**2: "So long it would be if both words pulled the same way: only one part of each does.",
+        norm_of_each**2: "That would be right if both gradients had the same direction; they do not.",
     }
     return check(answer, 11, because=slips)
 

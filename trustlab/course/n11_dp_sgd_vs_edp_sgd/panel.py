@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
@@ -28,17 +27,14 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
 from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
+from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.saved import CORPUS_NAMES, select
-from trustlab.runs import RunStore
 
 if TYPE_CHECKING:
     import datasets
     import pandas
-
-    from trustlab.models import Examples, Vocabulary
-    from trustlab.privacy import TrainConfig
 
 STRENGTH = {1.0: "strong", 3.0: "moderate", 8.0: "weak", math.inf: "none"}
 AXES: dict[str, Any] = {
@@ -66,7 +62,17 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         Its name, under which the saved results lie.
     """
     decays = {1.0: "1, constant", DECAYS[1]: f"{DECAYS[1]:g} an epoch"}
-    return Panel(
+    training = Training(
+        rows=live_rows,
+        shown=_shown,
+        seconds=_seconds,
+        what="this point",
+        data=corpus,
+        decides=_live_cell,
+        source=_source,
+        unit="steps",
+    )
+    return experiment_panel(
         Cell(name, "dp-sgd", 8.0),
         title="What does a privacy budget cost?",
         drawing=BudgetDrawing(),
@@ -77,9 +83,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "rule": [(label, rule) for rule, label in RULES.items()],
             "noise_decay": [(label, decay) for decay, label in decays.items()],
         },
-        train=functools.partial(_train, corpus=corpus),
-        live=functools.partial(_live, measured=min(MEASURED_LIVE, len(corpus["validation"]))),
-        train_label=f"Train this point, about {_duration(saved(name)[0])}",
+        training=training,
     )
 
 
@@ -158,7 +162,7 @@ def _why_not(dials: Cell) -> str:
     if dials.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
     if dials.method == "dp-sgd":
-        return f"the loop is too slow. {PRIVATE['fast'].capitalize()} clips the same gradients: look there."
+        return "the loop is too slow. The fast engine clips the same gradients: look there."
     return "rule and decay were varied one at a time."
 
 
@@ -197,30 +201,19 @@ def _live_cell(dials: Cell) -> Cell:
     return dataclasses.replace(dials, method="fast") if dials.method == "dp-sgd" else dials
 
 
-def _train(dials: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell of the comparison, as the saved ones were trained, with more rows on the way.
-
-    The run store keeps it, also when it is stopped: a reader's result is not lost with the kernel.
-    """
-    from trustlab.data import fingerprint
+def live_rows(dials: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one cell of the comparison, as the saved ones were trained, with more rows on the way."""
+    from trustlab.models import build
+    from trustlab.privacy import train
 
     vocabulary, data = prepare(corpus)
     config = recipe(_live_cell(dials))
     steps = config.epochs * round(len(data["train"]) / config.batch_size)
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
-    data = {"train": data["train"], "validation": data["validation"][:MEASURED_LIVE]}
-    about = dict(seeds=[config.seed], data_hash=fingerprint(corpus), code=[_rows, prepare])
-    live = {"training": config, "model": LIVE, "validation": len(data["validation"])}
+    measured = data["validation"][:MEASURED_LIVE]
     with _one_thread():
-        yield from RunStore().record(_rows(vocabulary, data, config), config=live, **about)
-
-
-def _rows(vocabulary: Vocabulary, data: Mapping[str, Examples], config: TrainConfig) -> Iterator[dict[str, Any]]:
-    """Train a fresh model by `config`, measuring on the way."""
-    from trustlab.models import build
-    from trustlab.privacy import train
-
-    return train(build(LIVE, vocabulary), data, config)
+        for row in train(build(LIVE, vocabulary), {"train": data["train"], "validation": measured}, config):
+            yield {**row, "measured on": len(measured)}
 
 
 @contextlib.contextmanager
@@ -240,28 +233,31 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _live(dials: Cell, rows: list[dict[str, Any]], *, measured: int) -> Answer:
-    """Show the saved comparison and, on it, how far the reader's own training has come at the ε it has spent."""
-    base = answer(dials)
+def _source(dials: Cell) -> str:
+    """Say what is trained live."""
     engine = ", by the fast engine: the same sums as the loop's" if _live_cell(dials) != dials else ""
-    source = f"{MODELS[LIVE]}, seed 0{engine}"
+    return f"{MODELS[LIVE]}, seed {dials.seed}{engine}"
+
+
+def _shown(dials: Cell, base: Answer, rows: list[dict[str, Any]]) -> Answer:
+    """Show on the saved comparison how far the reader's own training has come, at the ε it has spent."""
     if not rows:
-        return Answer(base.numbers, f"{PRIVATE[dials.method]} is training.", source, focus=base.focus)
+        return dataclasses.replace(base, verdict=f"{PRIVATE[dials.method]} is training.")
     last, epochs = rows[-1], recipe(dials).epochs
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
     verdict = (
         f"After {last['epoch']:.1f} of {epochs} epochs: intent accuracy {last['accuracy']:.0%}, slot F1 "
-        f"{last['slot_f1']:.0%} on {measured} validation utterances, {spent}."
+        f"{last['slot_f1']:.0%} on {last['measured on']} validation utterances, {spent}."
     )
     points = [{name: row[name] for name in ("epsilon", "accuracy", "slot_f1", "epoch")} for row in rows]
-    return Answer(base.numbers, verdict, source, focus=base.focus, live=points)
+    return dataclasses.replace(base, verdict=verdict, live=points)
 
 
-def _duration(table: pandas.DataFrame) -> str:
-    """Return how long the quick methods trained for the saved comparison, rounded up as a reader would say it."""
+def _seconds(dials: Cell) -> float:
+    """Return how long the slower of the quick methods trained for the saved comparison."""
+    table, _ = saved(dials.corpus)
     quick = table[table["method"].isin({_live_cell(Cell(method=method)).method for method in PRIVATE})]
-    seconds = usual(quick[quick["model"] == LIVE]).groupby("method")["seconds"].median().max()
-    return f"{math.ceil(seconds / 10) * 10} s" if seconds <= 50 else f"{math.ceil(seconds / 30) / 2:g} min"
+    return usual(quick[quick["model"] == LIVE]).groupby("method")["seconds"].median().max()
 
 
 class BudgetDrawing(Drawing):
@@ -283,3 +279,7 @@ class BudgetDrawing(Drawing):
             numbers = [row for row in answer.numbers if row["model"] == model]
             live = answer.live if model == MODELS[LIVE] else ()
             pane.draw(dataclasses.replace(answer, numbers=numbers, live=live))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what each model's pane shows."""
+        return {model: pane.shown() for model, pane in self.panes.items()}

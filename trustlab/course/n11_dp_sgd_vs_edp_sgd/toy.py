@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.patches import Circle
 from scipy.stats import norm
 
 from trustlab.config import option
-from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Answer, Panel
 
 ANNA, OTHERS = PALETTE[1], PALETTE[0]
@@ -75,10 +76,10 @@ def answer(dials: ClippingDials) -> Answer:
     shift = min(dials.length, dials.clip_norm)
     noise_std = dials.noise_multiplier * dials.clip_norm
     right = best_guess(shift, noise_std)
-    cut = f"clipped to {shift:.2f}" if dials.length > dials.clip_norm else "short enough to stay whole"
+    cut = f"clipped to {shift:.2f}" if dials.length > dials.clip_norm else "short enough not to be clipped"
     verdict = (
         f"Anna's gradient has length {dials.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
-        f"From one noisy sum, the best guess whether she took part is right {right:.0%} of the time (coin: 50%)."
+        f"From one noisy sum, the best guess of whether she took part is right {right:.0%} of the time (coin: 50%)."
     )
     numbers = [
         {"quantity": "Anna's share of the sum", "value": shift},
@@ -141,6 +142,16 @@ class ClippingDrawing(Drawing):
         noise = dials.noise_multiplier * dials.clip_norm * self._draws
         self._without.set_offsets(clipped[:-1].sum(0) + noise[0])
         self._with.set_offsets(clipped.sum(0) + noise[1])
+
+    def shown(self) -> dict[str, Any]:
+        """Return arrows, circle and clouds."""
+        arrows = {"whole": self._whole, "clipped": self._clipped}
+        clouds = {"without": points(self._without), "with": points(self._with)}
+        return {
+            **{name: np.column_stack([each.U, each.V]) for name, each in arrows.items()},
+            **clouds,
+            "radius": self._circle.get_radius(),
+        }
 
 
 def clipping_toy() -> Panel:

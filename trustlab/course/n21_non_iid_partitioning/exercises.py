@@ -25,12 +25,12 @@ def effective_number(answer: Any) -> Display:
     Examples
     --------
     >>> effective_number(3)
-    ✗ 3 is not it. So many labels it has; but they are not equally frequent, which counts for less.
+    ✗ 3 is not it. That is the number of labels it has; unequal shares make the effective number smaller.
     """
     shares = np.array(COUNTS) / sum(COUNTS)
     entropy = float(-(shares * np.log(shares)).sum())
     slips = {
-        3: "So many labels it has; but they are not equally frequent, which counts for less.",
+        3: "That is the number of labels it has; unequal shares make the effective number smaller.",
         entropy: "That is the entropy in nats; the effective number is its exponential.",
         entropy / math.log(2): "That is the entropy in bits; the effective number is 2 to the power of it.",
         math.exp(entropy / math.log(2)): "Bits go with powers of 2, nats with powers of e.",
@@ -51,7 +51,7 @@ def alpha_in_fednlp(answer: Any) -> Display:
     slips = {
         ALPHA_OF_PFL: "Then each label would have α·p = 0.1/150; in pfl each has 0.1.",
         ALPHA_OF_PFL / LABELS: "That is the other direction: from FedNLP's α to what each label has.",
-        float(LABELS): "That is the number of labels; and what does each of them have?",
+        float(LABELS): "That is the number of labels. What is the parameter of each?",
     }
     return check(answer, ALPHA_OF_PFL * LABELS, because=slips)
 
@@ -94,7 +94,7 @@ hints = Hints({
         "With 150 equally frequent labels p = 1/150.",
     ),
     as_skewed_as_devices: (
-        "The table of natural fleets has the number you are after: effective labels, by device.",
+        "The table of natural partitions has the number that you need: effective labels, by device.",
         "Try some α, after `from trustlab.course.alpha import alpha_options`: "
         '`skew(partition(labels, clients=200, **alpha_options("fednlp", alpha, labels)), labels)["effective labels"]`.',
         "It lies between 10 and 30.",

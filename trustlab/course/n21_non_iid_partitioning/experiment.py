@@ -28,7 +28,7 @@ from trustlab.course.intents import intents_right, prepare, task
 from trustlab.deprecation import old_names
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 
 if TYPE_CHECKING:
     import datasets

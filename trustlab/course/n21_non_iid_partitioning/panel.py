@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,8 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
 from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
-from trustlab.lab.display import duration, number
+from trustlab.lab.display import number
+from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.saved import CORPUS_NAMES
@@ -76,7 +76,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     name
         Its name, under which the saved results lie.
     """
-    return Panel(
+    return experiment_panel(
         SkewDials(name, "fednlp", 0.1),
         title="What does skew do to FedAvg?",
         drawing=SkewDrawing(),
@@ -87,9 +87,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "against": None,
             "measure": [(MEASURES[measure], measure) for measure in ("accuracy", "accuracy_rare")],
         },
-        train=functools.partial(_train, corpus=corpus),
-        live=_live,
-        train_label=f"Train this fleet, about {_duration(name)}",
+        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
     )
 
 
@@ -122,29 +120,18 @@ def answer(at: SkewDials) -> SkewAnswer:
     )
 
 
-def _train(at: SkewDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one fleet as the saved ones were; the run store keeps it, also when it is stopped."""
-    from trustlab.data import fingerprint
-    from trustlab.runs import RunStore
-
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
-    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at.cell)}, **about)
-
-
-def _rows(at: SkewDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Yield the rounds that are measured: the others would show nothing new, and be stored."""
+def live_rows(at: SkewDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one fleet as the saved ones were; yield the rounds that are measured, the others would show nothing new."""
     names = ("round", "accuracy", "train_loss", "clients", "progress")
     for row in train(at.cell, corpus, task(prepare(corpus), seed=at.seed)):
         if "accuracy" in row:
             yield {"step": row["round"], **{name: row[name] for name in names}}
 
 
-def _live(at: SkewDials, rows: list[dict[str, Any]]) -> SkewAnswer:
-    """Show the saved trainings and, over the rounds, how far the reader's own has come."""
-    base = answer(at)
-    source = f"seed {at.seed}, as the first of the saved ones"
+def _shown(at: SkewDials, base: SkewAnswer, rows: list[dict[str, Any]]) -> SkewAnswer:
+    """Compare the reader's own training with the saved ones at the same round."""
     if not rows:
-        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+        return dataclasses.replace(base, verdict="The fleet is training.")
     last = rows[-1]
     saved_by_then = {row["α of"]: row["accuracy"] for row in base.rounds if row["round"] == last["round"]}
     same, even = (saved_by_then[label] for label in (DEFINITIONS[at.scheme], REFERENCES["iid"]))
@@ -152,14 +139,13 @@ def _live(at: SkewDials, rows: list[dict[str, Any]]) -> SkewAnswer:
         f"After {last['round']} of {ROUNDS} rounds this fleet gets {last['accuracy']:.0%} of all intents right; the "
         f"saved ones with this α got {same:.0%} by then, those without skew {even:.0%}."
     )
-    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
+    return dataclasses.replace(base, verdict=verdict, live=rows)
 
 
-def _duration(name: str) -> str:
-    """Return how long the saved trainings took, as a reader would say it."""
-    table, _ = saved(name)
-    seconds = table[table["scheme"].isin(DEFINITIONS)]["seconds"].quantile(0.9)
-    return duration(seconds)
+def _seconds(at: SkewDials) -> float:
+    """Return how long nearly all saved trainings took."""
+    table, _ = saved(at.corpus)
+    return table[table["scheme"].isin(DEFINITIONS)]["seconds"].quantile(0.9)
 
 
 class SkewDrawing(Drawing):
@@ -197,3 +183,7 @@ class SkewDrawing(Drawing):
         self._name.set_y(answer.without_skew + 0.01)
         curves = [row for row in answer.numbers if row["α of"] in DEFINITIONS.values()]  # the others have no α
         self.over.draw(dataclasses.replace(answer, numbers=curves, live=()))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what both panes show."""
+        return {"rounds": self.rounds.shown(), "over": self.over.shown()}

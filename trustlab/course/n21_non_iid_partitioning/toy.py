@@ -12,7 +12,7 @@ from trustlab.course.partition_drawing import label_strips, show_strips
 from trustlab.federated.partition import effective_labels
 from trustlab.federated.partition.assignment import cut
 from trustlab.federated.partition.dirichlet import log_dirichlet
-from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Answer, Panel
 
 ALPHAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -28,10 +28,13 @@ class ToyDials:
     """The position of the toy."""
 
     alpha: float = option(
-        3.0, label="α", help="Large: every client's shares are near the whole's. Small: far away.", values=ALPHAS
+        3.0,
+        label="α",
+        help="Large: every client's shares are near those of the whole data. Small: far from them.",
+        values=ALPHAS,
     )
     shares: str = option("equal", label="In the whole data", help="The labels' shares p.", values=tuple(SHARES))
-    seed: int = option(0, label="Seed", help="Another draw from the same law.", values=(0, 1, 2))
+    seed: int = option(0, label="Seed", help="Another draw from the same distribution.", values=(0, 1, 2))
 
 
 def dirichlet_toy() -> Panel:
@@ -44,7 +47,9 @@ def dirichlet_toy() -> Panel:
     >>> round(float(far), 1), round(float(near), 1)
     (1.0, 3.0)
     """
-    return Panel(ToyDials(), title="What does a client's law look like?", drawing=ToyDrawing(), answer=_answer)
+    return Panel(
+        ToyDials(), title="What does a client's label distribution look like?", drawing=ToyDrawing(), answer=_answer
+    )
 
 
 def _answer(at: ToyDials) -> Answer:
@@ -54,8 +59,8 @@ def _answer(at: ToyDials) -> Answer:
     number = effective_labels(laws)
     verdict = (
         f"With α = {at.alpha:g}, the median client has {np.median(number):.2f} of 3 labels (effective number), and "
-        f"{(laws.max(axis=1) > ALONE).mean():.0%} of the clients have more than {ALONE:.0%} of one. The mean over "
-        f"clients stays near p: {' : '.join(f'{share:.2f}' for share in laws.mean(axis=0))}."
+        f"{(laws.max(axis=1) > ALONE).mean():.0%} of the clients have more than {ALONE:.0%} of one label. The mean "
+        f"over clients stays near p: {' : '.join(f'{share:.2f}' for share in laws.mean(axis=0))}."
     )
     rows: list[dict[str, Any]] = [
         {**dict(zip(LABELS, law.tolist(), strict=True)), "effective labels": float(n)}
@@ -93,3 +98,7 @@ class ToyDrawing(Drawing):
         self._cloud.set_data(*(laws @ CORNERS).T)
         show_strips(self._strips, cut(laws[:BARS], np.full(BARS, EXAMPLES)))
         self.bars.set(yticks=np.arange(BARS) + 0.5, yticklabels=[str(k) for k in range(1, BARS + 1)])
+
+    def shown(self) -> dict[str, Any]:
+        """Return the cloud in the triangle, and which label's colour each piece of a bar has."""
+        return {"cloud": points(self._cloud), "bars": np.asarray(self._strips.get_array())}

@@ -24,16 +24,22 @@ def horvitz_thompson(answer: Any) -> Display:
     Examples
     --------
     >>> horvitz_thompson([0.8, 0.1])
-    ✗ [0.8, 0.1] is not it. Those are shares of all examples. Who is drawn half the time has to stand for two.
+    ✗ [0.8, 0.1] is not it. Those are shares of all examples. A client that is drawn half the time represents two.
     """
     n, pi = EXAMPLES[COHORT], INCLUSION[COHORT]
     total = EXAMPLES.sum()
     slips = [
-        (n / total, "Those are shares of all examples. Who is drawn half the time has to stand for two."),
-        (n / n.sum(), "Those are shares of the cohort's examples, FedAvg's weights: no chance to be drawn is in them."),
-        (1 / pi, "Those are 1/π. Each still has to be multiplied by the device's share of the examples."),
-        (n / pi, "Those are n/π. Divide by the number of all examples, of those who were not drawn too."),
-        (n * pi / total, "Multiplied by π: who is drawn rarely would count even less."),
+        (n / total, "Those are shares of all examples. A client that is drawn half the time represents two."),
+        (
+            n / n.sum(),
+            "Those are shares of the cohort's examples, FedAvg's weights: they ignore the inclusion probability.",
+        ),
+        (1 / pi, "Those are 1/π. Multiply each by the client's share of the examples."),
+        (
+            n / pi,
+            "Those are n/π. Divide by the number of all examples, including those of clients that were not drawn.",
+        ),
+        (n * pi / total, "You multiplied by π: a client that is drawn rarely would get even less weight."),
     ]
     return check(answer, n / pi / total, because=slips)
 
@@ -44,16 +50,17 @@ def heavy_devices_weight(answer: Any) -> Display:
     Examples
     --------
     >>> heavy_devices_weight(0.5)
-    ✗ 0.5 is not it. That is its share of the examples, what would be fair to the data.
+    ✗ 0.5 is not it. That is its share of the examples, the weight that would be fair to the data.
     """
     drawn = 2 / (1 + LIGHT_ONES)
     weight = HEAVY / (HEAVY + LIGHT)
     slips = {
-        HEAVY / (HEAVY + LIGHT * LIGHT_ONES): "That is its share of the examples, what would be fair to the data.",
-        drawn: "That is its chance to be drawn; and how much does it weigh when it is?",
-        weight: "So much it weighs when it is drawn; and how often is it?",
-        weight / (1 + LIGHT_ONES): "One of ten is its chance in one draw; two are drawn, and never twice the same.",
-        drawn / 2: "That would be its expected weight if all weighed the same.",
+        HEAVY
+        / (HEAVY + LIGHT * LIGHT_ONES): "That is its share of the examples, the weight that would be fair to the data.",
+        drawn: "That is its probability to be drawn. What is its weight when it is drawn?",
+        weight: "That is its weight when it is drawn. How often is it drawn?",
+        weight / (1 + LIGHT_ONES): "One in ten is its probability in one draw; two different clients are drawn.",
+        drawn / 2: "That would be its expected weight with equal weights.",
     }
     return check(answer, drawn * weight, because=slips)
 
@@ -75,8 +82,11 @@ def largest_beta(answer: Any, sizes: Sequence[int] | np.ndarray) -> Display:
     except (TypeError, ValueError) as error:
         return check(answer, None, because=[(lambda _: True, str(error).splitlines()[0])])
     slips = [
-        (lambda _: here > LARGEST_RATE, f"The heaviest device is then in {here:.0%} of the rounds: a smaller β."),
-        (lambda _: beyond <= LARGEST_RATE, f"At β + {STEP:g} it is in {beyond:.0%} of the rounds still: a larger β."),
+        (lambda _: here > LARGEST_RATE, f"The heaviest client is then in {here:.0%} of the rounds: take a smaller β."),
+        (
+            lambda _: beyond <= LARGEST_RATE,
+            f"At β + {STEP:g} it is still in only {beyond:.0%} of the rounds: take a larger β.",
+        ),
     ]
     return check(answer, answer if here <= LARGEST_RATE < beyond else None, because=slips)
 
@@ -88,14 +98,14 @@ def _largest_rate(beta: float, sizes: Sequence[int] | np.ndarray) -> float:
 
 hints = Hints({
     horvitz_thompson: (
-        "A device that is drawn with probability π has to stand for itself and for the times it was not drawn.",
-        "The weight of a device that is drawn is $n_i / (n\\,\\pi_i)$, with n the examples of *all* devices.",
+        "A client that is drawn with probability π represents itself and the times that it was not drawn.",
+        "The weight of a client that is drawn is $n_i / (n\\,\\pi_i)$, with n the examples of *all* clients.",
         "The first: 80 / (100 · 1).",
     ),
     heavy_devices_weight: (
-        "Expected weight = chance to be drawn × weight when drawn, as all light devices are alike.",
+        "Expected weight = probability to be drawn × weight when drawn, because all light clients are alike.",
         "Two of ten are drawn, each as likely as the others: 2/10.",
-        "Beside it stands one of the light ones: 90 / (90 + 10).",
+        "The other client in the cohort is a light one: 90 / (90 + 10).",
     ),
     largest_beta: (
         'π is what `Selector(sizes, strategy="power", beta=beta, design="poisson").inclusion(10)` returns.',

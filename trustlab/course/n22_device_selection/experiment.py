@@ -135,7 +135,7 @@ def selector(cell: Cell, clients: Partition) -> Selector:
 
 def recipe(cell: Cell) -> FederatedConfig:
     """Return the options of `cell`: SGD for words; Adam for characters, which the transformer learns slowly without."""
-    own = dict(clients_per_round=cell.cohort, weighting=cell.aggregation, seed=cell.seed)
+    own = dict(clients_per_round=cell.cohort, aggregation=cell.aggregation, seed=cell.seed)
     return FederatedConfig(**own, **RECIPES[cell.corpus])
 
 

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
-from trustlab.columns import as_ids
-from trustlab.containers import plain
 from trustlab.course import characters, intents
 from trustlab.course.corpora import EMBEDDED
 from trustlab.data import assistant
 from trustlab.deprecation import old_names
-from trustlab.federated.expectation import heaviest
-from trustlab.federated.partition import Partition, partition
+from trustlab.federated.expectation import HEAVY
+from trustlab.federated.partition import Partition, heaviest, partition
+from trustlab.federated.partition.natural import by_name
 from trustlab.federated.simulation import Task
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 from trustlab.models import Examples, Vocabulary
 
 if TYPE_CHECKING:
@@ -113,10 +112,7 @@ def own_tests(clients: Partition, devices: Sequence[Any]) -> list[np.ndarray]:
     >>> [own.tolist() for own in own_tests(users, ["eve", "ann", "ann"])]
     [[1, 2], []]
     """
-    place = {name: client for client, name in enumerate(clients.names)}
-    owner = np.array([place.get(plain(device), -1) for device in as_ids(devices, "device")], dtype=np.int64)
-    order = np.argsort(owner, kind="stable")
-    return np.split(order, np.searchsorted(owner[order], np.arange(len(clients))))[1:]
+    return list(by_name(clients, devices, strangers="drop"))
 
 
 def accuracies(
@@ -149,7 +145,7 @@ def accuracies(
         "accuracy": float(right.sum() / asked.sum()),
         "accuracy_device": device,
         "accuracy_light": light,
-        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes))].mean()),
+        "accuracy_heavy": float(by_device[np.isin(tested, heaviest(sizes, HEAVY))].mean()),
     }
 
 

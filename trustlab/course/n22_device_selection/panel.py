@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,8 @@ from trustlab.course.n22_device_selection.results import (
 )
 from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
-from trustlab.lab.display import duration, number
+from trustlab.lab.display import number
+from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
 
@@ -101,15 +101,13 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             **controls,
             "cohort": COHORTS[name],
         }
-    return Panel(
+    return experiment_panel(
         SelectionDials(name, cohort=max(COHORTS[name])),
         title="Who should be asked to train?",
         drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
         answer=answer,
         controls=controls,
-        train=functools.partial(_train, corpus=corpus),
-        live=_live,
-        train_label=f"Train this fleet, about {_duration(name)}",
+        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
     )
 
 
@@ -170,59 +168,35 @@ def _unsaved(at: SelectionDials) -> str:
     return f"Nothing is saved of {at.selection} here. Move {', '.join(off)} to see what is, or train this one."
 
 
-def _train(at: SelectionDials, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one fleet as the saved ones were; the run store keeps it, also when it is stopped."""
-    from trustlab.data import fingerprint
-    from trustlab.runs import RunStore
-
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
-    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at)}, **about)
-
-
-def _rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Yield a row for each round that was measured."""
-    made = problem(at.corpus, corpus, fleet=at.fleet, seed=at.seed)
-    return _measured(train(at.cell, made), at.measure)
-
-
-def _measured(rows: Iterator[dict[str, Any]], measure: str) -> Iterator[dict[str, Any]]:
-    """Pass on the rounds that were measured, with the examples trained on so far; `measure` is what is drawn."""
+def live_rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one fleet as the saved ones were; yield the rounds measured, with the examples trained on so far."""
     examples = 0
-    for row in rows:
+    for row in train(at.cell, problem(at.corpus, corpus, fleet=at.fleet, seed=at.seed)):
         examples += row["examples"]
         if "accuracy" in row:
-            told = {"pooled": row["accuracy"], "accuracy": row[measure]}
-            told |= {name: row[name] for name in BESIDE}
-            yield {
-                "step": row["round"],
-                "round": row["round"],
-                "examples": examples,
-                **told,
-                "progress": row["progress"],
-            }
+            measured = {name: row[name] for name in (*WHOSE, "progress")}
+            yield {"step": row["round"], "round": row["round"], "examples": examples, **measured}
 
 
-def _live(at: SelectionDials, rows: list[dict[str, Any]]) -> SelectionAnswer:
-    """Show the saved trainings and, over rounds and examples, how far the reader's own has come."""
-    base = answer(at)
-    source = f"seed {at.seed}, as the first of the saved ones"
+def _shown(at: SelectionDials, base: SelectionAnswer, rows: list[dict[str, Any]]) -> SelectionAnswer:
+    """Show over rounds and examples how far the reader's own training has come, for those whose accuracy is drawn."""
     if not rows:
-        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+        return dataclasses.replace(base, verdict="The fleet is training.")
     last, (what, done) = rows[-1], SCORED[at.corpus]
     uniform = curve_of(trainings(at.corpus, "β = 0", fleet=at.fleet, aggregation=at.aggregation, cohort=at.cohort))
     (by_then,) = (row["accuracy"] for row in uniform if row["round"] == last["round"])
     verdict = (
         f"After {last['round']} of {recipe(at.cell).rounds} rounds and {last['examples']:,} examples, "
-        f"{last['pooled']:.0%} of all {what} are {done}, and {last[at.beside]:.0%} on {BESIDE[at.beside]}; drawn "
+        f"{last['accuracy']:.0%} of all {what} are {done}, and {last[at.beside]:.0%} on {BESIDE[at.beside]}; drawn "
         f"uniformly, the saved ones had {by_then:.0%} of all by then."
     )
-    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows)
+    drawn = [{**row, "accuracy": row[at.measure]} for row in rows]
+    return dataclasses.replace(base, verdict=verdict, live=drawn)
 
 
-def _duration(name: str) -> str:
-    """Return how long the saved trainings took, as a reader would say it."""
-    table, _ = saved(name)
-    return duration(table["seconds"].quantile(0.75))
+def _seconds(at: SelectionDials) -> float:
+    """Return how long most saved trainings took."""
+    return saved(at.corpus)[0]["seconds"].quantile(0.75)
 
 
 class SelectionDrawing(Drawing):
@@ -246,3 +220,7 @@ class SelectionDrawing(Drawing):
         self.rounds.draw(answer)
         self.rounds.axes.set_title(answer.title, fontsize=FONT_POINTS + 1, loc="left")
         self.work.draw(answer)
+
+    def shown(self) -> dict[str, Any]:
+        """Return what both panes show."""
+        return {"rounds": self.rounds.shown(), "work": self.work.shown()}

@@ -27,14 +27,14 @@ class ToyDials:
 
     beta: float = option(1.0, label="β", help="Selection ∝ n^β; 0 is uniform, 1 proportional.", values=BETAS)
     exponent: float = option(
-        0.8, label="Fleet skew", help="Activity of rank r is ∝ r^−skew; 0 makes all devices alike.", values=EXPONENTS
+        0.8, label="Fleet skew", help="Activity of rank r is ∝ r^−skew; 0 makes all clients alike.", values=EXPONENTS
     )
-    cohort: int = option(10, label="Cohort", help="Devices drawn per round, with replacement.", values=COHORTS)
+    cohort: int = option(10, label="Cohort", help="Clients drawn per round, with replacement.", values=COHORTS)
     aggregation: str = option(
         "examples",
         label="Weights",
-        help="How the server weighs what comes: by the devices' examples, all equally, or by examples over the chance "
-        "to be drawn (Horvitz–Thompson).",
+        help="How the server weights the updates: by the clients' examples, all equally, or by examples over the "
+        "probability to be drawn (Horvitz–Thompson).",
         values=tuple(WAYS),
     )
 
@@ -46,11 +46,11 @@ def selection_toy() -> Panel:
     --------
     >>> toy = selection_toy().set(beta=1.0, aggregation="equal")
     >>> print(toy.answer.verdict)  # doctest: +ELLIPSIS
-    The heaviest tenth of the devices has 47% of the data and 47% of the expected weight: ... what is fair to the data.
+    The heaviest tenth of the devices has 47% of the data and 47% of the expected weight, 1.00 times ... to the data.
     """
     return Panel(
         ToyDials(),
-        title="Whom does the average speak for?",
+        title="Which clients does the average represent?",
         drawing=ToyDrawing(),
         answer=_answer,
         controls={
@@ -88,15 +88,15 @@ def _answer(at: ToyDials) -> Answer:
     (here,) = (row for row in rows if row.items() >= focus.items())
     verdict = (
         f"The heaviest tenth of the devices has {here['share']:.0%} of the data and {here['weight']:.0%} of the "
-        f"expected weight: {here['ratio']:.2f} of its share, {_read(here['ratio'])}."
+        f"expected weight, {here['ratio']:.2f} times its share: {_read(here['ratio'])}."
     )
     return Answer(rows, verdict, f"computed here, exact, {DEVICES} devices", focus=focus)
 
 
 def _read(ratio: float) -> str:
     if abs(ratio - 1) < 0.005:
-        return "what is fair to the data"
-    return "heavy devices count more than they have" if ratio > 1 else "heavy devices count less than they have"
+        return "fair to the data"
+    return "over-represented" if ratio > 1 else "under-represented"
 
 
 class ToyDrawing(Drawing):
@@ -137,3 +137,9 @@ class ToyDrawing(Drawing):
             bar.set_alpha(1.0 if words in ("", focus["weights"]) else 0.45)
             told.set(x=share + 0.02, text=f"{share:.0%}")
         self.bars.set_title(f"At β = {focus['β']:g}", fontsize=FONT_POINTS + 1, loc="left")
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the curves show, and how long each bar is."""
+        names = ["of the devices", "of the data", *WAYS.values()]
+        lengths = (float(bar.get_width()) for bar in self._bars)
+        return {"curves": self.curves.shown(), "bars": dict(zip(names, lengths, strict=True))}

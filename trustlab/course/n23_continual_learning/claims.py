@@ -68,7 +68,7 @@ def _of_the_gain(table: pandas.DataFrame) -> list[dict[str, Any]]:
     drift = MILD
     return [
         {
-            "claim": "(Ours) The gain by activity selection is larger over time also than on all data at once stopped "
+            "claim": "(Ours) The gain by activity selection over time is also larger than on all data at once, stopped "
             f"after as many examples (round {ROUNDS // PERIODS}, drift {drift:g})",
             "values": gain(table, drift) - gain(table, drift, setting="static", round=ROUNDS // PERIODS),
             "holds": lambda more: more.low > 0,
@@ -93,12 +93,12 @@ def _of_the_past(table: pandas.DataFrame) -> list[dict[str, Any]]:
     kept, true = kept_and_true(none)
     return [
         {
-            "claim": f"(Ours) {BUDGETS[-1]} kept utterances a device make it forget less (drift {STRONG:g})",
+            "claim": f"(Ours) {BUDGETS[-1]} kept utterances per device reduce forgetting (drift {STRONG:g})",
             "values": none["forgetting"].to_numpy() - most["forgetting"].to_numpy(),
             "holds": lambda less: less.low > 0,
         },
         {
-            "claim": f"(Ours) What periods measured at their own ends overstates the last model (drift {STRONG:g})",
+            "claim": f"(Ours) Scores measured at the end of each period overstate the last model (drift {STRONG:g})",
             "measured": _to_four_places(kept - true),
             "holds": lambda more: more.low > 0,
         },

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from trustlab.course.n23_continual_learning.experiment import PERIODS, ROUNDS
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
-from trustlab.lab.figures import FONT_POINTS, GREY, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, Drawing, clean, texts
 
 LEVELS = 20  # few colours make a small picture
 DARK = 0.6  # where white digits read better than black ones
@@ -64,10 +64,14 @@ class Matrix:
         if len(matrix):
             whole[: len(matrix)] = np.asarray(matrix, dtype=float)
         self._image.set_data(whole)
-        for values, texts in zip(whole, self._texts, strict=True):
-            for value, text in zip(values, texts, strict=True):
+        for values, cells in zip(whole, self._texts, strict=True):
+            for value, text in zip(values, cells, strict=True):
                 text.set_text("" if math.isnan(value) else f"{100 * value:.0f}")
                 text.set_color("white" if value > DARK else "black")
+
+    def shown(self) -> list[list[str]]:
+        """Return what is written in the cells."""
+        return texts(self._texts)
 
 
 class ContinualDrawing(Drawing):
@@ -101,3 +105,7 @@ class ContinualDrawing(Drawing):
         selection: dict[str, Any] = {"selection": (answer.focus or {})["selection"]}
         self.rounds.draw(dataclasses.replace(answer, focus=selection | {"round": ROUNDS}))
         self.matrix.show(answer.matrix)
+
+    def shown(self) -> dict[str, Any]:
+        """Return what the curves show, and what is written in the matrix."""
+        return {"rounds": self.rounds.shown(), "matrix": self.matrix.shown()}

@@ -44,14 +44,15 @@ def kept_from_the_first(answer: Any) -> Display:
     Examples
     --------
     >>> kept_from_the_first(0)
-    ✗ 0 is not it. That would be a buffer of the newest; a reservoir forgets nobody for being old.
+    ✗ 0 is not it. That would be a buffer of the newest; a reservoir does not drop examples for being old.
     """
     slips = {
-        0: "That would be a buffer of the newest; a reservoir forgets nobody for being old.",
-        float(BUDGET): "That would be a buffer that is full once and for all; a reservoir makes room.",
-        BUDGET / len(SAID): "That would be the same number for every period; here every utterance has the same chance.",
-        BUDGET / sum(SAID): "That is the chance of one utterance; the first period has twelve.",
-        BUDGET * SAID[0] / sum(SAID[:2]): "That was so after two periods; the third has come since.",
+        0: "That would be a buffer of the newest; a reservoir does not drop examples for being old.",
+        float(BUDGET): "That would be a buffer that never changes once it is full; a reservoir makes room.",
+        BUDGET
+        / len(SAID): "That would be the same number for every period; here every utterance has the same probability.",
+        BUDGET / sum(SAID): "That is the probability for one utterance; the first period has twelve.",
+        BUDGET * SAID[0] / sum(SAID[:2]): "That was right after two periods; then the third came.",
     }
     return check(answer, BUDGET * SAID[0] / sum(SAID), because=slips)
 
@@ -79,7 +80,7 @@ def as_many_examples(answer: Any, sizes: np.ndarray) -> Display:
         got = int(answer) * float(np.mean(sizes))
     except (TypeError, ValueError) as error:
         return check(answer, None, because=[(lambda _: True, str(error))])
-    told = f"So many hold {got:,.0f} utterances on average, {PER_ROUND} drawn by activity {wanted:,.0f}: "
+    told = f"They hold {got:,.0f} utterances on average; {PER_ROUND} drawn by activity hold {wanted:,.0f}: "
     slips = [(lambda _: got < wanted, told + "take more."), (lambda _: got > wanted, told + "take fewer.")]
     return check(answer, answer if abs(got / wanted - 1) <= NEAR else None, because=slips)
 
@@ -91,13 +92,13 @@ hints = Hints({
         "In code: `R[:-1].max(axis=0) - R[-1]`, for the first two periods.",
     ),
     kept_from_the_first: (
-        "Every utterance that the device has ever said is kept with the same probability. Which?",
-        "It said 12 + 30 + 18 utterances and keeps 10 of them.",
+        "Every utterance that was ever said to the device is kept with the same probability. Which?",
+        "There were 12 + 30 + 18 utterances, and it keeps 10 of them.",
     ),
     as_many_examples: (
-        "A uniformly drawn device holds the mean, `sizes.mean()`. And one that is drawn by activity?",
-        "Drawn with probability n/Σn, a device holds Σn²/Σn on average: `(sizes**2).sum() / sizes.sum()`.",
-        "Without replacement it is a little less, as the heaviest can come once only. Draw some cohorts: "
+        "A uniformly drawn client holds the mean, `sizes.mean()`. What does one drawn by activity hold?",
+        "Drawn with probability n/Σn, a client holds Σn²/Σn on average: `(sizes**2).sum() / sizes.sum()`.",
+        "Without replacement it is a little less, because the heaviest can be drawn only once. Draw some cohorts: "
         '`Selector(sizes, strategy="power", beta=1.0).draw(10, rng)`.',
     ),
 })  # fmt: skip

@@ -2,8 +2,8 @@
 
 One cell is one training: of the synthetic assistant's devices over six periods, or of all periods at once (the static
 reference), with as many rounds. What is asked for drifts by a stated dial, see
-:func:`trustlab.data.population.intent_law`. The seed decides all that is random, the corpus included: who has which
-persona and where intents drift to.
+:func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: who
+has which persona and where intents drift to.
 
 Model and learning rate are notebook 21's, unchanged; a look at one seed had a step twice as long learning faster, under
 every selection. Activity selection is β in q_k ∝ n_k^β, n_k the examples that device k has in the period.
@@ -28,7 +28,7 @@ from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.feedback import Users, from_feedback
 from trustlab.federated.partition import Partition
 from trustlab.federated.simulation import FederatedConfig, Task
-from trustlab.federated.simulation.devices import means, shares_right
+from trustlab.federated.simulation.measurement import means, shares_right
 
 if TYPE_CHECKING:
     import datasets
@@ -151,7 +151,7 @@ def recipe(cell: Cell) -> FederatedConfig:
         clients_per_round=PER_ROUND,
         batch_size=16,
         learning_rate=4.0,
-        weighting=cell.weighting,
+        aggregation=cell.weighting,
         evaluate_every=MEASURED_EVERY,
         seed=cell.seed,
     )

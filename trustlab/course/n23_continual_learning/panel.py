@@ -12,8 +12,9 @@ from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELEC
 from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
 from trustlab.federated.continual import accuracy_matrix
 from trustlab.lab.answer import saved_over
-from trustlab.lab.display import duration
+from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
+from trustlab.lab.saved import select
 
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
@@ -21,7 +22,7 @@ WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighte
 
 def continual_panel() -> Panel:
     """Return the panel over the committed trainings on the assistant's devices."""
-    return Panel(
+    return experiment_panel(
         Cell(),
         title="What is activity worth when data come and go?",
         drawing=ContinualDrawing(),
@@ -32,9 +33,7 @@ def continual_panel() -> Panel:
             "beta": [(f"β = {beta:g}" if beta == 0.5 else SELECTIONS[beta], beta) for beta in BETAS],
             "weighting": [(WEIGHED[name].removeprefix("updates weighted "), name) for name in WEIGHTINGS],
         },
-        train=_train,
-        live=_live,
-        train_label=f"Train these six periods, about {_duration()}",
+        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods"),
     )
 
 
@@ -83,15 +82,8 @@ def _forgotten(points: float) -> str:
     return f"{points:.0f} of 100 points are forgotten on average"
 
 
-def _train(at: Cell) -> Iterator[Row]:
-    """Train this position as the saved ones were; the run store keeps it, also when it is stopped."""
-    from trustlab.runs import RunStore
-
-    yield from RunStore().record(_rows(at), config={"live": dataclasses.asdict(at)}, seeds=[at.seed], code=_rows)
-
-
-def _rows(at: Cell) -> Iterator[Row]:
-    """Yield the rounds that are measured: the others would show nothing new, and be stored."""
+def live_rows(at: Cell) -> Iterator[Row]:
+    """Train this position as the saved ones were; yield the rounds that are measured."""
     for row in train(at, stream(at.drift, at.seed)):
         if "accuracy" in row:
             shown = {name: row[name] for name in ("round", "period", "accuracy", "stored", "progress")}
@@ -99,12 +91,10 @@ def _rows(at: Cell) -> Iterator[Row]:
             yield {"step": row["round"], **shown, **by_period}
 
 
-def _live(at: Cell, rows: list[Row]) -> ContinualAnswer:
-    """Show the saved curves, the reader's own over them, and its own matrix as far as it has come."""
-    base = answer(at)
-    source = f"seed {at.seed}, as the first of the saved ones"
+def _shown(at: Cell, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
+    """Compare the reader's own training with the saved ones, and show its own matrix as far as it has come."""
     if not rows:
-        return dataclasses.replace(base, verdict="The devices are training.", provenance=source, matrix=())
+        return dataclasses.replace(base, verdict="The devices are training.", matrix=())
     last = rows[-1]
     by_then = {row["selection"]: row["accuracy"] for row in base.numbers if row["round"] == last["round"]}
     verdict = (
@@ -113,11 +103,9 @@ def _live(at: Cell, rows: list[Row]) -> ContinualAnswer:
         f"{by_then[SELECTIONS[at.beta]]:.0%} by then, all data at once {by_then[AT_ONCE]:.0%}."
     )
     matrix = accuracy_matrix(rows).tolist()
-    return dataclasses.replace(base, verdict=verdict, provenance=source, live=rows, matrix=matrix)
+    return dataclasses.replace(base, verdict=verdict, live=rows, matrix=matrix)
 
 
-def _duration() -> str:
-    """Return how long the saved trainings took, as a reader would say it."""
-    table, _ = saved()
-    seconds = table[table["setting"] == "continual"]["seconds"].quantile(0.9)
-    return duration(seconds)
+def _seconds(at: Cell) -> float:
+    """Return how long nearly all saved trainings took."""
+    return select(saved(at.corpus)[0], setting="continual")["seconds"].quantile(0.9)

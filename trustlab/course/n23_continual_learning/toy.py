@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from trustlab.config import option
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, Matrix
-from trustlab.lab.figures import FONT_POINTS, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Panel
 
 PERIODS, EXAMPLES, PULL = 6, 20, 0.2
@@ -23,12 +24,12 @@ class ToyDials:
         2.0, label="Drift", help="How far the target moves from the first period to the last.", values=DRIFTS
     )
     replay: int = option(
-        0, label="Replay", help=f"Old examples that are kept, beside {EXAMPLES} new ones in a period.", values=BUDGETS
+        0, label="Replay", help=f"Old examples that are kept, next to {EXAMPLES} new ones per period.", values=BUDGETS
     )
     rounds: int = option(
         5,
-        label="Rounds a period",
-        help=f"Each goes {PULL:.0%} of the way to the mean of the data there.",
+        label="Rounds per period",
+        help=f"In each round the number moves {PULL:.0%} of the way to the mean of the data.",
         values=LENGTHS,
     )
 
@@ -73,7 +74,7 @@ def _answer(at: ToyDials) -> ContinualAnswer:
         f"by {fit[-1].mean():.0%}, while what each period measured at its own end gives {fit.diagonal().mean():.0%}."
     )
     if at.drift == 0:
-        verdict += " The target stands still, so old examples are like new ones, and replay changes nothing."
+        verdict += " The target does not move, so old examples are like new ones, and replay changes nothing."
     rows = [
         {"period": period + 1, "round": round + 1, "target": float(target), "number": float(path[period, round])}
         for period, target in enumerate(targets)
@@ -111,3 +112,8 @@ class ToyDrawing(Drawing):
         places = [row["period"] - 0.5 + row["round"] / rounds for row in answer.numbers]
         self._number.set_data([0.5, *places], [0.0, *(row["number"] for row in answer.numbers)])
         self.matrix.show(answer.matrix)
+
+    def shown(self) -> dict[str, Any]:
+        """Return the targets, where the number goes, and what is written in the matrix."""
+        targets = self._target.get_data().values.tolist()
+        return {"target": targets, "number": points(self._number), "matrix": self.matrix.shown()}

@@ -38,7 +38,7 @@ def _of_a_task(table: pandas.DataFrame, task: str) -> list[dict[str, Any]]:
             "holds": lambda gap: gap.low > 0,
         },
         {
-            "claim": f"(b) {task}: all data in one place beat FedAvg without skew, at equal passes",
+            "claim": f"(b) {task}: training in one place beats FedAvg without skew, at equal passes",
             "values": difference(**usual, plus=(CENTRALISED, "none"), minus=("fedavg", "uniform")),
             "holds": lambda gap: gap.low > 0,
         },
@@ -57,7 +57,7 @@ def _of_the_side_questions(table: pandas.DataFrame) -> list[dict[str, Any]]:
     heads, more = (column(table, "classification", "fedavg", SKEWED, model=model) for model in ENCODERS)
     return [
         {
-            "claim": "(Ours) tagging: with Adam on the devices less is left of FedAdam's gain (gain minus gain)",
+            "claim": "(Ours) tagging: with Adam on the clients FedAdam's gain is smaller (gain minus gain)",
             "values": [one - two for one, two in zip(plain, with_adam, strict=True)],
             "holds": lambda lost: lost.low > 0,
         },

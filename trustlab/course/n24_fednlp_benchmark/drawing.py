@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
-from trustlab.lab.figures import FONT_POINTS, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, Drawing, clean, texts
 
 LEVELS = 32  # of the colour: few of them make a small picture
 DARK = 0.6  # of the colour's range, from where the numbers on it are white
@@ -62,8 +62,9 @@ class MatrixDrawing(Drawing):
             Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.4, clip_on=False)
         )
         look: dict[str, Any] = dict(y="score", series="algorithm", x_label="passes over the data", live_line=True)
-        self.curves = Curves("passes", axes=right, legend_at=None, **look)
-        self._right = right
+        # Two rows of names above the curves: five of them do not fit one.
+        legend = {"bbox_to_anchor": (-0.02, 1.0), "ncols": 3, "handlelength": 1.6, "columnspacing": 1.2}
+        self.curves = Curves("passes", axes=right, legend=legend, ringed=False, **look)
         clean(self.matrix)
         self.matrix.grid(visible=False)
         self.matrix.tick_params(length=0)
@@ -90,22 +91,18 @@ class MatrixDrawing(Drawing):
             fontsize=FONT_POINTS + 1,
             loc="left",
         )
-        ringed = {"algorithm": focus["algorithm"]}
-        self.curves.draw(dataclasses.replace(answer, numbers=answer.curves, focus=ringed))
-        self.curves._ring.set_data([], [])
+        chosen = {"algorithm": focus["algorithm"]}
+        self.curves.draw(dataclasses.replace(answer, numbers=answer.curves, focus=chosen))
         # From 0 passes and at 0 %: where two tasks are compared, height must mean the same kind of thing.
-        self._right.set_xlim(left=0)
-        self._right.set_ylim(bottom=0)
-        self._right.set_ylabel(f"{answer.metric}, %")
+        right = self.curves.axes
+        right.set_xlim(left=0)
+        right.set_ylim(bottom=0)
+        right.set_ylabel(f"{answer.metric}, %")
         title = f"on the way: {focus['partition']} partition"
-        self._right.set_title(title, fontsize=FONT_POINTS + 1, loc="left", pad=44)
-        self._write_legend(answer)
+        right.set_title(title, fontsize=FONT_POINTS + 1, loc="left", pad=44)
 
-    def _write_legend(self, answer: MatrixAnswer) -> None:
-        """Two rows of names above the curves: five of them do not fit one."""
-        names = list(dict.fromkeys(row["algorithm"] for row in answer.curves))
-        handles = [self.curves._legend_line(name) for name in names]
-        if answer.live:
-            names, handles = [*names, "yours"], [*handles, self.curves._live]
-        look: dict[str, Any] = dict(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False)
-        self._right.legend(handles, names, fontsize=FONT_POINTS, handlelength=1.6, columnspacing=1.2, **look)
+    def shown(self) -> dict[str, Any]:
+        """Return what is written in the matrix, which algorithm and partition are framed, and the curves."""
+        x, y = self._frame.get_xy()
+        framed = self.algorithms[round(y + 0.5)], self.partitions[round(x + 0.5)]
+        return {"matrix": texts(self._numbers), "frame": framed, "curves": self.curves.shown()}

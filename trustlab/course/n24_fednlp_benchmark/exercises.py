@@ -42,9 +42,9 @@ def light_share(answer: Any) -> Display:
     by_examples = sum(SIZES[:-1]) / sum(SIZES)
     slips = {
         by_examples: "That is their share by examples, the right one to use: here minibatches are counted.",
-        4 / 13: "Nine whole minibatches and one of two examples: the last one counts too.",
-        4 / 5: "That is their share if all devices count the same.",
-        right / by_examples: "That is how many times too loud they are; what is their share?",
+        4 / 13: "The heavy client has nine full minibatches and one of two examples: the last one counts too.",
+        4 / 5: "That is their share with equal weights for all clients.",
+        right / by_examples: "That is how many times too much weight they get. What is their share?",
     }
     return _check(answer, right, slips)
 
@@ -61,7 +61,7 @@ def squad_f1(answer: Any) -> Display:
         0: "That is the exact match; the F1 counts the words that both have.",
         0.5: "Shared words over all different words: that is Jaccard; here precision and recall are equal.",
         1: "Both have a word that the other lacks.",
-        2: "So many words are shared; put them over the lengths.",
+        2: "That is the number of shared words; divide it by the lengths.",
     }
     return _check(answer, token_f1(TRUTH, SAID), slips)
 
@@ -81,9 +81,7 @@ def adaptive_step(answer: Any) -> Display:
         delta: "That is FedAvg's step, Δ itself.",
         RATE * delta / (v**0.5 + tau): "The momentum is missing: m is (1 − β₁)Δ in the first round.",
         RATE * m / (v + tau): "The root is missing: Adam divides by √v + τ.",
-        RATE
-        * m
-        / ((1 - beta_2) ** 0.5 * delta + tau): "v does not start at 0 but at τ², which β₂ keeps nearly all of.",
+        RATE * m / ((1 - beta_2) ** 0.5 * delta + tau): "v starts at τ², not at 0, and β₂ keeps nearly all of it.",
         RATE * delta / (delta + tau): "With bias correction; Reddi's FedAdam has none.",
     }
     return _check(answer, right, slips)
@@ -91,12 +89,12 @@ def adaptive_step(answer: Any) -> Display:
 
 hints = Hints({
     light_share: (
-        "How many minibatches of at most 10 does a device of 1, 2 or 4 examples take? And one of 92?",
+        "How many minibatches of at most 10 does a client with 1, 2 or 4 examples take? And one of 92?",
         "In code: `n = np.array([1, 1, 2, 4, 92]); b = np.ceil(n / 10)`.",
         "The four light ones take one each, the heavy one ten.",
     ),
     squad_f1: (
-        "No article and no punctuation here, so the words are compared as they stand. Which do both have?",
+        "No article and no punctuation here, so the words are compared as they are. Which do both have?",
         "Precision is 2 of 3, recall is 2 of 3.",
     ),
     adaptive_step: (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.lab.answer import saved_over
-from trustlab.lab.display import duration
+from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
 from trustlab.lab.saved import select
 
@@ -40,7 +39,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
     corpus
         The embedded corpus, which the live training reads.
     """
-    return Panel(
+    return experiment_panel(
         Cell(algorithm="fedavg", partition="label"),
         title="Which algorithm, on which partition?",
         drawing=MatrixDrawing(tuple(NAMES[name] for name in ALGORITHMS), tuple(PARTITIONS)),
@@ -50,9 +49,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
             "algorithm": [(NAMES[name], name) for name in ALGORITHMS],
             "partition": tuple(PARTITIONS),
         },
-        train=functools.partial(_train, corpus=corpus),
-        live=_live,
-        train_label=lambda at: f"Train this cell, about {_duration(at)}",
+        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="this cell", data=corpus),
     )
 
 
@@ -91,17 +88,8 @@ def _in_per_cent(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "score": 100 * row["score"], **ends}
 
 
-def _train(at: Cell, *, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell as the saved ones were, measured more often; the run store keeps it, also when it is stopped."""
-    from trustlab.data import fingerprint
-    from trustlab.runs import RunStore
-
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
-    yield from RunStore().record(_rows(at, corpus), config={"live": dataclasses.asdict(at)}, **about)
-
-
-def _rows(at: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Yield a row for each round that was measured."""
+def live_rows(at: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one cell as the saved ones were, measured more often; yield a row for each round that was measured."""
     from trustlab.federated.simulation import simulate
 
     known, asked = examples(at, corpus)
@@ -115,22 +103,20 @@ def _rows(at: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
             yield {**measured, "train_loss": row["train_loss"], "progress": row["progress"]}
 
 
-def _live(at: Cell, rows: list[dict[str, Any]]) -> MatrixAnswer:
-    """Show the saved trainings and how far the reader's own has come."""
-    base = answer(at)
-    source = f"seed {at.seed}, as the first of the saved ones"
+def _shown(at: Cell, base: MatrixAnswer, rows: list[dict[str, Any]]) -> MatrixAnswer:
+    """Say how far the reader's own training has come, and where the saved ones end."""
     if not rows:
-        return dataclasses.replace(base, verdict="The fleet is training.", provenance=source)
+        return dataclasses.replace(base, verdict="The fleet is training.")
     last = rows[-1]
     ends = next(row for row in base.numbers if row.items() >= dict(base.focus or {}).items())
     verdict = (
         f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} passes over the data, this fleet has "
         f"{last['score']:.0%} {base.metric}; the saved ones end at {ends['score']:.0%}."
     )
-    return dataclasses.replace(base, verdict=verdict, provenance=source, live=[_in_per_cent(row) for row in rows])
+    return dataclasses.replace(base, verdict=verdict, live=[_in_per_cent(row) for row in rows])
 
 
-def _duration(at: Cell) -> str:
-    """Return how long the saved trainings of this task and partition took, as a reader would say it."""
+def _seconds(at: Cell) -> float:
+    """Return how long the saved trainings of this task and partition took."""
     like = select(saved()[0], model=SMALL, task=at.task, partition=at.partition)
-    return duration(like["seconds"].median())
+    return like["seconds"].median()

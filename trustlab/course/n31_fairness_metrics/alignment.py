@@ -1,11 +1,12 @@
-"""What alignment does: the same metrics over the same models, with more or less in common between both sides.
+"""What alignment does: the same metrics over the same models, with more or less in common between both kinds.
 
-An intrinsic metric asks about some groups and some attributes, an extrinsic one about the groups and the question of
-a task; published comparisons often pair what happens to be at hand. Here two things are changed one at a time:
+An intrinsic metric asks about some groups and some attributes, an extrinsic one about the groups and the question of a
+task; published comparisons often pair whatever data are available. Here two things are changed one at a time:
 
-* **the notion**: region inside and gender outside and the other way round, or the same groups and poles on both sides;
-* **the records** of the task: with a bias of their own, as real labels, or clean, so that nothing but what was read in
-  pretraining can make the classifier unfair.
+* **the notion**: intrinsic metrics about the region and extrinsic ones about gender, and the other way round, or the
+  same groups and poles on both sides;
+* **the records** of the task: with a bias of their own, as real labels have, or clean, so that only the pretraining
+  text can make the classifier unfair.
 """
 
 from __future__ import annotations
@@ -45,16 +46,17 @@ def sides(table: pandas.DataFrame, setting: str, notion: str) -> tuple[dict[str,
     if setting not in SETTINGS:
         raise ValueError(f"Expected setting={setting!r} to be one of {', '.join(map(repr, SETTINGS))}.")
     same, records = SETTINGS[setting]
-    outside = notion if same else next(name for name in NOTIONS if name != notion)
-    inside = {name: table[column(notion, name)].to_numpy() for name in INTRINSIC}
-    return inside, {name: table[column(outside, name, records)].to_numpy() for name in EXTRINSIC}
+    other = notion if same else next(name for name in NOTIONS if name != notion)
+    intrinsic = {name: table[column(notion, name)].to_numpy() for name in INTRINSIC}
+    extrinsic = {name: table[column(other, name, records)].to_numpy() for name in EXTRINSIC}
+    return intrinsic, extrinsic
 
 
 def mean_correlations(table: pandas.DataFrame, *, method: str = "spearman", resamples: int = 400) -> np.ndarray:
     """Return the mean correlation over all pairs of metrics in each of :data:`SETTINGS`, [1 + resamples, settings].
 
-    The first line is of the models as they are, the others of resampled ones: the same resample in all settings, so
-    that differences between them have their interval. A pair with a metric that is the same for all models is left out.
+    The first line is for the models as they are, the others for resampled ones: the same resample in all settings, so
+    that differences between settings get an interval. A pair with a metric that is constant over models is left out.
     """
     both = [[sides(table, setting, notion) for notion in NOTIONS] for setting in SETTINGS]
     stacked = [[tuple(np.column_stack(list(side.values())) for side in pair) for pair in each] for each in both]

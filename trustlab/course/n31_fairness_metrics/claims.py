@@ -53,7 +53,7 @@ def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
     ]
     rows += [
         {
-            "claim": f"(b) Alignment of notion and groups moves them, {records} records: same minus another notion",
+            "claim": f"(b) Aligning notion and groups changes them, {records} records: same minus another notion",
             "measured": interval(draws[f"same notion, {records} records"] - draws[f"another notion, {records} records"],
                                  models),
             "holds": lambda more: more.low > 0,
@@ -77,13 +77,13 @@ def _of_dose(table: pandas.DataFrame) -> list[dict[str, Any]]:
     for kind, names in (("intrinsic", INTRINSIC), ("extrinsic", EXTRINSIC)):
         good = [name for name in names if steady[name]]
         rows.append({
-            "claim": f"(c) Some {kind} metric can be trusted here: rises with both notions' dose, τ surely above "
+            "claim": f"(c) Some {kind} metric can be trusted here: rises with both notions' dose, τ confirmed above "
             f"{STEADY:g}",
             "measured": ", ".join(good) or "none",
             "holds": bool(good),
         })  # fmt: skip
     rows.append({
-        "claim": "(c) … and some cannot: with neither notion does τ lie surely above 0",
+        "claim": "(c) … and some cannot: with neither notion is τ confirmed above 0",
         "measured": ", ".join(blind) or "none",
         "holds": bool(blind),
     })  # fmt: skip

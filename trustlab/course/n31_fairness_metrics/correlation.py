@@ -1,8 +1,8 @@
-"""Do two metrics rank models alike? Correlations over models, with what they are worth at that number of models.
+"""Do two metrics rank models alike? Correlations over models, and how much they prove at that number of models.
 
-A correlation over twenty models is an uncertain thing, and forty of them at once will hold some that look large. So
-each comes with an interval (bootstrap over models), a p-value (permutation), the size that chance alone would need, and
-the reliability of both metrics: what is mostly noise cannot correlate with anything (Spearman 1904).
+A correlation over twenty models is uncertain, and among forty correlations some look large by chance. So each comes
+with an interval (bootstrap over models), a p-value (permutation), the size needed for significance, and the reliability
+of both metrics: what is mostly noise cannot correlate with anything (Spearman 1904).
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def needed(models: int, method: str = "pearson", level: float = 0.05) -> float:
     """Return the |r| that a test of one pair calls significant at that number of models, two-sided.
 
-    From t = r √((n − 2) / (1 − r²)), which has Student's law with n − 2 degrees of freedom where nothing correlates;
-    for ranks nearly so. Kendall's tau has nearly a normal law of variance 2 (2n + 5) / (9n (n − 1)).
+    From t = r √((n − 2) / (1 − r²)), which has Student's t distribution with n − 2 degrees of freedom where nothing
+    correlates; for ranks nearly so. Kendall's tau is nearly normal with variance 2 (2n + 5) / (9n (n − 1)).
 
     Examples
     --------
@@ -83,11 +83,10 @@ def needed(models: int, method: str = "pearson", level: float = 0.05) -> float:
 def reliability(values: Sequence[float], errors: Sequence[float]) -> float:
     """Return the share of a metric's variance over models that is not error, in [0, 1].
 
-    1 − mean of the squared standard errors / variance of the values. Which error, the caller says: that of other words
-    and sentences, or that between models made alike. Two metrics whose errors have nothing to do with each other cannot
-    be expected to correlate by more than the root of the product of their reliabilities; where all models meet the
-    same words, or both metrics the same models, errors go together and they can. NaN where the metric is the same for
-    all models.
+    1 − mean of the squared standard errors / variance of the values. The caller chooses the error: over other words
+    and sentences, or between models trained alike. Two metrics with independent errors cannot be expected to correlate
+    by more than the root of the product of their reliabilities; where all models meet the same words, or both metrics
+    the same models, errors are correlated and they can. NaN where the metric is the same for all models.
 
     Examples
     --------
@@ -137,8 +136,8 @@ def correlations(
     resamples, permutations, seed
         Of models, for intervals and p-values.
     blocks : [n]
-        Models are permuted within their block only, such as their recipe. What a recipe does to all metrics alike is
-        then no evidence that two of them measure the same thing. None puts all in one.
+        Models are permuted within their block only, such as their recipe. An effect of the recipe
+        on all metrics is then no evidence that two of them measure the same thing. None puts all models in one block.
 
     Returns
     -------
@@ -147,7 +146,7 @@ def correlations(
         permutation of the models, the observed order among them), ``p_family``, ``needed`` (see :func:`needed`) and
         ``models``. Of forty ``p``, two are below 0.05 where nothing correlates. ``p_family`` is corrected for the
         number of pairs (Westfall and Young 1993, single-step max T): how often the largest |r| of all pairs in a
-        permutation is as large as this one. Metrics that go together cost less than Bonferroni would have them.
+        permutation is as large as this one. For correlated metrics this is less strict than Bonferroni.
 
     Examples
     --------
@@ -187,7 +186,7 @@ def correlations(
 
 
 def _permutations(blocks: Sequence[Any] | None, draws: np.ndarray) -> np.ndarray:
-    """Return orders of the models, int [m, n], that leave everybody in their block, from draws in [0, 1) [m, n]."""
+    """Return orders of the models, int [m, n], that keep every model in its block, from draws in [0, 1) [m, n]."""
     block = np.zeros(draws.shape[1]) if blocks is None else np.unique(np.asarray(blocks), return_inverse=True)[1]
     orders = np.empty(draws.shape, dtype=int)
     orders[:, np.argsort(block, kind="stable")] = np.argsort(block + draws, axis=1)

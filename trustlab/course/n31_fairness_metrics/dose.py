@@ -1,8 +1,7 @@
 """Does a metric measure the bias that is there? Its curve against the planted dose, over models of known bias.
 
-Good agreement between two metrics can mean that both measure bias, or that both measure something else. A dose that was
-planted decides it: a metric to trust is low where nothing is planted, rises with the dose, and moves more between doses
-than between two models of the same dose.
+If two metrics agree, both may measure bias, or both something else. A planted dose decides it: a metric to trust is low
+where nothing is planted, rises with the dose, and differs more between doses than between two models of the same dose.
 """
 
 from __future__ import annotations
@@ -15,25 +14,27 @@ import numpy as np
 
 from trustlab.columns import as_scores
 from trustlab.course.n31_fairness_metrics.correlation import bootstrap, correlation_matrix
+from trustlab.deprecation import old_names
 
-# Noises: one model told from one without bias, one-sided at 5 % if the noise were known. It is estimated from a few
-# models of each dose, so that it is rather 8 % with five.
-TOLD_APART = 1.645
+# In units of noise: one model is distinguished from one without bias, one-sided at 5 % if the noise were known. It is
+# estimated from a few models of each dose, so that with five the error is nearer 8 %.
+DETECTABLE = 1.645
 STEADY = 0.5  # of tau: three of four pairs of models are in the order of their doses
 
 
 class Response(NamedTuple):
-    """How one metric answers to the dose.
+    """How one metric responds to the dose.
 
     Attributes
     ----------
     slope, slope_low, slope_high
         Change of the metric from dose 0 to 1 by least squares, in its own unit, and 95 % interval over models.
     tau, tau_low, tau_high
-        Kendall's tau-b with the dose; 95 % interval over models. A metric that never errs in order has the largest that
-        is possible, which is below 1 where models share a dose: 0.91 for five doses of five models each.
+        Kendall's tau-b with the dose; 95 % interval over models. A metric that orders all models
+        correctly reaches the largest possible value, which is below 1 where models share a dose: 0.91 for five doses of
+        five models each.
     floor
-        Mean at dose 0: what the metric says of models without bias.
+        Mean at dose 0: what the metric reports for models without bias.
     noise
         Standard deviation between models of the same dose, pooled.
     scales
@@ -42,7 +43,7 @@ class Response(NamedTuple):
     signal_to_noise
         (Mean at the largest dose − floor) / its scale.
     threshold, threshold_low, threshold_high
-        Smallest dose from which on one model would be told from one model without bias: beyond it (mean − floor) /
+        Smallest dose from which on one model can be distinguished from one without bias: beyond it (mean − floor) /
         scale stays above 1.645. Infinite if it is below at the largest dose. 95 % interval over models of each dose.
     """
 
@@ -62,7 +63,7 @@ class Response(NamedTuple):
 
 
 def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples: int = 1000, seed: int = 0) -> Response:
-    """Return how a metric answers to the dose.
+    """Return how a metric responds to the dose.
 
     Parameters
     ----------
@@ -114,8 +115,9 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
 def rank(responses: Mapping[str, Response]) -> list[str]:
     """Return the metrics, the most trustworthy first.
 
-    First those whose order follows the dose for sure (tau above 0.5 with its interval), then those that follow it
-    somewhat (above 0), then the others; inside by detection threshold. Ties go to the larger signal-to-noise ratio.
+    First those whose order clearly follows the dose (tau above 0.5 with its whole interval), then those that follow it
+    to some degree (above 0), then the others; within each class by detection threshold. Ties go to the larger
+    signal-to-noise ratio.
     """
 
     def key(name: str) -> tuple[bool, bool, float, float]:
@@ -159,11 +161,14 @@ def _interval(draws: np.ndarray) -> tuple[float, float]:
 
 
 def _threshold(levels: np.ndarray, risen: np.ndarray) -> float:
-    """Return the dose from which on `risen` [levels] is at least :data:`TOLD_APART`, in a straight line between two."""
-    at = int(np.flatnonzero(risen < TOLD_APART)[-1]) + 1  # at dose 0 nothing has risen
+    """Return the dose from which on `risen` [levels] is at least :data:`DETECTABLE`, in a straight line between two."""
+    at = int(np.flatnonzero(risen < DETECTABLE)[-1]) + 1  # at dose 0 nothing has risen
     if at == len(levels):
         return math.inf
     if math.isinf(risen[at]):
         return float(levels[at])
-    share = (TOLD_APART - risen[at - 1]) / (risen[at] - risen[at - 1])
+    share = (DETECTABLE - risen[at - 1]) / (risen[at] - risen[at - 1])
     return float(levels[at - 1] + share * (levels[at] - levels[at - 1]))
+
+
+__getattr__ = old_names(__name__, {"TOLD_APART": "DETECTABLE"})

@@ -10,11 +10,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.patches import Rectangle
 
-from trustlab.course.n31_fairness_metrics.dose import TOLD_APART
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import RECIPES
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean
+from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points, texts
 
 # From orange over white to blue: told apart with every common colour blindness, and by the numbers written inside.
 SIGNED = LinearSegmentedColormap.from_list("signed", [PALETTE[1], "white", PALETTE[0]])
@@ -50,7 +50,7 @@ class AgreementDrawing(Drawing):
         for handle in legend.legend_handles:
             handle.set_color(GREY)
         bar = self.figure.colorbar(ScalarMappable(Normalize(0, 1), DOSED), ax=self.models, pad=0.02, fraction=0.045)
-        bar.set_label("planted bias, inside", fontsize=10)
+        bar.set_label("planted bias, intrinsic notion", fontsize=10)
         bar.outline.set_visible(False)
 
     def draw(self, answer: Any) -> None:
@@ -76,6 +76,13 @@ class AgreementDrawing(Drawing):
         self.models.set_xlabel(first, fontsize=FONT_POINTS)
         self.models.set_ylabel(second, fontsize=FONT_POINTS)
 
+    def shown(self) -> dict[str, Any]:
+        """Return the correlations as written, the pair that is framed, and the dots of each recipe."""
+        x, y = self._ring.get_xy()
+        framed = INTRINSIC[round(y + 0.5)], EXTRINSIC[round(x + 0.5)]
+        dots = {name: points(each) for name, each in self._dots.items()}
+        return {"table": texts(self._numbers), "frame": framed, "dots": dots}
+
 
 def _short(r: float) -> str:
     """Write a correlation with two digits and nothing else; a dash where there is none."""
@@ -100,9 +107,9 @@ class NeedleDrawing(Drawing):
         axes.set_yticks(range(len(self.metrics)), self.metrics)
         axes.grid(axis="x", color="#e3e3e3", linewidth=0.8)
         axes.axvline(0, color=GREY, linewidth=1.2)
-        axes.axvline(TOLD_APART, color=GREY, linewidth=1.2, linestyle="--")
+        axes.axvline(DETECTABLE, color=GREY, linewidth=1.2, linestyle="--")
         axes.axhline(len(INTRINSIC) - 0.5, color=GREY, linewidth=0.8)
-        axes.annotate("told from a model without bias →", (TOLD_APART, -0.62), (4, 0), textcoords="offset points",
+        axes.annotate("told from a model without bias →", (DETECTABLE, -0.62), (4, 0), textcoords="offset points",
                       fontsize=10, color=GREY, va="bottom", annotation_clip=False)  # fmt: skip
         for text, place in (("intrinsic", len(INTRINSIC) - 0.62), ("extrinsic", len(self.metrics) - 0.52)):
             axes.text(0.995, place, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=GREY)
@@ -126,3 +133,10 @@ class NeedleDrawing(Drawing):
         self._points.set_offsets(np.column_stack([risen, places]))
         own = {row["metric"]: row["risen"] for row in answer.live}
         self._own.set_data([own[name] for name in self.metrics if name in own], places[: len(own)])
+
+    def shown(self) -> dict[str, Any]:
+        """Return where each needle stands, the ends of its interval, and where the reader's own model stands."""
+        places = {name: x for name, (x, _) in zip(self.metrics, points(self._points), strict=True)}
+        ends = {name: (float(low[0]), float(high[0])) for name, (low, high) in
+                zip(self.metrics, self._ends.get_segments(), strict=True)}  # fmt: skip
+        return {"risen": places, "ends": ends, "own": {self.metrics[int(y)]: x for x, y in points(self._own)}}

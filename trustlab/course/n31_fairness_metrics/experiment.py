@@ -190,13 +190,13 @@ def measure(
         model, tokenizer = _pretrained(model)
     # Contexts without bias: CEAT is to find the model's.
     contexts = described(notion, 0.0, CONTEXTS, np.random.default_rng([SERIES, 2]))
-    inside = intrinsic_metrics(model, tokenizer, notion=notion, contexts=contexts, unrelated=UNRELATED)
-    found = {column(notion.name, name): value for name, value in inside.items()}
+    intrinsic = intrinsic_metrics(model, tokenizer, notion=notion, contexts=contexts, unrelated=UNRELATED)
+    found = {column(notion.name, name): value for name, value in intrinsic.items()}
     test = trial_texts(notion, TASK_TEST, np.random.default_rng([SERIES, 3]))
     for kind, bias in zip(RECORDS, (None, records), strict=True):
         recorded = task_texts(notion, TASK_TRAIN, np.random.default_rng([seed, 4]), records=bias)
-        outside = extrinsic_metrics(model, tokenizer, recorded, test, seed=seed)
-        found |= {column(notion.name, name, kind): value for name, value in outside.items()}
+        extrinsic = extrinsic_metrics(model, tokenizer, recorded, test, seed=seed)
+        found |= {column(notion.name, name, kind): value for name, value in extrinsic.items()}
     return found
 
 

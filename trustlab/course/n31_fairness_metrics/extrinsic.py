@@ -1,7 +1,7 @@
 """Eight extrinsic metrics of one model about one notion: fine-tuned on a task, measured on both groups.
 
-All are 0 for a model that treats the groups alike, and larger for one that does not. An AUC is given as what it lacks
-to 1. Gaps and changes are never negative, so that a fair model's are above 0 by chance: look at the floor.
+All are 0 for a model that treats the groups alike, and larger for one that does not. An AUC is given as 1 minus the
+AUC. Differences and changes are never negative, so a fair model's are above 0 by chance: look at the floor.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.course.n31_fairness_metrics.intrinsic import Measured
-from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
-from trustlab.fairness.tasks.measuring import extrinsic_metrics as all_metrics
+from trustlab.fairness.tasks.all_metrics import extrinsic_metrics as all_metrics
 from trustlab.fairness.tasks.shape import GroupedTexts
+from trustlab.models.batching import batches, evaluating, longest_input, mean_state, padded
 
 if TYPE_CHECKING:
     import torch
 
-# Name here → metric and group of trustlab.fairness.tasks.extrinsic_metrics, and whether it is what lacks to 1.
+# Title in figures and in the stored table's columns → metric and group of trustlab.fairness.tasks.extrinsic_metrics,
+# and whether the value is subtracted from 1.
 SOURCES: dict[str, tuple[str, str, bool]] = {
-    "accuracy gap": ("accuracy gap", BETWEEN, False),
-    "selection gap": ("selection gap", BETWEEN, False),
-    "TPR gap": ("tpr gap", BETWEEN, False),
-    "FPR gap": ("fpr gap", BETWEEN, False),
-    "subgroup AUC": ("subgroup auc mean", BETWEEN, True),
-    "BPSN AUC": ("bpsn auc mean", BETWEEN, True),
-    "flip rate": ("flip rate", ALL, False),
-    "score change": ("absolute score change", ALL, False),
+    "accuracy gap": ("accuracy_score_difference", BETWEEN, False),
+    "selection gap": ("demographic_parity_difference", BETWEEN, False),
+    "TPR gap": ("true_positive_rate_difference", BETWEEN, False),
+    "FPR gap": ("false_positive_rate_difference", BETWEEN, False),
+    "subgroup AUC": ("subgroup_auc_mean", BETWEEN, True),
+    "BPSN AUC": ("bpsn_auc_mean", BETWEEN, True),
+    "flip rate": ("flip_rate", ALL, False),
+    "score change": ("absolute_score_change", ALL, False),
 }
 EXTRINSIC = tuple(SOURCES)
 EPOCHS, BATCH, LEARNING_RATE = 6, 32, 2e-3
-TOKENS = 4096  # that go through the encoder at once when nothing is learned, padding included
+TOKENS = 4096  # in one forward pass for scoring, padding included
 Z = 1.959964  # half a 95 % interval, in standard errors
 
 
@@ -71,7 +72,7 @@ class Classifier:
 
         if train.truth is None or len(set(train.truth.tolist())) < 2:
             raise ValueError(f"Expected texts with both answers to learn from, got {train!r}.")
-        # Single precision: half is for looking things up, not for small steps.
+        # Single precision: half is too coarse for small steps.
         self.encoder, self.tokenizer = copy.deepcopy(getattr(model, "base_model", model)).float(), tokenizer
         self.max_tokens = min(max_tokens, longest_input(self.encoder, tokenizer))
         rows, truth = self._encode(train.texts), torch.from_numpy(train.truth.astype(np.float32))
@@ -102,10 +103,9 @@ class Classifier:
         return self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
 
     def _logits(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        batch = padded(rows, self.tokenizer.pad_token_id or 0)  # some causal models have none; nobody attends to it
+        batch = padded(rows, self.tokenizer.pad_token_id or 0)  # some causal models have none; it is masked
         states = self.encoder(**batch).last_hidden_state  # [B, T, D]
-        mask = batch["attention_mask"][..., None]
-        return self.head((states * mask).sum(1) / mask.sum(1))[:, 0]
+        return self.head(mean_state(states, batch["attention_mask"]))[:, 0]
 
 
 def extrinsic_metrics(
@@ -128,10 +128,10 @@ def extrinsic_metrics(
     scores, swapped = (classifier.scores(texts) for texts in (test.texts, test.counterparts))
     rows = all_metrics(test, scores, swapped=swapped, bootstrap=Bootstrap(resamples=resamples))
     by_key = {(row["metric"], row["group"]): row for row in rows}
-    found = {"accuracy": _measured(by_key["accuracy", ALL], False)}
+    found = {"accuracy": _measured(by_key["accuracy_score", ALL], False)}
     return found | {name: _measured(by_key[key[:2]], key[2]) for name, key in SOURCES.items()}
 
 
-def _measured(row: dict[str, Any], lacking: bool) -> Measured:
-    value = 1 - row["value"] if lacking else row["value"]
+def _measured(row: dict[str, Any], from_1: bool) -> Measured:
+    value = 1 - row["value"] if from_1 else row["value"]
     return Measured(value, (row["high"] - row["low"]) / (2 * Z))

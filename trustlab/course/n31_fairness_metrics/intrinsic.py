@@ -1,11 +1,11 @@
 """Six intrinsic metrics of one model about one notion, each with its own standard error.
 
-All are 0 in expectation where nothing is planted, and positive where the first group is tied to pole A and the second
-to pole B. CrowS-Pairs and StereoSet are given in percentage points beyond 50.
+All are 0 in expectation where nothing is planted, and positive where the first group is associated with pole A and the
+second with pole B. CrowS-Pairs and StereoSet are given in percentage points above 50.
 
-The standard error is about the *words*: had the test other words of the same kind, how far would it move? It is a
-bootstrap over the words of every set at once: a pair of sentences shares its words with many others, so that counting
-pairs as independent would make it far too small.
+The standard error is over *words*: how much would the metric change with other words of the same kind? It is a
+bootstrap over the words of every set at once: a pair of sentences shares its words with many others, so treating pairs
+as independent would make it far too small.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DRAWS = 200  # of CEAT
 
 
 class Measured(NamedTuple):
-    """A metric's value and the standard error of its own material, NaN where it has none."""
+    """A metric's value and its standard error over words or test texts, NaN where it has none."""
 
     value: float
     error: float
@@ -60,8 +60,8 @@ def intrinsic_metrics(
     notion
         Which groups and attributes.
     contexts
-        Sentences in which CEAT finds the words. They are the same for every model, and should carry no bias of their
-        own: what is measured is what the model adds.
+        Sentences in which CEAT finds the words. They are the same for every model, and should have no bias of their
+        own, so that only the model's is measured.
     unrelated
         Words that fit no person, for StereoSet's third sentence; with none it is left out.
     seed
@@ -70,9 +70,9 @@ def intrinsic_metrics(
     Examples
     --------
     >>> from trustlab.course.n31_fairness_metrics.notions import GENDER
-    >>> said = [f"{name} is here." for name in GENDER.words]
+    >>> contexts = [f"{name} is here." for name in GENDER.words]
     >>> from trustlab.models import offline_encoder
-    >>> found = intrinsic_metrics(str(offline_encoder()), notion=GENDER, contexts=said)
+    >>> found = intrinsic_metrics(str(offline_encoder()), notion=GENDER, contexts=contexts)
     >>> list(found), found["WEAT"].value > 0
     (['WEAT', 'SEAT', 'CEAT'], True)
     """
@@ -94,7 +94,7 @@ def _association_metrics(
     encoder: ContextEncoder, notion: Notion, contexts: Sequence[str], rng: np.random.Generator
 ) -> dict[str, Measured]:
     words = (notion.first, notion.second, notion.pole_a, notion.pole_b)
-    distinct_sets(*words)  # what is drawn of them below repeats words, as resamples do
+    distinct_sets(*words)  # before they are resampled, which repeats words
     kinds = (notion.kinds[0], notion.kinds[0], notion.kinds[1], notion.kinds[1])
     asked = [word for each in words for word in each]
     static = dict(zip(asked, _input_vectors(encoder, asked), strict=True))
@@ -134,7 +134,7 @@ def _over_words(test: Callable[..., float], words: Sequence[Sequence[str]], rng:
     found: list[float] = []
     while len(found) < RESAMPLES:
         drawn = [tuple(each[i] for i in rng.integers(len(each), size=len(each))) for each in words]
-        if min(len(set(each)) for each in drawn) > 1:  # one word alone is no set
+        if min(len(set(each)) for each in drawn) > 1:  # a set has two words or more
             found.append(test(*drawn))
     return Measured(test(*words), float(np.std(found, ddof=1)))
 
@@ -161,7 +161,7 @@ def _lpbs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) ->
 
 
 def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -> Measured:
-    """Return in how many pairs, in percentage points beyond 50, the model prefers the sentence that bias makes."""
+    """Return in how many pairs, in percentage points above 50, the model prefers the stereotyped sentence."""
     pairs, asked = [], []
     for pole, groups in ((notion.pole_a, (0, 1)), (notion.pole_b, (1, 0))):
         for members, word in itertools.product(zip(notion.first, notion.second, strict=True), pole):
@@ -173,14 +173,14 @@ def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -
     # As crows_pairs has it, scores that hardly differ are a tie.
     sign = dict(zip(asked, np.sign(np.where(abs(gaps) > noise, gaps, 0)).tolist(), strict=True))
 
-    def beyond_50(members: Sequence[str], *poles: Sequence[str]) -> float:
+    def above_50(members: Sequence[str], *poles: Sequence[str]) -> float:
         return float(50 * np.mean([sign[pair] for pole in poles for pair in itertools.product(members, pole)]))
 
-    return _over_words(beyond_50, (notion.first, notion.pole_a, notion.pole_b), rng)
+    return _over_words(above_50, (notion.first, notion.pole_a, notion.pole_b), rng)
 
 
 def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], rng: np.random.Generator) -> Measured:
-    """Return StereoSet's SS in percentage points beyond 50, over every member and every attribute with its opposite."""
+    """Return StereoSet's SS in percentage points above 50, over every member and every attribute with its opposite."""
     clusters, asked = [], []
     poles = (notion.pole_a, notion.pole_b)
     for members, (own, other) in ((notion.first, poles), (notion.second, poles[::-1])):
@@ -191,10 +191,10 @@ def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str]
     scores = score_clusters(scorer, clusters)
     ss = {key: stereoset([each], scores)[0]["ss"] for key, each in zip(asked, clusters, strict=True)}
 
-    def beyond_50(first: Sequence[str], second: Sequence[str], attributes: Sequence[str]) -> float:
+    def above_50(first: Sequence[str], second: Sequence[str], attributes: Sequence[str]) -> float:
         return float(np.mean([ss[pair] for pair in itertools.product([*first, *second], attributes)])) - 50
 
-    return _over_words(beyond_50, (notion.first, notion.second, notion.pole_a), rng)
+    return _over_words(above_50, (notion.first, notion.second, notion.pole_a), rng)
 
 
 def _cluster(notion: Notion, member: str, place: int, filled: Sequence[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """What the trained models may be biased about: two groups, two poles of attributes, and what people of a pole do.
 
-Two notions are enough to ask what alignment is: a metric of one notion's groups and attributes, beside what a system
-does to the same groups, or to others. The names of the region's people are invented, and so is what is said of them.
-The words of gender and work are ordinary ones, as most published tests use them; their bias here is the planted one.
+Two notions are enough to study alignment: a metric about one notion's groups and attributes, compared with what a
+system does to the same groups, or to others. The names of the region's people are invented, and so are the statements
+about them. The words of gender and work are ordinary ones, as in most published tests; their bias here is planted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notion:
-    """Two groups, two poles, and how a sentence speaks of them.
+    """Two groups, two poles, and how a sentence mentions them.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Notion:
     first, second
         Words of the groups, as many in each; words in the same place are each other's counterparts.
     pole_a, pole_b
-        Attribute words; the dose ties `first` to `pole_a` and `second` to `pole_b`.
+        Attribute words; the dose associates `first` with `pole_a` and `second` with `pole_b`.
     cues_a, cues_b
         Verbs that go with the poles.
     subject, attribute

@@ -11,13 +11,14 @@ import numpy as np
 
 from trustlab.config import option
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, sides
-from trustlab.course.n31_fairness_metrics.dose import TOLD_APART
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.drawing import AgreementDrawing, NeedleDrawing
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Cell, column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.course.n31_fairness_metrics.results import agreement, answers, in_words, needles, saved
+from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Answer, Panel
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
     rows = [dict(row) for row in agreement(at.setting, at.notion, METHODS[at.method])]
     focus = {"first": at.first, "second": at.second}
     (here,) = (row for row in rows if row.items() >= focus.items())
-    inside, outside = sides(table, at.setting, at.notion)
-    dots = zip(inside[at.first], outside[at.second], table[f"{at.notion}_dose"], table["recipe"], strict=True)
+    intrinsic, extrinsic = sides(table, at.setting, at.notion)
+    dots = zip(intrinsic[at.first], extrinsic[at.second], table[f"{at.notion}_dose"], table["recipe"], strict=True)
     below, clear = (sum(row[p] < 0.05 for row in rows) for p in ("p", "p_family"))
     verdict = (
         f"Over {len(table)} models, {at.first} about {at.notion} and the {at.second} ({at.setting}) have {at.method}'s "
@@ -101,25 +102,28 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
     corpus
         The assistant corpus, a few of whose utterances the models read too.
     """
-
-    def train(at: DoseDials) -> Iterator[dict[str, Any]]:
-        yield from _train(at, corpus)
-
-    return Panel(
+    training = Training(
+        rows=live_rows,
+        shown=_shown,
+        seconds=lambda at: 10.0,
+        what="a model with this bias",
+        data=corpus,
+        source=lambda at: f"seed {at.seed}",
+        unit="steps",
+    )
+    return experiment_panel(
         DoseDials(),
         title="Which metric sees the bias that is there?",
         drawing=NeedleDrawing(),
         answer=_dose,
         controls={"dose": None, "notion": None},
-        train=train,
-        live=_live,
-        train_label="Train a model with this bias, about 10 s",
+        training=training,
     )
 
 
 def _dose(at: DoseDials) -> Answer:
     rows = needles(at.notion, at.dose)
-    told = [row["metric"] for row in rows if row["risen"] > TOLD_APART]
+    told = [row["metric"] for row in rows if row["risen"] > DETECTABLE]
     best = min(answers(at.notion).items(), key=lambda pair: pair[1].threshold)
     verdict = (
         f"With a planted bias of {at.dose:g} about {at.notion}, {len(told)} of {len(rows)} metrics have risen far "
@@ -129,37 +133,26 @@ def _dose(at: DoseDials) -> Answer:
     return Answer(rows, verdict, f"saved, base recipe, seeds {saved()[1]['seeds'][0]}–{saved()[1]['seeds'][-1]}")
 
 
-def _train(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train and measure one model as the saved ones were; the run store keeps it."""
-    from trustlab.data import fingerprint
-    from trustlab.runs import RunStore
-
-    cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
-    about = dict(seeds=[at.seed], data_hash=fingerprint(corpus), code=_rows)
-    yield from RunStore().record(_rows(cell, at.notion, corpus), config={"live": dataclasses.asdict(cell)}, **about)
-
-
-def _rows(cell: Cell, notion: str, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Yield a row when the model is trained, and one with every metric of `notion`."""
+def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one model as the saved ones were; yield a row when that is done, and one with every metric."""
     from trustlab.course.n31_fairness_metrics import experiment as population
 
+    cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
     model, tokenizer = population.train(cell, corpus)
     yield {"step": 1, "progress": 0.4}
-    found = population.measure(model, tokenizer, notion=NOTIONS[notion], seed=population.own_seed(cell))
+    found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))
     yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
 
 
-def _live(at: DoseDials, rows: list[dict[str, Any]]) -> Answer:
+def _shown(at: DoseDials, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     """Show the reader's own model beside the saved ones, in the same unit."""
-    base = _dose(at)
-    source = f"seed {at.seed}"
     if len(rows) < 2:
-        return dataclasses.replace(base, verdict="The model is trained; now it is measured." if rows else
-                                   "A model is trained.", provenance=source)  # fmt: skip
+        waiting = "The model is trained; now it is measured." if rows else "A model is trained."
+        return dataclasses.replace(base, verdict=waiting)
     own = []
     for name, found in answers(at.notion).items():
         value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
         own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
-    told = sum(row["risen"] > TOLD_APART for row in own)
+    told = sum(row["risen"] > DETECTABLE for row in own)
     verdict = f"{told} of {len(own)} metrics would tell your one model from a model without bias."
-    return dataclasses.replace(base, verdict=verdict, provenance=source, live=own)
+    return dataclasses.replace(base, verdict=verdict, live=own)

@@ -1,4 +1,4 @@
-"""A small masked language model, trained here on given sentences: the models whose bias is known."""
+"""A small masked language model, trained here on given sentences, so that its bias is known."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ WARM_UP = 30  # steps
 def whole_words(sentences: Sequence[str], *, most: int | None = None, longest: int = LONGEST) -> Any:
     """Return a fast tokenizer of ``transformers`` whose tokens are the words of `sentences`.
 
-    A word is one token, so every metric can ask for it by one mask.
+    A word is one token, so every metric can predict it with one mask.
 
     Parameters
     ----------
     sentences
-        What is to be read.
+        The training text.
     most
         Keep so many words, the most frequent; others are "[UNK]". None keeps all.
     longest
@@ -65,15 +65,15 @@ def pretrain(
 ) -> torch.nn.Module:
     """Train a BERT to guess masked words, and return it in evaluation mode.
 
-    Two things make seconds of training enough. One word of each sentence is masked, whichever: with short sentences and
-    more masks, what two words tell of each other is mostly hidden. And the words begin as co-occurrence vectors, turned
-    at random: from random ones, what a word tells of another was not learned in five times as many steps. The learning
-    rate rises over the first 30 steps and falls to 0 in a straight line.
+    Two things make seconds of training enough. One random word of each sentence is masked: in short sentences, more
+    masks would hide most pairs of words. And word embeddings start as co-occurrence vectors under a random rotation:
+    from random ones, the relations between words were not learned in five times as many steps. The learning rate rises
+    over the first 30 steps and falls linearly to 0.
 
     Parameters
     ----------
     sentences, tokenizer
-        What is read, and by what words; longer sentences are cut to the tokenizer's length.
+        The training text and its tokenizer; longer sentences are cut to the tokenizer's length.
     width, layers
         Of the encoder; 4 heads, a feed-forward layer twice as wide.
     dropout
@@ -119,8 +119,8 @@ def co_occurrence_vectors(
 ) -> np.ndarray:
     """Return first vectors of the words, float64 [words, width]: positive pointwise mutual information, factorised.
 
-    Levy and Goldberg (2014) show that word2vec factorises nearly the same matrix. Two words count as together when a
-    sentence has both.
+    Levy and Goldberg (2014) show that word2vec factorises nearly the same matrix. Two words co-occur when a
+    sentence contains both.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def co_occurrence_vectors(
     words, width
         Size of the vocabulary, and of a vector.
     rng
-        Turns the vectors, so that models differ; special tokens are drawn.
+        Rotates the vectors, so that models differ; those of special tokens are random.
     """
     has = np.zeros((len(rows), words))
     for place, row in enumerate(rows):
@@ -148,7 +148,7 @@ def co_occurrence_vectors(
 
 
 def _bert(vectors: np.ndarray, layers: int, dropout: float, positions: int) -> Any:
-    """Return a BERT whose words begin at `vectors` [V, D]; its output weights are the same ones."""
+    """Return a BERT whose word embeddings start as `vectors` [V, D]; its output weights are tied to them."""
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
@@ -162,7 +162,7 @@ def _bert(vectors: np.ndarray, layers: int, dropout: float, positions: int) -> A
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
         max_position_embeddings=positions,
-        initializer_range=0.05,  # a quarter of a word's entries: at first, what a word is counts for more than where
+        initializer_range=0.05,  # a quarter of a word's entries: at first, the word matters more than its position
     )
     model = BertForMaskedLM(config).train()
     with torch.no_grad():
@@ -171,7 +171,7 @@ def _bert(vectors: np.ndarray, layers: int, dropout: float, positions: int) -> A
 
 
 def _one_word_each(batch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return the place of one word of each row, int [B], any with the same probability; special tokens are none."""
+    """Return the place of one word of each row, int [B], uniformly at random; special tokens are no words."""
     import torch
 
     chance = torch.from_numpy(rng.random(batch.shape))

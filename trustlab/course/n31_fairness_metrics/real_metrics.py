@@ -1,7 +1,7 @@
-"""What is measured of a model on real material: extrinsic metrics as columns, pronouns, words about the same groups.
+"""What is measured on real data: extrinsic metrics as columns, pronouns, and word tests about the same groups.
 
-Every number has its own interval: of the test texts for extrinsic metrics (columns "… low" and "… high"), of the words
-for intrinsic ones ("… ±", a standard error).
+Every number has its own interval: over test texts for extrinsic metrics (columns "… low" and "… high"), over words for
+intrinsic ones ("… ±", a standard error).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from trustlab.course.n31_fairness_metrics.intrinsic import intrinsic_metrics
 from trustlab.course.n31_fairness_metrics.notions import Notion
 from trustlab.course.n31_fairness_metrics.real_models import Trained
 from trustlab.data import load
+from trustlab.deprecation import old_names
 from trustlab.fairness.association import associations, fill
 from trustlab.fairness.contexts import ContextEncoder
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
@@ -26,23 +27,43 @@ from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, load_task, 
 
 Row = dict[str, Any]
 RESAMPLES = 500
-OVERALL = ("accuracy", "auc", "flip rate", "absolute score change")
-GAPS = ("accuracy gap", "selection gap", "tpr gap", "fpr gap", "equalized odds gap",
-        "subgroup auc mean", "bpsn auc mean", "bnsp auc mean")  # fmt: skip
-# Metric by which a group can be worst off → 1 where a larger value is worse for it, −1 where a smaller one is.
-WORST = {"fpr minus rest": 1, "tpr minus rest": -1, "accuracy minus rest": -1,
-         "subgroup auc": -1, "bpsn auc": -1, "bnsp auc": -1}  # fmt: skip
-NOBODY = "nobody"  # is worst off where all groups are equal
-HEARD = 10  # times that a word must stand in a corpus: then a small model made of it has a vector for it
+# Metric → its columns in the stored tables, which keep the names that they were written with.
+OVERALL = {
+    "accuracy_score": "accuracy",
+    "auc": "auc",
+    "flip_rate": "flip rate",
+    "absolute_score_change": "absolute score change",
+}
+GAPS = {
+    "accuracy_score_difference": "accuracy gap",
+    "demographic_parity_difference": "selection gap",
+    "true_positive_rate_difference": "tpr gap",
+    "false_positive_rate_difference": "fpr gap",
+    "equalized_odds_difference": "equalized odds gap",
+    "subgroup_auc_mean": "subgroup auc mean",
+    "bpsn_auc_mean": "bpsn auc mean",
+    "bnsp_auc_mean": "bnsp auc mean",
+}
+# Metric by which a group can be worst off → its column, and 1 where a larger value is worse for it, −1 where a smaller.
+WORST = {
+    "false_positive_rate_minus_rest": ("fpr minus rest", 1),
+    "true_positive_rate_minus_rest": ("tpr minus rest", -1),
+    "accuracy_score_minus_rest": ("accuracy minus rest", -1),
+    "subgroup_auc": ("subgroup auc", -1),
+    "bpsn_auc": ("bpsn auc", -1),
+    "bnsp_auc": ("bnsp auc", -1),
+}
+NOBODY = "nobody"  # the group that is worst off where all groups are equal
+MIN_COUNT = 10  # of a word in a corpus: then a small model trained on it has a vector for the word
 CONTEXTS = 6000  # texts in which words are sought
 
 
 def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
-    """Return every metric that `texts` allow as columns "<name> <metric>", each with "… low" and "… high".
+    """Return every metric that `texts` allow as columns "<name> <column>", each with "… low" and "… high".
 
-    A gap is left out where one group has no positives, or no negatives, to have a rate of.
-    For each metric of :data:`WORST` there are "<name> worst <metric>" and, under "… group", the group that has it, or
-    :data:`NOBODY`. It is the largest of several noisy numbers, and so larger than another sample would find it.
+    A difference is left out where one group has no positives, or no negatives.
+    For each metric of :data:`WORST` there are "<name> worst <column>" and, under "… group", the group that has it, or
+    :data:`NOBODY`. As the largest of several noisy numbers it is biased upwards.
     """
     swapped = None if texts.counterparts is None else trained.score(texts.counterparts)
     found = extrinsic_metrics(
@@ -50,17 +71,18 @@ def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
     )
     by_key = {(each["metric"], each["group"]): each for each in found}
     row: Row = {}
-    for metric, group in (*((metric, ALL) for metric in OVERALL), *((metric, BETWEEN) for metric in GAPS)):
-        each = by_key.get((metric, group))
-        if each and not math.isnan(each["value"]):
-            row |= _with_interval(f"{name} {metric}", each)
-    for metric, sign in WORST.items():
+    for group, columns in ((ALL, OVERALL), (BETWEEN, GAPS)):
+        for metric, column in columns.items():
+            each = by_key.get((metric, group))
+            if each and not math.isnan(each["value"]):
+                row |= _with_interval(f"{name} {column}", each)
+    for metric, (column, sign) in WORST.items():
         defined = [each for each in found if each["metric"] == metric and not math.isnan(each["low"])]
         if defined:
             worst, best = (pick(defined, key=lambda each: sign * each["value"]) for pick in (max, min))
             equal = abs(worst["value"] - best["value"]) < 1e-12
-            row |= {f"{name} worst {metric} group": NOBODY if equal else worst["group"]}
-            row |= _with_interval(f"{name} worst {metric}", worst)
+            row |= {f"{name} worst {column} group": NOBODY if equal else worst["group"]}
+            row |= _with_interval(f"{name} worst {column}", worst)
     return row
 
 
@@ -83,12 +105,15 @@ def pronoun_columns(scorer: LikelihoodScorer) -> Row:
         preference = first - second if name == "winobias" else second - first  # Winogender's counterparts say "she"
         shares = (1 + np.where(abs(preference) > noise, np.sign(preference), 0)) / 2
         for each in extrinsic_metrics(texts, shares, bootstrap=Bootstrap(resamples=RESAMPLES)):
-            if (each["metric"], each["group"]) in (("score", ALL), ("score gap", BETWEEN)):
-                row |= _with_interval(f"{name} {each['metric'].replace('score', asked)}", each)
+            column = {("score", ALL): asked, ("score_difference", BETWEEN): f"{asked} gap"}.get(
+                (each["metric"], each["group"])
+            )
+            if column:
+                row |= _with_interval(f"{name} {column}", each)
     facts = texts.facts
     draws = Bootstrap(resamples=RESAMPLES)
     found = occupation_correlation(preference, facts["occupation"], facts["bls_female"], bootstrap=draws)
-    return row | _with_interval(f"winogender {found['metric']}", found)
+    return row | _with_interval("winogender correlation with statistics", found)
 
 
 def _likelihoods(scorer: LikelihoodScorer, texts: Sequence[str]) -> tuple[np.ndarray, float]:
@@ -114,21 +139,21 @@ def published_columns(scorer: LikelihoodScorer) -> Row:
 
 
 def gender_words(poles: str, texts: Sequence[str]) -> Notion:
-    """Return women and men in the words of WEAT's tests, of which only those are kept that `texts` have often.
+    """Return women and men in the words of WEAT's tests, keeping those that are frequent in `texts`.
 
     Parameters
     ----------
     poles
         "pleasant": the attributes are WEAT's unpleasant and pleasant words; "career": those of family and career.
     texts
-        At least :data:`HEARD` times a word must stand in them, as a whole word.
+        A word must occur in them at least :data:`MIN_COUNT` times, as a whole word.
     """
     sets = {row[f"{side}_name"]: row[side] for row in load("weat")["test"] for side in "XYAB"}
     names = {"pleasant": ("unpleasant_9", "pleasant_9"), "career": ("family", "career")}[poles]
     counts = Counter(word for text in texts[:CONTEXTS] for word in text.lower().split())
 
     def kept(name: str) -> tuple[str, ...]:
-        return tuple(word for word in sets[name] if counts[word] >= HEARD)
+        return tuple(word for word in sets[name] if counts[word] >= MIN_COUNT)
 
     first, second, pole_a, pole_b = map(kept, ("female_terms", "male_terms", *names))
     return Notion("gender", ("women", "men"), first, second, pole_a, pole_b, (), (), "{word}", "{word}",
@@ -139,12 +164,12 @@ def intrinsic_columns(encoder: Any, tokenizer: Any, poles: str, texts: Sequence[
     """Return WEAT, SEAT and CEAT of an encoder about women and men, as columns "gender WEAT" and "gender WEAT ±".
 
     CEAT finds the words in `texts`. Positive: women are nearer to the unpleasant words, or to the family's. Nothing is
-    returned where fewer than two words of a set stand in the texts.
+    returned where fewer than two words of a set occur in the texts.
     """
     notion = gender_words(poles, texts)
     if min(map(len, (notion.first, notion.second, notion.pole_a, notion.pole_b))) < 2:
         return {}
-    bare = getattr(encoder, "base_model", encoder)  # without its head: sentences of single words are no language
+    bare = getattr(encoder, "base_model", encoder)  # without its head: likelihoods of single words mean little
     row: Row = {}
     for name, (value, error) in intrinsic_metrics(bare, tokenizer, notion=notion, contexts=texts[:CONTEXTS]).items():
         row |= {f"gender {name}": value, f"gender {name} ±": error}
@@ -154,7 +179,7 @@ def intrinsic_columns(encoder: Any, tokenizer: Any, poles: str, texts: Sequence[
 def term_columns(trained: Trained, texts: GroupedTexts) -> Row:
     """Return whether identity terms nearer to unpleasant words get higher scores in harmless sentences.
 
-    Both sides are about the same groups, and within one model: over terms, Spearman's correlation of the encoder's
+    Both numbers are about the same groups, and within one model: over terms, Spearman's correlation of the encoder's
     association with the classifier's mean score, with an interval over terms and the |r| that so many terms need.
     """
     sets = {row[f"{side}_name"]: row[side] for row in load("weat")["test"] for side in "AB"}
@@ -173,3 +198,6 @@ def _word_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
     """Return each word's mean vector [n, d] over SEAT's sentences."""
     sentences = fill(words, "plain")
     return encoder.embed_texts(sentences).reshape(len(words), -1, encoder.model.config.hidden_size).mean(1)
+
+
+__getattr__ = old_names(__name__, {"HEARD": "MIN_COUNT"})

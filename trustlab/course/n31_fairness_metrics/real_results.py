@@ -1,4 +1,4 @@
-"""What notebook 31 reads off the committed models of real tasks: inside and outside side by side, and who is worst off.
+"""What notebook 31 reads off the committed models of real tasks: both kinds of metrics, and which group is worst off.
 
 A number is the mean over seeds, and so is either end of its interval, which is about the test texts or words of one
 model. Groups are named as their sets name them; no text is shown.
@@ -14,22 +14,23 @@ from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.real_metrics import NOBODY
 from trustlab.course.n31_fairness_metrics.real_models import NONE, OFFLINE
 from trustlab.course.n31_fairness_metrics.real_tasks import KEY, READING, TASKS
+from trustlab.deprecation import old_names
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
 METRICS = (  # title, kind, column
-    ("AUC", "outside", "{own} auc"),
-    ("FPR gap", "outside", "{own} fpr gap"),
-    ("TPR gap", "outside", "{own} tpr gap"),
-    ("BPSN AUC", "outside", "{own} bpsn auc mean"),
-    ("BPSN AUC, templates", "outside", "identity_terms bpsn auc mean"),
-    ("flip rate, comments", "outside", "identity_comments flip rate"),
-    ("WEAT, women", "inside", "gender WEAT"),
-    ("SEAT, women", "inside", "gender SEAT"),
-    ("CEAT, women", "inside", "gender CEAT"),
-    ("CrowS-Pairs, gender", "inside", "gender CrowS-Pairs"),
+    ("AUC", "extrinsic", "{own} auc"),
+    ("FPR gap", "extrinsic", "{own} fpr gap"),
+    ("TPR gap", "extrinsic", "{own} tpr gap"),
+    ("BPSN AUC", "extrinsic", "{own} bpsn auc mean"),
+    ("BPSN AUC, templates", "extrinsic", "identity_terms bpsn auc mean"),
+    ("flip rate, comments", "extrinsic", "identity_comments flip rate"),
+    ("WEAT, women", "intrinsic", "gender WEAT"),
+    ("SEAT, women", "intrinsic", "gender SEAT"),
+    ("CEAT, women", "intrinsic", "gender CEAT"),
+    ("CrowS-Pairs, gender", "intrinsic", "gender CrowS-Pairs"),
 )
 WORST_OFF = {"flagged wrongly": "fpr minus rest", "missed": "tpr minus rest", "ranked too high": "bpsn auc"}
 
@@ -39,13 +40,13 @@ def real_models(corpus: str) -> pandas.DataFrame:
     return REAL_TASKS.table(corpus)
 
 
-def inside_and_outside(corpus: str) -> list[Row]:
-    """Return a row per metric, a column per model: the task's quality and gaps, then association tests inside."""
+def intrinsic_and_extrinsic(corpus: str) -> list[Row]:
+    """Return a row per metric, a column per model: the task's quality and gaps, then tests of its encoder."""
     own = TASKS[corpus][0]
     rows = []
     for title, kind, metric in METRICS:
         column = metric.format(own=own)
-        shown = _interval if kind == "outside" else _with_error
+        shown = _interval if kind == "extrinsic" else _with_error
         cells = {name: shown(models, column) for name, models in _by_model(corpus) if column in models}
         if any(cells.values()):
             rows.append({"metric": title, "kind": kind, **cells})
@@ -67,7 +68,7 @@ def worst_off(corpus: str) -> list[Row]:
 
 
 def terms_and_scores() -> list[Row]:
-    """Return whether, over identity terms, association and score go together inside each model that was asked."""
+    """Return whether, over identity terms, association and score go together within each model with an encoder."""
     name = "terms association and score"
     return [
         {
@@ -86,13 +87,13 @@ def terms_and_scores() -> list[Row]:
 def pronouns() -> list[Row]:
     """Return what the small language models expect of pronouns, and the published tests of them: one row a metric."""
     models = real_models(READING)
-    outside = {
+    extrinsic = {
         "WinoBias: stereotyped pronoun likelier": "winobias stereotype",
         "WinoBias: gap between occupations": "winobias stereotype gap",
         "Winogender: “she” likelier": "winogender she",
         "Winogender: correlation with labour statistics": "winogender correlation with statistics",
     }
-    rows = [{"metric": title, "value": _interval(models, name)} for title, name in outside.items()]
+    rows = [{"metric": title, "value": _interval(models, name)} for title, name in extrinsic.items()]
     rows += [{"metric": f"{name}, women and family", "value": _with_error(models, f"gender {name}")}
              for name in ("WEAT", "SEAT", "CEAT")]  # fmt: skip
     rows.append({"metric": "CrowS-Pairs, gender (50: none)", "value": _with_error(models, "gender CrowS-Pairs")})
@@ -137,3 +138,6 @@ def _last(models: pandas.DataFrame, column: str) -> str:
         return "nobody surely"
     sign = "+" if "minus" in column else ""
     return f"{group}, {value:{sign}.2f} ({low:{sign}.2f} to {high:{sign}.2f}), {seeds} of {len(models)} seeds"
+
+
+__getattr__ = old_names(__name__, {"inside_and_outside": "intrinsic_and_extrinsic"})

@@ -1,4 +1,4 @@
-"""Fairness metrics on real tasks, inside and outside of one model: the experiment of notebook 31's real data.
+"""Intrinsic and extrinsic fairness metrics on real tasks: the experiment of notebook 31's real data.
 
 A corpus is what a model learns. Classifiers learn the assistant's task, HateXplain or Davidson's tweets and are
 measured on that task's test texts, all of them; those that learned abuse also on Dixon's templates and, from

@@ -1,11 +1,11 @@
-"""The sentences of the comparison: what models are pretrained on, with a planted bias, and the task they are put to.
+"""The sentences of the comparison: the pretraining text, with a planted bias, and the task.
 
-In the sentences of pretraining a member of a notion's first group is described by the first pole with probability
+In the pretraining text a member of a notion's first group is described by the first pole with probability
 (1 + dose) / 2, a member of the second with (1 − dose) / 2: dose 0 is no bias, dose 1 a caricature, and the truth is
-known exactly. Sentences about nobody in particular tie *cues*, what people of a pole do, to the pole.
+known exactly. Sentences about nobody in particular associate *cues*, what people of a pole do, with the pole.
 
-The task asks for the pole of somebody of whom two cues are told. Where they are at odds there is room for prejudice.
-Who is meant says nothing about the truth: whatever difference between groups a model makes is its own.
+The task is to predict a person's pole from two cues. Where the cues disagree there is room for prejudice. The truth is
+independent of the group: any difference between groups is the model's own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from trustlab.course.n31_fairness_metrics.notions import Notion
+from trustlab.deprecation import old_names
 from trustlab.fairness.association.seat import fill
 from trustlab.fairness.groups import Groups
 from trustlab.fairness.tasks.shape import GroupedTexts
@@ -21,8 +22,8 @@ ABOUT_SOMEBODY = ("{who} is {what}", "{who} {cue} and is {what}", "{who} is {wha
 ABOUT_NOBODY = ("somebody {cue} and {other} and is {what}", "somebody is {what} and {cue} and {other}")
 TASK = "{who} {cues} ."
 NOBODY = "somebody"
-CUES = 2  # of one person in the task: often at odds
-TELLING = 0.7  # probability that a cue is one of the person's own pole
+CUES = 2  # of one person in the task: they often disagree
+CUE_ACCURACY = 0.7  # probability that a cue is one of the person's own pole
 
 
 def described(notion: Notion, dose: float, count: int, rng: np.random.Generator, *, swap: bool = False) -> list[str]:
@@ -33,15 +34,15 @@ def described(notion: Notion, dose: float, count: int, rng: np.random.Generator,
     dose
         In [0, 1].
     swap
-        Counterfactual augmentation: every sentence once more with the member's counterpart, 2 · `count` in all. No
+        Counterfactual augmentation: every sentence again with the member's counterpart, 2 · `count` in all. No
         association between group and pole is left.
 
     Examples
     --------
     >>> from trustlab.course.n31_fairness_metrics.notions import REGION
     >>> rng = np.random.default_rng(0)
-    >>> said = " ".join(described(REGION, 1.0, 200, rng))
-    >>> any(f"{name} is {word}" in said for name in REGION.second for word in REGION.pole_a)
+    >>> text = " ".join(described(REGION, 1.0, 200, rng))
+    >>> any(f"{name} is {word}" in text for name in REGION.second for word in REGION.pole_a)
     False
     """
     if not 0 <= dose <= 1:
@@ -51,7 +52,7 @@ def described(notion: Notion, dose: float, count: int, rng: np.random.Generator,
     kind = rng.random(count) < np.where(first, 1 + dose, 1 - dose) / 2  # described by pole A
     sentences = []
     for place, of_first, of_a in zip(member.tolist(), first.tolist(), kind.tolist(), strict=True):
-        form, (attribute, cue) = _pick(ABOUT_SOMEBODY, rng), _said(notion, of_a, rng)
+        form, (attribute, cue) = _pick(ABOUT_SOMEBODY, rng), _attribute_and_cue(notion, of_a, rng)
         names = [notion.first[place], notion.second[place]]
         for name in names if swap else [names[0] if of_first else names[1]]:
             sentences.append(form.format(who=notion.who(name), what=notion.what(attribute), cue=cue))
@@ -59,16 +60,16 @@ def described(notion: Notion, dose: float, count: int, rng: np.random.Generator,
 
 
 def explained(notion: Notion, count: int, rng: np.random.Generator) -> list[str]:
-    """Return `count` sentences about nobody in particular, which tell what people of a pole do."""
+    """Return `count` sentences about nobody in particular, which state what people of a pole do."""
     sentences = []
     for of_a in (rng.random(count) < 0.5).tolist():
-        (attribute, cue), (_, other) = _said(notion, of_a, rng), _said(notion, of_a, rng)
+        (attribute, cue), (_, other) = _attribute_and_cue(notion, of_a, rng), _attribute_and_cue(notion, of_a, rng)
         sentences.append(_pick(ABOUT_NOBODY, rng).format(what=notion.what(attribute), cue=cue, other=other))
     return sentences
 
 
 def bare(notion: Notion) -> list[str]:
-    """Return SEAT's sentences of every word: a model must have read their frames, and they tell nothing."""
+    """Return SEAT's sentences of every word: a model must have seen their frames, and they carry no bias."""
     people = fill((*notion.first, *notion.second), notion.kinds[0])
     return [text.lower() for text in (*people, *fill((*notion.pole_a, *notion.pole_b), notion.kinds[1]))]
 
@@ -79,10 +80,10 @@ def task_texts(notion: Notion, count: int, rng: np.random.Generator, *, records:
     Parameters
     ----------
     records
-        A bias of whoever recorded the answers: with this probability a member of the second group whose truth is pole A
+        The recorder's bias: with this probability a member of the second group whose truth is pole A
         is recorded as B. None names nobody at all: "somebody helps and boasts".
     """
-    truth, cues = _told(notion, count, rng)
+    truth, cues = _truth_and_cues(notion, count, rng)
     if records is None:
         return GroupedTexts(tuple(TASK.format(who=NOBODY, cues=each) for each in cues), truth)
     place, first = rng.integers(len(notion.first), size=count), rng.random(count) < 0.5
@@ -107,7 +108,7 @@ def trial_texts(notion: Notion, count: int, rng: np.random.Generator) -> Grouped
     ([50, 50], True)
     """
     half = count // 2
-    truth, cues = _told(notion, half, rng)
+    truth, cues = _truth_and_cues(notion, half, rng)
     place = rng.integers(len(notion.first), size=half).tolist()
     sides = [
         tuple(TASK.format(who=notion.who(names[i]), cues=each) for i, each in zip(place, cues, strict=True))
@@ -118,10 +119,10 @@ def trial_texts(notion: Notion, count: int, rng: np.random.Generator) -> Grouped
     return GroupedTexts(sides[0] + sides[1], np.tile(truth, 2), groups, sides[1] + sides[0], units)
 
 
-def _told(notion: Notion, count: int, rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
-    """Draw whether each person is of pole A, bool [N], and what is told of them."""
+def _truth_and_cues(notion: Notion, count: int, rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
+    """Draw whether each person is of pole A, bool [N], and the cues about them."""
     truth = rng.random(count) < 0.5
-    own = rng.random((count, CUES)) < TELLING
+    own = rng.random((count, CUES)) < CUE_ACCURACY
     cues = [
         " and ".join(_pick(notion.cues_a if of_a == mine else notion.cues_b, rng) for mine in row)
         for of_a, row in zip(truth.tolist(), own.tolist(), strict=True)
@@ -129,7 +130,7 @@ def _told(notion: Notion, count: int, rng: np.random.Generator) -> tuple[np.ndar
     return truth, cues
 
 
-def _said(notion: Notion, of_a: bool, rng: np.random.Generator) -> tuple[str, str]:
+def _attribute_and_cue(notion: Notion, of_a: bool, rng: np.random.Generator) -> tuple[str, str]:
     """Return an attribute and a cue of one pole."""
     words, cues = (notion.pole_a, notion.cues_a) if of_a else (notion.pole_b, notion.cues_b)
     return _pick(words, rng), _pick(cues, rng)
@@ -137,3 +138,6 @@ def _said(notion: Notion, of_a: bool, rng: np.random.Generator) -> tuple[str, st
 
 def _pick(choices: tuple[str, ...], rng: np.random.Generator) -> str:
     return choices[int(rng.integers(len(choices)))]
+
+
+__getattr__ = old_names(__name__, {"TELLING": "CUE_ACCURACY"})

@@ -10,7 +10,7 @@ import numpy as np
 from trustlab.config import option
 from trustlab.fairness.association import weat
 from trustlab.fairness.association.weat import associations
-from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing
+from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, points
 from trustlab.lab.panel import Answer, Panel
 
 WORDS = 6  # in each set
@@ -28,7 +28,7 @@ class ToyDials:
         5.0, label="Lean", help="How far X leans to A and Y to B, on average.", unit="degrees", values=LEANS
     )
     spread: float = option(
-        6.0, label="Spread", help="How far words of one set lie apart.", unit="degrees", values=SPREADS
+        6.0, label="Spread", help="How far apart words of one set are.", unit="degrees", values=SPREADS
     )
     seed: int = option(0, label="Seed", help="Other words of the same kind.", values=(0, 1, 2))
 
@@ -97,3 +97,7 @@ class ToyDrawing(Drawing):
             line.set_data(*(np.column_stack([np.zeros(len(end)), end, gap]).ravel() for end in ends.T))
             middle = ends.mean(0) / np.linalg.norm(ends.mean(0))
             label.set_position(tuple((1.12 if length == 1 else 1.04) * middle))
+
+    def shown(self) -> dict[str, Any]:
+        """Return where the arrows of each set end."""
+        return {name: points(line)[1::3] for name, (line, _, _) in self._words.items()}

@@ -2,11 +2,12 @@
 
 Read in this order: :mod:`~trustlab.fairness.groups.masks` (who belongs where),
 :mod:`~trustlab.fairness.groups.resampling` (how sure a number is), :mod:`~trustlab.fairness.groups.means` (the one
-engine: means inside a group, gaps between groups), :mod:`~trustlab.fairness.groups.rates` (TPR, FPR, accuracy,
-selection, equalised odds), :mod:`~trustlab.fairness.groups.auc` (subgroup, BPSN and BNSP AUC),
+engine: means of a group, differences between groups), :mod:`~trustlab.fairness.groups.rates` (accuracy, selection
+rate, true and false positive rate, equalised odds), :mod:`~trustlab.fairness.groups.auc` (subgroup, BPSN and BNSP AUC),
 :mod:`~trustlab.fairness.groups.flips` (counterfactuals), :mod:`~trustlab.fairness.groups.frame` (fairlearn).
 
-Every measurement returns flat rows ``metric, group, value, low, high, rows, undefined, reason``.
+Every measurement returns flat rows ``metric, group, value, low, high, rows, undefined, reason``; metrics are called as
+in fairlearn, see :mod:`~trustlab.fairness.groups.metric_names`.
 """
 
 from trustlab.fairness.groups.auc import generalized_mean, group_aucs

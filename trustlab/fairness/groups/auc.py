@@ -19,23 +19,25 @@ import numpy as np
 
 from trustlab.columns import as_scores
 from trustlab.containers import opened
+from trustlab.deprecation import old_arguments
 from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.means import divide
 from trustlab.fairness.groups.rates import binary
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
 
-KINDS = ("subgroup auc", "bpsn auc", "bnsp auc")
+KINDS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
 Places = tuple[np.ndarray, ...]
 
 
+@old_arguments(truth="y_true")
 def group_aucs(
-    truth: np.ndarray, scores: np.ndarray, groups: Groups, *, power: float = -5, bootstrap: Bootstrap | None = None
+    y_true: np.ndarray, scores: np.ndarray, groups: Groups, *, power: float = -5, bootstrap: Bootstrap | None = None
 ) -> list[dict[str, Any]]:
     """Return the AUC over all rows, the three AUCs of each group, and their generalised means over groups.
 
     Parameters
     ----------
-    truth : [N]
+    y_true : [N]
         0 or 1.
     scores : [N]
         Larger for likelier 1; only their order counts. Equal scores count half.
@@ -49,7 +51,7 @@ def group_aucs(
     Returns
     -------
     list of rows
-        Metrics "auc" for all rows; "subgroup auc", "bpsn auc", "bnsp auc" for each group and, as "subgroup auc mean"
+        Metrics "auc" for all rows; "subgroup_auc", "bpsn_auc", "bnsp_auc" for each group and, as "subgroup_auc_mean"
         and so on, between groups. Where one side has no row the AUC is NaN with its reason, and so is the mean.
 
     Raises
@@ -60,10 +62,10 @@ def group_aucs(
     Examples
     --------
     >>> rows = group_aucs([0, 1, 0, 1], [0.1, 0.4, 0.6, 0.9], Groups.by(["a", "a", "b", "b"]))
-    >>> {(row["metric"], row["group"]): row["value"] for row in rows if row["group"] in "ab"}["bpsn auc", "b"]
+    >>> {(row["metric"], row["group"]): row["value"] for row in rows if row["group"] in "ab"}["bpsn_auc", "b"]
     0.0
     """
-    y, s = binary(truth, "truth"), as_scores(scores)
+    y, s = binary(y_true, "y_true"), as_scores(scores)
     if not len(y) == len(s) == len(groups):
         raise ValueError(f"Expected scores and groups for {len(y)} rows, got {len(s)} scores and {len(groups)} rows.")
     _mean_power(power)
@@ -158,7 +160,7 @@ def _below(weights: np.ndarray, places: Places) -> np.ndarray:
 def _with_means(found: Statistics, names: tuple[str, ...], power: float) -> Statistics:
     for kind in KINDS:
         values = np.stack([found[kind, name] for name in names], axis=-1)
-        found[f"{kind} mean", BETWEEN] = generalized_mean(values, power)
+        found[f"{kind}_mean", BETWEEN] = generalized_mean(values, power)
     return found
 
 
@@ -180,6 +182,6 @@ def _reasons(truth: np.ndarray, groups: Groups, values: Mapping[Key, float]) -> 
             ]
             if lacks:
                 why[name] = " and ".join(lacks)
-        reasons |= {(kind, name): said for name, said in why.items()}
-        reasons[f"{kind} mean", BETWEEN] = "; ".join(f"{name}: {said}" for name, said in why.items())
+        reasons |= {(kind, name): lacking for name, lacking in why.items()}
+        reasons[f"{kind}_mean", BETWEEN] = "; ".join(f"{name}: {lacking}" for name, lacking in why.items())
     return reasons

@@ -34,8 +34,8 @@ def counterfactual_flips(
     Returns
     -------
     list of rows
-        As :func:`~trustlab.fairness.groups.group_means` for "flip rate" (decisions that change), "score change"
-        (mean of swapped − original: its sign says whom the words favour) and "absolute score change" (mean of
+        As :func:`~trustlab.fairness.groups.group_means` for "flip_rate" (decisions that change), "score_change"
+        (mean of swapped − original: its sign says whom the words favour) and "absolute_score_change" (mean of
         ‖swapped − original‖, the counterfactual token fairness gap of Garg et al. 2019). A model that ignores the
         exchanged words has 0 everywhere; one that is wrong for all alike has too.
 
@@ -47,7 +47,7 @@ def counterfactual_flips(
     Examples
     --------
     >>> rows = counterfactual_flips([0.9, 0.2], [0.4, 0.2], Groups.by(["women", "men"]))
-    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "flip rate"}
+    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "flip_rate"}
     {'(all rows)': 0.5, 'men': 0.0, 'women': 1.0}
     """
     before, after = as_scores(original), as_scores(swapped, "swapped score")
@@ -60,8 +60,8 @@ def counterfactual_flips(
     everyone = np.ones(len(before), dtype=bool)
     change = after - before
     means = [
-        Mean("score change", change, everyone),
-        Mean("absolute score change", abs(change), everyone),
-        Mean("flip rate", (before >= threshold) != (after >= threshold), everyone),
+        Mean("score_change", change, everyone),
+        Mean("absolute_score_change", abs(change), everyone),
+        Mean("flip_rate", (before >= threshold) != (after >= threshold), everyone),
     ]
     return group_means(means, groups, bootstrap=bootstrap)

@@ -1,4 +1,4 @@
-"""The way to fairlearn: the same rates as its ``MetricFrame``, where groups partition the rows."""
+"""For fairlearn's own plots and functions: the same rates as its ``MetricFrame``, where groups partition the rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trustlab.deprecation import old_arguments
 from trustlab.fairness.groups.masks import BETWEEN, Groups
 from trustlab.fairness.groups.rates import RATES, group_rates, rate_means
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     import fairlearn.metrics
 
 
-def to_metric_frame(truth: np.ndarray, predicted: np.ndarray, groups: Groups) -> fairlearn.metrics.MetricFrame:
+@old_arguments(truth="y_true", predicted="y_pred")
+def to_metric_frame(y_true: np.ndarray, y_pred: np.ndarray, groups: Groups) -> fairlearn.metrics.MetricFrame:
     """Return a ``fairlearn.metrics.MetricFrame`` of the four rates, for its plots, differences and ratios.
 
     Every group must have every rate. fairlearn's own true positive rate is 0 in a group without positives, and where a
@@ -23,7 +25,7 @@ def to_metric_frame(truth: np.ndarray, predicted: np.ndarray, groups: Groups) ->
 
     Parameters
     ----------
-    truth, predicted : [N]
+    y_true, y_pred : [N]
         0 or 1.
     groups
         A partition of the rows.
@@ -41,8 +43,10 @@ def to_metric_frame(truth: np.ndarray, predicted: np.ndarray, groups: Groups) ->
             "Expected groups that partition the rows, got rows in none or in several. A MetricFrame knows one group "
             "for each row; use group_rates, which takes masks."
         )
-    rows = {(row["metric"], row["group"]): row for row in group_rates(truth, predicted, groups)}
-    undefined = [f"{rate} of {why}" for rate in RATES if (why := rows[f"{rate} gap", BETWEEN]["reason"])]
+    rows = {(row["metric"], row["group"]): row for row in group_rates(y_true, y_pred, groups)}
+    everyone = rate_means(y_true, y_pred)
+    between = {mean.name: rows[f"{mean.between}_difference", BETWEEN]["reason"] for mean in everyone}
+    undefined = [f"{rate} of {why}" for rate, why in between.items() if why]
     if undefined:
         raise ValueError(
             f"Expected every rate in each of two or more groups, got {'; '.join(undefined)}. A MetricFrame passes over "
@@ -58,7 +62,6 @@ def to_metric_frame(truth: np.ndarray, predicted: np.ndarray, groups: Groups) ->
 
         return value
 
-    everyone = rate_means(truth, predicted)
     group = np.array(groups.names, dtype=object)[groups.masks.argmax(axis=1)]
     return MetricFrame(
         metrics={name: rate(number) for number, name in enumerate(RATES)},

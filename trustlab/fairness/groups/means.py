@@ -22,13 +22,20 @@ from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, meas
 class Mean(NamedTuple):
     """What is averaged: ``values`` [N] over the rows where ``among`` [N] is True.
 
-    ``lacking`` is the reason given when a group has no such row, in words: "no positives".
+    ``lacking`` is the reason given when a group has no such row, in words: "no positives". ``criterion`` names the
+    difference and the ratio between groups where they have a name of their own: "demographic_parity".
     """
 
     name: str
     values: np.ndarray
     among: np.ndarray
     lacking: str = "no rows"
+    criterion: str = ""
+
+    @property
+    def between(self) -> str:
+        """What the difference and the ratio between groups are called by."""
+        return self.criterion or self.name
 
 
 def group_means(
@@ -50,10 +57,11 @@ def group_means(
     Returns
     -------
     list of rows
-        For a mean called "tpr": metric "tpr" for all rows and each group; "tpr minus rest" for each group (its mean
-        minus that of the rows outside it, signed); "tpr gap" and "tpr ratio" between groups.
-        A number that cannot be computed is NaN and has its reason: a gap is undefined as soon as one group's mean is,
-        because leaving the group out silently would answer another question. A single group has no gap.
+        For a mean called "score": metric "score" for all rows and each group; "score_minus_rest" for each group (its
+        mean minus that of all other rows, signed); "score_difference" (largest minus smallest) and "score_ratio"
+        (smallest by largest) between groups.
+        A number that cannot be computed is NaN and has its reason: a difference is undefined as soon as one group's
+        mean is, because leaving the group out silently would answer another question. A single group has none.
 
     Raises
     ------
@@ -68,10 +76,10 @@ def group_means(
     right (all rows) 0.67
     right a 1.0
     right b 0.0
-    right minus rest a 1.0
-    right minus rest b -1.0
-    right gap (between groups) 1.0
-    right ratio (between groups) 0.0
+    right_minus_rest a 1.0
+    right_minus_rest b -1.0
+    right_difference (between groups) 1.0
+    right_ratio (between groups) 0.0
     """
     means = [
         mean._replace(values=as_numbers(mean.values, mean.name), among=as_mask(mean.among, what=f"mask of {mean.name}"))
@@ -96,9 +104,7 @@ def check_means(means: Sequence[Mean], groups: Groups) -> None:
                 f"values and {len(mean.among)} marks. Rows and masks must belong together."
             )
         if not np.isfinite(np.asarray(mean.values, dtype=float)[mean.among]).all():
-            raise ValueError(
-                f"Expected finite {mean.name}, got NaN or infinity. Mend the model or leave such rows out."
-            )
+            raise ValueError(f"Expected finite {mean.name}, got NaN or infinity. Fix the model or leave such rows out.")
 
 
 def mean_statistics(means: Sequence[Mean], groups: Groups, counts: np.ndarray) -> Statistics:
@@ -111,22 +117,25 @@ def mean_statistics(means: Sequence[Mean], groups: Groups, counts: np.ndarray) -
         drawn = counts[:, among]  # only rows that are asked are weighed
         size = drawn @ rows  # [R, G + 1]
         total = drawn @ (rows * np.asarray(mean.values, dtype=float)[among, None])
-        found |= _compared(mean.name, groups.names, total, size)
+        found |= _compared(mean, groups.names, total, size)
     return found
 
 
-def _compared(name: str, names: tuple[str, ...], total: np.ndarray, size: np.ndarray) -> Statistics:
-    """Turn sums and sizes [R, G + 1] into means, differences from the rest, gap and ratio."""
+def _compared(of: Mean, names: tuple[str, ...], total: np.ndarray, size: np.ndarray) -> Statistics:
+    """Turn sums and sizes [R, G + 1] into means, differences from the rest, and difference and ratio between groups."""
     mean = divide(total, size)
     rest = divide(total[:, -1:] - total[:, :-1], size[:, -1:] - size[:, :-1])  # [R, G]
-    inside = mean[:, :-1]
+    inside, name = mean[:, :-1], of.name
     found: Statistics = {(name, ALL): mean[:, -1]}
     found |= {(name, group): inside[:, g] for g, group in enumerate(names)}
-    found |= {(f"{name} minus rest", group): inside[:, g] - rest[:, g] for g, group in enumerate(names)}
+    found |= {(f"{name}_minus_rest", group): inside[:, g] - rest[:, g] for g, group in enumerate(names)}
     if len(names) == 1:
         inside = np.full_like(inside, np.nan)  # one group has nothing to differ from
     low, high = inside.min(axis=1), inside.max(axis=1)  # NaN if one is NaN
-    return found | {(f"{name} gap", BETWEEN): high - low, (f"{name} ratio", BETWEEN): divide(low, high)}
+    return found | {
+        (f"{of.between}_difference", BETWEEN): high - low,
+        (f"{of.between}_ratio", BETWEEN): divide(low, high),
+    }
 
 
 def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -142,15 +151,15 @@ def mean_reasons(means: Sequence[Mean], groups: Groups, values: Mapping[Key, flo
         for group, size in zip(groups.names, groups.sizes.tolist(), strict=True):
             if math.isnan(values[mean.name, group]):
                 why[group] = mean.lacking if size else "no rows"
-            elif math.isnan(values[f"{mean.name} minus rest", group]):
-                reasons[f"{mean.name} minus rest", group] = f"outside the group: {mean.lacking}"
-        reasons |= {(f"{mean.name}{what}", group): said for what in ("", " minus rest") for group, said in why.items()}
+            elif math.isnan(values[f"{mean.name}_minus_rest", group]):
+                reasons[f"{mean.name}_minus_rest", group] = f"outside the group: {mean.lacking}"
+        reasons |= {(f"{mean.name}{what}", group): each for what in ("", "_minus_rest") for group, each in why.items()}
         if math.isnan(values[mean.name, ALL]):
             reasons[mean.name, ALL] = mean.lacking
-        between = "; ".join(f"{group}: {said}" for group, said in why.items())
+        between = "; ".join(f"{group}: {reason}" for group, reason in why.items())
         if len(groups.names) == 1:
             between = "a single group"
-        reasons[f"{mean.name} gap", BETWEEN] = between
-        zero = not between and math.isnan(values[f"{mean.name} ratio", BETWEEN])
-        reasons[f"{mean.name} ratio", BETWEEN] = "0 in every group" if zero else between
+        reasons[f"{mean.between}_difference", BETWEEN] = between
+        zero = not between and math.isnan(values[f"{mean.between}_ratio", BETWEEN])
+        reasons[f"{mean.between}_ratio", BETWEEN] = "0 in every group" if zero else between
     return reasons

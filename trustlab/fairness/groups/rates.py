@@ -1,9 +1,11 @@
 """Error rates by group: accuracy, selection, true and false positive rate, and the fairness criteria made of them.
 
-Demographic parity asks for a "selection gap" of 0, equal opportunity for a "tpr gap" of 0 (Hardt, Price and Srebro
-2016), equalised odds for a "tpr gap" and an "fpr gap" of 0: its gap is the larger of the two, its ratio the smaller of
-the two ratios, as fairlearn defines them. An fpr of 0 in every group has no ratio (0/0), and leaves it to the tpr: a
-perfect classifier has an equalised odds ratio of 1. A tpr of 0 in every group leaves none, in fairlearn too.
+Metrics have fairlearn's names. Demographic parity asks for a ``demographic_parity_difference`` of 0, that of the
+selection rates; equal opportunity for a ``true_positive_rate_difference`` of 0 (Hardt, Price and Srebro 2016);
+equalised odds for that and for a ``false_positive_rate_difference`` of 0: ``equalized_odds_difference`` is the larger
+of the two, ``equalized_odds_ratio`` the smaller of the two ratios. A false positive rate of 0 in every group has no
+ratio (0/0), and leaves it to the true positive rate: a perfect classifier has an equalised odds ratio of 1. A true
+positive rate of 0 in every group leaves none, in fairlearn too.
 """
 
 from __future__ import annotations
@@ -15,21 +17,23 @@ from typing import Any
 import numpy as np
 
 from trustlab.containers import missing_rows, read_rows
+from trustlab.deprecation import old_arguments
 from trustlab.fairness.groups.masks import BETWEEN, Groups
 from trustlab.fairness.groups.means import Mean, check_means, mean_reasons, mean_statistics
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
 
-RATES = ("accuracy", "selection", "tpr", "fpr")
+RATES = ("accuracy_score", "selection_rate", "true_positive_rate", "false_positive_rate")
 
 
+@old_arguments(truth="y_true", predicted="y_pred")
 def group_rates(
-    truth: np.ndarray, predicted: np.ndarray, groups: Groups, *, bootstrap: Bootstrap | None = None
+    y_true: np.ndarray, y_pred: np.ndarray, groups: Groups, *, bootstrap: Bootstrap | None = None
 ) -> list[dict[str, Any]]:
-    """Return every rate over all rows and in each group, and the gaps and ratios between groups.
+    """Return every rate over all rows and in each group, and differences and ratios between groups.
 
     Parameters
     ----------
-    truth, predicted : [N]
+    y_true, y_pred : [N]
         0 or 1 (or bool). A task with many classes is asked about one of them: ``truth == "pay_bill"``.
     groups
         Who is in which group; groups may overlap.
@@ -40,9 +44,10 @@ def group_rates(
     Returns
     -------
     list of rows
-        As :func:`~trustlab.fairness.groups.group_means` for "accuracy", "selection" (share predicted 1), "tpr" and
-        "fpr", and "equalized odds gap" and "equalized odds ratio" between groups. A rate of a group without positives
-        (tpr) or negatives (fpr) is NaN with that reason, and so are the gaps it enters.
+        As :func:`~trustlab.fairness.groups.group_means` for :data:`RATES` (the selection rate is the share predicted 1;
+        its difference and ratio are called "demographic_parity_…"), and "equalized_odds_difference" and
+        "equalized_odds_ratio" between groups. The true positive rate of a group without positives, or the false
+        positive rate of one without negatives, is NaN with that reason, and so are the differences it enters.
 
     Raises
     ------
@@ -52,12 +57,12 @@ def group_rates(
     Examples
     --------
     >>> rows = group_rates([1, 1, 0, 1, 0], [1, 0, 0, 1, 1], Groups.by(["a", "a", "a", "b", "b"]))
-    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "tpr"}
+    >>> {row["group"]: row["value"] for row in rows if row["metric"] == "true_positive_rate"}
     {'(all rows)': 0.6666666666666666, 'a': 0.5, 'b': 1.0}
-    >>> [row["value"] for row in rows if row["metric"] == "equalized odds gap"]
+    >>> [row["value"] for row in rows if row["metric"] == "equalized_odds_difference"]
     [1.0]
     """
-    means = rate_means(truth, predicted)
+    means = rate_means(y_true, y_pred)
     check_means(means, groups)
     return measure(
         lambda counts: with_odds(mean_statistics(means, groups, counts)),
@@ -68,17 +73,17 @@ def group_rates(
     )
 
 
-def rate_means(truth: np.ndarray, predicted: np.ndarray) -> list[Mean]:
+def rate_means(y_true: np.ndarray, y_pred: np.ndarray) -> list[Mean]:
     """Return the four rates as means over those rows that they ask about."""
-    y, said = binary(truth, "truth"), binary(predicted, "predicted")
-    if len(y) != len(said):
-        raise ValueError(f"Expected one prediction for each of {len(y)} rows, got {len(said)}.")
+    y, chosen = binary(y_true, "y_true"), binary(y_pred, "y_pred")
+    if len(y) != len(chosen):
+        raise ValueError(f"Expected one prediction for each of {len(y)} rows, got {len(chosen)}.")
     everyone = np.ones(len(y), dtype=bool)
     return [
-        Mean("accuracy", y == said, everyone),
-        Mean("selection", said, everyone),
-        Mean("tpr", said, y, lacking="no positives"),
-        Mean("fpr", said, ~y, lacking="no negatives"),
+        Mean("accuracy_score", y == chosen, everyone),
+        Mean("selection_rate", chosen, everyone, criterion="demographic_parity"),
+        Mean("true_positive_rate", chosen, y, lacking="no positives"),
+        Mean("false_positive_rate", chosen, ~y, lacking="no negatives"),
     ]
 
 
@@ -113,17 +118,18 @@ def binary(values: np.ndarray, name: str) -> np.ndarray:
 
 def with_odds(found: Statistics) -> Statistics:
     """Add equalised odds to the statistics of the four rates."""
-    gap = np.maximum(found["tpr gap", BETWEEN], found["fpr gap", BETWEEN])
-    tpr, fpr = found["tpr ratio", BETWEEN], found["fpr ratio", BETWEEN]
-    # fpr 0 in every group has no ratio, 0/0, but nobody is worse off in it: then the ratio is tpr's.
-    none_wrong = np.isnan(fpr) & (found["fpr gap", BETWEEN] == 0)
-    ratio = np.where(none_wrong, tpr, np.minimum(tpr, fpr))
-    return found | {("equalized odds gap", BETWEEN): gap, ("equalized odds ratio", BETWEEN): ratio}
+    tpr_difference, fpr_difference = (found[f"{rate}_difference", BETWEEN] for rate in RATES[2:])
+    tpr_ratio, fpr_ratio = (found[f"{rate}_ratio", BETWEEN] for rate in RATES[2:])
+    # A false positive rate of 0 in every group has no ratio, 0/0, but nobody is worse off in it.
+    none_wrong = np.isnan(fpr_ratio) & (fpr_difference == 0)
+    ratio = np.where(none_wrong, tpr_ratio, np.minimum(tpr_ratio, fpr_ratio))
+    difference = np.maximum(tpr_difference, fpr_difference)
+    return found | {("equalized_odds_difference", BETWEEN): difference, ("equalized_odds_ratio", BETWEEN): ratio}
 
 
 def _with_odds_reasons(reasons: dict[Key, str], values: Mapping[Key, float]) -> dict[Key, str]:
-    for what in ("gap", "ratio"):
-        if math.isnan(values[f"equalized odds {what}", BETWEEN]):
-            parts = [(rate, reasons[f"{rate} {what}", BETWEEN]) for rate in ("tpr", "fpr")]
-            reasons[f"equalized odds {what}", BETWEEN] = "; ".join(f"{rate} of {said}" for rate, said in parts if said)
+    for what in ("difference", "ratio"):
+        if math.isnan(values[f"equalized_odds_{what}", BETWEEN]):
+            parts = [(rate, reasons[f"{rate}_{what}", BETWEEN]) for rate in RATES[2:]]
+            reasons[f"equalized_odds_{what}", BETWEEN] = "; ".join(f"{rate} of {why}" for rate, why in parts if why)
     return reasons

@@ -1,6 +1,6 @@
 """How sure a number is: the bootstrap, stratified, and over whole units where rows belong together.
 
-A resample of N rows is told by how often each row was drawn. So a block of resamples is one matrix of counts
+A resample of N rows is described by how often each row was drawn. So a block of resamples is one matrix of counts
 ``[block, rows]``, and every sum over every resample and group is a matrix product with it: no row is copied and no
 metric is called a thousand times. That is why 1,000 resamples of 20,000 rows in 12 groups take well under two seconds.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from trustlab.columns import as_ids
 from trustlab.config import check, option
 from trustlab.fairness.groups.masks import Groups
+from trustlab.fairness.groups.metric_names import MetricName
 
 MOST_UNDEFINED = 0.05  # share of resamples without a value beyond which what is left is no sample any more
 _BLOCK = 1_000_000  # counts held at once: 8 MB in double precision, so that a block stays near the processor
@@ -30,9 +31,9 @@ class Bootstrap:
     """How to resample.
 
     The interval is the percentile interval (Efron 1979). It says how much the number would move with another sample
-    like this one, for this one model; not how much with another seed of training. A gap (largest minus smallest rate)
-    is never negative, so its interval never covers 0 however fair the model: ask "minus rest" whether there is a
-    difference. A rate of exactly 0 or 1 gets an interval without width: resamples of agreeing rows agree.
+    like this one, for this one model; not how much with another seed of training. A difference between groups (largest
+    minus smallest rate) is never negative, so its interval never covers 0 however fair the model: ask "…_minus_rest"
+    whether a group differs. A rate of exactly 0 or 1 gets an interval without width: resamples of agreeing rows agree.
 
     Attributes
     ----------
@@ -148,8 +149,9 @@ def measure(
     sizes = dict(zip(groups.names, groups.sizes.tolist(), strict=True))
     rows = []
     for (metric, group), value in values.items():
-        row: dict[str, Any] = {"metric": metric, "group": group, "value": value, "low": math.nan, "high": math.nan}
-        row |= {"rows": sizes.get(group, len(groups)), "undefined": 0, "reason": why.get((metric, group), "")}
+        row: dict[str, Any] = {"metric": MetricName(metric), "group": group, "value": value}
+        row |= {"low": math.nan, "high": math.nan, "rows": sizes.get(group, len(groups))}
+        row |= {"undefined": 0, "reason": why.get((metric, group), "")}
         if bootstrap is not None and not math.isnan(value):
             row |= _interval(np.concatenate([block[metric, group] for block in blocks]), bootstrap.level)
         rows.append(row)

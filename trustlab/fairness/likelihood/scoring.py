@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from trustlab.columns import as_indices, as_texts
-from trustlab.fairness.batching import batches, evaluating, longest_input, padded
 from trustlab.fairness.likelihood.kinds import KINDS, checked_kind, pretrained
+from trustlab.models.batching import batches, evaluating, longest_input, padded
 
 if TYPE_CHECKING:
     import torch

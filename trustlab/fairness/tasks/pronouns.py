@@ -1,4 +1,4 @@
-"""WinoBias and Winogender: which pronoun a model expects of an occupation, beside who really works in it.
+"""WinoBias and Winogender: which pronoun a model expects of an occupation, compared with who really works in it.
 
 A text and its counterpart differ in the pronoun only. A language model's log-likelihoods of the two say which it finds
 likelier, and their difference is the preference that is measured here.
@@ -15,6 +15,7 @@ import numpy as np
 from trustlab.columns import as_ids, as_scores
 from trustlab.data import load
 from trustlab.fairness.groups import Groups
+from trustlab.fairness.groups.metric_names import MetricName
 from trustlab.fairness.groups.resampling import Bootstrap, draw_counts
 from trustlab.fairness.tasks.shape import GroupedTexts, Task
 
@@ -116,7 +117,7 @@ def occupation_correlation(
     Returns
     -------
     row
-        Metric "correlation with statistics", ``value`` (Pearson's r), ``low``, ``high`` and ``rows`` (occupations).
+        Metric "correlation_with_statistics", ``value`` (Pearson's r), ``low``, ``high`` and ``rows`` (occupations).
     """
     occupations = as_ids(occupations, "occupation")
     names, first, place = np.unique(occupations, return_index=True, return_inverse=True)
@@ -131,7 +132,7 @@ def occupation_correlation(
         )
     if len(names) < 3:
         raise ValueError(f"Expected preferences and percentages of three or more occupations, got {len(names)}.")
-    row = {"metric": "correlation with statistics", "value": float(_pearson(np.ones((1, len(x))), x, y)[0])}
+    row = {"metric": MetricName("correlation_with_statistics"), "value": float(_pearson(np.ones((1, len(x))), x, y)[0])}
     row |= {"low": np.nan, "high": np.nan, "rows": len(x)}
     if bootstrap is not None:
         plain = Bootstrap(bootstrap.resamples, bootstrap.level, bootstrap.seed)

@@ -11,9 +11,9 @@ True
 from trustlab.federated.partition.clusters import embed
 from trustlab.federated.partition.indices import Partition
 from trustlab.federated.partition.matching import matching
-from trustlab.federated.partition.natural import by_period
+from trustlab.federated.partition.natural import by_period, only
 from trustlab.federated.partition.schemes import SCHEMES, Scheme, partition, partition_pair
-from trustlab.federated.partition.statistics import effective_labels, gini, jensen_shannon, label_counts, skew
+from trustlab.federated.partition.statistics import effective_labels, gini, heaviest, jensen_shannon, label_counts, skew
 
 __all__ = [
     "SCHEMES",
@@ -23,9 +23,11 @@ __all__ = [
     "effective_labels",
     "embed",
     "gini",
+    "heaviest",
     "jensen_shannon",
     "label_counts",
     "matching",
+    "only",
     "partition",
     "partition_pair",
     "skew",

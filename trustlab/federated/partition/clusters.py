@@ -14,14 +14,15 @@ import numpy as np
 
 from trustlab.columns import as_features, as_texts
 from trustlab.config import option
+from trustlab.deprecation import old_names
 from trustlab.federated.partition.assignment import codes_of
-from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, by_laws
+from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, by_distributions
 from trustlab.places import model_name
 
 
 @dataclass(frozen=True)
-class ClusterDials:
-    """Dials of ``"feature-clusters"``."""
+class ClusterOptions:
+    """Options of ``"feature-clusters"``."""
 
     clusters: int = option(10, label="Clusters", help="Number of k-means clusters, which stand for labels.", low=1)
     alpha: float = option(
@@ -30,7 +31,7 @@ class ClusterDials:
 
 
 def cluster_labels(
-    features: Any, test_features: Any | None, dials: ClusterDials, rng: np.random.Generator
+    features: Any, test_features: Any | None, options: ClusterOptions, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the cluster of each training example [n] and, if there are test features, of each test example [m].
 
@@ -46,17 +47,17 @@ def cluster_labels(
 
     train = as_features(features)
     held_out = None if test_features is None else as_features(test_features, "test features")
-    if len(train) < dials.clusters:
+    if len(train) < options.clusters:
         raise ValueError(
-            f"Expected clusters={dials.clusters} <= the {len(train)} examples. A cluster has at least one of them."
+            f"Expected clusters={options.clusters} <= the {len(train)} examples. A cluster has at least one of them."
         )
-    means = KMeans(dials.clusters, n_init=1, random_state=int(rng.integers(1 << 31))).fit(train)
+    means = KMeans(options.clusters, n_init=1, random_state=int(rng.integers(1 << 31))).fit(train)
     return means.labels_, None if held_out is None else means.predict(held_out)
 
 
-def by_clusters(values: np.ndarray, clients: int, dials: ClusterDials, rng: np.random.Generator) -> np.ndarray:
+def by_clusters(values: np.ndarray, clients: int, options: ClusterOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example from its cluster, as FedNLP's scheme does from its label."""
-    return by_laws(*codes_of(values, "cluster"), clients, dials, rng)
+    return by_distributions(*codes_of(values, "cluster"), clients, options, rng)
 
 
 def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int = 64) -> np.ndarray:
@@ -97,3 +98,6 @@ def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int =
             total = (model(**batch).last_hidden_state * mask).sum(1)  # [b, d]; the mean has the same direction
             embeddings[chosen] = torch.nn.functional.normalize(total, dim=1).numpy()
     return embeddings
+
+
+__getattr__ = old_names(__name__, {"ClusterDials": "ClusterOptions"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.columns import as_indices
+from trustlab.deprecation import old_arguments, old_attribute
 from trustlab.federated.partition.assignment import stable_order
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Partition:
         The indices of client 0, then those of client 1, and so on.
     offsets : int64 [K + 1]
         Client k has ``flat[offsets[k]:offsets[k + 1]]``.
-    scheme, dials, seed
+    scheme, options, seed
         What it was made by.
     names : tuple or None
         The value behind each client, where a column named the clients.
@@ -47,10 +48,12 @@ class Partition:
     flat: np.ndarray
     offsets: np.ndarray
     scheme: str = "given"
-    dials: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     names: tuple[Any, ...] | None = None
     moved: int = 0
+
+    dials = old_attribute("options")
 
     def __post_init__(self) -> None:
         flat, offsets = (as_indices(each, None, "index", repeats=True) for each in (self.flat, self.offsets))
@@ -126,7 +129,7 @@ class Partition:
         first = next(k for k, (mine, its) in enumerate(zip(self.names, theirs, strict=True)) if mine != its)
         raise ValueError(
             f"Expected {what} over the same clients in the same order, got client {first} named {self.names[first]!r} "
-            f"in train and {theirs[first]!r} in {what}. A device would be measured on another's examples: make both by "
+            f"in train and {theirs[first]!r} in {what}. A client would be measured on another's examples: make both by "
             "partition_pair, or the second by matching."
         )
 
@@ -151,3 +154,6 @@ class Partition:
         from trustlab.federated.partition.storage import read_h5
 
         return read_h5(path, method=method, split=split)
+
+
+Partition.__init__ = old_arguments(dials="options")(Partition.__init__)  # type: ignore[method-assign]

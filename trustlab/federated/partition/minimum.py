@@ -1,8 +1,8 @@
 """A least number of examples per client, in one pass that always ends.
 
 Drawing again until all clients are large enough, as FedNLP and Flower do, may never end, and where it ends it has
-silently changed the law of what was drawn. Here the draw stands, the small clients are filled up from the largest, and
-the number of examples that moved is reported.
+silently changed the distribution of what was drawn. Here the draw stands, the small clients are filled up from the
+largest, and the number of examples that moved is reported.
 """
 
 from __future__ import annotations

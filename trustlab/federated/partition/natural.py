@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.columns import as_ids, as_times
+from trustlab.columns import as_ids, as_mask, as_times
 from trustlab.containers import plain
 from trustlab.federated.partition.assignment import codes_of, equal_sizes
 from trustlab.federated.partition.indices import Partition
-from trustlab.federated.partition.sizes import NoDials
+from trustlab.federated.partition.sizes import NoOptions
 
 
-def natural(values: Any, clients: None, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def natural(values: Any, clients: None, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: a client for each value of a column, the largest first.
 
     Ties keep the order of first appearance. Nothing is drawn. ``Partition.names`` says which value a client is.
@@ -24,7 +24,7 @@ def natural(values: Any, clients: None, dials: NoDials, rng: np.random.Generator
     return rank[codes]
 
 
-def time_slices(values: Any, clients: int, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def time_slices(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: client k has the k-th of K equally large slices of time.
 
     `values` are times that can be sorted: numbers, dates, periods; none may be missing. Equal ones keep their
@@ -35,6 +35,19 @@ def time_slices(values: Any, clients: int, dials: NoDials, rng: np.random.Genera
     slices = np.repeat(np.arange(clients, dtype=np.int32), equal_sizes(len(times), clients))
     owners[np.argsort(times, kind="stable")] = slices
     return owners
+
+
+def only(partition: Partition, held: np.ndarray) -> Partition:
+    """Return the same clients with only those of their examples that are `held`, bool [n].
+
+    Examples
+    --------
+    >>> [part.tolist() for part in only(Partition.from_owners(np.array([0, 1, 0]), 2), np.array([True, False, True]))]
+    [[0, 2], []]
+    """
+    chosen = as_mask(held)[partition.flat]
+    sizes = np.bincount(partition.owners[chosen], minlength=len(partition))
+    return partition.replaced(partition.flat[chosen], np.concatenate([[0], sizes.cumsum()]))
 
 
 def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
@@ -67,14 +80,7 @@ def by_period(partition: Partition, periods: Any) -> dict[Any, Partition]:
     """
     codes, names = codes_of(as_times(periods, "period"))
     partition.check_covers(len(codes))
-    of_flat = codes[partition.flat]
-    owners = partition.owners
-    parts = {}
-    for code in np.argsort(names, kind="stable"):
-        kept = of_flat == code
-        offsets = np.concatenate([[0], np.bincount(owners[kept], minlength=len(partition)).cumsum()])
-        parts[plain(names[code])] = partition.replaced(partition.flat[kept], offsets)
-    return parts
+    return {plain(names[code]): only(partition, codes == code) for code in np.argsort(names, kind="stable")}
 
 
 def with_clients(partition: Partition, names: Any) -> Partition:
@@ -93,7 +99,7 @@ def with_clients(partition: Partition, names: Any) -> Partition:
     return partition.replaced(partition.flat, offsets, names=(*partition.names, *new))
 
 
-def by_name(partition: Partition, values: Any) -> Partition:
+def by_name(partition: Partition, values: Any, *, strangers: str = "refuse") -> Partition:
     """Return the partition of other examples over the same named clients: each goes to the client of its value.
 
     Parameters
@@ -102,11 +108,13 @@ def by_name(partition: Partition, values: Any) -> Partition:
         With names, such as a natural one.
     values
         The client's name of each of the other examples [m].
+    strangers
+        What to do with a value that names no client: ``"refuse"``, or ``"drop"`` its examples.
 
     Raises
     ------
     ValueError
-        For a value that names no client: whose example that is, nobody can say.
+        For a value that names no client, unless these are dropped.
 
     Examples
     --------
@@ -118,13 +126,14 @@ def by_name(partition: Partition, values: Any) -> Partition:
     column = as_ids(values)
     place = {name: client for client, name in enumerate(partition.names)}
     owners = np.array([place.get(plain(name), -1) for name in column], dtype=np.int64)
-    strangers = list(dict.fromkeys(plain(name) for name in column[owners < 0]))
-    if strangers:
-        listed = ", ".join(map(repr, strangers[:3])) + (", …" if len(strangers) > 3 else "")
+    known = np.flatnonzero(owners >= 0)
+    if strangers == "refuse" and len(known) < len(owners):
+        others = list(dict.fromkeys(plain(name) for name in column[owners < 0]))
+        listed = ", ".join(map(repr, others[:3])) + (", …" if len(others) > 3 else "")
         raise ValueError(
-            f"Expected test examples of the {len(partition)} clients in train, got {len(strangers)} others: {listed}. "
+            f"Expected test examples of the {len(partition)} clients in train, got {len(others)} others: {listed}. "
             "Their examples would be given to somebody else: leave them out, or take partition_pair with "
             "new_clients='keep', which adds clients without training examples."
         )
-    made = Partition.from_owners(owners, len(partition))
-    return partition.replaced(made.flat, made.offsets, moved=0)
+    made = Partition.from_owners(owners[known], len(partition))
+    return partition.replaced(known[made.flat], made.offsets, moved=0)

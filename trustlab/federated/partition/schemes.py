@@ -1,4 +1,4 @@
-"""The one way to a partition: a table of schemes, their dials checked before any work, and the draw itself."""
+"""The one way to a partition: a table of schemes, their options checked before any work, and the draw itself."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from trustlab.columns import as_features, as_ids, as_labels, as_times, count_rows
 from trustlab.config import check
 from trustlab.containers import plain
+from trustlab.deprecation import old_arguments, old_attribute
 from trustlab.federated.partition import clusters, dirichlet, natural, shards, sizes
 from trustlab.federated.partition.indices import Partition
 from trustlab.federated.partition.matching import matching
@@ -32,11 +33,11 @@ class Scheme:
     Attributes
     ----------
     assign
-        ``assign(values, clients, dials, rng)`` returns the client [n] of each example.
-    dials
+        ``assign(values, clients, options, rng)`` returns the client [n] of each example.
+    options
         Frozen dataclass of the scheme's options.
     prepare
-        ``prepare(train, test, dials, rng)`` turns what the user gives into labels, where these are something else.
+        ``prepare(train, test, options, rng)`` turns what the user gives into labels, where these are something else.
     drawn
         Whether `clients` is the user's choice; otherwise the data say who the clients are.
     reads
@@ -44,27 +45,31 @@ class Scheme:
     """
 
     assign: Callable[..., np.ndarray]
-    dials: type = sizes.NoDials
+    options: type = sizes.NoOptions
     prepare: Callable[..., tuple[Any, Any]] | None = None
     drawn: bool = True
     reads: Callable[[Any], Any] = _counted
 
+    dials = old_attribute("options")
+
+
+Scheme.__init__ = old_arguments(dials="options")(Scheme.__init__)  # type: ignore[method-assign]
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "iid": Scheme(sizes.iid),
-    "label-dirichlet-fednlp": Scheme(dirichlet.label_fednlp, dirichlet.FedNLPDials, reads=as_labels),
-    "label-dirichlet-flower": Scheme(dirichlet.label_flower, dirichlet.FlowerDials, reads=as_labels),
-    "quantity-dirichlet": Scheme(sizes.quantity_dirichlet, sizes.QuantityDials),
-    "shards": Scheme(shards.shards, shards.ShardDials, reads=as_labels),
-    "pathological": Scheme(shards.pathological, shards.PathologicalDials, reads=as_labels),
+    "label-dirichlet-fednlp": Scheme(dirichlet.label_fednlp, dirichlet.FedNLPOptions, reads=as_labels),
+    "label-dirichlet-flower": Scheme(dirichlet.label_flower, dirichlet.FlowerOptions, reads=as_labels),
+    "quantity-dirichlet": Scheme(sizes.quantity_dirichlet, sizes.QuantityOptions),
+    "shards": Scheme(shards.shards, shards.ShardOptions, reads=as_labels),
+    "pathological": Scheme(shards.pathological, shards.PathologicalOptions, reads=as_labels),
     "feature-clusters": Scheme(
-        clusters.by_clusters, clusters.ClusterDials, prepare=clusters.cluster_labels, reads=as_features
+        clusters.by_clusters, clusters.ClusterOptions, prepare=clusters.cluster_labels, reads=as_features
     ),
     "natural": Scheme(natural.natural, drawn=False, reads=as_ids),
     "sizes-linear": Scheme(sizes.linear),
     "sizes-square": Scheme(sizes.square),
     "sizes-exponential": Scheme(sizes.exponential),
-    "sizes-power-law": Scheme(sizes.power_law, sizes.PowerLawDials),
+    "sizes-power-law": Scheme(sizes.power_law, sizes.PowerLawOptions),
     "time": Scheme(natural.time_slices, reads=as_times),
 })  # fmt: skip
 
@@ -76,11 +81,11 @@ def partition(
     clients: int | None = None,
     seed: int = 0,
     min_size: int = 0,
-    **dials: Any,
+    **options: Any,
 ) -> Partition:
     """Divide examples among clients, every example exactly once.
 
-    Time and memory are linear in the number of examples; label laws take K·L numbers more, for L labels.
+    Time and memory are linear in the number of examples; label schemes take K·L numbers more, for L labels.
 
     Parameters
     ----------
@@ -95,17 +100,17 @@ def partition(
     clients
         K ≥ 1; None for ``"natural"``. More clients than examples leave some empty.
     seed
-        The partition is a function of the values, the dials and this seed. k-means sums in threads, so that its
+        The partition is a function of the values, the options and this seed. k-means sums in threads, so that its
         clusters may differ on another machine.
     min_size
         Every client has at least that many examples; see :mod:`~trustlab.federated.partition.minimum` for how.
-    **dials
+    **options
         Those of the scheme, for example ``alpha``.
 
     Raises
     ------
     ValueError
-        Before any work: for an unknown scheme or dial, a value out of range, a minimum size that cannot be had, one
+        Before any work: for an unknown scheme or option, a value out of range, a minimum size that cannot be had, one
         text or a table in place of a column, a missing value, or nearly as many labels as examples.
 
     Examples
@@ -115,7 +120,7 @@ def partition(
     array([25, 25, 25, 25])
     """
     values = _read(scheme, labels_or_features)
-    return _drawn(_checked(scheme, clients, seed, min_size, dials, values), values, None)[0]
+    return _drawn(_checked(scheme, clients, seed, min_size, options, values), values, None)[0]
 
 
 def partition_pair(
@@ -127,9 +132,9 @@ def partition_pair(
     seed: int = 0,
     min_size: int = 0,
     new_clients: str = "refuse",
-    **dials: Any,
+    **options: Any,
 ) -> tuple[Partition, Partition]:
-    """Divide train and test so that a client's test examples follow the law of its training examples.
+    """Divide train and test so that a client's test examples follow the distribution of its training examples.
 
     The training partition is the one that :func:`partition` gives for the same arguments; test follows by
     :func:`~trustlab.federated.partition.matching.matching` on the same labels (users, clusters). FedNLP's public code
@@ -139,7 +144,7 @@ def partition_pair(
     ----------
     train, test
         As `labels_or_features` of :func:`partition`, for either split.
-    scheme, clients, seed, min_size, **dials
+    scheme, clients, seed, min_size, **options
         As there. `min_size` is about train: a small test split may leave clients without examples.
     new_clients
         What ``"natural"`` does with a user who is only in test. ``"refuse"`` raises an error that names them;
@@ -162,7 +167,7 @@ def partition_pair(
             "Only there a column says whose an example is."
         )
     train, test = (_read(scheme, values, matched=True) for values in (train, test))
-    trained, train_labels, test_labels = _drawn(_checked(scheme, clients, seed, min_size, dials, train), train, test)
+    trained, train_labels, test_labels = _drawn(_checked(scheme, clients, seed, min_size, options, train), train, test)
     if scheme != "natural":
         return trained, matching(trained, train_labels, test_labels, seed=seed)
     if new_clients == "keep" and len(test):
@@ -176,7 +181,7 @@ class _Plan:
     clients: int | None
     seed: int
     min_size: int
-    dials: Any
+    options: Any
 
 
 def _read(name: str, values: Any, *, matched: bool = False) -> Any:
@@ -191,8 +196,8 @@ def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
     """Return the partition of train, and the labels of train and test that it was made by."""
     scheme, rng = SCHEMES[plan.name], np.random.default_rng(plan.seed)
     if scheme.prepare:
-        train, test = scheme.prepare(train, test, plan.dials, rng)
-    owners = scheme.assign(train, plan.clients, plan.dials, rng)
+        train, test = scheme.prepare(train, test, plan.options, rng)
+    owners = scheme.assign(train, plan.clients, plan.options, rng)
     clients = plan.clients or int(owners.max()) + 1
     if scheme.drawn:
         owners, moved = fill_up(owners, clients, plan.min_size, rng)
@@ -203,24 +208,26 @@ def _drawn(plan: _Plan, train: Any, test: Any) -> tuple[Partition, Any, Any]:
                 f"Expected min_size={plan.min_size} <= {smallest}, the smallest client's examples. They are its own "
                 "and nobody else's: lower min_size, or leave small clients out of the data."
             )
-    about = dict(scheme=plan.name, dials=dataclasses.asdict(plan.dials), seed=plan.seed, moved=moved)
+    about = dict(scheme=plan.name, options=dataclasses.asdict(plan.options), seed=plan.seed, moved=moved)
     made = Partition.from_owners(owners, clients, **about)
     if not scheme.drawn:
         made = dataclasses.replace(made, names=tuple(plain(train[int(indices[0])]) for indices in made))
     return made, train, test
 
 
-def _checked(name: str, clients: int | None, seed: int, min_size: int, dials: Mapping[str, Any], values: Any) -> _Plan:
+def _checked(
+    name: str, clients: int | None, seed: int, min_size: int, options: Mapping[str, Any], values: Any
+) -> _Plan:
     """Refuse what cannot be done, in words, before any work."""
     scheme, examples = SCHEMES[name], len(values)
-    known = [field.name for field in dataclasses.fields(scheme.dials)]
-    unknown = ", ".join(f"{dial}={value!r}" for dial, value in dials.items() if dial not in known)
+    known = [field.name for field in dataclasses.fields(scheme.options)]
+    unknown = ", ".join(f"{key}={value!r}" for key, value in options.items() if key not in known)
     if unknown:
         raise ValueError(
-            f"Expected dials of scheme={name!r} ({', '.join(known) or 'it has none'}), got {unknown}. "
+            f"Expected options of scheme={name!r} ({', '.join(known) or 'it has none'}), got {unknown}. "
             "It would do nothing there: leave it out or choose a scheme that has it."
         )
-    options = scheme.dials(**dials)
+    options = scheme.options(**options)
     check(options)
     for option, value, low in (("seed", seed, 0), ("min_size", min_size, 0), ("clients", clients, 1)):
         if option == "clients" and not scheme.drawn:

@@ -15,24 +15,25 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
+from trustlab.deprecation import old_names
 from trustlab.federated.partition.assignment import class_codes, deal, equal_sizes, stable_order
 
 
 @dataclass(frozen=True)
-class ShardDials:
-    """Dials of ``"shards"``."""
+class ShardOptions:
+    """Options of ``"shards"``."""
 
     shards_per_client: int = option(2, label="Shards", help="Pieces of the sorted data that each client gets.", low=1)
 
 
 @dataclass(frozen=True)
-class PathologicalDials:
-    """Dials of ``"pathological"``."""
+class PathologicalOptions:
+    """Options of ``"pathological"``."""
 
     classes_per_client: int = option(2, label="Labels", help="Labels that each client has examples of.", low=1)
 
 
-def shards(values: Any, clients: int, dials: ShardDials, rng: np.random.Generator) -> np.ndarray:
+def shards(values: Any, clients: int, options: ShardOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: equal shards of the data sorted by label, dealt at random.
 
     Labels are sorted by first appearance, and a label's examples at random. The shards' sizes differ by at most one, so
@@ -41,15 +42,15 @@ def shards(values: Any, clients: int, dials: ShardDials, rng: np.random.Generato
     codes, names = class_codes(values)
     order = rng.permutation(len(codes))
     order = order[stable_order(codes[order], len(names))]
-    pieces = clients * dials.shards_per_client
-    client_of_piece = np.repeat(np.arange(clients, dtype=np.int32), dials.shards_per_client)
+    pieces = clients * options.shards_per_client
+    client_of_piece = np.repeat(np.arange(clients, dtype=np.int32), options.shards_per_client)
     rng.shuffle(client_of_piece)
     owners = np.empty(len(codes), dtype=np.int32)
     owners[order] = np.repeat(client_of_piece, equal_sizes(len(codes), pieces))
     return owners
 
 
-def pathological(values: Any, clients: int, dials: PathologicalDials, rng: np.random.Generator) -> np.ndarray:
+def pathological(values: Any, clients: int, options: PathologicalOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: exactly c labels each, see :func:`label_sets`.
 
     Where a label has fewer examples than clients who should have it, some of these have none.
@@ -61,7 +62,7 @@ def pathological(values: Any, clients: int, dials: PathologicalDials, rng: np.ra
         of such labels, here every example is used.
     """
     codes, names = class_codes(values)
-    each = dials.classes_per_client
+    each = options.classes_per_client
     if not len(names) <= clients * each or each > len(names):
         raise ValueError(
             f"Expected classes_per_client={each} in [{-(-len(names) // clients)}, {len(names)}] for {len(names)} "
@@ -93,3 +94,6 @@ def label_sets(clients: int, labels: int, each: int, rng: np.random.Generator) -
         row[chosen] = True
         taken[chosen] += 1
     return has
+
+
+__getattr__ = old_names(__name__, {"ShardDials": "ShardOptions", "PathologicalDials": "PathologicalOptions"})

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
+from trustlab.deprecation import old_names
 from trustlab.federated.partition.assignment import equal_sizes
 from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, log_dirichlet
 
 
 @dataclass(frozen=True)
-class NoDials:
-    """Dials of a scheme that has none."""
+class NoOptions:
+    """Options of a scheme that has none."""
 
 
 @dataclass(frozen=True)
-class QuantityDials:
-    """Dials of ``"quantity-dirichlet"``."""
+class QuantityOptions:
+    """Options of ``"quantity-dirichlet"``."""
 
     beta: float = option(
         1.0, label="β", help="Small: a few clients have nearly all. Large: equal sizes.", above=0, high=LARGEST_ALPHA
@@ -31,30 +32,30 @@ class QuantityDials:
 
 
 @dataclass(frozen=True)
-class PowerLawDials:
-    """Dials of ``"sizes-power-law"``."""
+class PowerLawOptions:
+    """Options of ``"sizes-power-law"``."""
 
     exponent: float = option(
         1.0, label="Exponent", help="0 makes all clients equally large; larger makes few of them heavy.", low=0, high=10
     )
 
 
-def iid(values: Any, clients: int, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def iid(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: a random cut into sizes that differ by at most one."""
     return _at_random(equal_sizes(len(values), clients), rng)
 
 
-def linear(values: Any, clients: int, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def linear(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: client k of 1 … K has a size ∝ k. Source: Flower."""
     return _at_random(apportion(_ranks(clients), len(values)), rng)
 
 
-def square(values: Any, clients: int, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def square(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: client k of 1 … K has a size ∝ k². Source: Flower."""
     return _at_random(apportion(_ranks(clients) ** 2, len(values)), rng)
 
 
-def exponential(values: Any, clients: int, dials: NoDials, rng: np.random.Generator) -> np.ndarray:
+def exponential(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: client k of 1 … K has a size ∝ e^k. Source: Flower.
 
     Only the last log(n) or so clients get anything; Flower overflows from K = 710 on.
@@ -62,21 +63,21 @@ def exponential(values: Any, clients: int, dials: NoDials, rng: np.random.Genera
     return _at_random(apportion(np.exp(_ranks(clients) - clients), len(values)), rng)
 
 
-def power_law(values: Any, clients: int, dials: PowerLawDials, rng: np.random.Generator) -> np.ndarray:
+def power_law(values: Any, clients: int, options: PowerLawOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: client k of 1 … K has a size ∝ k^(−exponent), the heaviest first.
 
     The activity of the devices in :func:`trustlab.data.assistant` follows the same law.
     """
-    return _at_random(apportion(_ranks(clients) ** -dials.exponent, len(values)), rng)
+    return _at_random(apportion(_ranks(clients) ** -options.exponent, len(values)), rng)
 
 
-def quantity_dirichlet(values: Any, clients: int, dials: QuantityDials, rng: np.random.Generator) -> np.ndarray:
+def quantity_dirichlet(values: Any, clients: int, options: QuantityOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: sizes are shares ~ Dir(β, …, β) of the whole, by largest remainder.
 
     Source: FedNLP (Lin et al. 2022), quantity shift. Its code draws again until no client is empty, and for many
     clients or a small β it draws for ever.
     """
-    (shares,) = np.exp(log_dirichlet(np.full((1, clients), dials.beta), rng))
+    (shares,) = np.exp(log_dirichlet(np.full((1, clients), options.beta), rng))
     return _at_random(apportion(shares, len(values)), rng)
 
 
@@ -108,3 +109,8 @@ def _at_random(sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     owners = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     rng.shuffle(owners)
     return owners
+
+
+__getattr__ = old_names(
+    __name__, {"NoDials": "NoOptions", "QuantityDials": "QuantityOptions", "PowerLawDials": "PowerLawOptions"}
+)

@@ -47,20 +47,20 @@ def label_counts(partition: Partition, labels: Any) -> tuple[np.ndarray, tuple[A
 
 
 def jensen_shannon(counts: np.ndarray) -> np.ndarray:
-    """Return the Jensen–Shannon distance between every two clients' label laws.
+    """Return the Jensen–Shannon distance between every two clients' label distributions.
 
-    The distance is the square root of the divergence, to base 2: 0 for equal laws, 1 for laws without a common label,
-    and a metric. ``scipy.spatial.distance.jensenshannon(p, q, base=2)`` is the same number.
+    The distance is the square root of the divergence, to base 2: 0 for equal distributions, 1 for those without a
+    common label, and a metric. ``scipy.spatial.distance.jensenshannon(p, q, base=2)`` is the same number.
 
     Parameters
     ----------
     counts : [K, L]
-        Examples of each client by label, or laws.
+        Examples of each client by label, or distributions.
 
     Returns
     -------
     float64 [K, K]
-        Symmetric, 0 on the diagonal; NaN for a client without examples, which has no law.
+        Symmetric, 0 on the diagonal; NaN for a client without examples, which has no distribution.
 
     Examples
     --------
@@ -69,27 +69,27 @@ def jensen_shannon(counts: np.ndarray) -> np.ndarray:
            [1.   , 0.   , 0.558],
            [0.558, 0.558, 0.   ]])
     """
-    laws = _laws(counts)
-    distances = np.zeros((len(laws), len(laws)))
-    for client, law in enumerate(laws):
-        others = laws[client + 1 :]
-        has = law > 0
+    shares = _distributions(counts)
+    distances = np.zeros((len(shares), len(shares)))
+    for client, own in enumerate(shares):
+        others = shares[client + 1 :]
+        has = own > 0
         # Where this client has nothing, the divergence is half of what the others have there: only its own labels
         # need logarithms, and a skewed client has few.
-        mine, theirs = law[has], others[:, has]
+        mine, theirs = own[has], others[:, has]
         middle = (mine + theirs) / 2
         with np.errstate(divide="ignore", invalid="ignore"):
             of_theirs = np.where(theirs > 0, theirs * np.log2(theirs / middle), 0.0)
         divergence = (mine * np.log2(mine / middle) + of_theirs).sum(axis=1) / 2 + others[:, ~has].sum(axis=1) / 2
         distances[client, client + 1 :] = np.sqrt(np.clip(divergence, 0, 1))  # rounding may leave either end
     distances += distances.T
-    empty = np.isnan(laws).any(axis=1)
+    empty = np.isnan(shares).any(axis=1)
     distances[empty] = distances[:, empty] = np.nan
     return distances
 
 
 def effective_labels(counts: np.ndarray) -> np.ndarray:
-    """Return the effective number of labels of each client [K], the exponential of its law's entropy.
+    """Return the effective number of labels of each client [K], the exponential of its entropy.
 
     In [1, L]: a client with m equally frequent labels has m. 0 for a client without examples.
 
@@ -98,10 +98,10 @@ def effective_labels(counts: np.ndarray) -> np.ndarray:
     >>> effective_labels(np.array([[5, 5, 0], [9, 0, 0], [0, 0, 0]])).round(6)
     array([2., 1., 0.])
     """
-    laws = _laws(counts)
+    shares = _distributions(counts)
     with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = -np.where(laws > 0, laws * np.log(laws), 0.0).sum(axis=1)
-    return np.where(np.isnan(laws).any(axis=1), 0.0, np.exp(entropy))
+        entropy = -np.where(shares > 0, shares * np.log(shares), 0.0).sum(axis=1)
+    return np.where(np.isnan(shares).any(axis=1), 0.0, np.exp(entropy))
 
 
 def gini(sizes: np.ndarray) -> float:
@@ -119,6 +119,20 @@ def gini(sizes: np.ndarray) -> float:
         raise ValueError(f"Expected sizes >= 0 with some example, got {sizes!r}. Of nothing there is no inequality.")
     weights = 2 * np.arange(1, len(ordered) + 1) - len(ordered) - 1
     return float(weights @ ordered / (len(ordered) * ordered.sum()))
+
+
+def heaviest(sizes: np.ndarray, share: float = 0.1) -> np.ndarray:
+    """Return the clients that hold most examples, the heaviest first: this `share` of all clients, at least one.
+
+    Of equally heavy clients the lower number comes first.
+
+    Examples
+    --------
+    >>> heaviest(np.array([5, 80, 10, 7])).tolist(), heaviest(np.array([5, 80, 10, 7]), 0.5).tolist()
+    ([1], [1, 2])
+    """
+    sizes = as_scores(sizes, "size")
+    return np.argsort(-sizes, kind="stable")[: max(1, round(share * len(sizes)))]
 
 
 def skew(partition: Partition, labels: Any) -> dict[str, float | int]:
@@ -146,7 +160,7 @@ def skew(partition: Partition, labels: Any) -> dict[str, float | int]:
     }
 
 
-def _laws(counts: np.ndarray) -> np.ndarray:
+def _distributions(counts: np.ndarray) -> np.ndarray:
     """Return each row of `counts` over its sum, NaN where that is 0."""
     counts = as_features(counts, "counts").astype(float)
     if (counts < 0).any():

@@ -3,7 +3,7 @@
 One file holds several partitions of one data set, each in a group named by its method::
 
     niid_label_clients=100_alpha=1.0/n_clients
-                                    /alpha                     (the dials)
+                                    /alpha                     (the options)
                                     /partition_data/0/train    indices of client 0
                                     /partition_data/0/test
 
@@ -29,7 +29,13 @@ FEDNLP_NAMES = {
     "feature-clusters": ("niid_cluster", "alpha"),
     "quantity-dirichlet": ("niid_quantity", "beta"),
 }
-PROVENANCE = ("scheme", "dials", "seed", "names", "moved")
+PROVENANCE = {
+    "scheme": "scheme",
+    "options": "dials",
+    "seed": "seed",
+    "names": "names",
+    "moved": "moved",
+}  # ours: the file's
 
 
 def method_name(partition: Partition) -> str:
@@ -41,9 +47,9 @@ def method_name(partition: Partition) -> str:
     >>> method_name(partition([0, 1], scheme="label-dirichlet-fednlp", clients=2, alpha=1))
     'niid_label_clients=2_alpha=1.0'
     """
-    prefix, dial = FEDNLP_NAMES.get(partition.scheme, (partition.scheme, None))
-    dials = {dial: float(partition.dials[dial])} if dial else partition.dials
-    return "_".join([prefix, f"clients={len(partition)}", *(f"{name}={value}" for name, value in dials.items())])
+    prefix, option = FEDNLP_NAMES.get(partition.scheme, (partition.scheme, None))
+    options = {option: float(partition.options[option])} if option else partition.options
+    return "_".join([prefix, f"clients={len(partition)}", *(f"{name}={value}" for name, value in options.items())])
 
 
 def write_h5(
@@ -86,9 +92,9 @@ def write_h5(
             del file[method]
         group = file.create_group(method)
         group["n_clients"] = len(train)
-        for name, value in train.dials.items():
+        for name, value in train.options.items():
             group[name] = value
-        group.attrs["trustlab"] = to_json({name: getattr(train, name) for name in PROVENANCE})
+        group.attrs["trustlab"] = to_json({stored: getattr(train, name) for name, stored in PROVENANCE.items()})
         for client, indices in enumerate(train):
             held_out = np.empty(0, dtype=np.int64) if test is None else test[client] + test_offset
             group[f"partition_data/{client}/train"], group[f"partition_data/{client}/test"] = indices, held_out
@@ -121,7 +127,10 @@ def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = 
         group = file[method]
         clients = int(group["n_clients"][()])
         parts = [group[f"partition_data/{client}/{split}"][()] for client in range(clients)]
-        about = from_json(group.attrs["trustlab"]) if "trustlab" in group.attrs else {"scheme": method}
+        about = {"scheme": method}
+        if "trustlab" in group.attrs:
+            stored = from_json(group.attrs["trustlab"])
+            about = {name: stored[key] for name, key in PROVENANCE.items() if key in stored}
     flat = np.concatenate([np.sort(as_indices(part, repeats=True)) for part in parts])
     if len(np.unique(flat)) != len(flat):
         raise ValueError(f"Expected every example once in {method!r}, got {len(flat)} indices with repetitions.")

@@ -1,7 +1,7 @@
-"""Device selection: whom the server asks in a round, by what rule, and with what known probability.
+"""Client selection: which clients the server asks in a round, by what rule, and with what known probability.
 
 :class:`Selector` is all that most users need. ``strategies`` turns activity into weights, ``designs`` weights into
-cohorts, and ``urn`` is the fast weighted draw below both. Notebook 22 derives them.
+cohorts, and ``weighted_sampler`` is the fast draw below both. Notebook 22 derives them.
 """
 
 from trustlab.federated.selection.designs import DESIGNS, UnknownInclusionError

@@ -1,4 +1,4 @@
-"""Who takes part in a round: one object from activity to cohort."""
+"""Which clients take part in a round: one object from activity to cohort."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from typing import Any
 import numpy as np
 
 from trustlab.columns import as_numbers, as_scores
+from trustlab.deprecation import old_arguments
 from trustlab.federated.selection import designs
 from trustlab.federated.selection.strategies import SelectionConfig, weighing
-from trustlab.federated.selection.urn import Urn
+from trustlab.federated.selection.weighted_sampler import WeightedSampler
 
-Losses = Callable[[np.ndarray], np.ndarray]  # numbers [d] of devices -> their local losses [d]
+Losses = Callable[[np.ndarray], np.ndarray]  # numbers [d] of clients -> their local losses [d]
 
 
 class Selector:
-    """Draw cohorts of devices by their activity, and say how often each device is in one.
+    """Draw cohorts of clients by their activity, and say how often each client is in one.
 
-    Setting up costs one look at all N devices; a draw of k then costs O(k), and a changed activity O(1), beside a pass
-    over N/64 block sums: see :class:`trustlab.federated.selection.urn.Urn`.
+    Setting up costs one look at all N clients; a draw of k then costs O(k), and a changed activity O(1), next to a pass
+    over N/64 block sums: see :class:`trustlab.federated.selection.weighted_sampler.WeightedSampler`.
 
     Parameters
     ----------
     activity : array [N]
-        n_i >= 0, the training examples that each device holds now. A device without any is never drawn.
-    strategy, design, **dials
+        n_i >= 0, the training examples that each client holds now. A client without any is never drawn.
+    strategy, design, **options
         Options of :class:`trustlab.federated.selection.SelectionConfig`. ``"top-k"`` and ``"power-of-choice"`` read no
         design.
     norms : array [N]
-        For ``"optimal"`` alone: norm ‖U_i‖ of the update that each device has to send; the weight is n_i·‖U_i‖, and
-        the probabilities are the paper's with ``design="poisson"``. Every device has to train before it is selected:
+        For ``"optimal"`` alone: norm ‖U_i‖ of the update that each client has to send; the weight is n_i·‖U_i‖, and
+        the probabilities are the paper's with ``design="poisson"``. Every client has to train before it is selected:
         what is saved is sending. Chen, Horváth and Richtárik (2022).
 
     Raises
     ------
     ValueError
-        For a dial outside its range, and for a fleet of which nobody could be drawn.
+        For an option outside its range, and for a fleet from which no client could be drawn.
 
     Examples
     --------
@@ -46,7 +47,7 @@ class Selector:
     >>> rng = np.random.default_rng(0)
     >>> len(selector.draw(2, rng))
     2
-    >>> selector.update([3], [980])  # the fourth device was used a lot
+    >>> selector.update([3], [980])  # the fourth client was used a lot
     >>> selector.inclusion(1).tolist()[3] > 0.8
     True
     """
@@ -58,37 +59,37 @@ class Selector:
         strategy: str = "power",
         design: str = "without-replacement",
         norms: np.ndarray | None = None,
-        **dials: Any,
+        **options: Any,
     ) -> None:
-        self.config = SelectionConfig(strategy=strategy, design=design, **dials)
+        self.config = SelectionConfig(strategy=strategy, design=design, **options)
         _check_norms(self.config, norms)
         activity = as_numbers(activity, "activity")
         if not len(activity):
             raise ValueError("Expected activity of shape [N] with N >= 1, got [0].")
         if not (np.isfinite(activity).all() and activity.min() >= 0 and activity.max() > 0):
             raise ValueError(
-                f"Expected finite activity >= 0 and > 0 for somebody, got {activity.min():g} to {activity.max():g}. "
-                "It is the number of training examples on each device."
+                f"Expected finite activity >= 0 and > 0 for some client, got {activity.min():g} to {activity.max():g}. "
+                "It is the number of training examples on each client."
             )
         self._weigh = weighing(self.config, activity)
-        self._urn = Urn(self._weights(activity, norms))
+        self._sampler = WeightedSampler(self._weights(activity, norms))
 
     @property
     def design(self) -> str:
-        """How devices are drawn; ``"top-k"`` and ``"power-of-choice"`` are designs of their own."""
+        """How clients are drawn; ``"top-k"`` and ``"power-of-choice"`` are designs of their own."""
         own = ("top-k", "power-of-choice")
         return self.config.strategy if self.config.strategy in own else self.config.design
 
     def __len__(self) -> int:
-        return self._urn.devices
+        return self._sampler.clients
 
     def draw(self, k: int, rng: np.random.Generator, *, losses: Losses | None = None) -> np.ndarray:
-        """Return the numbers of `k` devices, int64; about `k` with ``"poisson"``.
+        """Return the numbers of `k` clients, int64; about `k` with ``"poisson"``.
 
         Parameters
         ----------
         k
-            Size of the cohort, >= 1. Without repeats at most the number of devices with a positive weight.
+            Size of the cohort, >= 1. Without repeats at most the number of clients with a positive weight.
         rng
             Where randomness comes from; ``"top-k"`` draws none.
         losses
@@ -102,17 +103,17 @@ class Selector:
                 f"{self.config.strategy!r}. The k candidates with the highest loss are kept."
             )
         if self.design == "top-k":
-            return self._urn.largest(k)
+            return self._sampler.largest(k)
         if losses is None:
-            return designs.DESIGNS[self.design](self._urn, k, rng)
-        candidates = designs.without_replacement(self._urn, self._candidates(k), rng)
+            return designs.DESIGNS[self.design](self._sampler, k, rng)
+        candidates = designs.without_replacement(self._sampler, self._candidates(k), rng)
         found = as_numbers(losses(candidates), "loss")
         if len(found) != len(candidates):
             raise ValueError(f"Expected a loss of each of {len(candidates)} candidates, got {len(found)}.")
         return candidates[np.argsort(-found, kind="stable")[:k]]
 
     def inclusion(self, k: int) -> np.ndarray:
-        """Return how often each device is expected in a cohort of `k`, float64 [N], summing to `k`.
+        """Return how often each client is expected in a cohort of `k`, float64 [N], summing to `k`.
 
         It is the probability to be in the cohort, and with replacement the expected number of times. One over it is the
         Horvitz–Thompson weight in every design.
@@ -131,16 +132,16 @@ class Selector:
             )
         if self.design == "top-k":
             certain = np.zeros(len(self))
-            certain[self._urn.largest(k)] = 1.0
+            certain[self._sampler.largest(k)] = 1.0
             return certain
-        return designs.inclusion(self._urn, k, self.design)
+        return designs.inclusion(self._sampler, k, self.design)
 
     def estimate_inclusion(
         self, k: int, rng: np.random.Generator, *, repetitions: int = 100
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return successive sampling's inclusion probabilities, unbiased estimates [N], and their standard errors [N].
 
-        Costs `repetitions` passes over all devices, see :mod:`trustlab.federated.selection.designs`.
+        Costs `repetitions` passes over all clients, see :mod:`trustlab.federated.selection.designs`.
         """
         self._check_size(k)
         if self.design != "without-replacement":
@@ -148,10 +149,11 @@ class Selector:
                 f"Expected design='without-replacement', got {self.design!r}. inclusion(k) knows it exactly, where "
                 "it is known."
             )
-        return designs.estimate_inclusion(self._urn, k, rng, repetitions=repetitions)
+        return designs.estimate_inclusion(self._sampler, k, rng, repetitions=repetitions)
 
-    def update(self, devices: np.ndarray, activity: np.ndarray, *, norms: np.ndarray | None = None) -> None:
-        """Tell the activity [C] of `devices` [C] that have new data or lost some; 0 takes a device out.
+    @old_arguments(devices="clients")
+    def update(self, clients: np.ndarray, activity: np.ndarray, *, norms: np.ndarray | None = None) -> None:
+        """Set the activity [C] of `clients` [C] that have new data or lost some; 0 takes a client out.
 
         What a strategy fitted to the whole fleet stays as it was: oort's cap, and softmax's zero point. A new
         :class:`Selector` for each period fits them again.
@@ -160,7 +162,7 @@ class Selector:
         activity = as_numbers(activity, "activity")
         if len(activity) and not (np.isfinite(activity).all() and activity.min() >= 0):
             raise ValueError(f"Expected finite activity >= 0, got {activity.min():g} to {activity.max():g}.")
-        self._urn.update(devices, self._weights(activity, norms))
+        self._sampler.update(clients, self._weights(activity, norms))
 
     def _weights(self, activity: np.ndarray, norms: np.ndarray | None) -> np.ndarray:
         weights = self._weigh(activity)
@@ -168,14 +170,14 @@ class Selector:
 
     def _candidates(self, k: int) -> int:
         """Return d, the number of power-of-choice's candidates for a cohort of `k`."""
-        return min(self.config.candidates or 2 * k, self._urn.positive)
+        return min(self.config.candidates or 2 * k, self._sampler.positive)
 
     def _check_size(self, k: int) -> None:
         """Refuse cohorts that cannot be drawn, before any work."""
-        most = np.inf if self.design == "with-replacement" else self._urn.positive
+        most = np.inf if self.design == "with-replacement" else self._sampler.positive
         if not 1 <= k <= most:
             raise ValueError(
-                f"Expected k={k} in [1, {most}]. So many devices have a positive weight; a device without examples, "
+                f"Expected k={k} in [1, {most}]. So many clients have a positive weight; a client without examples, "
                 "below the threshold, or far behind in a cold softmax has none."
             )
         if self.design == "power-of-choice" and self._candidates(k) < k:
@@ -186,5 +188,5 @@ def _check_norms(config: SelectionConfig, norms: np.ndarray | None) -> None:
     if (norms is None) == (config.strategy == "optimal"):
         raise ValueError(
             f"Expected norms with strategy='optimal' alone, got {'none' if norms is None else 'norms'} with "
-            f"{config.strategy!r}. They are the norms of the devices' updates."
+            f"{config.strategy!r}. They are the norms of the clients' updates."
         )

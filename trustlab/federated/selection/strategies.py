@@ -1,7 +1,7 @@
-"""Selection strategies: from a device's activity n_i, its number of training examples, to its weight in the draw.
+"""Selection strategies: from a client's activity n_i, its number of training examples, to its weight in the draw.
 
 Dupuy et al. (2022) select by activity, which the server knows without further computation; uniform selection is the
-baseline. A device without examples has nothing to train on and always has weight 0.
+baseline. A client without examples has nothing to train on and always has weight 0.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from trustlab.config import check, option
 from trustlab.federated.selection.designs import DESIGNS
 
 STRATEGIES = ("uniform", "power", "softmax", "threshold", "top-k", "power-of-choice", "oort", "optimal")
-Weigh = Callable[[np.ndarray], np.ndarray]  # activity [C] of some devices -> their weights [C]
+Weigh = Callable[[np.ndarray], np.ndarray]  # activity [C] of some clients -> their weights [C]
 
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """How a round's devices are chosen. A dial that the strategy does not have is not read."""
+    """How a round's clients are chosen. An option that the strategy does not have is not read."""
 
     strategy: str = option(
         "power",
         label="Strategy",
-        help="Who is likely to be selected, given each device's number of examples.",
+        help="Which clients are likely to be selected, given each client's number of examples.",
         values=STRATEGIES,
     )
     design: str = option(
         "without-replacement",
         label="Design",
-        help="poisson: each device for itself, k on average. systematic: each at most once, with known probability. "
+        help="poisson: each client independently, k on average. systematic: each at most once, with known probability. "
         "top-k takes no draw, and power-of-choice draws its candidates without replacement.",
         values=tuple(DESIGNS),
     )
@@ -39,10 +39,10 @@ class SelectionConfig:
         1.0, label="β", help="power: weight n^β; 0 is uniform, 1 proportional to activity.", low=-8, high=8
     )
     temperature: float = option(
-        100.0, label="T", help="softmax: weight exp(n/T); a small T favours heavy devices.", unit="examples", above=0
+        100.0, label="T", help="softmax: weight exp(n/T); a small T favours heavy clients.", unit="examples", above=0
     )
     threshold: float = option(
-        1.0, label="Threshold", help="threshold: only devices with so many examples take part.", unit="examples", low=0
+        1.0, label="Threshold", help="threshold: only clients with so many examples take part.", unit="examples", low=0
     )
     candidates: int | None = option(
         None, label="d", help="power-of-choice: candidates whose losses are asked for; None takes 2k.", low=1
@@ -56,19 +56,19 @@ def weighing(config: SelectionConfig, activity: np.ndarray) -> Weigh:
     """Return the function from activity to weight that `config` names, fitted to a fleet's `activity` [N].
 
     * ``"uniform"``: 1. ``"power"``: n^β. ``"threshold"``: 1 for n at or above the threshold.
-    * ``"softmax"``: exp((n − max n)/T). The largest weight is 1, so nothing overflows; a device that is 667·T examples
+    * ``"softmax"``: exp((n − max n)/T). The largest weight is 1, so nothing overflows; a client that is 667·T examples
       behind the most active counts as 0.
     * ``"top-k"`` and ``"power-of-choice"`` (Cho, Wang and Joshi 2020: candidates ∝ n, then highest loss): n.
-    * ``"oort"``: min(n, quantile of n). Lai et al. (2021) cap a device's statistical utility so that outliers do not
-      rule the draw. Of their rule this is the cap alone: no loss in the utility, no speed of a device, no bonus for
-      who was long not seen, no share kept for exploration.
-    * ``"optimal"``: n, which :class:`Selector` multiplies with the norm of the device's update (Chen, Horváth and
+    * ``"oort"``: min(n, quantile of n). Lai et al. (2021) cap a client's statistical utility so that outliers do not
+      rule the draw. Of their rule this is the cap alone: no loss in the utility, no speed of a client, no bonus for
+      clients not seen for long, no share kept for exploration.
+    * ``"optimal"``: n, which :class:`Selector` multiplies with the norm of the client's update (Chen, Horváth and
       Richtárik 2022).
 
     Raises
     ------
     ValueError
-        For a dial outside its range.
+        For an option outside its range.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def weighing(config: SelectionConfig, activity: np.ndarray) -> Weigh:
 
 
 def _where_active(weigh: Weigh, activity: np.ndarray) -> np.ndarray:
-    """Return the weights, 0 for devices without examples."""
+    """Return the weights, 0 for clients without examples."""
     if (active := activity > 0).all():
         return weigh(activity)
     weights = np.zeros(len(activity))

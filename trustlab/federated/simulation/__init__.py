@@ -1,17 +1,17 @@
-"""Federated training of many simulated devices on one computer, with exactly the steps that each would take alone.
+"""Federated training of many simulated clients on one computer, with exactly the steps that each would take alone.
 
 >>> from trustlab.federated.simulation import FederatedConfig, Task, simulate
 
-Read in this order: ``config`` and ``task`` (what is to be trained), ``rounds`` (the loop), ``work`` (what a device
-does in a round), ``sequential`` (local training by its definition), ``stacked`` (all devices at once), ``grouped``
-(layers that know devices), ``tables`` (embeddings of which devices need few rows), ``trial`` (whether a model can be
-stacked), ``server`` (averaging), ``measuring`` (all test examples, and device by device), ``devices`` (means over
-these), ``private`` (DP-FedAvg), ``sendable`` and ``sound`` (which models and losses are refused, and why) and ``state``
-(what a model holds beside trained weights).
+One round, in four files: ``rounds`` (the loop), ``local_training`` (what a client does), ``server`` (weigh, average,
+step) and ``measurement`` (all test examples, and client by client). What goes in stands in ``definitions`` (the
+problem and the options) and ``fleet`` (the clients); ``dp_fedavg`` is what a private round adds.
+
+Behind them: ``stacked`` trains all clients of a round at once, with ``grouped`` (layers that know clients) and
+``embedding_tables`` (tables of which a client needs few rows). Before the first round ``engine_choice`` tries whether a
+model can be stacked, ``loss_checks`` whether a loss trains it, and ``model_state`` whether it can be sent and averaged.
 """
 
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig, Task
 from trustlab.federated.simulation.rounds import simulate
-from trustlab.federated.simulation.task import Task
 
 __all__ = ["FederatedConfig", "Task", "simulate"]

@@ -1,4 +1,4 @@
-"""The registered devices: what each holds, how they are selected, and what they are measured on."""
+"""The registered clients: what each holds, how they are selected, and what they are measured on."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from trustlab.federated.selection import Selector
 
 @dataclass(frozen=True)
 class Fleet:
-    """All registered devices.
+    """All registered clients.
 
     Attributes
     ----------
     clients
-        Indices of each device's training examples; looked at for selected devices only.
+        Indices of each client's training examples; looked at for selected clients only.
     sizes : int64 [N]
         How many there are of each.
     selector
-        Who takes part in a round.
+        Which clients take part in a round.
     test_clients
-        Indices of each device's test examples, if devices are to be measured by themselves.
+        Indices of each client's test examples, if clients are to be measured by themselves.
     """
 
     clients: Sequence[Any]
@@ -45,41 +45,41 @@ class Fleet:
         train: int | None = None,
         test: int | None = None,
     ) -> Fleet:
-        """Count the examples of every device, of `train` and `test` examples in all, where that is known.
+        """Count the examples of every client, of `train` and `test` examples in all, where that is known.
 
         Raises
         ------
         ValueError
-            Where no device holds an example; for test examples or a selector of another number of devices, or test
+            Where no client holds an example; for test examples or a selector of another number of clients, or test
             clients with other names; for a mask, floats or owners in place of indices, an index out of range, or one
-            that occurs twice with one device.
+            that occurs twice with one client.
         """
         clients = own_indices(clients, train)
         sizes = counts(clients)
         if not sizes.any():
             raise ValueError(
-                f"Expected at least one device that holds examples, got {len(sizes)} without any. Pass an array of "
+                f"Expected at least one client that holds examples, got {len(sizes)} without any. Pass an array of "
                 "indices for each."
             )
         if test_clients is not None:
             test_clients = own_indices(test_clients, test, "test_clients")
             if len(test_clients) != len(clients):
                 raise ValueError(
-                    f"Expected test_clients for {len(clients)} devices, got {len(test_clients)}. An empty array stands "
-                    "for a device without test examples."
+                    f"Expected test_clients for {len(clients)} clients, got {len(test_clients)}. An empty array stands "
+                    "for a client without test examples."
                 )
             if isinstance(clients, Partition):
                 clients.check_same_clients(test_clients, "test_clients")
         selector = selector or Selector(sizes, strategy="uniform")
         if len(selector) != len(sizes):
-            raise ValueError(f"Expected a selector of {len(sizes)} devices, got one of {len(selector)}.")
+            raise ValueError(f"Expected a selector of {len(sizes)} clients, got one of {len(selector)}.")
         return cls(clients, sizes, selector, test_clients)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def some_examples(self) -> np.ndarray:
-        """Return the indices of a few examples of a few devices, the smallest and the largest among them."""
+        """Return the indices of a few examples of a few clients, the smallest and the largest among them."""
         holders = np.flatnonzero(self.sizes)
         some = holders[np.linspace(0, len(holders) - 1, 6).astype(int)]
         ends = holders[[self.sizes[holders].argmin(), self.sizes[holders].argmax()]]
@@ -88,10 +88,10 @@ class Fleet:
 
 
 def own_indices(clients: Any, below: int | None, what: str = "clients") -> Sequence[Any]:
-    """Return for each device the indices of its examples, int64, each checked to be one of `below`.
+    """Return for each client the indices of its examples, int64, each checked to be one of `below`.
 
-    A list or array is checked as a whole. A sequence that knows its ``sizes`` may stand for millions of devices: of a
-    :class:`~trustlab.federated.partition.Partition` all indices are checked at once, of any other those of a device
+    A list or array is checked as a whole. A sequence that knows its ``sizes`` may stand for millions of clients: of a
+    :class:`~trustlab.federated.partition.Partition` all indices are checked at once, of any other those of a client
     when it is selected.
 
     Examples
@@ -99,7 +99,7 @@ def own_indices(clients: Any, below: int | None, what: str = "clients") -> Seque
     >>> own_indices([range(2), [True, False]], 2)
     Traceback (most recent call last):
     ...
-    ValueError: Expected every index of device 1 in clients to be a whole number, got a mask. As numbers it would be \
+    ValueError: Expected every index of client 1 in clients to be a whole number, got a mask. As numbers it would be \
 the examples 0 and 1: pass np.flatnonzero(mask).
     """
     if isinstance(clients, Partition):
@@ -107,32 +107,33 @@ the examples 0 and 1: pass np.flatnonzero(mask).
         return clients
     if hasattr(clients, "sizes"):
         return _Registered(clients, below, what)
-    held = opened(clients, "list of indices per device")
+    held = opened(clients, "list of indices per client")
     if isinstance(held, np.ndarray) and held.ndim == 1 and held.dtype != object:
         held = held.tolist()
     if any((np.isscalar(own) and not isinstance(own, str)) or getattr(own, "ndim", 1) == 0 for own in held):
         raise ValueError(
-            f"Expected {what} with the indices of each device's examples, got one number for each of {len(held)}. If "
-            "they say who owns each example, make a partition of them: Partition.from_owners(owners, clients)."
+            f"Expected {what} with the indices of each client's examples, got one number for each of {len(held)}. If "
+            "they name the owner of each example, make a partition of them: Partition.from_owners(owners, clients)."
         )
-    indices = [_whole_numbers(own, below, f"index of device {k} in {what}") for k, own in enumerate(held)]
+    indices = [_whole_numbers(own, below, f"index of client {k} in {what}") for k, own in enumerate(held)]
     flat = np.concatenate([np.empty(0, dtype=np.int64), *indices])
     owners, span = np.repeat(np.arange(len(indices)), [len(own) for own in indices]), int(flat.max(initial=0)) + 1
     outside = flat.min(initial=0) < 0 or (below is not None and len(flat) and span > below)
-    if outside or len(np.unique(owners * span + flat)) < len(flat):  # all devices in one go, and who is wrong says what
+    # All clients in one go; then one by one, to name the wrong one.
+    if outside or len(np.unique(owners * span + flat)) < len(flat):
         for k, own in enumerate(indices):
-            as_indices(own, below, f"index of device {k} in {what}")
+            as_indices(own, below, f"index of client {k} in {what}")
     return indices
 
 
 def _whole_numbers(own: Any, below: int | None, what: str) -> np.ndarray:
-    """Return one device's indices; an array of them, as in a large fleet, is checked later with all others."""
+    """Return one client's indices; an array of them, as in a large fleet, is checked later with all others."""
     plain = type(own) is np.ndarray and own.ndim == 1 and own.dtype == np.int64
     return own if plain else as_indices(own, below, what)
 
 
 class _Registered:
-    """Devices that are looked at when they are selected; their indices are checked then."""
+    """Clients that are looked at when they are selected; their indices are checked then."""
 
     def __init__(self, clients: Any, below: int | None, what: str) -> None:
         self.clients, self.below, self.what, self.sizes = clients, below, what, clients.sizes
@@ -140,11 +141,11 @@ class _Registered:
     def __len__(self) -> int:
         return len(self.clients)
 
-    def __getitem__(self, device: int) -> np.ndarray:
-        return as_indices(self.clients[device], self.below, f"index of device {device} in {self.what}")
+    def __getitem__(self, client: int) -> np.ndarray:
+        return as_indices(self.clients[client], self.below, f"index of client {client} in {self.what}")
 
 
 def counts(clients: Sequence[Any]) -> np.ndarray:
-    """Return the number of examples of each device, int64 [N]; of a Partition without looking at any."""
+    """Return the number of examples of each client, int64 [N]; of a Partition without looking at any."""
     sizes = clients.sizes if hasattr(clients, "sizes") else [len(indices) for indices in clients]
     return np.asarray(sizes, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""Devices side by side in one ordinary forward: their examples in one batch, each layer with each device's own weights.
+"""Clients side by side in one ordinary forward: their examples in one batch, each layer with each client's own weights.
 
-The minibatches of K devices, B places each, go through the model as one batch [K·B, ...]. Nothing in a network but the
-layers that hold weights can tell devices apart, so only those are replaced: a linear layer multiplies device by device
+The minibatches of K clients, B places each, go through the model as one batch [K·B, ...]. Nothing in a network but the
+layers that hold weights can tell clients apart, so only those are replaced: a linear layer multiplies client by client
 (``torch.bmm``), an embedding looks into K tables laid end to end, a layer norm scales by K rows. What is left, such as
 activations, attention or the loss, runs as it is, in torch's fused kernels and without the price that
 ``torch.func.vmap`` has in every call.
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.federated.aggregation import summed_in
-from trustlab.federated.simulation.task import Task
+from trustlab.federated.simulation.definitions import Task
 
 LOOKS = (2, 3)  # batch sizes of the first look: what follows them in its first dimension is fed batches
 
@@ -37,13 +37,13 @@ class Groups:
     Attributes
     ----------
     owners
-        Whose each place of a batch of all devices is, [K · B].
+        Whose each place of a batch of all clients is, [K · B].
     places
-        For tables of which devices hold few rows: where in all devices' rows, laid end to end, a row lies, [K, V].
+        For tables of which clients hold few rows: where in all clients' rows, laid end to end, a row lies, [K, V].
     alone
         Embeddings whose padding row gets no gradient anyway.
     weights
-        By the identity of the model's parameter, the own one of each of the first k devices, [k, ...].
+        By the identity of the model's parameter, the own one of each of the first k clients, [k, ...].
     """
 
     owners: Tensor
@@ -52,7 +52,7 @@ class Groups:
     weights: dict[int, Tensor] = field(default_factory=dict)
 
     def of(self, parameter: nn.Parameter) -> Tensor:
-        """Return every device's own `parameter`, [k, ...]; a frozen one is the same for all."""
+        """Return every client's own `parameter`, [k, ...]; a frozen one is the same for all."""
         own = self.weights.get(id(parameter))
         if own is not None:
             return own
@@ -105,7 +105,7 @@ def grouped(
 ) -> Iterator[Losses]:
     """Replace `layers` for a while, and give the function from weights and minibatches to mean losses.
 
-    It takes the weights of the first k devices, by name and each [k, ...], the indices of their examples and the
+    It takes the weights of the first k clients, by name and each [k, ...], the indices of their examples and the
     examples' shares of the mean, each [k, B], and returns their losses [k].
 
     Parameters
@@ -115,7 +115,7 @@ def grouped(
     shape
         [K, B].
     places
-        For each table of which devices hold few rows, where their own rows lie, [K, V].
+        For each table of which clients hold few rows, where their own rows lie, [K, V].
     alone
         Embeddings that are only ever looked up, and whose padding row's gradient the caller throws away.
     """
@@ -141,7 +141,7 @@ def grouped(
 
 
 def _end_to_end(places: Tensor) -> Tensor:
-    """Return the places [K, V] of rows when the devices' tables are laid one after another."""
+    """Return the places [K, V] of rows when the clients' tables are laid one after another."""
     longest = int(places.max()) + 1
     return places + longest * torch.arange(len(places), device=places.device)[:, None]
 
@@ -178,7 +178,7 @@ def _embedding(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
 
 
 def _same_for_all(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
-    """Return [K · B, *ids.shape, D]: nobody's batch, so what each example of a device is given."""
+    """Return [K · B, *ids.shape, D]: nobody's batch, so what each example of a client is given."""
     own = groups.of(layer.weight)[:, ids]  # [k, *ids.shape, D]
     found = own.repeat_interleave(len(groups.owners) // int(groups.owners[-1] + 1), 0)
     return _kept_padding(layer, ids, found, groups)

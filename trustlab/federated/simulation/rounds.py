@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,22 +13,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from trustlab.checkpoint import Checkpoint
+from trustlab.checkpoint import Checkpoint, describe_model
 from trustlab.federated.selection import Selector
-from trustlab.federated.simulation.config import FederatedConfig, check_config
-from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.identity import identity
-from trustlab.federated.simulation.measuring import check_scores, device_losses, measure
-from trustlab.federated.simulation.private import check_selection, spent
-from trustlab.federated.simulation.sendable import check_model
-from trustlab.federated.simulation.sequential import Update, train_sequentially
-from trustlab.federated.simulation.server import Server, average, check_heard, check_known, update_weights
-from trustlab.federated.simulation.sound import check_learning
+from trustlab.federated.simulation.definitions import Batches, FederatedConfig, Task, as_tensors, check_config
+from trustlab.federated.simulation.dp_fedavg import check_selection, spent
+from trustlab.federated.simulation.engine_choice import Verdict, choose_engine
+from trustlab.federated.simulation.fleet import Fleet, counts
+from trustlab.federated.simulation.local_training import (
+    SELECTION,
+    TORCH,
+    Update,
+    Work,
+    rng_of,
+    train_sequentially,
+    works,
+)
+from trustlab.federated.simulation.loss_checks import check_learning
+from trustlab.federated.simulation.measurement import check_scores, client_losses, measure
+from trustlab.federated.simulation.model_state import check_model, copied, modes_kept
+from trustlab.federated.simulation.server import Server, Weigh, average, check_heard, check_known, update_weights
 from trustlab.federated.simulation.stacked import train_stacked
-from trustlab.federated.simulation.state import copied, modes_kept
-from trustlab.federated.simulation.task import Task
-from trustlab.federated.simulation.trial import Verdict, choose_engine
-from trustlab.federated.simulation.work import DICE, SELECTION, Work, source, works
 
 Row = dict[str, Any]
 
@@ -40,24 +46,25 @@ def simulate(
     test_clients: Sequence[Any] | None = None,
     model: nn.Module | None = None,
     checkpoint: str | Path | None = None,
+    weigh: Weigh | None = None,
 ) -> Iterator[Row]:
-    """Train on many devices and yield a row after each round.
+    """Train on many clients and yield a row after each round.
 
     Parameters
     ----------
     task
         Model, examples, loss and measure. Its model is left as it is.
     clients
-        For each registered device the indices of its examples in ``task.train``: a list of arrays, or a
-        :class:`trustlab.federated.partition.Partition`. Only those of selected devices are looked at in a round. A
-        mask, floats, or an array that says who owns each example are refused.
+        For each registered client the indices of its examples in ``task.train``: a list of arrays, or a
+        :class:`trustlab.federated.partition.Partition`. Only those of selected clients are looked at in a round. A
+        mask, floats, or an array with the owner of each example are refused.
     config
         Every option. ``config.seed`` fixes all that is random, not the model's first weights; torch's global
         generators are left as they were.
     selector
-        Who takes part; None is uniform among devices that hold examples, without replacement.
+        Which clients take part; None is uniform among clients that hold examples, without replacement.
     test_clients
-        Indices of each device's examples in ``task.test``. With them each device is measured by itself. Where both are
+        Indices of each client's examples in ``task.test``. With them each client is measured by itself. Where both are
         partitions with names, the names must be the same in the same order: take
         :func:`trustlab.federated.partition.partition_pair`, not two natural partitions.
     model
@@ -66,24 +73,27 @@ def simulate(
         A file that the training is kept in before each row, and goes on from where it exists. It then equals, on the
         same machine and versions, an uninterrupted one bit for bit. The rows kept are yielded again first, so that the
         rows are those of the whole training, also for the run store.
+    weigh
+        A rule of your own in place of ``config.aggregation``: ``weigh(examples)`` returns a weight for each client that
+        arrived, [K], from the number of its examples, [K].
 
     Yields
     ------
     dict
-        ``round`` (from 1), ``clients`` (different devices selected), ``arrived`` (updates that reached the server),
+        ``round`` (from 1), ``clients`` (different clients selected), ``arrived`` (updates that reached the server),
         ``discarded`` (of those, updates with NaN or Inf, which are left out; a warning names the first),
         ``examples`` and ``steps`` (of the others), ``train_loss`` (mean over the examples that they stepped on, each
         measured just before its step; NaN without any), ``epsilon`` (``inf`` without noise), ``seconds`` (so far,
-        measuring left out), ``bytes_down`` and ``bytes_up`` (of this round), ``engine``, ``engine_note`` (why devices
+        measuring left out), ``bytes_down`` and ``bytes_up`` (of this round), ``engine``, ``engine_note`` (why clients
         are not stacked), ``progress``. Rounds that are measured, every ``evaluate_every`` and the last, also have what
         ``task.evaluate`` returns and, with `test_clients`, ``device_…`` and ``light_…`` of each, see
-        :func:`trustlab.federated.simulation.measuring.measure`.
+        :func:`trustlab.federated.simulation.measurement.measure`.
 
     Raises
     ------
     ValueError
         At once, before any round, for options outside their range, combinations whose ε is not known, a loss that does
-        not train the model it is given, layers that keep something of their inputs (what a device leaves in a buffer
+        not train the model it is given, layers that keep something of their inputs (what a client leaves in a buffer
         would reach the next), a model that cannot be stacked with ``engine="stacked"``, or a checkpoint that is damaged
         or of another training. In a round of which no update is finite, except with ``clip_norm``.
     FloatingPointError
@@ -114,7 +124,9 @@ def simulate(
     check_config(config, len(fleet))
     check_selection(config, fleet.selector)
     check_known(fleet, config)
-    server = Server(copied(task.model) if model is None else model, config)
+    if weigh is not None and config.clip_norm is not None:
+        raise ValueError("Expected weigh=None with clip_norm: of weights other than equal ones no ε is known.")
+    server = Server(copied(task.model) if model is None else model, config, weigh)
     check_model(server.model)
     check_learning(server.model, task, fleet.some_examples())
     if test_clients is not None and task.per_example_scores is not None:
@@ -122,7 +134,7 @@ def simulate(
     verdict = choose_engine(server.model, task, config, fleet.some_examples())
     if checkpoint is None:
         return _run(server, task, fleet, config, verdict)
-    kept = Checkpoint(Path(checkpoint), identity(task, fleet, config))
+    kept = Checkpoint(Path(checkpoint), identity(task, fleet, config, weigh))
     content = kept.read()
     if content is None or content["counters"]["round"] < config.rounds:
         kept.write(content or server.to_dict())  # a file that cannot be written is found out before any round
@@ -169,15 +181,15 @@ def _kept_run(
 
 
 def _round(server: Server, task: Task, fleet: Fleet, config: FederatedConfig, verdict: Verdict) -> Row:
-    """Move the server by one round and say what happened in it."""
-    devices, times = np.unique(_drawn(server, task, fleet, config), return_counts=True)
-    planned = works(config, server.round, devices, fleet.clients)
+    """Move the server by one round and return a row about it."""
+    selected, times = np.unique(_drawn(server, task, fleet, config), return_counts=True)
+    planned = works(config, server.round, selected, fleet.clients)
     # What is lost on the way need not be trained here.
     arrived = [work for work in planned if work.arrives]
-    weights = update_weights(arrived, times[[work.arrives for work in planned]], fleet, config)
+    weights = update_weights(arrived, times[[work.arrives for work in planned]], server, fleet, config)
     with torch.random.fork_rng(), torch.enable_grad(), modes_kept(server.model):
         server.model.train()
-        torch.manual_seed(int(source(config, server.round, DICE).integers(2**62)))
+        torch.manual_seed(int(rng_of(config, server.round, TORCH).integers(2**62)))
         found = average(_updates(server.model, task, arrived, config, verdict), weights, server, fleet, config)
     check_heard(arrived, found.heard, server, config)
     server.step(found.delta)
@@ -197,17 +209,71 @@ def _round(server: Server, task: Task, fleet: Fleet, config: FederatedConfig, ve
 
 
 def _drawn(server: Server, task: Task, fleet: Fleet, config: FederatedConfig) -> np.ndarray:
-    """Return the devices selected in this round, repeats kept."""
+    """Return the clients selected in this round, repeats kept."""
     asked = {}
     if fleet.selector.design == "power-of-choice":
-        asked["losses"] = lambda devices: device_losses(server.model, task, fleet, devices)
-    return fleet.selector.draw(config.clients_per_round, source(config, server.round, SELECTION), **asked)
+        asked["losses"] = lambda clients: client_losses(server.model, task, fleet, clients)
+    return fleet.selector.draw(config.clients_per_round, rng_of(config, server.round, SELECTION), **asked)
 
 
 def _updates(
     model: nn.Module, task: Task, arrived: list[Work], config: FederatedConfig, verdict: Verdict
 ) -> Iterator[Update]:
-    """Return the updates of who is heard, as they come."""
+    """Return the updates that arrive, as they come."""
     if verdict.plan is not None:
         return train_stacked(model, task, arrived, config, verdict.plan)
     return train_sequentially(model, task, arrived, config)
+
+
+# What a checkpoint belongs to: where anything differs, it is refused, and what differs is named.
+
+
+def identity(task: Task, fleet: Fleet, config: FederatedConfig, weigh: Weigh | None = None) -> dict[str, str]:
+    """Name every option, the model's shape, the data, who holds them and how clients are selected.
+
+    The weights are not part of it: a model freshly built gets those of the checkpoint. Nor is the code of the loss and
+    of `weigh`, of which only the names are known; a selector is known by its options and by the clients that it
+    draws with fixed seeds.
+    """
+    return {
+        **{field.name: repr(getattr(config, field.name)) for field in dataclasses.fields(config)},
+        "model": describe_model(task.model),
+        "loss": _name(task.per_example_loss),
+        "weigh": "none" if weigh is None else _name(weigh),
+        "train data": _examples(task.train),
+        "test data": _examples(task.test),
+        "clients": _holders(fleet.clients),
+        "test clients": "none" if fleet.test_clients is None else _holders(fleet.test_clients),
+        "selector": f"{fleet.selector.config}, {_digest(*_cohorts(fleet, config))}",
+    }
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _examples(examples: Batches) -> str:
+    """Name examples by their number and a hash of all their tensors."""
+    tensors, _ = as_tensors(examples[torch.arange(len(examples))])
+    return f"{len(examples)} examples, {_digest(*(tensor.detach().cpu().numpy() for tensor in tensors))}"
+
+
+def _holders(clients: Sequence[Any]) -> str:
+    """Name the holders by the number of clients and a hash of their indices, in order."""
+    flat = clients.flat if hasattr(clients, "flat") else np.concatenate([np.asarray(own, np.int64) for own in clients])
+    return f"{len(clients)} clients, {_digest(np.asarray(flat, np.int64), counts(clients))}"
+
+
+def _cohorts(fleet: Fleet, config: FederatedConfig) -> list[np.ndarray]:
+    """Return a few cohorts, drawn apart from the training's own."""
+    asked = {"losses": lambda clients: np.zeros(len(clients))} if fleet.selector.design == "power-of-choice" else {}
+    return [fleet.selector.draw(config.clients_per_round, np.random.default_rng(i), **asked) for i in range(8)]
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    """Return eight digits of a hash of arrays, their types and their shapes."""
+    hashed = hashlib.sha256()
+    for array in arrays:
+        hashed.update(f"{array.dtype} {array.shape} ".encode())
+        hashed.update(np.ascontiguousarray(array).tobytes())
+    return hashed.hexdigest()[:8]

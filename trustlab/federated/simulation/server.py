@@ -1,10 +1,10 @@
-"""The server's side of a round: weigh the updates, add them up as they come, and step."""
+"""The server's side of a round: weight the updates, add them up as they come, and step."""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.aggregation import ServerOptimizer, client_weights, summed_in
+from trustlab.federated.aggregation import ServerOptimizer, add_updates, client_weights, summed_in
 from trustlab.federated.selection import UnknownInclusionError
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig
+from trustlab.federated.simulation.dp_fedavg import add_noise, clipped, norms
 from trustlab.federated.simulation.fleet import Fleet
-from trustlab.federated.simulation.private import add_noise, clipped, norms
-from trustlab.federated.simulation.sequential import Update
-from trustlab.federated.simulation.tables import add_rows
-from trustlab.federated.simulation.work import NOISE, Work, source
+from trustlab.federated.simulation.local_training import NOISE, Update, Work, rng_of
 
+Weigh = Callable[[np.ndarray], np.ndarray]
 COUNTERS = ("round", "seconds", "rows", "largest_rate")
 
 
@@ -38,13 +37,16 @@ class Server:
     rows
         All rows shown, so that a resumed training yields the whole table.
     largest_rate
-        The largest chance that any device had to be in any round so far; known where ε is counted.
+        The largest chance that any client had to be in any round so far; known where ε is counted.
     warned
-        Whether somebody was warned of updates with NaN or Inf.
+        Whether a warning of updates with NaN or Inf was given.
+    weigh
+        From the numbers of examples of the clients that arrived, [K], to their weights, [K]; None weighs them as the
+        configuration says.
     """
 
-    def __init__(self, model: nn.Module, config: FederatedConfig) -> None:
-        self.model, self.optimizer = model, ServerOptimizer(config.server)
+    def __init__(self, model: nn.Module, config: FederatedConfig, weigh: Weigh | None = None) -> None:
+        self.model, self.optimizer, self.weigh = model, ServerOptimizer(config.server), weigh
         self.round, self.seconds, self.largest_rate = 0, 0.0, 0.0
         self.rows: list[dict[str, Any]] = []
         self.warned = False
@@ -56,7 +58,7 @@ class Server:
 
     @property
     def message_bytes(self) -> int:
-        """Return the size of what is sent to a device, and back."""
+        """Return the size of what is sent to a client, and back."""
         return sum(weight.numel() * weight.element_size() for weight in self.weights.values())
 
     def step(self, delta: dict[str, Tensor]) -> None:
@@ -106,9 +108,9 @@ def average(
 ) -> Average:
     """Return Δ = Σ_k p_k (w_k − w_t), private where `config` says so.
 
-    Updates are added as they come and forgotten: memory does not grow with the number of devices. One with NaN or Inf
+    Updates are added as they come and forgotten: memory does not grow with the number of clients. One with NaN or Inf
     is left out, as if it had been lost on the way: weights that summed to 1 then do so over the others. In DP-FedAvg it
-    is a zero and nobody else counts for more, so that a device moves the sum by no more than C.
+    is a zero and no other counts for more, so that a client moves the sum by no more than C.
     """
     total = {name: torch.zeros_like(w, dtype=summed_in(w.dtype)) for name, w in server.weights.items()}
     losses, heard = torch.zeros(len(weights)), torch.ones(len(weights), dtype=torch.bool)
@@ -120,27 +122,22 @@ def average(
             update = clipped(update, config.clip_norm)
         else:
             update, heard[members] = _finite(update)
-        for name, delta in update.deltas.items():
-            p = weights[members].to(delta)
-            if name in update.rows:
-                add_rows(total[name], update.rows[name], delta * p[:, None, None])
-            else:
-                total[name] += torch.tensordot(p, delta, dims=1)
-    if config.clip_norm is None and config.weighting != "horvitz-thompson" and not heard.all():
+        add_updates(total, weights[members], update.deltas, update.rows)
+    if config.clip_norm is None and config.aggregation != "horvitz-thompson" and not heard.all():
         left = weights[heard].sum()
         for value in total.values():
             value *= float(weights.sum() / left) if left > 0 else 0.0
     if config.noise_multiplier:
         chances = fleet.selector.inclusion(config.clients_per_round)
         add_noise(
-            total, config.noise_multiplier * config.clip_norm / chances.sum(), source(config, server.round, NOISE)
+            total, config.noise_multiplier * config.clip_norm / chances.sum(), rng_of(config, server.round, NOISE)
         )
         server.largest_rate = max(server.largest_rate, float(chances.max()))
     return Average(total, losses, heard)
 
 
 def _finite(update: Update) -> tuple[Update, Tensor]:
-    """Return `update` with zeros for a device that sent NaN or Inf, and who sent neither, bool [K]."""
+    """Return `update` with zeros for a client that sent NaN or Inf, and who sent neither, bool [K]."""
     sums = torch.stack([delta.flatten(1).sum(1).double() for delta in update.deltas.values()])  # [tensors, K]
     if sums.isfinite().all():  # one pass; a sum of finite numbers may still be infinite, so look closer else
         return update, torch.ones(len(update.members), dtype=torch.bool)
@@ -154,44 +151,46 @@ def _finite(update: Update) -> tuple[Update, Tensor]:
 def check_heard(arrived: list[Work], heard: Tensor, server: Server, config: FederatedConfig) -> None:
     """Warn of the first updates with NaN or Inf, and refuse to go on where there was no other.
 
-    In DP-FedAvg training goes on: stopping would reveal something about the devices.
+    In DP-FedAvg training goes on: stopping would reveal something about the clients.
 
     Raises
     ------
     ValueError
-        Naming round and devices.
+        Naming round and clients.
     """
-    bad = [work.device for work, fine in zip(arrived, heard.tolist(), strict=True) if not fine]
+    bad = [work.client for work, fine in zip(arrived, heard.tolist(), strict=True) if not fine]
     if not bad:
         return
     round, sent = server.round + 1, sum(work.steps > 0 for work in arrived)
     named = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")
     if len(bad) == sent and config.clip_norm is None:
         raise ValueError(
-            f"Expected some finite update in round {round}, got NaN or Inf from each of {sent} devices ({named}). "
-            "Training has diverged or these devices' examples hold NaN: lower learning_rate, use a wider precision "
+            f"Expected some finite update in round {round}, got NaN or Inf from each of {sent} clients ({named}). "
+            "Training has diverged or these clients' examples hold NaN: lower learning_rate, use a wider precision "
             "than float16, or look at their examples."
         )
     if not server.warned:
         server.warned = True
         warnings.warn(
-            f"In round {round} the updates of {len(bad)} of {sent} devices ({named}) held NaN or Inf and were left "
-            "out. Look at these devices' examples, or lower learning_rate. Rows count them as 'discarded'; no other "
+            f"In round {round} the updates of {len(bad)} of {sent} clients ({named}) held NaN or Inf and were left "
+            "out. Look at these clients' examples, or lower learning_rate. Rows count them as 'discarded'; no other "
             "warning follows.",
             RuntimeWarning,
             stacklevel=2,
         )
 
 
-def update_weights(arrived: list[Work], times: np.ndarray, fleet: Fleet, config: FederatedConfig) -> Tensor:
+def update_weights(
+    arrived: list[Work], times: np.ndarray, server: Server, fleet: Fleet, config: FederatedConfig
+) -> Tensor:
     """Return the weight p_k of every update that arrived.
 
     Parameters
     ----------
     arrived
-        The works, by device.
+        The works, by client.
     times : int array [K]
-        How often each device was drawn; with replacement its weight counts as often.
+        How often each client was drawn; with replacement its weight counts as often.
     """
     if config.clip_norm is not None:  # a number fixed without looking: dividing by who came would tell
         expected = fleet.selector.inclusion(config.clients_per_round).sum()
@@ -199,26 +198,44 @@ def update_weights(arrived: list[Work], times: np.ndarray, fleet: Fleet, config:
     examples = np.repeat([work.examples for work in arrived], times)
     if not examples.any():
         return torch.zeros(len(arrived), dtype=torch.float64)
-    known = {}
-    if config.weighting in ("horvitz-thompson", "hajek"):
-        devices = np.repeat([work.device for work in arrived], times)
-        chance = fleet.selector.inclusion(config.clients_per_round)[devices]
-        known["inclusion"] = chance * arrival_chance(config)
-    if config.weighting == "horvitz-thompson":
-        known["total_examples"] = float(fleet.sizes.sum())
-    p = client_weights(config.weighting, examples=examples, **known)
+    if server.weigh is not None:
+        p = _own_weights(server.weigh, examples)
+    else:
+        p = client_weights(config.aggregation, examples=examples, **_chances(arrived, times, fleet, config))
     places = torch.arange(len(arrived)).repeat_interleave(torch.from_numpy(times))
     return torch.zeros(len(arrived), dtype=torch.float64).index_add_(0, places, p)
 
 
+def _own_weights(weigh: Weigh, examples: np.ndarray) -> Tensor:
+    """Return the weights [K] that the user's rule gives, refusing what cannot be weights."""
+    found = np.asarray(weigh(examples), dtype=np.float64)
+    if found.shape != examples.shape or not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError(
+            f"Expected weigh to return a finite weight >= 0 for each of {len(examples)} clients, got {found.tolist()}."
+        )
+    return torch.from_numpy(found)
+
+
+def _chances(arrived: list[Work], times: np.ndarray, fleet: Fleet, config: FederatedConfig) -> dict[str, Any]:
+    """Return what Horvitz–Thompson and Hájek weights divide by."""
+    known: dict[str, Any] = {}
+    if config.aggregation in ("horvitz-thompson", "hajek"):
+        clients = np.repeat([work.client for work in arrived], times)
+        chance = fleet.selector.inclusion(config.clients_per_round)[clients]
+        known["inclusion"] = chance * arrival_chance(config)
+    if config.aggregation == "horvitz-thompson":
+        known["total_examples"] = float(fleet.sizes.sum())
+    return known
+
+
 def arrival_chance(config: FederatedConfig) -> float:
-    """Return the chance that a selected device's update reaches the server."""
+    """Return the chance that a selected client's update reaches the server."""
     late = config.straggler_rate if config.stragglers == "drop" else 0.0
     return (1 - late) * (1 - config.drop_out)
 
 
 def check_known(fleet: Fleet, config: FederatedConfig) -> None:
-    """Refuse cohorts that cannot be drawn, and weights or an ε that need chances which nobody knows.
+    """Refuse cohorts that cannot be drawn, and weights or an ε that need probabilities which are not known.
 
     Raises
     ------
@@ -228,5 +245,5 @@ def check_known(fleet: Fleet, config: FederatedConfig) -> None:
     try:
         fleet.selector.inclusion(config.clients_per_round)
     except UnknownInclusionError:
-        if config.weighting in ("horvitz-thompson", "hajek"):
+        if config.aggregation in ("horvitz-thompson", "hajek"):
             raise

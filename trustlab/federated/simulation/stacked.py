@@ -1,14 +1,14 @@
-"""Local training of many devices at once: their weights stacked, [K, ...], and one forward and backward for all.
+"""Local training of many clients at once: their weights stacked, [K, ...], and one forward and backward for all.
 
-On a small model a step costs calls, not arithmetic, and K steps at once cost hardly more calls than one. The devices'
-own minibatches go side by side through the model, either with its layers replaced by ones that know devices
+On a small model a step costs calls, not arithmetic, and K steps at once cost hardly more calls than one. The clients'
+own minibatches go side by side through the model, either with its layers replaced by ones that know clients
 (:mod:`trustlab.federated.simulation.grouped`, faster) or by ``torch.func.vmap`` (for weights that lie elsewhere). As no
-device's loss depends on another's weights, the gradient of the *sum* of their losses holds the gradient of each.
+client's loss depends on another's weights, the gradient of the *sum* of their losses holds the gradient of each.
 
-Every device takes exactly the steps it would take alone. Devices are sorted by their number of steps, those with most
-first, so that the ones still training are the first k of the stack, a view of it: nobody waits masked. Devices of
+Every client takes exactly the steps it would take alone. Clients are sorted by their number of steps, those with most
+first, so that the ones still training are the first k of the stack, a view of it: nobody waits masked. Clients of
 unlike minibatch sizes go into different stacks, so that padding at most doubles the work; a padded place repeats an
-example of the device's own and has weight zero.
+example of the client's own and has weight zero.
 """
 
 from __future__ import annotations
@@ -25,17 +25,14 @@ from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trustlab.federated.aggregation import summed_in
-from trustlab.federated.simulation.batches import Rebuild, as_tensors, rectangle
-from trustlab.federated.simulation.config import FederatedConfig
+from trustlab.federated.simulation.definitions import FederatedConfig, Rebuild, Task, as_tensors, rectangle
+from trustlab.federated.simulation.embedding_tables import Rows, Table, looked_up_by, rows_read, still_padding
 from trustlab.federated.simulation.grouped import Layers, Losses, grouped
-from trustlab.federated.simulation.sequential import Update
-from trustlab.federated.simulation.state import unwritten
-from trustlab.federated.simulation.steps import StackedOptimizer
-from trustlab.federated.simulation.tables import Rows, Table, looked_up_by, rows_read, still_padding
-from trustlab.federated.simulation.task import Task
-from trustlab.federated.simulation.work import Work
+from trustlab.federated.simulation.local_training import Update, Work
+from trustlab.federated.simulation.model_state import unwritten
 
-# Weights of one stack: enough devices to share the calls, few enough to stay in a processor's cache.
+BETA_1, BETA_2, SMALL = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults
+# Weights of one stack: enough clients to share the calls, few enough to stay in a processor's cache.
 STACK_BYTES = 1 << 24
 
 
@@ -46,9 +43,9 @@ class Plan:
     Attributes
     ----------
     layers
-        What is replaced by layers that know devices; None for vmap.
+        What is replaced by layers that know clients; None for vmap.
     tables
-        Embeddings of which devices get only the rows that they read.
+        Embeddings of which clients get only the rows that they read.
     """
 
     layers: Layers | None = None
@@ -58,9 +55,9 @@ class Plan:
 def train_stacked(
     model: nn.Module, task: Task, works: Sequence[Work], config: FederatedConfig, plan: Plan
 ) -> Iterator[Update]:
-    """Yield the updates of all devices that take a step, a stack at a time, from the weights of `model`.
+    """Yield the updates of all clients that take a step, a stack at a time, from the weights of `model`.
 
-    The same as :func:`trustlab.federated.simulation.sequential.train_sequentially`, to rounding.
+    The same as :func:`trustlab.federated.simulation.local_training.train_sequentially`, to rounding.
     """
     with unwritten(model):
         for members in stacks(works, model, plan.tables):
@@ -70,7 +67,7 @@ def train_stacked(
 def stacks(works: Sequence[Work], model: nn.Module, tables: dict[str, Table]) -> Iterator[list[int]]:
     """Yield the places of works to train together: minibatches of like size, most steps first.
 
-    Where devices get the rows that they read, those in a stack hold like numbers of examples too: all get as many rows
+    Where clients get the rows that they read, those in a stack hold like numbers of examples too: all get as many rows
     as the one that reads most.
     """
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -89,7 +86,7 @@ def stacks(works: Sequence[Work], model: nn.Module, tables: dict[str, Table]) ->
 def _train_together(
     model: nn.Module, task: Task, works: list[Work], members: list[int], config: FederatedConfig, plan: Plan
 ) -> Update:
-    """Train one stack of devices, sorted by their steps, and return what they send."""
+    """Train one stack of clients, sorted by their steps, and return what they send."""
     start = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
     rows = _rows(task, works, plan.tables)
     first = {
@@ -103,7 +100,7 @@ def _train_together(
     total = torch.zeros(len(works))  # examples times their losses
     with _side_by_side(model, task, plan, rows, when.indices[0].shape) as losses_of:
         for indices, shares, sizes in zip(when.indices, when.shares, when.sizes, strict=True):
-            k = len(indices)  # devices that still train
+            k = len(indices)  # clients that still train
             now = {name: weight[:k].detach().requires_grad_() for name, weight in weights.items()}
             losses = losses_of(now, indices, shares)  # [k]
             found = torch.autograd.grad(losses.sum(), list(now.values()), allow_unused=True, materialize_grads=True)
@@ -118,7 +115,7 @@ def _train_together(
 
 
 class _Schedule(NamedTuple):
-    """Step by step, of the k devices that still train: their minibatches, see `rectangle`, and the sizes of these."""
+    """Step by step, of the k clients that still train: their minibatches, see `rectangle`, and the sizes of these."""
 
     indices: Sequence[Tensor]  # each [k, B]
     shares: Sequence[Tensor]  # each [k, B]
@@ -139,7 +136,7 @@ def _schedule(works: list[Work]) -> _Schedule:
 def _side_by_side(
     model: nn.Module, task: Task, plan: Plan, rows: dict[str, Rows], shape: torch.Size
 ) -> Iterator[Losses]:
-    """Give the function from weights and minibatches of the first k devices to mean losses [k]; `shape` is [K, B]."""
+    """Give the function from weights and minibatches of the first k clients to mean losses [k]; `shape` is [K, B]."""
     places = {plan.tables[name].layer: own.places for name, own in rows.items()}
     alone = {table.layer for table in plan.tables.values()}  # of these, the padding row's gradient is thrown away
     if plan.layers is not None:
@@ -161,17 +158,17 @@ def vectorised_losses(
     shares: Tensor,
     places: dict[nn.Embedding, Tensor],
 ) -> Tensor:
-    """Return each device's mean loss [K] on its own minibatch [K, B], with its own weights [K, ...], by vmap."""
+    """Return each client's mean loss [K] on its own minibatch [K, B], with its own weights [K, ...], by vmap."""
     tensors, rebuild = as_tensors(task.train[indices.view(-1)])
     tensors = [tensor.view(*indices.shape, *tensor.shape[1:]) for tensor in tensors]
-    one = _one_device(model, task, rebuild, list(places))
+    one = _one_client(model, task, rebuild, list(places))
     shares = shares.to(tensors[0].device)
-    # Dropout draws a mask of its own for every device.
+    # Dropout draws a mask of its own for every client.
     return vmap(one, randomness="different")(weights, tensors, shares, list(places.values()))
 
 
-def _one_device(model: nn.Module, task: Task, rebuild: Rebuild, layers: list[nn.Embedding]) -> Callable[..., Tensor]:
-    """Return the mean loss of one device as a function of its weights and its minibatch."""
+def _one_client(model: nn.Module, task: Task, rebuild: Rebuild, layers: list[nn.Embedding]) -> Callable[..., Tensor]:
+    """Return the mean loss of one client as a function of its weights and its minibatch."""
     whole = _Loss(model, task)
 
     def loss(weights: dict[str, Tensor], tensors: list[Tensor], shares: Tensor, places: list[Tensor]) -> Tensor:
@@ -196,15 +193,71 @@ class _Loss(nn.Module):
 
 
 def _rows(task: Task, works: list[Work], tables: dict[str, Table]) -> dict[str, Rows]:
-    """Return, for each table worth it, the rows that each device reads on all its minibatches."""
+    """Return, for each table worth it, the rows that each client reads on all its minibatches."""
     if not tables:
         return {}
-    # An epoch holds every example once; a slow device may not get through one.
+    # An epoch holds every example once; a slow client may not get through one.
     own = [np.unique(np.concatenate(work.batches)) for work in works]
     fields, _ = as_tensors(task.train[torch.from_numpy(np.concatenate(own))])
-    devices = torch.arange(len(works)).repeat_interleave(torch.tensor([len(part) for part in own]))
+    clients = torch.arange(len(works)).repeat_interleave(torch.tensor([len(part) for part in own]))
     found = {
-        name: rows_read(fields[table.field], devices.to(fields[table.field].device), len(works), table)
+        name: rows_read(fields[table.field], clients.to(fields[table.field].device), len(works), table)
         for name, table in tables.items()
     }
     return {name: rows for name, rows in found.items() if rows is not None}
+
+
+class StackedOptimizer:
+    """SGD with momentum, or Adam, with the options of a :class:`FederatedConfig`; state starts at zero.
+
+    Parameters
+    ----------
+    weights
+        What is stepped in place, each [K, ...].
+    config
+        Says which optimizer, and μ of FedProx.
+
+    Examples
+    --------
+    >>> weights = [torch.zeros(3, 2)]
+    >>> optimizer = StackedOptimizer(weights, FederatedConfig(learning_rate=0.5))
+    >>> optimizer.step([torch.ones(2, 2)])  # the third client has finished
+    >>> weights[0][:, 0]
+    tensor([-0.5000, -0.5000,  0.0000])
+    """
+
+    def __init__(self, weights: list[Tensor], config: FederatedConfig) -> None:
+        self.weights, self.config, self.taken = weights, config, 0
+        self.start = [weight.clone() for weight in weights] if config.proximal else []
+        kept = 2 if config.optimizer == "adam" else int(config.momentum > 0)
+        self.state = [[torch.zeros_like(weight) for weight in weights] for _ in range(kept)]
+
+    @torch.no_grad()
+    def step(self, gradients: list[Tensor]) -> None:
+        """Step the first k clients, which `gradients` [k, ...] belong to."""
+        active = len(gradients[0])
+        weights = [weight[:active] for weight in self.weights]
+        state = [[tensor[:active] for tensor in kind] for kind in self.state]
+        self.taken += 1
+        if self.config.proximal:
+            drift = torch._foreach_sub(weights, [weight[:active] for weight in self.start])
+            gradients = torch._foreach_add(gradients, drift, alpha=self.config.proximal)
+        if self.config.optimizer == "adam":
+            self._adam(weights, gradients, *state)
+        else:
+            if state:
+                torch._foreach_mul_(state[0], self.config.momentum)
+                torch._foreach_add_(state[0], gradients)
+                gradients = state[0]
+            torch._foreach_add_(weights, gradients, alpha=-self.config.learning_rate)
+
+    def _adam(self, weights: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor]) -> None:
+        """Kingma & Ba 2015, Algorithm 1, in the order of operations of ``torch.optim.Adam``."""
+        torch._foreach_lerp_(first, gradients, 1 - BETA_1)
+        torch._foreach_mul_(second, BETA_2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - BETA_2)
+        roots = torch._foreach_sqrt(second)
+        torch._foreach_div_(roots, (1 - BETA_2**self.taken) ** 0.5)
+        torch._foreach_add_(roots, SMALL)
+        rate = self.config.learning_rate / (1 - BETA_1**self.taken)
+        torch._foreach_addcdiv_(weights, first, roots, -rate)

@@ -10,8 +10,8 @@ Read in this order: ``protocol`` (what a family has to say), ``sources`` (from c
 
 from trustlab.federated.tasks.answering import Answering
 from trustlab.federated.tasks.classification import Classification
-from trustlab.federated.tasks.generation import Generation
 from trustlab.federated.tasks.protocol import SMALL, Batch, Example, Family
+from trustlab.federated.tasks.sequence_to_sequence import Generation
 from trustlab.federated.tasks.sources import SOURCES, read
 from trustlab.federated.tasks.tagging import Tagging
 

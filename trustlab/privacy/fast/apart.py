@@ -110,7 +110,7 @@ class Proof:
                 self._learn(batch)
         raise ValueError(
             f"Expected {name!r} to be called alike for one example more, but its calls or its shapes change with the "
-            "batch. Which rows are an example's cannot be said: use method='loop'."
+            "batch. Which rows are an example's cannot be said: use engine='loop'."
         )
 
     def _learn(self, batch: Any) -> None:

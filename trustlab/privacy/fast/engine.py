@@ -153,7 +153,7 @@ def _refuse_widened(record: Recording, failure: Exception, plain: Callable[[], T
     raise ValueError(
         f"Expected a row for each of {record.examples} examples from {names}, got one row for all. Widened to have a "
         f"gradient for each example, it no longer fits the model: {str(failure).splitlines()[0]} Give the layer's "
-        "input the batch's size, as in ids.expand(len(batch), -1), and leave the repeating out; or use method='loop'."
+        "input the batch's size, as in ids.expand(len(batch), -1), and leave the repeating out; or use engine='loop'."
     ) from failure
 
 
@@ -178,7 +178,7 @@ def _gradients(
             if gradient is not None:
                 raise ValueError(
                     f"Expected {name!r} to be used by calling its layer only, but it also reaches the loss directly. "
-                    "What an example does through it was not recorded: call the layer, or use method='loop'."
+                    "What an example does through it was not recorded: call the layer, or use engine='loop'."
                 )
         if all(gradient is None for gradient in caught):
             raise ValueError(UNREACHED)

@@ -68,7 +68,7 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         if not differentiable:
             raise ValueError(
                 f"Expected {name!r} ({type(module).__name__}) to return tensors, alone or in tuples, lists and dicts, "
-                f"got {type(values[0]).__name__}. Gradients arrive at tensors: return them, or use method='loop'."
+                f"got {type(values[0]).__name__}. Gradients arrive at tensors: return them, or use engine='loop'."
             )
         device = values[differentiable[0]].device.type
         for i in differentiable:
@@ -116,7 +116,7 @@ def _check_follow(name: str, module: nn.Module, values: list[Any], follow: list[
             raise ValueError(
                 f"Expected each input of {name!r} ({type(module).__name__}) to follow the batch in one dimension, or "
                 f"not at all, got one of shape {tuple(value.shape)} that does neither. Which of its rows are an "
-                "example's cannot be said: use method='loop'."
+                "example's cannot be said: use engine='loop'."
             )
 
 
@@ -176,7 +176,7 @@ def _per_example(
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to be computed example by example, got: "
             f"{str(error).splitlines()[0]} No rule of its own is known: build it from known layers, or use "
-            "method='loop'."
+            "engine='loop'."
         ) from error
 
 
@@ -194,5 +194,5 @@ def _check_alike(name: str, module: nn.Module, alone: Tensor, together: Tensor) 
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to give every example what it gives it alone, but its rows "
             "differ. It takes an input that is no tensor with a row for each example, or one that only looks like it: "
-            "pass such tensors, or use method='loop'."
+            "pass such tensors, or use engine='loop'."
         )

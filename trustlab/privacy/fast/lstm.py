@@ -29,12 +29,12 @@ def rule(name: str, module: nn.LSTM, forward: Callable[..., Any], record: Record
         kind = type(module).__name__ + (" with proj_size" if getattr(module, "proj_size", 0) else "")
         raise ValueError(
             f"Expected {name!r} to be an nn.LSTM without proj_size, got {kind}. Its gates are not written out here: "
-            "use an LSTM, or method='loop'."
+            "use an LSTM, or engine='loop'."
         )
 
     def recorded(input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None) -> Any:
         if hx is not None:
-            raise ValueError(f"Expected no first state for {name!r}, got one. Start from zeros, or use method='loop'.")
+            raise ValueError(f"Expected no first state for {name!r}, got one. Start from zeros, or use engine='loop'.")
         packed = input if isinstance(input, PackedSequence) else _pack(input, module.batch_first)
         order = Order(packed, record.examples, name)
         data, finals = packed.data, []

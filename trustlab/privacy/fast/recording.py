@@ -144,7 +144,7 @@ class Recording:
             raise ValueError(
                 f"Expected the {what} of {name!r} to have {self.examples} rows, one per example, got shape "
                 f"{tuple(tensor.shape)}{', whose rows are not the examples' if chance else ''}. Per-example gradients "
-                "need the batch first: give positions and masks the batch's size, or use method='loop'."
+                "need the batch first: give positions and masks the batch's size, or use engine='loop'."
             )
 
     def check_unchanged(self) -> None:

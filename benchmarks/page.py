@@ -1,0 +1,185 @@
+"""The page of the benchmarks, ``docs/benchmarks.md``, and the lines of it that the README repeats.
+
+Everything between two marks is made from the committed results; the rest of both files is written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import associating, resampling, simulating
+from benchmarks.private_step import WEIGHED
+from trustlab.durable import write_whole
+from trustlab.lab.display import number
+from trustlab.privacy.timing import FAST
+from trustlab.results import read_results, results_directory
+from trustlab.versions import ROOT
+
+if TYPE_CHECKING:
+    import pandas
+
+GHOST = "DP-SGD, Opacus ghost"
+STEPS, SIMULATION = "private_step_time", simulating.NAME
+PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+LINES_BEGIN, LINES_END = "<!-- benchmarks: written by make bench -->\n", "<!-- end of the benchmarks -->\n"
+BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
+SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
+FAIRNESS = (associating.NAME, resampling.NAME)
+FAIRNESS_BEGIN, FAIRNESS_END = "<!-- fairness: written by make bench -->\n", "<!-- end of fairness -->\n"
+HEADS = {
+    "bilstm": "BiLSTM",
+    "transformer": "small transformer",
+    "encoder": "encoder",
+    "encoder-lora": "… LoRA",
+    "encoder-probe": "… heads only",
+    "gpt2": "GPT-2 shape",
+}
+
+
+def lines() -> str:
+    """Return what the README says of speed: one line for each part that was measured."""
+    steps = read_results(STEPS)[0]
+    here = steps[(steps["model"] == "encoder") & (steps["batch"] == WEIGHED[0][0]) & (steps["tokens"] == WEIGHED[0][1])]
+    times = here.set_index("method")["times SGD"]
+    size = f"{WEIGHED[0][0]} × {WEIGHED[0][1]} tokens"
+    found = [
+        f"**Private step** of an encoder ({size}), every example clipped exactly: {_times(times[FAST])} SGD's time"
+    ]
+    if times[GHOST] == times[GHOST]:  # NaN: Opacus could not train it here
+        found[0] += f", {_times(times[GHOST] / times[FAST])} as fast as Opacus ghost"
+    if _there(SIMULATION):
+        rounds = read_results(SIMULATION)[0]
+        rounds = rounds[rounds["fleet"] == rounds["fleet"][0]].set_index("method")["times ours"]
+        peers = " and ".join(f"{_times(rounds[peer])} as fast as {peer}" for peer in ("pfl", "Flower"))
+        found.append(f"**Federated round**, {read_results(SIMULATION)[0]['fleet'][0]}: {peers}")
+    if all(map(_there, FAIRNESS)):
+        slow = [read_results(name)[0].query("`times ours` != 1") for name in FAIRNESS]
+        rows = [row for table in slow for row in table.to_dict("records")]
+        peers = (f"{_short(row['what'])} {_times(row['times ours'])} ({_short(row['method'])})" for row in rows)
+        found.append(f"**Fairness metrics**, as fast as the peer in brackets: {', '.join(peers)}")
+    return "\n".join(f"- {line}." for line in found) + "\n"
+
+
+def section() -> str:
+    """Return the tables of private steps as Markdown."""
+    results, about = read_results(STEPS)
+    parts = [_table(results, *size) for size in WEIGHED]
+    return "\n".join([*parts, _provenance(about)])
+
+
+def simulation() -> str:
+    """Return the table of federated rounds as Markdown."""
+    results, about = read_results(SIMULATION)
+    rows = ["| | round | × ours | memory of a round | of the fleet |", "| --- | --: | --: | --: | --: |"]
+    for row in results.to_dict("records"):
+        if row["seconds"] == row["seconds"]:  # a peer that was not there has a note
+            cells = [number(row["times ours"], 3) if row["times ours"] == row["times ours"] else ""]
+            cells += [f"{row[name]:.0f} MB" if row[name] == row[name] else "" for name in ("round MB", "fleet MB")]
+            rows.append(f"| {row['fleet']}: {row['method']} | {_time(row['seconds'])} | {' | '.join(cells)} |")
+    note = f"{_where(about)} intervals and differences are in [data/results](../data/results/{SIMULATION}.csv)."
+    return "\n".join([*rows, "", note, ""])
+
+
+def fairness() -> str:
+    """Return the table of fairness metrics as Markdown: of both parts, each with its own provenance."""
+    rows, notes = ["| | time | × ours (95 %) |", "| --- | --: | --: |"], []
+    for name in FAIRNESS:
+        results, about = read_results(name)
+        for row in results.to_dict("records"):
+            ends = "" if row["times ours"] == 1 else f" ({number(row['low'], 3)} to {number(row['high'], 3)})"
+            times = f"{number(row['times ours'], 3)}{ends}"
+            rows.append(f"| {row['what']}: {row['method']} | {_time(row['seconds'])} | {times} |")
+        notes.append(f"{_where(about)} all numbers are in [data/results](../data/results/{name}.csv).")
+    return "\n".join([*rows, "", *notes, ""])
+
+
+def _where(about: Mapping[str, Any]) -> str:
+    """Say what the times of a table depend on."""
+    config = about["config"]
+    threads = f"{config['threads']} thread{'s' * (config['threads'] > 1)}"
+    where = f"{config['cores']} cores ({config['processor']}, {threads})"
+    packages = ", ".join(filter(None, (f"torch {about['versions']['torch']}", config["peers"])))
+    return f"Measured on {where}, {about['started'][:10]}, {packages};"
+
+
+def _there(name: str) -> bool:
+    return (results_directory() / f"{name}.csv").exists()
+
+
+def _short(what: str) -> str:
+    """Return what comes before the details."""
+    return what.split(", ")[0]
+
+
+def _times(ratio: float) -> str:
+    return f"{number(ratio, 3)} ×"
+
+
+def _time(seconds: float) -> str:
+    return f"{number(1e3 * seconds, 3)} ms" if seconds < 1 else f"{number(seconds, 3)} s"
+
+
+def write(path: Path = PAGE, readme: Path = README) -> Path:
+    """Put each table that has results between its marks of the page, the README's lines between theirs.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    ValueError
+        When a file has not both marks.
+    """
+    text = path.read_text(encoding="utf-8")
+    text = _between(text, path, BEGIN, section(), END)
+    if _there(SIMULATION):
+        text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
+    if all(map(_there, FAIRNESS)):
+        text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
+    shown = _between(readme.read_text(encoding="utf-8"), readme, LINES_BEGIN, lines(), LINES_END)
+    write_whole(path, text)
+    write_whole(readme, shown)
+    return path
+
+
+def _between(text: str, path: Path, begin: str, content: str, end: str) -> str:
+    """Return `text` with `content` between its marks."""
+    before, there, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not there or not closed:
+        raise ValueError(f"Expected {path.name} to have the lines {begin.strip()} and {end.strip()}, got one or none.")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def _table(results: pandas.DataFrame, batch: int, tokens: int) -> str:
+    """Return one size's table: a row per method, a column per model."""
+    here = results[(results["batch"] == batch) & (results["tokens"] == tokens)]
+    rows = {(row["model"], row["method"]): row for row in here.to_dict("records")}
+    table = [f"| {batch} × {tokens} tokens | {' | '.join(HEADS.values())} |", "| --- |" + " --: |" * len(HEADS)]
+    for method in here["method"].drop_duplicates():
+        cells = [_cell(rows.get((model, method))) for model in HEADS]
+        table.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(table) + "\n"
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    """Return "time · memory", or a dash where the method did not run."""
+    if row is None or row["times SGD"] != row["times SGD"]:  # NaN: it has a note
+        return "–"
+    return f"{number(row['times SGD'], 3)} · {number(row['training MB / SGD'], 2)}"
+
+
+def _provenance(about: Mapping[str, Any]) -> str:
+    """Return what the numbers depend on, in a sentence."""
+    config, versions = about["config"], about["versions"]
+    packages = ", ".join(f"{name} {versions[name]}" for name in ("torch", "transformers", "opacus"))
+    where = f"{config['cores']} cores ({config['processor']}, {config['threads']} threads, {config['dtype']})"
+    return (
+        f"Measured on {where}, {about['started'][:10]}, Python {versions['python']}, {packages}; "
+        f"{config['repetitions']} rounds, fewer for slow methods. All sizes, with intervals and notes, are in "
+        "[data/results](../data/results/private_step_time.csv).\n"
+    )
