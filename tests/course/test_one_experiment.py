@@ -63,8 +63,9 @@ def test_a_curve_has_a_row_per_seed(made):
     np.testing.assert_array_equal(made.curve(scheme="iid"), [[0.0, 0.5], [0.1, 0.5], [0.2, 0.5]])
 
 
-def test_how_long_it_takes_is_the_median(made):
+def test_how_long_it_takes_is_the_median_or_what_nearly_all_took(made):
     assert made.seconds(scheme="iid") == 5.0
+    assert made.seconds(share=1.0) == 6.0
 
 
 def test_a_setting_is_run_and_found_again_until_its_code_changes(tmp_path, monkeypatch):

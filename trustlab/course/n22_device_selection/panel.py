@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import FuncFormatter
 
 from trustlab.config import option
+from trustlab.course.n22_device_selection import EXPERIMENT
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
@@ -196,7 +197,7 @@ def _shown(at: SelectionDials, base: SelectionAnswer, rows: list[dict[str, Any]]
 
 def _seconds(at: SelectionDials) -> float:
     """Return how long most saved trainings took."""
-    return saved(at.corpus)[0]["seconds"].quantile(0.75)
+    return EXPERIMENT.seconds(at.corpus, share=0.75)
 
 
 class SelectionDrawing(Drawing):

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from trustlab.course.n23_continual_learning import EXPERIMENT
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, ContinualDrawing
 from trustlab.course.n23_continual_learning.experiment import BETAS, ROUNDS, WEIGHTINGS, Cell, period_of, stream, train
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
@@ -14,7 +15,6 @@ from trustlab.federated.continual import accuracy_matrix
 from trustlab.lab.answer import saved_over
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import select
 
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
@@ -108,4 +108,4 @@ def _shown(at: Cell, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
 
 def _seconds(at: Cell) -> float:
     """Return how long nearly all saved trainings took."""
-    return select(saved(at.corpus)[0], setting="continual")["seconds"].quantile(0.9)
+    return EXPERIMENT.seconds(at.corpus, share=0.9, setting="continual")

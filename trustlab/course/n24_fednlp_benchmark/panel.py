@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.n24_fednlp_benchmark import EXPERIMENT
 from trustlab.course.n24_fednlp_benchmark.drawing import MatrixAnswer, MatrixDrawing
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
@@ -23,7 +24,6 @@ from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.lab.answer import saved_over
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import select
 
 if TYPE_CHECKING:
     import datasets
@@ -118,5 +118,4 @@ def _shown(at: Cell, base: MatrixAnswer, rows: list[dict[str, Any]]) -> MatrixAn
 
 def _seconds(at: Cell) -> float:
     """Return how long the saved trainings of this task and partition took."""
-    like = select(saved()[0], model=SMALL, task=at.task, partition=at.partition)
-    return like["seconds"].median()
+    return EXPERIMENT.seconds(model=SMALL, task=at.task, partition=at.partition)
