@@ -298,7 +298,7 @@ CELLS = [
 def test_all_code_that_a_cell_runs_is_in_its_closure_and_nothing_that_is_left_out(name, dials, loaded, monkeypatch):
     known = EXPERIMENTS[name]
     small(name, monkeypatch)
-    cell = known.module.Cell(**dials)
+    cell = known.module.Setting(**dials)
     kind, threads = getattr(cell, known.varied), torch.get_num_threads()
     torch.set_num_threads(1)
     corpus = assistant(800 if name == "dp-sgd-vs-edp-sgd" else 4000, seed=0)
@@ -351,7 +351,7 @@ def edited(source, name):
 
 def version_of(folder, name):
     """Return the version of an experiment's code in a copy of the package."""
-    roots = [(EXPERIMENTS[name].module.__name__, each) for each in ("run", "Cell")]
+    roots = [(EXPERIMENTS[name].module.__name__, each) for each in ("run", "Setting")]
     return trace(roots, {"trustlab": folder}, without=[OLD_NAMES]).version
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from trustlab.course.experiment import Done, Experiment
 from trustlab.course.n21_non_iid_partitioning import EXPERIMENT
-from trustlab.course.n21_non_iid_partitioning.experiment import Cell
+from trustlab.course.n21_non_iid_partitioning.experiment import Setting
 from trustlab.course.registry import EXPERIMENTS
 from trustlab.data import assistant
 from trustlab.results import read_results, results_directory, write_results
@@ -71,7 +71,7 @@ def test_how_long_it_takes_is_the_median_or_what_nearly_all_took(made):
 def test_a_setting_is_run_and_found_again_until_its_code_changes(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
     corpus, ran = assistant(400), []
-    setting = Cell(scheme="iid", seed=3)
+    setting = Setting(scheme="iid", seed=3)
 
     def run(given, data):
         ran.append(given)
@@ -85,7 +85,7 @@ def test_a_setting_is_run_and_found_again_until_its_code_changes(tmp_path, monke
     assert not EXPERIMENT.live(setting, corpus, **{**code, "code": "two"}).restored and len(ran) == 2
     assert len(list(tmp_path.glob("*.json"))) == 2
     with pytest.raises(ValueError, match="scheme"):
-        EXPERIMENT.live(Cell(scheme="nobody's"), corpus, **code)
+        EXPERIMENT.live(Setting(scheme="nobody's"), corpus, **code)
 
 
 def test_without_more_a_setting_is_kept_by_its_code_and_its_data(tmp_path, monkeypatch):
@@ -93,7 +93,7 @@ def test_without_more_a_setting_is_kept_by_its_code_and_its_data(tmp_path, monke
 
     monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
     monkeypatch.setattr("trustlab.course.n21_non_iid_partitioning.experiment.ROUNDS", 10)
-    corpus, setting = assistant(400), Cell(scheme="iid")
+    corpus, setting = assistant(400), Setting(scheme="iid")
     done = EXPERIMENT.live(setting, corpus)
     assert isinstance(done, Done) and 0 <= done.row["accuracy"] <= 1
     about = dict(seeds=[0], data_hash=fingerprint(corpus), code=EXPERIMENT.code("iid"))

@@ -1,8 +1,8 @@
 """An experiment of the course: its committed table, one of its settings run now, and what a reproduction has to know.
 
 Each room describes its own in its ``__init__``; :mod:`trustlab.course.registry` lists them. An experiment's module has
-``CORPORA``; ``KEY``, the columns that with the seed name a row; ``Cell``, the dataclass of a setting, with ``key()``;
-``grid(corpus, seeds=…)``, its settings; ``run(cell, corpus)``, which yields the row of one; ``result_name(corpus)``.
+``CORPORA``; ``KEY``, the columns that with the seed name a row; ``Setting``, a dataclass with ``key()``;
+``grid(corpus, seeds=…)``, its settings; ``run(setting, corpus)``, which yields the row of one; ``result_name(corpus)``.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 OLD_NAMES = "trustlab.deprecation"  # old names hand on to new ones, which are followed: a rename decides no number
 
-# Where following names leads too far. A test runs cells of each kind and sees that nothing of this is run.
+# Where following names leads too far. A test runs settings of each kind and sees that nothing of this is run.
 FLEETS_LEAVE_OUT: Mapping[str, str] = MappingProxyType({
     "trustlab.privacy": "No fleet here adds noise, so no accountant counts any.",
-    "trustlab.checkpoint": "A cell is computed in one go; a run that was stopped starts it again.",
-    "trustlab.federated.partition.storage": "Fleets as files: a cell divides its corpus itself.",
+    "trustlab.checkpoint": "A setting is computed in one go; a run that was stopped starts it again.",
+    "trustlab.federated.partition.storage": "Fleets as files: a setting divides its corpus itself.",
 })  # fmt: skip
 
 
@@ -166,7 +166,7 @@ class Experiment:
         Parameters
         ----------
         setting
-            An object of the module's ``Cell``.
+            An object of the module's ``Setting``.
         corpus
             What :func:`trustlab.data.load` returned for its corpus.
         data_hash, code
@@ -194,4 +194,4 @@ class Experiment:
         False
         """
         left_out = self.left_out(kind) if kind is not None else ()
-        return closure(self.module.run, self.module.Cell, without=(OLD_NAMES, *left_out))
+        return closure(self.module.run, self.module.Setting, without=(OLD_NAMES, *left_out))

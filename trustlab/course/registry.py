@@ -33,14 +33,14 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
 })  # fmt: skip
 
 
-def experiment_of(cell: Any) -> Experiment:
-    """Return the experiment that `cell` is a setting of.
+def experiment_of(setting: Any) -> Experiment:
+    """Return the experiment that `setting` is a setting of.
 
     Examples
     --------
-    >>> from trustlab.course.n21_non_iid_partitioning.experiment import Cell
-    >>> experiment_of(Cell()).name
+    >>> from trustlab.course.n21_non_iid_partitioning.experiment import Setting
+    >>> experiment_of(Setting()).name
     'non-iid-partitioning'
     """
-    (found,) = (each for each in EXPERIMENTS.values() if each.module.__name__ == type(cell).__module__)
+    (found,) = (each for each in EXPERIMENTS.values() if each.module.__name__ == type(setting).__module__)
     return found

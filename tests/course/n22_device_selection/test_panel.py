@@ -13,7 +13,7 @@ from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
     OTHERS,
-    Cell,
+    Setting,
     grid,
     recipe,
     result_name,
@@ -37,7 +37,7 @@ from trustlab.federated.expectation import expected_weights
 from trustlab.federated.selection import Selector
 from trustlab.runs import RunStore, write_results
 
-ROUNDS = recipe(Cell()).rounds
+ROUNDS = recipe(Setting()).rounds
 HALF = 4.302653 / math.sqrt(3)  # of an interval over three seeds: Student's t with 2 degrees of freedom
 
 

@@ -12,7 +12,7 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
 def _not_run_by(method: str) -> dict[str, str]:
     """Return what a training by `method` does without: hours of the loop outlast an edit to the fast engine."""
     found = {
-        "trustlab.checkpoint": "A cell is computed in one go; a run that was stopped starts it again.",
+        "trustlab.checkpoint": "A setting is computed in one go; a run that was stopped starts it again.",
         "trustlab.privacy.training_identity": "The same, for the training inside.",
         "trustlab.privacy.reference": "Opacus' step is a peer to compare with, and no method of the grid.",
     }
@@ -35,7 +35,7 @@ def _named(model: str, method: str, epsilon: float, micro_batches: int, rule: st
 
 def _recipes(corpus: str) -> dict[str, Any]:
     return {
-        f"{model} {method}": experiment.recipe(experiment.Cell(corpus, method, model=model))
+        f"{model} {method}": experiment.recipe(experiment.Setting(corpus, method, model=model))
         for model in experiment.MODELS
         for method in experiment.METHODS
     }

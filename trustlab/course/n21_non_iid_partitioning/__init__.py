@@ -10,7 +10,7 @@ from trustlab.course.n21_non_iid_partitioning.claims import claims_of
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
-    return {scheme: experiment.recipe(experiment.Cell(corpus, scheme)) for scheme in ("fednlp", "centralised")}
+    return {scheme: experiment.recipe(experiment.Setting(corpus, scheme)) for scheme in ("fednlp", "centralised")}
 
 
 EXPERIMENT = Experiment(

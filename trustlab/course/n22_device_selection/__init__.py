@@ -11,7 +11,7 @@ from trustlab.course.n22_device_selection.claims import claims_of, claims_of_har
 
 def _recipes(corpus: str) -> dict[str, Any]:
     cohorts = experiment.COHORTS[corpus]
-    return {f"cohort {cohort}": experiment.recipe(experiment.Cell(corpus, cohort=cohort)) for cohort in cohorts}
+    return {f"cohort {cohort}": experiment.recipe(experiment.Setting(corpus, cohort=cohort)) for cohort in cohorts}
 
 
 EXPERIMENT = Experiment(
@@ -33,7 +33,7 @@ HARM = Experiment(
     slowest_first=("examples", "equal"),
     tolerance={"accuracy": 0.06, "accuracy_few": 0.12, "examples": 0.5},
     named=lambda selection, aggregation: f"{selection}, weighed {aggregation}",
-    recipes=lambda corpus: {"all": harm.recipe(harm.Cell(corpus))},
+    recipes=lambda corpus: {"all": harm.recipe(harm.Setting(corpus))},
     parts={"aggregations": ("examples", "equal")},
     claims=claims_of_harm,
     left_out=lambda kind: FLEETS_LEAVE_OUT,

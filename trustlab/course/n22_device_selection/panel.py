@@ -17,7 +17,7 @@ from trustlab.course.n22_device_selection.experiment import (
     BETAS_OF_REAL_FLEETS,
     COHORTS,
     OTHERS,
-    Cell,
+    Setting,
     recipe,
     train,
 )
@@ -49,7 +49,7 @@ WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, 
 
 
 @dataclass(frozen=True)
-class SelectionDials(Cell):
+class SelectionDials(Setting):
     """The position of the panel: a training, and whose accuracy is drawn."""
 
     measure: str = option(
@@ -61,9 +61,9 @@ class SelectionDials(Cell):
     )
 
     @property
-    def cell(self) -> Cell:
+    def cell(self) -> Setting:
         """The training alone."""
-        return Cell(*(getattr(self, field.name) for field in dataclasses.fields(Cell)))
+        return Setting(*(getattr(self, field.name) for field in dataclasses.fields(Setting)))
 
     @property
     def beside(self) -> str:

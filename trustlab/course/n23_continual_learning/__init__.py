@@ -19,7 +19,7 @@ def _named(setting: str, drift: float, replay: int, beta: float, weighting: str,
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
-    return {setting: experiment.recipe(experiment.Cell(corpus, setting)) for setting in SETTINGS}
+    return {setting: experiment.recipe(experiment.Setting(corpus, setting)) for setting in SETTINGS}
 
 
 EXPERIMENT = Experiment(
@@ -41,7 +41,7 @@ PLAYS = Experiment(
     slowest_first=SETTINGS,
     tolerance={"accuracy": 0.03, "forgetting": 0.03},
     named=lambda setting, beta: f"{setting}, β = {beta:g}",
-    recipes=lambda corpus: {setting: plays.recipe(plays.Cell(corpus, setting)) for setting in SETTINGS},
+    recipes=lambda corpus: {setting: plays.recipe(plays.Setting(corpus, setting)) for setting in SETTINGS},
     parts={},
     claims=claims_on_plays,
     left_out=lambda kind: FLEETS_LEAVE_OUT,

@@ -13,7 +13,7 @@ from trustlab.federated.tasks import FAMILIES
 def _recipes(corpus: str) -> dict[str, Any]:
     task = experiment.tasks_of(corpus)[0]
     algorithms = (*experiment.ALGORITHMS, *experiment.CONFOUNDED, experiment.CENTRALISED)
-    return {each: experiment.recipe(experiment.Cell(corpus, task, algorithm=each)) for each in algorithms}
+    return {each: experiment.recipe(experiment.Setting(corpus, task, algorithm=each)) for each in algorithms}
 
 
 EXPERIMENT = Experiment(

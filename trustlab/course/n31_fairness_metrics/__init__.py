@@ -14,11 +14,11 @@ def _named(recipe: str, region: float, gender: float, region_records: float, gen
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
-    return {name: experiment.recipe(experiment.Cell(corpus, name)) for name in experiment.RECIPES}
+    return {name: experiment.recipe(experiment.Setting(corpus, name)) for name in experiment.RECIPES}
 
 
 def _recipes_of_tasks(corpus: str) -> dict[str, Any]:
-    return {cell.model: real_tasks.recipe(cell) for cell in real_tasks.grid(corpus, seeds=range(1))}
+    return {setting.model: real_tasks.recipe(setting) for setting in real_tasks.grid(corpus, seeds=range(1))}
 
 
 EXPERIMENT = Experiment(
@@ -39,7 +39,7 @@ ASSOCIATION = Experiment(
     slowest_first=("word2vec",),
     tolerance={"effect_size": 0.001, "p_value": 0.005},
     named=lambda test: f"test {test}",
-    recipes=lambda corpus: {"all": real_vectors.recipe(real_vectors.Cell())},
+    recipes=lambda corpus: {"all": real_vectors.recipe(real_vectors.Setting())},
     parts={},
 )
 REAL_TASKS = Experiment(
