@@ -7,7 +7,7 @@ the data is its share of all examples, n_i / n. Selection and aggregation each d
 * by activity, weights n_k: the activity counts twice, and heavy clients dominate;
 * uniform, weights n_k / Σ n over the cohort: a heavy client makes the sum that it is divided by heavy, and has less
   than its share;
-* Horvitz–Thompson: unbiased for every selection that can reach everybody.
+* Horvitz–Thompson: unbiased for every selection that can reach every client.
 
 Every normalised aggregation gives a client its value a_i over the cohort's sum of values: a_i = n_i ("examples"), 1
 ("equal"), n_i / π_i ("hajek"). The expectation of such a ratio looks as if every cohort had to be listed, but with
@@ -38,8 +38,8 @@ class ExpectedWeights(NamedTuple):
     Attributes
     ----------
     mean : float64 [N], or [G] for groups
-        E[Σ p] of each client or group. Under Horvitz–Thompson and under Poisson sampling, which may draw nobody, they
-        may sum to less than 1.
+        E[Σ p] of each client or group. Under Horvitz–Thompson and under Poisson sampling, which may draw no client,
+        they may sum to less than 1.
     error : float64 [N] or [G]
         Standard errors; 0 where the method is exact, and 1/draws for a client that no cohort held.
     method : str

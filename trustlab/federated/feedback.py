@@ -1,9 +1,9 @@
 """Labels that devices make themselves: the assistant answers, and its user accepts, corrects or says nothing.
 
-Nobody annotates what is said to a device, and what never leaves it nobody else can. What a device does see is how its
-answer is received. This is a sketch of learning from that alone (one of the open questions that the article on
-trustworthy learning names): a simulated user knows what was wanted and reacts; the device sees the reaction, makes a
-label of it or none, and never the truth. The numbers of the simulated users are ours; no one measured them.
+Requests that never leave a person's device cannot be annotated by anyone else. But the device sees how its answer is
+received. This is a sketch of learning from that alone, one of the open questions in the article on trustworthy
+learning. A simulated user knows what was wanted and reacts; the device sees the reaction, not the truth, and makes a
+label of it where it can. The numbers of the simulated users are ours and were not measured.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class Users:
         0.5, label="Reacts", help="Chance that the user reacts to an answer at all.", low=0, high=1
     )
     correction: float = option(
-        0.3, label="Corrects", help="Chance that who rejects an answer also says what was wanted.", low=0, high=1
+        0.3, label="Corrects", help="Chance that a user who rejects an answer also says what was wanted.", low=0, high=1
     )
     slip: float = option(
-        0.1, label="Slips", help="Chance that who reacts to a wrong answer accepts it all the same.", low=0, high=1
+        0.1, label="Slips", help="Chance that a user who reacts to a wrong answer accepts it.", low=0, high=1
     )
 
 
 def react(
     answers: np.ndarray, wanted: np.ndarray, users: Users, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the users' side: how each answer is received, and what the user then asks for.
+    """Return the users' side: how each answer is received, and which label the user then names.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def react(
     users
         Their chances.
     rng
-        Their whims.
+        Draws their reactions.
 
     Returns
     -------
@@ -97,8 +97,8 @@ def pseudo_labels(answers: np.ndarray, reaction: np.ndarray, named: np.ndarray) 
 def from_feedback(users: Users, *, seed: int = 0) -> Labeller:
     """Return a labeller for :func:`trustlab.federated.continual.continual`: intents by feedback on the model's answers.
 
-    When a period begins, its requests are answered by the model of now. What users say to the answers are the period's
-    labels; all other true labels are taken out of the task, so that nothing can be trained on them by mistake.
+    When a period begins, the present model answers its requests. The users' reactions give the period's labels;
+    all other true labels are taken out of the task, so that nothing can be trained on them by mistake.
     """
     rng = np.random.default_rng([seed, 2])
 

@@ -13,6 +13,7 @@ import numpy as np
 from trustlab.columns import as_indices
 from trustlab.deprecation import old_arguments, old_attribute
 from trustlab.federated.partition.assignment import stable_order
+from trustlab.federated.partition.storage import read_h5, write_h5
 
 if TYPE_CHECKING:
     import datasets
@@ -144,16 +145,12 @@ class Partition:
 
     def to_h5(self, path: str | os.PathLike, *, test: Partition | None = None, **options: Any) -> str:
         """Write it in FedNLP's layout, see :func:`trustlab.federated.partition.storage.write_h5`."""
-        from trustlab.federated.partition.storage import write_h5
-
         return write_h5(path, self, test, **options)
 
     @classmethod
     def from_h5(cls, path: str | os.PathLike, *, method: str | None = None, split: str = "train") -> Partition:
         """Read one back, see :func:`trustlab.federated.partition.storage.read_h5`."""
-        from trustlab.federated.partition.storage import read_h5
-
-        return read_h5(path, method=method, split=split)
+        return cls(**read_h5(path, method=method, split=split))
 
 
 Partition.__init__ = old_arguments(dials="options")(Partition.__init__)  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from trustlab.federated.partition.assignment import stable_order
 def fill_up(owners: np.ndarray, clients: int, min_size: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """Raise every client to `min_size` examples, taking from the largest until these are level.
 
-    Which examples move, and to whom, is drawn. No client gives below `min_size`, nobody gets above it.
+    Which examples move, and to which client, is drawn. No client gives below `min_size`, none gets above it.
 
     Parameters
     ----------

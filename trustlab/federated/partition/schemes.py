@@ -39,7 +39,7 @@ class Scheme:
     prepare
         ``prepare(train, test, options, rng)`` turns what the user gives into labels, where these are something else.
     drawn
-        Whether `clients` is the user's choice; otherwise the data say who the clients are.
+        Whether `clients` is the user's choice; otherwise the data name the clients.
     reads
         What makes a column of the user's values, see :mod:`trustlab.columns`; by default they are only counted.
     """
@@ -66,9 +66,6 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         clusters.by_clusters, clusters.ClusterOptions, prepare=clusters.cluster_labels, reads=as_features
     ),
     "natural": Scheme(natural.natural, drawn=False, reads=as_ids),
-    "sizes-linear": Scheme(sizes.linear),
-    "sizes-square": Scheme(sizes.square),
-    "sizes-exponential": Scheme(sizes.exponential),
     "sizes-power-law": Scheme(sizes.power_law, sizes.PowerLawOptions),
     "time": Scheme(natural.time_slices, reads=as_times),
 })  # fmt: skip

@@ -15,13 +15,16 @@ from __future__ import annotations
 import io
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trustlab.columns import as_indices
 from trustlab.durable import from_json, to_json, write_whole
-from trustlab.federated.partition.indices import Partition
 from trustlab.places import expanded
+
+if TYPE_CHECKING:
+    from trustlab.federated.partition.indices import Partition
 
 # FedNLP's names for what it has too. It writes α with one decimal, so that 0.05 and 0.1 share a name; here it is whole.
 FEDNLP_NAMES = {
@@ -29,13 +32,8 @@ FEDNLP_NAMES = {
     "feature-clusters": ("niid_cluster", "alpha"),
     "quantity-dirichlet": ("niid_quantity", "beta"),
 }
-PROVENANCE = {
-    "scheme": "scheme",
-    "options": "dials",
-    "seed": "seed",
-    "names": "names",
-    "moved": "moved",
-}  # ours: the file's
+# An attribute of a partition → its name in the file.
+PROVENANCE = {name: name for name in ("scheme", "seed", "names", "moved")} | {"options": "dials"}
 
 
 def method_name(partition: Partition) -> str:
@@ -102,8 +100,8 @@ def write_h5(
     return method
 
 
-def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = "train") -> Partition:
-    """Read a partition, ours or FedNLP's.
+def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = "train") -> dict[str, Any]:
+    """Read a partition, ours or FedNLP's: its fields, for :meth:`Partition.from_h5`.
 
     Parameters
     ----------
@@ -135,7 +133,7 @@ def read_h5(path: str | os.PathLike, *, method: str | None = None, split: str = 
     if len(np.unique(flat)) != len(flat):
         raise ValueError(f"Expected every example once in {method!r}, got {len(flat)} indices with repetitions.")
     about["names"] = tuple(about["names"]) if about.get("names") else None
-    return Partition(flat, np.concatenate([[0], np.cumsum([len(part) for part in parts])]), **about)
+    return {"flat": flat, "offsets": np.concatenate([[0], np.cumsum([len(part) for part in parts])]), **about}
 
 
 def _h5py() -> ModuleType:

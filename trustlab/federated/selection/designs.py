@@ -42,9 +42,9 @@ def without_replacement(sampler: WeightedSampler, k: int, rng: np.random.Generat
     """Draw `k` different clients one after another, each time by q_i among those left: int64 [k], in order of drawing.
 
     The first k different clients of a sequence of independent draws have exactly this distribution. When
-    most proposals repeat a client, the rest is drawn with exponential clocks: who rings first, at rate w_i, is drawn
-    next (Efraimidis and Spirakis 2006). Going over in the midst is exact too: who comes next depends only on who is
-    left.
+    most proposals repeat a client, the rest is drawn with exponential clocks: the first to ring, at rate w_i, is drawn
+    next (Efraimidis and Spirakis 2006). Changing over midway is exact too: which client comes next depends only on
+    those that are left.
     """
     taken = np.empty(0, np.int64)
     while (missing := k - len(taken)) > 0:
@@ -174,7 +174,7 @@ def estimate_inclusion(
     for count in range(1, repetitions + 1):
         times = rng.exponential(size=len(clients)) / weights
         last, next_one = np.partition(times, (k - 1, k))[[k - 1, k]]
-        # The k-th of the others rings at `last` for who is not in the cohort, one place later for who is.
+        # The k-th of the others rings at `last` for a client outside the cohort, one place later for one inside.
         chance = -np.expm1(-weights * np.where(times <= last, next_one, last))
         step = chance - mean[clients]
         mean[clients] += step / count

@@ -127,8 +127,8 @@ class Selector:
         self._check_size(k)
         if self.design == "power-of-choice":
             raise designs.UnknownInclusionError(
-                "Expected a strategy with known inclusion probabilities, got 'power-of-choice'. Who is kept depends on "
-                "the candidates' losses: weight by examples or equally."
+                "Expected a strategy with known inclusion probabilities, got 'power-of-choice'. Which clients "
+                "are kept depends on the candidates' losses: weight by examples or equally."
             )
         if self.design == "top-k":
             certain = np.zeros(len(self))

@@ -137,7 +137,7 @@ def still_padding(model: nn.Module, besides: Collection[nn.Module]) -> Iterator[
     """Let no gradient reach the padding rows of embeddings, whose weights are stacked under vmap, `besides` some.
 
     vmap lays the K tables on top of one another and knows the padding row of the first alone: torch 2.13 would move
-    everybody else's.
+    those of all other clients.
     """
 
     def still(layer: nn.Embedding, args: tuple[Any, ...], output: Tensor) -> Tensor:

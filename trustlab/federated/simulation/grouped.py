@@ -86,7 +86,7 @@ def _trained(layer: nn.Module) -> bool:
 
 
 def _known(layer: nn.Module) -> bool:
-    if "forward" in vars(layer):  # somebody has replaced it already: it is no longer what its class says
+    if "forward" in vars(layer):  # it has been replaced already: it is no longer what its class does
         return False
     if type(layer) is nn.Embedding:
         return layer.max_norm is None and not (layer.scale_grad_by_freq or layer.sparse)
@@ -178,7 +178,7 @@ def _embedding(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
 
 
 def _same_for_all(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
-    """Return [K · B, *ids.shape, D]: nobody's batch, so what each example of a client is given."""
+    """Return [K · B, *ids.shape, D]: the same for every example of a client."""
     own = groups.of(layer.weight)[:, ids]  # [k, *ids.shape, D]
     found = own.repeat_interleave(len(groups.owners) // int(groups.owners[-1] + 1), 0)
     return _kept_padding(layer, ids, found, groups)

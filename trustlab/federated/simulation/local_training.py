@@ -1,8 +1,8 @@
 """What a selected client does in a round: its minibatches in order, how far it gets, its steps, and what it sends back.
 
 Everything random comes from (seed, round, purpose, client) and from nothing else. So a client draws the same
-minibatches whoever else is selected and whichever engine trains it, and a training that was interrupted needs to
-remember no generator: the round's number is enough.
+minibatches whichever clients are selected with it and whichever engine trains it, and a training that was interrupted
+needs to remember no generator: the round's number is enough.
 
 :func:`train_sequentially` trains one client after another. It is the definition, and what is used where clients cannot
 be stacked; :mod:`trustlab.federated.simulation.stacked` takes the same steps for all of them at once.

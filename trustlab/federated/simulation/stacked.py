@@ -6,9 +6,9 @@ own minibatches go side by side through the model, either with its layers replac
 client's loss depends on another's weights, the gradient of the *sum* of their losses holds the gradient of each.
 
 Every client takes exactly the steps it would take alone. Clients are sorted by their number of steps, those with most
-first, so that the ones still training are the first k of the stack, a view of it: nobody waits masked. Clients of
-unlike minibatch sizes go into different stacks, so that padding at most doubles the work; a padded place repeats an
-example of the client's own and has weight zero.
+first, so that the ones still training are the first k of the stack, a view of it: none is masked while it waits.
+Clients of unlike minibatch sizes go into different stacks, so that padding at most doubles the work; a padded place
+repeats an example of the client's own and has weight zero.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 >>> list(FAMILIES)
 ['classification', 'tagging', 'qa', 'seq2seq']
 
-Read in this order: ``protocol`` (what a family has to say), ``sources`` (from corpora to its examples), ``reading``
+Read in this order: ``protocol`` (what a family provides), ``sources`` (from corpora to its examples), ``reading``
 (what three of the families share), the four families, and ``metrics``.
 """
 

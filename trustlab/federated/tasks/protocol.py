@@ -1,4 +1,4 @@
-"""What a family of tasks has to say, so that everything else can train and measure it without knowing which it is.
+"""What a family of tasks provides, so that everything else can train and measure it without knowing which it is.
 
 Four things: how examples become tensors and which model reads them (:meth:`Family.prepare`), the loss of each example,
 the answers that a model gives, in words, and how good those are. :meth:`Family.task` makes of them what
@@ -32,11 +32,11 @@ class Example:
     source
         What the model reads. In question answering the context; the question stands apart.
     target
-        What it is to say: a label, a BIO tag for each word, the first and last word of a span, or words.
+        What it is to answer: a label, a BIO tag for each word, the first and last word of a span, or words.
     label
         What label skew is about: FedNLP's tagging takes the set of entity types.
     holder
-        Who has it in the world: a device, a user, an article. None where the corpus does not say.
+        Whose it is in the world: a device, a user, an article. None where the corpus does not name one.
     question
         Words of the question.
     """

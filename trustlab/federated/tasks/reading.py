@@ -41,7 +41,7 @@ class Reading(Family):
         return len(intents), len(slots)
 
     def prepare(self, train: Sequence[Example], test: Sequence[Example], model: str) -> tuple[Encode, nn.Module]:
-        """Hash words for the small model, which costs nobody's privacy; a pretrained one has a tokenizer."""
+        """Hash words for the small model, which reveals nothing of the data; a pretrained one has a tokenizer."""
         intents, slots = self.names([*train, *test])
         sizes = self.outputs(intents, slots)
         vocabulary: Any

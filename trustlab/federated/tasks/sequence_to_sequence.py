@@ -24,7 +24,7 @@ class Generation(Family):
     """Targets are tuples of words; ``exact`` is the share of texts said word for word.
 
     Unlike the other families' hashed words these have to be said again, so the small model has a word list, made of
-    the training examples. In a real fleet the list itself would tell what somebody said: it has to be published data.
+    the training examples. In a real fleet the list itself would reveal what people said: it has to be public data.
 
     Examples
     --------

@@ -92,7 +92,8 @@ def _question(row: Row) -> Iterator[Example]:
 
     The small model reads so many words at most; the window begins where it can hold the answer, at a multiple of half
     its length. That is a help, in the test as well: who does not know the answer could not cut so, and where the window
-    was moved the answer is never in its first quarter. Scores are of one algorithm beside another, not of a reader.
+    was moved the answer is never in its first quarter. Scores compare one algorithm with another; they do not measure
+    reading.
     """
     first, last = row["answer"]
     start = max(0, (first // (MOST_TOKENS // 2) - (first % (MOST_TOKENS // 2) < MOST_TOKENS // 4)) * (MOST_TOKENS // 2))
