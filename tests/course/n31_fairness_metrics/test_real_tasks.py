@@ -20,8 +20,8 @@ from trustlab.course.n31_fairness_metrics.real_models import (
     NONE,
     OFFLINE,
     Trained,
-    sentence_vectors,
     train_on,
+    unit_vectors,
 )
 from trustlab.course.n31_fairness_metrics.real_tasks import CORPORA, READING, Setting, grid, measure, run
 from trustlab.fairness.groups import Groups
@@ -42,7 +42,7 @@ def test_a_probe_is_logistic_regression_on_unit_vectors(task, monkeypatch):
     few = Task("few", "Is it?", "-", task.test.take(np.arange(60)), train)
     trained = train_on(few, "head", OFFLINE, seed=1)
     rows = train.take(np.random.default_rng([1, 6]).permutation(200)[:60])
-    learned, asked = (sentence_vectors(OFFLINE, each.texts) for each in (rows, few.test))
+    learned, asked = (unit_vectors(OFFLINE, each.texts) for each in (rows, few.test))
     np.testing.assert_allclose(np.linalg.norm(asked, axis=1), 1, rtol=1e-5)
     by_hand = LogisticRegression(max_iter=1000).fit(learned, rows.truth).predict_proba(asked)[:, 1]
     np.testing.assert_allclose(trained.score(few.test.texts), by_hand, atol=1e-6)

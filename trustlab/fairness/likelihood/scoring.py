@@ -37,7 +37,7 @@ class Question(NamedTuple):
 
 
 class LikelihoodScorer:
-    """A language model that is asked for log-probabilities of tokens.
+    """Log-probabilities of tokens from a language model.
 
     Parameters
     ----------
@@ -46,25 +46,25 @@ class LikelihoodScorer:
     tokenizer
         Its fast tokenizer, if `model` is a model.
     kind
-        "masked" or "causal"; None tells it from the model's class.
+        "masked" or "causal"; None takes it from the model's class.
     start
         What a causal model reads before the first word, which otherwise has no probability. "auto": the tokenizer's
         start token or, where it has none, its end-of-text token, as lm-evaluation-harness does; a token, such as
-        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` says what came of it.
+        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` reports the choice.
     batch_tokens
         Tokens that go through the model at once.
 
     Attributes
     ----------
     start
-        What stands before the first word, in words; results carry it. Empty for a masked model.
+        What stands before the first word, as results report it. Empty for a masked model.
     noise
         How far log P of a token may move with its batch, in nats, see :data:`NOISE`.
 
     Raises
     ------
     ValueError
-        If the kind cannot be told or is not the model's, a checkpoint lacks weights (they would be random), a masked
+        If the kind is unknown or not the model's, a checkpoint lacks weights (they would be random), a masked
         model's tokenizer has no mask, or a causal one's has nothing to start with.
 
     Examples
@@ -276,7 +276,7 @@ def _precise(logits: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def _only_states_at(encoder: torch.nn.Module, rows: torch.Tensor, places: torch.Tensor) -> Iterator[None]:
-    """Make `encoder` hand on one hidden state [B, 1, D] of each row.
+    """Make `encoder` pass on one hidden state [B, 1, D] of each row.
 
     The heads of masked models work on each position for itself, so the others are left out before the output layer.
     """
@@ -304,9 +304,12 @@ def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
     if tokenizer.bos_token_id is not None:
         return tokenizer.bos_token_id, f"after the start token {tokenizer.bos_token!r}"
     if tokenizer.eos_token_id is not None:
-        return tokenizer.eos_token_id, f"after the end-of-text token {tokenizer.eos_token!r}, for want of a start token"
+        return (
+            tokenizer.eos_token_id,
+            f"after the end-of-text token {tokenizer.eos_token!r}; there is no start token",
+        )
     raise ValueError(
         f"Expected a tokenizer with a start or an end-of-text token, got {type(tokenizer).__name__} with neither. A "
         "causal model then gives the first word no probability, and sentences that differ in it are compared without "
-        'it: name a token as start=…, or say start="none" to leave the first token out.'
+        'it: name a token as start=…, or pass start="none" to leave the first token out.'
     )

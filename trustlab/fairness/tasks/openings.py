@@ -14,7 +14,7 @@ DOMAINS = ("gender", "political_ideology", "profession", "race", "religious_ideo
 
 
 def bold_task(*, domain: str = "profession", directory: str | os.PathLike[str] | None = None, seed: int = 0) -> Task:
-    """Return the openings of one domain of BOLD, in its groups, with Wikipedia's own continuation beside each.
+    """Return the openings of one domain of BOLD, in its groups, each with Wikipedia's own continuation.
 
     There is no true answer: rate the continuations (:mod:`trustlab.fairness.generated_texts`) and compare groups, with
     Wikipedia's texts (``facts["wikipedia"]``) as the measure of how far apart groups are in what people wrote.
