@@ -1,8 +1,8 @@
-"""The notebooks as pages, by voila, for this machine and for whoever has the token.
+"""The notebooks as pages, by voila, on this machine only and for anyone who has the token.
 
-voila alone answers whatever name it is called by, so that a page of any website can reach it through a name that it
-lets point to 127.0.0.1 (DNS rebinding), and it asks nobody who they are. Here it answers loopback names only, as
-JupyterLab does, and asks for a token, which is part of the address it opens.
+voila by itself answers to any host name, so that any website can reach it through a name that points to 127.0.0.1 (DNS
+rebinding), and it has no login. Here it answers loopback names only, as JupyterLab does, and asks for a token, which is
+part of the address it opens.
 
 ``--Voila.token=`` (empty) turns the token off; ``--Voila.ip=0.0.0.0`` serves other machines, by any name.
 """
@@ -27,7 +27,7 @@ def local_voila() -> type:
         raise ModuleNotFoundError("Expected voila: pip install -c requirements.lock -e '.[app]'.") from error
 
     class LocalVoila(Voila):
-        """voila, closed to what neither comes from this machine nor has the token."""
+        """voila for requests from this machine that carry the token."""
 
         name = "voila"  # as its configuration files call it
 
@@ -43,7 +43,7 @@ def local_voila() -> type:
 
 
 def is_loopback(ip: str) -> bool:
-    """Say whether only this machine can reach `ip`.
+    """Return whether only this machine can reach `ip`.
 
     Examples
     --------

@@ -229,7 +229,7 @@ class _Search:
             self._load(f"{target.module}.{target.name}" if target.name else target.module)
 
     def _stops(self, full: str) -> bool:
-        """Say whether `without` names `full` or something that holds it."""
+        """Return whether `without` names `full` or something that holds it."""
         stops = bool(_holders(full) & self.without)
         self.left_out |= {full} if stops else set()
         return stops
@@ -255,7 +255,7 @@ class _Search:
 
 
 def _is_hidden(dotted: str) -> bool:
-    """Say whether `dotted`, a name of Python's or of other people's, is one of :data:`HIDDEN` or in one of them."""
+    """Return whether `dotted`, a name of Python's or of other people's, is one of :data:`HIDDEN` or in one of them."""
     return bool(_holders(dotted) & HIDDEN)
 
 

@@ -141,12 +141,12 @@ def _column_names(values: Any) -> list[Any] | None:
 
 
 def is_frame(values: Any) -> bool:
-    """Tell whether `values` is a table such as pandas'."""
+    """Return whether `values` is a table such as pandas'."""
     return hasattr(values, "to_numpy") and hasattr(values, "columns") and hasattr(values, "iloc")
 
 
 def is_tensor(values: Any) -> bool:
-    """Tell whether `values` is a tensor of torch."""
+    """Return whether `values` is a tensor of torch."""
     return all(hasattr(values, method) for method in ("detach", "cpu", "numpy"))
 
 
@@ -177,7 +177,7 @@ def missing_rows(column: np.ndarray) -> np.ndarray:
 
 
 def is_missing(value: object) -> bool:
-    """Tell whether one value is None, NaN, NaT or pandas' NA."""
+    """Return whether one value is None, NaN, NaT or pandas' NA."""
     try:
         return value is None or bool(value != value)
     except (TypeError, ValueError):  # NA compares with nothing, itself included; an array compares with many answers

@@ -131,7 +131,7 @@ def _regular(path: Path) -> Path:
 
 
 def _aside(path: Path, mode: int) -> tuple[int, Path]:
-    """Make a file beside `path`: renaming is atomic within one file system only. The umask is the kernel's to apply."""
+    """Make a file next to `path`: renaming is atomic within one file system only. The kernel applies the umask."""
     while True:
         # Cut: a name may be as long as the file system allows.
         aside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}{ASIDE}")

@@ -104,7 +104,7 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _is_constant(statement: ast.AST) -> bool:
-    """Say whether `statement` is only a constant: a docstring, or an ellipsis. It does nothing."""
+    """Return whether `statement` is only a constant: a docstring, or an ellipsis. It does nothing."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
@@ -113,7 +113,7 @@ def _is_main(statement: ast.stmt) -> bool:
 
 
 def _only_binds(statement: ast.stmt) -> bool:
-    """Say whether `statement` does nothing but define names, as far as can be seen: a call is taken for its value."""
+    """Return whether `statement` does nothing but define names, as far as can be seen; a call counts as its value."""
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return all(isinstance(part, ast.Name | ast.Tuple | ast.List | ast.Starred | ast.expr_context)

@@ -113,7 +113,7 @@ def unescaped(text: str) -> str:
 
 
 def encodable(text: str) -> bool:
-    """Say whether UTF-8 can hold `text`: it has no place for half of a surrogate pair."""
+    """Return whether UTF-8 can hold `text`: it has no place for half of a surrogate pair."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

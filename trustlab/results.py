@@ -1,6 +1,6 @@
-"""Committed results: a table as CSV, its provenance beside it as JSON, found by name in ``data/results``.
+"""Committed results: a table as CSV, its provenance next to it as JSON, found by name in ``data/results``.
 
-An installed package carries those tables beside its code, to be read.
+An installed package carries those tables with its code, to be read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent / "saved_results"
 
 Reader = Callable[[str], "tuple[pandas.DataFrame, dict[str, Any]]"]  # of a table by its name, as read_results
-HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of the table beside it
+HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of its table
 
 
 def results_directory() -> Path:

@@ -1,7 +1,7 @@
 """A table as CSV, and back: text stays text, and every number is the one that was written.
 
 A CSV holds no types. A column whose cells are all numbers, truths or plain words is read by what it looks like; for any
-other column the type of each cell is kept, one letter a cell, in the provenance beside the table.
+other column the type of each cell is kept, one letter a cell, in the provenance next to the table.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _letter(cell: Any) -> str:
 
 
 def _same(given: Any, read: Any) -> bool:
-    """Say whether a cell is read as it was given; an int may be read as the same float, a missing number as NaN."""
+    """Return whether a cell is read as it was given; an int may be read as the same float, a missing number as NaN."""
     if given is None:
         return read is None or read != read
     if isinstance(given, str | bool) or isinstance(read, str | bool):
@@ -138,12 +138,12 @@ def _same(given: Any, read: Any) -> bool:
 
 
 def _nan_beside_none(cells: Sequence[Any]) -> bool:
-    """Say whether a column has both, which a column of numbers does not tell apart."""
+    """Return whether a column has both, which a column of numbers does not tell apart."""
     return any(cell is None for cell in cells) and any(isinstance(cell, float) and cell != cell for cell in cells)
 
 
 def _needs_object(cells: Sequence[Any]) -> bool:
-    """Say whether pandas would hold other values than these: a float for an int too large for it, NaN for None."""
+    """Return whether pandas would hold other values than these: a float for an int too large for it, NaN for None."""
     if any(isinstance(cell, str) for cell in cells):
         return not all(encodable(cell) for cell in cells if isinstance(cell, str))
     floats = any(cell is None or isinstance(cell, float) for cell in cells)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def is_checkout() -> bool:
-    """Say whether the code runs from a checkout of the project; an installed package has no project file above it."""
+    """Return whether the code runs from a checkout; an installed package has no project file above it."""
     return (ROOT / "pyproject.toml").is_file()
 
 
@@ -38,7 +38,7 @@ def declared() -> dict[str, list[Requirement]]:
 
 
 def _belongs(requirement: Requirement, extra: str) -> bool:
-    """Say whether an installation's `requirement` was declared under `extra` ("" for the base)."""
+    """Return whether an installation's `requirement` was declared under `extra` ("" for the base)."""
     if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
         return not extra
     return requirement.marker.evaluate({"extra": extra})

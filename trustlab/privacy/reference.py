@@ -1,4 +1,4 @@
-"""Opacus as the reference: the same step as DP-SGD's loop, computed by somebody else's code.
+"""Opacus as the reference: the same step as the loop's, computed by independent code.
 
 Three of Opacus 1.6's engines: ``"hooks"`` keeps every example's gradient, by a formula per layer; ``"functorch"`` keeps
 them too, by vectorised automatic differentiation; ``"ghost"`` computes norms only, then a second backward of the
@@ -7,7 +7,7 @@ the model has an ``nn.LSTM``), so that the user's model stays free of them.
 
 A trap met here with Opacus 1.6: on packed sequences that torch sorts by length, ``DPLSTM`` returns its per-example
 gradients in the sorted order, every other layer in the batch's order. The examples are mixed up, their norms are
-wrong, and nothing says so. Batches are therefore sorted before Opacus sees them.
+wrong, and no error is raised. Batches are therefore sorted before Opacus sees them.
 """
 
 from __future__ import annotations

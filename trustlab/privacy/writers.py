@@ -1,8 +1,8 @@
-"""Models that write down what they read, refused by name: no clipping bounds what an example does there.
+"""Models that record what they read, refused by name: clipping does not bound what an example does there.
 
 A moving average, a code book or a set of words seen that a forward updates carries the examples out of the step,
 whatever noise the gradients get: as BatchNorm's statistics do. A writer is found by comparing buffers and attributes
-after two examples. What a forward keeps outside its modules (a global, a file, a variable of a hook) is not looked at.
+after two examples. What a forward keeps outside its modules (a global, a file, a variable of a hook) is not checked.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
             with _as_it_was(model):
                 try:
                     per_example_loss(model, batch[torch.tensor([i])])
-                except Exception:  # whatever somebody's model raises, the method raises it again and says why
+                except Exception:  # whatever the model raises, the engine raises again and explains
                     return
                 after.append(_state(model))
     first, *others = after
