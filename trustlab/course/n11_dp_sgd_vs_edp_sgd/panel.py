@@ -25,12 +25,11 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     usual,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
-from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES, select
+from trustlab.lab.saved import CORPUS_NAMES, saved_over, select
 
 if TYPE_CHECKING:
     import datasets

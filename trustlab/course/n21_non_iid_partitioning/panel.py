@@ -22,13 +22,12 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     train,
 )
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
-from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import number
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES
+from trustlab.lab.saved import CORPUS_NAMES, saved_over
 
 if TYPE_CHECKING:
     import datasets

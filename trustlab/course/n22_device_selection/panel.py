@@ -32,12 +32,12 @@ from trustlab.course.n22_device_selection.results import (
     saved,
     trainings,
 )
-from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import number
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.saved import saved_over
 
 if TYPE_CHECKING:
     import datasets

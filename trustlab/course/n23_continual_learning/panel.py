@@ -20,9 +20,9 @@ from trustlab.course.n23_continual_learning.experiment import (
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
 from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
 from trustlab.federated.continual import accuracy_matrix
-from trustlab.lab.answer import saved_over
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
+from trustlab.lab.saved import saved_over
 
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}

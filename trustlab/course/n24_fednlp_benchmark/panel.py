@@ -21,9 +21,9 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
 from trustlab.federated.tasks import FAMILIES, SMALL
-from trustlab.lab.answer import saved_over
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
+from trustlab.lab.saved import saved_over
 
 if TYPE_CHECKING:
     import datasets

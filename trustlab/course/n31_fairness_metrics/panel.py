@@ -20,6 +20,7 @@ from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.course.n31_fairness_metrics.results import agreement, answers, in_words, needles, saved
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.saved import seeds_of
 
 if TYPE_CHECKING:
     import datasets
@@ -79,7 +80,7 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
     return AgreementAnswer(
         rows,
         verdict,
-        f"saved, seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        f"saved, {seeds_of(about)}",
         focus=focus,
         dots=tuple({"x": float(x), "y": float(y), "dose": float(d), "recipe": r} for x, y, d, r in dots),
     )
@@ -130,7 +131,7 @@ def _dose(at: DoseDials) -> Answer:
         f"enough to tell one model from one without bias{': ' if told else ''}{', '.join(told)}. The first to do so "
         f"is {best[0]}, {in_words(best[1])}."
     )
-    return Answer(rows, verdict, f"saved, base recipe, seeds {saved()[1]['seeds'][0]}–{saved()[1]['seeds'][-1]}")
+    return Answer(rows, verdict, f"saved, base recipe, {seeds_of(saved()[1])}")
 
 
 def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
