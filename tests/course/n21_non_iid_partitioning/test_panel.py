@@ -12,7 +12,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     MEASURED_EVERY,
     REFERENCES,
     ROUNDS,
-    Cell,
+    Setting,
     grid,
     result_name,
 )
@@ -135,7 +135,7 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypat
     problem = experiment.task(experiment.prepare(corpus), seed=0)
     expected = [
         row["accuracy"]
-        for row in experiment.train(Cell("assistant", "flower", 0.3), corpus, problem)
+        for row in experiment.train(Setting("assistant", "flower", 0.3), corpus, problem)
         if "accuracy" in row
     ]
     assert [row["accuracy"] for row in panel.rows] == expected

@@ -12,7 +12,7 @@ from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
     OTHERS,
-    Cell,
+    Setting,
     grid,
     recipe,
     result_name,
@@ -36,7 +36,7 @@ from trustlab.federated.expectation import expected_weights
 from trustlab.federated.selection import Selector
 from trustlab.runs import write_results
 
-ROUNDS = recipe(Cell()).rounds
+ROUNDS = recipe(Setting()).rounds
 
 
 @pytest.fixture(scope="module")

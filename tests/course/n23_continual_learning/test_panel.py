@@ -14,7 +14,7 @@ from trustlab.course.n23_continual_learning.experiment import (
     DRIFTS,
     PERIODS,
     ROUNDS,
-    Cell,
+    Setting,
     grid,
     result_name,
 )
@@ -173,7 +173,7 @@ def test_periods_are_trained_live_as_the_saved_ones_were(panel, monkeypatch):
     monkeypatch.setattr(experiment, "ROUNDS", 12)  # two rounds in each period
     panel.set(beta=0.0).start().wait(120)
     said = experiment.stream(1.0, 0)
-    expected = [row for row in experiment.train(Cell(beta=0.0), said) if "accuracy" in row]
+    expected = [row for row in experiment.train(Setting(beta=0.0), said) if "accuracy" in row]
     assert [row["accuracy"] for row in panel.rows] == [row["accuracy"] for row in expected]
     assert panel.drawing.shown()["rounds"]["live"] == [(row["round"], row["accuracy"]) for row in expected]
     assert [row["round"] for row in expected] == [2, 4, 6, 8, 10, 12]

@@ -115,7 +115,7 @@ def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatc
     monkeypatch.setattr(fednlp, "SIZES", dict.fromkeys(FAMILIES, (60, 20)))
     panel.set(task="tagging", algorithm="fedadam", partition="quantity").start().wait(120)
     assert [row["step"] for row in panel.rows] == [2, 4, 6]
-    cell = fednlp.Cell(task="tagging", algorithm="fedadam", partition="quantity")
+    cell = fednlp.Setting(task="tagging", algorithm="fedadam", partition="quantity")
     (expected,) = fednlp.run(cell, corpus)
     assert panel.rows[-1]["score"] == expected["score"]
     assert panel.rows[-1]["passes"] == pytest.approx(expected["passes"])

@@ -16,7 +16,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     DEFINITIONS,
     REFERENCES,
     ROUNDS,
-    Cell,
+    Setting,
     prepare,
     task,
     train,
@@ -36,7 +36,7 @@ AGAINST = ("α", "effective labels")
 
 
 @dataclass(frozen=True)
-class SkewDials(Cell):
+class SkewDials(Setting):
     """The position of the panel: a training, and how it is looked at."""
 
     against: str = option(
@@ -53,9 +53,9 @@ class SkewDials(Cell):
     )
 
     @property
-    def cell(self) -> Cell:
+    def cell(self) -> Setting:
         """The training alone."""
-        return Cell(self.corpus, self.scheme, self.alpha, self.seed)
+        return Setting(self.corpus, self.scheme, self.alpha, self.seed)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from trustlab.config import option
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, sides
 from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.drawing import AgreementDrawing, NeedleDrawing
-from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Cell, column
+from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Setting, column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
@@ -140,7 +140,7 @@ def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str,
     """Train one model as the saved ones were; yield a row when that is done, and one with every metric."""
     from trustlab.course.n31_fairness_metrics import experiment as population
 
-    cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
+    cell = Setting(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
     model, tokenizer = population.train(cell, corpus)
     yield {"step": 1, "progress": 0.4}
     found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))
