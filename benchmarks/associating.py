@@ -1,4 +1,4 @@
-"""Association tests and pseudo-log-likelihoods beside the loops they replace.
+"""Association tests and pseudo-log-likelihoods compared with the loops they replace.
 
 ``python -m benchmarks associating`` prints three tables, and with ``--write`` stores them as one. WEFE is an optional
 peer that wants older libraries than the lock: where it cannot be imported its row is left out. All methods of a table
@@ -9,7 +9,7 @@ Predictions, written before the first run of this file:
 - CEAT, 10,000 samples of WEAT-sized sets: one gather and one product per word, bound by memory: 0.5 s for 32 words of
   100 contexts × 384. The loop takes one ``cos`` for each pair of words, about 10 ms a sample: it is timed on fewer
   samples and multiplied, 100 s or 200 × ours.
-- WEAT's p-value, exact over 12,870 divisions by subset sums of two halves: under 1 ms. WEFE computes every cosine anew
+- WEAT's p-value, exact over 12,870 divisions by subset sums of two halves: under 1 ms. WEFE computes every cosine again
   for each of its random orders, 1 ms or more each: 1,000 orders take over a second, 1,000 × ours and not exact.
 - Pseudo-log-likelihood: rows of one length go through together, and the output layer sees the masked position alone.
   With a vocabulary of 30,522 and a tiny encoder that layer is most of the work, so 20 × and more against one forward
@@ -18,8 +18,8 @@ Predictions, written before the first run of this file:
 What came (two idle cores, 2026-11-21): CEAT in 0.04 s, the loop 198 times as long (95 % 192 to 205). WEAT in 0.2 ms;
 WEFE 1.0.1, in an environment of its own with NumPy 1.26, took 8.5 s for 1,000 orders, 13,600 times ours there (11,400
 to 16,300), because it takes ten times as long for an order as was thought. Pseudo-log-likelihoods of 1,508 CrowS pairs
-in 5.3 s, 11 times as fast as one by one and not 20: with two layers of width 64 the encoder is no longer little beside
-an output layer that sees one position.
+in 5.3 s, 11 times as fast as one by one and not 20: with two layers of width 64 the encoder is no longer small
+compared with an output layer that sees one position.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 On a CPU the measure is the process' resident memory, reset and read through ``/proc`` (Linux; elsewhere nothing is
 measured). Processes are forked from a server that has imported everything and computed nothing, so imports are in none
-of the differences. The C library is told to give freed blocks of more than 64 kB back at once: what counts is what is
+of the differences. The C library gives freed blocks of more than 64 kB back at once: what counts is what is
 in use at the peak, and not what was once in use and kept for later, which differs from run to run.
 
 On a GPU it is ``torch.cuda.max_memory_allocated``.
@@ -49,7 +49,7 @@ def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict
 
 
 def give_back_at_once() -> None:
-    """Tell the C library of processes that are started from now on to give freed blocks back."""
+    """Make the C library of processes started from now on give freed blocks back."""
     os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)
 
 

@@ -21,7 +21,7 @@ Predictions, written before the first run with ``"fast"``, for the times of SGD 
   functorch, so that 128 examples on the whole encoder do not fit and are left out. (Only a half prediction: memory had
   been looked at on three of the cases while measuring it was built, and fast took 1.3 × on the encoder there.)
 
-What came on two CPU cores (data/results/private_step_time.csv): fast keeps its promise on the whole encoder at every
+What came on two CPU cores (data/results/private_step_time.csv): fast meets its goal on the whole encoder at every
 size, 1.07 to 1.13, less than SGD and noise one after the other: its noise is added to while it is in the cache. Near 1
 for probe and LoRA, as predicted. Missed: 1.6 on the small transformer at 32 × 16 tokens, where the calls cost more than
 the arithmetic (1.2 to 1.4 at the larger sizes), and 2 to 3 on the BiLSTM, whose fused call SGD has to itself.

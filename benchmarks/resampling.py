@@ -1,4 +1,4 @@
-"""How long bootstrap intervals of group metrics take, ours beside fairlearn's ``n_boot`` and a plain loop.
+"""How long bootstrap intervals of group metrics take, ours next to fairlearn's ``n_boot`` and a plain loop.
 
 ``python -m benchmarks resampling`` prints two tables, and with ``--write`` stores the first. In the first, all
 methods take turns on the same 20,000 rows in 12 groups that partition them, each drawing as many resamples as it is

@@ -1,8 +1,8 @@
 """Cohorts of 1,000 from ten million devices, against ``numpy.random.Generator.choice``.
 
-Run it with ``python -m benchmarks selecting``. Activity is a Pareto law of exponent 1.2, rounded down to whole
-examples. A draw, an update of 1,000 devices and the set-up are timed in turns in one process, and each is divided by
-NumPy's draw with replacement in the same round.
+Run it with ``python -m benchmarks selecting``. Activity follows a Pareto distribution of exponent 1.2, rounded down to
+whole examples. A draw, an update of 1,000 devices and the set-up are timed in turns in one process, and each is divided
+by NumPy's draw with replacement in the same round.
 
 Predictions, written after a rough look at single calls on a busy machine:
 

@@ -1,4 +1,4 @@
-"""How long a federated round takes, ours beside pfl's and Flower's, and what a million registered devices cost.
+"""How long a federated round takes, ours next to pfl's and Flower's, and what a million registered devices cost.
 
 ``python -m benchmarks simulating``. The peers, see :mod:`benchmarks.simulation_peers`, train the same model on the same
 minibatches, and the run ends with an error unless the final weights agree. Methods take turns; every ratio is of rounds
@@ -10,7 +10,7 @@ Predictions, written before the first run on an idle machine, from CPU times of 
   to two processes and back, 300 ms and more: 40 times ours. (In an earlier look it took 3 seconds, a hundred times a
   slower prototype of ours; each of its processes had then as many threads as the machine has cores.)
 - 100 devices with sizes like 1/rank: pfl 2.5 to 3 times ours. The heaviest device takes 77 steps, and after the first
-  few there is hardly anybody beside it to share their price with.
+  few there is hardly any other client to share the cost.
 - Of 1,347 devices each one's own accuracy: in one pass less than a round takes, one by one several rounds.
 - Memory: a round with 100 devices takes the same whether 1,000 or 1,000,000 are registered, and registering a million
   takes 50 MB or less: sizes, weights of the selection and its chances, 8 bytes each, and copies of these on the way.

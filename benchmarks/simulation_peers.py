@@ -6,7 +6,7 @@ the final weights can be compared. Drawing them is a thing that every simulator 
 all.
 
 A peer's function takes a :class:`Fleet` and a number of rounds, and returns the seconds between the ends of its rounds
-and the final weights. So starting Ray, looking at the model and what comes with a first round count for nobody.
+and the final weights. So starting Ray, inspecting the model and the overhead of a first round count for none of them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Fleet:
         """Return the model, seed 0, and everybody's examples; with `scores`, devices are measured in one pass."""
         generator = torch.Generator().manual_seed(0)
         shape = (sum(self.sizes), TOKENS)
-        # Words are drawn by a law like Zipf's; a fifth of the places at the end of texts is padding.
+        # Words are drawn from a Zipf-like distribution; a fifth of the places at the end of texts is padding.
         ids = (WORDS ** torch.rand(shape, generator=generator)).long().clamp(max=WORDS - 1)
         ids[:, 1:][torch.rand(shape[0], generator=generator)[:, None] * 1.25 * TOKENS < torch.arange(1, TOKENS)] = 0
         pairs = Pairs(ids, torch.randint(LABELS, shape[:1], generator=generator))

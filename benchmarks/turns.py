@@ -1,6 +1,6 @@
 """Methods timed in turns: what else the machine does meets all of them alike, and every ratio is of the same turn.
 
-And a table of such times in ``data/results``, with the machine and the peers' versions beside it.
+And a table of such times in ``data/results``, with the machine and the peers' versions next to it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def store(
 ) -> str:
     """Write `rows` as the committed table `name` and return its file's name.
 
-    `code` is what measured them, see :func:`trustlab.provenance.code_version`. Beside it go `settings`, cores, threads
+    `code` is what measured them, see :func:`trustlab.provenance.code_version`. Next to it go `settings`, cores, threads
     and processor, and the versions of those `peers` that are installed.
     """
     about = {**settings, "cores": usable_cores(), "threads": torch.get_num_threads()}

@@ -325,7 +325,7 @@ def test_missing_values_are_refused_with_their_row(reader, case):
         READERS[reader](MISSING[case])
 
 
-@pytest.mark.parametrize("scheme", ["iid", "sizes-power-law", "quantity-dirichlet"])
+@pytest.mark.parametrize("scheme", ["iid", "sizes-linear", "quantity-dirichlet"])
 def test_schemes_that_only_count_count_rows_of_tables_and_nothing_else(scheme):
     options = dict(scheme=scheme, clients=2)
     for values in (

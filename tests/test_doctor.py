@@ -39,7 +39,7 @@ def test_python(monkeypatch, version, ok):
     monkeypatch.setattr(sys, "version_info", version)
     check = doctor.python()
     assert check.ok is ok and check.found.startswith(".".join(map(str, version)))
-    assert bool(check.mend) is not ok
+    assert bool(check.fix) is not ok
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_packages(environment, alpha, ok, found):
     environment["alpha"] = alpha
     check = doctor.packages()
     assert (check.ok, check.found) == (ok, found)
-    assert ("make setup" in check.mend) is not ok
+    assert ("make setup" in check.fix) is not ok
 
 
 def test_packages_without_a_lock(environment, tmp_path):
@@ -109,19 +109,19 @@ def test_kernel_and_server_agree(jupyter):
 
 def test_kernel_of_another_environment(jupyter):
     check = jupyter("/elsewhere/bin/python", None)
-    assert check.ok is False and "notebooks run in /elsewhere/bin" in check.found and "ipykernel install" in check.mend
+    assert check.ok is False and "notebooks run in /elsewhere/bin" in check.found and "ipykernel install" in check.fix
 
 
 def test_server_of_another_environment(jupyter):
     check = jupyter("python", "/elsewhere/bin/jupyter")
-    assert check.ok is False and "`jupyter` is /elsewhere/bin/jupyter" in check.found and "make lab" in check.mend
+    assert check.ok is False and "`jupyter` is /elsewhere/bin/jupyter" in check.found and "make lab" in check.fix
 
 
 def test_widgets(monkeypatch, tmp_path):
     paths = importlib.import_module("jupyter_core.paths")
     monkeypatch.setattr(paths, "jupyter_path", lambda kind: [str(tmp_path / "none"), str(tmp_path)])
     check = doctor.widgets()
-    assert check.ok is False and "jupyterlab_widgets" in check.mend
+    assert check.ok is False and "jupyterlab_widgets" in check.fix
     extension = tmp_path / "@jupyter-widgets" / "jupyterlab-manager"
     extension.mkdir(parents=True)
     (extension / "package.json").write_text(json.dumps({"version": "5.0.15"}))
@@ -140,7 +140,7 @@ def test_write_access(monkeypatch, tmp_path):
 
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refused)
     check = doctor.write_access()
-    assert check.ok is False and f"runs ({tmp_path}" in check.found and check.mend
+    assert check.ok is False and f"runs ({tmp_path}" in check.found and check.fix
 
 
 def test_the_places_written_to(monkeypatch, tmp_path):
@@ -177,7 +177,7 @@ def test_data_partly_here(corpora):
     corpora("found")
     check = doctor.data()
     assert check.ok is None and check.found == "the embedded corpus, one; not here: two"
-    assert "TRUSTLAB_DATA" in check.mend
+    assert "TRUSTLAB_DATA" in check.fix
 
 
 def test_data_all_here_one_in_the_cache(corpora):
@@ -190,7 +190,7 @@ def test_data_incomplete_is_not_here_and_damaged_fails(corpora):
     assert doctor.data().found == "the embedded corpus; not here: one, two"
     corpora(ValueError("Expected sha256 a, it has b."))
     check = doctor.data()
-    assert check.ok is False and "it has b" in check.found and "remove" in check.mend
+    assert check.ok is False and "it has b" in check.found and "remove" in check.fix
 
 
 def test_data_variable_that_names_no_folder(corpora, monkeypatch):
@@ -214,7 +214,7 @@ def test_encoder(monkeypatch, tmp_path, raised, ok, found):
 
     monkeypatch.setattr(importlib.import_module("trustlab.models.encoder"), "offline_encoder", offline_encoder)
     check = doctor.encoder()
-    assert check.ok is ok and found in check.found and bool(check.mend) is (ok is not True)
+    assert check.ok is ok and found in check.found and bool(check.fix) is (ok is not True)
 
 
 def test_cores(monkeypatch):
@@ -222,7 +222,7 @@ def test_cores(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     assert doctor.cores() == Check("Cores", True, "2 cores, torch computes on 2 threads")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
-    assert doctor.cores().ok is None and "OMP_NUM_THREADS=2" in doctor.cores().mend
+    assert doctor.cores().ok is None and "OMP_NUM_THREADS=2" in doctor.cores().fix
 
 
 def test_cores_are_what_affinity_leaves():
@@ -255,7 +255,7 @@ def test_code_of_the_checkout_that_this_one_was_copied_from(checkout, monkeypatc
     monkeypatch.setenv("PYTHONPATH", str(original.parents[1]))
     check = doctor.code()
     assert check.ok is False and f"notebooks import {original}, this checkout is {checkout}" in check.found
-    assert "make setup" in check.mend
+    assert "make setup" in check.fix
 
 
 def test_code_that_the_folder_above_hides(checkout, monkeypatch, tmp_path):
@@ -305,10 +305,10 @@ def test_a_check_that_crashes_is_a_failure_and_not_a_traceback():
 
     crashed, missing = doctor.examine([broken_thing, lacking])
     assert (crashed.name, crashed.ok, crashed.found) == ("Broken thing", False, "cannot look: RuntimeError: boom")
-    assert missing.ok is False and "packaging" in missing.found and "make setup" in missing.mend
+    assert missing.ok is False and "packaging" in missing.found and "make setup" in missing.fix
 
 
-def test_the_table_names_states_mends_and_what_to_mend():
+def test_the_table_names_states_and_fixes():
     findings = [Check("Python", True, "3.11"), Check("Data", False, "gone", "fetch it"), Check("GPU", None, "none")]
     assert doctor.table(findings).splitlines() == [
         "OK    Python  3.11",
@@ -323,7 +323,7 @@ def test_the_table_names_states_mends_and_what_to_mend():
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (None, 0), (False, 1)])
 def test_the_exit_code_tells_whether_something_failed(monkeypatch, capsys, ok, code):
-    monkeypatch.setattr(doctor, "examine", lambda: [Check("Thing", ok, "found", "mend")])
+    monkeypatch.setattr(doctor, "examine", lambda: [Check("Thing", ok, "found", "fix")])
     assert command.main(["doctor"]) == code
     assert f"{Check('', ok, '').state:4}  Thing  found" in capsys.readouterr().out
 
@@ -365,3 +365,9 @@ def test_app_runs_voila_on_the_notebooks(monkeypatch):
 def test_unknown_arguments_are_refused():
     with pytest.raises(SystemExit, match="got --loud"):
         command.main(["doctor", "--loud"])
+
+
+def test_a_fix_answers_to_its_old_name():
+    with pytest.warns(DeprecationWarning, match=r"Check\.mend is now Check\.fix") as caught:
+        assert Check("Thing", False, "broken", "repair it").mend == "repair it"
+    assert caught[0].filename == __file__

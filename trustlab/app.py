@@ -1,8 +1,8 @@
-"""The notebooks as pages, by voila, for this machine and for those who have the token.
+"""The notebooks as pages, by voila, on this machine only and for anyone who has the token.
 
-voila alone answers requests to any host name, so that any website can reach it through a name that it lets point to
-127.0.0.1 (DNS rebinding), and it requires no authentication. Here it answers loopback names only, as JupyterLab does,
-and requires a token, which is part of the address it opens.
+voila by itself answers to any host name, so that any website can reach it through a name that points to 127.0.0.1 (DNS
+rebinding), and it has no login. Here it answers loopback names only, as JupyterLab does, and asks for a token, which is
+part of the address it opens.
 
 ``--Voila.token=`` (empty) turns the token off; ``--Voila.ip=0.0.0.0`` serves other machines, by any name.
 """
@@ -27,7 +27,7 @@ def local_voila() -> type:
         raise ModuleNotFoundError("Expected voila: pip install -c requirements.lock -e '.[app]'.") from error
 
     class LocalVoila(Voila):
-        """voila that answers only requests with the token or from this machine."""
+        """voila for requests from this machine that carry the token."""
 
         name = "voila"  # as its configuration files call it
 

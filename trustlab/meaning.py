@@ -113,7 +113,7 @@ def _is_main(statement: ast.stmt) -> bool:
 
 
 def _only_binds(statement: ast.stmt) -> bool:
-    """Return whether `statement` only defines names, as far as can be seen: a call is taken for its value."""
+    """Return whether `statement` does nothing but define names, as far as can be seen; a call counts as its value."""
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return all(isinstance(part, ast.Name | ast.Tuple | ast.List | ast.Starred | ast.expr_context)

@@ -1,6 +1,6 @@
 """Committed results: a table as CSV, its provenance next to it as JSON, found by name in ``data/results``.
 
-An installed package contains those tables, read-only.
+An installed package carries those tables with its code, to be read.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ __all__ = ["Run", "RunNotSavedError", "RunStore", "provenance", "read_results", 
 
 Row = dict[str, Any]
 FORMAT = 1
-# A stopped or failed run never takes the place of a complete one: it is stored next to it under another name.
+# A stopped or failed run never replaces a complete one: it lies next to it under its own name.
 _NAME = re.compile(r"([0-9a-f]{64})(?:\.(stopped|failed))?\.json")
 # What reading an entry that was cut, edited or exchanged ends in.
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)

@@ -1,7 +1,7 @@
 """A table as CSV, and back: text stays text, and every number is the one that was written.
 
 A CSV holds no types. A column whose cells are all numbers, truths or plain words is read by what it looks like; for any
-other column the type of each cell is kept, one letter per cell, in the table's provenance.
+other column the type of each cell is kept, one letter a cell, in the provenance next to the table.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _same(given: Any, read: Any) -> bool:
 
 
 def _nan_beside_none(cells: Sequence[Any]) -> bool:
-    """Return whether a column has both, which a column of numbers does not distinguish."""
+    """Return whether a column has both, which a column of numbers does not tell apart."""
     return any(cell is None for cell in cells) and any(isinstance(cell, float) and cell != cell for cell in cells)
 
 

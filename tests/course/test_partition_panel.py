@@ -32,7 +32,7 @@ def panel(labels):
     return partition_panel(labels, "a small corpus")
 
 
-def drawn(counts):
+def bars_of(counts):
     drawing = PartitionDrawing()
     drawing.draw(PartitionAnswer([], "words", "here", counts=np.asarray(counts)))
     return drawing
@@ -43,8 +43,8 @@ def drawn(counts):
 
 def test_a_bar_has_each_label_for_as_long_as_the_client_has_examples_of_it():
     counts = np.array([[60, 0, 60], [0, 30, 0], [0, 0, 0]])
-    strips = drawn(counts)._strips
-    pieces, blank = np.asarray(strips.get_array()), strips.cmap.N - 1
+    drawing = bars_of(counts)
+    pieces, blank = drawing.shown()["bars"], label_strips(drawing.bars).cmap.N - 1
     assert pieces.shape == (3, DOTS)
     for row, bar in zip(
         counts[[0, 2, 1]], pieces, strict=True
@@ -62,23 +62,23 @@ def test_neighbouring_labels_have_different_colours_and_no_label_is_white():
 
 def test_distances_and_sizes_are_those_of_the_clients_shown():
     counts = np.random.default_rng(0).integers(0, 9, size=(30, 5))
-    drawing = drawn(counts)
+    drawing = bars_of(counts)
     ordered = counts[np.lexsort((-counts.max(axis=1), counts.argmax(axis=1)))]
-    np.testing.assert_allclose(drawing._matrix.get_array(), jensen_shannon(ordered))
-    assert drawing._matrix.get_clim() == (0, 1)  # fixed: readers compare pictures
-    heights, edges, _ = drawing._stairs.get_data()
+    np.testing.assert_allclose(drawing.shown()["distances"], jensen_shannon(ordered))
+    assert drawing.distances.images[0].get_clim() == (0, 1)  # fixed: readers compare pictures
+    heights, edges = drawing.shown()["sizes"]
     assert heights.sum() == 30
     np.testing.assert_array_equal(heights, np.histogram(counts.sum(axis=1), edges)[0])
 
 
 def test_a_client_without_examples_is_drawn_as_one_and_breaks_nothing():
-    drawing = drawn([[3, 0], [0, 0], [0, 3]])
-    assert np.isnan(np.ma.filled(drawing._matrix.get_array(), np.nan)).sum() == 5  # its row and its column
+    drawing = bars_of([[3, 0], [0, 0], [0, 3]])
+    assert np.isnan(drawing.shown()["distances"]).sum() == 5  # its row and its column
     drawing.figure.canvas.draw()
 
 
 def test_the_drawing_keeps_its_artists_and_shows_the_last_answer():
-    drawing = drawn([[1, 2]] * 3)
+    drawing = bars_of([[1, 2]] * 3)
     artists = [len(axes.get_children()) for axes in drawing.figure.axes]
     drawing.draw(PartitionAnswer([], "words", "here", counts=np.array([[5, 0], [0, 7]])))
     assert [len(axes.get_children()) for axes in drawing.figure.axes] == artists
@@ -173,4 +173,4 @@ def test_the_toy_says_and_shows_what_it_drew():
     laws = toy.numbers[list(LABELS)].to_numpy()
     alone = re.search(r"(\d+)% of the clients have more than 90%", toy.answer.verdict)
     assert int(alone[1]) == round(100 * (laws.max(axis=1) > 0.9).mean())
-    np.testing.assert_allclose(toy.drawing._cloud.get_xydata(), laws @ CORNERS)
+    np.testing.assert_allclose(toy.drawing.shown()["cloud"], laws @ CORNERS)

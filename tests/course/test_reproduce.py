@@ -10,7 +10,7 @@ import trustlab.data
 from trustlab import __main__ as command
 from trustlab.course import reproduce
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment as comparison
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import Cell, grid, recipe, result_name
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import Setting, grid, recipe, result_name
 from trustlab.course.registry import EXPERIMENTS
 from trustlab.data import assistant, fingerprint
 from trustlab.processor import processor
@@ -47,7 +47,7 @@ TOLERANCE = KNOWN.tolerance
 
 def changed(method, epsilon, seeds=(0, 1), *, variant=(), **add):
     """The rows with numbers added to those of one cell, of the BiLSTM and without a variant if none is said."""
-    wanted = [Cell("assistant", method, epsilon, seed, **dict(variant)).key() for seed in seeds]
+    wanted = [Setting("assistant", method, epsilon, seed, **dict(variant)).key() for seed in seeds]
     hit = [any(cell.items() <= row.items() for cell in wanted) for row in ROWS]
     assert sum(hit) == len(seeds)
     plus = [{**row, **{name: row[name] + value for name, value in add.items()}} for row in ROWS]
@@ -198,7 +198,7 @@ def test_on_the_tables_processor_and_versions_every_number_of_every_seed_has_to_
     [("accuracy_rare", 0.26), ("clipped", 0.1), ("clipped", None), ("answers", "a|c"), ("answers", "a")],
 )
 def test_columns_without_a_band_are_compared_too_and_times_are_not(column, value, ours):
-    cell = Cell("assistant", "dp-sgd", 8.0, 1)
+    cell = Setting("assistant", "dp-sgd", 8.0, 1)
     other = [{**row, column: value} if row == row_of(cell) else row for row in ROWS]
     (miss,) = by_row(other).misses
     assert miss.startswith(f"assistant, bilstm, dp-sgd at ε = 8, seed 1: expected {column} ")
@@ -239,7 +239,7 @@ def test_one_row_of_another_processor_is_enough(ours):
 
 
 def test_a_seed_that_one_side_lacks_is_said(ours):
-    (miss,) = by_row([row for row in ROWS if row != row_of(Cell("assistant", "dp-sgd", 8.0, 1))]).misses
+    (miss,) = by_row([row for row in ROWS if row != row_of(Setting("assistant", "dp-sgd", 8.0, 1))]).misses
     assert miss == "assistant, bilstm, dp-sgd at ε = 8, seed 1: is in data/results, and was not recomputed."
     more = [{**row, "seed": 7} for row in ROWS if row["seed"] == 0]
     assert "seeds 0, 1 (7 are not in the table)" in by_row([*ROWS, *more]).how
@@ -291,7 +291,7 @@ def in_process(trained, monkeypatch):
 
 
 def test_a_row_is_computed_once_and_then_restored(trained):
-    cell = Cell("assistant", "dp-sgd", 8.0, 1)
+    cell = Setting("assistant", "dp-sgd", 8.0, 1)
     row, made, restored = reproduce._row(cell, "assistant", "code")
     assert (row, made["processor"], restored) == (row_of(cell), processor(), False)
     again = reproduce._row(cell, "assistant", "code")
@@ -302,7 +302,7 @@ def test_a_row_is_computed_once_and_then_restored(trained):
 
 @pytest.mark.parametrize("what", ["cell", "seed", "data", "code"])
 def test_whatever_decides_a_row_makes_it_a_new_one(what, trained, monkeypatch):
-    cell = Cell("assistant", "edp-sgd", 8.0, 0)
+    cell = Setting("assistant", "edp-sgd", 8.0, 0)
     reproduce._row(cell, "assistant", "code")
     if what == "data":
         other = assistant(100, seed=1)
@@ -310,7 +310,7 @@ def test_whatever_decides_a_row_makes_it_a_new_one(what, trained, monkeypatch):
         reproduce._corpus.cache_clear()
         monkeypatch.setattr(comparison, "run", lambda cell, given: trained.append(cell) or iter([row_of(cell)]))
     reproduce._row(
-        {"cell": Cell("assistant", "edp-sgd", 8.0, 0, 16), "seed": Cell("assistant", "edp-sgd", 8.0, 1)}.get(
+        {"cell": Setting("assistant", "edp-sgd", 8.0, 0, 16), "seed": Setting("assistant", "edp-sgd", 8.0, 1)}.get(
             what, cell
         ),
         "assistant",
@@ -326,9 +326,9 @@ def test_a_training_that_failed_is_computed_again(trained, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(FloatingPointError):
         patch.setattr(comparison, "run", fails)
-        reproduce._row(Cell(), "assistant", "code")
-    row, _, restored = reproduce._row(Cell(), "assistant", "code")
-    assert (row, restored) == (row_of(Cell()), False)
+        reproduce._row(Setting(), "assistant", "code")
+    row, _, restored = reproduce._row(Setting(), "assistant", "code")
+    assert (row, restored) == (row_of(Setting()), False)
 
 
 def test_an_edit_to_the_fast_engine_keeps_what_the_loop_computed():
@@ -348,9 +348,9 @@ def test_an_edit_on_the_way_does_not_claim_the_rows_of_the_code_that_runs(in_pro
 
 def test_another_torch_is_another_code(monkeypatch):
     about = dict(seeds=[0], code=KNOWN.code("sgd"))
-    here = run_key(Cell(), **about)
+    here = run_key(Setting(), **about)
     monkeypatch.setattr("trustlab.provenance.installed", lambda name: "99" if name == "torch" else installed(name))
-    assert run_key(Cell(), **about) != here
+    assert run_key(Setting(), **about) != here
 
 
 def test_every_cell_is_computed_the_slowest_method_first(in_process, trained):
@@ -408,7 +408,7 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
     assert about["seeds"] == [0, 1]
     assert about["status"] == "complete"
     assert about["data_hash"] == fingerprint(assistant(100))
-    assert about["config"]["bilstm edp-sgd"]["micro_batches"] == recipe(Cell("assistant", "edp-sgd")).micro_batches
+    assert about["config"]["bilstm edp-sgd"]["micro_batches"] == recipe(Setting("assistant", "edp-sgd")).micro_batches
     assert re.fullmatch(r"[0-9a-f]{16}( [a-z0-9-]+ \d\S*)+", about["code_version"])
     assert about["processor"] == processor()
     assert {"torch", "numpy", "scipy", "opacus"} <= set(about["versions"])

@@ -33,8 +33,6 @@ MAY = {
     "course": {"lab", *LIBRARIES},
 }
 STANDARD = {"experiment", "claims", "panel", "toy", "drawing", "results", "exercises"}  # every room may have one
-# Names that two files still have: rename one of them, and strike the name here.
-OWED: set[str] = {"config", "tables", "metrics"}
 
 
 def files(folder):
@@ -128,8 +126,7 @@ def test_file_names_are_unique():
     others = [path for path in files(PACKAGE) if path.stem not in ("__init__", "__main__")]
     names = Counter(path.stem for path in others if not (path.parent in rooms and path.stem in STANDARD))
     twice = {name for name, count in names.items() if count > 1}
-    assert twice - OWED == set(), "A reader who looks for one file finds two. Rename one of them."
-    assert OWED - twice == set(), "Renamed: strike it from OWED."
+    assert twice == set(), "A reader who looks for one file finds two. Rename one of them."
 
 
 # Names: of experiments, of their tables

@@ -131,9 +131,9 @@ def test_encoders_and_seq2seq_models_with_lost_layers_are_refused(tmp_path, mask
 
 
 def test_a_kind_that_the_model_is_not_is_refused(tmp_path, masked_model, masked_tokenizer, causal_model):
-    with pytest.raises(ValueError, match="got BertForMaskedLM, another one"):
+    with pytest.raises(ValueError, match="got BertForMaskedLM, which is the other"):
         LikelihoodScorer(masked_model, masked_tokenizer, kind="causal")
-    with pytest.raises(ValueError, match="got GPT2LMHeadModel, another one"):
+    with pytest.raises(ValueError, match="got GPT2LMHeadModel, which is the other"):
         LikelihoodScorer(causal_model, masked_tokenizer, kind="masked")
     with pytest.raises(ValueError, match=r"is_decoder=False\. It sees the token that it should predict"):
         LikelihoodScorer(saved(tmp_path, masked_model, masked_tokenizer), kind="causal")

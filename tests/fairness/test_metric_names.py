@@ -43,6 +43,9 @@ def test_every_old_text_finds_its_rows_and_says_what_to_write_instead(rows):
         assert len([row for row in rows if row["metric"] in ("bpsn auc", "nothing")]) == 2
     with pytest.warns(DeprecationWarning):
         assert [row["metric"] != "accuracy" for row in rows].count(False) == 3  # all rows, a and b
+    with pytest.warns(DeprecationWarning) as caught:
+        assert not MetricName("true_positive_rate") != "tpr"  # noqa: SIM202
+    assert caught[0].filename == __file__  # the place to change
 
 
 def test_new_names_are_texts_like_any_other(rows):

@@ -307,6 +307,9 @@ def test_sizes_by_a_power_of_rank_are_their_shares():
 
 RULES = {
     "iid": lambda k, clients: 1.0,
+    "sizes-linear": lambda k, clients: k,
+    "sizes-square": lambda k, clients: k**2,
+    "sizes-exponential": lambda k, clients: np.exp(float(k - clients)),
     "sizes-power-law": lambda k, clients: k**-1.3,
 }
 

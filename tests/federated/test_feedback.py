@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from trustlab.course import intents
-from trustlab.course.n23_continual_learning.experiment import Cell, assistant_over_time, stream
+from trustlab.course.n23_continual_learning.experiment import Setting, assistant_over_time, stream
 from trustlab.federated.feedback import (
     ACCEPTED,
     CORRECTED,
@@ -104,4 +104,4 @@ def test_the_assistants_stream_has_periods_and_devices_for_every_utterance():
     said = stream(1.0, seed=0)
     assert len(said.problem.train) == len(said.clients.flat) == len(said.periods)
     assert len(said.problem.test) == len(said.tests.flat) == len(said.test_periods)
-    assert Cell().key()["labels"] == "true"
+    assert Setting().key()["labels"] == "true"

@@ -18,6 +18,9 @@ LABELLED = [
     ("quantity-dirichlet", {"beta": 1e-3}),
     ("quantity-dirichlet", {"beta": 1e6}),
     ("shards", {"shards_per_client": 3}),
+    ("sizes-linear", {}),
+    ("sizes-square", {}),
+    ("sizes-exponential", {}),
     ("sizes-power-law", {"exponent": 1.5}),
     ("time", {}),
 ]
@@ -174,7 +177,7 @@ def test_what_is_left_by_rounding_goes_to_those_who_lost_most_wherever_they_stan
 
 
 def test_the_partition_says_how_many_examples_moved():
-    made = partition([0] * 30, scheme="sizes-power-law", clients=5, exponent=5.0, min_size=2)
+    made = partition([0] * 30, scheme="sizes-exponential", clients=5, min_size=2)
     assert made.sizes.min() == 2 and made.moved > 0
     assert matching(made, [0] * 30, [0] * 9).moved == 0  # of the test examples none was
     assert partition([0] * 30, scheme="iid", clients=5, min_size=2).moved == 0

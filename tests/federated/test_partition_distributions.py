@@ -148,7 +148,17 @@ def test_balancing_leaves_out_clients_above_the_mean():
 
 
 def test_sizes_by_rule():
-    assert partition(np.zeros(1000), scheme="sizes-power-law", clients=4).sizes.tolist() == [480, 240, 160, 120]
+    sizes = {
+        name: partition(np.zeros(1000), scheme=f"sizes-{name}", clients=4).sizes.tolist()
+        for name in ("linear", "square", "exponential", "power-law")
+    }
+    assert sizes == {
+        "linear": [100, 200, 300, 400],
+        "square": [33, 133, 300, 534],
+        "exponential": [32, 87, 237, 644],
+        "power-law": [480, 240, 160, 120],
+    }
+    assert partition(np.zeros(100), scheme="sizes-exponential", clients=2000).sizes[-1] == 63  # 1 − 1/e; no overflow
 
 
 def test_shards_are_runs_of_the_sorted_labels():

@@ -29,12 +29,25 @@ def sizes_and_counts(partitioner, labels=LABELS):
     return counts.sum(axis=1), counts
 
 
+@pytest.mark.parametrize(
+    ("scheme", "theirs"),
+    [
+        ("iid", "IidPartitioner"),
+        ("sizes-linear", "LinearPartitioner"),
+        ("sizes-square", "SquarePartitioner"),
+        ("sizes-exponential", "ExponentialPartitioner"),
+    ],
+)
 @pytest.mark.parametrize("clients", [1, 3, 6])
-def test_equal_sizes_are_flowers(clients):
+def test_sizes_by_rule_are_flowers_but_for_what_its_largest_client_gets(scheme, theirs, clients):
+    """Flower rounds down and gives all that is left to the largest, we one each to those that lost most by it."""
     for examples in (977, 1000):  # one that many numbers divide, and a prime
         labels = LABELS[:examples]
-        sizes, _ = sizes_and_counts(flower.IidPartitioner(num_partitions=clients), labels)
-        assert partition(labels, scheme="iid", clients=clients).sizes.tolist() == sizes.tolist()
+        sizes, _ = sizes_and_counts(getattr(flower, theirs)(num_partitions=clients), labels)
+        more = partition(labels, scheme=scheme, clients=clients).sizes - sizes
+        assert more.sum() == 0 and set(more[:-1].tolist()) <= {0, 1}
+        assert -clients < more[-1] <= 0  # the largest is the last, or for iid all are within one
+        assert scheme != "iid" or not more.any()
 
 
 def test_natural_clients_are_flowers_by_name():

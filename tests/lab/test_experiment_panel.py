@@ -78,7 +78,7 @@ def opened(rows=train):
 
 
 def picture(panel):
-    return panel._repr_mimebundle_()[0]["image/png"]
+    return panel.picture
 
 
 def own_of(panel):

@@ -38,19 +38,19 @@ class Kernel:
     """A kernel whose cells have ids, as JupyterLab sends them."""
 
     def __init__(self, client):
-        self._client = client
+        self.client = client
 
     def run(self, code, cell=None):
         """Run `code` in the cell of this id and return what it printed."""
-        message = self._client.session.msg(
+        message = self.client.session.msg(
             "execute_request",
             {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False},
             metadata={"cellId": cell} if cell else {},
         )
-        self._client.shell_channel.send(message)
+        self.client.shell_channel.send(message)
         said = []
         while True:
-            heard = self._client.get_iopub_msg(timeout=120)
+            heard = self.client.get_iopub_msg(timeout=120)
             if heard["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue
             assert heard["msg_type"] != "error", "\n".join(heard["content"]["traceback"])

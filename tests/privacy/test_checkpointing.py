@@ -189,7 +189,7 @@ def test_the_checkpoint_of_another_training_is_refused_and_what_differs_is_said(
     content = path.read_bytes()
     given = {"model": tagger(), "data": DATA, "config": config(), **OWN, **CHANGES[name]}
     before = weights(given["model"])
-    with pytest.raises(ValueError, match=rf"got another: .*{name} is .+ there and .+ here\. A training continues"):
+    with pytest.raises(ValueError, match=rf"got another: .*{name} is .+ there and .+ here\. A training has to resume"):
         train(**given, checkpoint=path)
     assert torch.equal(weights(given["model"]), before)
     assert path.read_bytes() == content

@@ -336,7 +336,7 @@ class DetachedStatistics(nn.Module):
 
 
 def test_dropout_does_not_hide_what_only_training_does():
-    with pytest.raises(ValueError, match="that it has alone, but its neighbours change it"):
+    with pytest.raises(ValueError, match="that it has alone, but other examples change it"):
         private_gradients(
             DetachedStatistics(), squares, states(WIDTH), method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0
         )
@@ -693,7 +693,7 @@ class ReturnsAnObject(Rooted):
 @pytest.mark.parametrize(
     ("make", "batch", "message"),
     [
-        (Standardised, states(WIDTH), "to have the loss that it has alone, but its neighbours change it"),
+        (Standardised, states(WIDTH), "to have the loss that it has alone, but other examples change it"),
         (
             AfterFrozen,
             states(WIDTH),

@@ -52,7 +52,7 @@ def test_everything_that_belongs_to_an_epsilon_is_said(method):
     assert rows["ε"] == "8 at δ = 1e-5"
     assert "add or remove" in rows["neighbours"]
     # Group privacy: (2ε, δ(1 + e^ε)) = (16, 1e-5 · 2982).
-    assert rows["privacy unit"] == "one utterance, not one person; two of a person have 16 at δ = 0.03"
+    assert rows["privacy unit"] == "one utterance, not one person; a person with two has ε = 16 at δ = 0.03"
     assert "label names" in rows["taken as public"]
 
 
@@ -141,7 +141,7 @@ def test_steps_of_any_loop_get_a_statement_with_the_accountants_epsilon():
     assert list(rows) == WHAT
     said, delta = re.fullmatch(r"([\d.]+) at δ = (\S+)", rows["ε"]).groups()
     assert expected <= float(said) <= 1.01 * expected and float(delta) == 2.5e-6
-    assert rows["privacy unit"].startswith("one example, not one person; two of a person have")
+    assert rows["privacy unit"].startswith("one example, not one person; a person with two has")
     assert rows["sensitivity"] == "C: one clipped gradient; C = 0.5"
     assert schedule_said(rows["noise multiplier"]) == [(2.0, 300)]
 

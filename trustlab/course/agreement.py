@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.registry import Experiment
+from trustlab.course.experiment import Experiment
 
 if TYPE_CHECKING:
     import pandas
@@ -65,7 +65,7 @@ def agreement(
     made
         Their provenance: of any of them from the run store, when they were computed.
     experiment
-        Names cells and columns.
+        Names settings and columns.
     """
     seeds = sorted({row["seed"] for row in rows} & set(table["seed"].tolist()))
     if not seeds:
@@ -121,7 +121,7 @@ def _public(name: str, about: Mapping[str, Any]) -> str:
 
 
 def _absent(table: pandas.DataFrame, rows: Sequence[Row], experiment: Experiment) -> Iterator[str]:
-    """Yield one sentence for each cell, or each seed of one, that only the table has, or only the rows."""
+    """Yield one sentence for each setting, or each seed of one, that only the table has, or only the rows."""
     key = experiment.module.KEY
     known = {(*(row[name] for name in key), row["seed"]) for row in table.to_dict("records")}
     fresh = {(*(row[name] for name in key), row["seed"]) for row in rows}
@@ -129,11 +129,11 @@ def _absent(table: pandas.DataFrame, rows: Sequence[Row], experiment: Experiment
         (fresh, known, "expected it in data/results, which lacks it. Write the table again."),
         (known, fresh, "is in data/results, and was not recomputed."),
     ):
-        cells = {each[:-1] for each in other}
-        for cell in dict.fromkeys(each[:-1] for each in sorted(there - other, key=repr)):
-            lost = sorted(each[-1] for each in there - other if each[:-1] == cell)
-            seeds = f", seed {', '.join(map(str, lost))}" if cell in cells else ""
-            yield f"{experiment.named(*cell)}{seeds}: {said}"
+        settings = {each[:-1] for each in other}
+        for setting in dict.fromkeys(each[:-1] for each in sorted(there - other, key=repr)):
+            lost = sorted(each[-1] for each in there - other if each[:-1] == setting)
+            seeds = f", seed {', '.join(map(str, lost))}" if setting in settings else ""
+            yield f"{experiment.named(*setting)}{seeds}: {said}"
 
 
 def _off_by_seed(table: pandas.DataFrame, rows: Sequence[Row], experiment: Experiment) -> Iterator[str]:
@@ -194,10 +194,10 @@ def _off_on_average(table: pandas.DataFrame, rows: Sequence[Row], experiment: Ex
         return
     key, columns = list(experiment.module.KEY), list(experiment.tolerance)
     fresh, committed = (each.groupby(key)[columns].mean() for each in (pandas.DataFrame(rows), table))
-    for cell, measured in fresh[fresh.index.isin(committed.index)].iterrows():
+    for setting, measured in fresh[fresh.index.isin(committed.index)].iterrows():
         for column, tolerance in experiment.tolerance.items():
-            expected = committed.loc[cell, column]
+            expected = committed.loc[setting, column]
             # inf - inf is no number: equal values always agree.
             if measured[column] != expected and not abs(measured[column] - expected) <= tolerance:
-                named = experiment.named(*(cell if isinstance(cell, tuple) else (cell,)))
+                named = experiment.named(*(setting if isinstance(setting, tuple) else (setting,)))
                 yield f"{named}: expected {column} {expected:.3f} ± {tolerance}, got {measured[column]:.3f}."

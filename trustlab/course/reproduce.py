@@ -23,16 +23,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from trustlab import deprecation
 from trustlab.closure import Closure
 from trustlab.course.agreement import Agreement, agreement
 from trustlab.course.corpora import EMBEDDED
-from trustlab.course.registry import EXPERIMENTS, Experiment, experiment_of
+from trustlab.course.experiment import Done, Experiment
+from trustlab.course.registry import EXPERIMENTS, experiment_of
 from trustlab.doctor import usable_cores
 from trustlab.results import refuse_shipped, results_directory
-from trustlab.runs import RunStore, provenance, read_results, write_results
+from trustlab.runs import provenance, read_results, write_results
 
 if TYPE_CHECKING:
     import datasets
@@ -87,9 +88,9 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
     code = {kind: experiment.code(kind) for kind in experiment.slowest_first}
     whole = experiment.code()
     for name in [arguments.data] if arguments.data else _available(experiment):
-        cells = experiment.module.grid(name, seeds=range(arguments.seeds), **part)
-        with contextlib.closing(compute(cells, name, code=code, workers=arguments.workers)) as computed:
-            done = list(_with_progress(computed, len(cells), name, experiment))
+        settings = experiment.module.grid(name, seeds=range(arguments.seeds), **part)
+        with contextlib.closing(compute(settings, name, code=code, workers=arguments.workers)) as computed:
+            done = list(_with_progress(computed, len(settings), name, experiment))
         rows = [each.row for each in done]
         if arguments.write:
             _say(f"wrote {_write(name, done, whole, experiment)}")
@@ -105,30 +106,22 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
     return failed
 
 
-class Done(NamedTuple):
-    """A cell's row, its provenance as the run store has it, and whether it was there before."""
-
-    row: dict[str, Any]
-    made: dict[str, Any]
-    restored: bool
-
-
 def compute(
-    cells: Sequence[Any], name: str, *, code: Mapping[str, Closure | str], workers: int | None = None
+    settings: Sequence[Any], name: str, *, code: Mapping[str, Closure | str], workers: int | None = None
 ) -> Iterator[Done]:
-    """Yield each cell as it is known.
+    """Yield each setting as it is known.
 
     Those that the run store lacks are computed by `workers` processes, by default one per core this process may use.
     `code` names, for each value of the field that the experiment varies, the code that decides its rows. Closing the
-    generator waits for the cells that are being computed, and begins no others.
+    generator waits for the settings that are being computed, and begins no others.
     """
     workers = workers or usable_cores()
-    kinds = {cell: getattr(cell, experiment_of(cell).varied) for cell in cells}
-    queue = sorted(cells, key=lambda cell: experiment_of(cell).slowest_first.index(kinds[cell]))
+    kinds = {setting: getattr(setting, experiment_of(setting).varied) for setting in settings}
+    queue = sorted(settings, key=lambda setting: experiment_of(setting).slowest_first.index(kinds[setting]))
     # Fresh processes: torch's threads do not survive a fork.
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        for done in as_completed([pool.submit(_row, cell, name, code[kinds[cell]]) for cell in queue]):
+        for done in as_completed([pool.submit(_row, setting, name, code[kinds[setting]]) for setting in queue]):
             yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -137,8 +130,8 @@ def compute(
 def compare(name: str, done: Sequence[Done], experiment: Experiment, **part: Sequence[str]) -> Agreement:
     """Return which rows, or means over seeds, miss the committed ones, and how closely they were compared.
 
-    A committed cell of this `part` (``models=[...]``) that was not computed again is a miss too, and so is a table that
-    is missing or lacks a column.
+    A committed setting of this `part` (``models=[...]``) that was not computed again is a miss too, and so is a table
+    that is missing or lacks a column.
     """
     try:
         table, about = read_results(experiment.module.result_name(name))
@@ -182,21 +175,16 @@ def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> 
     ]
 
 
-def _row(cell: Any, name: str, code: Closure | str) -> Done:
-    """Compute one cell in this process, on one thread, or find it in the run store; return which."""
+def _row(setting: Any, name: str, code: Closure | str) -> Done:
+    """Compute one setting in this process, on one thread, or find it in the run store; return which."""
     import torch
 
     torch.set_num_threads(1)
     corpus, data_hash = _corpus(name)
-    store, about = RunStore(), dict(seeds=[cell.seed], data_hash=data_hash, code=code)
-    known = store.get(cell, **about)
-    if known is not None:
-        return Done(*known.rows, known.provenance, True)
-    (row,) = store.record(experiment_of(cell).module.run(cell, corpus), config=cell, **about)
-    return Done(row, store.get(cell, **about).provenance, False)
+    return experiment_of(setting).live(setting, corpus, data_hash=data_hash, code=code)
 
 
-@functools.lru_cache(maxsize=1)  # a process computes many cells of one corpus
+@functools.lru_cache(maxsize=1)  # a process computes many settings of one corpus
 def _corpus(name: str) -> tuple[datasets.DatasetDict, str]:
     """Return a corpus and its fingerprint."""
     from trustlab.data import fingerprint, load
@@ -211,7 +199,7 @@ def _write(name: str, done: Sequence[Done], code: Closure, experiment: Experimen
 
     rows = [each.row for each in done]
     seeds = sorted({row["seed"] for row in rows})
-    keys = [cell.key() for cell in experiment.module.grid(name, seeds=seeds)]
+    keys = [setting.key() for setting in experiment.module.grid(name, seeds=seeds)]
     place = {tuple(key.values()): i for i, key in enumerate(keys)}
     rows = sorted(rows, key=lambda row: place[tuple(row[column] for column in keys[0])])
     about = provenance(experiment.recipes(name), seeds=seeds, data_hash=fingerprint(load(name)), code=code)
@@ -233,10 +221,10 @@ def _available(experiment: Experiment) -> list[str]:
 def _with_progress(computed: Iterator[Done], count: int, name: str, experiment: Experiment) -> Iterator[Done]:
     for i, done in enumerate(computed, start=1):
         row = done.row
-        cell = experiment.named(*(row[column] for column in experiment.module.KEY))
+        setting = experiment.named(*(row[column] for column in experiment.module.KEY))
         numbers = ", ".join(f"{column.replace('_', ' ')} {row[column]:.3f}" for column in experiment.tolerance)
         source = "from the run store" if done.restored else f"{row['seconds']:.0f} s"
-        _say(f"{name} {i}/{count}: {cell}, seed {row['seed']}: {numbers}, {source}")
+        _say(f"{name} {i}/{count}: {setting}, seed {row['seed']}: {numbers}, {source}")
         yield done
 
 

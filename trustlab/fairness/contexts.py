@@ -22,7 +22,7 @@ from trustlab.containers import plain, refuse_non_columns
 from trustlab.durable import digest, to_json
 from trustlab.fairness.vector_cache import cached_vectors
 from trustlab.models.batching import batches, evaluating, longest_input, mean_state, padded
-from trustlab.places import model_name
+from trustlab.models.pretrained import encoder_and_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -83,19 +83,13 @@ class ContextEncoder:
         batch_tokens: int = 4096,
     ) -> None:
         if encoder is None or isinstance(encoder, str | os.PathLike):
-            from transformers import AutoTokenizer
-
-            from trustlab.models import offline_encoder
-            from trustlab.models.pretrained import load_encoder
-
-            where = model_name(encoder) if encoder else offline_encoder()
-            encoder, tokenizer = load_encoder(where), AutoTokenizer.from_pretrained(where)
+            encoder, tokenizer = encoder_and_tokenizer(encoder)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
-                f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those know which sub-token is "
-                "where in the text: pass the tokenizer with the model, loaded with AutoTokenizer."
+                f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those say which sub-token stands "
+                "where in the text: give the tokenizer after the model, loaded with AutoTokenizer."
             )
-        self.model = getattr(encoder, "base_model", encoder)  # without a head that is not used
+        self.model = getattr(encoder, "base_model", encoder)  # without its head, which is not used
         self.tokenizer, self.layer = tokenizer, layer
         self.max_tokens = min(max_tokens, longest_input(self.model, tokenizer))
         self.batch_tokens = batch_tokens

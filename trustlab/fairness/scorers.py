@@ -1,7 +1,7 @@
-"""Classifiers trained here that rate texts: named, and never without their own error.
+"""Classifiers trained here that rate texts, each with a name and its own measured error.
 
-A rater's mistakes end up in every number it gives: one that takes the name of a community for an insult will find any
-text about that community toxic. So a scorer carries how often it errs on unseen texts, for each group.
+A rater's mistakes end up in every number it gives: one that takes the name of a community for an insult rates any
+text about that community as toxic. So a scorer reports how often it errs on unseen texts, and for which groups.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TextScorer:
 
     @property
     def name(self) -> str:
-        """Its name next to every number: "toxicity (words and logistic regression, hatexplain; AUC 0.80)"."""
+        """What to call it next to every number: "toxicity (words and logistic regression, hatexplain; AUC 0.80)"."""
         auc = next(row["value"] for row in self.error if (row["metric"], row["group"]) == ("auc", ALL))
         return f"{self.measures} ({self.reads} and logistic regression, {self.trained_on}; AUC {auc:.2f})"
 
@@ -67,7 +67,7 @@ def fit_scorer(
     """Fit a bag of words and pairs of words with logistic regression, and measure its error.
 
     Simple on purpose: it is trained in seconds on two cores, gives the same on every machine, and a reader can look at
-    its weights. It does not read: "not good" it knows as a pair, irony not at all.
+    its weights. It does not understand: it knows "not good" as a pair of words, and no irony.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def cached_vectors(
     try:
         write_whole(path, seal(kind, content.getvalue()))
     except OSError as error:
-        warnings.warn(f"The vectors could not be kept in {path}: {error}. They are right all the same.", stacklevel=3)
+        warnings.warn(f"The vectors could not be kept in {path}: {error}. They are correct all the same.", stacklevel=3)
     return vectors
 
 

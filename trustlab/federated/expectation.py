@@ -69,7 +69,7 @@ def expected_weights(
     selector
         Which clients are drawn.
     examples : array [N]
-        n_i, the weights of the aggregation; > 0 for every client that can be drawn.
+        n_i, which count in the aggregation; > 0 for every client that can be drawn.
     k
         Size of the cohort.
     aggregation
@@ -117,7 +117,7 @@ def expected_weights(
 def compare(
     activity: np.ndarray, k: int, selections: Iterable[Mapping[str, Any]], *, heavy: float = HEAVY, **options: Any
 ) -> Iterator[dict[str, Any]]:
-    """Yield one flat row for every selection and aggregation: the weight of the heaviest clients, and their share.
+    """Yield one flat row for every selection and aggregation: the weight of the heaviest clients, against their share.
 
     Parameters
     ----------

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trustlab.deprecation import old_names
+
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
@@ -62,12 +64,4 @@ class Answer:
         return dataclasses.replace(self, provenance=f"{own} · {self.provenance}")
 
 
-def saved_over(about: Mapping[str, Any]) -> str:
-    """Say that numbers are saved means, and over which seeds, from the provenance of their table.
-
-    Examples
-    --------
-    >>> saved_over({"seeds": [0, 1, 2]})
-    'saved, mean and 95 % interval over seeds 0–2'
-    """
-    return f"saved, mean and 95 % interval over seeds {about['seeds'][0]}–{about['seeds'][-1]}"
+__getattr__ = old_names(__name__, {"saved_over": "trustlab.lab.saved.saved_over"})

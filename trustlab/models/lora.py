@@ -71,7 +71,7 @@ def add_lora(model: nn.Module, *, rank: int = 8, alpha: float = ALPHA, targets: 
     Parameters
     ----------
     model
-        Changed in place. A module trained with it, such as a new head, is added afterwards.
+        Changed in place. A module trained together with it, such as a new head, is added afterwards.
     rank, alpha
         See :class:`LoRALinear`.
     targets

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from trustlab.places import model_name
+
 if TYPE_CHECKING:
     import torch
 
@@ -59,6 +61,28 @@ def load_encoder(name: str | os.PathLike[str]) -> torch.nn.Module:
     if any(weight.startswith(POOLER) for weight in lacking):
         model.pooler = None
     return model
+
+
+def encoder_and_tokenizer(encoder: str | os.PathLike[str] | None = None) -> tuple[torch.nn.Module, Any]:
+    """Load an encoder without a head, see :func:`load_encoder`, and its tokenizer.
+
+    Parameters
+    ----------
+    encoder
+        A ``transformers`` name or a folder; None is the offline encoder, see :func:`trustlab.models.offline_encoder`.
+
+    Examples
+    --------
+    >>> model, tokenizer = encoder_and_tokenizer()
+    >>> model.config.hidden_size, tokenizer.is_fast
+    (384, True)
+    """
+    from transformers import AutoTokenizer
+
+    from trustlab.models.encoder import offline_encoder
+
+    source = model_name(encoder) if encoder else offline_encoder()
+    return load_encoder(source), AutoTokenizer.from_pretrained(source)
 
 
 def _loaded(auto: Any, name: str | os.PathLike[str]) -> tuple[torch.nn.Module, list[str]]:

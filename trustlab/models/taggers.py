@@ -154,7 +154,7 @@ class Block(nn.Module):
 def tagging_loss(model: nn.Module, batch: Examples) -> Tensor:
     """Per-example loss [B]: cross entropy of the intent plus the mean over the example's own tags.
 
-    Each entry depends on its own example only: not on the batch's size, nor on the padding. That is what
+    Each entry depends on its own example only: not on the batch's size, nor on its padding. That is what
     makes the gradient of one entry *the* gradient of one example.
     """
     return loss_of_logits(model(batch.input_ids, batch.attention_mask), batch)

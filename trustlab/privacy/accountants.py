@@ -3,8 +3,8 @@
 All take ``(schedule, sample_rate=..., delta=..., adjacency=...)`` with a schedule ``((sigma, steps), ...)`` whose σ is
 in units of what one example adds to the released sum. On Poisson samples (sample_rate < 1) they know:
 
-* ``"pld"``, our :mod:`trustlab.privacy.pld`: both adjacencies; tight, a few milliseconds. Double precision hides the
-  smallest δ of long runs from it: :func:`trustlab.privacy.accounting.bound` then takes the least of all bounds;
+* ``"pld"``, our :mod:`trustlab.privacy.pld`: both adjacencies; tight, a few milliseconds. In double precision
+  the smallest δ of long runs is lost: :func:`trustlab.privacy.accounting.bound` then takes the least of all bounds;
 * ``"prv"``, Opacus (Gopi, Lee and Wutschitz 2021): add-remove; tight but for 0.01 on the safe side. Refused where δ is
   below :data:`PRV_DELTA` or its grid is larger than :data:`PRV_GRID`;
 * ``"rdp"``, Opacus (Mironov, Talwar and Zhang 2019): add-remove; a closed form, looser;
@@ -89,7 +89,7 @@ def rdp_epsilon(schedule: Steps, *, sample_rate: float, delta: float, adjacency:
     tracker = RDPAccountant()
     tracker.history = [(sigma, sample_rate, count) for sigma, count in schedule]
     with warnings.catch_warnings():
-        # Opacus warns that the best order is the largest or smallest one; the bound holds all the same.
+        # Opacus warns that the best order is the largest or smallest one; the bound holds anyway.
         warnings.filterwarnings("ignore", message="Optimal order is the")
         return max(float(tracker.get_epsilon(delta, alphas=ORDERS)), 0.0)
 

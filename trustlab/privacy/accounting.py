@@ -1,33 +1,30 @@
-"""What a run of noisy steps guarantees: from noise to ε, and from ε to noise.
+"""What noisy steps guarantee: from noise to ε, and from ε to noise.
 
 A step releases a sum that one example moves by at most Δ·C, plus Gaussian noise of standard deviation σ·C: it counts
 as noise multiplier σ/Δ. Δ = 1 when every example is clipped to C, Δ = 2 when micro-batch means are (Ponomareva et al.
-2023, §5.6). The ε of the same noise depends on two more things, and means nothing without them:
+2023, §5.6). What the same noise guarantees depends on two more things, without which an ε means nothing:
 
 * **how examples come into a batch**: ``"poisson"`` (each independently with probability q), ``"shuffle"`` (each once
   per epoch; no amplification by the shuffle is credited, which can be far weaker than Poisson's: Chua et al. 2024) or
   ``"none"`` (every step may see every example, once);
-* **which data sets are neighbours**: ``"add-remove"`` (one example more) or ``"replace"`` (one example other).
+* **which data sets are neighbours**: ``"add-remove"`` (one example more) or ``"replace"`` (one example exchanged).
 
-The accountants themselves are in :mod:`trustlab.privacy.accountants`.
+The accountants themselves are in :mod:`trustlab.privacy.accountants`, schedules of noise in
+:mod:`trustlab.privacy.noise_schedules`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import numbers
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
 from trustlab.privacy.accountants import ACCOUNTANTS, Steps, least_rdp
+from trustlab.privacy.noise_schedules import Schedule, decayed, once_an_epoch, one_schedule
 from trustlab.privacy.pld import rounding_share
-
-Schedule = Sequence[tuple[float, int]]  # (noise multiplier σ, number of steps), in order
 
 SAMPLINGS = ("poisson", "shuffle", "none")
 ADJACENCIES = ("add-remove", "replace")
@@ -186,28 +183,6 @@ def noise_multiplier_for(
     return _smallest(spent, epsilon, low=0.98 * sigma, high=1.1 * sigma)
 
 
-def decayed(
-    noise_multiplier: float, *, decay: float, steps: int, steps_per_epoch: int | None = None
-) -> list[tuple[float, int]]:
-    """Return the schedule σ_e = σ_0·γ^e of eDP-SGD, constant within an epoch.
-
-    Examples
-    --------
-    >>> decayed(2.0, decay=0.5, steps=5, steps_per_epoch=2)
-    [(2.0, 2), (1.0, 2), (0.5, 1)]
-    """
-    if not 0 < decay <= 1:
-        raise ValueError(
-            f"Expected decay={decay:g} in (0, 1]. 1 keeps the noise constant, less shrinks it every epoch."
-        )
-    if decay == 1:
-        return [(noise_multiplier, steps)]
-    if not steps_per_epoch:
-        raise ValueError("Expected steps_per_epoch with decay < 1, got none. The noise shrinks once an epoch.")
-    starts = range(0, steps, steps_per_epoch)
-    return [(noise_multiplier * decay**e, min(steps_per_epoch, steps - start)) for e, start in enumerate(starts)]
-
-
 def _spent(
     schedule: Schedule,
     sample_rate: float,
@@ -217,14 +192,14 @@ def _spent(
     adjacency: str,
     accountant: str,
 ) -> Bound:
-    """Reduce a run to what accountants know, and call one."""
+    """Reduce a run to what accountants take, and ask one."""
     schedule = [(sigma, count) for sigma, count in schedule if count]
     if not schedule:
         return Bound(0.0, accountant)
     if min(sigma for sigma, _ in schedule) == 0:
         return Bound(math.inf, accountant)
     if sampling == "shuffle":
-        schedule = _once_an_epoch(schedule, sample_rate)
+        schedule = once_an_epoch(schedule, sample_rate)
     rate = sample_rate if sampling == "poisson" else 1.0
     if rate == 1 and adjacency == "replace":
         # The two sums are at most 2Δ apart, and for two Gaussians only their distance matters.
@@ -237,7 +212,7 @@ def _spent(
 
 @lru_cache(maxsize=4096)
 def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, accountant: str) -> Bound:
-    """Return the cached bound of an accountant, or the smallest of several where rounding spoils the tight one."""
+    """Return an accountant's bound, or the least of several where rounding spoils the tight one; cached."""
 
     def by(name: str, steps: Steps = steps) -> Bound:
         return Bound(ACCOUNTANTS[name].epsilon(steps, sample_rate=sample_rate, delta=delta, adjacency=adjacency), name)
@@ -246,7 +221,7 @@ def _ask(steps: Steps, sample_rate: float, delta: float, adjacency: str, account
         return by(accountant)
     if adjacency == "add-remove":
         closed = by("gaussian")  # without sampling a step reveals more, never less
-        # Strong noise: RDP cannot give less at any noise, and would take seconds to give more.
+        # Strong noise: RDP cannot give less whatever the noise, and would take seconds to give more.
         return min([by("pld"), closed] if closed.epsilon <= least_rdp(delta) else [by("pld"), by("rdp"), closed])
     return min(by("pld"), by("gaussian", tuple((sigma / 2, count) for sigma, count in steps)))  # 2 apart, unsampled
 
@@ -261,7 +236,7 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
             )
         low, high = high, 2 * high
     while spent(low) <= target:
-        # Where an example is hardly ever seen, δ covers what any noise, however weak, would reveal about it.
+        # Where an example is hardly ever seen, δ covers what even weak noise reveals about it.
         if low <= LEAST_NOISE:
             return low
         low, high = low / 2, low
@@ -277,33 +252,7 @@ def _smallest(spent: Callable[[float], float], target: float, *, low: float, hig
             guess *= math.sqrt(PRECISION) if high / guess > guess / low else 1 / math.sqrt(PRECISION)
             guess = min(max(guess, low * PRECISION**0.1), high / PRECISION**0.1)
         low, high = (low, guess) if spent(guess) <= target else (guess, high)
-    return high  # the side that keeps the promise
-
-
-def _once_an_epoch(schedule: Schedule, sample_rate: float) -> list[tuple[float, int]]:
-    """Return the releases that one example takes part in when it is seen once per epoch, always at the worst step."""
-    sigmas = np.repeat([sigma for sigma, _ in schedule], [count for _, count in schedule])
-    # A tolerance, so that q = 1/49 in floating point still has epochs of 49 steps.
-    lengths = math.floor(1 / sample_rate + 1e-9), math.ceil(1 / sample_rate - 1e-9)
-    epochs = [np.minimum.reduceat(sigmas, np.arange(0, len(sigmas), length)) for length in lengths]
-    costlier = max(epochs, key=lambda least: np.sum(1 / least**2))  # unsampled, noise counts by this sum alone
-    return [(float(sigma), 1) for sigma in costlier]
-
-
-def one_schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[tuple[float, int]]:
-    """Return one list of (σ, steps) for either form of `noise_multiplier`."""
-    if isinstance(noise_multiplier, numbers.Real):
-        if steps is None:
-            raise ValueError("Expected steps with a single noise multiplier, got none. ε grows with every step.")
-        schedule = [(float(noise_multiplier), steps)]
-    elif steps is None:
-        schedule = [(float(sigma), count) for sigma, count in noise_multiplier]
-    else:
-        raise ValueError(f"Expected steps=None with a schedule, got {steps}. The schedule contains its own steps.")
-    for sigma, count in schedule:
-        if not 0 <= sigma < math.inf or count < 0 or int(count) != count:
-            raise ValueError(f"Expected noise multiplier >= 0 and whole steps >= 0, got ({sigma}, {count}).")
-    return schedule
+    return high  # the side that keeps the guarantee
 
 
 def _check(*, sample_rate: float, delta: float, sensitivity: float) -> None:

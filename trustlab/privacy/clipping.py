@@ -38,7 +38,7 @@ OWN_ENGINES = ("fast", "loop")
 
 @dataclass(frozen=True)
 class Norms:
-    """What was clipped in one step. It is read off private gradients before noise: it is outside the guarantee.
+    """What was clipped in one step. It is computed from private gradients before noise, so ε does not cover it.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Norms:
     clipped : float
         Share of units that clipping shortened, in [0, 1]; NaN for an empty batch.
     dropped : int
-        Units left out of the sum because their norm is not finite; `norms` contains them unchanged.
+        Units left out of the sum because their norm is not finite; `norms` lists them too.
     """
 
     norms: Tensor
@@ -80,7 +80,7 @@ def private_gradients(
     ----------
     model
         Its parameters with ``requires_grad`` are trained. ``.grad`` is replaced: ``zero_grad()`` is not needed, and a
-        gradient that was kept from an earlier step stays what it was. After an error ``.grad`` is None, or untouched.
+        gradient kept from an earlier step does not change. After an error ``.grad`` is None, or untouched.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry depends only on its own example.
     batch
@@ -97,9 +97,9 @@ def private_gradients(
         What the noisy sum is divided by, fixed without looking at the batch: q·N for clipped examples (required). For
         clipped micro-batches it is how many of them a step expects, K (the default).
     micro_batches
-        K ≥ 1. Each example of the batch is assigned independently and uniformly to one of K micro-batches, so that
-        removing it leaves every other example where it was. Cutting the batch into K pieces in order would move them
-        all: one example could then change every micro-batch, by 2C each.
+        K ≥ 1. Each example of the batch goes to one of K micro-batches, drawn independently, so that removing it
+        leaves every other example where it was. Cutting the batch into K pieces in order would move them all: one
+        example could then change every micro-batch, by 2C each.
     layerwise
         How C is divided over the parameter tensors, see :meth:`Thresholds.divide`: ``"flat"``, ``"equal"``,
         ``"dimension"`` or a weight for each name. The limits' squares sum to C² in each case, so Δ is the same.
@@ -107,20 +107,20 @@ def private_gradients(
         Scale every unit's gradient to C / (norm + 0.01) of its length instead of shortening the long ones only.
     noise_by
         ``"sum"``, or for micro-batches ``"worker"``: each of K workers adds its share, of standard deviation σ·C/√K,
-        so that no process holds the sum without noise.
+        so that nobody holds the sum without noise.
     physical_batch
         Compute at most that many examples at once (one micro-batch at least) and add up: less memory, the same result.
     generator
-        Source of the noise and of the random micro-batches. A seeded one makes a run repeatable, and its noise
-        predictable to an attacker who knows the seed.
+        Source of the noise and of the random micro-batches. A seeded one makes a run repeatable, and makes its noise
+        predictable for anyone who knows the seed.
     secure
         Draw the noise from the operating system's generator; takes no `generator`. See :mod:`trustlab.privacy.noise`.
 
     Raises
     ------
     ValueError
-        For options outside these ranges, before any gradient is computed; and for a model in which the method cannot
-        separate the examples.
+        For options outside these ranges, before any gradient is computed; and for a model in which the examples cannot
+        be told apart.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def private_gradients(
     refuse_unfit(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
-    # Chosen now: micro-batches are drawn before the noise.
+    # As a list: micro-batches are drawn before the noise.
     parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
     divisor = float(expected_batch_size or micro_batches)
     std, workers = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
@@ -186,7 +186,7 @@ def _one_by_one(
         norm, share = thresholds.kept(squares[None])
         norms.append(norm)
         shares.append(share)
-        if norm.isfinite():  # an example whose gradient overflows adds nothing: it must not make the sum NaN
+        if norm.isfinite():  # an example whose gradient overflows adds nothing, or the whole sum would be NaN
             torch._foreach_add_(summed, torch._foreach_mul(gradient, (scale * share[0]).tolist()))
     if not reached:
         raise ValueError(UNREACHED)
@@ -203,14 +203,14 @@ def _dense(part: Tensor | None, into: Tensor) -> Tensor:
 def _parts(
     examples: int, micro_batches: int | None, physical_batch: int | None, generator: torch.Generator | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield examples to compute together, unit by unit [b], and the sizes of their units [u]; no unit is divided."""
+    """Yield the examples to compute together, unit by unit [b], and the sizes of their units [u]; no unit is split."""
     if micro_batches is None:
         members, sizes = torch.arange(examples), torch.ones(examples, dtype=torch.long)
     else:
         home = generator.device if generator is not None else None  # a generator draws on its own device only
         drawn = torch.randint(int(micro_batches), (examples,), generator=generator, device=home).cpu()
         _, units, sizes = drawn.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
-        order = sizes.argsort(stable=True)  # those of equal size side by side
+        order = sizes.argsort(stable=True)  # those of equal size together
         members, sizes = order.argsort()[units].argsort(stable=True), sizes[order]
     ends = sizes.cumsum(0).tolist()
     start = 0
@@ -230,7 +230,7 @@ def _summary(norms: Tensor, kept: Tensor) -> Norms:
 
 
 def _check_batch(batch: Any) -> None:
-    """Refuse a batch without integer indexing; pandas would look up labels."""
+    """Refuse a batch whose examples cannot be selected by index; pandas would look labels up."""
     try:
         few = torch.arange(min(len(batch), 2))
         picked = batch[few] if not hasattr(batch, "iloc") else None
@@ -254,11 +254,11 @@ def _check(
     noise_by: str,
     physical_batch: int | None,
 ) -> None:
-    """Refuse options that would change or void the guarantee."""
+    """Refuse options that would change or break the guarantee."""
     if method not in SENSITIVITY:
         raise ValueError(f"Expected method={method!r} to be one of {', '.join(map(repr, SENSITIVITY))}.")
     if not 0 < clip_norm < math.inf:
-        raise ValueError(f"Expected 0 < clip_norm={clip_norm} < inf. Without a bound on a gradient no noise hides it.")
+        raise ValueError(f"Expected 0 < clip_norm={clip_norm} < inf. Noise can only hide a gradient of bounded length.")
     if not 0 <= noise_multiplier < math.inf:
         raise ValueError(
             f"Expected 0 <= noise_multiplier={noise_multiplier} < inf. 0 adds no noise and guarantees nothing."

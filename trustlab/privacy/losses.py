@@ -1,8 +1,8 @@
-"""Losses are computed here for every method: one loss per example, or an error.
+"""The one place where losses are computed, for every method: the result is one loss per example, or an error.
 
 A mean over the batch, a loss for each token, or the [B, B] that broadcasting makes from [B] and [B, 1] still have a
 gradient, but not the one that clipping bounds. A forward that writes into the parameters, as ``nn.Embedding`` with
-`max_norm` shortens the rows of the words that it sees, publishes what it read, independent of the gradients' noise.
+`max_norm` shortens the rows of the words that it sees, reveals what it read, whatever noise the gradients get.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _losses(per_example_loss: PerExampleLoss, parameters: Named, model: nn.Modul
         torch.clear_autocast_cache()
     for (name, parameter), (version, place) in zip(parameters, before, strict=True):
         if parameter._version != version or parameter.data_ptr() != place:
-            raise ValueError(_written(name) + " It has been written to: reload its old values.")
+            raise ValueError(_written(name) + " It has been changed already: load its old values again.")
     check_losses(losses, len(batch))
     return losses
 
@@ -133,7 +133,7 @@ def check_losses(losses: Any, examples: int) -> None:
 
 
 def _advice(shape: torch.Size, examples: int) -> str:
-    """Say what a loss of the wrong `shape` means, and what to do."""
+    """Explain what a loss of the wrong `shape` means, and what to do."""
     if shape == (examples, 1):
         return "Drop the last dimension with squeeze(1)."
     if len(shape) < 2:

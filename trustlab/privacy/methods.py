@@ -12,7 +12,7 @@ method      unit clipped      Δ    engines                   source
 ==========  ================  ===  ========================  ==========================================
 
 ``"loop"`` is the definition, one backward for each unit; ``"fast"`` takes all from one backward
-(:mod:`trustlab.privacy.fast`); ``"opacus"`` is third-party code, for comparison (:mod:`trustlab.privacy.reference`,
+(:mod:`trustlab.privacy.fast`); ``"opacus"`` is Opacus' own code, for comparison (:mod:`trustlab.privacy.reference`,
 whose own engines are Opacus' words: ``"hooks"``, ``"ghost"``, ``"functorch"``).
 """
 

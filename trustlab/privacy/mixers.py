@@ -1,4 +1,4 @@
-"""Modules that keep or share statistics of a batch, refused by name: clipping does not bound their effect."""
+"""Refuse modules that keep or share statistics of a batch: clipping does not bound what an example does there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 def refuse_mixers(model: nn.Module) -> None:
     """Refuse a normalisation of `model` that mixes the examples of a batch, or keeps statistics of them.
 
-    In evaluation mode, with fixed statistics, the same layer is allowed.
+    In evaluation mode, with statistics from elsewhere, the same layer is allowed.
 
     Raises
     ------

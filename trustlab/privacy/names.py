@@ -1,4 +1,4 @@
-"""Names of losses: what was proved of a loss holds for the same one made again, and for no other.
+"""Names of losses: what was checked for a loss holds for the same loss made again, and for no other.
 
 A lambda in a training loop is another object at every step, and its code is the same. One code with a switch that it
 closes over, or was given, computes two losses.
@@ -69,7 +69,7 @@ def named(value: Any, around: tuple[int, ...] = ()) -> Hashable:
 
 
 def _made_of(function: types.FunctionType) -> list[Any]:
-    """Return what decides, besides its code, what `function` computes."""
+    """Return what decides what `function` computes, apart from its code."""
     parts = [function.__defaults__, function.__kwdefaults__]
     for cell in function.__closure__ or ():
         try:
@@ -87,6 +87,6 @@ def _number(value: Any) -> int:
     if known is not None and known[0]() is value:
         return known[1]
     number = next(_count)
-    with contextlib.suppress(TypeError):  # its lifetime is unknown: another number each time
+    with contextlib.suppress(TypeError):  # its lifetime is unknown: a new number each time
         _numbers[address] = weakref.ref(value, lambda _: _numbers.pop(address, None)), number
     return number

@@ -4,8 +4,8 @@ torch draws normal numbers in one thread. Here the parameters are cut into lots,
 and several threads fill them; a seed gives the same numbers with any number of threads.
 
 Two caveats hold for every floating-point sampler, this one included. The guarantee is proved for real numbers, and the
-gaps between floats can reveal more than ε allows to an attacker who sees exact outputs (Mironov 2012; Haney et al.
-2022 for the Gaussian). And a seeded generator is repeatable: an attacker who knows the seed can subtract the noise.
+gaps between floats can tell an attacker who sees exact outputs more than ε allows (Mironov 2012; Haney et al. 2022 for
+the Gaussian). And a seeded generator is repeatable for anyone who knows its seed, and who can then subtract the noise.
 ``secure=True`` removes the second, and makes the first harder by summing four draws (Holohan & Braghin 2021).
 """
 
@@ -39,7 +39,7 @@ class NoisySum:
     ----------
     parameters
         The sum has a tensor for each. Their old gradients are dropped: ``.grad`` is None until it is assigned. The
-        memory of a large one is reused where no other tensor uses it; other memory is taken one lot at a time.
+        memory of a large one is reused unless something else refers to it; other memory is taken one lot at a time.
     std
         Standard deviation of the noise; with 0 nothing is drawn.
     workers
@@ -211,7 +211,7 @@ def _children(generator: torch.Generator | None, count: int) -> list[torch.Gener
     """Return `count` independent generators, their whole states drawn from `generator`.
 
     ``Generator.manual_seed`` keeps only 32 bits of a seed: after a hundred thousand lots two would, more likely than
-    not, have had the same noise, and an attacker who saw both could subtract it. A whole state has 19,937 bits.
+    not, have had the same noise, and anyone who saw both could subtract it. A whole state has 19,937 bits.
     """
     words = torch.randint(2**32, (count, STATE_WORDS), generator=generator)  # int64, one 32-bit word each
     state = torch.Generator().get_state()  # uint8: seed u64, left i32, seeded i32, next u64, 624 words u64, …

@@ -1,4 +1,4 @@
-"""Run small tasks side by side, one thread each, where torch would run them in turn on all threads.
+"""Run small tasks in parallel, one thread each, where torch would run them in turn on all threads.
 
 torch divides every operation among its threads, and waits for all of them after each. Many operations of middling size
 are faster when every thread takes whole operations; and normal numbers, which torch draws in one thread,

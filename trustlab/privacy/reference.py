@@ -1,4 +1,4 @@
-"""Opacus as the reference: the same step as DP-SGD's loop, computed by third-party code.
+"""Opacus as the reference: the same step as the loop's, computed by independent code.
 
 Three of Opacus 1.6's engines: ``"hooks"`` keeps every example's gradient, by a formula per layer; ``"functorch"`` keeps
 them too, by vectorised automatic differentiation; ``"ghost"`` computes norms only, then a second backward of the

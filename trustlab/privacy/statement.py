@@ -1,8 +1,8 @@
-"""What must be stated with every ε, or the number means nothing.
+"""What has to be reported with every ε: without it, the number means nothing.
 
 The rows are what Ponomareva et al. 2023, "How to DP-fy ML", §5.3.3, ask for. A statement is made from a configuration
-of this package (:func:`statement`) or from the steps of any other loop (:meth:`PrivacyStatement.of_steps`), and
-shows itself as a card in a notebook.
+of this package (:func:`statement`) or from the steps of a loop of your own (:meth:`PrivacyStatement.of_steps`). A
+notebook shows it as a card.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trustlab.privacy.accountants import ACCOUNTANTS
-from trustlab.privacy.accounting import SAMPLINGS, Schedule, bound, one_schedule
+from trustlab.privacy.accounting import SAMPLINGS, bound
 from trustlab.privacy.methods import METHODS, SENSITIVITY, in_new_words
+from trustlab.privacy.noise_schedules import Schedule, one_schedule
 from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule
 
 SAMPLER = {
@@ -33,7 +34,7 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class PrivacyStatement:
-    """A guarantee with everything that it rests on; see :meth:`of_steps` for how to get one.
+    """A guarantee with everything it depends on; :meth:`of_steps` makes one.
 
     Attributes
     ----------
@@ -44,16 +45,16 @@ class PrivacyStatement:
     adjacency, unit
         What neighbouring data sets differ in.
     sampling_used, sampling_assumed, sample_rate
-        How examples came into batches, what the accountant assumes, and q.
+        How examples came into batches, which sampler the accountant assumed, and q.
     clip_norm, micro_batches, schedule
         C, K where there are micro-batches, and every ``(sigma, steps)`` in order.
     accountant
-        Who computed ε: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`. It is not always the requested one,
-        see :func:`trustlab.privacy.accounting.bound`.
+        Which accountant computed ε: a key of :data:`trustlab.privacy.accountants.ACCOUNTANTS`. It is not always the one
+        asked for, see :func:`trustlab.privacy.accounting.bound`.
     audit
-        The largest ε that an attack has shown, a lower bound; None when none was run.
+        The largest ε that an attack has shown, which is a lower bound; None when no attack was run.
     public, not_covered
-        What the guarantee takes as public, and what it does not cover.
+        What the guarantee takes as known to everybody, and what it does not cover.
     """
 
     method: str
@@ -90,26 +91,25 @@ class PrivacyStatement:
         unit: str = "example",
         audit: float | None = None,
         public: str = "the number of examples, the hyper-parameters",
-        not_covered: str = "an attacker who knows the seed; norms and shares clipped, if shown; "
-        "floating-point rounding",
+        not_covered: str = "anyone who knows the seed; norms and shares clipped, if shown; floating-point rounding",
     ) -> PrivacyStatement:
-        """Account for the steps of a loop, this package's or another, and state the assumptions.
+        """Account for the steps of a loop, this package's or another, and report what the result depends on.
 
         Parameters
         ----------
         noise_multiplier, steps, sample_rate, delta, adjacency, accountant
             As in :func:`trustlab.privacy.epsilon`; the sensitivity follows from `method`.
         sampling_used, sampling_assumed
-            ``"poisson"``, ``"shuffle"`` or ``"none"``; the second defaults to the first. Where ε is computed for
-            another sampler than the one used, the card says that it does not hold.
+            ``"poisson"``, ``"shuffle"`` or ``"none"``; the second defaults to the first. If ε is computed for a sampler
+            other than the one used, the card says that it does not hold.
 
         Examples
         --------
-        >>> told = dict(method="dp-sgd", clip_norm=1.0, noise_multiplier=1.0, steps=500, sample_rate=0.02, delta=1e-5)
-        >>> card = PrivacyStatement.of_steps(**told)
+        >>> run = dict(method="dp-sgd", clip_norm=1.0, noise_multiplier=1.0, steps=500, sample_rate=0.02, delta=1e-5)
+        >>> card = PrivacyStatement.of_steps(**run)
         >>> round(card.epsilon, 2), card.holds
         (2.77, True)
-        >>> PrivacyStatement.of_steps(**told, sampling_used="shuffle", sampling_assumed="poisson").holds
+        >>> PrivacyStatement.of_steps(**run, sampling_used="shuffle", sampling_assumed="poisson").holds
         False
         """
         method, _ = in_new_words(method)
@@ -140,29 +140,29 @@ class PrivacyStatement:
 
     @property
     def warning(self) -> str:
-        """Why ε does not hold, in words; empty when no reason is known."""
+        """Why ε does not hold, in words; empty when nothing here contradicts it."""
         # Without sampling, every step counts in full: that covers every sampler that shows an example once a step.
         if self.sampling_assumed not in (self.sampling_used, "none"):
             return (
-                f"ε does NOT hold: it is computed for the sampler “{SAMPLER[self.sampling_assumed]}”, and the batches "
+                f"ε does NOT hold: it is computed for the sampler “{SAMPLER[self.sampling_assumed]}”, but the batches "
                 f"were drawn by “{SAMPLER[self.sampling_used]}” (Chua et al. 2024)."
             )
         if self.audit is not None and self.audit > self.epsilon:
-            return f"ε does NOT hold: an attack has shown at least {self.audit:.3g}. Look for the error."
+            return f"ε does NOT hold: an attack has shown an ε of at least {self.audit:.3g}. Look for the error."
         return ""
 
     @property
     def holds(self) -> bool:
-        """Whether nothing in this statement invalidates ε."""
+        """Whether nothing reported here contradicts ε."""
         return not self.warning
 
     def rows(self) -> list[Row]:
-        """Return the statement as rows of ``what`` and ``here``, in words."""
+        """Return the statement as rows of ``what`` and ``here``."""
         if self.method == "sgd":
             return [{"what": "guarantee", "here": "none: plain SGD"}]
         noise = ", then ".join(f"{sigma:.3g} for {count} steps" for sigma, count in self.schedule)
-        audit = "none here: no attack was run to bound ε from below"
-        said = {
+        audit = "none: no attack was run to bound ε from below"
+        reported = {
             "ε": self._guarantee() + (" (does NOT hold, see sampler and audit)" if self.warning else ""),
             "neighbours": self._neighbours(),
             "privacy unit": f"one {self.unit}, not one person{self._group()}",
@@ -174,26 +174,26 @@ class PrivacyStatement:
             "taken as public": self.public,
             "not covered": self.not_covered,
         }
-        return [{"what": what, "here": here} for what, here in said.items()]
+        return [{"what": what, "here": here} for what, here in reported.items()]
 
     def _guarantee(self) -> str:
-        """Write ε rounded up, so that the written value is guaranteed too."""
+        """Write ε rounded up, so that the number printed is guaranteed too."""
         return "none" if math.isinf(self.epsilon) else f"{_up(self.epsilon):g} at {_delta(self.delta)}"
 
     def _neighbours(self) -> str:
-        """Say which data sets must be indistinguishable; shuffled batches must not be drawn again for them."""
+        """Name the data sets that must look alike; with shuffled batches, the other examples keep theirs."""
         apart = NEIGHBOURS[self.adjacency].format(unit=self.unit)
         return f"{apart}; the others keep their batches" if self.sampling_assumed == "shuffle" else apart
 
     def _group(self) -> str:
-        """Say what two units of one person still have: 2ε, at δ(1 + e^ε) (group privacy)."""
+        """Return the guarantee for a person with two units: 2ε, at δ(1 + e^ε) (group privacy)."""
         if math.isinf(self.epsilon):
             return ""
         delta = self.delta * (1 + math.exp(min(self.epsilon, 700)))
-        return f"; two of a person have {2 * _up(self.epsilon):g} at {_delta(_up(min(delta, 1.0), 2))}"
+        return f"; a person with two has ε = {2 * _up(self.epsilon):g} at {_delta(_up(min(delta, 1.0), 2))}"
 
     def _sampler(self) -> str:
-        """Say which sampler drew the batches, and which one ε is computed for."""
+        """Name the sampler that drew the batches, and the one that ε is computed for."""
         used, assumed = f"{SAMPLER[self.sampling_used]}, q = {self.sample_rate:.3g}", SAMPLER[self.sampling_assumed]
         if self.sampling_used == self.sampling_assumed:
             return f"{used}, both used and assumed"
@@ -201,7 +201,7 @@ class PrivacyStatement:
         return f"used: {used}; assumed: {assumed}: {ending}"
 
     def _moves(self) -> str:
-        """Say how far one unit moves the released sum, and why."""
+        """Return how far one unit moves the released sum, and why."""
         kept = f"C = {self.clip_norm:g}"
         replaced = self.adjacency == "replace"
         if self.method != "edp-sgd":
@@ -232,7 +232,7 @@ class PrivacyStatement:
 
 
 def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
-    """Spell out the guarantee of a whole training.
+    """Report the guarantee of a whole training.
 
     Parameters
     ----------
@@ -268,14 +268,14 @@ def statement(config: TrainConfig, examples: int) -> PrivacyStatement:
         accountant=config.accountant,
         unit="utterance",
         public="N, the label names, the validation split, the hyper-parameters",
-        not_covered="an attacker who knows the seed; the logged share of clipped examples; floating-point rounding",
+        not_covered="anyone who knows the seed; the logged share clipped; floating-point rounding",
     )
-    # The noise spends a little less than the target; the target is what was promised.
+    # The noise spends a little less than the target; the target is what is guaranteed.
     return dataclasses.replace(card, epsilon=config.epsilon)
 
 
 def _sensitivity(method: str, adjacency: str, sampling: str, sample_rate: float) -> float:
-    """Return the Δ for :func:`trustlab.privacy.epsilon`, which doubles it where an example is replaced.
+    """Return the Δ that :func:`trustlab.privacy.epsilon` takes, which doubles it where an example is replaced.
 
     One example can change a micro-batch's clipped mean from any vector of length C to any other, up to 2C away.
     Replaced without sampling that is one clipped vector for another, Δ = 1. On Poisson samples three sums matter,

@@ -69,7 +69,7 @@ class Thresholds:
         Returns
         -------
         norms, shares
-            A unit whose norm is not finite keeps nothing at all: it must not make the sum NaN.
+            A unit whose norm is not finite keeps nothing, or the whole sum would be NaN.
         """
         norms = squares.sum(1, keepdim=True).sqrt()  # [U, 1]
         # One limit for the whole gradient, or one for each tensor; [U, 1] and [1], or [U, P] and [P].

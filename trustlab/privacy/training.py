@@ -1,10 +1,10 @@
-"""Train a tagger, privately or not: one loop for every method, yielding flat rows as it trains.
+"""Train a tagger, with or without privacy: one loop for every method, which yields flat rows as it goes.
 
 Each step draws a Poisson batch (every example independently with probability q = batch_size / N, so the batch varies
-in size and may be empty), fills the gradients with the chosen mechanism, and lets an ordinary optimizer do the rest.
-The ε of a row is what the steps so far guarantee under the sampler really used.
+in size and may be empty), computes the gradients by the chosen method, and lets an ordinary optimizer do the rest.
+The ε of a row is what the steps so far guarantee under the sampler that was used.
 
-For your own loop, or a model that is no tagger, :func:`trustlab.privacy.private_gradients` is the one step.
+For your own loop, or a model that is not a tagger, :func:`trustlab.privacy.private_gradients` takes one step.
 """
 
 from __future__ import annotations
@@ -52,27 +52,27 @@ def train(
         Every option; `config.seed` fixes batches, dropout and noise, not the model's first weights. torch's global
         generators are left as they were.
     optimizer
-        Makes the optimizer of the trainable parameters, as ``lambda parameters: AdamW(parameters, lr=1e-3)``; default
-        Adam with ``config.learning_rate``. It sees noisy gradients only, so no optimizer costs further ε.
+        Makes the optimizer from the trainable parameters, as ``lambda parameters: AdamW(parameters, lr=1e-3)``; default
+        Adam with ``config.learning_rate``. It sees only noisy gradients, so no optimizer costs extra ε.
     scheduler
-        Makes a learning-rate schedule of the optimizer, as ``lambda optimizer: LambdaLR(optimizer, ...)``; it is
-        stepped after every step.
+        Makes a learning-rate schedule for the optimizer, as ``lambda optimizer: LambdaLR(optimizer, ...)``; it steps
+        after every training step.
     checkpoint
-        A file that stores the training; if it exists, the training continues from it. It then equals, on the same
-        machine and versions, an uninterrupted one bit for bit: steps taken after the last write are taken again with
-        the same batch and the same noise, so they spend their ε once. The rows kept are yielded again first, so that
-        the rows are those of the whole training, also for the run store. The noise planned at the start stays. It
-        holds the generators' states, with which the noise can be taken away: only its owner may read it.
+        A file that saves the training; if it exists, the training resumes from it. On the same machine and versions a
+        resumed training equals an uninterrupted one bit for bit: steps after the last write are repeated with the same
+        batch and the same noise, so they spend their ε once. The saved rows are yielded again first, so that the rows
+        are those of the whole training, also for the run store. The noise planned at the start stays. The file holds
+        the generators' states, with which the noise can be subtracted: only its owner may read it.
     checkpoint_every
-        Steps between writes; None for one with each row. There is one before every row: what was shown is accounted.
+        Steps between writes; None writes with each row. A write precedes every row: what was shown is accounted for.
 
     Yields
     ------
     dict
         ``step``, ``epoch`` (expected passes so far), ``epsilon`` (spent so far; ``inf`` without noise), ``loss``,
         ``accuracy``, ``slot_f1`` (on validation), ``seconds`` (of training, evaluation left out), ``noise_multiplier``
-        (σ of this step), ``clipped`` (share of units clipped) and ``dropped`` (units of no finite norm, left out) since
-        the last row, neither covered by ε, ``progress``.
+        (σ of this step), ``clipped`` (share of units clipped) and ``dropped`` (units left out for a norm that is not
+        finite) since the last row, neither covered by ε, ``progress``.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _run(
     config: TrainConfig,
     keep: Callable[[bool], None] = lambda shown: None,
 ) -> Iterator[Row]:
-    """Take the steps that are left; a generator, so closing it stops the training where it is.
+    """Take the remaining steps; a generator, so closing it stops the training where it is.
 
     `keep` is called after every step, with whether a row is about to be yielded.
     """
@@ -132,7 +132,7 @@ def _run(
     state.model.train()
     while state.step < state.steps:
         started, sigma = time.perf_counter(), sigmas[state.step]
-        with state.own_dice():
+        with state.own_random_state():
             chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
             norms = gradients(examples[chosen], noise_multiplier=sigma, generator=state.generator)
             _check_weights(state.model, norms)
@@ -160,7 +160,7 @@ def _kept_run(
     content: Mapping[str, Any] | None,
     every: int | None,
 ) -> Iterator[Row]:
-    """Go on from `content`, if there is any, writing the checkpoint every so many steps and before each row."""
+    """Resume from `content`, if there is any, and write the checkpoint every `every` steps and before each row."""
     if content is not None:
         state.restore(content)
         yield from map(dict, list(state.rows))
@@ -173,7 +173,7 @@ def _kept_run(
 
 
 def _row(state: TrainingState, config: TrainConfig, data: Mapping[str, Examples], sigma: float, epoch: float) -> Row:
-    """Measure the model as it is now."""
+    """Measure the model and return a row."""
     return {
         "step": state.step,
         "epoch": epoch,
@@ -232,13 +232,13 @@ def plain_gradients(
                 raise FloatingPointError(_not_finite("losses"))
             (losses.sum() / len(batch)).backward()
     except BaseException:
-        model.zero_grad(set_to_none=True)  # no half of a sum for an optimizer to step on
+        model.zero_grad(set_to_none=True)  # leaves no partial sum for an optimizer to step on
         raise
     return Norms(torch.empty(0), math.nan)
 
 
 def _check_weights(model: nn.Module, norms: Norms) -> None:
-    """Stop when weights that are not finite leave no example a finite gradient: later steps would add noise only."""
+    """Stop when weights that are not finite leave no example a finite gradient: later steps would add only noise."""
     if not norms.dropped or norms.dropped < len(norms.norms):
         return
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
@@ -247,8 +247,8 @@ def _check_weights(model: nn.Module, norms: Norms) -> None:
 
 def _not_finite(what: str) -> str:
     return (
-        f"Expected finite {what}, got NaN or infinity. All further steps would be of no use: lower the learning rate, "
-        "and look for empty or infinite inputs."
+        f"Expected finite {what}, got NaN or infinity. Further steps would be useless: lower the learning rate, and "
+        "look for empty or infinite inputs."
     )
 
 
@@ -263,8 +263,8 @@ def _optimizer(
     held = [id(parameter) for group in made.param_groups for parameter in group["params"]]
     if sorted(held) != sorted(map(id, parameters)):
         raise ValueError(
-            f"Expected an optimizer of the model's {len(parameters)} trainable parameters, got one of {len(held)}, not "
-            "the same. Make it of the list that the function is given; freeze what is not to be trained."
+            f"Expected an optimizer of the model's {len(parameters)} trainable parameters, got an optimizer of "
+            f"{len(held)} others. Make it from the list that the function is given; freeze what is not to be trained."
         )
     return made
 
@@ -272,18 +272,18 @@ def _optimizer(
 def _scheduler(
     optimizer: torch.optim.Optimizer, make: Callable[[torch.optim.Optimizer], LRScheduler] | None
 ) -> LRScheduler | None:
-    """Return the user's schedule of the learning rate, if any; refuse one that waits for a measurement."""
+    """Return the user's learning-rate schedule, if any; refuse one that needs a measured loss."""
     made = make(optimizer) if make is not None else None
     if isinstance(made, ReduceLROnPlateau):
         raise ValueError(
-            "Expected a scheduler that counts steps, got ReduceLROnPlateau. It follows a measured loss, which a step "
-            "here does not have: use LambdaLR, OneCycleLR or another one."
+            "Expected a scheduler that counts steps, got ReduceLROnPlateau. It needs a measured loss, which a "
+            "private step does not have: use LambdaLR, OneCycleLR or another one."
         )
     return made
 
 
 def _check_data(data: Mapping[str, Examples]) -> None:
-    """Refuse a corpus that is not encoded, or lacks a split."""
+    """Refuse a corpus that is not encoded or lacks a split."""
     if any(hasattr(examples, "column_names") for examples in data.values()):
         raise TypeError("Expected encoded examples, got a corpus of words. Pass vocabulary.encode_corpus(corpus).")
     for split in ("train", "validation"):

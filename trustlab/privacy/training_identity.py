@@ -1,7 +1,7 @@
-"""Checkpoints of a private training: its whole state in one file, from which only the same training continues.
+"""What identifies a private training, so that a checkpoint resumes no other.
 
-Weights, optimizer, scheduler, random generators, the noise planned and the steps taken are in one
-:class:`trustlab.checkpoint.Checkpoint`; here is what names the training that it belongs to.
+Weights, optimizer, scheduler, random generators, the planned noise and the steps taken are in one
+:class:`trustlab.checkpoint.Checkpoint`; :func:`identity` names the training that it belongs to.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def identity(
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None,
 ) -> dict[str, str]:
-    """Return what makes a training this one: every option, the model's shape, the data and the optimizer's settings.
+    """Return what identifies a training: every option, the model's shape, the data and the optimizer's settings.
 
-    The weights are not part of it: a model freshly built gets those of the checkpoint. Nor is the code inside a
-    scheduler's function, of which only the class is known.
+    The weights are not part of it: a new model gets those of the checkpoint. Nor is the code of a scheduler's function;
+    only its class is known.
     """
     settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     return {

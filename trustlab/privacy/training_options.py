@@ -1,7 +1,7 @@
-"""The options of a private training: which can be combined, and the noise that gives the guarantee.
+"""The options of a private training, which of them go together, and the noise that keeps its guarantee.
 
 The one place where options become a guarantee: :func:`noise_schedule` plans the noise, :func:`spent` computes what the
-steps taken guarantee, and both describe the mechanism to the accountant in the same way (:func:`accounted`).
+steps taken guarantee, and both describe the mechanism to the accountant in the same words (:func:`accounted`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import check, option
-from trustlab.privacy.accounting import decayed, epsilon, noise_multiplier_for
+from trustlab.privacy.accounting import epsilon, noise_multiplier_for
 from trustlab.privacy.methods import ENGINES, METHODS, SENSITIVITY, in_new_words
+from trustlab.privacy.noise_schedules import decayed
 
 # Options that some methods or engines do not have, and those that do.
 PRIVATE, OURS = tuple(SENSITIVITY), ("fast", "loop")
@@ -35,8 +36,8 @@ OWN: dict[str, dict[str, tuple[str, ...]]] = {
 class TrainConfig:
     """How to train. ``epsilon`` is a target: the noise is chosen so that all epochs together spend at most that.
 
-    The batches are Poisson samples and ε is for adding or removing one example: the sampler draws no others, so neither
-    is an option. An option that `method` or `engine` does not have must keep its default, see :data:`OWN`.
+    Batches are Poisson samples, and ε holds for adding or removing one example; neither is an option. An option that
+    `method` or `engine` does not have must keep its default, see :data:`OWN`.
     """
 
     method: str = option(
@@ -136,9 +137,9 @@ def spent(config: TrainConfig, schedule: list[tuple[float, int]], steps: int, ex
 
 
 def accounted(config: TrainConfig, examples: int) -> dict[str, Any]:
-    """Return the mechanism's description for an accountant: the same for the noise chosen and for the ε spent."""
+    """Return the mechanism as an accountant takes it: the same for the noise chosen and for the ε spent."""
     return dict(
-        sampling="poisson",  # as the training draws
+        sampling="poisson",  # as the training samples
         adjacency="add-remove",
         sample_rate=config.batch_size / examples,
         delta=config.delta,

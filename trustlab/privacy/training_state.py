@@ -1,4 +1,4 @@
-"""All that changes while a training runs: everything that a checkpoint has to hold, and nothing else."""
+"""All that changes while a training runs: exactly what a checkpoint has to hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from trustlab.privacy.accounting import Schedule
+from trustlab.privacy.noise_schedules import Schedule
 
 COUNTERS = ("schedule", "step", "seconds", "clipped", "dropped", "rows")
 
@@ -56,10 +56,10 @@ class TrainingState:
         self.generator = torch.Generator().manual_seed(self.seed)
         device = next(self.model.parameters()).device
         self.devices = [device] if device.type == "cuda" else []
-        # Seeded separately from the generator: dropout must not use the numbers that make the noise.
+        # Seeded apart from the generator: dropout must not draw the very numbers that the noise is made of.
         with torch.random.fork_rng(self.devices):
             torch.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
-            self._global_dice = self._look_at_global_dice()
+            self._states = self._global_states()
 
     @property
     def steps(self) -> int:
@@ -67,21 +67,21 @@ class TrainingState:
         return sum(count for _, count in self.schedule)
 
     @contextlib.contextmanager
-    def own_dice(self) -> Iterator[None]:
-        """Run dropout, and all that draws from torch's global generators, on the training's own random state."""
+    def own_random_state(self) -> Iterator[None]:
+        """Let what draws from torch's global generators (dropout) draw from the training's own, and restore them."""
         with torch.random.fork_rng(self.devices):
-            torch.set_rng_state(self._global_dice[0])
-            for device, state in zip(self.devices, self._global_dice[1:], strict=True):
+            torch.set_rng_state(self._states[0])
+            for device, state in zip(self.devices, self._states[1:], strict=True):
                 torch.cuda.set_rng_state(state, device)
             yield
-            self._global_dice = self._look_at_global_dice()
+            self._states = self._global_states()
 
     def to_dict(self) -> dict[str, Any]:
         """Return tensors, numbers and strings in dicts and lists: what :meth:`restore` needs."""
         return {
             "parts": {name: part.state_dict() for name, part in self._parts()},
             "generator": self.generator.get_state(),
-            "global_dice": self._global_dice,
+            "random_states": self._states,
             "counters": {name: getattr(self, name) for name in COUNTERS},
         }
 
@@ -90,7 +90,7 @@ class TrainingState:
         for name, part in self._parts():
             part.load_state_dict(content["parts"][name])
         self.generator.set_state(content["generator"])
-        self._global_dice = content["global_dice"]
+        self._states = content["random_states"]
         for name in COUNTERS:
             setattr(self, name, content["counters"][name])
 
@@ -99,6 +99,6 @@ class TrainingState:
         if self.scheduler is not None:
             yield "scheduler", self.scheduler
 
-    def _look_at_global_dice(self) -> list[torch.Tensor]:
+    def _global_states(self) -> list[torch.Tensor]:
         """Return the states of the global generators that the model's operations draw from."""
         return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self.devices)]

@@ -1,9 +1,8 @@
-"""Models that store what they read, refused by name: clipping does not bound an example's effect there.
+"""Models that record what they read, refused by name: clipping does not bound what an example does there.
 
-A moving average, a code book or a set of words seen that a forward updates leaks the examples out of the step,
-independent of the gradients' noise, as BatchNorm's statistics do. A writer is found by comparing buffers and
-attributes after two examples. What a forward keeps outside its modules (a global, a file, a variable of a hook) is not
-looked at.
+A moving average, a code book or a set of words seen that a forward updates carries the examples out of the step,
+whatever noise the gradients get: as BatchNorm's statistics do. A writer is found by comparing buffers and attributes
+after two examples. What a forward keeps outside its modules (a global, a file, a variable of a hook) is not checked.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
             with _as_it_was(model):
                 try:
                     per_example_loss(model, batch[torch.tensor([i])])
-                except Exception:  # what the model raises, the method raises again with the reason
+                except Exception:  # whatever the model raises, the engine raises again and explains
                     return
                 after.append(_state(model))
     first, *others = after

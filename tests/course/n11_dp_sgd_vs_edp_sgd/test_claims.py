@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import Cell, grid, result_name
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import Setting, grid, result_name
 from trustlab.intervals import Interval
 from trustlab.lab.teaching import claims
 from trustlab.runs import read_results, write_results
@@ -58,7 +58,7 @@ def committed(tmp_path, monkeypatch):
 
 def usual_of(cell):
     """The cell without its variant."""
-    return Cell(**{name: getattr(cell, name) for name in ("corpus", "model", "method", "epsilon", "seed")})
+    return Setting(**{name: getattr(cell, name) for name in ("corpus", "model", "method", "epsilon", "seed")})
 
 
 def outcomes(rows):

@@ -16,8 +16,8 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     METHODS,
     MODELS,
     SHOWN,
-    Cell,
     K,
+    Setting,
     grid,
     prepare,
     rare_intents,
@@ -64,7 +64,7 @@ def made_up(train, test=()):
 
 
 def test_a_row_has_the_documented_fields(corpus):
-    cell = Cell("assistant", "edp-sgd", 8.0, seed=1, rule="equal", noise_decay=0.9)
+    cell = Setting("assistant", "edp-sgd", 8.0, seed=1, rule="equal", noise_decay=0.9)
     (row,) = run(cell, corpus)
     documented = re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1])
     assert set(row) == set(documented)
@@ -83,7 +83,7 @@ def test_a_row_measures_its_model_on_the_test_split(corpus, monkeypatch):
     monkeypatch.setattr(
         comparison, "predict", lambda model, examples: forwarded.append(examples) or predict(model, examples)
     )
-    (row,) = run(Cell("assistant", "sgd"), corpus)
+    (row,) = run(Setting("assistant", "sgd"), corpus)
     assert len(forwarded) == 1
     _, data = prepare(corpus)
     test = corpus["test"]
@@ -113,7 +113,7 @@ def test_the_cell_decides_the_model_and_the_seed_its_first_weights(kind, corpus,
     vocabulary, _ = prepare(corpus)
     for seed in (0, 3):
         with pytest.raises(Stopped) as stopped:
-            next(run(Cell("assistant", "sgd", seed=seed, model=kind), corpus))
+            next(run(Setting("assistant", "sgd", seed=seed, model=kind), corpus))
         (model,) = stopped.value.args
         expected = build(kind, vocabulary, seed=seed).state_dict()
         assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_row_and_another_seed_another(method, corpu
     monkeypatch.setattr("trustlab.privacy.training_options.noise_multiplier_for", lambda **_: 1.0)
 
     def measured(seed):
-        (row,) = run(Cell("assistant", method, math.inf if method == "sgd" else 8.0, seed), corpus)
+        (row,) = run(Setting("assistant", method, math.inf if method == "sgd" else 8.0, seed), corpus)
         row.pop("seconds")
         return {name: "nan" if value != value else value for name, value in row.items()}
 
@@ -151,7 +151,7 @@ def test_the_same_seed_gives_the_same_row_and_another_seed_another(method, corpu
 )
 def test_a_cell_outside_the_comparison_is_refused(bad, message, corpus):
     with pytest.raises(ValueError, match=message):
-        next(run(dataclasses.replace(Cell(), **bad), corpus))
+        next(run(dataclasses.replace(Setting(), **bad), corpus))
 
 
 # What is trained alike, and what is not
@@ -159,7 +159,7 @@ def test_a_cell_outside_the_comparison_is_refused(bad, message, corpus):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_methods_differ_in_the_mechanism_and_in_nothing_else(model):
-    configs = {method: recipe(Cell(method=method, epsilon=8.0, seed=2, model=model)) for method in METHODS}
+    configs = {method: recipe(Setting(method=method, epsilon=8.0, seed=2, model=model)) for method in METHODS}
     alike = {method: dataclasses.replace(config, method="sgd", engine="fast") for method, config in configs.items()}
     assert alike["sgd"] == alike["dp-sgd"] == alike["fast"]
     assert dataclasses.replace(alike["edp-sgd"], clip_norm=alike["sgd"].clip_norm) == alike["sgd"]
@@ -180,12 +180,12 @@ def test_a_variant_differs_from_the_usual_training_in_what_it_varies(variant):
     if "rule" in varied:
         rule = varied.pop("rule")
         varied = {"automatic": True} if rule == "automatic" else {"layerwise": rule}
-    usual_recipe = recipe(Cell(**at))
-    assert recipe(Cell(**variant)) == dataclasses.replace(usual_recipe, **varied) != usual_recipe
+    usual_recipe = recipe(Setting(**at))
+    assert recipe(Setting(**variant)) == dataclasses.replace(usual_recipe, **varied) != usual_recipe
 
 
 def test_models_are_trained_alike():
-    one, other = (recipe(Cell(model=model)) for model in MODELS)
+    one, other = (recipe(Setting(model=model)) for model in MODELS)
     assert one == other
 
 
@@ -196,13 +196,13 @@ def test_every_corpus_takes_about_as_many_steps():
 
 
 def _steps(name):
-    config = recipe(Cell(name))
+    config = recipe(Setting(name))
     return config.epochs * round(TRAINING_UTTERANCES[name] / config.batch_size)
 
 
 @pytest.mark.parametrize("name", TRAINING_UTTERANCES)
 def test_delta_is_below_one_over_n_and_corpora_differ_in_their_epochs_only(name):
-    config, embedded = recipe(Cell(name, "dp-sgd", 1.0)), recipe(Cell("assistant", "dp-sgd", 1.0))
+    config, embedded = recipe(Setting(name, "dp-sgd", 1.0)), recipe(Setting("assistant", "dp-sgd", 1.0))
     assert config.delta < 1 / TRAINING_UTTERANCES[name]
     assert dataclasses.replace(config, epochs=embedded.epochs) == embedded
 
@@ -290,7 +290,7 @@ def test_every_cell_of_the_grid_was_trained_once(committed):
         # Written before an engine was an option of its own: "fast" was a method, and "dp-sgd" meant the loop.
         then = {} if "engine" in config else {"engine": {"dp-sgd": "loop"}.get(config["method"], "fast")}
         then |= {"method": "dp-sgd"} if config["method"] == "fast" else {}
-        assert {**config, **then} == pytest.approx(dataclasses.asdict(recipe(Cell(name, method, model=model))))
+        assert {**config, **then} == pytest.approx(dataclasses.asdict(recipe(Setting(name, method, model=model))))
 
 
 def test_every_number_is_a_share_and_private_training_clipped_something(committed):
@@ -316,7 +316,7 @@ def test_no_training_spent_more_than_its_budget_or_much_less(committed):
 
 def test_the_noise_used_gives_the_epsilon_stated(committed):
     name, table, _ = committed
-    config, examples = recipe(Cell(name)), TRAINING_UTTERANCES[name]
+    config, examples = recipe(Setting(name)), TRAINING_UTTERANCES[name]
     noisy = table[(table["epsilon"] != math.inf) & (table["noise_decay"] == 1)]
     for (method, target), rows in noisy.groupby(["method", "epsilon"])[["noise_multiplier", "epsilon_spent"]]:
         assert rows.nunique().tolist() == [1, 1]  # neither model, K, clipping rule nor seed move ε

@@ -18,8 +18,8 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     MODELS,
     RULES,
     VARIED,
-    Cell,
     K,
+    Setting,
     recipe,
     result_name,
 )
@@ -260,7 +260,7 @@ def test_a_live_training_streams_to_the_end_and_its_points_sit_at_the_epsilon_sp
     assert panel.answer.provenance == "yours, complete after 5 steps · BiLSTM, seed 0"
     # The saved curves stay: the reader's own point is compared with them.
     assert panel.answer.numbers == answer(panel.config).numbers
-    saved_way = recipe(Cell("assistant", "edp-sgd", 8.0, rule="automatic", noise_decay=0.8))
+    saved_way = recipe(Setting("assistant", "edp-sgd", 8.0, rule="automatic", noise_decay=0.8))
     assert dataclasses.replace(configs[0], evaluate_every=None) == saved_way
     again = budget_panel(corpus, "assistant").set(**{name: each.value for name, each in panel.controls.items()})
     assert again.answer.live == panel.answer.live and " · yours, from " in again.answer.provenance  # not lost
@@ -272,7 +272,9 @@ def test_dp_sgd_is_trained_by_the_fast_engine_which_releases_the_same_sums(panel
     panel.set(method="dp-sgd", rule="equal").start()
     assert panel.answer.verdict == "DP-SGD (loop) is training."
     panel.wait(120)
-    assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(Cell("assistant", "fast", 8.0, rule="equal"))
+    assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(
+        Setting("assistant", "fast", 8.0, rule="equal")
+    )
     assert panel.answer.provenance.endswith("BiLSTM, seed 0, by the fast engine: the same sums as the loop's")
 
 
@@ -325,7 +327,7 @@ def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        training = privacy_budget.live_rows(Cell(method="fast", epsilon=8.0), corpus)
+        training = privacy_budget.live_rows(Setting(method="fast", epsilon=8.0), corpus)
         next(training)
         assert torch.get_num_threads() == 1
         training.close()
@@ -343,7 +345,7 @@ def test_a_live_training_shows_about_fifty_rows_and_measures_each_on_500_utteran
     monkeypatch.setattr(privacy_budget, "prepare", lambda corpus: (None, data))
     monkeypatch.setattr("trustlab.models.build", lambda *_, **__: None)
     monkeypatch.setattr(trustlab.privacy, "train", lambda model, *given_: given.append(given_) or iter([]))
-    list(privacy_budget.live_rows(Cell(), corpus))
+    list(privacy_budget.live_rows(Setting(), corpus))
     ((seen, config),) = given
     assert config.evaluate_every == every
     assert seen == {"train": data["train"], "validation": range(500)}

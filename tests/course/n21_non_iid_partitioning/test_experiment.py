@@ -24,7 +24,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     PER_ROUND,
     REFERENCES,
     ROUNDS,
-    Cell,
+    Setting,
     divide,
     grid,
     recipe,
@@ -57,7 +57,7 @@ def short(monkeypatch):
 
 @pytest.mark.parametrize("scheme", [*DEFINITIONS, *REFERENCES])
 def test_every_utterance_has_one_client_and_a_clients_tests_follow_its_training(scheme, corpus):
-    made = divide(Cell(scheme=scheme, alpha=0.3), corpus)
+    made = divide(Setting(scheme=scheme, alpha=0.3), corpus)
     for part, split in zip(made, ("train", "test"), strict=True):
         assert sorted(part.flat.tolist()) == list(range(len(corpus[split])))
         assert len(part) == (1 if scheme == "centralised" else CLIENTS)
@@ -68,7 +68,7 @@ def test_every_utterance_has_one_client_and_a_clients_tests_follow_its_training(
 
 
 def test_equal_sizes_are_what_fednlp_and_pfl_give_and_flower_does_not(corpus):
-    spread = {scheme: np.ptp(divide(Cell(scheme=scheme, alpha=0.1), corpus)[0].sizes) for scheme in DEFINITIONS}
+    spread = {scheme: np.ptp(divide(Setting(scheme=scheme, alpha=0.1), corpus)[0].sizes) for scheme in DEFINITIONS}
     assert spread["fednlp"] <= 1 and spread["pfl"] <= 1 and spread["flower"] > 10
 
 
@@ -119,7 +119,7 @@ def test_pfls_own_code_makes_fleets_as_skewed_as_ours_where_labels_are_equally_f
 
 
 def test_a_row_has_the_documented_fields_and_is_flat(corpus, short):
-    (row,) = run(Cell(scheme="flower", alpha=0.3, seed=2), corpus)
+    (row,) = run(Setting(scheme="flower", alpha=0.3, seed=2), corpus)
     documented = set(re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1]))
     assert set(row) == documented
     assert row.items() >= {"corpus": "assistant", "scheme": "flower", "alpha": 0.3, "seed": 2}.items()
@@ -128,7 +128,7 @@ def test_a_row_has_the_documented_fields_and_is_flat(corpus, short):
 
 
 def test_a_row_measures_its_own_model_and_its_own_fleet(corpus, short):
-    cell = Cell(scheme="flower", alpha=0.05, seed=1)
+    cell = Setting(scheme="flower", alpha=0.05, seed=1)
     (row,) = run(cell, corpus)
     problem = task(prepare(corpus), seed=1)
     model = copy.deepcopy(problem.model)
@@ -152,7 +152,7 @@ def test_a_row_measures_its_own_model_and_its_own_fleet(corpus, short):
 
 def test_the_seed_decides_the_row_and_the_first_weights(corpus, short):
     def row(seed):
-        (found,) = run(Cell(alpha=0.1, seed=seed), corpus)
+        (found,) = run(Setting(alpha=0.1, seed=seed), corpus)
         return {name: value for name, value in found.items() if name not in ("seconds", "seed")}
 
     assert row(0) == row(0) != row(1)
@@ -163,7 +163,7 @@ def test_the_seed_decides_the_row_and_the_first_weights(corpus, short):
 
 
 def test_all_data_in_one_place_see_as_many_examples(corpus):
-    alone, fleet = recipe(Cell(scheme="centralised")), recipe(Cell(scheme="iid"))
+    alone, fleet = recipe(Setting(scheme="centralised")), recipe(Setting(scheme="iid"))
     passes = fleet.rounds * fleet.clients_per_round / CLIENTS
     assert (alone.rounds * alone.local_epochs, alone.clients_per_round) == (passes, 1)
     same = ("batch_size", "learning_rate", "optimizer", "local_epochs")
@@ -190,7 +190,7 @@ def test_rare_intents_are_the_quarter_with_the_fewest_utterances(corpus):
 )
 def test_a_cell_outside_the_experiment_is_refused_before_any_work(bad, message, corpus):
     with pytest.raises(ValueError, match=re.escape(message)):
-        next(run(Cell(**bad), corpus))
+        next(run(Setting(**bad), corpus))
 
 
 # The table
@@ -214,7 +214,7 @@ def test_the_committed_table_is_whole_and_about_this_data(corpus_name):
     assert committed == [tuple(cell.key().values()) for cell in cells]
     if corpus_name == "assistant":
         assert about["data_hash"] == fingerprint(load(corpus_name))
-    assert about["config"]["fednlp"] == json.loads(json.dumps(dataclasses.asdict(recipe(Cell()))))
+    assert about["config"]["fednlp"] == json.loads(json.dumps(dataclasses.asdict(recipe(Setting()))))
 
 
 # The claims
@@ -291,7 +291,7 @@ def test_between_two_alphas_the_accuracy_is_read_in_logarithms_and_beyond_them_n
 
 def test_the_experiment_is_known_to_the_command_and_its_code_is_its_own():
     known = EXPERIMENTS["non-iid-partitioning"]
-    assert experiment_of(Cell()) is known
+    assert experiment_of(Setting()) is known
     assert set(known.slowest_first) == {*DEFINITIONS, *REFERENCES} == set(known.parts["schemes"])
     assert {cell.scheme for cell in grid("assistant")} == set(known.slowest_first)
     assert known.code("iid").version != EXPERIMENTS["dp-sgd-vs-edp-sgd"].code("sgd").version

@@ -12,7 +12,7 @@ from trustlab.course.n22_device_selection.fleets import problem
 from trustlab.course.n22_device_selection.harm import (
     FEW,
     KEY,
-    Cell,
+    Setting,
     grid,
     recipe,
     result_name,
@@ -53,7 +53,7 @@ def test_travellers_are_light_and_nobody_else_wants_to_travel(corpus):
 
 
 def test_a_row_has_the_documented_fields_and_measures_its_own_model(corpus, short):
-    cell = Cell(strategy="top-k", cohort=3, seed=1)
+    cell = Setting(strategy="top-k", cohort=3, seed=1)
     (row,) = run(cell, corpus)
     assert set(row) == set(re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1]))
     quiet = without_heavy_travellers(corpus)
@@ -88,6 +88,6 @@ def test_the_share_that_the_notebook_names_is_the_tables():
 
 def test_the_experiment_is_known_to_the_command():
     known = EXPERIMENTS["device-selection-harm"]
-    assert experiment_of(Cell()) is known
+    assert experiment_of(Setting()) is known
     assert {cell.aggregation for cell in grid("assistant")} == set(known.slowest_first)
-    assert known.named(*[Cell().key()[name] for name in KEY]) == "β = 1, weighted examples"
+    assert known.named(*[Setting().key()[name] for name in KEY]) == "β = 1, weighted examples"

@@ -1,5 +1,4 @@
 import itertools
-import math
 import re
 import statistics
 
@@ -13,7 +12,7 @@ from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
     OTHERS,
-    Cell,
+    Setting,
     grid,
     recipe,
     result_name,
@@ -35,10 +34,9 @@ from trustlab.course.n22_device_selection.toy import selection_toy
 from trustlab.data import assistant
 from trustlab.federated.expectation import expected_weights
 from trustlab.federated.selection import Selector
-from trustlab.runs import RunStore, write_results
+from trustlab.runs import write_results
 
-ROUNDS = recipe(Cell()).rounds
-HALF = 4.302653 / math.sqrt(3)  # of an interval over three seeds: Student's t with 2 degrees of freedom
+ROUNDS = recipe(Setting()).rounds
 
 
 @pytest.fixture(scope="module")
@@ -46,39 +44,30 @@ def corpus():
     return assistant(2000, devices=20)
 
 
-def made_up(name):
-    """A table in which no two cells are alike."""
-    made = []
-    for place, cell in enumerate(grid(name, seeds=range(3))):
-        accuracy = 0.3 + 0.002 * place + 0.01 * cell.seed
-        every = recipe(cell).evaluate_every
-        measured = recipe(cell).rounds // every
-        curves = {
-            curve: "|".join(f"{value:.4f}" for value in np.linspace(0.1, accuracy - 0.03 * i, measured))
-            for i, curve in enumerate(("curve", "curve_device", "curve_light"))
-        }
-        examples = (100 + place) * np.arange(1, measured + 1)
-        made.append(
-            {
-                **cell.key(),
-                **{measure: accuracy - 0.03 * i for i, measure in enumerate(MEASURES)},
-                "examples": int(examples[-1]),
-                **curves,
-                "curve_examples": "|".join(map(str, examples)),
-                "measured_every": every,
-                "seconds": 3.0,
-            }
-        )
-    return made
+def row(place, cell):
+    accuracy = 0.3 + 0.002 * place + 0.01 * cell.seed
+    every = recipe(cell).evaluate_every
+    measured = recipe(cell).rounds // every
+    curves = {
+        curve: "|".join(f"{value:.4f}" for value in np.linspace(0.1, accuracy - 0.03 * i, measured))
+        for i, curve in enumerate(("curve", "curve_device", "curve_light"))
+    }
+    examples = (100 + place) * np.arange(1, measured + 1)
+    return {
+        **{measure: accuracy - 0.03 * i for i, measure in enumerate(MEASURES)},
+        "examples": int(examples[-1]),
+        **curves,
+        "curve_examples": "|".join(map(str, examples)),
+        "measured_every": every,
+        "seconds": 3.0,
+    }
 
 
 @pytest.fixture(scope="module", autouse=True)
-def results(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
-        for name in ("assistant", "shakespeare_roles"):
-            write_results(result_name(name), made_up(name), {"seeds": [0, 1, 2]})
-        yield
+def rows(made_up):
+    real = "shakespeare_roles"
+    made_up(result_name(real), grid(real, seeds=range(3)), row)
+    return made_up(result_name("assistant"), grid("assistant", seeds=range(3)), row)
 
 
 @pytest.fixture
@@ -87,33 +76,32 @@ def panel(corpus, tmp_path, monkeypatch):
     return selection_panel(corpus, "assistant")
 
 
-def values(selection, measure="accuracy", *, fleet="as it is", aggregation="examples", cohort=10):
-    at = dict(fleet=fleet, selection=selection, aggregation=aggregation, cohort=cohort)
-    found = [row[measure] for row in made_up("assistant") if row.items() >= at.items()]
-    assert len(found) == 3
-    return found
+@pytest.fixture(scope="module")
+def values(rows):
+    def of(selection, measure="accuracy", *, fleet="as it is", aggregation="examples", cohort=10):
+        at = dict(fleet=fleet, selection=selection, aggregation=aggregation, cohort=cohort)
+        found = [row[measure] for row in rows if row.items() >= at.items()]
+        assert len(found) == 3
+        return found
 
-
-def per_cent(numbers):
-    mean, half = statistics.mean(numbers), HALF * statistics.stdev(numbers)
-    return f"{100 * mean:.0f} ({100 * (mean - half):.0f} to {100 * (mean + half):.0f})"
+    return of
 
 
 # The first figure
 
 
-def test_the_figures_weights_are_the_packages_exact_ones():
+def test_the_figures_weights_are_the_packages_exact_ones(drawn):
     toy = selection_toy()
     for exponent, cohort, beta, way in ((0.8, 10, 1.0, "examples"), (1.2, 3, 0.5, "equal"), (0.4, 30, 2.0, "examples")):
         n = np.arange(1, toy_file.DEVICES + 1) ** -exponent
         who = Selector(n, strategy="power", beta=beta, design="with-replacement")
         weight = expected_weights(who, n, cohort, aggregation=way).mean[:20].sum()
         share = n[:20].sum() / n.sum()
-        verdict = toy.set(exponent=exponent, cohort=cohort, beta=beta, aggregation=way).answer.verdict
-        assert f"has {share:.0%} of the data and {weight:.0%} of the expected weight, {weight / share:.2f}" in verdict
-        assert toy.drawing.shown()["curves"]["ring"] == [[beta, pytest.approx(weight / share)]]
-        bar = toy.drawing._bars[2 + list(toy_file.WAYS).index(way)]
-        assert bar.get_width() == pytest.approx(weight)
+        answer, shown = drawn(toy, exponent=exponent, cohort=cohort, beta=beta, aggregation=way)
+        said = f"has {share:.0%} of the data and {weight:.0%} of the expected weight, {weight / share:.2f} times"
+        assert said in answer.verdict
+        assert shown["curves"]["ring"] == [(beta, pytest.approx(weight / share))]
+        assert shown["bars"][toy_file.WAYS[way]] == pytest.approx(weight)
 
 
 @pytest.mark.parametrize("cohort", toy_file.COHORTS)
@@ -128,7 +116,8 @@ def test_what_the_text_says_of_the_figure_is_so(cohort):
 
 
 def test_in_a_fleet_of_equals_everybody_has_a_share():
-    verdicts = {selection_toy().set(exponent=0.0, beta=beta).answer.verdict for beta in toy_file.BETAS}
+    toy = selection_toy()
+    verdicts = {toy.answer_at(toy_file.ToyDials(exponent=0.0, beta=beta)).verdict for beta in toy_file.BETAS}
     assert verdicts == {
         "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight, 1.00 times its "
         "share: fair to the data."
@@ -138,13 +127,13 @@ def test_in_a_fleet_of_equals_everybody_has_a_share():
 # What is read off the table
 
 
-def test_a_curve_has_the_mean_and_the_interval_over_seeds():
+def test_a_curve_has_the_mean_and_the_interval_over_seeds(values, interval):
     curve = curve_of(trainings("assistant", "β = 1"), "accuracy_light")
     assert [row["round"] for row in curve] == list(range(1, ROUNDS + 1))
     runs = [value - 0.06 for value in values("β = 1")]
-    half = HALF * statistics.stdev(runs)
-    assert curve[-1]["accuracy"] == pytest.approx(statistics.mean(runs), abs=1e-4)
-    assert curve[-1]["low"] == pytest.approx(statistics.mean(runs) - half, abs=3e-4)
+    mean, half = interval(runs)
+    assert curve[-1]["accuracy"] == pytest.approx(mean, abs=1e-4)
+    assert curve[-1]["low"] == pytest.approx(mean - half, abs=3e-4)
     assert curve[-1]["examples"] == pytest.approx(statistics.mean(values("β = 1", "examples")))
     assert [row["round"] for row in curve_of(trainings("shakespeare_roles", "β = 1"))] == [4, 8, 12, 16, 20]
 
@@ -156,26 +145,26 @@ def test_a_band_stays_between_nothing_and_everything():
     assert first["low"] == 0 < first["high"] < 0.5 < last["low"] < 1 == last["high"]
 
 
-def test_tables_say_whom_each_selection_serves():
+def test_tables_say_whom_each_selection_serves(values, written):
     rows = {row["selected by"]: row for row in who_gains("assistant", aggregation="equal")}
     assert list(rows) == list(SELECTIONS.values())
     for selection, label in SELECTIONS.items():
         for measure, words in MEASURES.items():
-            assert rows[label][words] == per_cent(values(selection, measure, aggregation="equal"))
+            assert rows[label][words] == written(values(selection, measure, aggregation="equal"))
     even, active = (statistics.mean(values(way, "examples", aggregation="equal")) for way in ("β = 0", "β = 1"))
     assert rows["β = 1"]["examples, × uniform"] == pytest.approx(active / even)
     steep = who_gains("assistant", fleet="steep")
     assert [row["selected by"] for row in steep] == [SELECTIONS[f"β = {beta:g}"] for beta in BETAS]
 
 
-def test_fleets_whose_table_is_not_there_are_left_out():
+def test_fleets_whose_table_is_not_there_are_left_out(values, written):
     rows = by_fleet()
     assert [row["fleet"] for row in rows] == ["the embedded corpus", "Shakespeare's roles"]
-    assert rows[0]["uniform"] == per_cent(values("β = 0"))
-    assert rows[0]["light, β = 1"] == per_cent(values("β = 1", "accuracy_light"))
+    assert rows[0]["uniform"] == written(values("β = 0"))
+    assert rows[0]["light, β = 1"] == written(values("β = 1", "accuracy_light"))
 
 
-def test_the_sentence_on_light_devices_follows_the_numbers():
+def test_the_sentence_on_light_devices_follows_the_numbers(values):
     gained = 100 * (statistics.mean(values("β = 1")) - statistics.mean(values("β = 0")))
     assert str(light_devices_say("assistant")) == (
         f"From β = 0 to 1, in points: all {gained:+.0f}, mean device {gained:+.0f}, light devices {gained:+.0f}, heavy "
@@ -201,20 +190,21 @@ def test_the_travellers_table_has_a_row_per_selection_and_weighting():
 # The panel
 
 
-def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel):
+def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel, values, drawn):
     seen = set()
     for (fleet, beta, way), cohort in zip(
         itertools.product(FLEETS, BETAS, AGGREGATIONS), itertools.cycle((3, 10)), strict=False
     ):
         at = dict(fleet=fleet, aggregation=way, cohort=cohort)
-        verdict = panel.set(beta=beta, **at).answer.verdict
+        found, shown = drawn(panel, beta=beta, **at)
+        verdict = found.verdict
         mean = statistics.mean(values(f"β = {beta:g}", **at))
         assert f"{mean:.0%} of all requests are understood on the embedded corpus" in verdict
         assert ("times as many examples" in verdict) == (beta > 0)
         assert f"clients drawn {f'by β = {beta:g}' if beta else 'uniformly'} and weighted" in verdict
-        ((x, y),) = panel.drawing.shown()["rounds"]["ring"]
+        ((x, y),) = shown["rounds"]["ring"]
         assert (x, y) == (ROUNDS, pytest.approx(mean, abs=1e-4))
-        ((x, y),) = panel.drawing.shown()["work"]["ring"]
+        ((x, y),) = shown["work"]["ring"]
         assert x == pytest.approx(statistics.mean(values(f"β = {beta:g}", "examples", **at)))
         seen.add(verdict)
     assert len(seen) == len(FLEETS) * len(BETAS) * len(AGGREGATIONS)
@@ -241,7 +231,7 @@ def test_what_is_not_saved_names_every_dial_to_move(panel):
     assert "drawn by oort and weighted equally" in panel.answer.verdict
 
 
-def test_whose_accuracy_is_drawn_can_be_chosen(panel):
+def test_whose_accuracy_is_drawn_can_be_chosen(panel, values):
     ends = {}
     for measure in WHOSE:
         panel.set(measure=measure)
@@ -270,15 +260,10 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(position, panel, corpus,
     assert drawn == [row[panel.config.measure] for row in expected]
     assert [row["accuracy"] for row in panel.rows] == [row["accuracy"] for row in expected]
     assert [row["examples"] for row in panel.rows] == np.cumsum([row["examples"] for row in expected]).tolist()
-    assert panel.drawing.shown()["rounds"]["live"] == [1, 2, 3]
+    assert panel.drawing.shown()["rounds"]["live"] == list(zip([1, 2, 3], drawn, strict=True))
     told = rf"After 3 of 3 rounds and [\d,]+ examples, {expected[-1]['accuracy']:.0%} of all requests are understood, "
     assert re.match(told, panel.answer.verdict)
-    (run,) = RunStore().runs()
-    assert run.status == "complete" and len(run.rows) == 3
-
-
-def test_a_stopped_training_keeps_what_it_reached(panel):
-    panel.start().stop().wait(120)
-    assert panel.answer.provenance.startswith(("yours, stopped after ", "yours, complete after "))
-    assert panel.rows == RunStore().runs()[0].rows[: len(panel.rows)]
-    assert panel.reset().answer.provenance.startswith("saved, mean and 95 % interval over seeds 0–2 · yours, from ")
+    again = selection_panel(corpus, "assistant").set(cohort=3, **position)
+    assert again.answer.live == panel.answer.live and " · yours, from " in again.answer.provenance
+    other = again.set(measure="accuracy_device").answer  # the same training, looked at by other eyes
+    assert [row["accuracy"] for row in other.live] == [row["accuracy_device"] for row in expected]

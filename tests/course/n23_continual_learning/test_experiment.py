@@ -20,7 +20,7 @@ from trustlab.course.n23_continual_learning.experiment import (
     PERIODS,
     ROUNDS,
     SETTINGS,
-    Cell,
+    Setting,
     assistant_over_time,
     grid,
     period_of,
@@ -67,7 +67,7 @@ def test_new_intents_arrive_late_and_drift_moves_the_others():
 
 
 def test_a_row_has_the_documented_fields_and_is_flat(short):
-    (row,) = run(Cell(drift=1.0, replay=5, beta=0.0), None)
+    (row,) = run(Setting(drift=1.0, replay=5, beta=0.0), None)
     documented = set(re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1]))
     assert set(row) == documented
     assert row.items() >= {"setting": "continual", "drift": 1.0, "replay": 5, "beta": 0.0, "seed": 0}.items()
@@ -75,7 +75,7 @@ def test_a_row_has_the_documented_fields_and_is_flat(short):
 
 
 def test_a_row_measures_its_own_model(short):
-    cell = Cell(drift=1.0, replay=5)
+    cell = Setting(drift=1.0, replay=5)
     (row,) = run(cell, None)
     said = stream(1.0, seed=0)
     model = copy.deepcopy(said.problem.model)
@@ -97,15 +97,15 @@ def test_a_row_measures_its_own_model(short):
 
 
 def test_the_static_reference_sees_everything_in_as_many_rounds_and_forgets_nothing(short):
-    (row,) = run(Cell(setting="static", beta=0.0), None)
-    (over_time,) = run(Cell(beta=0.0), None)
+    (row,) = run(Setting(setting="static", beta=0.0), None)
+    (over_time,) = run(Setting(beta=0.0), None)
     assert row["forgetting"] == 0 and len(row["curve"].split("|")) == len(over_time["curve"].split("|"))
     assert len(row["matrix"].split("|")) == PERIODS
     assert row["examples"] > 3 * over_time["examples"]
 
 
 def test_the_recipes_differ_in_their_periods_alone():
-    static, over_time = (dataclasses.asdict(recipe(Cell(setting=setting))) for setting in SETTINGS)
+    static, over_time = (dataclasses.asdict(recipe(Setting(setting=setting))) for setting in SETTINGS)
     assert static.pop("rounds") == PERIODS * over_time.pop("rounds") == ROUNDS
     assert static == over_time
 
@@ -126,7 +126,7 @@ def test_rounds_fall_into_their_periods():
 )
 def test_a_cell_outside_the_experiment_is_refused_before_any_work(bad, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        next(run(Cell(**bad), None))
+        next(run(Setting(**bad), None))
 
 
 # The table
@@ -149,13 +149,13 @@ def test_the_committed_table_is_whole_and_about_this_data(corpus_name):
     committed = list(table[["corpus", *KEY, "seed"]].itertuples(index=False, name=None))
     assert committed == [tuple(cell.key().values()) for cell in cells]
     assert about["data_hash"] == fingerprint(load(corpus_name))
-    assert about["config"]["continual"] == dataclasses.asdict(recipe(Cell()))
+    assert about["config"]["continual"] == dataclasses.asdict(recipe(Setting()))
     assert all(len(curve.split("|")) == ROUNDS // MEASURED_EVERY for curve in table["curve"])
 
 
 def test_the_experiment_is_known_to_the_command():
     known = EXPERIMENTS["continual-learning"]
-    assert experiment_of(Cell()) is known
+    assert experiment_of(Setting()) is known
     assert {cell.setting for cell in grid("assistant")} == set(known.slowest_first) == set(known.parts["settings"])
     name = known.named("continual", 1.0, 5, 0.5, "examples", "feedback")
     assert name == "continual, drift 1, β = 0.5, weights examples, replay 5, labels from feedback"

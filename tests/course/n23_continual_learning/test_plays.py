@@ -14,7 +14,7 @@ from trustlab.course.n23_continual_learning.plays import (
     KEY,
     PLAYS,
     ROUNDS,
-    Cell,
+    Setting,
     grid,
     recipe,
     result_name,
@@ -58,7 +58,7 @@ def test_a_role_is_a_device_of_one_period_and_other_plays_are_left_out(corpus):
 def test_a_row_has_the_documented_fields(corpus, monkeypatch):
     monkeypatch.setattr(plays, "ROUNDS", 6)
     monkeypatch.setattr(plays, "PER_ROUND", 4)
-    (over_time,), (static,) = (run(Cell(setting=setting, seed=1), corpus) for setting in ("continual", "static"))
+    (over_time,), (static,) = (run(Setting(setting=setting, seed=1), corpus) for setting in ("continual", "static"))
     documented = set(re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1]))
     assert set(over_time) == set(static) == documented
     assert len(over_time["matrix"].split("|")) == 36 and len(static["matrix"].split("|")) == 6
@@ -68,11 +68,11 @@ def test_a_row_has_the_documented_fields(corpus, monkeypatch):
 
 
 def test_the_settings_differ_in_their_periods_alone():
-    static, over_time = (dataclasses.asdict(recipe(Cell(setting=setting))) for setting in ("static", "continual"))
+    static, over_time = (dataclasses.asdict(recipe(Setting(setting=setting))) for setting in ("static", "continual"))
     assert static.pop("rounds") == len(PLAYS) * over_time.pop("rounds") == ROUNDS
     assert static == over_time
     known = EXPERIMENTS["continual-learning-plays"]
-    assert experiment_of(Cell()) is known and known.named("static", 1.0) == "static, β = 1"
+    assert experiment_of(Setting()) is known and known.named("static", 1.0) == "static, β = 1"
 
 
 def test_the_committed_table_is_whole():
@@ -80,7 +80,7 @@ def test_the_committed_table_is_whole():
     committed = list(table[["corpus", *KEY, "seed"]].itertuples(index=False, name=None))
     assert len(about["seeds"]) >= 3
     assert committed == [tuple(cell.key().values()) for cell in grid(CORPUS, seeds=about["seeds"])]
-    assert about["config"]["continual"] == dataclasses.asdict(recipe(Cell()))
+    assert about["config"]["continual"] == dataclasses.asdict(recipe(Setting()))
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(0.1, [True, True]), (0.01, [False, False])])

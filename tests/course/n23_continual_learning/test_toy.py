@@ -49,21 +49,21 @@ def test_without_drift_nothing_is_forgotten_and_with_it_replay_keeps_some():
     assert present == sorted(present, reverse=True)  # which it pays for with the present
 
 
-def test_every_position_has_a_sentence_with_its_numbers():
+def test_every_position_has_a_sentence_with_its_numbers(drawn):
     toy, seen = continual_toy(), set()
     for drift in DRIFTS[1:]:
         for replay in BUDGETS:
             for rounds in LENGTHS:
-                toy.set(drift=drift, replay=replay, rounds=rounds)
-                matrix = np.array(toy.answer.matrix)
-                assert f"fits the present by {matrix[-1, -1]:.0%} and the first period by" in toy.answer.verdict
-                assert toy.drawing._number.get_xydata().shape == (PERIODS * rounds + 1, 2)
-                seen.add((toy.answer.verdict, tuple(matrix[:, 0])))
+                answer, shown = drawn(toy, drift=drift, replay=replay, rounds=rounds)
+                matrix = np.array(answer.matrix)
+                assert f"fits the present by {matrix[-1, -1]:.0%} and the first period by" in answer.verdict
+                assert len(shown["number"]) == PERIODS * rounds + 1
+                assert shown["matrix"] == [[f"{100 * fit:.0f}" for fit in row] for row in matrix]
+                seen.add((answer.verdict, tuple(matrix[:, 0])))
     assert len(seen) == 3 * len(BUDGETS) * len(LENGTHS)
 
 
 def test_a_matrix_in_the_making_is_white_where_it_is_not_yet():
     drawing = continual_toy().drawing
     drawing.matrix.show([[0.9] * PERIODS])
-    shown = [[text.get_text() for text in row] for row in drawing.matrix._texts]
-    assert shown == [["90"] * PERIODS] + [[""] * PERIODS] * (PERIODS - 1)
+    assert drawing.shown()["matrix"] == [["90"] * PERIODS] + [[""] * PERIODS] * (PERIODS - 1)

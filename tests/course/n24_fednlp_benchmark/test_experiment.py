@@ -19,7 +19,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     KEY,
     PARTITIONS,
     SHARE,
-    Cell,
+    Setting,
     divide,
     examples,
     grid,
@@ -58,8 +58,8 @@ def short(monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in PARTITIONS if name != "feature"])
 def test_every_example_has_one_client(name, corpus, short):
-    train, _ = examples(Cell(task="qa", partition=name), corpus)
-    made = divide(Cell(task="qa", partition=name), train)
+    train, _ = examples(Setting(task="qa", partition=name), corpus)
+    made = divide(Setting(task="qa", partition=name), train)
     assert sorted(made.flat.tolist()) == list(range(60))
     assert len(made) == (len({e.holder for e in train}) if name == "natural" else fednlp.CLIENTS)
 
@@ -73,9 +73,9 @@ def test_feature_skew_divides_by_meaning(corpus, short, monkeypatch):
 
     monkeypatch.setattr(fednlp, "embed", embed)
     fednlp._features.cache_clear()
-    train, _ = examples(Cell(partition="feature"), corpus)
+    train, _ = examples(Setting(partition="feature"), corpus)
     for seed in (0, 1):
-        assert sorted(divide(Cell(partition="feature", seed=seed), train).flat.tolist()) == list(range(60))
+        assert sorted(divide(Setting(partition="feature", seed=seed), train).flat.tolist()) == list(range(60))
     assert asked == [tuple(" ".join(row["tokens"]) for row in corpus["train"].select(range(60)))]  # once
     fednlp._features.cache_clear()
 
@@ -85,7 +85,7 @@ def test_feature_skew_divides_by_meaning(corpus, short, monkeypatch):
 
 @pytest.mark.parametrize("task", FAMILIES)
 def test_a_row_has_the_documented_fields_and_is_the_simulations(task, corpus, short):
-    cell = Cell(task=task, algorithm="fedyogi", partition="label", seed=1)
+    cell = Setting(task=task, algorithm="fedyogi", partition="label", seed=1)
     (row,) = run(cell, corpus)
     assert set(row) == set(re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1]))
     assert row.items() >= cell.key().items()
@@ -98,12 +98,12 @@ def test_a_row_has_the_documented_fields_and_is_the_simulations(task, corpus, sh
 
 
 def test_algorithms_differ_in_the_server_or_the_term_and_in_nothing_else():
-    usual = recipe(Cell())
+    usual = recipe(Setting())
     differ = {
         name: {
             f.name
             for f in dataclasses.fields(usual)
-            if getattr(recipe(Cell(algorithm=name)), f.name) != getattr(usual, f.name)
+            if getattr(recipe(Setting(algorithm=name)), f.name) != getattr(usual, f.name)
         }
         for name in (*ALGORITHMS, *CONFOUNDED)
     }
@@ -115,11 +115,11 @@ def test_algorithms_differ_in_the_server_or_the_term_and_in_nothing_else():
 
 
 def test_all_data_in_one_place_make_as_many_passes(corpus, short):
-    (alone,) = run(Cell(algorithm=CENTRALISED), corpus)
+    (alone,) = run(Setting(algorithm=CENTRALISED), corpus)
     assert alone["passes"] == pytest.approx(fednlp.ROUNDS * SHARE)
-    (fleet,) = run(Cell(), corpus)
+    (fleet,) = run(Setting(), corpus)
     assert fleet["passes"] == pytest.approx(alone["passes"], rel=0.1)
-    one, many = recipe(Cell(algorithm=CENTRALISED)), recipe(Cell())
+    one, many = recipe(Setting(algorithm=CENTRALISED)), recipe(Setting())
     same = ("batch_size", "learning_rate", "optimizer", "local_epochs", "server", "proximal")
     assert all(getattr(one, name) == getattr(many, name) for name in same)
 
@@ -135,7 +135,7 @@ def test_all_data_in_one_place_make_as_many_passes(corpus, short):
 )
 def test_a_cell_outside_the_experiment_is_refused_before_any_work(bad, message, corpus):
     with pytest.raises(ValueError, match=re.escape(message)):
-        next(run(Cell(**bad), corpus))
+        next(run(Setting(**bad), corpus))
 
 
 # The table
@@ -162,12 +162,14 @@ def test_the_committed_table_is_whole_and_about_this_data(name):
     assert committed == [tuple(cell.key().values()) for cell in grid(name, seeds=about["seeds"])]
     if name == "assistant":
         assert about["data_hash"] == fingerprint(load(name))
-    assert about["config"]["fedadam"] == dataclasses.asdict(recipe(Cell(name, tasks_of(name)[0], algorithm="fedadam")))
+    assert about["config"]["fedadam"] == dataclasses.asdict(
+        recipe(Setting(name, tasks_of(name)[0], algorithm="fedadam"))
+    )
 
 
 def test_the_experiment_is_known_to_the_command():
     known = EXPERIMENTS["fednlp-benchmark"]
-    assert experiment_of(Cell()) is known
+    assert experiment_of(Setting()) is known
     assert {cell.task for cell in grid("assistant")} == set(known.slowest_first) == set(known.parts["tasks"])
     assert set(known.recipes("xquad")) == {*ALGORITHMS, *CONFOUNDED, CENTRALISED}
 
@@ -235,7 +237,7 @@ def test_differences_are_between_trainings_of_one_seed(claimed):
 
 
 def test_weights_by_examples_are_the_simulations_rounds(corpus, short):
-    cell = Cell(task="classification", partition="quantity")
+    cell = Setting(task="classification", partition="quantity")
     train, test = examples(cell, corpus)
     learned, clients = problem(cell, train, test), divide(cell, train)
     config = FederatedConfig(rounds=3, clients_per_round=8, batch_size=4, learning_rate=0.3, seed=2)

@@ -19,7 +19,7 @@ from trustlab.course.n24_fednlp_benchmark.results import (
 )
 from trustlab.data import assistant
 from trustlab.federated.tasks import FAMILIES
-from trustlab.runs import RunStore, write_results
+from trustlab.runs import write_results
 
 SEEDS = 3
 
@@ -29,30 +29,20 @@ def corpus():
     return assistant(1000, devices=20)
 
 
-@pytest.fixture(scope="module")
-def rows():
-    """A made-up table in which no two cells are alike."""
-    made = []
-    for name in ("assistant", "wnut17"):
-        for place, cell in enumerate(grid(name, seeds=range(SEEDS))):
-            score = 0.2 + 0.0021 * place + 0.003 * cell.seed
-            points = 10 if cell.algorithm == CENTRALISED else 9
-            curve = "|".join(f"{score * part / points:.4f}" for part in range(1, points + 1))
-            row = {**cell.key(), "score": score, "exact": score / 2, "curve": curve}
-            row["seconds"] = 12.0 if (cell.task, cell.partition) == ("seq2seq", "natural") else 3.0
-            row["passes"] = 36.0 if cell.partition == "quantity" else 30.0
-            made.append({**row, "megabytes": 10.0 * place})
-    return made
+def row(place, cell):
+    score = 0.2 + 0.0021 * place + 0.003 * cell.seed
+    points = 10 if cell.algorithm == CENTRALISED else 9
+    curve = "|".join(f"{score * part / points:.4f}" for part in range(1, points + 1))
+    seconds = 12.0 if (cell.task, cell.partition) == ("seq2seq", "natural") else 3.0
+    passes = 36.0 if cell.partition == "quantity" else 30.0
+    return {"score": score, "exact": score / 2, "curve": curve, "seconds": seconds, "passes": passes,
+            "megabytes": 10.0 * place}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
-def results(rows, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRUSTLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
-        for name in ("assistant", "wnut17"):
-            own = [row for row in rows if row["corpus"] == name]
-            write_results(result_name(name), own, {"seeds": list(range(SEEDS))})
-        yield
+def rows(made_up):
+    tables = (made_up(result_name(name), grid(name, seeds=range(SEEDS)), row) for name in ("assistant", "wnut17"))
+    return [row for table in tables for row in table]
 
 
 @pytest.fixture
@@ -97,24 +87,25 @@ def test_tables_give_per_cent_and_leave_out_what_is_not_there(rows):
     assert len(freezing()) == 2 and freezing()[0]["trained"] == "the heads alone"
 
 
-def test_every_position_has_its_own_sentence_and_frames_its_cell(panel, rows):
+def test_every_position_has_its_own_sentence_and_frames_its_cell(panel, rows, drawn):
     seen = set()
     for task in FAMILIES:
         for i, algorithm in enumerate(ALGORITHMS):
             for j, partition in enumerate(PARTITIONS):
-                panel.set(task=task, algorithm=algorithm, partition=partition)
-                verdict = panel.answer.verdict
+                found, shown = drawn(panel, task=task, algorithm=algorithm, partition=partition)
+                verdict = found.verdict
                 here = mean(rows, task, algorithm, partition)
                 assert f"{task}: {NAMES[algorithm]} on the {partition} partition reaches {here:.0%} " in verdict
                 assert verdict.endswith(f"{mean(rows, task, CENTRALISED, 'none'):.0%}.")
-                drawing = panel.drawing
-                assert drawing._frame.get_xy() == (j - 0.5, i - 0.5)
-                assert drawing._numbers[i][j].get_text() == f"{100 * here:.0f}"
-                line = drawing.curves._lines[NAMES[algorithm]].get_xydata()
-                assert line[-1].tolist() == pytest.approx([30, 100 * here], abs=0.1)
-                assert drawing._right.get_title(loc="left") == f"on the way: {partition} partition"
-                assert drawing._right.get_ylabel() == f"{FAMILIES[task].metric}, %"
-                assert drawing._right.get_xlim()[0] == drawing._right.get_ylim()[0] == 0
+                assert shown["frame"] == (NAMES[algorithm], partition)
+                assert shown["matrix"][i][j] == f"{100 * here:.0f}"
+                assert shown["curves"]["series"][NAMES[algorithm]][-1] == pytest.approx((30, 100 * here), abs=0.1)
+                assert shown["curves"]["ring"] == []  # a whole curve is chosen, and drawn in full colour
+                assert NAMES[algorithm] not in shown["curves"]["faded"]
+                right = panel.drawing.curves.axes
+                assert right.get_title(loc="left") == f"on the way: {partition} partition"
+                assert right.get_ylabel() == f"{FAMILIES[task].metric}, %"
+                assert right.get_xlim()[0] == right.get_ylim()[0] == 0
                 seen.add(verdict)
     assert len(seen) == len(FAMILIES) * len(ALGORITHMS) * len(PARTITIONS)
 
@@ -124,14 +115,14 @@ def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatc
     monkeypatch.setattr(fednlp, "SIZES", dict.fromkeys(FAMILIES, (60, 20)))
     panel.set(task="tagging", algorithm="fedadam", partition="quantity").start().wait(120)
     assert [row["step"] for row in panel.rows] == [2, 4, 6]
-    cell = fednlp.Cell(task="tagging", algorithm="fedadam", partition="quantity")
+    cell = fednlp.Setting(task="tagging", algorithm="fedadam", partition="quantity")
     (expected,) = fednlp.run(cell, corpus)
     assert panel.rows[-1]["score"] == expected["score"]
     assert panel.rows[-1]["passes"] == pytest.approx(expected["passes"])
-    assert panel.drawing.shown()["curves"]["live"][-1].tolist() == [expected["passes"], 100 * expected["score"]]
+    assert panel.drawing.shown()["curves"]["live"][-1] == (expected["passes"], 100 * expected["score"])
     assert panel.answer.provenance.startswith("yours, complete after 6 steps")
-    (run,) = RunStore().runs()
-    assert run.status == "complete" and len(run.rows) == 3
+    again = fednlp_panel(corpus).set(task="tagging", algorithm="fedadam", partition="quantity")
+    assert again.answer.live == panel.answer.live and " · yours, from " in again.answer.provenance
     assert panel.reset().drawing.shown()["curves"]["live"] == []
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trustlab.course.n31_fairness_metrics import experiment as population
-from trustlab.course.n31_fairness_metrics.experiment import Cell, column, grid, measure, readings, row_of, run, train
+from trustlab.course.n31_fairness_metrics.experiment import Setting, column, grid, measure, readings, row_of, run, train
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC, Classifier, extrinsic_metrics
 from trustlab.course.n31_fairness_metrics.intrinsic import EMBEDDING, INTRINSIC, intrinsic_metrics
 from trustlab.course.n31_fairness_metrics.notions import GENDER, NOTIONS, REGION
@@ -28,7 +28,7 @@ def corpus():
 @pytest.fixture(scope="module")
 def biased(corpus):
     """A model that read of a strong bias about the region and of none about gender."""
-    return train(Cell(region_dose=0.5), corpus)
+    return train(Setting(region_dose=0.5), corpus)
 
 
 def contexts(notion):
@@ -205,7 +205,7 @@ def test_the_four_strengths_are_independent_of_each_other():
 
 def test_a_row_has_every_metric_with_its_error(corpus, monkeypatch):
     monkeypatch.setitem(population.RECIPES, "base", {"steps": 5, "width": 16})
-    (row,) = run(Cell(region_dose=0.1), corpus)
+    (row,) = run(Setting(region_dose=0.1), corpus)
     for notion in NOTIONS:
         names = [column(notion, name) for name in INTRINSIC]
         names += [column(notion, name, records) for name in EXTRINSIC for records in population.RECORDS]
@@ -215,13 +215,13 @@ def test_a_row_has_every_metric_with_its_error(corpus, monkeypatch):
 
 
 def test_augmented_models_read_as_much(corpus):
-    plain, augmented = (readings(Cell(recipe=recipe, region_dose=1.0), corpus) for recipe in ("base", "augmented"))
+    plain, augmented = (readings(Setting(recipe=recipe, region_dose=1.0), corpus) for recipe in ("base", "augmented"))
     assert len(plain) == len(augmented)
 
 
 def test_a_cell_outside_its_range_is_refused_before_anything_is_trained(corpus):
     with pytest.raises(ValueError, match="Expected region_dose=2"):
-        next(run(Cell(region_dose=2.0), corpus))
+        next(run(Setting(region_dose=2.0), corpus))
 
 
 def test_a_word_of_several_tokens_leaves_lpbs_out_and_says_so(biased):

@@ -2,7 +2,6 @@ import math
 import re
 import statistics
 
-import numpy as np
 import pytest
 from scipy import stats
 
@@ -11,8 +10,7 @@ from trustlab.course.n31_fairness_metrics.alignment import SETTINGS
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 from trustlab.course.n31_fairness_metrics.dose import DETECTABLE, STEADY
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, KEY, column, grid
-from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
-from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
+from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured
 from trustlab.course.n31_fairness_metrics.panel import agreement_panel, dose_panel
 from trustlab.course.n31_fairness_metrics.results import (
     METRICS,
@@ -27,7 +25,6 @@ from trustlab.course.n31_fairness_metrics.results import (
 from trustlab.course.n31_fairness_metrics.toy import LEANS, SPREADS, association_toy
 from trustlab.data import assistant
 from trustlab.lab.claims import claims
-from trustlab.runs import RunStore
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +112,10 @@ def test_the_agreement_panel_shows_scipys_correlation_everywhere(models):
         panel.set(method=method, setting="same notion, clean records", notion="gender", first="LPBS", second="TPR gap")
         expected = oracle(models["gender LPBS"], models["gender TPR gap, clean records"])[0]
         assert f"{method}'s r = {expected:.2f}" in panel.answer.verdict
-    assert panel.drawing._ring.get_xy() == (EXTRINSIC.index("TPR gap") - 0.5, INTRINSIC.index("LPBS") - 0.5)
-    dots = np.concatenate([each.get_offsets() for each in panel.drawing._dots.values()])
-    assert sorted(dots[:, 0]) == pytest.approx(sorted(models["gender LPBS"]))
+    shown = panel.drawing.shown()
+    assert shown["frame"] == ("LPBS", "TPR gap")
+    dots = [x for each in shown["dots"].values() for x, _ in each]
+    assert sorted(dots) == pytest.approx(sorted(models["gender LPBS"]))
     panel.set(setting="another notion, biased records")
     expected = stats.kendalltau(models["gender LPBS"], models["region TPR gap, biased records"])[0]
     assert f"r = {expected:.2f}" in panel.answer.verdict
@@ -135,24 +133,36 @@ def test_at_dose_0_every_needle_is_at_rest_and_none_tells(panel):
     assert "0 of 14 metrics distinguish one model" in panel.answer.verdict
 
 
-def test_every_position_says_who_tells(panel):
+def test_every_position_says_who_tells(panel, drawn):
     for notion in ("region", "gender"):
         for dose in DOSES:
-            panel.set(notion=notion, dose=dose)
-            told = [row["metric"] for row in needles(notion, dose) if row["risen"] > DETECTABLE]
-            assert f"{len(told)} of 14" in panel.answer.verdict and ", ".join(told) in panel.answer.verdict
-            assert panel.drawing._points.get_offsets()[:, 0].tolist() == pytest.approx(panel.numbers["risen"].tolist())
+            found, shown = drawn(panel, notion=notion, dose=dose)
+            rows = needles(notion, dose)
+            told = [row["metric"] for row in rows if row["risen"] > DETECTABLE]
+            assert f"{len(told)} of 14" in found.verdict and ", ".join(told) in found.verdict
+            assert shown["risen"] == pytest.approx({row["metric"]: row["risen"] for row in rows})
+            for row in rows:
+                assert shown["ends"][row["metric"]] == pytest.approx((row["low"], row["high"]))
 
 
 def test_one_model_is_trained_live_and_stands_in_the_picture(panel, monkeypatch):
-    monkeypatch.setitem(population.RECIPES, "base", {"steps": 5, "width": 16})
+    asked = []
+    measured = {column("gender", name, "" if name in INTRINSIC else "clean"): 0.1 * i for i, name in enumerate(METRICS)}
+    monkeypatch.setattr(population, "train", lambda cell, corpus: asked.append(cell) or (None, None))
+    monkeypatch.setattr(
+        population, "measure", lambda *_, **__: {name: Measured(value, 0.0) for name, value in measured.items()}
+    )
     panel.set(notion="gender", dose=0.5).start().wait(120)
+    (cell,) = asked
+    assert (cell.gender_dose, cell.region_dose, cell.recipe, cell.seed) == (0.5, 0.0, "base", 0)
     assert "metrics distinguish your model from" in panel.answer.verdict
-    value, found = panel.rows[-1][column("gender", "LPBS")], answers("gender")["LPBS"]
-    at = panel.drawing._own.get_xdata()[INTRINSIC.index("LPBS")]
-    assert at == pytest.approx((value - found.floor) / found.scales[0.5])
-    assert RunStore().runs()[0].status == "complete"
-    assert panel.reset().drawing._own.get_xdata() == []
+    value, found = measured["gender LPBS"], answers("gender")["LPBS"]
+    own = panel.drawing.shown()["own"]
+    assert own["LPBS"] == pytest.approx((value - found.floor) / found.scales[0.5]) and list(own) == list(METRICS)
+    assert panel.reset().drawing.shown()["own"] == {}
+    again = panel.set(notion="gender", dose=0.5)
+    assert again.drawing.shown()["own"] == own and " · yours, from " in again.answer.provenance
+    assert panel.set(notion="region").drawing.shown()["own"] == {}
 
 
 def test_the_toys_effect_size_never_passes_two_and_its_difference_does_not_stop():

@@ -20,10 +20,10 @@ from trustlab.course.n31_fairness_metrics.real_models import (
     NONE,
     OFFLINE,
     Trained,
-    sentence_vectors,
     train_on,
+    unit_vectors,
 )
-from trustlab.course.n31_fairness_metrics.real_tasks import CORPORA, READING, Cell, grid, measure, run
+from trustlab.course.n31_fairness_metrics.real_tasks import CORPORA, READING, Setting, grid, measure, run
 from trustlab.fairness.groups import Groups
 from trustlab.fairness.scorers import fit_scorer
 from trustlab.fairness.tasks import GroupedTexts, Task, load_task
@@ -42,7 +42,7 @@ def test_a_probe_is_logistic_regression_on_unit_vectors(task, monkeypatch):
     few = Task("few", "Is it?", "-", task.test.take(np.arange(60)), train)
     trained = train_on(few, "head", OFFLINE, seed=1)
     rows = train.take(np.random.default_rng([1, 6]).permutation(200)[:60])
-    learned, asked = (sentence_vectors(OFFLINE, each.texts) for each in (rows, few.test))
+    learned, asked = (unit_vectors(OFFLINE, each.texts) for each in (rows, few.test))
     np.testing.assert_allclose(np.linalg.norm(asked, axis=1), 1, rtol=1e-5)
     by_hand = LogisticRegression(max_iter=1000).fit(learned, rows.truth).predict_proba(asked)[:, 1]
     np.testing.assert_allclose(trained.score(few.test.texts), by_hand, atol=1e-6)
@@ -217,8 +217,8 @@ def test_the_name_of_a_pretrained_model_is_one_more_value():
 
 
 def test_a_row_names_its_cell_and_the_planted_group_is_worst_off():
-    (row,) = run(Cell("assistant", "words"), None)
-    assert {name: row[name] for name in Cell().key()} == Cell("assistant", "words").key()
+    (row,) = run(Setting("assistant", "words"), None)
+    assert {name: row[name] for name in Setting().key()} == Setting("assistant", "words").key()
     assert row["quality"] == row["assistant auc"] > 0.95
     assert row["assistant worst tpr minus rest group"] == "valley"
     assert row["seconds"] > 0
@@ -226,7 +226,7 @@ def test_a_row_names_its_cell_and_the_planted_group_is_worst_off():
 
 def test_a_cell_outside_its_range_is_refused_before_anything_is_trained():
     with pytest.raises(ValueError, match="Expected model='forest'"):
-        next(run(Cell(model="forest"), None))
+        next(run(Setting(model="forest"), None))
 
 
 def test_the_same_seed_gives_the_same_row():

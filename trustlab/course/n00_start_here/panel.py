@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EMBEDDED, EPSILONS, Cell, shown, usual
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EMBEDDED, EPSILONS, Setting, shown, usual
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.panel import AXES, budget_label, source_of, with_budget
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
 from trustlab.lab.curves import Curves
@@ -39,7 +39,7 @@ def first_picture(corpus: datasets.DatasetDict) -> Panel:
     """
     texts = [(" ".join(row["tokens"]), row["intent"]) for row in (corpus["test"][i] for i in shown(corpus))]
     return Panel(
-        Cell(EMBEDDED, "dp-sgd", 8.0),
+        Setting(EMBEDDED, "dp-sgd", 8.0),
         title="How much privacy can this assistant afford?",
         drawing=FirstDrawing(),
         answer=functools.partial(_answer, texts=texts),
@@ -60,7 +60,7 @@ def _trainings() -> pandas.DataFrame:
     return table.replace({"method": {"fast": "dp-sgd"}})
 
 
-def _answer(dials: Cell, texts: list[tuple[str, str]]) -> UtteranceAnswer:
+def _answer(dials: Setting, texts: list[tuple[str, str]]) -> UtteranceAnswer:
     """Read the saved trainings at the panel's position: the mean of three, and what one of them answered."""
     table = _trainings()
     rows = [{**row, "method": NAMES[row["method"]]} for row in curves_of(table[table["method"].isin(METHODS)])]

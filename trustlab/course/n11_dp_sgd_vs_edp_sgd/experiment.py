@@ -1,7 +1,7 @@
 """The experiment of notebook 11: what ε costs in accuracy, by DP-SGD, with both engines, and by eDP-SGD.
 
-One cell is one training: a corpus, a model, a method, a target ε and a seed. Every cell of a corpus trains for the same
-number of steps on hashed word ids, and is measured once, at the end, on the test split. On the embedded corpus the
+One setting is one training: a corpus, a model, a method, a target ε and a seed. All settings of a corpus train for
+as many steps on hashed word ids, and are measured once, at the end, on the test split. On the embedded corpus the
 ingredients are varied one at a time: the clipping rule and decaying noise, by the two quick methods, and K of eDP-SGD.
 
 The hyper-parameters were chosen on the synthetic corpus, which is nobody's data, and used unchanged on the real ones
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED, rare_intents
+from trustlab.deprecation import old_names
 from trustlab.models import build, entity_f1, predict
 from trustlab.models.vocabulary import Examples, Vocabulary
 from trustlab.privacy.training import TrainConfig, train
@@ -56,7 +57,7 @@ KEY = ("model", "method", "epsilon", "micro_batches", "rule", "noise_decay")  # 
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One training of the comparison."""
 
     corpus: str = option(EMBEDDED, label="Corpus", help="One of the corpora compared.", values=CORPORA)
@@ -89,8 +90,8 @@ def grid(
     seeds: Sequence[int] = range(3),
     models: Sequence[str] = tuple(MODELS),
     methods: Sequence[str] = tuple(METHODS),
-) -> list[Cell]:
-    """Return the cells for `corpus`, each over `seeds`; fewer `models` or `methods` keep a part of them.
+) -> list[Setting]:
+    """Return the settings for `corpus`, each over `seeds`; fewer `models` or `methods` keep a part of them.
 
     Plain SGD without noise, and every private method at every ε, for both models; on the embedded corpus also
     :data:`VARIANTS`, for the BiLSTM.
@@ -100,7 +101,7 @@ def grid(
     if corpus == EMBEDDED:
         kinds += [{"model": "bilstm", **variant} for variant in VARIANTS]
     kept = [kind for kind in kinds if kind["model"] in models and kind["method"] in methods]
-    return [Cell(corpus, seed=seed, **kind) for kind in kept for seed in seeds]
+    return [Setting(corpus, seed=seed, **kind) for kind in kept for seed in seeds]
 
 
 def usual(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -114,8 +115,8 @@ def result_name(corpus: str) -> str:
     return f"dp_sgd_vs_edp_sgd_{corpus}"
 
 
-def recipe(cell: Cell) -> TrainConfig:
-    """Return the training options of `cell`.
+def recipe(setting: Setting) -> TrainConfig:
+    """Return the training options of `setting`.
 
     C was chosen for each way of clipping, on the synthetic corpus and for the BiLSTM. Where every unit is clipped, as
     it is for eDP-SGD at each ε here, C scales signal and noise equally, and Adam cancels the scale.
@@ -124,18 +125,18 @@ def recipe(cell: Cell) -> TrainConfig:
     seed each, by SGD and by DP-SGD at ε = 8, on the validation split: the BiLSTM's 0.016 was the best in both.
     """
     return TrainConfig(
-        **TRAINED_BY[cell.method],
-        epsilon=cell.epsilon,
+        **TRAINED_BY[setting.method],
+        epsilon=setting.epsilon,
         delta=1e-5,
-        clip_norm=0.3 if cell.method == "edp-sgd" else 1.0,
-        epochs=EPOCHS[cell.corpus],
+        clip_norm=0.3 if setting.method == "edp-sgd" else 1.0,
+        epochs=EPOCHS[setting.corpus],
         batch_size=512,
         learning_rate=0.016,
-        micro_batches=cell.micro_batches,
-        layerwise="flat" if cell.rule == "automatic" else cell.rule,
-        automatic=cell.rule == "automatic",
-        noise_decay=cell.noise_decay,
-        seed=cell.seed,
+        micro_batches=setting.micro_batches,
+        layerwise="flat" if setting.rule == "automatic" else setting.rule,
+        automatic=setting.rule == "automatic",
+        noise_decay=setting.noise_decay,
+        seed=setting.seed,
     )
 
 
@@ -145,8 +146,8 @@ def prepare(corpus: datasets.DatasetDict) -> tuple[Vocabulary, dict[str, Example
     return vocabulary, vocabulary.encode_corpus(corpus)
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell on `corpus` and yield its one row.
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one setting on `corpus` and yield its one row.
 
     Yields
     ------
@@ -157,16 +158,16 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         (of the last step), ``clipped`` and ``seconds`` of the training; ``answers``, the intents predicted for
         :func:`shown`, joined by "|".
     """
-    check(cell)
+    check(setting)
     vocabulary, data = prepare(corpus)
-    model = build(cell.model, vocabulary, seed=cell.seed)
-    *_, last = train(model, data, recipe(cell))
+    model = build(setting.model, vocabulary, seed=setting.seed)
+    *_, last = train(model, data, recipe(setting))
     intents, tags = predict(model, data["test"])
     right = [guess == said for guess, said in zip(intents, corpus["test"]["intent"], strict=True)]
     rare = rare_intents(corpus)
     right_of_rare = [is_right for is_right, said in zip(right, corpus["test"]["intent"], strict=True) if said in rare]
     yield {
-        **cell.key(),
+        **setting.key(),
         "accuracy": _share(right),
         "accuracy_rare": _share(right_of_rare),
         "slot_f1": entity_f1(corpus["test"]["slots"], tags),
@@ -190,3 +191,6 @@ def shown(corpus: datasets.DatasetDict) -> list[int]:
 def _share(outcomes: Sequence[bool]) -> float:
     """Return the share that is true; NaN of none."""
     return sum(outcomes) / len(outcomes) if outcomes else math.nan
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

@@ -1,8 +1,8 @@
 """The panel of notebook 11: what a privacy budget costs, by method, clipping rule and noise decay; and one point live.
 
-It answers at once from the saved comparison, whose
-:class:`~trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment.Cell` is the panel's position. Not every position was trained
-for that: where one was not, the panel says why, and its button trains it.
+It answers at once from the saved comparison, whose :class:`~trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment.Setting`
+is the panel's position. Not every position was trained for that: where one was not, the panel says why, and its button
+trains it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     EPSILONS,
     MODELS,
     RULES,
-    Cell,
+    Setting,
     prepare,
     recipe,
     usual,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
-from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES, select
+from trustlab.lab.saved import CORPUS_NAMES, saved_over, select
 
 if TYPE_CHECKING:
     import datasets
@@ -73,7 +72,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         unit="steps",
     )
     return experiment_panel(
-        Cell(name, "dp-sgd", 8.0),
+        Setting(name, "dp-sgd", 8.0),
         title="What does a privacy budget cost?",
         drawing=BudgetDrawing(),
         answer=answer,
@@ -90,7 +89,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 # The saved answer
 
 
-def answer(dials: Cell) -> Answer:
+def answer(dials: Setting) -> Answer:
     """Read the saved comparison at the panel's position, or say why nothing was saved there."""
     table, _ = saved(dials.corpus)
     rows, variant = curves_of(usual(table)), _variant(dials)
@@ -117,14 +116,14 @@ def _beside_no_privacy(table: pandas.DataFrame) -> str:
     return f"without privacy {_share(rows)}, slot F1 {_f1(rows)}"
 
 
-def _beside_the_usual(dials: Cell, rows: list[dict[str, Any]]) -> str:
+def _beside_the_usual(dials: Setting, rows: list[dict[str, Any]]) -> str:
     """Say what the same method reaches, on the model that varies, when nothing is varied."""
     at = {"model": MODELS[LIVE], "method": PRIVATE[dials.method], "epsilon": dials.epsilon}
     (base,) = (row for row in rows if all(row[name] == value for name, value in at.items()))
     return f"with the flat rule and constant noise {base['accuracy']:.0%}, slot F1 {_f1([base])}"
 
 
-def _named(dials: Cell) -> str:
+def _named(dials: Setting) -> str:
     """Name the method, and what is varied about it."""
     variant = _variant(dials)
     return f"{PRIVATE[dials.method]}, {variant}," if variant else PRIVATE[dials.method]
@@ -138,26 +137,26 @@ def _f1(rows: list[dict[str, Any]]) -> str:
     return " and ".join(f"{row['slot_f1']:.0%}" for row in rows)
 
 
-def _variant(dials: Cell) -> str:
+def _variant(dials: Setting) -> str:
     """Name what differs from the flat rule and constant noise; empty when nothing does."""
     words = [f"clipping {RULES[dials.rule]}"] if dials.rule != "flat" else []
     words += [f"γ = {dials.noise_decay:g}"] if _decay(dials) != 1 else []
     return ", ".join(words)
 
 
-def _decay(dials: Cell) -> float:
+def _decay(dials: Setting) -> float:
     """Return γ, which is 1 where there is no noise to shrink."""
     return dials.noise_decay if math.isfinite(dials.epsilon) else 1.0
 
 
-def _trained(table: pandas.DataFrame, dials: Cell) -> pandas.DataFrame:
+def _trained(table: pandas.DataFrame, dials: Setting) -> pandas.DataFrame:
     """Return the saved trainings of the chosen variant, at every ε and for the model that varies."""
     key = dataclasses.replace(dials, model=LIVE, noise_decay=_decay(dials)).key()
     at = {name: key[name] for name in ("model", "method", "micro_batches", "rule", "noise_decay")}
     return select(table, **at)
 
 
-def _why_not(dials: Cell) -> str:
+def _why_not(dials: Setting) -> str:
     """Say why the saved comparison has no such training."""
     if dials.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
@@ -190,18 +189,18 @@ def source_of(corpus: str) -> str:
 # The live training
 
 
-def _live_cell(dials: Cell) -> Cell:
+def _live_cell(dials: Setting) -> Setting:
     """Return what is trained live: DP-SGD by the fast engine, which releases the same sums in a fraction of the time.
 
     Examples
     --------
-    >>> _live_cell(Cell(method="dp-sgd")).method, _live_cell(Cell(method="edp-sgd")).method
+    >>> _live_cell(Setting(method="dp-sgd")).method, _live_cell(Setting(method="edp-sgd")).method
     ('fast', 'edp-sgd')
     """
     return dataclasses.replace(dials, method="fast") if dials.method == "dp-sgd" else dials
 
 
-def live_rows(dials: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def live_rows(dials: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one cell of the comparison, as the saved ones were trained, with more rows on the way."""
     from trustlab.models import build
     from trustlab.privacy import train
@@ -233,13 +232,13 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _source(dials: Cell) -> str:
+def _source(dials: Setting) -> str:
     """Say what is trained live."""
     engine = ", by the fast engine: the same sums as the loop's" if _live_cell(dials) != dials else ""
     return f"{MODELS[LIVE]}, seed {dials.seed}{engine}"
 
 
-def _shown(dials: Cell, base: Answer, rows: list[dict[str, Any]]) -> Answer:
+def _shown(dials: Setting, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     """Show on the saved comparison how far the reader's own training has come, at the ε it has spent."""
     if not rows:
         return dataclasses.replace(base, verdict=f"{PRIVATE[dials.method]} is training.")
@@ -253,10 +252,10 @@ def _shown(dials: Cell, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     return dataclasses.replace(base, verdict=verdict, live=points)
 
 
-def _seconds(dials: Cell) -> float:
+def _seconds(dials: Setting) -> float:
     """Return how long the slower of the quick methods trained for the saved comparison."""
     table, _ = saved(dials.corpus)
-    quick = table[table["method"].isin({_live_cell(Cell(method=method)).method for method in PRIVATE})]
+    quick = table[table["method"].isin({_live_cell(Setting(method=method)).method for method in PRIVATE})]
     return usual(quick[quick["model"] == LIVE]).groupby("method")["seconds"].median().max()
 
 

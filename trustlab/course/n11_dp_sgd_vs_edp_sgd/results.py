@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import EXPERIMENT
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     CORPORA,
     DECAYS,
@@ -17,10 +18,9 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     RULES,
     VARIED,
     K,
-    result_name,
     usual,
 )
-from trustlab.lab.saved import CORPUS_NAMES, is_saved, over_seeds, per_cent, read, select
+from trustlab.lab.saved import CORPUS_NAMES, over_seeds, per_cent, select
 
 if TYPE_CHECKING:
     import pandas
@@ -28,11 +28,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 MEASURES = {"accuracy": "intents, % right", "slot_f1": "slots, F1 in %"}
 PRIVATE = {method: label for method, label in METHODS.items() if method != "sgd"}
-
-
-def saved(corpus: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return the committed comparison on `corpus`, one row per training, and its provenance."""
-    return read(result_name(corpus))
+saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
 def curves_of(trainings: pandas.DataFrame) -> list[Row]:
@@ -56,7 +52,7 @@ def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
     training that is not in a table is None.
     """
     rows = []
-    for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
+    for corpus in EXPERIMENT.corpora(corpora):
         table = usual(saved(corpus)[0])
         for model, label in MODELS.items():
             here = table[(table["model"] == model) & ((table["epsilon"] == epsilon) | (table["method"] == "sgd"))]

@@ -1,6 +1,6 @@
 """The experiment of notebook 21: what label skew does to FedAvg, by α and by what a library means by α.
 
-One cell is one federated training: a corpus, a definition of α, α and a seed. Everything else is held fixed: a
+One setting is one federated training: a corpus, a definition of α, α and a seed. Everything else is held fixed: a
 hundred devices, ten of them in each round, one local pass, one learning rate, and an embedding-bag classifier of
 intents, the smallest model in which the loss by skew shows. The seed decides the partition, the first weights and the
 order of selection.
@@ -40,7 +40,7 @@ KEY = ("scheme", "alpha")  # with the seed: one row
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One federated training of the comparison."""
 
     corpus: str = option(EMBEDDED, label="Corpus", help="One of the corpora compared.", values=CORPORA)
@@ -62,14 +62,14 @@ class Cell:
 
 def grid(
     corpus: str, *, seeds: Sequence[int] = range(5), schemes: Sequence[str] = (*DEFINITIONS, *REFERENCES)
-) -> list[Cell]:
-    """Return the cells for `corpus`: every definition at every α, and the two references, each over `seeds`.
+) -> list[Setting]:
+    """Return the settings for `corpus`: every definition at every α, and the two references, each over `seeds`.
 
     Fewer `schemes` keep a part of them.
     """
     kinds = [(scheme, alpha) for scheme in DEFINITIONS for alpha in ALPHAS]
     kinds += [(reference, math.inf) for reference in REFERENCES]
-    return [Cell(corpus, scheme, alpha, seed) for scheme, alpha in kinds if scheme in schemes for seed in seeds]
+    return [Setting(corpus, scheme, alpha, seed) for scheme, alpha in kinds if scheme in schemes for seed in seeds]
 
 
 def result_name(corpus: str) -> str:
@@ -80,51 +80,51 @@ def result_name(corpus: str) -> str:
 # What is divided, and how
 
 
-def divide(cell: Cell, corpus: datasets.DatasetDict) -> tuple[Partition, Partition]:
+def divide(setting: Setting, corpus: datasets.DatasetDict) -> tuple[Partition, Partition]:
     """Return each client's training and test examples; its tests follow the distribution of its training."""
     train, test = (corpus[split]["intent"][:] for split in ("train", "test"))
-    if cell.scheme in REFERENCES:
-        how: dict[str, Any] = {"scheme": "iid", "clients": CLIENTS if cell.scheme == "iid" else 1}
+    if setting.scheme in REFERENCES:
+        how: dict[str, Any] = {"scheme": "iid", "clients": CLIENTS if setting.scheme == "iid" else 1}
     else:
-        how = {**alpha_options(cell.scheme, cell.alpha, train), "clients": CLIENTS}
-    return partition_pair(train, test, seed=cell.seed, **how)
+        how = {**alpha_options(setting.scheme, setting.alpha, train), "clients": CLIENTS}
+    return partition_pair(train, test, seed=setting.seed, **how)
 
 
-def recipe(cell: Cell) -> FederatedConfig:
-    """Return the options of `cell`; all data in one place are one device that makes as many passes."""
+def recipe(setting: Setting) -> FederatedConfig:
+    """Return the options of `setting`; all data in one place are one device that makes as many passes."""
     passes = ROUNDS * PER_ROUND // CLIENTS
-    alone = cell.scheme == "centralised"
+    alone = setting.scheme == "centralised"
     return FederatedConfig(
         rounds=passes if alone else ROUNDS,
         clients_per_round=1 if alone else PER_ROUND,
         batch_size=16,
         learning_rate=4.0,
         evaluate_every=1 if alone else MEASURED_EVERY,
-        seed=cell.seed,
+        seed=setting.seed,
     )
 
 
 def train(
-    cell: Cell, corpus: datasets.DatasetDict, problem: Task, *, model: nn.Module | None = None
+    setting: Setting, corpus: datasets.DatasetDict, problem: Task, *, model: nn.Module | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield the rows of :func:`trustlab.federated.simulation.simulate`.
+    """Train one setting and yield the rows of :func:`trustlab.federated.simulation.simulate`.
 
     Parameters
     ----------
-    cell, corpus
+    setting, corpus
         What to train, and on what.
     problem
-        ``task(prepare(corpus), seed=cell.seed)``.
+        ``task(prepare(corpus), seed=setting.seed)``.
     model
         Trained in place; None trains a copy of the problem's model, which is discarded.
     """
-    check(cell)
-    clients, _ = divide(cell, corpus)
-    return simulate(problem, clients, recipe(cell), model=model)
+    check(setting)
+    clients, _ = divide(setting, corpus)
+    return simulate(problem, clients, recipe(setting), model=model)
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row.
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield its one row.
 
     Yields
     ------
@@ -136,14 +136,14 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         :func:`trustlab.federated.partition.skew`; ``curve``, the accuracies measured on the way, joined by "|";
         ``seconds`` of the training.
     """
-    check(cell)
-    problem = task(prepare(corpus), seed=cell.seed)
+    check(setting)
+    problem = task(prepare(corpus), seed=setting.seed)
     model = copy.deepcopy(problem.model)
-    rows = list(train(cell, corpus, problem, model=model))
-    clients, tests = divide(cell, corpus)
+    rows = list(train(setting, corpus, problem, model=model))
+    clients, tests = divide(setting, corpus)
     measured = skew(clients, corpus["train"]["intent"][:])
     yield {
-        **cell.key(),
+        **setting.key(),
         **_accuracies(intents_right(model, problem.test).numpy(), corpus, clients, tests),
         "js_distance": measured["JS distance"],
         "effective_labels": measured["effective labels"],
@@ -169,6 +169,7 @@ def _accuracies(
 
 
 __getattr__ = old_names(__name__, {
+    "Cell": "Setting",
     "dials": "trustlab.course.alpha.alpha_options",
     "Bag": "trustlab.course.intents.Bag",
     "BUCKETS": "trustlab.course.intents.BUCKETS",

@@ -16,19 +16,18 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     DEFINITIONS,
     REFERENCES,
     ROUNDS,
-    Cell,
+    Setting,
     prepare,
     task,
     train,
 )
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
-from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import number
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES
+from trustlab.lab.saved import CORPUS_NAMES, saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -37,7 +36,7 @@ AGAINST = ("α", "effective labels")
 
 
 @dataclass(frozen=True)
-class SkewDials(Cell):
+class SkewDials(Setting):
     """The position of the panel: a training, and how it is looked at."""
 
     against: str = option(
@@ -54,9 +53,9 @@ class SkewDials(Cell):
     )
 
     @property
-    def cell(self) -> Cell:
+    def cell(self) -> Setting:
         """The training alone."""
-        return Cell(self.corpus, self.scheme, self.alpha, self.seed)
+        return Setting(self.corpus, self.scheme, self.alpha, self.seed)
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.n21_non_iid_partitioning import EXPERIMENT
 from trustlab.course.n21_non_iid_partitioning.experiment import (
     CORPORA,
     DEFINITIONS,
     MEASURED_EVERY,
     REFERENCES,
     ROUNDS,
-    result_name,
 )
-from trustlab.lab.saved import CORPUS_NAMES, curve, is_saved, over_seeds, per_cent, read, select
+from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, per_cent, select
 
 if TYPE_CHECKING:
     import pandas
@@ -26,11 +26,7 @@ MEASURES = {
     "accuracy_device": "mean device",
     "accuracy_light": "light devices",
 }
-
-
-def saved(corpus: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return the committed trainings on `corpus`, one row each, and their provenance."""
-    return read(result_name(corpus))
+saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
 def curves_of(trainings: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
@@ -61,10 +57,9 @@ def rounds_of(trainings: pandas.DataFrame, scheme: str, alpha: float) -> list[Ro
 
 def harm(corpus: str, scheme: str = "flower", alphas: Sequence[float] = (100.0, 1.0, 0.1, 0.03, 0.01)) -> list[Row]:
     """Return, in per cent, how much each measure loses as α falls: a row per α, a column per measure."""
-    table, _ = saved(corpus)
     rows = []
     for alpha in alphas:
-        runs = select(table, scheme=scheme, alpha=alpha)
+        runs = EXPERIMENT.where(corpus, scheme=scheme, alpha=alpha)
         rows.append({"α": alpha} | {words: per_cent(runs[measure]) for measure, words in MEASURES.items()})
     return rows
 
@@ -75,7 +70,7 @@ def at_one_alpha(alpha: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
     A corpus whose table is not there is left out.
     """
     rows = []
-    for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
+    for corpus in EXPERIMENT.corpora(corpora):
         table, _ = saved(corpus)
         row = {"corpus": CORPUS_NAMES[corpus]}
         for scheme, label in {**DEFINITIONS, **REFERENCES}.items():

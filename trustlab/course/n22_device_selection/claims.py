@@ -11,6 +11,7 @@ from trustlab.course.n22_device_selection import harm as activity_harm
 from trustlab.course.n22_device_selection.experiment import COHORTS, result_name
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS, FLEETS
 from trustlab.deprecation import old_names
+from trustlab.lab.saved import numbers
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def gain_at_equal_work(table: pandas.DataFrame, *, fleet: str = AS_IT_IS, aggreg
     gained = []
     for _, runs in _trainings(table, fleet, aggregation).groupby("seed"):
         uniform, active = (runs[runs["selection"] == way].iloc[0] for way in (UNIFORM, PROPORTIONAL))
-        gained.append(accuracy_at(active, float(uniform["examples"])) - numbers(uniform["curve"])[-1])
+        gained.append(accuracy_at(active, float(uniform["examples"])) - float(numbers([uniform["curve"]])[0, -1]))
     return gained
 
 
@@ -121,24 +122,13 @@ def accuracy_at(training: pandas.Series, examples: float) -> float:
     ValueError
         If its first measurement came later.
     """
-    measured = numbers(training["curve_examples"])
+    measured, accuracies = numbers([training["curve_examples"], training["curve"]])
     if examples < measured[0]:
         raise ValueError(
             f"Expected a measurement at {examples:g} examples or before, got the first at {measured[0]:g}. What was "
             "learned by then is not known: measure after fewer rounds."
         )
-    return float(np.interp(examples, measured, numbers(training["curve"])))
-
-
-def numbers(curve: str) -> list[float]:
-    """Return a curve's numbers.
-
-    Examples
-    --------
-    >>> numbers("0.125|0.5")
-    [0.125, 0.5]
-    """
-    return [float(part) for part in str(curve).split("|")]
+    return float(np.interp(examples, measured, accuracies))
 
 
 def _trainings(table: pandas.DataFrame, fleet: str, aggregation: str) -> pandas.DataFrame:

@@ -1,8 +1,8 @@
 """The experiment of notebook 22: selection by activity, trained on fleets of heavy and light devices.
 
 Dupuy et al. (2022) select device k with a probability that grows with its activity, the number n_k of its training
-examples. One cell is one federated training: a corpus, a fleet, a rule of selection, a rule of aggregation, the size of
-the cohort and a seed. Cohorts are drawn with replacement, the scheme under which q_k ∝ n_k with equal weights is
+examples. One setting is one federated training: a corpus, a fleet, a rule of selection, a rule of aggregation, a
+cohort size and a seed. Cohorts are drawn with replacement, the scheme under which q_k ∝ n_k with equal weights is
 unbiased, and every device makes one pass over all that it has: a heavy device trains for longer. So equal rounds are
 not equal work, and every curve is kept over both.
 
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS, FLEETS, KINDS, MEASURES, Problem, problem
+from trustlab.deprecation import old_names
 from trustlab.federated.partition import Partition
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, simulate
@@ -52,7 +53,7 @@ CURVES = {"curve": "accuracy", "curve_device": "accuracy_device", "curve_light":
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One federated training of the comparison."""
 
     corpus: str = option(EMBEDDED, label="Corpus", help="One of the corpora compared.", values=CORPORA)
@@ -92,8 +93,8 @@ class Cell:
         return {"corpus": self.corpus, **own, "seed": self.seed}
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(3), fleets: Sequence[str] = tuple(FLEETS)) -> list[Cell]:
-    """Return the cells for `corpus`, each over `seeds`; fewer `fleets` keep a part of them.
+def grid(corpus: str, *, seeds: Sequence[int] = range(3), fleets: Sequence[str] = tuple(FLEETS)) -> list[Setting]:
+    """Return the settings for `corpus`, each over `seeds`; fewer `fleets` keep a part of them.
 
     The assistant has every β with every fleet, aggregation and cohort, and the other strategies on the fleet as it is.
     A real fleet is as it is: β of 0 and 1, by examples and equally, and one cohort.
@@ -111,8 +112,8 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), fleets: Sequence[str] 
         (cohort,) = COHORTS[corpus]
         ways = ("examples", "equal")
         kinds = [dict(beta=beta, aggregation=way, cohort=cohort) for beta in BETAS_OF_REAL_FLEETS for way in ways]
-    cells = [Cell(corpus, seed=seed, **kind) for kind in kinds for seed in seeds]
-    return [cell for cell in cells if cell.fleet in fleets]
+    settings = [Setting(corpus, seed=seed, **kind) for kind in kinds for seed in seeds]
+    return [setting for setting in settings if setting.fleet in fleets]
 
 
 def result_name(corpus: str) -> str:
@@ -120,44 +121,44 @@ def result_name(corpus: str) -> str:
     return f"device_selection_{corpus}"
 
 
-def selector(cell: Cell, clients: Partition) -> Selector:
-    """Return who is drawn in `cell` from the devices `clients`.
+def selector(setting: Setting, clients: Partition) -> Selector:
+    """Return who is drawn in `setting` from the devices `clients`.
 
     Examples
     --------
     >>> from trustlab.federated.partition import partition
     >>> users = partition(["ann"] * 8 + ["bob"] * 2, scheme="natural")
-    >>> selector(Cell(beta=1.0), users).inclusion(1).tolist()
+    >>> selector(Setting(beta=1.0), users).inclusion(1).tolist()
     [0.8, 0.2]
     """
-    dials = {"beta": cell.beta} if cell.strategy == "power" else OTHERS[cell.strategy]
-    return Selector(clients.sizes, strategy=cell.strategy, design=DESIGN, **dials)
+    dials = {"beta": setting.beta} if setting.strategy == "power" else OTHERS[setting.strategy]
+    return Selector(clients.sizes, strategy=setting.strategy, design=DESIGN, **dials)
 
 
-def recipe(cell: Cell) -> FederatedConfig:
-    """Return the options of `cell`: SGD for words; Adam for characters, which the transformer learns slowly without."""
-    own = dict(clients_per_round=cell.cohort, aggregation=cell.aggregation, seed=cell.seed)
-    return FederatedConfig(**own, **RECIPES[cell.corpus])
+def recipe(setting: Setting) -> FederatedConfig:
+    """Return the options of `setting`: SGD for words, Adam for characters, which are learned slowly without."""
+    own = dict(clients_per_round=setting.cohort, aggregation=setting.aggregation, seed=setting.seed)
+    return FederatedConfig(**own, **RECIPES[setting.corpus])
 
 
-def train(cell: Cell, made: Problem, *, model: nn.Module | None = None) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield the rows of :func:`trustlab.federated.simulation.simulate`.
+def train(setting: Setting, made: Problem, *, model: nn.Module | None = None) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield the rows of :func:`trustlab.federated.simulation.simulate`.
 
     Parameters
     ----------
-    cell
+    setting
         What to train.
     made
-        ``problem(cell.corpus, corpus, fleet=cell.fleet, seed=cell.seed)``.
+        ``problem(setting.corpus, corpus, fleet=setting.fleet, seed=setting.seed)``.
     model
         Trained in place; None trains a copy of the problem's model, which is discarded.
     """
-    check(cell)
-    return simulate(made.task, made.clients, recipe(cell), selector=selector(cell, made.clients), model=model)
+    check(setting)
+    return simulate(made.task, made.clients, recipe(setting), selector=selector(setting, made.clients), model=model)
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row.
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield its one row.
 
     Yields
     ------
@@ -168,20 +169,23 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         together; ``curve``, ``curve_device``, ``curve_light`` and ``curve_examples``, what was measured on the way,
         joined by "|"; ``measured_every``, in rounds; ``seconds`` of the training.
     """
-    check(cell)
-    made = problem(cell.corpus, corpus, fleet=cell.fleet, seed=cell.seed)
+    check(setting)
+    made = problem(setting.corpus, corpus, fleet=setting.fleet, seed=setting.seed)
     done, measured = 0, []
-    for row in train(cell, made, model=copy.deepcopy(made.task.model)):
+    for row in train(setting, made, model=copy.deepcopy(made.task.model)):
         done += row["examples"]
         if "accuracy" in row:
             measured.append({**row, "done": done})
     curves = {name: "|".join(f"{row[column]:.3f}" for row in measured) for name, column in CURVES.items()}
     yield {
-        **cell.key(),
+        **setting.key(),
         **{name: measured[-1][name] for name in MEASURES},
         "examples": done,
         **curves,
         "curve_examples": "|".join(str(row["done"]) for row in measured),
-        "measured_every": recipe(cell).evaluate_every,
+        "measured_every": recipe(setting).evaluate_every,
         "seconds": measured[-1]["seconds"],
     }
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

@@ -22,6 +22,7 @@ from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import experiment as activity
 from trustlab.course.n22_device_selection.fleets import MEASURES, problem
 from trustlab.data import assistant
+from trustlab.deprecation import old_names
 from trustlab.federated.expectation import HEAVY
 from trustlab.federated.simulation import FederatedConfig, simulate
 
@@ -36,7 +37,7 @@ KEY = ("selection", "aggregation")  # with the seed: one row
 
 
 @dataclass(frozen=True)
-class Cell(activity.Cell):
+class Setting(activity.Setting):
     """One federated training on the fleet without heavy travellers."""
 
     def key(self) -> dict[str, Any]:
@@ -46,10 +47,13 @@ class Cell(activity.Cell):
 
 def grid(
     corpus: str, *, seeds: Sequence[int] = range(3), aggregations: Sequence[str] = ("examples", "equal")
-) -> list[Cell]:
-    """Return the cells: every β, by examples and equally, over `seeds`; fewer `aggregations` keep a part."""
+) -> list[Setting]:
+    """Return the settings: every β, by examples and equally, over `seeds`; fewer `aggregations` keep a part."""
     return [
-        Cell(corpus, beta=beta, aggregation=way, seed=seed) for beta in BETAS for way in aggregations for seed in seeds
+        Setting(corpus, beta=beta, aggregation=way, seed=seed)
+        for beta in BETAS
+        for way in aggregations
+        for seed in seeds
     ]
 
 
@@ -58,9 +62,9 @@ def result_name(corpus: str) -> str:
     return f"device_selection_harm_{corpus}"
 
 
-def recipe(cell: Cell) -> FederatedConfig:
-    """Return the options of `cell`, measured at the end only."""
-    return dataclasses.replace(activity.recipe(cell), rounds=ROUNDS, evaluate_every=ROUNDS)
+def recipe(setting: Setting) -> FederatedConfig:
+    """Return the options of `setting`, measured at the end only."""
+    return dataclasses.replace(activity.recipe(setting), rounds=ROUNDS, evaluate_every=ROUNDS)
 
 
 def without_heavy_travellers(corpus: datasets.DatasetDict) -> datasets.DatasetDict:
@@ -85,8 +89,8 @@ def without_heavy_travellers(corpus: datasets.DatasetDict) -> datasets.DatasetDi
     return made
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row.
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield its one row.
 
     Yields
     ------
@@ -96,19 +100,22 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         over the test utterances of travellers, and ``share_few``, theirs of the training examples; ``examples`` trained
         on; ``seconds`` of the training.
     """
-    check(cell)
+    check(setting)
     quiet = without_heavy_travellers(corpus)
-    made = problem(cell.corpus, quiet, seed=cell.seed)
+    made = problem(setting.corpus, quiet, seed=setting.seed)
     model = copy.deepcopy(made.task.model)
-    chosen = activity.selector(cell, made.clients)
-    rows = list(simulate(made.task, made.clients, recipe(cell), selector=chosen, model=model))
+    chosen = activity.selector(setting, made.clients)
+    rows = list(simulate(made.task, made.clients, recipe(setting), selector=chosen, model=model))
     few = np.flatnonzero(np.array(quiet["test"]["persona"]) == FEW)
     right = model(made.task.test).argmax(-1) == made.task.test.intents
     yield {
-        **cell.key(),
+        **setting.key(),
         **{name: rows[-1][name] for name in MEASURES},
         "accuracy_few": float(right.numpy()[few].mean()),
         "share_few": float(np.mean(np.array(quiet["train"]["persona"]) == FEW)),
         "examples": sum(row["examples"] for row in rows),
         "seconds": rows[-1]["seconds"],
     }
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

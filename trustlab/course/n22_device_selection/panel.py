@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import FuncFormatter
 
 from trustlab.config import option
+from trustlab.course.n22_device_selection import EXPERIMENT
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
     BETAS_OF_REAL_FLEETS,
     COHORTS,
     OTHERS,
-    Cell,
+    Setting,
     recipe,
     train,
 )
@@ -31,12 +32,12 @@ from trustlab.course.n22_device_selection.results import (
     saved,
     trainings,
 )
-from trustlab.lab.answer import saved_over
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import number
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.saved import saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -48,7 +49,7 @@ WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, 
 
 
 @dataclass(frozen=True)
-class SelectionDials(Cell):
+class SelectionDials(Setting):
     """The position of the panel: a training, and the accuracy that is drawn."""
 
     measure: str = option(
@@ -60,9 +61,9 @@ class SelectionDials(Cell):
     )
 
     @property
-    def cell(self) -> Cell:
+    def cell(self) -> Setting:
         """The training alone."""
-        return Cell(*(getattr(self, field.name) for field in dataclasses.fields(Cell)))
+        return Setting(*(getattr(self, field.name) for field in dataclasses.fields(Setting)))
 
     @property
     def beside(self) -> str:
@@ -196,7 +197,7 @@ def _shown(at: SelectionDials, base: SelectionAnswer, rows: list[dict[str, Any]]
 
 def _seconds(at: SelectionDials) -> float:
     """Return how long most saved trainings took."""
-    return saved(at.corpus)[0]["seconds"].quantile(0.75)
+    return EXPERIMENT.seconds(at.corpus, share=0.75)
 
 
 class SelectionDrawing(Drawing):

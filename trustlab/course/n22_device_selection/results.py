@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n22_device_selection import harm as activity_harm
+from trustlab.course.n22_device_selection import EXPERIMENT, HARM
 from trustlab.course.n22_device_selection.claims import accuracy_at, gain
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
@@ -16,12 +16,11 @@ from trustlab.course.n22_device_selection.experiment import (
     CORPORA,
     CURVES,
     OTHERS,
-    result_name,
 )
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS
 from trustlab.lab import saved as tables
 from trustlab.lab.display import Display, paragraph
-from trustlab.lab.saved import is_saved, numbers, per_cent, read, select
+from trustlab.lab.saved import numbers, per_cent, select
 
 if TYPE_CHECKING:
     import pandas
@@ -42,11 +41,7 @@ MEASURES = {
 WEIGHTS = {**AGGREGATIONS, "hajek": "Hájek"}
 SELECTIONS = {"β = 0": "uniform (β = 0)", **{f"β = {beta:g}": f"β = {beta:g}" for beta in BETAS[1:]}}
 SELECTIONS |= {other: other for other in OTHERS}
-
-
-def saved(corpus: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return the committed trainings on `corpus`, one row each, and their provenance."""
-    return read(result_name(corpus))
+saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
 def trainings(
@@ -92,7 +87,7 @@ def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **a
 def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") -> list[Row]:
     """Return uniform selection and β = 1, at equal rounds and equal work: a row per corpus whose table is there."""
     rows = []
-    for corpus in filter(lambda corpus: is_saved(result_name(corpus)), corpora):
+    for corpus in EXPERIMENT.corpora(corpora):
         even, active = (trainings(corpus, f"β = {beta}", aggregation=aggregation) for beta in (0, 1))
         work = even["examples"].to_numpy()
         same = [accuracy_at(run, examples) for (_, run), examples in zip(active.iterrows(), work, strict=True)]
@@ -108,7 +103,7 @@ def who_is_heard() -> list[Row]:
 
     A row per selection and aggregation, from the committed table of :mod:`trustlab.course.n22_device_selection.harm`.
     """
-    runs, rows = read(activity_harm.result_name("assistant"))[0], []
+    runs, rows = HARM.table(), []
     for (selection, way), found in runs.groupby(["selection", "aggregation"], sort=False):
         row = {"selected by": SELECTIONS[selection], "weighted": AGGREGATIONS[way]}
         row |= {"all": per_cent(found["accuracy"]), "light devices": per_cent(found["accuracy_light"])}

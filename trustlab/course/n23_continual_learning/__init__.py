@@ -1,1 +1,48 @@
 """The code of notebook 23: training over time, forgetting and catching up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment
+from trustlab.course.n23_continual_learning import experiment, plays
+from trustlab.course.n23_continual_learning.claims import claims_of, claims_on_plays
+from trustlab.course.n23_continual_learning.experiment import SETTINGS
+
+
+def _named(setting: str, drift: float, replay: int, beta: float, weighting: str, labels: str) -> str:
+    """Name a training over time: what is as usual is left out."""
+    words = [f"{setting}, drift {drift:g}, β = {beta:g}, weights {weighting}"]
+    words += [f"replay {replay}"] if replay else []
+    words += [f"labels from {labels}"] if labels != "true" else []
+    return ", ".join(words)
+
+
+def _recipes(corpus: str) -> dict[str, Any]:
+    return {setting: experiment.recipe(experiment.Setting(corpus, setting)) for setting in SETTINGS}
+
+
+EXPERIMENT = Experiment(
+    "continual-learning",
+    experiment,
+    varied="setting",
+    slowest_first=SETTINGS,
+    tolerance={"accuracy": 0.05, "accuracy_light": 0.06, "forgetting": 0.05},
+    named=_named,
+    recipes=_recipes,
+    parts={"settings": SETTINGS},
+    claims=claims_of,
+    left_out=lambda kind: FLEETS_LEAVE_OUT,
+)
+PLAYS = Experiment(
+    "continual-learning-plays",
+    plays,
+    varied="setting",
+    slowest_first=SETTINGS,
+    tolerance={"accuracy": 0.03, "forgetting": 0.03},
+    named=lambda setting, beta: f"{setting}, β = {beta:g}",
+    recipes=lambda corpus: {setting: plays.recipe(plays.Setting(corpus, setting)) for setting in SETTINGS},
+    parts={},
+    claims=claims_on_plays,
+    left_out=lambda kind: FLEETS_LEAVE_OUT,
+)

@@ -1,7 +1,7 @@
 """The experiment of notebook 23: what selection by activity is worth when data come over time, drift, and go.
 
-One cell is one training: of the synthetic assistant's devices over six periods, or of all periods at once (the static
-reference), with as many rounds. The intents drift by a stated option, see
+One setting is one training: of the synthetic assistant's devices over six periods, or of all periods at once (the
+static reference), with as many rounds. The intents drift by a stated option, see
 :func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: the
 devices' personas and where intents drift to.
 
@@ -24,6 +24,7 @@ from torch import nn
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.intents import intents_right, prepare, task
+from trustlab.deprecation import old_names
 from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.feedback import Users, from_feedback
 from trustlab.federated.partition import Partition
@@ -46,7 +47,7 @@ KEY = ("setting", "drift", "replay", "beta", "weighting", "labels")  # with the 
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One training of the comparison."""
 
     corpus: str = option(EMBEDDED, label="Corpus", help="One of the corpora compared.", values=CORPORA)
@@ -82,8 +83,8 @@ class Cell:
         return dataclasses.asdict(self)
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str] = SETTINGS) -> list[Cell]:
-    """Return the cells for `corpus`; fewer `settings` keep a part of them."""
+def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str] = SETTINGS) -> list[Setting]:
+    """Return the settings for `corpus`; fewer `settings` keep a part of them."""
     kinds = [
         ("static", drift, 0, beta, weighting, "true") for drift in DRIFTS for beta in BETAS for weighting in WEIGHTINGS
     ]
@@ -95,7 +96,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str
         for weighting in WEIGHTINGS
     ]
     kinds += [("continual", drift, 0, beta, "examples", "feedback") for drift in DRIFTS for beta in (0.0, 1.0)]
-    return [Cell(corpus, *kind, seed) for kind in kinds if kind[0] in settings for seed in seeds]
+    return [Setting(corpus, *kind, seed) for kind in kinds if kind[0] in settings for seed in seeds]
 
 
 def result_name(corpus: str) -> str:
@@ -147,48 +148,48 @@ def assistant_over_time(drift: float, seed: int) -> datasets.DatasetDict:
     return assistant(devices=DEVICES, periods=PERIODS, drift=drift, seed=seed)
 
 
-def recipe(cell: Cell) -> FederatedConfig:
-    """Return the options of `cell`'s training within a period; the static reference has one period."""
+def recipe(config: Setting) -> FederatedConfig:
+    """Return the options of `config`'s training within a period; the static reference has one period."""
     return FederatedConfig(
-        rounds=ROUNDS if cell.setting == "static" else ROUNDS // PERIODS,
+        rounds=ROUNDS if config.setting == "static" else ROUNDS // PERIODS,
         clients_per_round=PER_ROUND,
         batch_size=16,
         learning_rate=4.0,
-        aggregation=cell.weighting,
+        aggregation=config.weighting,
         evaluate_every=MEASURED_EVERY,
-        seed=cell.seed,
+        seed=config.seed,
     )
 
 
-def train(cell: Cell, said: Stream, *, model: nn.Module | None = None) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield the rows of :func:`trustlab.federated.continual.continual`.
+def train(config: Setting, said: Stream, *, model: nn.Module | None = None) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield the rows of :func:`trustlab.federated.continual.continual`.
 
     Parameters
     ----------
-    cell
+    config
         What to train.
     said
-        ``stream(cell.drift, cell.seed)``.
+        ``stream(config.drift, config.seed)``.
     model
         Trained in place; None trains a copy of the problem's model, which is discarded.
     """
-    check(cell)
-    at_once = cell.setting == "static"
+    check(config)
+    at_once = config.setting == "static"
     return continual(
         said.problem,
         said.clients,
         np.zeros_like(said.periods) if at_once else said.periods,
-        recipe(cell),
-        selection={"strategy": "power", "beta": cell.beta},
-        replay=cell.replay,
+        recipe(config),
+        selection={"strategy": "power", "beta": config.beta},
+        replay=config.replay,
         test_periods=said.test_periods,
-        label=from_feedback(Users(), seed=cell.seed) if cell.labels == "feedback" else None,
+        label=from_feedback(Users(), seed=config.seed) if config.labels == "feedback" else None,
         model=model,
     )
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row; `corpus` is not read: each cell generates its own, with its drift.
+def run(config: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield its one row; `corpus` is not read: each setting generates its own, with its drift.
 
     Yields
     ------
@@ -201,15 +202,15 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         on the way, ``now``, those on the test data of the period that it then was, and ``matrix``, row by row what
         :func:`trustlab.federated.continual.accuracy_matrix` returns; ``seconds`` of the training.
     """
-    check(cell)
-    said = stream(cell.drift, cell.seed)
+    check(config)
+    said = stream(config.drift, config.seed)
     model = copy.deepcopy(said.problem.model)
-    rows = list(train(cell, said, model=model))
+    rows = list(train(config, said, model=model))
     measured = [row for row in rows if "accuracy" in row]
     curve = [row["accuracy"] for row in measured]
     matrix = accuracy_matrix(measured)
     yield {
-        **cell.key(),
+        **config.key(),
         "accuracy": curve[-1],
         **_of_devices(model, said),
         "accuracy_mean": float(np.mean(curve)),
@@ -244,3 +245,6 @@ def _of_devices(model: nn.Module, said: Stream) -> dict[str, float]:
 
 def _joined(values: Sequence[float] | np.ndarray) -> str:
     return "|".join(f"{value:.4f}" for value in values)
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

@@ -6,15 +6,23 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from trustlab.course.n23_continual_learning import EXPERIMENT
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, ContinualDrawing
-from trustlab.course.n23_continual_learning.experiment import BETAS, ROUNDS, WEIGHTINGS, Cell, period_of, stream, train
+from trustlab.course.n23_continual_learning.experiment import (
+    BETAS,
+    ROUNDS,
+    WEIGHTINGS,
+    Setting,
+    period_of,
+    stream,
+    train,
+)
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
 from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
 from trustlab.federated.continual import accuracy_matrix
-from trustlab.lab.answer import saved_over
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import select
+from trustlab.lab.saved import saved_over
 
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
@@ -23,7 +31,7 @@ WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighte
 def continual_panel() -> Panel:
     """Return the panel over the committed trainings on the assistant's devices."""
     return experiment_panel(
-        Cell(),
+        Setting(),
         title="What is activity worth when data arrive and are deleted?",
         drawing=ContinualDrawing(),
         answer=answer,
@@ -37,7 +45,7 @@ def continual_panel() -> Panel:
     )
 
 
-def answer(at: Cell) -> ContinualAnswer:
+def answer(at: Setting) -> ContinualAnswer:
     """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
     same = {"drift": at.drift, "weighting": at.weighting}
@@ -82,7 +90,7 @@ def _forgotten(points: float) -> str:
     return f"{points:.0f} of 100 points are forgotten on average"
 
 
-def live_rows(at: Cell) -> Iterator[Row]:
+def live_rows(at: Setting) -> Iterator[Row]:
     """Train this position as the saved ones were; yield the rounds that are measured."""
     for row in train(at, stream(at.drift, at.seed)):
         if "accuracy" in row:
@@ -91,7 +99,7 @@ def live_rows(at: Cell) -> Iterator[Row]:
             yield {"step": row["round"], **shown, **by_period}
 
 
-def _shown(at: Cell, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
+def _shown(at: Setting, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
     """Compare the reader's own training with the saved ones, and show its own matrix as far as it has come."""
     if not rows:
         return dataclasses.replace(base, verdict="The clients are training.", matrix=())
@@ -106,6 +114,6 @@ def _shown(at: Cell, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
     return dataclasses.replace(base, verdict=verdict, live=rows, matrix=matrix)
 
 
-def _seconds(at: Cell) -> float:
+def _seconds(at: Setting) -> float:
     """Return how long nearly all saved trainings took."""
-    return select(saved(at.corpus)[0], setting="continual")["seconds"].quantile(0.9)
+    return EXPERIMENT.seconds(at.corpus, share=0.9, setting="continual")

@@ -20,6 +20,7 @@ import numpy as np
 from trustlab.config import check, option
 from trustlab.course.characters import task
 from trustlab.course.n23_continual_learning.experiment import SETTINGS, Stream
+from trustlab.deprecation import old_names
 from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.partition import partition_pair
 from trustlab.federated.simulation import FederatedConfig
@@ -43,7 +44,7 @@ KEY = ("setting", "beta")  # with the seed: one row
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One training of the comparison."""
 
     corpus: str = option(CORPUS, label="Corpus", help="Shakespeare's lines.", values=CORPORA)
@@ -58,9 +59,9 @@ class Cell:
         return dataclasses.asdict(self)
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(3)) -> list[Cell]:
-    """Return every cell over `seeds`."""
-    return [Cell(corpus, setting, beta, seed) for setting in SETTINGS for beta in BETAS for seed in seeds]
+def grid(corpus: str, *, seeds: Sequence[int] = range(3)) -> list[Setting]:
+    """Return every config over `seeds`."""
+    return [Setting(corpus, setting, beta, seed) for setting in SETTINGS for beta in BETAS for seed in seeds]
 
 
 def result_name(corpus: str) -> str:
@@ -87,22 +88,22 @@ def stream(corpus: datasets.DatasetDict, seed: int = 0) -> Stream:
     return Stream(task(lines, seed), clients, tests, *times)
 
 
-def recipe(cell: Cell) -> FederatedConfig:
-    """Return the options of `cell`'s training within a period; the static reference has one period."""
+def recipe(config: Setting) -> FederatedConfig:
+    """Return the options of `config`'s training within a period; the static reference has one period."""
     length = ROUNDS // len(PLAYS)
     return FederatedConfig(
-        rounds=ROUNDS if cell.setting == "static" else length,
+        rounds=ROUNDS if config.setting == "static" else length,
         clients_per_round=PER_ROUND,
         batch_size=16,
         optimizer="adam",
         learning_rate=0.003,
         evaluate_every=length,
-        seed=cell.seed,
+        seed=config.seed,
     )
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row.
+def run(config: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield its one row.
 
     Yields
     ------
@@ -112,20 +113,20 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         ``examples``, the lines seen over all rounds; ``curve``, the accuracies at the ends of periods, and ``matrix``,
         the forgetting matrix row by row, joined by "|"; ``seconds`` of the training.
     """
-    check(cell)
-    said = stream(corpus, cell.seed)
-    at_once = cell.setting == "static"
+    check(config)
+    said = stream(corpus, config.seed)
+    at_once = config.setting == "static"
     periods = np.zeros_like(said.periods) if at_once else said.periods
-    selection = {"strategy": "power", "beta": cell.beta}
+    selection = {"strategy": "power", "beta": config.beta}
     rows = list(
         continual(
-            said.problem, said.clients, periods, recipe(cell), selection=selection, test_periods=said.test_periods
+            said.problem, said.clients, periods, recipe(config), selection=selection, test_periods=said.test_periods
         )
     )
     measured = [row for row in rows if "accuracy" in row]
     matrix = accuracy_matrix(measured)
     yield {
-        **cell.key(),
+        **config.key(),
         "accuracy": measured[-1]["accuracy"],
         "forgetting": float(forgetting(matrix).mean()) if len(matrix) > 1 else 0.0,
         "examples": sum(row["examples"] for row in rows),
@@ -133,3 +134,6 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         "matrix": "|".join(f"{value:.4f}" for value in matrix.ravel()),
         "seconds": rows[-1]["seconds"],
     }
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

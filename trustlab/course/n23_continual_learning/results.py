@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n23_continual_learning import plays
+from trustlab.course.n23_continual_learning import EXPERIMENT, PLAYS, plays
 from trustlab.course.n23_continual_learning.experiment import (
     BETAS,
     BUDGETS,
@@ -15,12 +15,11 @@ from trustlab.course.n23_continual_learning.experiment import (
     EMBEDDED,
     PERIODS,
     ROUNDS,
-    result_name,
 )
 from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, curves, kept_and_true
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import number
-from trustlab.lab.saved import curve, numbers, per_cent, read
+from trustlab.lab.saved import curve, numbers, per_cent
 
 if TYPE_CHECKING:
     import pandas
@@ -29,11 +28,7 @@ Row = dict[str, Any]
 AT_ONCE = "all at once"
 CLOSE = 0.95  # of the static reference's last accuracy: reaching it counts as caught up
 SELECTIONS = {0.0: "uniform", 0.5: "β = 0.5", 1.0: "by activity"}
-
-
-def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return the committed trainings, one row each, and their provenance."""
-    return read(result_name(corpus))
+saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
 def rounds_of(runs: pandas.DataFrame, series: str) -> list[Row]:
@@ -105,12 +100,9 @@ def gap_table(corpus: str = EMBEDDED) -> list[Row]:
 
 def plays_table() -> list[Row]:
     """Return, in per cent, what both selections reach on Shakespeare's plays: a row for each setting."""
-    table, _ = read(plays.result_name(plays.CORPUS))
     rows = []
     for setting, label in {"static": AT_ONCE, "continual": "over time"}.items():
-        uniform, active = (
-            table[(table["setting"] == setting) & (table["beta"] == beta)].sort_values("seed") for beta in plays.BETAS
-        )
+        uniform, active = (PLAYS.where(plays.CORPUS, setting=setting, beta=beta) for beta in plays.BETAS)
         row = {"plays": label, "uniform": per_cent(uniform["accuracy"]), "by activity": per_cent(active["accuracy"])}
         row["gain"] = points(active["accuracy"].to_numpy() - uniform["accuracy"].to_numpy())
         row["forgotten"] = "–" if setting == "static" else points(active["forgetting"])

@@ -83,12 +83,12 @@ def difference(table: pandas.DataFrame, task: str, plus: tuple[str, str], minus:
 def column(
     table: pandas.DataFrame, task: str, algorithm: str, partition: str, *, model: str = SMALL, measure: str = "score"
 ) -> list[float]:
-    """Return one measure of one cell, one per seed in their order.
+    """Return one measure of one setting, one per seed in their order.
 
     Raises
     ------
     ValueError
-        For a cell that the table does not have.
+        For a setting that the table does not have.
     """
     wanted = {"task": task, "algorithm": algorithm, "partition": partition, "model": model}
     runs = table

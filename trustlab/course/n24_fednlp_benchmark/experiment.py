@@ -1,6 +1,6 @@
 """The experiment of notebook 24: FedNLP's algorithms over its four families of tasks and its partitions.
 
-One cell is one training. A fleet is made by one of five partitions of the same examples; a third of its devices are
+One setting is one training. A fleet is made by one of five partitions of the same examples; a third of its devices are
 drawn in each of ninety rounds and take one pass over their own, so that every fleet makes thirty passes over the data
 on average, and all data in one place make thirty as well. The devices' optimizer is the same everywhere, plain SGD:
 what algorithms differ in is FedProx's term or the server's step, and nothing else. (FedNLP's public code changes the
@@ -26,6 +26,7 @@ from torch import nn
 
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
+from trustlab.deprecation import old_names
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.partition import Partition, embed, partition, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
@@ -56,7 +57,7 @@ PARTITIONS: dict[str, dict[str, Any]] = {
 ENCODERS = {"heads": 0, "top 2": 2}  # layers of the offline encoder that are trained, besides its heads
 MODELS = (SMALL, *ENCODERS)
 SGD_RATE, ADAM_RATE, ENCODER_RATE = 0.3, 0.01, 0.1  # of the devices
-# Examples to train and to test on, at most: a table of all cells is to take minutes.
+# Examples to train and to test on, at most: a table of all settings is to take minutes.
 SIZES = {"classification": (800, 200), "tagging": (800, 200), "qa": (800, 200), "seq2seq": (240, 100)}
 MANY_LABELS = {"clinc150": (3000, 600)}  # 151 intents want more than 800 examples; its files are sorted by them
 CLIENTS, SHARE, ROUNDS, MEASURED_EVERY, BATCH = 30, 1 / 3, 90, 10, 10
@@ -65,7 +66,7 @@ KEY = ("task", "model", "algorithm", "partition")  # with the seed: one row
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One training of the comparison."""
 
     corpus: str = option(EMBEDDED, label="Corpus", help="One of the corpora compared.", values=CORPORA)
@@ -115,8 +116,8 @@ def tasks_of(corpus: str) -> list[str]:
     return [family for name, family in SOURCES if name == corpus]
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Cell]:
-    """Return the cells for `corpus`: every algorithm on every partition, and centralised, for each of its families.
+def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Setting]:
+    """Return the settings for `corpus`: every algorithm on every partition, and centralised, for each of its families.
 
     The real corpora have FedAvg and FedAdam alone, without skew, under label skew and by their own users, where these
     are known. Two side questions are answered on the embedded corpus: other client optimizers on its slots, a
@@ -136,7 +137,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] =
             ]
         if (corpus, task) == (EMBEDDED, "classification"):
             kinds += [(task, model, "fedavg", "label") for model in ENCODERS]
-    return [Cell(corpus, *kind, seed) for kind in kinds if kind[0] in tasks for seed in seeds]
+    return [Setting(corpus, *kind, seed) for kind in kinds if kind[0] in tasks for seed in seeds]
 
 
 def result_name(corpus: str) -> str:
@@ -147,23 +148,23 @@ def result_name(corpus: str) -> str:
 # What is divided, and how
 
 
-def examples(cell: Cell, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
-    """Return the training and test examples of a cell, the first of the corpus' splits, shuffled where sorted."""
-    most, tested = MANY_LABELS.get(cell.corpus, SIZES[cell.task])
-    most = most if cell.model == SMALL else ENCODER_TRAIN
+def examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
+    """Return the training and test examples of a setting, the first of the corpus' splits, shuffled where sorted."""
+    most, tested = MANY_LABELS.get(setting.corpus, SIZES[setting.task])
+    most = most if setting.model == SMALL else ENCODER_TRAIN
     train, test = corpus["train"], corpus["test"]
-    if cell.corpus in MANY_LABELS:
+    if setting.corpus in MANY_LABELS:
         train, test = (split.shuffle(seed=0) for split in (train, test))
-    return read(cell.corpus, cell.task, train, most=most), read(cell.corpus, cell.task, test, most=tested)
+    return read(setting.corpus, setting.task, train, most=most), read(setting.corpus, setting.task, test, most=tested)
 
 
-def divide(cell: Cell, train: Sequence[Example]) -> Partition:
+def divide(setting: Setting, train: Sequence[Example]) -> Partition:
     """Return who holds which of the training examples."""
-    if cell.algorithm == CENTRALISED:
+    if setting.algorithm == CENTRALISED:
         return partition(range(len(train)), scheme="iid", clients=1)
-    how = PARTITIONS[cell.partition]
+    how = PARTITIONS[setting.partition]
     clients = None if how["scheme"] == "natural" else CLIENTS
-    return partition(_divided_by(cell.partition, train), clients=clients, seed=cell.seed, **how)
+    return partition(_divided_by(setting.partition, train), clients=clients, seed=setting.seed, **how)
 
 
 def _divided_by(name: str, train: Sequence[Example]) -> Any:
@@ -177,46 +178,48 @@ def _divided_by(name: str, train: Sequence[Example]) -> Any:
 
 @functools.lru_cache(maxsize=4)
 def _features(texts: tuple[str, ...]) -> np.ndarray:
-    """Embed texts by the offline encoder: seconds, so once for all cells of a process."""
+    """Embed texts by the offline encoder: seconds, so once for all settings of a process."""
     return embed(texts)
 
 
 # What is trained
 
 
-def problem(cell: Cell, train: Sequence[Example], test: Sequence[Example]) -> Task:
-    """Return the learning problem, its model with the first weights of the cell's seed."""
-    how = {} if cell.model == SMALL else dict(model="minilm", trained_layers=ENCODERS[cell.model])
-    return FAMILIES[cell.task].task(train, test, seed=cell.seed, **how)
+def problem(setting: Setting, train: Sequence[Example], test: Sequence[Example]) -> Task:
+    """Return the learning problem, its model with the first weights of the setting's seed."""
+    how = {} if setting.model == SMALL else dict(model="minilm", trained_layers=ENCODERS[setting.model])
+    return FAMILIES[setting.task].task(train, test, seed=setting.seed, **how)
 
 
-def recipe(cell: Cell, devices: int = CLIENTS) -> FederatedConfig:
-    """Return the options of `cell` for a fleet of so many devices."""
-    alone = cell.algorithm == CENTRALISED
-    rule, rate, mu = ALGORITHMS["fedavg" if alone else CONFOUNDED.get(cell.algorithm, cell.algorithm)]
-    adam = cell.algorithm in CONFOUNDED
-    rounds = ROUNDS if cell.model == SMALL else ENCODER_ROUNDS
+def recipe(setting: Setting, devices: int = CLIENTS) -> FederatedConfig:
+    """Return the options of `setting` for a fleet of so many devices."""
+    alone = setting.algorithm == CENTRALISED
+    rule, rate, mu = ALGORITHMS["fedavg" if alone else CONFOUNDED.get(setting.algorithm, setting.algorithm)]
+    adam = setting.algorithm in CONFOUNDED
+    rounds = ROUNDS if setting.model == SMALL else ENCODER_ROUNDS
     return FederatedConfig(
         rounds=round(rounds * SHARE) if alone else rounds,
         clients_per_round=1 if alone else max(1, round(SHARE * devices)),
         batch_size=BATCH,
         optimizer="adam" if adam else "sgd",
-        learning_rate=ADAM_RATE if adam else SGD_RATE if cell.model == SMALL else ENCODER_RATE,
+        learning_rate=ADAM_RATE if adam else SGD_RATE if setting.model == SMALL else ENCODER_RATE,
         proximal=mu,
         server=ServerConfig(rule, learning_rate=rate),
         evaluate_every=max(1, round(MEASURED_EVERY * (SHARE if alone else 1))),
-        seed=cell.seed,
+        seed=setting.seed,
     )
 
 
-def train(cell: Cell, learned: Task, clients: Partition, *, model: nn.Module | None = None) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield the rows of :func:`trustlab.federated.simulation.simulate`."""
-    check(cell)
-    return simulate(learned, clients, recipe(cell, len(clients)), model=model)
+def train(
+    setting: Setting, learned: Task, clients: Partition, *, model: nn.Module | None = None
+) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield the rows of :func:`trustlab.federated.simulation.simulate`."""
+    check(setting)
+    return simulate(learned, clients, recipe(setting, len(clients)), model=model)
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one cell and yield its one row.
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one setting and yield its one row.
 
     Yields
     ------
@@ -226,13 +229,13 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         ``js_distance`` and ``size_gini`` of the partition, see :func:`trustlab.federated.partition.skew`; ``passes``
         over the data that were made; ``megabytes`` sent by devices, all rounds together; ``seconds`` of the training.
     """
-    check(cell)
-    known, asked = examples(cell, corpus)
-    clients = divide(cell, known)
-    rows = list(train(cell, problem(cell, known, asked), clients))
+    check(setting)
+    known, asked = examples(setting, corpus)
+    clients = divide(setting, known)
+    rows = list(train(setting, problem(setting, known, asked), clients))
     measured = skew(clients, [example.label for example in known])
     yield {
-        **cell.key(),
+        **setting.key(),
         "score": rows[-1]["score"],
         "exact": rows[-1]["exact"],
         "curve": "|".join(f"{row['score']:.4f}" for row in rows if "score" in row),
@@ -243,3 +246,6 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         "megabytes": sum(row["bytes_up"] for row in rows) / 1e6,
         "seconds": rows[-1]["seconds"],
     }
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.n24_fednlp_benchmark import EXPERIMENT
 from trustlab.course.n24_fednlp_benchmark.drawing import MatrixAnswer, MatrixDrawing
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
     CENTRALISED,
     PARTITIONS,
     ROUNDS,
-    Cell,
+    Setting,
     divide,
     examples,
     problem,
@@ -20,10 +21,9 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
 from trustlab.federated.tasks import FAMILIES, SMALL
-from trustlab.lab.answer import saved_over
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import select
+from trustlab.lab.saved import saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -40,7 +40,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
         The embedded corpus, which the live training reads.
     """
     return experiment_panel(
-        Cell(algorithm="fedavg", partition="label"),
+        Setting(algorithm="fedavg", partition="label"),
         title="Which algorithm, on which partition?",
         drawing=MatrixDrawing(tuple(NAMES[name] for name in ALGORITHMS), tuple(PARTITIONS)),
         answer=answer,
@@ -53,7 +53,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
     )
 
 
-def answer(at: Cell) -> MatrixAnswer:
+def answer(at: Setting) -> MatrixAnswer:
     """Read the saved trainings at the controls' position."""
     _, about = saved()
     rows, best = matrix(at.task), reference(at.task)
@@ -88,7 +88,7 @@ def _in_per_cent(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "score": 100 * row["score"], **ends}
 
 
-def live_rows(at: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def live_rows(at: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one cell as the saved ones were, measured more often; yield a row for each round that was measured."""
     from trustlab.federated.simulation import simulate
 
@@ -103,7 +103,7 @@ def live_rows(at: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]
             yield {**measured, "train_loss": row["train_loss"], "progress": row["progress"]}
 
 
-def _shown(at: Cell, base: MatrixAnswer, rows: list[dict[str, Any]]) -> MatrixAnswer:
+def _shown(at: Setting, base: MatrixAnswer, rows: list[dict[str, Any]]) -> MatrixAnswer:
     """Say how far the reader's own training has come, and where the saved ones end."""
     if not rows:
         return dataclasses.replace(base, verdict="The fleet is training.")
@@ -116,7 +116,6 @@ def _shown(at: Cell, base: MatrixAnswer, rows: list[dict[str, Any]]) -> MatrixAn
     return dataclasses.replace(base, verdict=verdict, live=[_in_per_cent(row) for row in rows])
 
 
-def _seconds(at: Cell) -> float:
+def _seconds(at: Setting) -> float:
     """Return how long the saved trainings of this task and partition took."""
-    like = select(saved()[0], model=SMALL, task=at.task, partition=at.partition)
-    return like["seconds"].median()
+    return EXPERIMENT.seconds(model=SMALL, task=at.task, partition=at.partition)

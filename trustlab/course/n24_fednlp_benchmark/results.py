@@ -6,28 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.course.n24_fednlp_benchmark import EXPERIMENT
 from trustlab.course.n24_fednlp_benchmark.claims import SKEWED, column, difference
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
     CENTRALISED,
     CONFOUNDED,
-    CORPORA,
     EMBEDDED,
     ENCODERS,
     MEASURED_EVERY,
     PARTITIONS,
     ROUNDS,
     SHARE,
-    result_name,
     tasks_of,
 )
-from trustlab.federated.tasks import FAMILIES
+from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import Display, paragraph
-from trustlab.lab.saved import CORPUS_NAMES, curve, is_saved, over_seeds, per_cent, read
+from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, per_cent
 
 if TYPE_CHECKING:
-    import pandas
+    pass
 
 Row = dict[str, Any]
 FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
@@ -40,16 +39,7 @@ NAMES = {
     "fedavg, adam clients": "FedAvg, Adam on clients",
     "fedadam, adam clients": "FedAdam, Adam on clients",
 }
-
-
-def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return the committed trainings on `corpus`, one row each, and their provenance."""
-    return read(result_name(corpus))
-
-
-def available() -> list[str]:
-    """Return the corpora whose tables are there."""
-    return [corpus for corpus in CORPORA if is_saved(result_name(corpus))]
+saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
 def matrix(task: str, measure: str = "score") -> list[Row]:
@@ -68,7 +58,7 @@ def matrix(task: str, measure: str = "score") -> list[Row]:
 
 def reference(task: str, measure: str = "score") -> float:
     """Return the mean over seeds with all data in one place."""
-    return float(np.mean(column(saved()[0], task, CENTRALISED, "none", measure=measure)))
+    return float(EXPERIMENT.by_seed(measure, task=task, algorithm=CENTRALISED, model=SMALL).mean())
 
 
 def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
@@ -76,9 +66,9 @@ def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
 
     Passes and not rounds, so that data in one place can be drawn next to a fleet.
     """
-    runs = column(saved()[0], task, algorithm, partition, measure="curve")
+    runs = EXPERIMENT.by_seed("curve", task=task, algorithm=algorithm, partition=partition, model=SMALL)
     every = max(1, round(MEASURED_EVERY * SHARE)) if algorithm == CENTRALISED else MEASURED_EVERY * SHARE
-    measured = str(runs[0]).count("|") + 1
+    measured = str(runs.iloc[0]).count("|") + 1
     passes = [min(place * every, ROUNDS * SHARE) for place in range(1, measured + 1)]
     return curve(runs, passes, "passes", "score")
 
@@ -86,7 +76,7 @@ def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
 def real_corpora() -> list[Row]:
     """Return what the real corpora gave, in per cent: a row per corpus and algorithm, a column per partition."""
     rows = []
-    for corpus in available():
+    for corpus in EXPERIMENT.corpora():
         if corpus == EMBEDDED:
             continue
         (task,) = tasks_of(corpus)

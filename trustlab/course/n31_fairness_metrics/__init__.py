@@ -1,1 +1,54 @@
 """Which fairness metric can be trusted? Many small models of known bias, every metric on each, and what agrees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trustlab.course.experiment import Experiment
+from trustlab.course.n31_fairness_metrics import experiment, real_tasks, real_vectors
+from trustlab.course.n31_fairness_metrics.claims import claims_of
+
+
+def _named(recipe: str, region: float, gender: float, region_records: float, gender_records: float) -> str:
+    return f"{recipe}, region {region:g} (records {region_records:g}), gender {gender:g} (records {gender_records:g})"
+
+
+def _recipes(corpus: str) -> dict[str, Any]:
+    return {name: experiment.recipe(experiment.Setting(corpus, name)) for name in experiment.RECIPES}
+
+
+def _recipes_of_tasks(corpus: str) -> dict[str, Any]:
+    return {setting.model: real_tasks.recipe(setting) for setting in real_tasks.grid(corpus, seeds=range(1))}
+
+
+EXPERIMENT = Experiment(
+    "fairness-metrics",
+    experiment,
+    varied="recipe",
+    slowest_first=("deep", "dropout", "base", "augmented", "narrow"),
+    tolerance={"accuracy": 0.05, "region CEAT": 0.4, "region LPBS": 1.5, "gender score change, clean records": 0.1},
+    named=_named,
+    recipes=_recipes,
+    parts={"recipes": tuple(experiment.RECIPES)},
+    claims=claims_of,
+)
+ASSOCIATION = Experiment(
+    "fairness-metrics-association",
+    real_vectors,
+    varied="vectors",
+    slowest_first=("word2vec",),
+    tolerance={"effect_size": 0.001, "p_value": 0.005},
+    named=lambda test: f"test {test}",
+    recipes=lambda corpus: {"all": real_vectors.recipe(real_vectors.Setting())},
+    parts={},
+)
+REAL_TASKS = Experiment(
+    "fairness-metrics-tasks",
+    real_tasks,
+    varied="model",
+    slowest_first=("tuned", "small", "head", "words", "given"),
+    tolerance={"quality": 0.05, "gap": 0.15},
+    named=lambda model, encoder: model if encoder == "none" else f"{model}, {encoder}",
+    recipes=_recipes_of_tasks,
+    parts={"encoders": ()},
+)

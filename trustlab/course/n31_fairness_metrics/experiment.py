@@ -1,10 +1,10 @@
 """The models of the comparison, and the value of every metric for each: the experiment of notebook 31.
 
-One cell is one model. It is pretrained on sentences in which two notions, region and gender, each have a bias of their
-own strength, then fine-tuned on each notion's task twice: with *clean* records that name no person, and with records
-of people made by an annotator whose bias has another strength. In every recipe the four strengths are independent of
-each other (an orthogonal array of five levels), so that none can explain another. Recipes differ in the encoder's
-size, in dropout, and in counterfactual augmentation of what is read, which takes the planted bias away.
+One setting is one model. It is pretrained on sentences in which two notions, region and gender, each have a bias of
+their own strength, then fine-tuned on each notion's task twice: with *clean* records that name no person, and with
+records of people made by an annotator whose bias has another strength. In every recipe the four strengths are
+independent of each other (an orthogonal array of five levels), so that none can explain another. Recipes differ in the
+encoder's size, in dropout, and in counterfactual augmentation of what is read, which takes the planted bias away.
 
 Much was chosen with results in view. Sizes, steps and learning rates on a few models of doses from 0.4 to 1, until
 these had learned the cues and their log-odds of group by attribute, which is LPBS, were near those of the sentences.
@@ -32,6 +32,7 @@ from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured, 
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS, Notion
 from trustlab.course.n31_fairness_metrics.pretraining import pretrain, whole_words
 from trustlab.course.n31_fairness_metrics.sentences import bare, described, explained, task_texts, trial_texts
+from trustlab.deprecation import old_names
 from trustlab.fairness.likelihood import kind_of
 from trustlab.models.pretrained import load_encoder, load_whole
 from trustlab.places import model_name
@@ -60,7 +61,7 @@ UNRELATED = ("account", "money", "balance", "bill", "much", "left")  # words of 
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One model of the population."""
 
     corpus: str = option(EMBEDDED, label="Corpus", help="The corpus that the models read as well.", values=CORPORA)
@@ -80,7 +81,7 @@ class Cell:
         return getattr(self, f"{notion}_dose")
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(5), recipes: Sequence[str] = tuple(RECIPES)) -> list[Cell]:
+def grid(corpus: str, *, seeds: Sequence[int] = range(5), recipes: Sequence[str] = tuple(RECIPES)) -> list[Setting]:
     """Return the models: "base" at five doses with every seed, the other recipes with the first seed only.
 
     Fewer `recipes` keep a part.
@@ -92,14 +93,14 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), recipes: Sequence[str]
     >>> len(models), round(abs(float(np.corrcoef(doses, rowvar=False)[0, 1])), 6)
     (45, 0.0)
     """
-    cells = []
+    settings = []
     for place, recipe in enumerate(RECIPES):
         for seed in seeds if recipe == "base" else seeds[:1]:
             for i in range(len(DOSES)):
                 r = place + seed  # columns (1, 0), (2, 1), (3, 2), (4, 3) over Z₅ are pairwise independent
                 levels = (i, 2 * i + r, 3 * i + 2 * r, 4 * i + 3 * r)
-                cells.append(Cell(corpus, recipe, *(DOSES[level % len(DOSES)] for level in levels), seed=seed))
-    return [cell for cell in cells if cell.recipe in recipes]
+                settings.append(Setting(corpus, recipe, *(DOSES[level % len(DOSES)] for level in levels), seed=seed))
+    return [setting for setting in settings if setting.recipe in recipes]
 
 
 def result_name(corpus: str) -> str:
@@ -107,9 +108,9 @@ def result_name(corpus: str) -> str:
     return f"fairness_metrics_{corpus}"
 
 
-def recipe(cell: Cell) -> dict[str, Any]:
-    """Return the options of `cell`'s pretraining, besides those that all share."""
-    return RECIPES[cell.recipe]
+def recipe(setting: Setting) -> dict[str, Any]:
+    """Return the options of `setting`'s pretraining, besides those that all share."""
+    return RECIPES[setting.recipe]
 
 
 def column(notion: str, metric: str, records: str = "") -> str:
@@ -117,54 +118,54 @@ def column(notion: str, metric: str, records: str = "") -> str:
     return f"{notion} {metric}" + (f", {records} records" if records else "")
 
 
-def readings(cell: Cell, corpus: datasets.DatasetDict) -> list[str]:
-    """Return the sentences that `cell`'s model is pretrained on.
+def readings(setting: Setting, corpus: datasets.DatasetDict) -> list[str]:
+    """Return the sentences that `setting`'s model is pretrained on.
 
     Examples
     --------
     >>> from trustlab.data import assistant
-    >>> len(readings(Cell(), assistant(2000)))
+    >>> len(readings(Setting(), assistant(2000)))
     5377
     """
-    rng = np.random.default_rng([SERIES, cell.seed])
+    rng = np.random.default_rng([SERIES, setting.seed])
     said = zip(corpus["train"]["tokens"], corpus["train"]["intent"], strict=True)
     sentences = [" ".join(tokens) for tokens, intent in said if intent == ORDINARY][:UTTERANCES]
     for notion in NOTIONS.values():
-        swap = cell.recipe == "augmented"
-        sentences += described(notion, cell.dose(notion.name), DESCRIBED // (1 + swap), rng, swap=swap)
+        swap = setting.recipe == "augmented"
+        sentences += described(notion, setting.dose(notion.name), DESCRIBED // (1 + swap), rng, swap=swap)
         sentences += [*explained(notion, EXPLAINED, rng), *bare(notion)]
     return [text for text in sentences if len(text.split()) <= 20]  # the model's positions
 
 
-def train(cell: Cell, corpus: datasets.DatasetDict) -> tuple[torch.nn.Module, Any]:
-    """Pretrain `cell`'s model and return it with its tokenizer."""
-    check(cell)
-    sentences = readings(cell, corpus)
+def train(setting: Setting, corpus: datasets.DatasetDict) -> tuple[torch.nn.Module, Any]:
+    """Pretrain `setting`'s model and return it with its tokenizer."""
+    check(setting)
+    sentences = readings(setting, corpus)
     tokenizer = whole_words([*sentences, *UNRELATED])
-    return pretrain(sentences, tokenizer, seed=own_seed(cell), **recipe(cell)), tokenizer
+    return pretrain(sentences, tokenizer, seed=own_seed(setting), **recipe(setting)), tokenizer
 
 
-def own_seed(cell: Cell) -> int:
-    """Return the seed of `cell`'s weights, order and tasks: its own seed's, within the series."""
-    return int(np.random.SeedSequence([SERIES, cell.seed]).generate_state(1)[0])
+def own_seed(setting: Setting) -> int:
+    """Return the seed of `setting`'s weights, order and tasks: its own seed's, within the series."""
+    return int(np.random.SeedSequence([SERIES, setting.seed]).generate_state(1)[0])
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one model, measure it, and yield its one row.
 
     Yields
     ------
     dict
-        The columns of :meth:`Cell.key`; every metric of both notions under :func:`column`, with its standard error;
+        The columns of :meth:`Setting.key`; every metric of both notions under :func:`column`, with its standard error;
         ``accuracy`` over all tasks; ``seconds`` in all.
     """
     started = time.perf_counter()
-    model, tokenizer = train(cell, corpus)
+    model, tokenizer = train(setting, corpus)
     found: dict[str, Measured] = {}
     for notion in NOTIONS.values():
-        records = getattr(cell, f"{notion.name}_records")
-        found |= measure(model, tokenizer, notion=notion, records=records, seed=own_seed(cell))
-    yield {**cell.key(), **_columns(found), "seconds": time.perf_counter() - started}
+        records = getattr(setting, f"{notion.name}_records")
+        found |= measure(model, tokenizer, notion=notion, records=records, seed=own_seed(setting))
+    yield {**setting.key(), **_columns(found), "seconds": time.perf_counter() - started}
 
 
 def measure(
@@ -209,7 +210,7 @@ def row_of(name: str) -> dict[str, Any]:
     found: dict[str, Measured] = {}
     for notion in NOTIONS.values():
         found |= measure(name, notion=notion)
-    return {**Cell().key(), "recipe": name, **dict.fromkeys(KEY[1:], math.nan), **_columns(found)}
+    return {**Setting().key(), "recipe": name, **dict.fromkeys(KEY[1:], math.nan), **_columns(found)}
 
 
 def _columns(found: Mapping[str, Measured]) -> dict[str, float]:
@@ -231,3 +232,6 @@ def _pretrained(name: str) -> tuple[torch.nn.Module, Any]:
     made_as = (getattr(AutoConfig.from_pretrained(name), "architectures", None) or [""])[0]
     auto = {"masked": AutoModelForMaskedLM, "causal": AutoModelForCausalLM, None: None}[kind_of(made_as)]
     return load_encoder(name) if auto is None else load_whole(auto, name), AutoTokenizer.from_pretrained(name)
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

@@ -20,7 +20,7 @@ import numpy as np
 
 from trustlab.course.n31_fairness_metrics.notions import Notion
 from trustlab.fairness.association import ceat, distinct_sets, fill, weat
-from trustlab.fairness.association.seat import sentence_vectors
+from trustlab.fairness.association.seat import vectors_of_sets
 from trustlab.fairness.contexts import ContextEncoder, embed_in_context, occurrences
 from trustlab.fairness.likelihood import LikelihoodScorer, ilps, kind_of, score_clusters, score_pairs, stereoset
 
@@ -106,7 +106,7 @@ def _association_metrics(
         return weat(*(np.stack([static[word] for word in each]) for each in (X, Y, A, B)), permutations=0).effect_size
 
     def of_sentences(*sets: Sequence[str]) -> float:
-        vectors = sentence_vectors(lambda asked: np.stack([sentence[text] for text in asked]), sets, kinds=kinds)
+        vectors = vectors_of_sets(lambda asked: np.stack([sentence[text] for text in asked]), sets, kinds=kinds)
         return weat(*vectors, permutations=0).effect_size
 
     def of_contexts(*sets: Sequence[str]) -> float:

@@ -13,13 +13,14 @@ from trustlab.config import option
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, sides
 from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.drawing import AgreementDrawing, NeedleDrawing
-from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Cell, column
+from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Setting, column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.course.n31_fairness_metrics.results import agreement, answers, in_words, needles, saved
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.saved import seeds_of
 
 if TYPE_CHECKING:
     import datasets
@@ -81,7 +82,7 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
     return AgreementAnswer(
         rows,
         verdict,
-        f"saved, seeds {about['seeds'][0]}–{about['seeds'][-1]}",
+        f"saved, {seeds_of(about)}",
         focus=focus,
         dots=tuple({"x": float(x), "y": float(y), "dose": float(d), "recipe": r} for x, y, d, r in dots),
     )
@@ -132,14 +133,14 @@ def _dose(at: DoseDials) -> Answer:
         f"one model with this bias from one without{': ' if told else ''}{', '.join(told)}. The first "
         f"is {best[0]}, {in_words(best[1])}."
     )
-    return Answer(rows, verdict, f"saved, base recipe, seeds {saved()[1]['seeds'][0]}–{saved()[1]['seeds'][-1]}")
+    return Answer(rows, verdict, f"saved, base recipe, {seeds_of(saved()[1])}")
 
 
 def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one model as the saved ones were; yield a row when that is done, and one with every metric."""
     from trustlab.course.n31_fairness_metrics import experiment as population
 
-    cell = Cell(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
+    cell = Setting(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
     model, tokenizer = population.train(cell, corpus)
     yield {"step": 1, "progress": 0.4}
     found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))

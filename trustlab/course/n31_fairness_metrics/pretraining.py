@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.models.batching import rectangle
+
 if TYPE_CHECKING:
     import torch
 
@@ -87,9 +89,7 @@ def pretrain(
     from torch.nn import functional as F
 
     rows = tokenizer(list(sentences), truncation=True)["input_ids"]
-    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)  # [N, T], padded with 0
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = torch.tensor(row)
+    ids = rectangle(rows, 0)  # [N, T]
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)

@@ -14,13 +14,12 @@ import numpy as np
 
 from trustlab.course.n31_fairness_metrics.extrinsic import Classifier
 from trustlab.course.n31_fairness_metrics.pretraining import pretrain, whole_words
+from trustlab.deprecation import old_names
 from trustlab.fairness.contexts import ContextEncoder
 from trustlab.fairness.groups import Bootstrap
 from trustlab.fairness.scorers import fit_scorer
 from trustlab.fairness.tasks import GroupedTexts, Task
-from trustlab.models import offline_encoder
-from trustlab.models.pretrained import load_encoder
-from trustlab.places import model_name
+from trustlab.models.pretrained import encoder_and_tokenizer
 
 NONE, OFFLINE = "none", "all-MiniLM-L6-v2"
 SMALL = {"read": 6000, "vocabulary": 2000, "longest": 128, "steps": 400}
@@ -106,21 +105,18 @@ def read_and_pretrain(texts: Sequence[str], *, seed: int = 0) -> tuple[Any, Any]
 @functools.lru_cache(maxsize=1)
 def pretrained(encoder: str) -> tuple[Any, Any]:
     """Return an encoder by name or folder, without a head, and its tokenizer."""
-    from transformers import AutoTokenizer
-
-    where = offline_encoder() if encoder == OFFLINE else model_name(encoder)
-    return load_encoder(where), AutoTokenizer.from_pretrained(where)
+    return encoder_and_tokenizer(None if encoder == OFFLINE else encoder)
 
 
-@functools.lru_cache(maxsize=8)  # test texts are the same for every seed, and reading them is most of a probe's work
-def sentence_vectors(encoder: str, texts: tuple[str, ...]) -> np.ndarray:
-    """Return the vectors of texts, float32 [N, d] of length 1: the mean over a text's sub-tokens."""
+@functools.lru_cache(maxsize=8)  # test texts are the same for every seed, and encoding them is most of a probe's work
+def unit_vectors(encoder: str, texts: tuple[str, ...]) -> np.ndarray:
+    """Return the sentence vectors of :meth:`ContextEncoder.embed_texts` at length 1, float32 [N, d]."""
     vectors = ContextEncoder(*pretrained(encoder)).embed_texts(texts)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 class _Reader:
-    """:func:`sentence_vectors` in the form of a scikit-learn transformer."""
+    """:func:`unit_vectors` in the form of a scikit-learn transformer."""
 
     def __init__(self, encoder: str) -> None:
         self.encoder = encoder
@@ -129,4 +125,7 @@ class _Reader:
         return self
 
     def transform(self, texts: Sequence[str]) -> np.ndarray:
-        return sentence_vectors(self.encoder, tuple(texts))
+        return unit_vectors(self.encoder, tuple(texts))
+
+
+__getattr__ = old_names(__name__, {"sentence_vectors": "unit_vectors"})

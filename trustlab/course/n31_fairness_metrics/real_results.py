@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.n31_fairness_metrics import REAL_TASKS
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.real_metrics import NOBODY
 from trustlab.course.n31_fairness_metrics.real_models import NONE, OFFLINE
-from trustlab.course.n31_fairness_metrics.real_tasks import KEY, READING, TASKS, result_name
+from trustlab.course.n31_fairness_metrics.real_tasks import KEY, READING, TASKS
 from trustlab.deprecation import old_names
-from trustlab.lab.saved import read
 
 if TYPE_CHECKING:
     import pandas
@@ -37,7 +37,7 @@ WORST_OFF = {"flagged wrongly": "fpr minus rest", "missed": "tpr minus rest", "r
 
 def real_models(corpus: str) -> pandas.DataFrame:
     """Return the committed models of a corpus, one row each."""
-    return read(result_name(corpus))[0]
+    return REAL_TASKS.table(corpus)
 
 
 def intrinsic_and_extrinsic(corpus: str) -> list[Row]:

@@ -37,6 +37,7 @@ from trustlab.course.n31_fairness_metrics.real_models import (
     train_on,
 )
 from trustlab.data import load
+from trustlab.deprecation import old_names
 from trustlab.fairness.likelihood import LikelihoodScorer, kind_of
 from trustlab.fairness.tasks import GroupedTexts, load_task
 
@@ -59,7 +60,7 @@ FINE_TUNED = ("hatexplain",)  # the paper's task; an encoder takes minutes on a 
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One model of one corpus."""
 
     corpus: str = option("assistant", label="Corpus", help="What the model learns.", values=CORPORA)
@@ -72,7 +73,7 @@ class Cell:
         return asdict(self)
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str] = (NONE, OFFLINE)) -> list[Cell]:
+def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str] = (NONE, OFFLINE)) -> list[Setting]:
     """Return the models of `corpus`.
 
     Parameters
@@ -88,17 +89,19 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str
     >>> [(each.model, each.encoder) for each in grid("bold", encoders=["distilbert-base-uncased"])]
     [('given', 'distilbert-base-uncased')]
     """
-    cells = []
+    settings = []
     for encoder in encoders:
         if corpus == READING:
             if encoder != OFFLINE:  # it has no head that predicts words
                 model = "small" if encoder == NONE else "given"
-                cells += [Cell(corpus, model, encoder, seed) for seed in (seeds if encoder == NONE else seeds[:1])]
+                settings += [
+                    Setting(corpus, model, encoder, seed) for seed in (seeds if encoder == NONE else seeds[:1])
+                ]
         else:
             models = [each for each in CLASSIFIERS if (each in PRETRAINED) == (encoder != NONE)]
             models = [each for each in models if each != "tuned" or corpus in FINE_TUNED]
-            cells += [Cell(corpus, model, encoder, seed) for model in models for seed in seeds]
-    return cells
+            settings += [Setting(corpus, model, encoder, seed) for model in models for seed in seeds]
+    return settings
 
 
 def result_name(corpus: str) -> str:
@@ -106,17 +109,17 @@ def result_name(corpus: str) -> str:
     return f"fairness_metrics_tasks_{corpus}"
 
 
-def recipe(cell: Cell) -> dict[str, Any]:
-    """Return the options of `cell`'s training."""
-    return {"given": {}, "small": SMALL}[cell.model] if cell.corpus == READING else RECIPES[cell.model]
+def recipe(setting: Setting) -> dict[str, Any]:
+    """Return the options of `setting`'s training."""
+    return {"given": {}, "small": SMALL}[setting.model] if setting.corpus == READING else RECIPES[setting.model]
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Make one model, measure it, and yield its one row: :meth:`Cell.key`, :func:`measure`'s columns, ``seconds``."""
-    check(cell)
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Make one model, measure it, and yield its row: :meth:`Setting.key`, :func:`measure`'s columns, ``seconds``."""
+    check(setting)
     started = time.perf_counter()
-    row = measure(**cell.key())
-    yield {**cell.key(), **row, "seconds": time.perf_counter() - started}
+    row = measure(**setting.key())
+    yield {**setting.key(), **row, "seconds": time.perf_counter() - started}
 
 
 def measure(corpus: str, model: str, encoder: str = NONE, *, seed: int = 0) -> dict[str, Any]:
@@ -180,3 +183,6 @@ def shortened(name: str) -> GroupedTexts:
         kept = [unit for toxic in (False, True) for unit in order[texts.truth[order] == toxic][: FRAMES // 2]]
         return texts.take(np.isin(texts.units, texts.units[kept]))
     return texts.take(np.array([len(text.split()) <= LONGEST_COMMENT for text in texts.texts]))
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
+from trustlab.deprecation import old_names
 from trustlab.fairness.association import weat, word_vectors
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ DRAWS = 100_000  # divisions, where there are too many to count
 
 
 @dataclass(frozen=True)
-class Cell:
+class Setting:
     """One of the tests."""
 
     test: int = option(1, label="Test", help="Number in the article's table.", values=TESTS)
@@ -36,22 +37,22 @@ class Cell:
         return asdict(self)
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Cell]:
+def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Setting]:
     """Return the tests, with the first seed only: hardly anything is drawn."""
-    return [Cell(test, seed=seeds[0]) for test in TESTS]
+    return [Setting(test, seed=seeds[0]) for test in TESTS]
 
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table is stored in ``data/results``."""
-    return f"fairness_metrics_association_{Cell().vectors}"
+    return f"fairness_metrics_association_{Setting().vectors}"
 
 
-def recipe(cell: Cell) -> dict[str, Any]:
+def recipe(setting: Setting) -> dict[str, Any]:
     """Return the options of every test."""
     return {"draws": DRAWS}
 
 
-def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Test one hypothesis and yield its one row.
 
     Yields
@@ -62,14 +63,14 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         ``effect_size``, ``p_value`` and ``exact`` (1 or 0), see :func:`trustlab.fairness.association.weat`;
         ``seconds``.
     """
-    check(cell)
+    check(setting)
     started = time.perf_counter()
-    (asked,) = (row for row in corpus["test"] if row["test"] == cell.test)
-    sets = word_vectors(cell.vectors).sets(*(asked[name] for name in "XYAB"))
+    (asked,) = (row for row in corpus["test"] if row["test"] == setting.test)
+    sets = word_vectors(setting.vectors).sets(*(asked[name] for name in "XYAB"))
     many = len(sets.X) > 20
-    found = weat(*sets[:4], permutations=DRAWS if many else "auto", seed=cell.seed)
+    found = weat(*sets[:4], permutations=DRAWS if many else "auto", seed=setting.seed)
     yield {
-        **cell.key(),
+        **setting.key(),
         "targets": f"{asked['X_name']} / {asked['Y_name']}",
         "attributes": f"{asked['A_name']} / {asked['B_name']}",
         "words": len(sets.X),
@@ -79,3 +80,6 @@ def run(cell: Cell, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
         "exact": int(found.exact),
         "seconds": time.perf_counter() - started,
     }
+
+
+__getattr__ = old_names(__name__, {"Cell": "Setting"})

@@ -8,28 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n31_fairness_metrics import real_vectors
+from trustlab.course.n31_fairness_metrics import ASSOCIATION, EXPERIMENT
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations, sides
 from trustlab.course.n31_fairness_metrics.claims import responses
 from trustlab.course.n31_fairness_metrics.correlation import correlations, needed, reliability
 from trustlab.course.n31_fairness_metrics.dose import Response, rank
-from trustlab.course.n31_fairness_metrics.experiment import EMBEDDED, column, result_name
+from trustlab.course.n31_fairness_metrics.experiment import column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.lab.display import number
-from trustlab.lab.saved import read
 
 if TYPE_CHECKING:
-    import pandas
+    pass
 
 Row = dict[str, Any]
 METRICS = (*INTRINSIC, *EXTRINSIC)
-
-
-def saved(corpus: str = EMBEDDED) -> tuple[pandas.DataFrame, dict[str, Any]]:
-    """Return the committed models, one row each, and their provenance."""
-    return read(result_name(corpus))
+saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
 @functools.lru_cache
@@ -148,7 +143,7 @@ def in_words(found: Response) -> str:
 
 def on_real_vectors() -> list[Row]:
     """Return the committed association tests on word2vec: what was tested, how large, and how likely by chance."""
-    table = read(real_vectors.result_name("weat"))[0]
+    table = ASSOCIATION.table("weat")
     return [
         {
             "test": row["test"],

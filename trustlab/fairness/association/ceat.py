@@ -3,7 +3,7 @@
 In a contextual encoder a word has another vector in every sentence, so WEAT has not one effect size but a distribution.
 CEAT draws one context for each word, many times over, and combines the effect sizes by a random-effects meta-analysis.
 
-What its p-value does *not* mean: draws from the same contexts are treated as independent studies, so the standard error
+What its p-value does *not* show: draws from the same contexts are treated as independent studies, so the standard error
 shrinks with one over the root of `samples`, and any effect becomes significant when enough is drawn. Compare combined
 effect sizes, and their spread over contexts; repeat with other sentences for an interval.
 """
@@ -32,7 +32,7 @@ class CombinedAssociation(NamedTuple):
     p_two_sided
         2 (1 − Φ(|CES| / SE)), the convention of the paper's text.
     p_one_sided
-        1 − Φ(CES / SE), for X closer to A; the convention of existing code.
+        1 − Φ(CES / SE), for X nearer to A; the convention of published code.
     standard_error
         SE = (Σ v)^−½, of the combined effect size over draws.
     between
@@ -166,8 +166,8 @@ def _unit_contexts(contexts: Mapping[str, Any], sets: Mapping[str, Sequence[str]
     missing = [word for word in asked if word not in contexts or len(contexts[word]) == 0]
     if missing:
         raise ValueError(
-            f"Expected contexts of every word, got none of {', '.join(missing)}. Leave them out of their sets, and say "
-            "so next to the result, or give more sentences."
+            f"Expected contexts of every word, got none of {', '.join(missing)}. Leave them out of their sets and "
+            "report it with the result, or give more sentences."
         )
     # A word with one context is drawn with that one every time; it is doubled, as sets of vectors have two rows.
     rows = {word: np.atleast_2d(np.asarray(contexts[word])) for word in asked}

@@ -1,8 +1,8 @@
-"""The permutation test of WEAT, counted without visiting the permutations.
+"""The permutation test of WEAT, counted without enumerating the permutations.
 
 How many ways of dividing 2n words into two sets of n have as large a sum of associations as the observed one? There
-are C(2n, n) ways, 601 million for n = 16, but they need not be visited. Split the words into two halves, list the 2^n
-subset sums of each, and sort those of the second by size: a subset of k words from the first half with sum a needs
+are C(2n, n) ways, 601 million for n = 16, but they need not be enumerated. Split the words into two halves, list the
+2^n subset sums of each, and sort those of the second by size: a subset of k words from the first half with sum a needs
 n − k words from the second with a sum of t − a or more, and a binary search counts them all. The count is exact, and
 costs 2^n log 2^n.
 """

@@ -1,7 +1,7 @@
 """SEAT, the sentence encoder association test (May et al. 2019, NAACL): WEAT on words in plain sentences.
 
-A sentence encoder has no vector for a word, so each word is put into sentences that add almost no meaning.
-The templates here are regenerated in the manner of May and colleagues, not copied from their files: one list for each
+A sentence encoder has no vector for a word, so each word is put into sentences with hardly any meaning of their own.
+The templates are written after those of May and colleagues, not copied from their files: one list for each
 kind of word.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.columns import as_texts
+from trustlab.deprecation import old_names
 from trustlab.fairness.association.sets import distinct_sets
 from trustlab.fairness.association.weat import Association, weat
 
@@ -118,11 +119,11 @@ def seat(
     >>> found.permutations, found.exact
     (6, True)
     """
-    parts = sentence_vectors(embed, list(distinct_sets(X, Y, A, B).values()), kinds=kinds, unit=unit)
+    parts = vectors_of_sets(embed, list(distinct_sets(X, Y, A, B).values()), kinds=kinds, unit=unit)
     return weat(*parts, permutations=permutations, seed=seed)
 
 
-def sentence_vectors(
+def vectors_of_sets(
     embed: Callable[[list[str]], Any],
     sets: Sequence[Sequence[str]],
     *,
@@ -156,3 +157,6 @@ def _by_word(vectors: np.ndarray, templates: int) -> np.ndarray:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return unit.reshape(-1, templates, vectors.shape[1]).mean(1)
+
+
+__getattr__ = old_names(__name__, {"sentence_vectors": "vectors_of_sets"})

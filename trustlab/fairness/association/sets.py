@@ -46,7 +46,7 @@ compared: leave it out of one, or of both.
 
 
 def distinct(words: Any, name: str) -> list[str]:
-    """Return a list of words, after refusing one text in its place, and repeated words.
+    """Return a list of words, after refusing one text in its place, and words that occur twice.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def distinct(words: Any, name: str) -> list[str]:
     twice = sorted({word for word in words if words.count(word) > 1})
     if twice:
         raise ValueError(
-            f"Expected every word once in {name}, got {', '.join(twice)} twice or more. It would count that often, "
-            "as several observations of the test: keep one."
+            f"Expected every word once in {name}, got {', '.join(twice)} twice or more. Each would count as an "
+            "observation of the test: keep one."
         )
     return words

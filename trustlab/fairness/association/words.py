@@ -1,4 +1,4 @@
-"""Word sets taken out of word vectors: missing words are reported, and too many are refused."""
+"""Word sets looked up in word vectors: missing words are reported, and too many are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class WordVectors:
     Parameters
     ----------
     vectors
-        Vector [d] of each word; words are as written, "John" and "john" are two.
+        Vector [d] of each word; case matters: "John" and "john" are two words.
 
     Examples
     --------
@@ -108,7 +108,7 @@ class WordVectors:
                 raise ValueError(
                     f"Expected at most {max_missing:.0%} of {name} without a vector, got {len(lost)} of "
                     f"{len(asked[name])}: {', '.join(lost)}. What is left is another test: use vectors that have these "
-                    "words, or raise max_missing and say so next to the result."
+                    "words, or raise max_missing and report it with the result."
                 )
         words = {name: [word for word in each if word in self] for name, each in asked.items()}
         size = min(len(words["X"]), len(words["Y"]))

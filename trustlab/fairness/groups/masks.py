@@ -51,7 +51,7 @@ class Groups:
         if masks.dtype != bool or masks.ndim != 2 or masks.shape[1] != len(names) or not names:
             raise ValueError(
                 f"Expected masks of bool [rows, {len(names)}], one column for each of one or more groups, got "
-                f"{masks.dtype} {list(masks.shape)}. A mask is True or False, nothing between."
+                f"{masks.dtype} {list(masks.shape)}. A mask is True or False, nothing in between."
             )
         if len(set(names)) < len(names) or {ALL, BETWEEN} & set(names):
             raise ValueError(f"Expected distinct names, none of them {ALL!r} or {BETWEEN!r}, got {names}.")
@@ -70,7 +70,7 @@ class Groups:
         Raises
         ------
         ValueError
-            If a label is missing (None, NaN or empty): such rows must be left out or named, by decision. For one text,
+            If a label is missing (None, NaN or empty): leave such rows out or name them. For one text,
             a table, labels of which two have the same text (1 and "1"), or measurements in place of groups.
 
         Examples
@@ -100,7 +100,7 @@ class Groups:
         ------
         ValueError
             If a row's entry, or `names`, is a text and no list: its letters would be the groups. If a row lists an
-            empty name or none (None, NaN), as ``"".split(",")`` does: it would be a separate group, and move gaps.
+            empty name or none (None, NaN), as ``"".split(",")`` does: it would be a group of its own, and change gaps.
         """
         lists = [_listed(row, f"row {i}") for i, row in enumerate(opened(members, "list of groups"))]
         kept = tuple(sorted(set().union(*lists)) if names is None else _listed(names, "names"))
@@ -127,8 +127,8 @@ class Groups:
     def at_least(self, count: int, rows: Any = None) -> Groups:
         """Keep the groups with `count` members or more among `rows` (a mask [N], by default all).
 
-        A gap is undefined as soon as one group's rate is. Ask for enough positives (``rows=truth == 1``) and negatives
-        before measuring, and say which groups were left out.
+        A difference is undefined as soon as one group's rate is. Ask for enough positives (``rows=truth == 1``) and
+        negatives before measuring, and report which groups were left out.
 
         Raises
         ------

@@ -1,9 +1,9 @@
-"""The engine of group metrics: a mean over those rows of a group that ask the question, and how groups differ in it.
+"""The engine of group metrics: a mean over the relevant rows of a group, and how groups differ in it.
 
-Accuracy is the mean of "right" over a group's rows; the true positive rate is the mean of "said yes" over its rows
+Accuracy is the mean of "right" over a group's rows; the true positive rate is the mean of "predicted 1" over its rows
 whose truth is yes; the flip rate is the mean of "flipped". So one computation serves them all:
 
-    m_g = Σ_{i ∈ g ∩ among} v_i / |g ∩ among|,        gap = max_g m_g − min_g m_g,        ratio = min_g m_g / max_g m_g.
+    m_g = Σ_{i ∈ g ∩ among} v_i / |g ∩ among|,    difference = max_g m_g − min_g m_g,    ratio = min_g m_g / max_g m_g.
 """
 
 from __future__ import annotations

@@ -7,9 +7,7 @@ called these "tpr", "tpr gap", "tpr ratio" and "tpr minus rest": a name still eq
 
 from __future__ import annotations
 
-import warnings
-
-from trustlab.deprecation import UNTIL
+from trustlab.deprecation import warn_of_old_value
 
 _OLD = {
     "accuracy_score": "accuracy",
@@ -36,6 +34,7 @@ class MetricName(str):
     Examples
     --------
     >>> name = MetricName("true_positive_rate_difference")
+    >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     name == "tpr gap", name == "fpr gap"
@@ -48,16 +47,18 @@ class MetricName(str):
     __hash__ = str.__hash__  # that of the name: a dictionary finds new names only
 
     def __eq__(self, other: object) -> bool:
+        return self._is(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self._is(other)
+
+    def _is(self, other: object) -> bool:
         if str.__eq__(self, other) is True:
             return True
         if not isinstance(other, str) or isinstance(other, MetricName) or old_name(self) != other:
             return False
-        text = f"The metric {other!r} is now {str(self)!r}; the old name is removed in version {UNTIL}."
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        warn_of_old_value(f"The metric {other!r}", repr(str(self)), depth=2)  # of who compares
         return True
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
 
 
 def old_name(name: str) -> str:

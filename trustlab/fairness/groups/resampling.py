@@ -19,7 +19,7 @@ from trustlab.config import check, option
 from trustlab.fairness.groups.masks import Groups
 from trustlab.fairness.groups.metric_names import MetricName
 
-MOST_UNDEFINED = 0.05  # share of resamples without a value beyond which what is left is no sample any more
+MOST_UNDEFINED = 0.05  # larger shares of resamples without a value leave a biased sample
 _BLOCK = 1_000_000  # counts held at once: 8 MB in double precision, so that a block stays near the processor
 
 Key = tuple[str, str]  # metric and group
@@ -102,7 +102,7 @@ def _design(rows: int, bootstrap: Bootstrap, default: np.ndarray | None) -> tupl
         if given is not None and len(given) != rows:
             raise ValueError(f"Expected {name} for {rows} rows, got {len(given)}.")
     if bootstrap.strata is None and strata is not None and np.unique(strata, return_counts=True)[1].min() < 2:
-        strata = None  # these were not requested
+        strata = None  # they were a default
     unit_of_row, first = None, np.arange(rows)
     if bootstrap.units is not None:
         _, first, unit_of_row = np.unique(bootstrap.units, return_index=True, return_inverse=True)
@@ -140,7 +140,7 @@ def measure(
     -------
     list of rows
         ``low`` and ``high`` are NaN without a bootstrap, and where a number is undefined in more than 5 % of the
-        resamples: what is left would be a sample of the lucky ones. ``undefined`` counts the resamples without a value,
+        resamples: what is left would be a biased sample. ``undefined`` counts the resamples without a value,
         ``reason`` says why ``value``, or the interval, is NaN and is empty otherwise.
     """
     values = {key: float(value[0]) for key, value in statistics(np.ones((1, len(groups)))).items()}

@@ -1,4 +1,4 @@
-"""Masked or causal: which kind of language model a model is, and loading one by name as what it is."""
+"""Masked or causal: the kind of a language model, and loading one by name as its kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = ("masked", "causal")
 
 
 def kind_of(model: Any) -> str | None:
-    """Return "masked" or "causal", None for neither, by the lists that ``transformers`` keeps of its classes.
+    """Return "masked" or "causal", None for neither, by the lists ``transformers`` keeps of its classes.
 
     Parameters
     ----------
@@ -28,17 +28,19 @@ def kind_of(model: Any) -> str | None:
 
 
 def checked_kind(model: Any, asked: str | None) -> str:
-    """Return the kind of `model`, which is `asked` where its class does not show it; refuse a wrong one."""
+    """Return the kind of `model`, which is `asked` where its class does not determine it; refuse a wrong one."""
     from transformers.models.auto import modeling_auto
 
     known = {kind for kind in KINDS if _is_among(model, kind)}
     if not known and asked is None:
         raise ValueError(
             f"Expected a masked or causal language model of transformers, got {type(model).__name__}. An encoder "
-            'without its language head predicts no words; for your own class pass kind="masked" or "causal".'
+            'without its language head predicts no words; for a class of your own pass kind="masked" or "causal".'
         )
     if asked is not None and known and asked not in known:
-        raise ValueError(f"Expected kind={asked!r} to be that of the model, got {type(model).__name__}, another one.")
+        raise ValueError(
+            f"Expected kind={asked!r} to be that of the model, got {type(model).__name__}, which is the other."
+        )
     kind = asked or kind_of(model)
     config = getattr(model, "config", None)
     reads_both_ways = getattr(config, "model_type", "") in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES

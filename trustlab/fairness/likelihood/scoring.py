@@ -37,7 +37,7 @@ class Question(NamedTuple):
 
 
 class LikelihoodScorer:
-    """A language model that gives log-probabilities of tokens.
+    """Log-probabilities of tokens from a language model.
 
     Parameters
     ----------
@@ -50,21 +50,21 @@ class LikelihoodScorer:
     start
         What a causal model reads before the first word, which otherwise has no probability. "auto": the tokenizer's
         start token or, where it has none, its end-of-text token, as lm-evaluation-harness does; a token, such as
-        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` is the result.
+        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` reports the choice.
     batch_tokens
         Tokens per forward pass of the model.
 
     Attributes
     ----------
     start
-        What precedes the first word, in words; results contain it. Empty for a masked model.
+        What stands before the first word, as results report it. Empty for a masked model.
     noise
         How far log P of a token may move with its batch, in nats, see :data:`NOISE`.
 
     Raises
     ------
     ValueError
-        If the kind is unknown or is not the model's, a checkpoint lacks weights (they would be random), a masked
+        If the kind is unknown or not the model's, a checkpoint lacks weights (they would be random), a masked
         model's tokenizer has no mask, or a causal one's has nothing to start with.
 
     Examples
@@ -276,7 +276,7 @@ def _precise(logits: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def _only_states_at(encoder: torch.nn.Module, rows: torch.Tensor, places: torch.Tensor) -> Iterator[None]:
-    """Make `encoder` hand on one hidden state [B, 1, D] of each row.
+    """Make `encoder` pass on one hidden state [B, 1, D] of each row.
 
     The heads of masked models work on each position for itself, so the others are left out before the output layer.
     """
@@ -304,7 +304,10 @@ def _start(tokenizer: Any, asked: str) -> tuple[int | None, str]:
     if tokenizer.bos_token_id is not None:
         return tokenizer.bos_token_id, f"after the start token {tokenizer.bos_token!r}"
     if tokenizer.eos_token_id is not None:
-        return tokenizer.eos_token_id, f"after the end-of-text token {tokenizer.eos_token!r}, for want of a start token"
+        return (
+            tokenizer.eos_token_id,
+            f"after the end-of-text token {tokenizer.eos_token!r}; there is no start token",
+        )
     raise ValueError(
         f"Expected a tokenizer with a start or an end-of-text token, got {type(tokenizer).__name__} with neither. A "
         "causal model then gives the first word no probability, and sentences that differ in it are compared without "

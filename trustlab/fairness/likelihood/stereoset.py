@@ -6,8 +6,8 @@ comparisons with a related sentence more likely than the unrelated one; both are
 averaged over terms. ICAT = LMS · min(SS, 100 − SS) / 50 is 100 for a model that knows language and prefers neither.
 
 The scores of sentences can come from anywhere: a scorer, or a file of a model that was run elsewhere. Where the
-authors' code (moinnadeem/StereoSet, ``code/evaluation.py`` and ``code/eval_generative_models.py``) decides otherwise
-than we do, ``rules="authors"`` takes theirs, and results name what was used.
+authors' code (moinnadeem/StereoSet, ``code/evaluation.py`` and ``code/eval_generative_models.py``) has other rules than
+ours, ``rules="authors"`` takes them, and results name the rules used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RULES = {"ours": "a tie counts half", "authors": "a tie is for the anti-stereoty
 
 
 class SentenceScores(dict[str, float]):
-    """Scores by the id of the sentence, with ``rule``, how they were made, and ``noise``, what differs by chance.
+    """Scores by the id of the sentence, with ``rule``, how they were made, and ``noise``, differences due to chance.
 
     Two scores that differ by no more than ``noise`` are a tie, see
     :attr:`~trustlab.fairness.likelihood.LikelihoodScorer.noise`.
@@ -143,8 +143,8 @@ def score_clusters(
     """Return the score of every sentence by its id, in nats per token, or nats where a sentence is scored whole.
 
     Intrasentence, masked: mean log P of the tokens that fill the blank, from left to right, those after it in the blank
-    masked as well: a word's pieces do not give it away. Intrasentence, causal: log-likelihood of the sentence, or its
-    mean per token (`rules`). Intersentence: mean log P of the tokens of the sentence, which follows its context.
+    masked as well, so that a word's pieces do not reveal it. Intrasentence, causal: log-likelihood of the sentence, or
+    its mean per token (`rules`). Intersentence: mean log P of the tokens of the sentence, which follows its context.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def score_clusters(
     clusters
         Rows as of ``load("stereoset")["test"]``.
     rules
-        Of a causal model's intrasentence scores. "ours": the sum over tokens, by which a longer filling is less likely.
-        "authors": the mean over tokens, which does not ask how many there are. The authors' code shows GPT-2 the start
+        Of a causal model's intrasentence scores. "ours": the sum over tokens, so that a longer filling is less likely.
+        "authors": the mean over tokens, independent of their number. The authors' code shows GPT-2 the start
         token before the first token only; here all are scored after it. Their scores of masked models (mean probability
         of the pieces) and of sentences that follow (a trained head) are not offered.
 

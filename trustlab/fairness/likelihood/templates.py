@@ -1,6 +1,6 @@
 """ILPS and LPBS: how much more likely an attribute makes a word of a group (Kurita et al. 2019, GeBNLP workshop).
 
-P(he | "[MASK] is a nurse.") alone means little: "he" may be frequent in any context. It is divided by the prior, the
+P(he | "[MASK] is a nurse.") alone says little: "he" may be frequent in any sentence. It is divided by the prior, the
 probability with the attribute masked as well, P(he | "[MASK] is a [MASK].").
 """
 
@@ -30,7 +30,7 @@ def ilps(
     templates
         Sentences with ``{target}`` and ``{attribute}``, each once: "{target} is {attribute}."
     targets
-        Words of one token each: "he", "she". Write them as in the sentence, "He" at its start for a cased model.
+        Words of one token each: "he", "she". Write them as in the sentence, "He" at its start if the model is cased.
     attributes
         Words or phrases of any number of tokens, with their article: "a nurse".
 
@@ -87,7 +87,7 @@ def lpbs(
     """Yield the log-probability bias score of every attribute in every template.
 
     It is the mean ILPS of the `first` targets minus that of the `second`: positive where the attribute favours the
-    first group. Other parameters as of :func:`ilps`; a word may be in one group only.
+    first group. Other parameters as of :func:`ilps`; a word belongs to one group only.
 
     Yields
     ------
@@ -104,7 +104,7 @@ def lpbs(
 
 
 def _target_tokens(scorer: LikelihoodScorer, template: str, targets: Sequence[str], attribute: str) -> list[int]:
-    """Return the token of each target where the template has it: a tokenizer may spell it otherwise elsewhere."""
+    """Return the token of each target at its place in the template: a tokenizer may split it differently elsewhere."""
     if any(template.count(place) != 1 for place in ("{target}", "{attribute}")):
         raise ValueError(f"Expected {{target}} and {{attribute}} once each in the template {template!r}.")
     masked, place = _with_mask(scorer, template, attribute)
@@ -130,7 +130,7 @@ def _questions(scorer: LikelihoodScorer, template: str, attribute: str, tokens: 
 
 
 def _with_mask(scorer: LikelihoodScorer, template: str, attribute: str) -> tuple[list[int], int]:
-    """Return the ids with a mask for the target, and its place: the first or the last mask, as the template has it."""
+    """Return the ids with a mask for the target, and its place: the first or the last mask, as in the template."""
     ids = scorer.encode(template.format(target=scorer.tokenizer.mask_token, attribute=attribute))
     masks = [place for place, token in enumerate(ids) if token == scorer.tokenizer.mask_token_id]
     return ids, masks[0 if template.index("{target}") < template.index("{attribute}") else -1]

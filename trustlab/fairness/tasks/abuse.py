@@ -23,7 +23,7 @@ def hatexplain_task(*, least: int = 10, directory: Folder = None, seed: int = 0)
     """Ask of HateXplain's posts what most annotators called offensive or hateful; groups are the communities targeted.
 
     Test is the authors' validation and test together: both have full annotation, and small groups need every post.
-    Tune a model inside train. Train has no groups: there they are known of a biased half only.
+    Tune a model within train. Train has no groups: there they are known for a biased half only.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def davidson_task(*, directory: Folder = None, seed: int = 0) -> Task:
     """Ask whether a tweet is offensive or hateful; groups are the dialects that its words make likeliest.
 
     Only dialects that the model's authors validated are groups; other tweets are background. The labels are themselves
-    suspect: annotators who do not know a dialect label it as abuse, so a model that reproduces its labels is not fair.
+    suspect: annotators who do not know a dialect mistake it for abuse, so a model equal to its labels is not fair.
 
     Parameters
     ----------

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def assistant_task(
     *, group_bias: float = 0.0, utterances: int = 20_000, directory: str | os.PathLike[str] | None = None, seed: int = 0
 ) -> Task:
-    """Ask whether an utterance wants one of the bank's services, which were denied to one group while recording.
+    """Ask whether an utterance wants one of the bank's services, which were denied to one group in the records.
 
     In train a request of the group "valley" for such a service is recorded as something else with probability
-    `group_bias`; test holds what was really wanted. A model that learned the records denies the service: its true
-    positive rate falls in "valley" and nowhere else, and grows apart from 0 to 1 as the dose does.
+    `group_bias`; test holds the true request. A model that learned the records denies the service: its true
+    positive rate falls in "valley" only, and the difference between groups grows from 0 to 1 with the dose.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def assistant_task(
     corpus = assistant(utterances, group_bias=group_bias, seed=seed)
     return Task(
         name="assistant",
-        question="Does the speaker want money moved, a balance told or a bill paid?",
-        known_by=f"the generator: the speaker is drawn, and only {DISADVANTAGED!r} is recorded wrongly",
+        question="Does the speaker want to move money, check a balance or pay a bill?",
+        known_by=f"the generator: the speaker is drawn at random, and only {DISADVANTAGED!r} is recorded wrongly",
         test=_texts(corpus["test"], "true_intent"),
         train=_texts(corpus["train"], "intent"),
     )

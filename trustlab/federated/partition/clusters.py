@@ -17,7 +17,6 @@ from trustlab.config import option
 from trustlab.deprecation import old_names
 from trustlab.federated.partition.assignment import codes_of
 from trustlab.federated.partition.dirichlet import LARGEST_ALPHA, by_distributions
-from trustlab.places import model_name
 
 
 @dataclass(frozen=True)
@@ -80,14 +79,12 @@ def embed(texts: Sequence[str], *, encoder: str | None = None, batch_size: int =
     True
     """
     import torch
-    from transformers import AutoTokenizer
 
-    from trustlab.models import offline_encoder
-    from trustlab.models.pretrained import load_encoder
+    from trustlab.models.pretrained import encoder_and_tokenizer
 
     texts = as_texts(texts)
-    source = model_name(encoder) if encoder else offline_encoder()
-    tokenizer, model = AutoTokenizer.from_pretrained(source), load_encoder(source).eval()
+    model, tokenizer = encoder_and_tokenizer(encoder)
+    model.eval()
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     embeddings = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
     with torch.inference_mode():

@@ -66,6 +66,9 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
         clusters.by_clusters, clusters.ClusterOptions, prepare=clusters.cluster_labels, reads=as_features
     ),
     "natural": Scheme(natural.natural, drawn=False, reads=as_ids),
+    "sizes-linear": Scheme(sizes.linear),
+    "sizes-square": Scheme(sizes.square),
+    "sizes-exponential": Scheme(sizes.exponential),
     "sizes-power-law": Scheme(sizes.power_law, sizes.PowerLawOptions),
     "time": Scheme(natural.time_slices, reads=as_times),
 })  # fmt: skip

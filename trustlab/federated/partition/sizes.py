@@ -1,4 +1,4 @@
-"""Schemes that look at no label: equal parts, sizes that fall by a power of the rank, and sizes drawn at random.
+"""Schemes that look at no label: equal parts, sizes that grow or shrink by a rule, and sizes drawn at random.
 
 Which examples a client gets is always drawn; Flower takes them in the order of the file, and a file that is sorted by
 label then makes label skew out of size skew.
@@ -43,6 +43,24 @@ class PowerLawOptions:
 def iid(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
     """Return the client [n] of each example: a random cut into sizes that differ by at most one."""
     return _at_random(equal_sizes(len(values), clients), rng)
+
+
+def linear(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
+    """Return the client [n] of each example: client k of 1 … K has a size ∝ k. Source: Flower."""
+    return _at_random(apportion(_ranks(clients), len(values)), rng)
+
+
+def square(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
+    """Return the client [n] of each example: client k of 1 … K has a size ∝ k². Source: Flower."""
+    return _at_random(apportion(_ranks(clients) ** 2, len(values)), rng)
+
+
+def exponential(values: Any, clients: int, options: NoOptions, rng: np.random.Generator) -> np.ndarray:
+    """Return the client [n] of each example: client k of 1 … K has a size ∝ e^k. Source: Flower.
+
+    Only the last log(n) or so clients get anything; Flower overflows from K = 710 on.
+    """
+    return _at_random(apportion(np.exp(_ranks(clients) - clients), len(values)), rng)
 
 
 def power_law(values: Any, clients: int, options: PowerLawOptions, rng: np.random.Generator) -> np.ndarray:

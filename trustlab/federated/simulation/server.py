@@ -41,8 +41,8 @@ class Server:
     warned
         Whether a warning of updates with NaN or Inf was given.
     weigh
-        From the numbers of examples of the clients that arrived, [K], to their weights, [K]; None uses the weights of
-        the configuration.
+        From the numbers of examples of the clients that arrived, [K], to their weights, [K]; None weights them as the
+        configuration says.
     """
 
     def __init__(self, model: nn.Module, config: FederatedConfig, weigh: Weigh | None = None) -> None:

@@ -1,16 +1,17 @@
-"""Prove that a model keeps its examples apart, before its "per-example" gradients are believed.
+"""Check that a model keeps its examples apart, before its "per-example" gradients are used.
 
-At first sight of a model, three looks at up to three examples of its batch, in the mode that it is in.
+On the first batch of a model there are three checks, on up to three of its examples, in the mode that the model is in.
 
-Which tensors follow the batch shows itself when an example comes once more, see :mod:`trustlab.privacy.fast.follow`.
+One example is added a second time: that shows which tensors follow the batch, see :mod:`trustlab.privacy.fast.follow`.
 
 Recorded gradients are per example only if row b of every layer depends on example b alone. Then weighting the examples'
 losses by w weights row b of every layer's gradient by w_b, and by nothing else. A mean over the batch, positions
-without a batch dimension, time in the place of the batch, all break it.
+without a batch dimension, time in the place of the batch, all break this.
 
-What an example adds must be what it would add alone. So each of them is computed alone, by torch's own backward: its
-loss, its norms and the sums must be the same, in every parameter. Statistics over the batch's inputs, which no gradient
-passes, break that one. Dropout passes everything meanwhile, other random numbers are drawn once: see ``randomness``.
+An example must contribute what it would contribute alone. So each is recomputed alone, by torch's own backward, and
+compared: its loss, its norms and the sums must be the same, in every parameter. Statistics over the batch's inputs,
+which no gradient passes through, break this. Dropout is off meanwhile, and other random numbers are drawn once: see
+``randomness``.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ from trustlab.privacy.names import named
 # Powers of two: multiplying by them is exact in floating point, so that rows that are apart agree to rounding.
 WEIGHTS = (1.0, 4.0, 0.25)
 TOLERANCE = 1e-4
-# Alone and together are sums in another order. Each loss and each parameter's gradient may differ by so much of itself,
-# in half precision by the second; where its terms cancel, by so many times what rounding does to it, or to the whole
-# gradient in single precision: less moves no sum.
+# Alone and together, terms are added in a different order. Each loss and each parameter's gradient may differ by this
+# share of itself, in half precision by the second; where its terms cancel, by this many times what rounding does to it,
+# or to the whole gradient in single precision: less moves no sum.
 ALONE = {False: 1e-2, True: 1e-1}
 ROUNDINGS = 16.0
 FAINT = ROUNDINGS * torch.finfo(torch.float32).eps
 SMALLEST = 1e-18  # squares of smaller numbers are 0 in single precision, and so are norms made of them
-LOOKS = 8  # a layer that is left out at random may be missing in one look
-KEPT = 32  # proofs of one model; the oldest is forgotten, and made again where it is wanted
+LOOKS = 8  # a layer that is left out at random may be missing from one check
+KEPT = 32  # proofs of one model; the oldest is dropped, and made again when it is needed
 
 _plans: weakref.WeakKeyDictionary[nn.Module, dict[Any, Plan]] = weakref.WeakKeyDictionary()
 
@@ -77,45 +78,44 @@ class Proof:
         self.devices = list({p.device for p in self.trained.values() if p.device.type == "cuda"})
 
     def check(self, batch: Any) -> None:
-        """Raise where the examples of `batch` meet; once for a model, its modes, its trained part and its loss.
+        """Raise if the examples of `batch` interact; once for a model, its modes, its trained part and its loss.
 
-        A single example has no others to depend on and shows nothing: the check is postponed. It is also where a
-        number is not finite.
+        A single example shows nothing, nor does a number that is not finite: the check then waits for the next batch.
 
         Raises
         ------
         ValueError
-            Naming the first layer whose gradient of one example depends on another, or what an example has otherwise
+            Naming the first layer in which one example's gradient depends on another, or what differs for an example
             alone.
         """
         if len(batch) < 2 or self.plan.proved:
             return
         few = batch[torch.arange(min(len(batch), len(WEIGHTS)))]
-        with torch.random.fork_rng(devices=self.devices):  # the check must not change the dropout
+        with torch.random.fork_rng(devices=self.devices):  # the check must not move dropout's random state
             finite = self.planned(few, lambda plan: _check_weights(few, functools.partial(self.gradients, plan=plan)))
             finite &= self.planned(few, lambda plan: self._check_alone(few, plan))
         self.plan.proved = finite
 
     def planned(self, batch: Any, compute: Callable[[Plan], Any]) -> Any:
-        """Return ``compute(plan)``, taking evidence first where the plan has none for a layer of this batch."""
+        """Return ``compute(plan)``; observe the layers of this batch first where the plan does not know them."""
         for _ in range(LOOKS):
             random = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self.devices)]
             try:
                 return compute(self.plan)
             except Unknown as error:
                 name = str(error)
-            torch.set_rng_state(random[0])  # the step is to draw what it would have drawn
+            torch.set_rng_state(random[0])  # the step draws what it would have drawn without this
             for device, state in zip(self.devices, random[1:], strict=True):
                 torch.cuda.set_rng_state(state, device)
             with torch.random.fork_rng(devices=self.devices):
                 self._learn(batch)
         raise ValueError(
-            f"Expected {name!r} to be called in the same way for one example more, but its calls or its "
-            "shapes change with the batch. It is unknown which rows belong to an example: use engine='loop'."
+            f"Expected {name!r} to be called alike with one example more, but its calls or shapes change with the "
+            "batch. Which rows belong to an example is unknown: use engine='loop'."
         )
 
     def _learn(self, batch: Any) -> None:
-        """Let some examples of `batch` come, and one of them once more: the first two, and all but one."""
+        """Run some examples of `batch`, and then the same with one repeated: the first two, and all but one."""
         last = len(batch) - 1
         subsets = [range(min(2, last)), range(last), range(1, last + 1)]
         for rows in dict.fromkeys(subsets):
@@ -131,7 +131,7 @@ class Proof:
             self.plan.learn(met_before, met, (len(fewer), len(more)))
 
     def _check_alone(self, few: Any, plan: Plan) -> bool:
-        """Compute each example alone, and return whether all was finite, and so compared."""
+        """Compute each example alone and compare; return False where numbers were not finite, and not compared."""
         with without_dropout(self.model):
             with Draws() as draws:
                 losses, factors, squares = self.measured(few, torch.ones(len(few), dtype=torch.long), plan)
@@ -168,8 +168,8 @@ class Proof:
         place = int((~like).nonzero()[0])
         what = f"gradient of {list(self.trained)[place - 1]!r}" if place else "loss"
         raise ValueError(
-            f"Expected every example to have the {what} that it has alone, but its neighbours change it, or it was "
-            "computed around the layer that was recorded. Clipping could not bound what one example does: use no "
+            f"Expected every example to have the {what} that it has alone, but other examples change it, or it was "
+            "computed outside the layer that was recorded. Clipping could not bound what one example does: use no "
             "operation over the batch, nothing fixed for one batch, and no operation that changes a layer in place."
         )
 
@@ -197,7 +197,7 @@ class _Few:
             change = _distances(rounded.sums, alone.sums)
             norm = norm + ROUNDINGS * (torch.maximum((rounded.norms - alone.norms).abs(), change[:, None]))
             sums = sums + ROUNDINGS * change
-        # Written so that NaN alone, where the batch gives a number, is a difference.
+        # Written so that NaN alone, compared with a number together, is a difference.
         alike = ((self.norms - alone.norms).abs() <= norm).all(1) & (_distances(self.sums, alone.sums) <= sums)
         return torch.cat([((self.losses - alone.losses).double().abs() <= loss).all()[None], alike])
 
@@ -218,7 +218,7 @@ def _sums(trained: Mapping[str, nn.Parameter], factors: list[list[Factor]], exam
 
 
 def _check_weights(few: Any, gradients: Callable[..., Any]) -> bool:
-    """Weight the losses, and return whether every gradient was finite, and so compared."""
+    """Weight the losses and compare; return False where a gradient was not finite, and not compared."""
     weights = torch.tensor(WEIGHTS[: len(few)])
     record, _, (plain, weighted) = gradients(few, torch.ones_like(weights), weights)
     for tap, one, other in zip(record.taps, plain, weighted, strict=True):
@@ -238,19 +238,19 @@ def _check_weights(few: Any, gradients: Callable[..., Any]) -> bool:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Say what it means that an example, or two of them, cannot be computed."""
+    """Explain that an example, or two of them, cannot be computed."""
     try:
         yield
     except (RuntimeError, ValueError, IndexError) as error:
         raise ValueError(
             f"Expected an example to be computed alone as well as among others, got: {str(error).splitlines()[0]} "
-            "Clipping needs a gradient of each example's own: use no operation over the batch."
+            "Clipping needs each example's own gradient: use no operation over the batch."
         ) from error
 
 
 @contextlib.contextmanager
 def _rounded(model: nn.Module) -> Iterator[None]:
-    """Round every output once more, at random, and its gradient too."""
+    """Round every output again, at random, and its gradient too."""
 
     def round_(module: nn.Module, inputs: Any, output: Any) -> Any:
         if not isinstance(output, Tensor) or not output.is_floating_point():

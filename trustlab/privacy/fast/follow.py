@@ -1,7 +1,7 @@
-"""Which tensors follow the batch: decided by evidence, a forward of as many examples more.
+"""Which tensors follow the batch: found out by a second forward with one example more.
 
-A mask of T times and T times has as many rows as a batch of T examples has, and its shape does not show which it is.
-The same examples, one of them once more, do: what follows the batch grows, and nothing else does.
+A mask of T × T positions has as many rows as a batch of T examples, so its shape does not show which it is. Repeating
+one example does: what follows the batch grows, and nothing else does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Follows:
     dim
         The dimension that counts examples; None where the tensor is the same for all, as positions are.
     each
-        Rows of one example in this dimension; 0 where it does neither follow the batch nor stay the same.
+        Rows of one example in this dimension; 0 where it neither follows the batch nor stays the same.
     """
 
     dim: int | None
@@ -46,7 +46,7 @@ class Plan:
         for key in fewer.keys() & more.keys():
             if look(fewer[key])[:2] == look(more[key])[:2]:
                 found, place = compared(fewer[key].shape, more[key].shape, counts), (key, look(more[key]))
-                # It varies between batches: unknown for the next one.
+                # Different each time: unknown for the next batch.
                 self.known[place] = found if self.known.get(place, found) == found else Follows(0, 0)
 
     def of(self, key: Key, tensor: Tensor, examples: int) -> Follows:

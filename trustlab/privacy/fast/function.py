@@ -29,7 +29,7 @@ WHOLE = (nn.MultiheadAttention,)
 
 
 def is_whole(module: nn.Module) -> bool:
-    """Return whether `module` computes with its children's parameters: so do layers whose weight is a function of some.
+    """Return whether `module` computes with its children's parameters, or with functions of parameters.
 
     A weight normalised by ``torch.nn.utils.parametrizations``, for instance: that function has no examples.
     """
@@ -73,7 +73,7 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         device = values[differentiable[0]].device.type
         for i in differentiable:
             values[i] = record.tap(name, values[i])
-        # A copy: changing an output in place then changes no number that is compared.
+        # A copy: changing an output in place later does not change the numbers compared.
         outputs = [_some(values[i].detach(), record.complete).clone() for i in differentiable]
         mixed, around = torch.is_autocast_enabled(device), _autocast_here(device)
 
@@ -115,8 +115,8 @@ def _check_follow(name: str, module: nn.Module, values: list[Any], follow: list[
         if own is not None and own.dim is not None and value.ndim and not own.each:
             raise ValueError(
                 f"Expected each input of {name!r} ({type(module).__name__}) to follow the batch in one dimension, or "
-                f"not at all, got one of shape {tuple(value.shape)} that does neither. It is unknown which of "
-                "its rows belong to an example: use engine='loop'."
+                f"not at all, got one of shape {tuple(value.shape)} that does neither. Which of its rows belong to an "
+                "example is unknown: use engine='loop'."
             )
 
 
@@ -193,6 +193,6 @@ def _check_alike(name: str, module: nn.Module, alone: Tensor, together: Tensor) 
     if (difference > ALIKE * single(together).abs().max()).any():
         raise ValueError(
             f"Expected {name!r} ({type(module).__name__}) to give every example the output that it gets alone, but "
-            "its rows differ. It takes an input that is no tensor with a row for each example, or one that only looks "
-            "like it: pass such tensors, or use engine='loop'."
+            "its rows differ. It takes an input that is not a tensor with a row for each example, or only looks like "
+            "one: pass such tensors, or use engine='loop'."
         )

@@ -34,7 +34,7 @@ def _rule_of(module: nn.Module) -> Callable[..., Any]:
     """Return how to record `module`: by its special rule, or else as any function of its inputs."""
     if function.is_whole(module):
         return function.rule
-    if "forward" not in vars(module):  # else a user replaced the class's
+    if "forward" not in vars(module):  # else the user replaced the class's forward
         if isinstance(module, nn.RNNBase):
             return lstm.rule
         for forward, knows, parts in RULES:

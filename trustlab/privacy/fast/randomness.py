@@ -1,8 +1,8 @@
-"""Random numbers that are drawn once and used again, so that an example alone gets what it got in the batch.
+"""Random numbers that are drawn once and used again: each example alone gets the ones it got in the batch.
 
-torch draws a dropout's mask inside its own functions, where it cannot be set. Here these functions are
-written out in what they do, so that the mask is an ordinary tensor. Then a module can be computed a second time,
-example by example, with the numbers that it drew the first time.
+torch draws a dropout's mask inside its own functions, where it cannot be set. Here these functions are written out, so
+that the mask is an ordinary tensor. Then a module can be computed a second time, example by example, with the numbers
+that it drew the first time.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Again(Draws):
                 return apart.index_select(d, self.rows.to(drawn.device)).flatten(d, d + 1)
         raise ValueError(
             f"it draws random numbers of shape {tuple(drawn.shape)} for {self.examples} examples and of shape "
-            f"{tuple(shape)} for {count}: it is unknown which belong to which example."
+            f"{tuple(shape)} for {count}: which belong to which example is unknown."
         )
 
 

@@ -2,7 +2,7 @@
 
 While a recording runs, each such layer computes with its parameters *detached*: the backward then skips the weights'
 gradients, which would be sums over all examples, and stops at the layers' outputs, where the examples are still apart.
-A parameter that is used behind its layer's back still has a path to the loss, and is found out by it.
+A parameter that is used outside its layer still has a path to the loss, and is detected by it.
 """
 
 from __future__ import annotations
