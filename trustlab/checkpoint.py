@@ -1,7 +1,7 @@
 """A file from which a computation resumes: whole or absent, and refused by any other computation.
 
 It is written aside and renamed into place, carries its sha256, and names what it belongs to. What a crash loses could
-be missing from the privacy accounting: steps whose noise is forgotten have spent an ε that nobody counts. Only its
+be missing from the privacy accounting: steps whose noise is forgotten have spent an ε that is not counted. Only its
 owner may read it: it holds the states of the generators, with which the noise can be subtracted.
 """
 

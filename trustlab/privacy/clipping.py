@@ -107,7 +107,7 @@ def private_gradients(
         Scale every unit's gradient to C / (norm + 0.01) of its length instead of shortening the long ones only.
     noise_by
         ``"sum"``, or for micro-batches ``"worker"``: each of K workers adds its share, of standard deviation σ·C/√K,
-        so that nobody holds the sum without noise.
+        so that no process holds the sum without noise.
     physical_batch
         Compute at most that many examples at once (one micro-batch at least) and add up: less memory, the same result.
     generator

@@ -1,7 +1,7 @@
 """CrowS-Pairs: is the more stereotyped sentence of a pair the more likely one? (Nangia et al. 2020, EMNLP).
 
-The two sentences differ in whom they are about, and so in words that a model may find frequent or rare in any sentence.
-So the score sums log P over the tokens that both sentences share, *given* those in which they differ.
+The two sentences are about different groups, and so differ in words that a model may find frequent or rare in any
+sentence. So the score sums log P over the tokens that both sentences share, *given* those in which they differ.
 """
 
 from __future__ import annotations

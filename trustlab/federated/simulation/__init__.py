@@ -3,7 +3,7 @@
 >>> from trustlab.federated.simulation import FederatedConfig, Task, simulate
 
 One round, in four files: ``rounds`` (the loop), ``local_training`` (what a client does), ``server`` (weight, average,
-step) and ``measurement`` (all test examples, and client by client). What goes in stands in ``definitions`` (the
+step) and ``measurement`` (all test examples, and client by client). The inputs are defined in ``definitions`` (the
 problem and the options) and ``fleet`` (the clients); ``dp_fedavg`` is what a private round adds.
 
 Behind them: ``stacked`` trains all clients of a round at once, with ``grouped`` (layers that know clients) and
