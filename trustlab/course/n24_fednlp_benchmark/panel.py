@@ -49,7 +49,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
             "algorithm": [(NAMES[name], name) for name in ALGORITHMS],
             "partition": tuple(PARTITIONS),
         },
-        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="this cell", data=corpus),
+        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="this setting", data=corpus),
     )
 
 
