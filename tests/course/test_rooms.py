@@ -175,5 +175,5 @@ def test_no_name_is_a_number_of_a_list_that_a_reader_does_not_have():
 
 @pytest.mark.parametrize("known", EXPERIMENTS.values(), ids=EXPERIMENTS)
 def test_a_setting_answers_to_its_old_name(known):
-    with pytest.warns(DeprecationWarning, match=r"\.Cell is now .*\.Setting; the old name goes with version"):
+    with pytest.warns(DeprecationWarning, match=r"\.Cell is now .*\.Setting; the old name is removed in version"):
         assert known.module.Cell is known.module.Setting
