@@ -1,7 +1,7 @@
 """The notebooks as pages, by voila, on this machine only and for anyone who has the token.
 
 voila by itself answers to any host name, so that any website can reach it through a name that points to 127.0.0.1 (DNS
-rebinding), and it has no login. Here it answers loopback names only, as JupyterLab does, and asks for a token, which is
+rebinding), and it has no login. Here it answers loopback names only, as JupyterLab does, and requires a token, which is
 part of the address it opens.
 
 ``--Voila.token=`` (empty) turns the token off; ``--Voila.ip=0.0.0.0`` serves other machines, by any name.

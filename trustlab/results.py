@@ -51,9 +51,9 @@ def refuse_shipped(folder: Path) -> None:
 def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any]) -> Path:
     """Write ``<stem>.csv`` and ``<stem>.json`` and return the CSV's path.
 
-    The JSON holds the CSV's hash: a pair that was torn apart, by a crash between the two or by an edit, is noticed
-    when it is read. It also holds the types of the cells of those columns that a CSV alone would not give back, such
-    as the text "007".
+    The JSON holds the CSV's hash: a pair that does not match, after a crash between the two writes or an edit, is
+    noticed when it is read. It also holds the types of the cells of those columns that a CSV alone would not give
+    back, such as the text "007".
 
     Parameters
     ----------

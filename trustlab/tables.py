@@ -138,7 +138,7 @@ def _same(given: Any, read: Any) -> bool:
 
 
 def _nan_beside_none(cells: Sequence[Any]) -> bool:
-    """Return whether a column has both, which a column of numbers does not tell apart."""
+    """Return whether a column has both, which a column of numbers does not distinguish."""
     return any(cell is None for cell in cells) and any(isinstance(cell, float) and cell != cell for cell in cells)
 
 

@@ -86,7 +86,7 @@ class ContextEncoder:
             encoder, tokenizer = encoder_and_tokenizer(encoder)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
-                f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those say which sub-token stands "
+                f"Expected a fast tokenizer, got {type(tokenizer).__name__}. Only those know which sub-token is "
                 "where in the text: give the tokenizer after the model, loaded with AutoTokenizer."
             )
         self.model = getattr(encoder, "base_model", encoder)  # without its head, which is not used

@@ -2,7 +2,7 @@
 
 Two ways to give words their ids. :meth:`Vocabulary.from_corpus` counts the words of the training split, so the list
 itself reveals which words were said: it is outside any (ε, δ) guarantee. :meth:`Vocabulary.hashed` gives each word
-the bucket that a fixed hash says and looks at no word that was said, so it costs no ε; words share buckets (on SNIPS,
+the bucket that a fixed hash gives and looks at no data, so it costs no ε; words share buckets (on SNIPS,
 11,418 words in 2,048 buckets, nearly all do). Label names are read from the corpus in both cases: they are taken as the
 assistant's published schema.
 """

@@ -120,7 +120,7 @@ def private_gradients(
     ------
     ValueError
         For options outside these ranges, before any gradient is computed; and for a model in which the examples cannot
-        be told apart.
+        be separated.
 
     Examples
     --------

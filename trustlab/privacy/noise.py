@@ -4,9 +4,10 @@ torch draws normal numbers in one thread. Here the parameters are cut into lots,
 and several threads fill them; a seed gives the same numbers with any number of threads.
 
 Two caveats hold for every floating-point sampler, this one included. The guarantee is proved for real numbers, and the
-gaps between floats can tell an attacker who sees exact outputs more than ε allows (Mironov 2012; Haney et al. 2022 for
-the Gaussian). And a seeded generator is repeatable for anyone who knows its seed, and who can then subtract the noise.
-``secure=True`` removes the second, and makes the first harder by summing four draws (Holohan & Braghin 2021).
+gaps between floats can reveal more than ε allows to an attacker who sees exact outputs (Mironov 2012; Haney et al.
+2022 for the Gaussian). And a seeded generator is repeatable for anyone who knows its seed, and who can then subtract
+the noise. ``secure=True`` removes the second, and makes the first harder by summing four draws (Holohan & Braghin
+2021).
 """
 
 from __future__ import annotations

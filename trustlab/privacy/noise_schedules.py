@@ -42,7 +42,7 @@ def one_schedule(noise_multiplier: float | Schedule, steps: int | None) -> list[
     elif steps is None:
         schedule = [(float(sigma), count) for sigma, count in noise_multiplier]
     else:
-        raise ValueError(f"Expected steps=None with a schedule, got {steps}. The schedule says its own steps.")
+        raise ValueError(f"Expected steps=None with a schedule, got {steps}. The schedule contains its own steps.")
     for sigma, count in schedule:
         if not 0 <= sigma < math.inf or count < 0 or int(count) != count:
             raise ValueError(f"Expected noise multiplier >= 0 and whole steps >= 0, got ({sigma}, {count}).")

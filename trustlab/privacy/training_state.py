@@ -68,7 +68,7 @@ class TrainingState:
 
     @contextlib.contextmanager
     def own_random_state(self) -> Iterator[None]:
-        """Let what draws from torch's global generators (dropout) draw from the training's own, and restore them."""
+        """Run dropout, and all that draws from torch's global generators, on the training's own random state."""
         with torch.random.fork_rng(self.devices):
             torch.set_rng_state(self._states[0])
             for device, state in zip(self.devices, self._states[1:], strict=True):

@@ -1,8 +1,9 @@
 """Models that record what they read, refused by name: clipping does not bound what an example does there.
 
-A moving average, a code book or a set of words seen that a forward updates carries the examples out of the step,
-whatever noise the gradients get: as BatchNorm's statistics do. A writer is found by comparing buffers and attributes
-after two examples. What a forward keeps outside its modules (a global, a file, a variable of a hook) is not checked.
+A moving average, a code book or a set of words seen that a forward updates leaks the examples out of the step,
+independent of the gradients' noise, as BatchNorm's statistics do. A writer is found by comparing buffers and
+attributes after two examples. What a forward keeps outside its modules (a global, a file, a variable of a hook) is not
+checked.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def load_task(name: str, *, directory: str | os.PathLike[str] | None = None, see
     ValueError
         If the name or an option is unknown or out of its range.
     OSError
-        If files are missing; the message says the way out.
+        If files are missing; the message says what to do.
 
     Examples
     --------
