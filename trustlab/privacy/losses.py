@@ -68,7 +68,7 @@ def _losses(per_example_loss: PerExampleLoss, parameters: Named, model: nn.Modul
         torch.clear_autocast_cache()
     for (name, parameter), (version, place) in zip(parameters, before, strict=True):
         if parameter._version != version or parameter.data_ptr() != place:
-            raise ValueError(_written(name) + " It has been changed already: load its old values again.")
+            raise ValueError(_written(name) + " It has been changed already: reload its old values.")
     check_losses(losses, len(batch))
     return losses
 
