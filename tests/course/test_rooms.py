@@ -171,3 +171,9 @@ def test_no_name_is_a_number_of_a_list_that_a_reader_does_not_have():
     places = [path for folder in ("trustlab", "benchmarks") for path in files(ROOT / folder)]
     found = {path.name: numbered.findall(path.read_text(encoding="utf-8")) for path in places}
     assert {name: hits for name, hits in found.items() if hits} == {}
+
+
+@pytest.mark.parametrize("known", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_a_setting_answers_to_its_old_name(known):
+    with pytest.warns(DeprecationWarning, match=r"\.Cell is now .*\.Setting; the old name is removed in version"):
+        assert known.module.Cell is known.module.Setting
