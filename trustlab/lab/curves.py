@@ -81,11 +81,7 @@ class Curves(Drawing):
         legend: Mapping[str, Any] | None = None,
         ringed: bool = True,
     ) -> None:
-        if axes is None:
-            super().__init__(width, height)
-            axes = self.figure.add_subplot()
-            # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
-            self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
+        axes = axes or self._new_axes(width, height)
         self.axes, self._legend_at, self._legend = axes, legend_at, dict(legend or {})
         self.ringed = ringed
         self.x, self.y, self.series, self.low, self.high = x, y, series, low, high
@@ -108,6 +104,12 @@ class Curves(Drawing):
         style = "D-" if live_line else "D"
         (self._live,) = axes.plot([], [], style, color="black", markersize=6, linewidth=1.4, label="yours", zorder=6)
         self._draw_references()
+
+    def _new_axes(self, width: int, height: int) -> Axes:
+        super().__init__(width, height)
+        # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
+        self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
+        return self.figure.add_subplot()
 
     def draw(self, answer: Any) -> None:
         """Move lines, bands, ring and live points to `answer`."""

@@ -304,7 +304,6 @@ class Panel(Shown):
         self.widgets.hide_progress()
         if self._train is not None:
             self.widgets.buttons["Train"].description = self._train_label(config)
-
         self._show(lambda: self.answer_at(config))
 
     def _show(self, compute: Callable[[], Answer]) -> None:
