@@ -150,7 +150,7 @@ def test_few_examples_and_classes_written_as_floats_are_labels_all_the_same():
 
 
 def test_labels_of_another_kind_in_test_are_a_mistake_in_reading():
-    with pytest.raises(ValueError, match="of the same kind as labels, got str beside int"):
+    with pytest.raises(ValueError, match="of the same kind as labels, got str and int"):
         partition_pair([0, 1] * 10, ["0", "1"], scheme="iid", clients=2)
     made = partition([0, 1] * 10, scheme="iid", clients=2)
     assert matching(made, [0, 1] * 10, [2]).sizes.sum() == 1  # a label that train does not have is shared
