@@ -252,11 +252,8 @@ class Panel(Shown):
         with self._lock:
             picture = base64.b64encode(self.picture).decode("ascii")
         width, height = css_size(self.drawing.figure)
-        data = {
-            "application/vnd.jupyter.widget-view+json": self.view(),
-            "image/png": picture,
-            "text/plain": self.summary,
-        }
+        data = {"application/vnd.jupyter.widget-view+json": self.view()}
+        data |= {"image/png": picture, "text/plain": self.summary}
         return data, {"image/png": {"width": width, "height": height}}
 
     # Hands on the widgets
