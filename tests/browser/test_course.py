@@ -215,7 +215,7 @@ def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     stop, reset = (panel.get_by_role("button", name=name, exact=True) for name in ("Stop", "Reset"))
     verdict, handle = panel.locator(".trustlab-verdict"), panel.locator(".widget-slider .noUi-target")
     reset.click()
-    expect(verdict).to_have_text(re.compile(r"^At ε = 8 \(weak\), DP-SGD gets "))
+    expect(verdict).to_have_text(re.compile(r"^At ε = 8 \(weak\), DP-SGD \(loop\) gets "))
     expect(stop).to_be_disabled()
     saved, blackness = says(panel), black(panel)
 

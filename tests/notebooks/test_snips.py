@@ -42,5 +42,5 @@ def test_the_panel_shows_the_results_committed_for_snips(executed):
     table, _ = read_results(result_name("snips"))
     mean = usual(table).groupby(["model", "method", "epsilon"])["accuracy"].mean()
     both = " and ".join(f"{mean[model, 'dp-sgd', 8.0]:.0%} ({label})" for model, label in MODELS.items())
-    verdict = f"At ε = 8 (weak), DP-SGD gets {both} of the intents right on SNIPS"
+    verdict = f"At ε = 8 (weak), DP-SGD (loop) gets {both} of the intents right on SNIPS"
     assert verdict in "\n".join(map(text_of, outputs(executed)))

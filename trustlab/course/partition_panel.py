@@ -26,7 +26,7 @@ FLEETS = (10, 30, 100, 300)
 
 
 @dataclass(frozen=True)
-class PartitionDials:
+class PartitionPosition:
     """The position of the panel."""
 
     way: str = option("fednlp", label="Whose α", help="; ".join(MEANT.values()) + ".", values=tuple(WAYS))
@@ -53,7 +53,7 @@ def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:
     """
     _, codes = np.unique(np.asarray(labels), return_inverse=True)
     return Panel(
-        PartitionDials(),
+        PartitionPosition(),
         title="What does α do to a fleet?",
         drawing=PartitionDrawing(),
         answer=functools.partial(_answer, labels=codes, corpus=corpus),
@@ -101,7 +101,7 @@ def _columns(row: dict[str, float | int]) -> dict[str, float | int]:
     }
 
 
-def _answer(at: PartitionDials, *, labels: np.ndarray, corpus: str) -> PartitionAnswer:
+def _answer(at: PartitionPosition, *, labels: np.ndarray, corpus: str) -> PartitionAnswer:
     """Divide the corpus at the panel's position, and show the other definitions at the same α."""
     fleets = _fleets(labels, at.alpha, at.clients, at.seed)
     rows = _rows(fleets, labels)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.toy import (
-    ClippingDials,
     ClippingDrawing,
+    ClippingPosition,
     anna,
     answer,
     best_guess,
@@ -31,7 +31,12 @@ PLACES = {
 CORNERS = [
     dict(zip(PLACES, corner, strict=True)) for corner in itertools.product(*(p[:: len(p) - 1] for p in PLACES.values()))
 ]
-DIALS = [ClippingDials(), ClippingDials(2.0, 0.7, 1.5), ClippingDials(0.1, 2.5, 3.5), ClippingDials(3.0, 0.4, 0.5)]
+POSITIONS = [
+    ClippingPosition(),
+    ClippingPosition(2.0, 0.7, 1.5),
+    ClippingPosition(0.1, 2.5, 3.5),
+    ClippingPosition(3.0, 0.4, 0.5),
+]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +95,7 @@ def test_reset_restores_words_and_picture(panel):
     assert (panel.summary, alt_and_picture(panel)) != before
     panel.widgets.buttons["Reset"].click()
     assert (panel.summary, alt_and_picture(panel)) == before
-    assert panel.config == ClippingDials()
+    assert panel.config == ClippingPosition()
 
 
 def test_a_value_off_the_slider_is_refused(panel):
@@ -134,14 +139,14 @@ def test_the_toy_clips_as_the_package_does(clip_norm):
 # What the picture shows
 
 
-@pytest.mark.parametrize("dials", DIALS, ids=str)
-def test_the_clouds_lie_around_the_two_sums_and_are_as_wide_as_said(dials):
+@pytest.mark.parametrize("position", POSITIONS, ids=str)
+def test_the_clouds_lie_around_the_two_sums_and_are_as_wide_as_said(position):
     drawing = ClippingDrawing()
-    drawing.draw(answer(dials))
+    drawing.draw(answer(position))
     without, with_her = clouds(drawing)
-    sums = clip(others(), dials.clip_norm).sum(0)
-    moved = sums + clip(anna(dials.length)[None], dials.clip_norm)[0]
-    std = dials.noise_multiplier * dials.clip_norm
+    sums = clip(others(), position.clip_norm).sum(0)
+    moved = sums + clip(anna(position.length)[None], position.clip_norm)[0]
+    std = position.noise_multiplier * position.clip_norm
     for cloud, centre in ((without, sums), (with_her, moved)):
         errors = (cloud - centre).ravel()  # 300 draws of N(0, std²)
         assert abs(errors.mean()) < 5 * std / math.sqrt(errors.size)
@@ -150,7 +155,7 @@ def test_the_clouds_lie_around_the_two_sums_and_are_as_wide_as_said(dials):
 
 def test_without_noise_the_clouds_are_the_two_sums():
     drawing = ClippingDrawing()
-    drawing.draw(answer(ClippingDials(1.0, 0.0, 3.0)))
+    drawing.draw(answer(ClippingPosition(1.0, 0.0, 3.0)))
     without, with_her = clouds(drawing)
     assert np.ptp(without, axis=0).max() == np.ptp(with_her, axis=0).max() == 0
     assert np.linalg.norm(with_her[0] - without[0]) == pytest.approx(1.0)  # Anna, clipped to C = 1
@@ -159,14 +164,14 @@ def test_without_noise_the_clouds_are_the_two_sums():
 def test_the_noise_with_and_without_anna_is_not_the_same():
     """The same draws on both sides would show a shift that nobody who sees one sum could see."""
     drawing = ClippingDrawing()
-    drawing.draw(answer(ClippingDials()))
+    drawing.draw(answer(ClippingPosition()))
     without, with_her = clouds(drawing)
     assert abs(np.corrcoef(without.ravel(), with_her.ravel())[0, 1]) < 0.5
 
 
 def test_the_circle_has_radius_c():
     drawing = ClippingDrawing()
-    drawing.draw(answer(ClippingDials(clip_norm=2.2)))
+    drawing.draw(answer(ClippingPosition(clip_norm=2.2)))
     (circle,) = drawing.figure.axes[0].patches
     assert circle.get_radius() == 2.2
 
@@ -174,41 +179,41 @@ def test_the_circle_has_radius_c():
 # The verdict
 
 
-@pytest.mark.parametrize("dials", DIALS, ids=str)
-def test_the_best_guess_is_what_an_attacker_reaches(dials):
+@pytest.mark.parametrize("position", POSITIONS, ids=str)
+def test_the_best_guess_is_what_an_attacker_reaches(position):
     """A likelihood-ratio attacker, who knows everything but Anna's part, on 40 000 noisy sums."""
     draws = 40_000
     rng = np.random.default_rng(11)
     took_part = rng.random(draws) < 0.5
-    without = clip(others(), dials.clip_norm).sum(0)
-    share = clip(anna(dials.length)[None], dials.clip_norm)[0]
-    noise = dials.noise_multiplier * dials.clip_norm * rng.standard_normal((draws, 2))
+    without = clip(others(), position.clip_norm).sum(0)
+    share = clip(anna(position.length)[None], position.clip_norm)[0]
+    noise = position.noise_multiplier * position.clip_norm * rng.standard_normal((draws, 2))
     seen = without + took_part[:, None] * share + noise
     # log p(seen | with) - log p(seen | without), times the variance: positive says "with".
     ratio = ((seen - without) ** 2).sum(1) - ((seen - without - share) ** 2).sum(1)
     measured = ((ratio > 0) == took_part).mean()
-    said = number(answer(dials), "best guess is right")
+    said = number(answer(position), "best guess is right")
     assert measured == pytest.approx(said, abs=5 * math.sqrt(said * (1 - said) / draws))
     assert 0.52 < said < 0.99  # neither end, where anything agrees
 
 
-@pytest.mark.parametrize("dials", DIALS, ids=str)
-def test_the_numbers_are_the_closed_form(dials):
-    shown = answer(dials)
-    shift, std = min(dials.length, dials.clip_norm), dials.noise_multiplier * dials.clip_norm
+@pytest.mark.parametrize("position", POSITIONS, ids=str)
+def test_the_numbers_are_the_closed_form(position):
+    shown = answer(position)
+    shift, std = min(position.length, position.clip_norm), position.noise_multiplier * position.clip_norm
     assert number(shown, "Anna's share of the sum") == shift
     assert number(shown, "standard deviation of the noise") == std
     assert number(shown, "best guess is right") == pytest.approx(norm.cdf(shift / (2 * std)))
     # At worst Δ = C against noise σ·C: C cancels, and σ alone decides (Gaussian DP with μ = 1/σ).
     worst = number(shown, "… at worst, for any gradient")
-    assert worst == pytest.approx(norm.cdf(1 / (2 * dials.noise_multiplier)))
+    assert worst == pytest.approx(norm.cdf(1 / (2 * position.noise_multiplier)))
     assert worst >= number(shown, "best guess is right")
 
 
 def test_beyond_c_her_length_changes_nothing_about_the_guess():
-    guesses = {number(answer(ClippingDials(1.0, 1.0, length)), "best guess is right") for length in (1.0, 2.0, 3.5)}
+    guesses = {number(answer(ClippingPosition(1.0, 1.0, length)), "best guess is right") for length in (1.0, 2.0, 3.5)}
     assert len(guesses) == 1
-    assert number(answer(ClippingDials(1.0, 1.0, 0.5)), "best guess is right") < guesses.pop()
+    assert number(answer(ClippingPosition(1.0, 1.0, 0.5)), "best guess is right") < guesses.pop()
 
 
 def test_the_best_guess_has_the_right_limits():

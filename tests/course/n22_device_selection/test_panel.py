@@ -117,7 +117,7 @@ def test_what_the_text_says_of_the_figure_is_so(cohort):
 
 def test_in_a_fleet_of_equals_everybody_has_a_share():
     toy = selection_toy()
-    verdicts = {toy.answer_at(toy_file.ToyDials(exponent=0.0, beta=beta)).verdict for beta in toy_file.BETAS}
+    verdicts = {toy.answer_at(toy_file.ToyPosition(exponent=0.0, beta=beta)).verdict for beta in toy_file.BETAS}
     assert verdicts == {
         "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight, 1.00 times its "
         "share: fair to the data."

@@ -8,7 +8,7 @@ from trustlab.course.n23_continual_learning.toy import (
     LENGTHS,
     PERIODS,
     PULL,
-    ToyDials,
+    ToyPosition,
     continual_toy,
     follow,
 )
@@ -17,7 +17,7 @@ from trustlab.course.n23_continual_learning.toy import (
 @pytest.mark.parametrize("replay", BUDGETS)
 def test_the_number_is_what_many_drawn_examples_give_on_average(replay):
     """The same followed with examples drawn around the targets and a sample of them kept."""
-    at = ToyDials(drift=4.0, replay=replay, rounds=5)
+    at = ToyPosition(drift=4.0, replay=replay, rounds=5)
     targets, path = follow(at)
     rng = np.random.default_rng(0)
     ends = []

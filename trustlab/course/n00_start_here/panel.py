@@ -60,18 +60,18 @@ def _trainings() -> pandas.DataFrame:
     return table.replace({"method": {"fast": "dp-sgd"}})
 
 
-def _answer(dials: Setting, texts: list[tuple[str, str]]) -> UtteranceAnswer:
+def _answer(position: Setting, texts: list[tuple[str, str]]) -> UtteranceAnswer:
     """Read the saved trainings at the panel's position: the mean of three, and what one of them answered."""
     table = _trainings()
     rows = [{**row, "method": NAMES[row["method"]]} for row in curves_of(table[table["method"].isin(METHODS)])]
-    focus = {"method": METHODS[dials.method], "epsilon": dials.epsilon}
+    focus = {"method": METHODS[position.method], "epsilon": position.epsilon}
     (here,) = (row for row in rows if all(row[name] == value for name, value in focus.items()))
-    first = select(table, method=dials.method, epsilon=dials.epsilon, seed=0)
+    first = select(table, method=position.method, epsilon=position.epsilon, seed=0)
     guesses = first["answers"].iloc[0].split("|")
     utterances = tuple((text, true, guess) for (text, true), guess in zip(texts, guesses, strict=True))
     right = sum(true == guess for _, true, guess in utterances)
     verdict = (
-        f"{with_budget(focus['method'], dials.epsilon)} reaches intent accuracy {here['accuracy']:.0%}; without "
+        f"{with_budget(focus['method'], position.epsilon)} reaches intent accuracy {here['accuracy']:.0%}; without "
         f"privacy the same model reaches {_plain(table):.0%}. "
         f"Of the {len(utterances)} utterances shown, it understands {right}."
     )

@@ -67,7 +67,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         seconds=_seconds,
         what="this point",
         data=corpus,
-        decides=_live_cell,
+        decides=_live_setting,
         source=_source,
         unit="steps",
     )
@@ -89,24 +89,24 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 # The saved answer
 
 
-def answer(dials: Setting) -> Answer:
+def answer(position: Setting) -> Answer:
     """Read the saved comparison at the panel's position, or say why nothing was saved there."""
-    table, _ = saved(dials.corpus)
-    rows, variant = curves_of(usual(table)), _variant(dials)
+    table, _ = saved(position.corpus)
+    rows, variant = curves_of(usual(table)), _variant(position)
     if variant:
-        rows += [{**row, "method": VARIANT} for row in curves_of(_trained(table, dials))]
-    focus = {"method": VARIANT if variant else PRIVATE[dials.method], "epsilon": dials.epsilon}
+        rows += [{**row, "method": VARIANT} for row in curves_of(_trained(table, position))]
+    focus = {"method": VARIANT if variant else PRIVATE[position.method], "epsilon": position.epsilon}
     here = [row for row in rows if all(row[name] == value for name, value in focus.items())]
     if not here:
-        said = with_budget(_named(dials), dials.epsilon)
-        verdict = f"{said} has no saved training: {_why_not(dials)} The button trains this point."
+        said = with_budget(_named(position), position.epsilon)
+        verdict = f"{said} has no saved training: {_why_not(position)} The button trains this point."
     else:
-        beside = _beside_the_usual(dials, rows) if variant else _beside_no_privacy(table)
+        beside = _beside_the_usual(position, rows) if variant else _beside_no_privacy(table)
         verdict = (
-            f"{with_budget(_named(dials), dials.epsilon)} gets {_share(here)} of the intents right on "
-            f"{CORPUS_NAMES[dials.corpus]}, slot F1 {_f1(here)}; {beside}."
+            f"{with_budget(_named(position), position.epsilon)} gets {_share(here)} of the intents right on "
+            f"{CORPUS_NAMES[position.corpus]}, slot F1 {_f1(here)}; {beside}."
         )
-    return Answer(rows, verdict, source_of(dials.corpus), focus=focus)
+    return Answer(rows, verdict, source_of(position.corpus), focus=focus)
 
 
 def _beside_no_privacy(table: pandas.DataFrame) -> str:
@@ -116,17 +116,17 @@ def _beside_no_privacy(table: pandas.DataFrame) -> str:
     return f"without privacy {_share(rows)}, slot F1 {_f1(rows)}"
 
 
-def _beside_the_usual(dials: Setting, rows: list[dict[str, Any]]) -> str:
+def _beside_the_usual(position: Setting, rows: list[dict[str, Any]]) -> str:
     """Say what the same method reaches, on the model that varies, when nothing is varied."""
-    at = {"model": MODELS[LIVE], "method": PRIVATE[dials.method], "epsilon": dials.epsilon}
+    at = {"model": MODELS[LIVE], "method": PRIVATE[position.method], "epsilon": position.epsilon}
     (base,) = (row for row in rows if all(row[name] == value for name, value in at.items()))
     return f"with the flat rule and constant noise {base['accuracy']:.0%}, slot F1 {_f1([base])}"
 
 
-def _named(dials: Setting) -> str:
+def _named(position: Setting) -> str:
     """Name the method, and what is varied about it."""
-    variant = _variant(dials)
-    return f"{PRIVATE[dials.method]}, {variant}," if variant else PRIVATE[dials.method]
+    variant = _variant(position)
+    return f"{PRIVATE[position.method]}, {variant}," if variant else PRIVATE[position.method]
 
 
 def _share(rows: list[dict[str, Any]]) -> str:
@@ -137,30 +137,30 @@ def _f1(rows: list[dict[str, Any]]) -> str:
     return " and ".join(f"{row['slot_f1']:.0%}" for row in rows)
 
 
-def _variant(dials: Setting) -> str:
+def _variant(position: Setting) -> str:
     """Name what differs from the flat rule and constant noise; empty when nothing does."""
-    words = [f"clipping {RULES[dials.rule]}"] if dials.rule != "flat" else []
-    words += [f"γ = {dials.noise_decay:g}"] if _decay(dials) != 1 else []
+    words = [f"clipping {RULES[position.rule]}"] if position.rule != "flat" else []
+    words += [f"γ = {position.noise_decay:g}"] if _decay(position) != 1 else []
     return ", ".join(words)
 
 
-def _decay(dials: Setting) -> float:
+def _decay(position: Setting) -> float:
     """Return γ, which is 1 where there is no noise to shrink."""
-    return dials.noise_decay if math.isfinite(dials.epsilon) else 1.0
+    return position.noise_decay if math.isfinite(position.epsilon) else 1.0
 
 
-def _trained(table: pandas.DataFrame, dials: Setting) -> pandas.DataFrame:
+def _trained(table: pandas.DataFrame, position: Setting) -> pandas.DataFrame:
     """Return the saved trainings of the chosen variant, at every ε and for the model that varies."""
-    key = dataclasses.replace(dials, model=LIVE, noise_decay=_decay(dials)).key()
+    key = dataclasses.replace(position, model=LIVE, noise_decay=_decay(position)).key()
     at = {name: key[name] for name in ("model", "method", "micro_batches", "rule", "noise_decay")}
     return select(table, **at)
 
 
-def _why_not(dials: Setting) -> str:
+def _why_not(position: Setting) -> str:
     """Say why the saved comparison has no such training."""
-    if dials.corpus != EMBEDDED:
+    if position.corpus != EMBEDDED:
         return "rules and decay were varied on the embedded corpus only."
-    if dials.method == "dp-sgd":
+    if position.method == "dp-sgd":
         return "the loop is too slow; the fast engine clips the same gradients."
     return "rule and decay were varied one at a time."
 
@@ -189,24 +189,24 @@ def source_of(corpus: str) -> str:
 # The live training
 
 
-def _live_cell(dials: Setting) -> Setting:
+def _live_setting(position: Setting) -> Setting:
     """Return what is trained live: DP-SGD by the fast engine, which releases the same sums in a fraction of the time.
 
     Examples
     --------
-    >>> _live_cell(Setting(method="dp-sgd")).method, _live_cell(Setting(method="edp-sgd")).method
+    >>> _live_setting(Setting(method="dp-sgd")).method, _live_setting(Setting(method="edp-sgd")).method
     ('fast', 'edp-sgd')
     """
-    return dataclasses.replace(dials, method="fast") if dials.method == "dp-sgd" else dials
+    return dataclasses.replace(position, method="fast") if position.method == "dp-sgd" else position
 
 
-def live_rows(dials: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def live_rows(position: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one cell of the comparison, as the saved ones were trained, with more rows on the way."""
     from trustlab.models import build
     from trustlab.privacy import train
 
     vocabulary, data = prepare(corpus)
-    config = recipe(_live_cell(dials))
+    config = recipe(_live_setting(position))
     steps = config.epochs * round(len(data["train"]) / config.batch_size)
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
     measured = data["validation"][:MEASURED_LIVE]
@@ -232,17 +232,17 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _source(dials: Setting) -> str:
+def _source(position: Setting) -> str:
     """Say what is trained live."""
-    engine = ", by the fast engine: the same sums as the loop's" if _live_cell(dials) != dials else ""
-    return f"{MODELS[LIVE]}, seed {dials.seed}{engine}"
+    engine = ", by the fast engine: the same sums as the loop's" if _live_setting(position) != position else ""
+    return f"{MODELS[LIVE]}, seed {position.seed}{engine}"
 
 
-def _shown(dials: Setting, base: Answer, rows: list[dict[str, Any]]) -> Answer:
+def _shown(position: Setting, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     """Show on the saved comparison how far the reader's own training has come, at the ε it has spent."""
     if not rows:
-        return dataclasses.replace(base, verdict=f"{PRIVATE[dials.method]} is training.")
-    last, epochs = rows[-1], recipe(dials).epochs
+        return dataclasses.replace(base, verdict=f"{PRIVATE[position.method]} is training.")
+    last, epochs = rows[-1], recipe(position).epochs
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
     verdict = (
         f"After {last['epoch']:.1f} of {epochs} epochs: intent accuracy {last['accuracy']:.0%}, slot F1 "
@@ -252,10 +252,10 @@ def _shown(dials: Setting, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     return dataclasses.replace(base, verdict=verdict, live=points)
 
 
-def _seconds(dials: Setting) -> float:
+def _seconds(position: Setting) -> float:
     """Return how long the slower of the quick methods trained for the saved comparison."""
-    table, _ = saved(dials.corpus)
-    quick = table[table["method"].isin({_live_cell(Setting(method=method)).method for method in PRIVATE})]
+    table, _ = saved(position.corpus)
+    quick = table[table["method"].isin({_live_setting(Setting(method=method)).method for method in PRIVATE})]
     return usual(quick[quick["model"] == LIVE]).groupby("method")["seconds"].median().max()
 
 

@@ -26,7 +26,7 @@ ARROWS = dict(angles="xy", scale_units="xy", scale=1)
 
 
 @dataclass(frozen=True)
-class ClippingDials:
+class ClippingPosition:
     """What can be moved in the toy."""
 
     clip_norm: float = option(
@@ -71,30 +71,30 @@ def best_guess(shift: float, noise_std: float) -> float:
     return float(norm.cdf(shift / (2 * noise_std)))
 
 
-def answer(dials: ClippingDials) -> Answer:
+def answer(position: ClippingPosition) -> Answer:
     """Say what the panel's position hides, with the numbers behind it."""
-    shift = min(dials.length, dials.clip_norm)
-    noise_std = dials.noise_multiplier * dials.clip_norm
+    shift = min(position.length, position.clip_norm)
+    noise_std = position.noise_multiplier * position.clip_norm
     right = best_guess(shift, noise_std)
-    cut = f"clipped to {shift:.2f}" if dials.length > dials.clip_norm else "short enough not to be clipped"
+    cut = f"clipped to {shift:.2f}" if position.length > position.clip_norm else "short enough not to be clipped"
     verdict = (
-        f"Anna's gradient has length {dials.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
+        f"Anna's gradient has length {position.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
         f"From one noisy sum, the best guess of whether she took part is right {right:.0%} of the time (coin: 50%)."
     )
     numbers = [
         {"quantity": "Anna's share of the sum", "value": shift},
         {"quantity": "standard deviation of the noise", "value": noise_std},
         {"quantity": "best guess is right", "value": right},
-        {"quantity": "… at worst, for any gradient", "value": best_guess(dials.clip_norm, noise_std)},
+        {"quantity": "… at worst, for any gradient", "value": best_guess(position.clip_norm, noise_std)},
     ]
-    return ToyAnswer(numbers, verdict, "computed here, exact; 150 draws on each side", dials=dials)
+    return ToyAnswer(numbers, verdict, "computed here, exact; 150 draws on each side", position=position)
 
 
 @dataclass(frozen=True)
 class ToyAnswer(Answer):
     """An answer with its options, from which the picture is drawn."""
 
-    dials: ClippingDials = ClippingDials()
+    position: ClippingPosition = ClippingPosition()
 
 
 class ClippingDrawing(Drawing):
@@ -133,13 +133,13 @@ class ClippingDrawing(Drawing):
 
     def draw(self, answer: ToyAnswer) -> None:
         """Move arrows, circle and clouds to the options of `answer`."""
-        dials = answer.dials
-        whole = np.concatenate([others(), anna(dials.length)[None]])  # [10, 2]
-        clipped = clip(whole, dials.clip_norm)
+        position = answer.position
+        whole = np.concatenate([others(), anna(position.length)[None]])  # [10, 2]
+        clipped = clip(whole, position.clip_norm)
         self._whole.set_UVC(*whole.T)
         self._clipped.set_UVC(*clipped.T)
-        self._circle.set_radius(dials.clip_norm)
-        noise = dials.noise_multiplier * dials.clip_norm * self._draws
+        self._circle.set_radius(position.clip_norm)
+        noise = position.noise_multiplier * position.clip_norm * self._draws
         self._without.set_offsets(clipped[:-1].sum(0) + noise[0])
         self._with.set_offsets(clipped.sum(0) + noise[1])
 
@@ -164,7 +164,7 @@ def clipping_toy() -> Panel:
     'is right 84% of the time (coin: 50%).'
     """
     return Panel(
-        ClippingDials(),
+        ClippingPosition(),
         title="Clip, then add noise: can you tell whether Anna took part?",
         drawing=ClippingDrawing(),
         answer=answer,

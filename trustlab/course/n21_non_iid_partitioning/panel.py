@@ -36,7 +36,7 @@ AGAINST = ("α", "effective labels")
 
 
 @dataclass(frozen=True)
-class SkewDials(Setting):
+class SkewPosition(Setting):
     """The position of the panel: a training, and how it is looked at."""
 
     against: str = option(
@@ -79,7 +79,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         Its name, under which the results are saved.
     """
     return experiment_panel(
-        SkewDials(name, "fednlp", 0.1),
+        SkewPosition(name, "fednlp", 0.1),
         title="What does skew do to FedAvg?",
         drawing=SkewDrawing(),
         answer=answer,
@@ -93,7 +93,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     )
 
 
-def answer(at: SkewDials) -> SkewAnswer:
+def answer(at: SkewPosition) -> SkewAnswer:
     """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
     rows = curves_of(table, at.measure)
@@ -122,7 +122,7 @@ def answer(at: SkewDials) -> SkewAnswer:
     )
 
 
-def live_rows(at: SkewDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def live_rows(at: SkewPosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one fleet as the saved ones were; yield the rounds that are measured, the others would show nothing new."""
     names = ("round", "accuracy", "train_loss", "clients", "progress")
     for row in train(at.cell, corpus, task(prepare(corpus), seed=at.seed)):
@@ -130,7 +130,7 @@ def live_rows(at: SkewDials, corpus: datasets.DatasetDict) -> Iterator[dict[str,
             yield {"step": row["round"], **{name: row[name] for name in names}}
 
 
-def _shown(at: SkewDials, base: SkewAnswer, rows: list[dict[str, Any]]) -> SkewAnswer:
+def _shown(at: SkewPosition, base: SkewAnswer, rows: list[dict[str, Any]]) -> SkewAnswer:
     """Compare the reader's own training with the saved ones at the same round."""
     if not rows:
         return dataclasses.replace(base, verdict="The fleet is training.")
@@ -144,7 +144,7 @@ def _shown(at: SkewDials, base: SkewAnswer, rows: list[dict[str, Any]]) -> SkewA
     return dataclasses.replace(base, verdict=verdict, live=rows)
 
 
-def _seconds(at: SkewDials) -> float:
+def _seconds(at: SkewPosition) -> float:
     """Return how long nearly all saved trainings took."""
     table, _ = saved(at.corpus)
     return table[table["scheme"].isin(DEFINITIONS)]["seconds"].quantile(0.9)

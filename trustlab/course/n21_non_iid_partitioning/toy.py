@@ -24,7 +24,7 @@ CORNERS = np.array([(0.0, 0.0), (1.0, 0.0), (0.5, 3**0.5 / 2)])
 
 
 @dataclass(frozen=True)
-class ToyDials:
+class ToyPosition:
     """The position of the toy."""
 
     alpha: float = option(
@@ -48,11 +48,11 @@ def dirichlet_toy() -> Panel:
     (1.0, 3.0)
     """
     return Panel(
-        ToyDials(), title="What does a client's label distribution look like?", drawing=ToyDrawing(), answer=_answer
+        ToyPosition(), title="What does a client's label distribution look like?", drawing=ToyDrawing(), answer=_answer
     )
 
 
-def _answer(at: ToyDials) -> Answer:
+def _answer(at: ToyPosition) -> Answer:
     """Draw the distributions q ~ Dir(α·p) of :data:`CLOUD` clients."""
     p = np.array(SHARES[at.shares])
     laws = np.exp(log_dirichlet(np.broadcast_to(at.alpha * p, (CLOUD, len(p))), np.random.default_rng(at.seed)))

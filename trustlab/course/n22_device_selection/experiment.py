@@ -131,8 +131,8 @@ def selector(setting: Setting, clients: Partition) -> Selector:
     >>> selector(Setting(beta=1.0), users).inclusion(1).tolist()
     [0.8, 0.2]
     """
-    dials = {"beta": setting.beta} if setting.strategy == "power" else OTHERS[setting.strategy]
-    return Selector(clients.sizes, strategy=setting.strategy, design=DESIGN, **dials)
+    options = {"beta": setting.beta} if setting.strategy == "power" else OTHERS[setting.strategy]
+    return Selector(clients.sizes, strategy=setting.strategy, design=DESIGN, **options)
 
 
 def recipe(setting: Setting) -> FederatedConfig:

@@ -49,7 +49,7 @@ WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, 
 
 
 @dataclass(frozen=True)
-class SelectionDials(Setting):
+class SelectionPosition(Setting):
     """The position of the panel: a training, and the accuracy that is drawn."""
 
     measure: str = option(
@@ -103,7 +103,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "cohort": COHORTS[name],
         }
     return experiment_panel(
-        SelectionDials(name, cohort=max(COHORTS[name])),
+        SelectionPosition(name, cohort=max(COHORTS[name])),
         title="Which clients should train?",
         drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
         answer=answer,
@@ -112,7 +112,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     )
 
 
-def answer(at: SelectionDials) -> SelectionAnswer:
+def answer(at: SelectionPosition) -> SelectionAnswer:
     """Read the saved trainings at the panel's position."""
     _, about = saved(at.corpus)
     where = dict(fleet=at.fleet, aggregation=at.aggregation, cohort=at.cohort)
@@ -139,7 +139,7 @@ def _fewer(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for place, row in enumerate(curve, start=1) if place <= 4 or (len(curve) - place) % 2 == 0]
 
 
-def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
+def _verdict(at: SelectionPosition, runs: dict[str, Any]) -> str:
     if at.selection not in runs:
         return _unsaved(at)
     here, even = runs[at.selection], runs["β = 0"]
@@ -159,7 +159,7 @@ def _verdict(at: SelectionDials, runs: dict[str, Any]) -> str:
     )
 
 
-def _unsaved(at: SelectionDials) -> str:
+def _unsaved(at: SelectionPosition) -> str:
     """Say what is saved of a strategy other than by β, and which options lead back to it."""
     off = [] if at.fleet == AS_IT_IS else [f"**Fleet** to “{AS_IT_IS}”"]
     if at.aggregation not in WAYS_OF_OTHERS:
@@ -169,7 +169,7 @@ def _unsaved(at: SelectionDials) -> str:
     return f"There is no saved training of {at.selection} here. Move {', '.join(off)} to see one, or train this one."
 
 
-def live_rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def live_rows(at: SelectionPosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one fleet as the saved ones were; yield the rounds measured, with the examples trained on so far."""
     examples = 0
     for row in train(at.cell, problem(at.corpus, corpus, fleet=at.fleet, seed=at.seed)):
@@ -179,7 +179,7 @@ def live_rows(at: SelectionDials, corpus: datasets.DatasetDict) -> Iterator[dict
             yield {"step": row["round"], "round": row["round"], "examples": examples, **measured}
 
 
-def _shown(at: SelectionDials, base: SelectionAnswer, rows: list[dict[str, Any]]) -> SelectionAnswer:
+def _shown(at: SelectionPosition, base: SelectionAnswer, rows: list[dict[str, Any]]) -> SelectionAnswer:
     """Show over rounds and examples how far the reader's own training has come, for those whose accuracy is drawn."""
     if not rows:
         return dataclasses.replace(base, verdict="The fleet is training.")
@@ -195,7 +195,7 @@ def _shown(at: SelectionDials, base: SelectionAnswer, rows: list[dict[str, Any]]
     return dataclasses.replace(base, verdict=verdict, live=drawn)
 
 
-def _seconds(at: SelectionDials) -> float:
+def _seconds(at: SelectionPosition) -> float:
     """Return how long most saved trainings took."""
     return EXPERIMENT.seconds(at.corpus, share=0.75)
 

@@ -22,7 +22,7 @@ WAYS = {"examples": "by examples", "equal": "equally", "horvitz-thompson": "Horv
 
 
 @dataclass(frozen=True)
-class ToyDials:
+class ToyPosition:
     """The position of the figure."""
 
     beta: float = option(1.0, label="β", help="Selection ∝ n^β; 0 is uniform, 1 proportional.", values=BETAS)
@@ -49,7 +49,7 @@ def selection_toy() -> Panel:
     The heaviest tenth of the devices has 47% of the data and 47% of the expected weight, 1.00 times ... to the data.
     """
     return Panel(
-        ToyDials(),
+        ToyPosition(),
         title="Which clients does the average represent?",
         drawing=ToyDrawing(),
         answer=_answer,
@@ -81,7 +81,7 @@ def weights_over_beta(exponent: float, cohort: int) -> list[dict[str, Any]]:
     ]
 
 
-def _answer(at: ToyDials) -> Answer:
+def _answer(at: ToyPosition) -> Answer:
     """Read the expected weights at the panel's position."""
     rows = weights_over_beta(at.exponent, at.cohort)
     focus = {"weights": WAYS[at.aggregation], "β": at.beta}

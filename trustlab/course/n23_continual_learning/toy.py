@@ -17,7 +17,7 @@ DRIFTS, BUDGETS, LENGTHS = (0.0, 1.0, 2.0, 4.0), (0, 5, 20, 100), (2, 5, 20)
 
 
 @dataclass(frozen=True)
-class ToyDials:
+class ToyPosition:
     """The position of the toy."""
 
     drift: float = option(
@@ -44,10 +44,10 @@ def continual_toy() -> Panel:
     >>> forgets < keeps
     True
     """
-    return Panel(ToyDials(), title="What is left of the past?", drawing=ToyDrawing(), answer=_answer)
+    return Panel(ToyPosition(), title="What is left of the past?", drawing=ToyDrawing(), answer=_answer)
 
 
-def follow(at: ToyDials) -> tuple[np.ndarray, np.ndarray]:
+def follow(at: ToyPosition) -> tuple[np.ndarray, np.ndarray]:
     """Return the targets [T] and the number's value after each round, [T, rounds].
 
     In each round it moves :data:`PULL` of the way to the mean of the present data: the period's examples at its
@@ -65,7 +65,7 @@ def follow(at: ToyDials) -> tuple[np.ndarray, np.ndarray]:
     return targets, path
 
 
-def _answer(at: ToyDials) -> ContinualAnswer:
+def _answer(at: ToyPosition) -> ContinualAnswer:
     targets, path = follow(at)
     fit = np.exp(-((path[:, -1:] - targets) ** 2) / 2)  # [trained, tested], 1 where it is on the target
     verdict = (

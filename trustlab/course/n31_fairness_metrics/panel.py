@@ -29,7 +29,7 @@ METHODS = {"Spearman": "spearman", "Pearson": "pearson", "Kendall": "kendall"}
 
 
 @dataclass(frozen=True)
-class AgreementDials:
+class AgreementPosition:
     """The position of the first panel."""
 
     setting: str = option(
@@ -56,14 +56,14 @@ class AgreementAnswer(Answer):
 def agreement_panel() -> Panel:
     """Return the panel: every pair of metrics on the left, the models behind one pair on the right."""
     return Panel(
-        AgreementDials(),
+        AgreementPosition(),
         title="Do two metrics rank models alike?",
         drawing=AgreementDrawing(),
         answer=_agreement,
     )
 
 
-def _agreement(at: AgreementDials) -> AgreementAnswer:
+def _agreement(at: AgreementPosition) -> AgreementAnswer:
     table, about = saved()
     rows = [dict(row) for row in agreement(at.setting, at.notion, METHODS[at.method])]
     focus = {"first": at.first, "second": at.second}
@@ -89,7 +89,7 @@ def _agreement(at: AgreementDials) -> AgreementAnswer:
 
 
 @dataclass(frozen=True)
-class DoseDials:
+class DosePosition:
     """The position of the second panel."""
 
     dose: float = option(0.25, label="Planted bias", help="0 is none, 1 gives each group one pole.", values=DOSES)
@@ -115,7 +115,7 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
         unit="steps",
     )
     return experiment_panel(
-        DoseDials(),
+        DosePosition(),
         title="Which metric sees the bias that is there?",
         drawing=NeedleDrawing(),
         answer=_dose,
@@ -124,7 +124,7 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
     )
 
 
-def _dose(at: DoseDials) -> Answer:
+def _dose(at: DosePosition) -> Answer:
     rows = needles(at.notion, at.dose)
     told = [row["metric"] for row in rows if row["risen"] > DETECTABLE]
     best = min(answers(at.notion).items(), key=lambda pair: pair[1].threshold)
@@ -136,7 +136,7 @@ def _dose(at: DoseDials) -> Answer:
     return Answer(rows, verdict, f"saved, base recipe, {seeds_of(saved()[1])}")
 
 
-def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+def live_rows(at: DosePosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one model as the saved ones were; yield a row when that is done, and one with every metric."""
     from trustlab.course.n31_fairness_metrics import experiment as population
 
@@ -147,7 +147,7 @@ def live_rows(at: DoseDials, corpus: datasets.DatasetDict) -> Iterator[dict[str,
     yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
 
 
-def _shown(at: DoseDials, base: Answer, rows: list[dict[str, Any]]) -> Answer:
+def _shown(at: DosePosition, base: Answer, rows: list[dict[str, Any]]) -> Answer:
     """Show the reader's own model next to the saved ones, in the same unit."""
     if len(rows) < 2:
         waiting = "The model is trained; measuring it." if rows else "Training a model."

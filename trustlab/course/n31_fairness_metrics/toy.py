@@ -21,7 +21,7 @@ POLES = 45.0  # the distance of A and B from the middle
 
 
 @dataclass(frozen=True)
-class ToyDials:
+class ToyPosition:
     """The position of the toy."""
 
     lean: float = option(
@@ -43,10 +43,10 @@ def association_toy() -> Panel:
     >>> "WEAT's effect size is 1.8" in near and "WEAT's effect size is 1.9" in far
     True
     """
-    return Panel(ToyDials(), title="What is an effect size the size of?", drawing=ToyDrawing(), answer=_answer)
+    return Panel(ToyPosition(), title="What is an effect size the size of?", drawing=ToyDrawing(), answer=_answer)
 
 
-def vectors(at: ToyDials) -> dict[str, np.ndarray]:
+def vectors(at: ToyPosition) -> dict[str, np.ndarray]:
     """Return the words of each set as unit vectors [words, 2]; A is to the left of the middle, B to the right."""
     rng = np.random.default_rng(at.seed)
     middles = {"X": at.lean, "Y": -at.lean, "A": POLES, "B": -POLES}
@@ -56,7 +56,7 @@ def vectors(at: ToyDials) -> dict[str, np.ndarray]:
     return {name: np.column_stack([np.cos(each), np.sin(each)]) for name, each in angles.items()}
 
 
-def _answer(at: ToyDials) -> Answer:
+def _answer(at: ToyPosition) -> Answer:
     sets = vectors(at)
     found = weat(**sets)
     s = {name: associations(sets[name], sets["A"], sets["B"]) for name in ("X", "Y")}
