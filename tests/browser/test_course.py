@@ -334,7 +334,7 @@ def test_22_runs_and_its_panels_move(lab, selecting):
     lab.picture(panel, "22-panel")
     verdict = panel.locator(".trustlab-verdict")
     moves(panel, 0, "ArrowRight")  # β
-    told_by = {"steep": "% on light devices", "3": "30 rounds of 3 devices", "equally": "weighted equally"}
+    told_by = {"steep": "% on light devices", "3": "30 rounds of 3 clients", "equally": "weighted equally"}
     for button, told in told_by.items():
         picture = shows(panel)
         panel.get_by_role("button", name=button, exact=True).click()
