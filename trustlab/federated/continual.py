@@ -27,7 +27,7 @@ from trustlab.federated.partition import Partition, only
 from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.simulation.definitions import check_config
-from trustlab.federated.simulation.measurement import evaluating
+from trustlab.federated.simulation.measurement import without_side_effects
 
 Row = dict[str, Any]
 # From the present model, the task and the new examples' indices: the task with labels for them, and which have one.
@@ -221,7 +221,7 @@ def client_sums(model: nn.Module, task: Task, tests: Partition, measure: str = "
     A server that adds these up knows the measure over all clients and needs no example, and no single client's
     numbers either: sums are what secure aggregation can hide. They stay when the data are deleted.
     """
-    with evaluating(model):
+    with without_side_effects(model):
         means = [task.evaluate(model, task.test[torch.from_numpy(own)])[measure] if len(own) else 0.0 for own in tests]
     return np.stack([means * tests.sizes, tests.sizes], axis=1)
 

@@ -22,7 +22,7 @@ AT_ONCE = 1024  # examples in one forward
 
 
 @contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def without_side_effects(model: nn.Module) -> Iterator[None]:
     """Turn off dropout and the like for a while, and undo what measuring does to the model.
 
     A count in a buffer, rows cut to a largest norm, or a measure that fine-tunes would else move the training, by how
@@ -43,7 +43,7 @@ def measure(model: nn.Module, task: Task, fleet: Fleet) -> dict[str, float]:
     With ``task.per_example_scores`` the clients are measured in one pass over the test examples, and on what it scores;
     without, ``task.evaluate`` is called for each client, which in a large fleet takes longer than a round.
     """
-    with evaluating(model):
+    with without_side_effects(model):
         # Plain numbers: a checkpoint holds nothing else.
         row = {name: float(value) for name, value in task.evaluate(model, task.test).items()}
         if fleet.test_clients is None or not len(clients := np.flatnonzero(counts(fleet.test_clients))):
@@ -59,7 +59,7 @@ def _one_by_one(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.
     """Return each measure of each client, [d]."""
     rows = []
     for indices in tests:
-        with evaluating(model):  # each client's by itself
+        with without_side_effects(model):  # each client's by itself
             rows.append(task.evaluate(model, task.test[torch.as_tensor(indices)]))
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
@@ -88,7 +88,7 @@ def check_scores(model: nn.Module, task: Task) -> None:
         Naming the measure; and for a measure that ``evaluate`` does not know.
     """
     few = torch.arange(min(len(task.test), 64))
-    with evaluating(model):
+    with without_side_effects(model):
         wanted = task.evaluate(model, task.test[few])
         found = _in_one_pass(model, task, [few])
     for name, value in found.items():
@@ -106,7 +106,7 @@ def client_losses(model: nn.Module, task: Task, fleet: Fleet, clients: np.ndarra
     own = [np.asarray(fleet.clients[client], dtype=np.int64) for client in clients.tolist()]
     held = np.array([len(part) for part in own])
     indices = torch.from_numpy(np.concatenate(own))
-    with evaluating(model):
+    with without_side_effects(model):
         losses = [task.per_example_loss(model, task.train[part]).double().cpu() for part in indices.split(AT_ONCE)]
     sums = np.bincount(np.repeat(np.arange(len(own)), held), torch.cat(losses).numpy(), minlength=len(own))
     return sums / np.maximum(held, 1)
