@@ -8,13 +8,12 @@ pass it to the simulation as ``weigh``.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from trustlab.deprecation import UNTIL
+from trustlab.deprecation import warn_of_old_value
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 
 
@@ -45,9 +44,5 @@ def average_by(
     task: Task, clients: Sequence[Any], config: FederatedConfig, weigh: Callable[[np.ndarray, int], np.ndarray]
 ) -> Iterator[dict[str, Any]]:
     """Train with ``weigh(examples, batch_size)``: the old form of ``simulate(..., weigh=...)``."""
-    warnings.warn(
-        f"average_by is now simulate(..., weigh=...); the old name is removed in version {UNTIL}.",
-        DeprecationWarning,
-        stacklevel=2,
-    )
+    warn_of_old_value("average_by", "simulate(..., weigh=...)")
     return simulate(task, clients, config, weigh=functools.partial(weigh, batch_size=config.batch_size))

@@ -73,18 +73,6 @@ def _parts(value: Any) -> list[tuple[str, Any]]:
     return [(f".{key}", content) for key, content in _attributes(value).items()]
 
 
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return the names of what is not the same in both, in order.
-
-    Examples
-    --------
-    >>> differing({"a": 1, "b": torch.tensor([float("nan")])}, {"a": 2, "b": torch.tensor([float("nan")]), "c": 0})
-    ['a', 'c']
-    """
-    names = dict.fromkeys([*before, *after])
-    return [name for name in names if not (name in before and name in after and same(before[name], after[name]))]
-
-
 def same(a: Any, b: Any) -> bool:
     """Return whether two values are equal; what is no number equals itself."""
     if type(a) is not type(b):
@@ -98,6 +86,20 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray):
         return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
     return bool(a == b or (a != a and b != b))
+
+
+def differing(
+    before: Mapping[str, Any], after: Mapping[str, Any], alike: Callable[[Any, Any], bool] = same
+) -> list[str]:
+    """Return the names of what is in one only, or not `alike` in both, in order.
+
+    Examples
+    --------
+    >>> differing({"a": 1, "b": torch.tensor([float("nan")])}, {"a": 2, "b": torch.tensor([float("nan")]), "c": 0})
+    ['a', 'c']
+    """
+    names = dict.fromkeys([*before, *after])
+    return [name for name in names if not (name in before and name in after and alike(before[name], after[name]))]
 
 
 @contextlib.contextmanager

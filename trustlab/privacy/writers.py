@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trustlab.models.attributes import attributes_of, attributes_put_back, same
+from trustlab.models.attributes import attributes_of, attributes_put_back, differing, same
 from trustlab.privacy.names import named
 
 LOOKS = 3  # examples computed alone
@@ -48,19 +48,19 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
     seen = (modes, named(per_example_loss))
     if not len(batch) or seen in looked:
         return
-    with _as_it_was(model):
-        before, after = _state(model), []
-        for i in range(min(len(batch), LOOKS)):
-            with _as_it_was(model):
-                try:
-                    per_example_loss(model, batch[torch.tensor([i])])
-                except Exception:  # whatever the model raises, the engine raises again and explains
-                    return
-                after.append(_state(model))
-    first, *others = after
-    written = [name for other in others or [before] for name in _unlike(first, other)]
+    alone = len(batch) == 1
+    states = [_state(model)] if alone else []  # an example by itself is compared with what was there before
+    for i in range(min(len(batch), LOOKS)):
+        with _as_it_was(model):
+            try:
+                per_example_loss(model, batch[torch.tensor([i])])
+            except Exception:  # whatever the model raises, the engine raises again and explains
+                return
+            states.append(_state(model))
+    first, *others = states
+    written = [name for other in others for name in differing(first, other, _alike)]
     for name in written:
-        if others or type(first.get(name, before.get(name))) is not int:
+        if not alone or type({**first, **others[-1]}[name]) is not int:
             raise ValueError(
                 f"Expected a forward that keeps nothing of its examples, but it writes into {name!r} what depends on "
                 "them. Clipping does not bound that and noise does not hide it: do not update it while training, "
@@ -78,12 +78,8 @@ def _state(model: nn.Module) -> dict[str, Any]:
     return {**buffers, **attributes_of(model)}
 
 
-def _unlike(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Return the names of what differs or is in one only. Of two lengths the common part counts: caches grow."""
-    return [name for name in {**one, **other} if not (name in one and name in other and _alike(one[name], other[name]))]
-
-
 def _alike(one: Any, other: Any) -> bool:
+    """Compare two states of a thing. Of tensors of two lengths the common part counts: caches grow."""
     if isinstance(one, Tensor) and isinstance(other, Tensor) and one.ndim == other.ndim:
         common = tuple(slice(min(sizes)) for sizes in zip(one.shape, other.shape, strict=True))
         one, other = one[common], other[common]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +24,6 @@ from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import Display, paragraph
 from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, per_cent
-
-if TYPE_CHECKING:
-    pass
 
 Row = dict[str, Any]
 FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
