@@ -83,7 +83,7 @@ class Page:
         for x, full in there:
             face = PALETTE[0] if full else "white"
             self.axes.plot([x], [y], "o", color=PALETTE[0], markerfacecolor=face, mew=2, markersize=DOT + 1, zorder=4)
-            self._write(x, y, self.written(x), above=True)
+        self._write_ends([x for x, _ in there], y)
 
     def gauge(self, row: Mapping[str, Any], claimed: str, true: str) -> None:
         """Draw a bar from what was claimed to what is true, and both values."""
@@ -91,8 +91,7 @@ class Page:
         self.axes.plot([row[claimed], row[true]], [y, y], color=TRUE, linewidth=7, alpha=0.3, zorder=2)
         self.axes.plot([row[claimed]], [y], "o", color=CLAIMED, markerfacecolor="white", mew=2.2, markersize=DOT + 1)
         self.axes.plot([row[true]], [y], "D", color=TRUE, markersize=DOT, zorder=4)
-        for name in (claimed, true):
-            self._write(row[name], y, self.written(row[name]), above=True)
+        self._write_ends([row[claimed], row[true]], y)
 
     def finished(
         self,
@@ -107,7 +106,7 @@ class Page:
             self.axes.axvline(x, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
             where = dict(xytext=(3, 2), textcoords="offset points", xycoords=("data", "axes fraction"))
             self.axes.annotate(name, (x, 1.0), fontsize=FONT_POINTS - 0.5, color=GREY, va="bottom", **where)
-        self.axes.margins(x=0.08)
+        self.axes.margins(x=0.1)
         handles = _gauge_handles(gauge) if gauge else _handles(names, open_first)
         if handles:
             loose: dict[str, Any] = dict(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, borderaxespad=0.2)
@@ -117,9 +116,14 @@ class Page:
     def _line(self, row: Mapping[str, Any]) -> int:
         return self._labels.index(str(row[self._label]))
 
-    def _write(self, x: float, y: float, text: str, *, above: bool) -> None:
-        offset = dict(xytext=(0, 8 if above else -8), textcoords="offset points", ha="center")
-        self.axes.annotate(text, (x, y), fontsize=FONT_POINTS - 0.5, va="bottom" if above else "top", **offset)
+    def _write_ends(self, places: Sequence[float], y: float) -> None:
+        """Write the values left of the leftmost and right of the rightmost mark, one where they are the same text."""
+        ends = [(min(places), -1), (max(places), 1)] if places else []
+        if len({self.written(x) for x, _ in ends}) == 1:
+            ends = ends[1:]
+        for x, side in ends:
+            offset = dict(xytext=(side * 9, 0), textcoords="offset points", ha="left" if side > 0 else "right")
+            self.axes.annotate(self.written(x), (x, y), fontsize=FONT_POINTS - 0.5, va="center", **offset)
 
 
 def _is_there(value: Any) -> bool:
