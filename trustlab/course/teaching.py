@@ -1,4 +1,4 @@
-"""A notebook's card and questions by name: their texts lie in its room's ``teaching.toml``, not in the notebook.
+"""A notebook's card and questions by name: their texts are in its room's ``teaching.toml``, not in the notebook.
 
 So a cell is one line, ``question("31 effect size")``, and no reader of the notebook's file sees an answer before the
 question.

@@ -91,6 +91,8 @@ def _trouble(mine: Any, case: Case, right: Any, properties: Any, because: Any, r
         return f"For {_short(case)} your function raised {type(error).__name__}: {error}"
     if result is None or result is ...:
         raise _NotWrittenError
+    if hasattr(result, "detach"):  # a tensor that still knows its gradient
+        result = result.detach()
     if not all(_unchanged(before, after) for before, after in zip(case, given, strict=True)):
         return f"Your function changed its input {_short(case)}. Work on a copy: who calls it may need the input again."
     shown = f"Your function returned {_short(result)} for {_short(case)}."

@@ -164,7 +164,7 @@ def dumbbells(
     per_cent: bool = False,
     log: bool = False,
 ) -> Figure:
-    """Draw a line for each `label` from an open dot at `start` to a full one at `end`: what changed, and for whom.
+    """Draw a line for each `label` from an open dot at `start` to a full one at `end`: what changed, line by line.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class Page:
         self.axes.plot([row[value]], [y], marker, color=colour, markersize=DOT, zorder=4)
 
     def dumbbell(self, row: Mapping[str, Any], start: str, end: str) -> None:
-        """Draw an open dot at `start`, a full one at `end`, and what lies between them; the end has its value."""
+        """Draw an open dot at `start`, a full one at `end`, joined by a line, with their values."""
         y = self._line(row)
         there = [(row[name], name == end) for name in (start, end) if _is_there(row.get(name))]
         if len(there) == 2:
