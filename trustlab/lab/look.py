@@ -10,8 +10,7 @@ STYLE = """<style>
 .trustlab-panel > * { overflow: visible; margin: 2px 0; }
 .trustlab-panel .widget-html-content { line-height: 1.45; }
 .trustlab-title { font-size: 16px; font-weight: 600; margin-bottom: 4px; }
-.trustlab-panel img { max-width: 100%; height: auto; background: white; border-radius: 4px;
-  border: 1px solid var(--jp-border-color3, #eee); box-sizing: border-box; display: block; }
+.trustlab-picture { padding: 4px 0; }
 .trustlab-verdict { font-size: 15px; max-width: 720px; }
 .trustlab-panel .widget-toggle-buttons { display: flex; align-items: center; gap: 8px; width: auto; }
 .trustlab-source, .trustlab-about { font-size: 12.5px; color: var(--jp-ui-font-color2, #555); }

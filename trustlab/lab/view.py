@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.controls import Control
-from trustlab.lab.display import number, plain, table_html
-from trustlab.lab.figures import css_size, image_html
+from trustlab.lab.display import number, table_html
+from trustlab.lab.figures import css_size
 from trustlab.lab.job import Row
 from trustlab.lab.look import STYLE, message_html
 from trustlab.lab.shown import weakly
@@ -43,7 +43,8 @@ class View:
 
     def __init__(self, title: str, controls: Sequence[Control], figure: Figure, train_label: str | None) -> None:
         self._controls = controls
-        self._size = css_size(figure)
+        self._answer: Answer | None = None
+        width, _ = css_size(figure)
         self.picture, self.verdict, self.source = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.numbers = ipywidgets.HTML(layout={"display": "none", "max_height": "420px", "overflow": "auto"})
         self.progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "180px"})
@@ -55,23 +56,25 @@ class View:
         heading = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>')
         shown = [heading, _row([control.widget for control in controls]), self.picture, self.verdict, self.source]
         shown += [_row([*self.buttons.values(), self.numbers_button]), self.work, self.numbers, _about(controls)]
-        self.widget = ipywidgets.VBox(shown, layout={"max_width": f"{self._size[0] + PADDING}px"})
+        self.widget = ipywidgets.VBox(shown, layout={"max_width": f"{width + PADDING}px"})
         self.widget.add_class("trustlab-panel")
         self.hide_progress()
 
-    def show(self, answer: Answer, picture: bytes) -> None:
-        """Show `answer` with its `picture`, a PNG."""
-        self.picture.value = image_html(picture, plain(answer.verdict), *self._size)
+    def show(self, answer: Answer, picture: str) -> None:
+        """Show `answer` with its `picture`, an SVG; the table of its numbers is made once it is open."""
+        self._answer = answer
+        self.picture.value = picture
         self.picture.layout.display = None
         self.verdict.value = message_html("verdict", answer.verdict)
         self.source.value = message_html("source", answer.provenance)
-        self.numbers.value = _numbers_html(answer)
+        self._show_numbers()
 
     def show_error(self, sentence: str) -> None:
         """Put an error in the place of the verdict and take the picture away: it would show another position."""
         self.picture.layout.display = "none"
         self.verdict.value = message_html("error", sentence)
         self.source.value = self.numbers.value = ""
+        self._answer = None
 
     def show_progress(self, rows: Sequence[Row], status: str) -> None:
         """Show how far a job is: its last row, and the bar where rows say their ``progress``."""
@@ -103,6 +106,12 @@ class View:
         shown = self.numbers.layout.display != "none"
         self.numbers.layout.display = "none" if shown else None
         self.numbers_button.description = "Show numbers" if shown else "Hide numbers"
+        self._show_numbers()
+
+    def _show_numbers(self) -> None:
+        """Write the table of numbers, if it is open."""
+        if self.numbers.layout.display != "none":
+            self.numbers.value = "" if self._answer is None else _numbers_html(self._answer)
 
 
 def one_line(error: BaseException | None) -> str:
