@@ -58,6 +58,7 @@ def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:
         drawing=PartitionDrawing(),
         answer=functools.partial(_answer, labels=codes, corpus=corpus),
         controls={"way": [(label, way) for way, label in WAYS.items()], "alpha": None, "clients": None, "seed": None},
+        code=f'partition_panel(labels, "{corpus}")',
     )
 
 

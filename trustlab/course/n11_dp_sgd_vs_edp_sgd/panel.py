@@ -83,6 +83,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "noise_decay": [(label, decay) for decay, label in decays.items()],
         },
         training=training,
+        code=f'budget_panel(corpus, "{name}")',
     )
 
 

@@ -178,4 +178,5 @@ def clipping_toy(clip: Clip = clip) -> Panel:
         drawing=ClippingDrawing(clip),
         answer=answer,
         controls={"clip_norm": None, "noise_multiplier": None, "length": None},
+        code="clipping_toy()",
     )
