@@ -21,9 +21,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from trustlab.course.glossary import entries, with_tooltips
 from trustlab.terminal import print_any_sign
 
 FOLDER = Path(__file__).resolve().parent
+GLOSSARY = FOLDER.parent / "GLOSSARY.md"
 CELL_TIMEOUT = 120  # seconds, as in `make test`
 KERNELSPEC = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python", "pygments_lexer": "ipython3"}
@@ -66,7 +68,10 @@ def find(name: str) -> Path:
 
 def regenerate(path: Path) -> str:
     """Run the notebook at `path` and replace its file; return what went wrong, empty when nothing did."""
-    notebook = nbformat.from_dict(prepare(json.loads(path.read_text(encoding="utf-8"))))
+    content = prepare(json.loads(path.read_text(encoding="utf-8")))
+    if path.parent == FOLDER:  # a worked solution is read next to its notebook
+        explain(content)
+    notebook = nbformat.from_dict(content)
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
@@ -93,6 +98,14 @@ def prepare(notebook: dict[str, Any]) -> dict[str, Any]:
             cell.update(outputs=[], execution_count=None)
     notebook.update(nbformat=4, nbformat_minor=5)
     return notebook
+
+
+def explain(notebook: dict[str, Any]) -> None:
+    """Put the glossary's sentence on the first use of each term, as a tooltip."""
+    texts = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    known = entries(GLOSSARY.read_text(encoding="utf-8"))
+    for cell, written in zip(texts, with_tooltips([cell["source"] for cell in texts], known), strict=True):
+        cell["source"] = written
 
 
 def failure(notebook: Any, error: Exception) -> str:

@@ -149,7 +149,7 @@ def test_riddles_are_seen_in_docstrings_strings_and_comments_only(code, count):
 def terms(glossary):
     """Yield each defined term: what is bold at the start of an item, split at commas."""
     for line in glossary.splitlines():
-        if found := re.match(r"- \*\*(.+?)\*\*", line):
+        if found := re.match(r'- (?:<a id="[^"]+"></a>)?\*\*(.+?)\*\*', line):
             yield from (term if len(term) == 1 else term.lower() for term in re.split(r", (?![^(]*\))", found[1]))
 
 
@@ -163,7 +163,7 @@ def test_no_term_is_defined_twice():
 def test_names_in_the_glossary_are_names_in_the_code():
     """A `name` after a term is a word of the package; and the course's own words are terms."""
     glossary = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8")
-    names = {name for words in re.findall(r"^- \*\*.+?\*\* \(([^)]*)\):", glossary, re.MULTILINE)
+    names = {name for words in re.findall(r"^- .*?\*\*.+?\*\* \(([^)]*)\):", glossary, re.MULTILINE)
              for name in re.findall(r"`(\w+)`", words)}  # fmt: skip
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "trustlab").rglob("*.py"))
     assert len(names) > 15 and {name for name in names if not re.search(rf"\b{name}\b", code)} == set()

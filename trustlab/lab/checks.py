@@ -10,6 +10,20 @@ import numpy as np
 
 from trustlab.lab.display import Display, inline, number, plain
 
+
+class Checked(Display):
+    """What is shown of a checked answer; ``right`` is True or False, None where there is no answer yet."""
+
+    def __init__(self, sign: str, text: str) -> None:
+        self.right = {RIGHT: True, WRONG: False, OPEN: None}[sign]
+        style = f"border-left:4px solid {COLOURS[sign]};padding:4px 12px;max-width:760px;line-height:1.5"
+        rich = f'<div style="{style}"><strong>{sign}</strong> {inline(text)}</div>'
+        super().__init__(html=rich, text=f"{sign} {plain(text)}")
+
+
+RIGHT, WRONG, OPEN = "✓", "✗", "…"
+COLOURS = {RIGHT: "#009E73", WRONG: "#D55E00", OPEN: "var(--jp-border-color1,#bbb)"}
+
 Wrong = Any  # a wrong value, or a predicate that recognises wrong values
 
 
@@ -20,7 +34,7 @@ def check(
     rtol: float = 1e-3,
     because: Mapping[Any, str] | Sequence[tuple[Wrong, str]] | None = None,
     unit: str = "",
-) -> Display:
+) -> Checked:
     """Check an exercise's answer at once and say what is wrong with it, without revealing the answer.
 
     Nothing is raised: a notebook with unsolved exercises still runs.
@@ -49,21 +63,15 @@ def check(
     … Not answered yet: replace ... by your answer.
     """
     if value is ... or value is None:
-        return _mark("…", "Not answered yet: replace `...` by your answer.", "var(--jp-border-color1,#bbb)")
-    if _same(value, expected, rtol):
+        return Checked(OPEN, "Not answered yet: replace `...` by your answer.")
+    if same(value, expected, rtol):
         told = _short(value, unit)
-        return _mark("✓", f"{told} is right." if told else "That is right.", "#009E73")
+        return Checked(RIGHT, f"{told} is right." if told else "That is right.")
     pairs = because.items() if isinstance(because, Mapping) else because or ()
     reasons = [text for wrong, text in pairs if _fits(wrong, value, rtol)]
     told = _short(value, unit)
     start = f"{told} is not right." if told else "That is not right."
-    return _mark("✗", f"{start} {reasons[0] if reasons else _difference(value, expected, rtol)}", "#D55E00")
-
-
-def _mark(sign: str, text: str, colour: str) -> Display:
-    style = f"border-left:4px solid {colour};padding:4px 12px;max-width:760px;line-height:1.5"
-    rich = f'<div style="{style}"><strong>{sign}</strong> {inline(text)}</div>'
-    return Display(html=rich, text=f"{sign} {plain(text)}")
+    return Checked(WRONG, f"{start} {reasons[0] if reasons else difference(value, expected, rtol)}")
 
 
 def _short(value: Any, unit: str) -> str:
@@ -79,12 +87,13 @@ def _numeric(value: Any) -> np.ndarray | None:
     if isinstance(value, str | bytes | bool | set | dict):
         return None
     try:
-        return np.asarray(value, dtype=float)
+        return np.asarray(value.detach() if hasattr(value, "detach") else value, dtype=float)
     except (TypeError, ValueError):
         return None
 
 
-def _same(value: Any, expected: Any, rtol: float) -> bool:
+def same(value: Any, expected: Any, rtol: float) -> bool:
+    """Return whether two answers are equal, numbers and arrays up to `rtol`."""
     left, right = _numeric(value), _numeric(expected)
     if left is not None and right is not None:
         return left.shape == right.shape and bool(np.allclose(left, right, rtol=rtol, atol=1e-12, equal_nan=True))
@@ -95,14 +104,14 @@ def _same(value: Any, expected: Any, rtol: float) -> bool:
 
 def _fits(wrong: Wrong | Callable[[Any], bool], value: Any, rtol: float) -> bool:
     if not callable(wrong):
-        return _same(value, wrong, rtol)
+        return same(value, wrong, rtol)
     try:
         return bool(wrong(value))
     except (TypeError, ValueError, AttributeError, IndexError, KeyError):
         return False  # the predicate is about another kind of answer
 
 
-def _difference(value: Any, expected: Any, rtol: float) -> str:
+def difference(value: Any, expected: Any, rtol: float) -> str:
     """Say in what way `value` differs from `expected`."""
     left, right = _numeric(value), _numeric(expected)
     if right is None:

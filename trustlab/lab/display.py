@@ -81,6 +81,17 @@ def number(value: Any, digits: int = 3) -> str:
     return "0" if float(text) == 0 else text
 
 
+def per_cent(share: float, digits: int = 0) -> str:
+    """Write a share in per cent, with a space that does not break.
+
+    Examples
+    --------
+    >>> per_cent(0.7249), per_cent(-0.031, digits=1)
+    ('72\u00a0%', '−3.1\u00a0%')
+    """
+    return f"{100 * share:.{digits}f}\u00a0%".replace("-", "−")
+
+
 def duration(seconds: float) -> str:
     """Say how long something took, rounded up to five seconds or half a minute: no wait is longer than announced.
 

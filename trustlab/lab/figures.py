@@ -21,6 +21,7 @@ from matplotlib.font_manager import FontProperties
 from PIL import Image
 
 from trustlab.lab.fragments import Fragments, joined
+from trustlab.lab.look import em
 from trustlab.lab.vector import PIXELS_PER_INCH
 
 # Okabe and Ito's colours, distinguishable with every common form of colour blindness, darkest contrasts first. Their
@@ -74,7 +75,7 @@ def svg(figure: Figure, *, alt: str) -> str:
     Examples
     --------
     >>> svg(new_figure(300, 200), alt="Nothing yet.")[:64]
-    '<div class="trustlab-picture" role="img" aria-label="Nothing yet'
+    '<div class="trustlab-drawing" role="img" aria-label="Nothing yet'
     """
     if not alt.strip():
         raise ValueError("Expected a sentence as alt text, got an empty one. Say what the picture shows.")
@@ -82,9 +83,9 @@ def svg(figure: Figure, *, alt: str) -> str:
         _FRAGMENTS[figure] = Fragments(figure)
     width, height = css_size(figure)
     inside = joined(_FRAGMENTS[figure].pieces(figure))
-    style = f"display:block;width:100%;max-width:{width}px;height:auto;overflow:visible;font-family:{FONTS}"
+    style = f"display:block;width:100%;max-width:{em(width)};height:auto;overflow:visible;font-family:{FONTS}"
     drawn = f'<svg viewBox="0 0 {width} {height}" style="{style}" aria-hidden="true">{inside}</svg>'
-    return f'<div class="trustlab-picture" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
+    return f'<div class="trustlab-drawing" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
 
 
 _FRAGMENTS: WeakKeyDictionary[Figure, Fragments] = WeakKeyDictionary()

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 from trustlab.closure import Closure, closure
 from trustlab.durable import from_json, simple, to_json
+from trustlab.lab.display import number
+from trustlab.lab.notes import keep_note
 from trustlab.runs import DAMAGE, Row, Run, RunStore
 
 
@@ -33,8 +35,23 @@ class OwnRuns:
         self.rows, self.data = rows, data
 
     def keep(self, rows: Iterator[Row], config: Any, seed: int) -> Iterator[Row]:
-        """Pass `rows` on and keep them, also those of a run that is stopped; see :meth:`RunStore.record`."""
-        return RunStore().record(rows, config=config, seeds=[seed], data_hash=self._data_hash, code=self._code)
+        """Pass `rows` on and keep them, also those of a run that is stopped; see :meth:`RunStore.record`.
+
+        What was reached is noted for the end of the notebook.
+        """
+        kept = RunStore().record(rows, config=config, seeds=[seed], data_hash=self._data_hash, code=self._code)
+        return self._noted(kept, config, seed)
+
+    def _noted(self, rows: Generator[Row, None, None], config: Any, seed: int) -> Iterator[Row]:
+        last: Row = {}
+        try:
+            for last in rows:
+                yield last
+        finally:
+            rows.close()
+            if last:
+                reached = {name: value for name, value in last.items() if name != "progress"}
+                keep_note(self.rows.__module__, "training", _position(config, seed), **reached)
 
     def find(self, config: Any, seed: int) -> Run | None:
         """Return the complete run of `config` and `seed` by this code on this data, else a stopped one, else None.
@@ -59,6 +76,18 @@ class OwnRuns:
     @functools.cached_property
     def _code(self) -> Closure:
         return closure(self.rows)
+
+
+def _position(config: Any, seed: int) -> str:
+    """Name the position of a run in one line.
+
+    Examples
+    --------
+    >>> _position({"live": {"fleet": "steep", "beta": 0.5, "seed": 0}}, 0)
+    'fleet steep, beta 0.5, seed 0'
+    """
+    decided = {**config.get("live", config), "seed": seed}
+    return ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in decided.items())
 
 
 def _may_have(directory: Path, config: Any, seeds: list[int]) -> bool:

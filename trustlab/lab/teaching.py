@@ -27,6 +27,7 @@ def card(
     data: str,
     correctness: str | Sequence[str],
     files: Sequence[str] = (),
+    glossary: str = "",
 ) -> Display:
     """Show a notebook's opening card.
 
@@ -45,6 +46,8 @@ def card(
     files
         The files that the notebook runs, experiment first, as paths inside ``trustlab/``. Each becomes a link that
         works from the folder ``notebooks/``.
+    glossary
+        Path from the notebook to the glossary, linked below the card; empty for none.
 
     Returns
     -------
@@ -83,6 +86,9 @@ def card(
         links = [f"[{name}](../trustlab/{name})" for name in files]
         rich.append(_row(FILES, inline(" · ".join(links))))
         text += [FILES, *(f"  trustlab/{name}" for name in files)]
+    if glossary:
+        rich.append(_row("New words", inline(f"[Glossary]({glossary})")))
+        text += ["New words", "  GLOSSARY.md"]
     return Display(html=f'<div style="{_CARD}">{"".join(rich)}</div>', text="\n".join(text))
 
 
@@ -125,6 +131,8 @@ class predict(_Teaching):
         The position of the right choice.
     because
         Why it is so: one text for all, or one per choice.
+    then
+        Called with the choice and whether it is right, once the reader has committed.
 
     Raises
     ------
@@ -141,7 +149,14 @@ class predict(_Teaching):
     Not this time: you chose “yes”, it is “no”. It hides, and it costs accuracy.
     """
 
-    def __init__(self, question: str, choices: Sequence[str], answer: int, because: str | Sequence[str]) -> None:
+    def __init__(
+        self,
+        question: str,
+        choices: Sequence[str],
+        answer: int,
+        because: str | Sequence[str],
+        then: Callable[[int, bool], Any] = lambda choice, right: None,
+    ) -> None:
         if not 0 <= answer < len(choices):
             raise ValueError(f"Expected answer={answer} to be a position from 0 to {len(choices) - 1}.")
         reasons = [because] * len(choices) if isinstance(because, str) else list(because)
@@ -149,6 +164,7 @@ class predict(_Teaching):
             raise ValueError(f"Expected one reason for each of {len(choices)} choices, got {len(reasons)}.")
         self.question, self.choices, self._right, self._reasons = question, list(choices), answer, reasons
         self.chosen: int | None = None
+        self._then = then
         options = [(plain(choice), i) for i, choice in enumerate(self.choices)]
         wide = {"width": "auto", "max_width": "760px"}
         self.radio = ipywidgets.RadioButtons(options=options, index=None, layout=wide, tooltip=plain(question))
@@ -191,6 +207,7 @@ class predict(_Teaching):
         self.radio.index = self.chosen
         self.radio.disabled = self.commit.disabled = True
         self.explanation.value = message_html("verdict", self._told())
+        self._then(self.chosen, self.choices[self.chosen] == self.choices[self._right])
         return self
 
     def _told(self) -> str:

@@ -1,0 +1,101 @@
+import base64
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from trustlab.lab.finding import Finding, dots, dumbbells, gauges
+
+ROWS = [
+    {"who": "all", "way": "uniform", "right": 0.84, "low": 0.79, "high": 0.89},
+    {"who": "all", "way": "by activity", "right": 0.86, "low": 0.8, "high": 0.9},
+    {"who": "travellers", "way": "uniform", "right": 0.72, "low": 0.63, "high": 0.81},
+    {"who": "travellers", "way": "by activity", "right": 0.03, "low": None, "high": float("nan")},
+]
+TEXTS = dict(title="Who is heard?", verdict="Travellers are not.", provenance="saved, seeds 0–2")
+
+
+def lines(finding):
+    """x and y of every line and marker in the picture."""
+    return [np.asarray(line.get_xydata()) for line in finding.figure.axes[0].lines]
+
+
+def test_dots_have_a_place_and_an_interval_per_series():
+    finding = dots(ROWS, label="who", value="right", low="low", high="high", series="way", per_cent=True, **TEXTS)
+    drawn = lines(finding)
+    points, intervals = [xy for xy in drawn if len(xy) == 1], [xy for xy in drawn if len(xy) == 2]
+    assert [xy[0, 0] for xy in points] == [0.84, 0.86, 0.72, 0.03]
+    assert [tuple(xy[:, 0]) for xy in intervals] == [(0.79, 0.89), (0.8, 0.9), (0.63, 0.81)]  # none where it is missing
+    first, second, third, _ = (xy[0, 1] for xy in points)
+    assert first < second < third  # the first row at the top: the axis points down
+    axes = finding.figure.axes[0]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["all", "travellers"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["uniform", "by activity"]
+    assert axes.xaxis.get_major_formatter()(0.5, 0) == "50 %"
+
+
+def test_a_missing_value_draws_nothing_and_is_a_dash_in_the_table():
+    rows = [{"who": "a", "right": 0.5}, {"who": "b", "right": None}]
+    finding = dots(rows, label="who", value="right", reference={"chance": 0.25}, **TEXTS)
+    assert sum(len(xy) == 1 for xy in lines(finding)) == 1
+    assert finding.summary.splitlines()[-1].split() == ["b", "–"]
+
+
+def test_dumbbells_go_from_an_open_dot_to_a_full_one_with_their_values():
+    rows = [{"who": "travellers", "uniform": 0.72, "active": 0.03}, {"who": "all", "uniform": 0.8, "active": 0.8}]
+    finding = dumbbells(pd.DataFrame(rows), label="who", start="uniform", end="active", per_cent=True, **TEXTS)
+    axes = finding.figure.axes[0]
+    faces = {line.get_xdata()[0]: line.get_markerfacecolor() for line in axes.lines if len(line.get_xdata()) == 1}
+    assert faces[0.72] == "white" and faces[0.03] != "white"
+    assert sorted(text.get_text() for text in axes.texts) == ["3 %", "72 %", "80 %"]  # one where both are the same
+
+
+def test_a_gauge_shows_both_values_on_its_axis():
+    finding = gauges(
+        [{"β": "1", "claimed": 0.348, "true": 11.6}], label="β", claimed="claimed", true="true", log=True, **TEXTS
+    )
+    axes = finding.figure.axes[0]
+    assert axes.get_xscale() == "log" and [t.get_text() for t in axes.texts] == ["0.348", "11.6"]
+
+
+@pytest.mark.parametrize("draw", [dots, dumbbells, gauges])
+def test_nothing_is_cut_off_at_the_edges(draw):
+    names = {dots: dict(value="a"), dumbbells: dict(start="a", end="b"), gauges: dict(claimed="a", true="b")}[draw]
+    rows = [{"who": f"a rather long label number {i}", "a": 0.1 * i, "b": 3.0 * i} for i in range(1, 12)]
+    finding = draw(rows, label="who", x_label="something", **names, **TEXTS)
+    image = np.asarray(Image.open(io.BytesIO(_png(finding))).convert("L"))
+    border = np.concatenate([image[:, :2].ravel(), image[:, -2:].ravel(), image[-2:].ravel()])
+    assert (border > 250).all()
+
+
+def _png(finding):
+    return base64.b64decode(finding._repr_mimebundle_()[0]["image/png"])
+
+
+def test_what_is_stored_is_a_picture_and_the_numbers_as_text():
+    finding = dots(ROWS, label="who", value="right", **TEXTS)
+    data, _ = finding._repr_mimebundle_()
+    assert {"image/png", "text/plain"} < set(data) and "text/html" not in data
+    assert data["text/plain"].startswith("Who is heard?\nTravellers are not.\n(saved, seeds 0–2)\nwho ")
+    assert "0.72" in data["text/plain"]
+    assert _png(finding).startswith(b"\x89PNG")
+
+
+def test_numbers_come_and_go_with_the_button():
+    finding = dots(ROWS, label="who", value="right", **TEXTS)
+    assert finding.numbers.layout.display == "none"
+    finding.button.click()
+    assert finding.numbers.layout.display is None and "<table" in finding.numbers.value
+    finding.button.click()
+    assert finding.numbers.layout.display == "none"
+
+
+def test_a_finding_needs_rows_a_title_and_a_sentence():
+    with pytest.raises(ValueError, match="at least one row to draw for 'T', got none"):
+        dots([], label="who", value="right", title="T", verdict="V.")
+    with pytest.raises(ValueError, match="title and a verdict"):
+        dots(ROWS, label="who", value="right", title="T", verdict=" ")
+    assert isinstance(dots(ROWS, label="who", value="right", title="T", verdict="V."), Finding)

@@ -1,0 +1,232 @@
+"""A picture of a finding: its sentence above it, its numbers behind *Show numbers*.
+
+Three pictures say most of what tables say: dots with intervals, dumbbells from one value to another, and a claimed
+value against the true one. A cell that ends with one shows it; stored are a PNG and, as text, the rounded table.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+from matplotlib.figure import Figure
+
+from trustlab.lab import marks
+from trustlab.lab.display import plain, table_html, table_text
+from trustlab.lab.figures import css_size, png, png_size, svg
+from trustlab.lab.look import STYLE, message_html
+from trustlab.lab.shown import Shown, weakly
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Finding(Shown):
+    """A title, a sentence, a picture, and the numbers behind it.
+
+    Parameters
+    ----------
+    figure
+        The picture.
+    rows
+        The numbers, shown rounded behind *Show numbers* and stored as text.
+    title
+        A few words.
+    verdict
+        One sentence that says what the picture shows; it is the picture's alt text too.
+    provenance
+        Where the numbers come from: "saved, seeds 0–4"; empty where the cell says it.
+    digits
+        Significant digits of the table.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or title or verdict is empty.
+    """
+
+    def __init__(
+        self, figure: Figure, rows: Rows, *, title: str, verdict: str, provenance: str = "", digits: int = 3
+    ) -> None:
+        if not (title.strip() and verdict.strip()):
+            raise ValueError("Expected a title and a verdict of one sentence, which is the alt text, got an empty one.")
+        self.figure, self.rows, self.title, self.verdict = figure, list(rows), title, verdict
+        self.provenance, self._digits = provenance, digits
+        self.numbers = ipywidgets.HTML(table_html(self.rows, digits=digits), layout={"display": "none"})
+        self.numbers.add_class("trustlab-numbers")
+        self.button = ipywidgets.Button(description="Show numbers", layout={"width": "auto"})
+        self.button.on_click(weakly(self._pressed))
+        heading = f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>{message_html("verdict", verdict)}'
+        picture = ipywidgets.HTML(svg(figure, alt=plain(verdict)))
+        source = [ipywidgets.HTML(message_html("source", provenance))] if provenance else []
+        shown = [ipywidgets.HTML(heading), picture, *source, self.button, self.numbers]
+        layout = {"max_width": f"{css_size(figure)[0] + 36}px", "align_items": "flex-start"}
+        self.widget = ipywidgets.VBox(shown, layout=layout)
+        self.widget.add_class("trustlab-panel")
+        self._own()
+
+    @property
+    def summary(self) -> str:
+        """Title, sentence, provenance and the rounded numbers as text: what nbval compares."""
+        source = [f"({self.provenance})"] if self.provenance else []
+        return "\n".join([self.title, plain(self.verdict), *source, table_text(self.rows, self._digits)])
+
+    def _pressed(self, _: Any) -> None:
+        shown = self.numbers.layout.display != "none"
+        self.numbers.layout.display = "none" if shown else None
+        self.button.description = "Show numbers" if shown else "Hide numbers"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
+        data = {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}
+        picture = png(self.figure, title=self.title, verdict=plain(self.verdict))
+        data["image/png"] = base64.b64encode(picture).decode("ascii")
+        return data, {"image/png": png_size(picture)}
+
+
+def _finding(draw: Callable[..., Figure]) -> Callable[..., Finding]:
+    """Return `draw`, which makes a figure of rows, as a function that returns the finding around it."""
+
+    @functools.wraps(draw)
+    def shown(rows: Any, *, title: str, verdict: str, provenance: str = "", digits: int = 3, **options: Any) -> Finding:
+        records = rows.to_dict("records") if hasattr(rows, "to_dict") else [dict(row) for row in rows]
+        if not records:
+            raise ValueError(f"Expected at least one row to draw for {title!r}, got none.")
+        figure = draw(records, **options)
+        return Finding(figure, records, title=title, verdict=verdict, provenance=provenance, digits=digits)
+
+    return shown
+
+
+@_finding
+def dots(
+    rows: Rows,
+    *,
+    label: str,
+    value: str,
+    low: str | None = None,
+    high: str | None = None,
+    series: str | None = None,
+    x_label: str = "",
+    reference: Mapping[str, float] | None = None,
+    per_cent: bool = False,
+    log: bool = False,
+) -> Figure:
+    """Draw a line of the page for each `label`, with a dot at `value` for each `series` and its interval.
+
+    Parameters
+    ----------
+    rows
+        A DataFrame or mappings, one per dot; a value of None or NaN draws nothing and is in the table as a dash.
+    label, value, low, high, series
+        Names of columns; without `series` all dots are alike.
+    x_label
+        What the axis measures, with its unit.
+    reference
+        Name → place of a dashed line, such as chance.
+    per_cent
+        Whether values are shares that the axis writes in per cent.
+    log
+        Whether the axis is logarithmic.
+    title, verdict, provenance, digits
+        As for :class:`Finding`.
+
+    Examples
+    --------
+    >>> rows = [{"who": "all", "accuracy": 0.7, "low": 0.6, "high": 0.8}, {"who": "travellers", "accuracy": 0.03}]
+    >>> dots(rows, label="who", value="accuracy", low="low", high="high", title="Who is heard?", verdict="Few are.")
+    Who is heard?
+    Few are.
+    who         accuracy  low  high
+    all              0.7  0.6   0.8
+    travellers      0.03    –     –
+    """
+    page = marks.Page(rows, label, x_label=x_label, per_cent=per_cent, log=log)
+    names = list(dict.fromkeys(str(row[series]) for row in rows)) if series else [""]
+    for row in rows:
+        at = names.index(str(row[series])) if series else 0
+        page.dot(row, value, at, of=len(names), low=low, high=high)
+    return page.finished(names if series else [], reference)
+
+
+@_finding
+def dumbbells(
+    rows: Rows,
+    *,
+    label: str,
+    start: str,
+    end: str,
+    start_label: str | None = None,
+    end_label: str | None = None,
+    x_label: str = "",
+    reference: Mapping[str, float] | None = None,
+    per_cent: bool = False,
+    log: bool = False,
+) -> Figure:
+    """Draw a line for each `label` from an open dot at `start` to a full one at `end`: what changed, line by line.
+
+    Parameters
+    ----------
+    rows
+        A DataFrame or mappings, one per line.
+    label, start, end
+        Names of columns.
+    start_label, end_label
+        The names of both dots in the legend; default the columns' names.
+    x_label, reference, per_cent, log, title, verdict, provenance, digits
+        As for :func:`dots`.
+
+    Examples
+    --------
+    >>> rows = [{"who": "all", "uniform": 84, "active": 86}, {"who": "travellers", "uniform": 72, "active": 3}]
+    >>> dumbbells(rows, label="who", start="uniform", end="active", title="Who pays?", verdict="Travellers pay.")
+    Who pays?
+    Travellers pay.
+    who         uniform  active
+    all              84      86
+    travellers       72       3
+    """
+    page = marks.Page(rows, label, x_label=x_label, per_cent=per_cent, log=log)
+    for row in rows:
+        page.dumbbell(row, start, end)
+    return page.finished([start_label or start, end_label or end], reference, open_first=True)
+
+
+@_finding
+def gauges(
+    rows: Rows,
+    *,
+    label: str,
+    claimed: str,
+    true: str,
+    x_label: str = "",
+    per_cent: bool = False,
+    log: bool = False,
+) -> Figure:
+    """Draw for each `label` a bar up to what was claimed and a mark at what is true, the distance between them red.
+
+    Parameters
+    ----------
+    rows
+        A DataFrame or mappings, one per line.
+    label, claimed, true
+        Names of columns.
+    x_label, per_cent, log, title, verdict, provenance, digits
+        As for :func:`dots`.
+
+    Examples
+    --------
+    >>> rows = [{"β": "1", "claimed": 0.348, "true": 11.6}]
+    >>> gauges(rows, label="β", claimed="claimed", true="true", x_label="ε", log=True,
+    ...        title="Whose ε?", verdict="The most active client has 11.6.")
+    Whose ε?
+    The most active client has 11.6.
+    β  claimed  true
+    1    0.348  11.6
+    """
+    page = marks.Page(rows, label, x_label=x_label, per_cent=per_cent, log=log)
+    for row in rows:
+        page.gauge(row, claimed, true)
+    return page.finished([], None, gauge=(claimed, true))
