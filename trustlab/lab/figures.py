@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from trustlab.lab.fragments import Fragments, joined
@@ -34,6 +35,7 @@ HEADING_MARGIN, HEADING_LINE = 12, 20  # CSS pixels
 SHARPNESS = 2  # image pixels of a stored picture per CSS pixel, for screens that have them
 COLOURS_IN_PNG = 128
 GREY = "#595959"  # 7:1 on white
+HALO = (withStroke(linewidth=5, foreground="white"),)  # around a black frame on cells of any colour
 
 
 def new_figure(width: int = 720, height: int = 380) -> Figure:
