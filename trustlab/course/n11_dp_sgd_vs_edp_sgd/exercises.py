@@ -1,4 +1,4 @@
-"""The exercises of the privacy notebooks: what is right, and what each usual slip means.
+"""The exercises of notebook 11: what is right, and what each usual slip means.
 
 They are here so that a notebook's cell does not show the answer next to the question.
 """
@@ -12,21 +12,6 @@ from trustlab.lab.checks import check
 from trustlab.lab.display import Display
 from trustlab.lab.teaching import Hints
 from trustlab.privacy import noise_multiplier_for
-
-
-def share_spent(answer: Any, *, spent: float, budget: float) -> Display:
-    """Check, in per cent, how much of `budget` was `spent`.
-
-    Examples
-    --------
-    >>> share_spent(5.5, spent=5.5, budget=8.0)
-    ✗ 5.5 % is not right. That is ε itself; the question asks for per cent of the budget.
-    """
-    slips = {
-        spent: "That is ε itself; the question asks for per cent of the budget.",
-        33.3: "ε does not add up evenly: the first steps cost most.",
-    }
-    return check(answer, 100 * spent / budget, rtol=0.02, because=slips, unit="%")
 
 
 def ghost_norm(answer: Any) -> Display:
