@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import ipywidgets
-
 from trustlab.lab.controls import Control
+from trustlab.lab.inputs import Words
 
 MOST_LETTERS = 200
 
@@ -45,14 +44,8 @@ class TextControl(Control):
         self.label = field.metadata.get("label") or field.name
         self.help = field.metadata.get("help", "")
         self.unit, self.options = "", None
-        self.widget = ipywidgets.Text(
-            value=default,
-            description=self.label,
-            placeholder=self.help,
-            tooltip=self.help,
-            style={"description_width": "initial"},
-            layout={"width": "min(560px, 100%)"},
-        )
+        look = dict(description=self.label, placeholder=self.help, most=MOST_LETTERS)
+        self.widget = Words(kind="text", value=default, **look)
 
     @property
     def text(self) -> str:

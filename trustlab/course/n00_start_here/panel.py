@@ -81,6 +81,7 @@ def first_picture() -> Panel:
             "method": [(label, method) for method, label in METHODS.items()],
             "sentence": None,
         },
+        code="first_picture()",
     )
 
 
