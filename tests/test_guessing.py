@@ -38,5 +38,5 @@ def test_a_bound_below_one_is_never_written_as_100(rate):
 
 @pytest.mark.parametrize(("epsilon", "delta"), [(-1, 0), (math.nan, 0), (1, -0.1), (1, 1.1), (1, math.nan)])
 def test_what_is_no_budget_is_refused(epsilon, delta):
-    with pytest.raises(ValueError, match="^Expected (epsilon|delta)="):
+    with pytest.raises(ValueError, match=r"^Expected (epsilon|delta)="):
         best_hit_rate(epsilon, delta)

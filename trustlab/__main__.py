@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     # What an experiment takes is known where experiments are: its options, --help too, are handed on unread.
     run = commands.add_parser("run", help="recompute saved results and compare them", add_help=False)
     run.set_defaults(run=_run)
-    models = commands.add_parser("models", help="train notebook 00's saved models again and compare them", add_help=False)
+    models = commands.add_parser("models", help="train notebook 00's saved models again and compare", add_help=False)
     models.set_defaults(run=_models)
     app = commands.add_parser("app", help="show the notebooks as pages without code")
     app.set_defaults(run=_app)

@@ -43,12 +43,14 @@ def test_intent_share_and_slots_are_read_off_as_the_library_reads_them(both):
     model, vocabulary, tagger = both
     examples = vocabulary.encode(rows(SENTENCES))
     intents, tags = predict(model, examples)
-    logits, _ = model(examples.input_ids, examples.attention_mask)
+    with torch.no_grad():
+        logits, _ = model(examples.input_ids, examples.attention_mask)
     for sentence, intent, names, each in zip(SENTENCES, intents, tags, logits.softmax(-1), strict=True):
         found = tagger.understand(sentence)
         words = sentence.split()
         assert found.intent == intent and found.share == pytest.approx(float(each.max()), abs=1e-5)
-        expected = [(kind, " ".join(words[first : last + 1])) for kind, first, last in sorted(entities(names), key=lambda e: e[1])]
+        in_order = sorted(entities(names), key=lambda entity: entity[1])
+        expected = [(kind, " ".join(words[first : last + 1])) for kind, first, last in in_order]
         assert list(found.slots) == expected
     assert any(tagger.understand(sentence).slots for sentence in SENTENCES)
     assert set(evaluate(model, examples)) == {"loss", "accuracy", "slot_f1"}

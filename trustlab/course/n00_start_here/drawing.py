@@ -77,7 +77,8 @@ class FirstDrawing(Curves):
         said.set_text(f"“{_cut(text)}” (yours)")
         said.set_color("black")
         slots = "".join(f" · {_words(name)}: {words}" for name, words in understood.slots)
-        heard.set_text(_cut(f"→ {_words(understood.intent)}, {per_cent(understood.share)} sure{slots}", MOST_LETTERS + 8))
+        understood_as = f"→ {_words(understood.intent)} ({per_cent(understood.share)}){slots}"
+        heard.set_text(_cut(understood_as, MOST_LETTERS + 8))
 
 
 def _words(name: str) -> str:

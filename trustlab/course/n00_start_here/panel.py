@@ -54,9 +54,7 @@ class Place:
         help="How noise is added. Both give the same guarantee at the same ε; notebook 11 explains them.",
         values=tuple(METHODS),
     )
-    sentence: str = option(
-        "", label="Your sentence", help="Type what you would say to a voice assistant, in English."
-    )
+    sentence: str = option("", label="Your sentence", help="Type what you would say to a voice assistant, in English.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _promise(epsilon: float) -> str:
     rate = written_rate(best_hit_rate(epsilon, DELTA))
     return (
         f"**At ε = {budget_label(epsilon)}**, an attacker who bets that a sentence of yours was in the training data "
-        f"is right at most {rate} of the time (a coin: 50 %)."
+        f"is right at most {rate} of the time (a coin: 50 %).".replace(" %", "\N{NO-BREAK SPACE}%")
     )
 
 
