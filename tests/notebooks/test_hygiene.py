@@ -5,15 +5,23 @@ import copy
 import getpass
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+from trustlab.course.glossary import entries, with_tooltips
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+OPENERS = ("10", "20", "30")  # ten minutes, without claims
 
 CARD = ("You will be able to", "You need", "Time", "Data and licence", "Correctness status")
 CHAPTER = ("Limits and reading", "Exercises", "Claims")
 MOST_CELLS, MOST_LINES, MOST_BYTES = 40, 12, 400_000
+MOST_TABLES, MOST_WORDS = 2, 80
+MACHINERY = re.compile(r"NBVAL|nbval|output is not compared|when the notebook is tested|source_hidden")
+PER_CENT = re.compile(r"\d%")
 EMBEDDED = re.compile(r"data:[\w/+.-]+;base64,[\w+/=]+")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 ABSOLUTE = re.compile(r"(?<![\w.:/<>+)~])/[A-Za-z_][\w.-]*/[\w.-]+|\b[A-Z]:\\\w+")
@@ -131,36 +139,106 @@ def strings(node):
     return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
 
 
+def texts_of_the_room(notebook):
+    """The card and the questions of a notebook, which are in its room."""
+    path = ROOT / "trustlab" / "course" / f"n{notebook['stem']}" / "teaching.toml"
+    return (
+        tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"card": {"files": []}, "questions": {}}
+    )
+
+
 def answers_kept_back(notebook):
-    """A prediction's cell holds its answer, so it is folded away; nothing that is stored shows the answer either."""
-    for cell, call in calls(notebook, "predict"):
-        if not cell.get("metadata", {}).get("jupyter", {}).get("source_hidden"):
-            yield "the cell of a prediction shows its answer: hide its source"
+    """A prediction's texts are in the room, not in the notebook, and nothing that is stored shows an answer."""
+    yield from ("a prediction with its answer in the cell: ask question('NN name')" for _ in calls(notebook, "predict"))
+    for cell, _ in calls(notebook, "question"):
         for output in cell["outputs"]:
             if not text(output.get("data", {}).get("text/plain", "")).endswith("\nChoose one before you read on."):
                 yield "the stored output of a prediction is answered"
-        reasons = [words for key in call.keywords if key.arg == "because" for words in strings(key.value)]
-        if any(words in value for words in reasons if len(words) > 20 for value in shown(notebook)):
-            yield "a stored output shows the reason of a prediction"
+
+
+def reasons_kept_back(notebook):
+    """Nothing that is stored or written above shows why a prediction's answer is right."""
+    reasons = [asked["because"] for asked in texts_of_the_room(notebook)["questions"].values()]
+    reasons = [each for because in reasons for each in ([because] if isinstance(because, str) else because)]
+    everything = [*shown(notebook), *(text(cell["source"]) for cell in notebook["cells"])]
+    if any(reason in value for reason in reasons if len(reason) > 20 for value in everything):
+        yield "a stored output or a cell shows the reason of a prediction"
+
+
+def cells_are_seen(notebook):
+    if any(cell["metadata"].get("jupyter", {}).get("source_hidden") for cell in code(notebook) if "metadata" in cell):
+        yield "a cell with hidden source: its texts belong to the room"
 
 
 def card_names_its_files(notebook):
-    """The card's line *Files behind this page* links files that exist, of them at least one of the notebook's room."""
-    cards = [call for _, call in calls(notebook, "card")]
-    if len(cards) != 1 or "files" not in [key.arg for key in cards[0].keywords]:
-        yield "no card with files=[...]"
+    """The card is the notebook's own, and its *Files behind this page* exist, one of them at least in its room."""
+    cards = [strings(call) for _, call in calls(notebook, "card")]
+    if cards != [[notebook["stem"][:2]]]:
+        yield f"expected one card({notebook['stem'][:2]!r}), got {cards}"
         return
-    (given,) = (key.value for key in cards[0].keywords if key.arg == "files")
-    names = strings(given)
-    if isinstance(given, ast.Name):
-        for cell in code(notebook):
-            for node in ast.parse(text(cell["source"])).body:
-                targets = getattr(node, "targets", [getattr(node, "target", None)])
-                if [getattr(target, "id", "") for target in targets] == [given.id]:
-                    names += strings(node.value)
-    if not any(name.startswith("course/") for name in names):
+    names = texts_of_the_room(notebook)["card"]["files"]
+    if not any(name.startswith(f"course/n{notebook['stem']}/") for name in names):
         yield f"the card names no file of the notebook's room among {names}"
-    yield from (f"no file {name}" for name in names if not (NOTEBOOKS.parent / "trustlab" / name).is_file())
+    yield from (f"no file {name}" for name in names if not (ROOT / "trustlab" / name).is_file())
+
+
+def ends_with_what_was_found(notebook):
+    found = [cell for cell, call in calls(notebook, "found") if strings(call) == [notebook["stem"][:2]]]
+    if found != code(notebook)[-1:]:
+        yield f"the last cell is not found({notebook['stem'][:2]!r})"
+
+
+def before(notebook, heading):
+    """The cells up to the chapter `heading`."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown" and re.search(rf"^## {heading}", text(cell["source"]), re.M):
+            return
+        yield cell
+
+
+def pictures_not_tables(notebook):
+    told = {"cells": [cell for cell in before(notebook, "Exercises") if cell["cell_type"] == "code"]}
+    rich = [text(output.get("data", {}).get("text/html", "")) for output in outputs(told)]
+    if (tables := sum("<table" in html for html in rich)) > MOST_TABLES:
+        yield f"{tables} tables before the exercises, expected at most {MOST_TABLES}: draw the findings"
+
+
+def words_of(notebook):
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            yield re.sub(r'<abbr title="[^"]*">', "", text(cell["source"]))
+
+
+def short_paragraphs(notebook):
+    for source in words_of(notebook):
+        for paragraph in re.split(r"\n\s*\n|\n(?=[-*|#])", re.sub(r"```.*?```", "", source, flags=re.S)):
+            if (count := len(paragraph.split())) > MOST_WORDS:
+                yield f"a paragraph of {count} words, expected at most {MOST_WORDS}: {paragraph[:60]!r}"
+
+
+def words_for_a_reader(notebook):
+    """No machinery, no Python strings as results, one style of per cent and minus."""
+    for source in [*words_of(notebook), *shown(notebook), *(text(cell["source"]) for cell in code(notebook))]:
+        if found := MACHINERY.search(source):
+            yield f"machinery in sight: {found[0]!r}"
+    for value in [*words_of(notebook), *(output_text(output) for output in outputs(notebook))]:
+        if found := PER_CENT.search(value):
+            yield f"per cent without a space: {value[max(0, found.start() - 30) : found.end()]!r}"
+    for output in outputs(notebook):
+        if re.fullmatch(r"(['\"]).*\1", output_text(output), re.S) and len(output.get("data", {})) == 1:
+            yield f"a Python string as a result: {output_text(output)[:60]}"
+
+
+def output_text(output):
+    return text(output.get("data", {}).get("text/plain", output.get("text", "")))
+
+
+def explained_terms(notebook):
+    """Tooltips are those of today's glossary: `make notebooks` writes them."""
+    known = entries((ROOT / "GLOSSARY.md").read_text(encoding="utf-8"))
+    sources = [text(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    if with_tooltips(sources, known) != sources:
+        yield "tooltips that are not the glossary's: run make notebooks"
 
 
 def _missing(notebook, wanted):
@@ -172,23 +250,27 @@ def _missing(notebook, wanted):
 
 EVERYWHERE = (
     ran_top_to_bottom, made_for_python3, without_widget_state, without_traces_of_a_machine, pictures_with_words,
-    without_errors, small_enough, without_hidden_results, answers_kept_back,
+    without_errors, small_enough, without_hidden_results, answers_kept_back, cells_are_seen, words_for_a_reader,
+)  # fmt: skip
+COURSE = (
+    *EVERYWHERE, opened_by_a_card, card_names_its_files, reasons_kept_back, ends_with_what_was_found,
+    pictures_not_tables, short_paragraphs, explained_terms,
 )  # fmt: skip
 
 
 def rules_for(path):
-    """Worked solutions carry no card; 00 has no claims and exercises, chapters from 11 on have both."""
+    """Worked solutions carry no card; 00 and the openers have no claims, the other chapters have them."""
     if path.parent.name == "solutions":
         return EVERYWHERE
-    if path.name.startswith("0"):
-        return (*EVERYWHERE, opened_by_a_card, card_names_its_files)
-    return (*EVERYWHERE, opened_by_a_card, card_names_its_files, closed_as_a_chapter)
+    if path.name.startswith(("0", *OPENERS)):
+        return COURSE
+    return (*COURSE, closed_as_a_chapter)
 
 
 def test_the_courses_notebooks_keep_to_the_rules(notebooks):
     complaints = []
     for path in notebooks:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
+        notebook = {"stem": path.stem, **json.loads(path.read_text(encoding="utf-8"))}
         complaints += [f"{path.name}: {breach}" for rule in rules_for(path) for breach in rule(notebook)]
     assert not complaints, "\n".join(complaints)
 
@@ -196,11 +278,14 @@ def test_the_courses_notebooks_keep_to_the_rules(notebooks):
 def test_the_expected_notebooks_exist(notebooks):
     stems = (
         "00_start_here",
+        "10_what_epsilon_promises",
         "11_dp_sgd_vs_edp_sgd",
+        "20_one_round_of_fedavg",
         "21_non_iid_partitioning",
         "22_device_selection",
         "23_continual_learning",
         "24_fednlp_benchmark",
+        "30_one_gap_by_hand",
         "31_fairness_metrics",
     )
     expected = {f"{stem}.ipynb" for stem in stems}
@@ -219,19 +304,20 @@ def good():
     asked = {
         "cell_type": "code",
         "execution_count": 3,
-        "metadata": {"jupyter": {"source_hidden": True}},
-        "source": ["card([], files=files)\n", 'predict("Which?", ["a", "b"], answer=1, because="It is the second.")'],
+        "metadata": {},
+        "source": ['card("31")\n', 'question("31 effect size")'],
         "outputs": [{"output_type": "execute_result", "execution_count": 3, **unanswered}],
     }
     printed = {"output_type": "stream", "name": "stdout", "text": "TPR/FPR, see https://example.org/a/b, ../shared/x"}
     return {
+        "stem": "31_fairness_metrics",
         "metadata": {"kernelspec": {"name": "python3"}},
         "cells": [
             markdown(*CARD, "Predict first: what will noise do?", *CHAPTER),
             {"cell_type": "code", "execution_count": 1, "source": "panel", "outputs": [shown]},
             {"cell_type": "code", "execution_count": 2, "source": ["a = 1\n", "print(a)"], "outputs": [printed]},
             asked,
-            {"cell_type": "code", "execution_count": 4, "source": 'files = ["course/__init__.py"]', "outputs": []},
+            {"cell_type": "code", "execution_count": 4, "source": 'found("31")', "outputs": []},
         ],
     }
 
@@ -242,8 +328,10 @@ def test_the_card_may_be_a_cells_output(good):
     assert list(opened_by_a_card(good)) == []
 
 
-def test_a_good_notebook_passes(good):
-    rules = (*EVERYWHERE, opened_by_a_card, card_names_its_files, closed_as_a_chapter)
+def test_a_good_notebook_passes(good, monkeypatch):
+    written = {"card": {"files": ["course/n31_fairness_metrics/claims.py"]}, "questions": {}}
+    monkeypatch.setitem(globals(), "texts_of_the_room", lambda notebook: written)
+    rules = (*COURSE, closed_as_a_chapter)
     assert [breach for rule in rules for breach in rule(good)] == []
 
 
@@ -252,6 +340,19 @@ def printing(value):
         notebook["cells"][2]["outputs"][0]["text"] = value
 
     return change
+
+
+REASON = "It is the reason for an answer."
+
+
+def tables(count):
+    shown = {"output_type": "display_data", "data": {"text/html": "<table></table>", "text/plain": "x"}, "metadata": {}}
+    return {"cell_type": "code", "execution_count": 1, "source": "table(rows)", "outputs": [shown] * count}
+
+
+def quoted():
+    shown = {"output_type": "execute_result", "data": {"text/plain": "'ε is 3'"}, "metadata": {}}
+    return {"cell_type": "code", "execution_count": 1, "source": "f'ε is {ε}'", "outputs": [shown]}
 
 
 def put(place, key, value):
@@ -291,28 +392,28 @@ def showing(mime, value):
         (put(2, "source", "plot(a);\n"), without_hidden_results, "plot"),
         (put(0, "source", "## You need\n## Time"), opened_by_a_card, "'You will be able to'"),
         (put(0, "source", "Claims"), closed_as_a_chapter, "'Claims'"),
-        (put(3, "metadata", {}), answers_kept_back, "shows its answer"),
+        (put(3, "metadata", {"jupyter": {"source_hidden": True}}), cells_are_seen, "hidden source"),
         (
             put(3, "outputs", [{"data": {"text/plain": "Which?\n  (x) a\nNot this time"}}]),
             answers_kept_back,
             "is answered",
         ),
-        (
-            put(3, "source", 'predict("?", ["a"], 0, because="TPR/FPR, see https://example.org")'),
-            answers_kept_back,
-            "reason",
-        ),
-        (put(3, "source", "card([])"), card_names_its_files, "no card with files"),
-        (
-            put(3, "source", "card([], files=['lab/teaching.py'])"),
-            card_names_its_files,
-            "no file of the notebook's room",
-        ),
-        (put(4, "source", "files = ['course/gone.py']"), card_names_its_files, "no file course/gone.py"),
+        (put(3, "source", 'predict("?", ["a"], 0, because="So.")'), answers_kept_back, "answer in the cell"),
+        (lambda n: printing(REASON)(n), reasons_kept_back, "shows the reason"),
+        (put(3, "source", 'card("22")'), card_names_its_files, r"one card\('31'\), got \[\['22'\]\]"),
+        (put(4, "source", 'found("22")'), ends_with_what_was_found, r"not found\('31'\)"),
+        (lambda n: n["cells"].insert(0, tables(3)), pictures_not_tables, "3 tables before the exercises"),
+        (put(0, "source", "word " * 81), short_paragraphs, "81 words"),
+        (put(2, "source", "# NBVAL_IGNORE_OUTPUT\na"), words_for_a_reader, "machinery"),
+        (printing("It is 72%."), words_for_a_reader, "per cent without a space: 'It is 72%'"),
+        (lambda n: n["cells"].insert(1, quoted()), words_for_a_reader, "Python string"),
+        (put(0, "source", "A cohort."), explained_terms, "make notebooks"),
     ],
 )
 def test_each_rule_sees_its_breach(good, change, rule, complaint, monkeypatch):
     monkeypatch.setattr(getpass, "getuser", lambda: "turing2")
+    written = {"card": {"files": ["course/n31_fairness_metrics/claims.py"]}, "questions": {"x": {"because": REASON}}}
+    monkeypatch.setitem(globals(), "texts_of_the_room", lambda notebook: written)
     assert list(rule(good)) == []
     bad = copy.deepcopy(good)
     change(bad)
