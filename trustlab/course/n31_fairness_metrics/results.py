@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -139,11 +140,16 @@ def on_real_vectors() -> list[Row]:
     return [
         {
             "test": row["test"],
-            "targets": row["targets"].replace("_", " "),
-            "attributes": row["attributes"].replace("_", " "),
+            "targets": _words(row["targets"]),
+            "attributes": _words(row["attributes"]),
             "words a side": row["words"],
             "effect size": row["effect_size"],
             "p": row["p_value"],
         }
         for row in table.to_dict("records")
     ]
+
+
+def _words(sets: str) -> str:
+    """Write the names of two sets of words without the numbers that tell lists of one kind apart."""
+    return re.sub(r"_\d\w*", "", sets).replace("_", " ")
