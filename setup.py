@@ -8,7 +8,12 @@ RESULTS = "trustlab.saved_results"
 setup(
     packages=[*find_namespace_packages(include=["trustlab*"]), RESULTS],
     package_dir={RESULTS: "data/results"},
-    package_data={RESULTS: ["*.csv", "*.json"], "trustlab.data": ["registry.txt"], "": ["teaching.toml"]},
+    package_data={
+        RESULTS: ["*.csv", "*.json"],
+        "trustlab.data": ["registry.txt"],
+        "trustlab.lab": ["*.js", "*.css"],
+        "": ["teaching.toml"],  # of each notebook's room
+    },
     # "compat" puts the checkout on sys.path. By default an import hook is installed instead, which comes after the
     # path: above a checkout named trustlab, `import trustlab` would find that folder, and no module in it.
     options={"editable_wheel": {"mode": "compat"}},

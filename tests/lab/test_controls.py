@@ -1,11 +1,11 @@
 import dataclasses
 import math
 
-import ipywidgets
 import pytest
 
 from trustlab.config import option
 from trustlab.lab.controls import controls_for
+from trustlab.lab.inputs import Chooser, Slider, WholeSlider
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,23 +28,47 @@ def test_by_default_every_field_with_values_moves():
 
 
 @pytest.mark.parametrize(
-    ("name", "choices", "kind"),
+    ("name", "choices", "kind", "shown"),
     [
-        ("epsilon", None, ipywidgets.SelectionSlider),
-        ("clip_norm", (0.5, 1.0, 2.0), ipywidgets.SelectionSlider),
-        ("clip_norm", (0.5, 1.0), ipywidgets.ToggleButtons),  # two stops
-        ("method", None, ipywidgets.ToggleButtons),
-        ("task", None, ipywidgets.Dropdown),
-        ("share", None, ipywidgets.FloatSlider),
-        ("rounds", None, ipywidgets.IntSlider),
+        ("epsilon", None, Chooser, "slider"),
+        ("clip_norm", (0.5, 1.0, 2.0), Chooser, "slider"),
+        ("clip_norm", (0.5, 1.0), Chooser, "buttons"),  # two stops
+        ("method", None, Chooser, "buttons"),
+        ("task", None, Chooser, "list"),
+        ("share", None, Slider, "slider"),
+        ("rounds", None, WholeSlider, "slider"),
     ],
 )
-def test_the_widget_fits_the_option_and_says_what_it_does(name, choices, kind):
+def test_the_widget_fits_the_option_and_says_what_it_does(name, choices, kind, shown):
     control = one(name, choices)
-    assert type(control.widget) is kind
-    assert control.widget.description == control.label
-    assert control.widget.tooltip == control.help
+    widget = control.widget
+    assert type(widget).__name__ == kind.__name__ and isinstance(widget, kind) and widget.kind == shown
+    assert widget.description == control.label
+    assert widget.tooltip == control.help
     assert control.value == getattr(Dial(), name)
+
+
+def test_the_page_gets_labels_and_sends_a_position_or_a_number():
+    epsilon, share, rounds = one("epsilon").widget, one("share").widget, one("rounds").widget
+    assert epsilon.get_state()["labels"] == ["0.5", "1", "∞"]
+    assert "value" not in epsilon.get_state()  # infinity is no JSON
+    epsilon.set_state({"index": 2})
+    assert epsilon.value == math.inf
+    epsilon.value = 0.5
+    assert epsilon.index == 0
+    share.set_state({"value": 1})  # JSON's 1.0
+    assert share.value == 1.0 and type(share.value) is float
+    rounds.set_state({"value": 7})
+    assert rounds.value == 7 and type(rounds.value) is int
+
+
+def test_a_hand_is_heard_once():
+    heard = []
+    widget = one("epsilon").widget
+    widget.observe(lambda change: heard.append(change["new"]), names="value")
+    widget.set_state({"index": 2})
+    widget.value = 0.5
+    assert heard == [math.inf, 0.5]
 
 
 def test_infinity_is_readable():
@@ -58,7 +82,7 @@ def test_a_value_has_its_unit():
 def test_the_step_is_round_and_meets_the_start():
     slider = one("share").widget
     assert slider.step == 0.01
-    assert slider.readout_format == ".2f"
+    assert slider.decimals == 2
 
 
 @pytest.mark.parametrize(

@@ -79,14 +79,14 @@ class found(Shown):
         self.listed = ipywidgets.HTML()
         self.update = ipywidgets.Button(description="Update", tooltip="Show what came since.", layout={"width": "auto"})
         self.update.on_click(weakly(self._pressed))
-        self.widget = ipywidgets.VBox([self.listed, self.update], layout={"align_items": "flex-start"})
+        self.widget = ipywidgets.VBox([self.listed, self.update], layout={"max_width": "756px", "align_items": "flex-start"})
         self.widget.add_class("trustlab-panel")
         self._pressed()
         self._own()
 
     def _pressed(self, _: Any = None) -> None:
         show = course_html if self._notebook == WHOLE_COURSE else functools.partial(notebook_html, self._notebook)
-        self.listed.value = f'{STYLE}<div class="trustlab-found">{show(notes())}</div>'
+        self.listed.value = f'{STYLE}<div class="trustlab-numbers">{show(notes())}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
         return {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}

@@ -40,11 +40,11 @@ def check_function(
     right
         The right result for the same arguments.
     properties
-        Pairs of a predicate over (arguments, result) and the sentence to show where it is False. They are tried first,
-        in order, because they say more than a number that differs.
+        Pairs of a predicate over (arguments, result) and the sentence to show where it is False. They say more than a
+        number that differs; the first that fails is shown.
     because
         Pairs of a wrong function, a usual slip, and its sentence. A slip is recognised where its result on the input
-        that failed is the reader's.
+        that failed is the reader's; it says most and is shown before a property.
     rtol
         Relative tolerance of numbers.
 
@@ -95,15 +95,13 @@ def _trouble(mine: Any, case: Case, right: Any, properties: Any, because: Any, r
         result = result.detach()
     if not all(_unchanged(before, after) for before, after in zip(case, given, strict=True)):
         return f"Your function changed its input {_short(case)}. Work on a copy: who calls it may need the input again."
-    shown = f"Your function returned {_short(result)} for {_short(case)}."
-    for holds, sentence in properties:
-        if not _holds(holds, case, result):
-            return f"{sentence} {shown}"
     expected = right(*copy.deepcopy(case))
     if same(result, expected, rtol):
         return ""
     slips = [sentence for wrong, sentence in because if _gives(wrong, case, result, rtol)]
-    return f"{slips[0] if slips else difference(result, expected, rtol)} {shown}"
+    broken = [sentence for holds, sentence in properties if not _holds(holds, case, result)]
+    reason = [*slips, *broken, difference(result, expected, rtol)][0]
+    return f"{reason} Your function returned {_short(result)} for {_short(case)}."
 
 
 def _holds(predicate: Any, case: Case, result: Any) -> bool:

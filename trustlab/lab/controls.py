@@ -1,7 +1,7 @@
-"""The widget that sets an option.
+"""The input that sets an option.
 
 A field made with :func:`trustlab.config.option` already has a label, a meaning and values; this file chooses the
-widget: a slider over the values of an ordered number, buttons or a list for names, a continuous slider where only a
+input: a slider over the values of an ordered number, buttons or a list for names, a continuous slider where only a
 range is known.
 """
 
@@ -12,9 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ipywidgets
-
 from trustlab.lab.display import number
+from trustlab.lab.inputs import Chooser, Input, Slider, WholeSlider
 
 # More buttons than this, or longer ones, no longer fit a row of 900 px next to a second control.
 MOST_BUTTONS = 4
@@ -96,34 +95,30 @@ class Control:
     def _with_unit(self, text: str) -> str:
         return f"{text} {self.unit}" if self.unit else text
 
-    def _discrete(self, default: Any) -> ipywidgets.DOMWidget:
+    def _discrete(self, default: Any) -> Input:
         options = self.options or []
-        common = dict(options=options, value=default, description=self.label, tooltip=self.help)
-        style = {"description_width": "initial"}
         numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for _, value in options)
         if numbers and len(options) > FEWEST_STEPS:
-            widest = max(len(label) for label, _ in options)
-            width = f"{260 + 8 * (len(self.label) + widest)}px"
-            return ipywidgets.SelectionSlider(**common, style=style, layout={"width": width, "max_width": "100%"})
-        if len(options) <= MOST_BUTTONS and sum(len(label) for label, _ in options) <= MOST_LETTERS_ON_BUTTONS:
-            tips = [self.help] * len(options)
-            return ipywidgets.ToggleButtons(**common, tooltips=tips, style={**style, "button_width": "auto"})
-        return ipywidgets.Dropdown(**common, style=style, layout={"width": "auto", "max_width": "100%"})
+            kind = "slider"
+        elif len(options) <= MOST_BUTTONS and sum(len(label) for label, _ in options) <= MOST_LETTERS_ON_BUTTONS:
+            kind = "buttons"
+        else:
+            kind = "list"
+        return Chooser(options, default, kind=kind, description=self.label, tooltip=self.help)
 
-    def _continuous(self, field: dataclasses.Field[Any], default: Any) -> ipywidgets.DOMWidget:
+    def _continuous(self, field: dataclasses.Field[Any], default: Any) -> Input:
         low, high = field.metadata.get("low"), field.metadata.get("high")
         if low is None or high is None:
             raise ValueError(
                 f"Expected {field.name} to have values, or both low and high, got neither. "
                 f"Name the values to step over: controls={{{field.name!r}: (...)}}."
             )
-        common = dict(min=low, max=high, value=default, description=self.label, tooltip=self.help)
-        look = dict(style={"description_width": "initial"}, layout={"width": "380px", "max_width": "100%"})
+        common = dict(min=low, max=high, value=default, unit=self.unit, description=self.label, tooltip=self.help)
         if isinstance(default, int):
-            return ipywidgets.IntSlider(**common, **look)
+            return WholeSlider(kind="slider", **common)
         step = _step(low, high, default)
         decimals = max(0, -math.floor(math.log10(step)))
-        return ipywidgets.FloatSlider(**common, step=step, readout_format=f".{decimals}f", **look)
+        return Slider(kind="slider", step=step, decimals=decimals, **common)
 
 
 def _step(low: float, high: float, default: float) -> float:

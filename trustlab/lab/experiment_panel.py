@@ -78,12 +78,13 @@ def experiment_panel(
     answer: Callable[[Any], Answer],
     training: Training,
     controls: Mapping[str, Sequence[Any] | None] | None = None,
+    code: str = "",
 ) -> Panel:
     """Return a panel over saved results in which a reader can train one position.
 
     Parameters
     ----------
-    config, title, drawing, controls
+    config, title, drawing, controls, code
         As for :class:`~trustlab.lab.panel.Panel`.
     answer
         Pure function from a position to what is saved there.
@@ -123,6 +124,7 @@ def experiment_panel(
         train=functools.partial(_train, training=training, runs=runs),
         live=functools.partial(_live, answer=answer, training=training),
         train_label=training.button,
+        code=code,
     )
 
 

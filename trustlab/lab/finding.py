@@ -63,7 +63,8 @@ class Finding(Shown):
         picture = ipywidgets.HTML(image_html(png(figure), plain(verdict), *css_size(figure)))
         source = [ipywidgets.HTML(message_html("source", provenance))] if provenance else []
         shown = [ipywidgets.HTML(heading), picture, *source, self.button, self.numbers]
-        self.widget = ipywidgets.VBox(shown, layout={"max_width": f"{css_size(figure)[0] + 36}px"})
+        layout = {"max_width": f"{css_size(figure)[0] + 36}px", "align_items": "flex-start"}
+        self.widget = ipywidgets.VBox(shown, layout=layout)
         self.widget.add_class("trustlab-panel")
         self._own()
 

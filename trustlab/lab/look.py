@@ -1,33 +1,27 @@
-"""The panels' look: one style sheet on JupyterLab's own variables, so that it follows the light and the dark theme."""
+"""The panels' look: one style sheet, ``panel.css``, and the blocks of text that it styles."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from trustlab.lab.display import inline
 
-STYLE = """<style>
-.trustlab-panel { padding: 12px 16px; border: 1px solid var(--jp-border-color2, #ddd); border-radius: 6px;
-  color: var(--jp-ui-font-color1, #222); box-sizing: border-box; }
-.trustlab-panel > * { overflow: visible; margin: 2px 0; }
-.trustlab-panel .widget-html-content { line-height: 1.45; }
-.trustlab-title { font-size: 16px; font-weight: 600; margin-bottom: 4px; }
-.trustlab-panel img { max-width: 100%; height: auto; background: white; border-radius: 4px;
-  border: 1px solid var(--jp-border-color3, #eee); box-sizing: border-box; display: block; }
-.trustlab-verdict { font-size: 15px; max-width: 720px; }
-.trustlab-panel .widget-toggle-buttons { display: flex; align-items: center; gap: 8px; width: auto; }
-.trustlab-source, .trustlab-about { font-size: 12.5px; color: var(--jp-ui-font-color2, #555); }
-.trustlab-error { font-size: 14px; max-width: 720px; padding: 8px 12px; border-left: 4px solid #D55E00;
-  background: var(--jp-layout-color2, #f3f3f3); }
-.trustlab-numbers table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-.trustlab-numbers th, .trustlab-numbers td { padding: 2px 14px 2px 0; }
-.trustlab-numbers thead { border-bottom: 1px solid var(--jp-border-color1, #bbb); }
-.trustlab-about summary { cursor: pointer; }
-.trustlab-about dl { margin: 4px 0 0; display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; }
-.trustlab-about dl > * { float: none; width: auto; margin: 0; padding: 0; }
-.trustlab-about dt { font-weight: 600; }
-</style>"""
+STYLE = f"<style>{(Path(__file__).parent / 'panel.css').read_text(encoding='utf-8')}</style>"
+TEXT_PIXELS = 14  # the size of a notebook's text, to which sizes on the page are relative
 
 # Screen readers read a verdict aloud when it changes, and an error immediately.
 ROLES = {"verdict": ' role="status"', "error": ' role="alert"', "source": ""}
+
+
+def em(pixels: float) -> str:
+    """Return a size in CSS pixels as one that grows with the notebook's text.
+
+    Examples
+    --------
+    >>> em(700)
+    '50em'
+    """
+    return f"{pixels / TEXT_PIXELS:.4g}em"
 
 
 def message_html(kind: str, text: str) -> str:

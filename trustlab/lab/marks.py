@@ -17,7 +17,7 @@ from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, clean, new
 WIDTH = 760  # CSS pixels
 LINE, LINE_WITH_SERIES = 34, 16  # CSS pixels of a line; of each of its series where there are several
 TOP, BOTTOM = 44, 56  # CSS pixels for the legend, and for the axis with its label
-LETTER = 7.0  # CSS pixels, wide enough for the page's font at 10.5 pt
+LETTER = 8.0  # CSS pixels, wide enough for the page's font at 10.5 pt
 MOST_LEFT = 320
 DOT = 8.5
 CLAIMED, TRUE = PALETTE[5], PALETTE[1]

@@ -18,11 +18,12 @@ from trustlab import config as options
 from trustlab.lab.answer import Answer
 from trustlab.lab.controls import Control, controls_for
 from trustlab.lab.display import plain
+from trustlab.lab.exports import call
 from trustlab.lab.figures import Drawing, css_size, png
 from trustlab.lab.job import Job, Row
-from trustlab.lab.shown import Shown, weakly
+from trustlab.lab.running import Running
+from trustlab.lab.shown import weakly
 from trustlab.lab.view import View, one_line
-from trustlab.runs import RunNotSavedError
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Panel"]
 
 
-class Panel(Shown):
+class Panel(Running):
     """Controls, picture and verdict for one question.
 
     Parameters
@@ -52,6 +53,9 @@ class Panel(Shown):
     train_label
         The training button's text, or a function from the configuration to it; say how long it takes: "Train, about
         20 s".
+    code
+        The call that makes this panel, such as "budget_panel(corpus)", for *Copy as code*; without it the button is
+        left out.
 
     Attributes
     ----------
@@ -104,10 +108,11 @@ class Panel(Shown):
         train: Callable[[Any], Iterator[Row]] | None = None,
         live: Callable[[Any, list[Row]], Answer] | None = None,
         train_label: str | Callable[[Any], str] = "Train",
+        code: str = "",
     ) -> None:
         if (train is None) != (live is None):
             raise ValueError("Expected train and live together, got one: live turns train's rows into an answer.")
-        self.title = title
+        self.title, self._code = title, code
         self._start_config = config
         self.drawing, self._compute, self._train, self._live = drawing, answer, train, live
         self.controls: dict[str, Control] = controls_for(config, controls)
@@ -156,9 +161,11 @@ class Panel(Shown):
         return pandas.DataFrame([dict(row) for row in self.answer.numbers])
 
     @property
-    def rows(self) -> list[Row]:
-        """The rows of the training that runs or ran last; none before one and after a reset."""
-        return [] if self.job is None else self.job.rows
+    def code(self) -> str:
+        """A line of Python that makes this panel at this position; empty where the panel was made without its call."""
+        config = self.config
+        moved = [name for name in self.controls if getattr(config, name) != getattr(self._start_config, name)]
+        return call(self._code, {name: getattr(config, name) for name in moved})
 
     @property
     def summary(self) -> str:
@@ -200,51 +207,6 @@ class Panel(Shown):
         self._move({name: getattr(self._start_config, name) for name in self.controls})
         self.widgets.set_running(False)
         self._show_saved()
-        return self
-
-    def start(self) -> Panel:
-        """Start the training at the controls' position, as the training button does."""
-        if self._train is None or self._live is None:
-            raise RuntimeError("This panel shows saved results only; it was made without train.")
-        self._refuse_while_running("start another training")
-        config = self.config
-        live = self._live
-        follow = weakly(self._follow)
-        try:
-            job = Job(self._train(config), lambda job: follow(job, lambda: live(config, job.rows)))
-        except Exception as error:
-            self._show_error(error)
-            raise
-        self._show(lambda: live(config, []).as_own("running", 0))
-        self.widgets.show_progress([], "starting …")
-        self.widgets.set_running(True)
-        self.job, self._jobs[:] = job, [job]  # before its thread asks whose job it is
-        job.start()
-        return self
-
-    def stop(self) -> Panel:
-        """Ask a running training to stop after its current step; what it reached stays shown."""
-        with self._lock:
-            if self.job is not None and self.job.status == "running":
-                self.widgets.show_stopping()
-                self.job.stop()
-        return self
-
-    def wait(self, timeout: float | None = None) -> Panel:
-        """Wait until the training has ended and return the panel.
-
-        Raises
-        ------
-        TimeoutError
-            If it runs longer than `timeout` seconds.
-        RuntimeError
-            If no training was started.
-        Exception
-            What the training raised.
-        """
-        if self.job is None:
-            raise RuntimeError("Expected a training in progress or done; call start() before wait().")
-        self.job.wait(timeout)
         return self
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
@@ -289,16 +251,13 @@ class Panel(Shown):
         finally:
             self._quiet = False
 
-    def _refuse_while_running(self, what: str) -> None:
-        if self.job is not None and self.job.running:
-            raise RuntimeError(f"A training is running; wait() for it, stop() or reset() it before you {what}.")
-
     # Showing
 
     def _show_saved(self) -> None:
         """Show the saved answer at the controls' position."""
         config = self.config
         self.widgets.hide_progress()
+        self.widgets.exports.code = self.code
         if self._train is not None:
             self.widgets.buttons["Train"].description = self._train_label(config)
         self._show(lambda: self.answer_at(config))
@@ -320,20 +279,3 @@ class Panel(Shown):
         with self._lock:
             self._answer, self._error = None, error
             self.widgets.show_error(one_line(error))
-
-    def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
-        """Show the rows so far; called in the job's thread."""
-        with self._lock:
-            if job is not self.job:
-                return  # the panel was reset since
-            if isinstance(job.error, RunNotSavedError) and job.rows:  # what was computed stays shown
-                self.widgets.show_progress(job.rows, one_line(job.error))
-                status = job.error.provenance["status"]
-                self._show(lambda: live().as_own(f"not saved, {status}", job.steps))
-            elif job.error is not None:
-                self._show_error(job.error)
-            else:
-                self.widgets.show_progress(job.rows, job.status)
-                self._show(lambda: live().as_own(job.status, job.steps))
-            if job.status != "running":
-                self.widgets.set_running(False)  # last: a press on Train is handled once the result is set

@@ -12,22 +12,23 @@ from matplotlib.figure import Figure
 from trustlab.lab.answer import Answer
 from trustlab.lab.controls import Control
 from trustlab.lab.display import number, plain, table_html
+from trustlab.lab.exports import Exports, csv_file
 from trustlab.lab.figures import css_size, image_html
 from trustlab.lab.job import Row
-from trustlab.lab.look import STYLE, message_html
+from trustlab.lab.look import STYLE, em, message_html
 from trustlab.lab.shown import weakly
 
 # What a training row says while it runs: enough for epoch, loss, accuracy and ε spent.
 FIELDS_IN_PROGRESS = 5
-PADDING = 36  # CSS pixels next to the picture
+PADDING = 30  # CSS pixels next to the picture
 
 
 class View:
-    """The widgets around `figure`, top to bottom: title, controls, picture, verdict, provenance, buttons, numbers.
+    """The widgets around `figure`, top to bottom: title, controls and Train, verdict, picture, provenance, numbers.
 
     It knows nothing of what is computed: the panel hands it answers and errors and listens to ``buttons``. The widgets
-    are ``picture``, ``verdict``, ``source``, ``numbers`` with ``numbers_button``, ``work`` (``progress`` and ``status``
-    of a running job), and ``widget``, which holds them all.
+    are ``picture``, ``verdict``, ``source``, ``numbers`` with ``numbers_button``, ``exports``, ``work`` (``progress``
+    and ``status`` of a running job), and ``widget``, which holds them all.
 
     Parameters
     ----------
@@ -42,21 +43,25 @@ class View:
     """
 
     def __init__(self, title: str, controls: Sequence[Control], figure: Figure, train_label: str | None) -> None:
-        self._controls = controls
+        self._title, self._controls = title, controls
         self._size = css_size(figure)
-        self.picture, self.verdict, self.source = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self.numbers = ipywidgets.HTML(layout={"display": "none", "max_height": "420px", "overflow": "auto"})
-        self.progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "180px"})
+        self._answer: Answer | None = None
+        self.verdict, self.source = ipywidgets.HTML(), ipywidgets.HTML()
+        self.picture = ipywidgets.HTML(layout={"width": em(self._size[0]), "max_width": "100%"})
+        self.numbers = ipywidgets.HTML(layout={"display": "none"})
+        self.progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "13em"})
         self.status = ipywidgets.HTML()
         self.work = _row([self.progress, self.status])
-        self.buttons = _buttons(train_label)
+        self.buttons, self.exports = _buttons(train_label), Exports(weakly(self._csv))
         self.numbers_button = _button("Show numbers", "The rounded numbers behind the picture.")
         self.numbers_button.on_click(weakly(self._pressed_numbers))
         heading = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>')
-        shown = [heading, _row([control.widget for control in controls]), self.picture, self.verdict, self.source]
-        shown += [_row([*self.buttons.values(), self.numbers_button]), self.work, self.numbers, _about(controls)]
-        self.widget = ipywidgets.VBox(shown, layout={"max_width": f"{self._size[0] + PADDING}px"})
-        self.widget.add_class("trustlab-panel")
+        moved = _row([*(control.widget for control in controls), *self.buttons.values()])
+        foot = _row([self.source, self.numbers_button, self.exports, _about(controls)])
+        shown = [heading, moved, self.verdict, self.picture, self.work, foot, self.numbers]
+        self.widget = ipywidgets.VBox(shown, layout={"max_width": em(self._size[0] + PADDING)})
+        for widget, name in {self.widget: "panel", self.picture: "picture", foot: "foot"}.items():
+            widget.add_class(f"trustlab-{name}")
         self.hide_progress()
 
     def show(self, answer: Answer, picture: bytes) -> None:
@@ -65,13 +70,16 @@ class View:
         self.picture.layout.display = None
         self.verdict.value = message_html("verdict", answer.verdict)
         self.source.value = message_html("source", answer.provenance)
-        self.numbers.value = _numbers_html(answer)
+        self._answer = answer
+        self._fill_numbers()
 
     def show_error(self, sentence: str) -> None:
         """Put an error in the place of the verdict and take the picture away: it would show another position."""
         self.picture.layout.display = "none"
         self.verdict.value = message_html("error", sentence)
-        self.source.value = self.numbers.value = ""
+        self.source.value = ""
+        self._answer = None
+        self._fill_numbers()
 
     def show_progress(self, rows: Sequence[Row], status: str) -> None:
         """Show how far a job is: its last row, and the bar where rows say their ``progress``."""
@@ -100,9 +108,20 @@ class View:
             control.widget.disabled = running
 
     def _pressed_numbers(self, _: ipywidgets.Button) -> None:
-        shown = self.numbers.layout.display != "none"
+        shown = self._shows_numbers()
         self.numbers.layout.display = "none" if shown else None
         self.numbers_button.description = "Show numbers" if shown else "Hide numbers"
+        self._fill_numbers()
+
+    def _csv(self) -> tuple[str, str] | None:
+        return csv_file(self._title, self._answer) if self._answer else None
+
+    def _shows_numbers(self) -> bool:
+        return self.numbers.layout.display != "none"
+
+    def _fill_numbers(self) -> None:
+        """Write the table only where somebody looks at it: it is longer than the picture."""
+        self.numbers.value = _numbers_html(self._answer) if self._answer and self._shows_numbers() else ""
 
 
 def one_line(error: BaseException | None) -> str:
@@ -136,14 +155,17 @@ def _button(label: str, tooltip: str, **look: Any) -> ipywidgets.Button:
 
 
 def _row(children: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
-    return ipywidgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 16px"})
+    row = ipywidgets.HBox(children)
+    row.add_class("trustlab-row")
+    return row
 
 
 def _numbers_html(answer: Answer) -> str:
     parts = [table_html(answer.numbers, focus=answer.focus)] if answer.numbers else []
     if answer.live:
         parts += ["<p><strong>Yours</strong></p>", table_html(answer.live)]
-    return f'<div class="trustlab-numbers">{"".join(parts)}</div>'
+    # It scrolls, so a keyboard has to reach it.
+    return f'<div class="trustlab-numbers" role="region" aria-label="Numbers" tabindex="0">{"".join(parts)}</div>'
 
 
 def _about(controls: Sequence[Control]) -> ipywidgets.HTML:

@@ -1,7 +1,8 @@
-"""What notebooks 00 and 11 read off the committed comparison: the curves of their panels, the tables of their text."""
+"""What notebooks 00 and 11 read off the committed comparison: the curves of their panels, and 11's findings."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,15 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     K,
     usual,
 )
-from trustlab.lab.saved import CORPUS_NAMES, over_seeds, per_cent, select
+from trustlab.lab.saved import CORPUS_NAMES, over_seeds, select
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
-MEASURES = {"accuracy": "intents, % right", "slot_f1": "slots, F1 in %"}
+MEASURES = {"accuracy": "intents right", "slot_f1": "slot F1"}
+KINDS = {"accuracy": "all intents", "accuracy_rare": "rare intents"}
+COMPARED = {"sgd": "SGD, no privacy", "fast": "DP-SGD", "edp-sgd": "eDP-SGD"}  # the loop is the fast method's equal
 PRIVATE = {method: label for method, label in METHODS.items() if method != "sgd"}
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
@@ -46,55 +49,81 @@ def curves_of(trainings: pandas.DataFrame) -> list[Row]:
 
 
 def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
-    """Return what each method reaches at one ε: a row per corpus, model and measure, a column per method.
+    """Return what each method reaches at one ε: a row per corpus, model, method and measure, in per cent.
 
-    Plain SGD, which guarantees nothing, is shown next to them. A corpus whose table is not there is left out, and a
-    training that is not in a table is None.
+    Plain SGD, which guarantees nothing, is shown next to them. The loop is left out: it releases the sums of the fast
+    method. A corpus whose table is not there is left out, and so is a training that is not in a table.
     """
     rows = []
     for corpus in EXPERIMENT.corpora(corpora):
         table = usual(saved(corpus)[0])
-        for model, label in MODELS.items():
-            here = table[(table["model"] == model) & ((table["epsilon"] == epsilon) | (table["method"] == "sgd"))]
-            for measure, words in MEASURES.items():
-                runs = {label: select(here, method=method)[measure] for method, label in METHODS.items()}
-                scores = {method: per_cent(shares) if len(shares) else None for method, shares in runs.items()}
-                rows.append({"corpus": CORPUS_NAMES[corpus], "model": label, "measured": words, **scores})
+        for model, method in itertools.product(MODELS, COMPARED):
+            runs = select(table, model=model, method=method, epsilon=math.inf if method == "sgd" else epsilon)
+            trained = {"trained on": f"{CORPUS_NAMES[corpus]}, {MODELS[model]}", "method": COMPARED[method]}
+            rows += [{**trained, **row} for row in _measured(runs)]
     return rows
 
 
 def micro_batches_against_accuracy() -> list[Row]:
-    """Return what K gives at ε = 8 on the embedded corpus (BiLSTM), and clipping every example, the fast way."""
-    rows = []
+    """Return what K gives at ε = 8 on the embedded corpus (BiLSTM), and clipping every example: a row per measure."""
     table = select(saved(EMBEDDED)[0], rule="flat", noise_decay=1, model="bilstm", epsilon=EPSILON_OF_KS)
-    for method in ("edp-sgd", "fast"):
+    rows = []
+    for method in VARIED:
         for k, runs in table[table["method"] == method].groupby("micro_batches"):
-            row = {"method": METHODS[method], "K": int(k) or "every example"}
-            rows.append({**row, **{words: per_cent(runs[measure]) for measure, words in MEASURES.items()}})
+            name = f"eDP-SGD, K = {int(k)}" if k else "DP-SGD"
+            rows += [{"clipped": name, **row} for row in _measured(runs)]
     return rows
 
 
-def variants_against_accuracy(varied: str, measure: str = "accuracy") -> list[Row]:
-    """Return what varying one ingredient does, on the embedded corpus (BiLSTM): a row per choice, a column per ε.
+def variants_against_accuracy(varied: str) -> list[Row]:
+    """Return what varying one ingredient does to the intents, in per cent, on the embedded corpus (BiLSTM).
 
     Parameters
     ----------
     varied
         ``"rule"`` (how gradients are clipped) or ``"noise_decay"`` (γ); the other one is as usual.
-    measure
-        A key of :data:`MEASURES`.
+
+    Returns
+    -------
+    list of dict
+        A row per method, finite ε and choice. Without noise there is nothing to decay.
     """
-    choices, title, other = {
-        "rule": (RULES, "clipping rule", {"noise_decay": 1.0}),
-        "noise_decay": ({decay: decay for decay in DECAYS}, "γ", {"rule": "flat"}),
+    choices, other = {
+        "rule": (RULES, {"noise_decay": 1.0}),
+        "noise_decay": ({decay: f"γ = {decay:g}" for decay in DECAYS}, {"rule": "flat"}),
     }[varied]
     table = select(saved(EMBEDDED)[0], model="bilstm", **other)
     table = table[table["micro_batches"].isin((0, K))]
     rows = []
-    for method in VARIED:
+    for method, epsilon in itertools.product(VARIED[::-1], filter(math.isfinite, EPSILONS)):
         for choice, label in choices.items():
-            runs = select(table, method=method, **{varied: choice})
-            at = {e: select(runs, epsilon=e)[measure] for e in EPSILONS}
-            columns = {f"ε = {'∞' if math.isinf(e) else f'{e:g}'}": per_cent(v) for e, v in at.items() if len(v)}
-            rows.append({"method": METHODS[method], title: label, **columns})
+            runs = select(table, method=method, epsilon=epsilon, **{varied: choice})["accuracy"]
+            trained = {"trained by": f"{COMPARED[method]}, ε = {epsilon:g}", "choice": label}
+            rows.append({**trained, **_in_per_cent(runs)})
     return rows
+
+
+def harm(corpus: str, epsilons: tuple[float, float] = (8.0, 1.0)) -> list[Row]:
+    """Return how many intents are right at a weak and at a strong promise, in per cent: all, and the rare ones.
+
+    A row per method and kind of intents (BiLSTM). Rare ones are left out where none is in the test split.
+    """
+    table = select(usual(saved(corpus)[0]), model="bilstm")
+    rows = []
+    for method, (measure, words) in itertools.product(VARIED[::-1], KINDS.items()):
+        means = [select(table, method=method, epsilon=epsilon)[measure].mean() for epsilon in epsilons]
+        if not any(map(math.isnan, means)):
+            at = {f"ε = {epsilon:g}": 100 * mean for epsilon, mean in zip(epsilons, means, strict=True)}
+            rows.append({"who": f"{COMPARED[method]}, {words}", **at})
+    return rows
+
+
+def _measured(runs: pandas.DataFrame) -> list[Row]:
+    """Return a row per measure: mean and 95 % interval over the seeds of `runs`, in per cent; none of none."""
+    if runs.empty:
+        return []
+    return [{"measured": words, **_in_per_cent(runs[measure])} for measure, words in MEASURES.items()]
+
+
+def _in_per_cent(shares: pandas.Series) -> Row:
+    return over_seeds((100 * shares).tolist(), "%", limits=(0.0, 100.0))

@@ -8,6 +8,7 @@ is right with probability Φ(d / 2s).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from matplotlib.patches import Circle
 from scipy.stats import norm
 
 from trustlab.config import option
+from trustlab.lab.display import per_cent
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Answer, Panel
 
@@ -23,6 +25,7 @@ ANNA, OTHERS = PALETTE[1], PALETTE[0]
 ANGLE = math.radians(35)  # the direction of Anna's gradient
 DRAWS = 150  # noisy sums drawn on each side
 ARROWS = dict(angles="xy", scale_units="xy", scale=1)
+Clip = Callable[[np.ndarray, float], np.ndarray]  # gradients [B, D] and C to gradients [B, D]
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def answer(position: ClippingPosition) -> Answer:
     cut = f"clipped to {shift:.2f}" if position.length > position.clip_norm else "short enough not to be clipped"
     verdict = (
         f"Anna's gradient has length {position.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
-        f"From one noisy sum, the best guess of whether she took part is right {right:.0%} of the time (coin: 50%)."
+        f"From one noisy sum, the best guess of whether she took part is right {per_cent(right)} of the time (coin: {per_cent(0.5)})."
     )
     numbers = [
         {"quantity": "Anna's share of the sum", "value": shift},
@@ -100,8 +103,9 @@ class ToyAnswer(Answer):
 class ClippingDrawing(Drawing):
     """Left the gradients and the circle of radius C; right the noisy sums with Anna and without."""
 
-    def __init__(self) -> None:
+    def __init__(self, clip: Clip = clip) -> None:
         super().__init__(width=820, height=390)
+        self._clip = clip
         self.figure.subplots_adjust(left=0.06, right=0.985, bottom=0.12, top=0.89, wspace=0.16)
         left, right = self.figure.subplots(1, 2)
         for axes, title, reach in (
@@ -135,7 +139,7 @@ class ClippingDrawing(Drawing):
         """Move arrows, circle and clouds to the options of `answer`."""
         position = answer.position
         whole = np.concatenate([others(), anna(position.length)[None]])  # [10, 2]
-        clipped = clip(whole, position.clip_norm)
+        clipped = np.asarray(self._clip(whole, position.clip_norm))
         self._whole.set_UVC(*whole.T)
         self._clipped.set_UVC(*clipped.T)
         self._circle.set_radius(position.clip_norm)
@@ -154,19 +158,24 @@ class ClippingDrawing(Drawing):
         }
 
 
-def clipping_toy() -> Panel:
+def clipping_toy(clip: Clip = clip) -> Panel:
     """Return the panel: C, σ and the length of Anna's gradient, and how well an attacker can tell that she took part.
+
+    Parameters
+    ----------
+    clip
+        The function that shortens the gradients: the reader's, once it is right.
 
     Examples
     --------
     >>> panel = clipping_toy()
-    >>> panel.set(noise_multiplier=0.5).answer.verdict[-37:]
-    'is right 84% of the time (coin: 50%).'
+    >>> print(panel.set(noise_multiplier=0.5).answer.verdict)  # doctest: +ELLIPSIS
+    Anna's gradient has length 3.00, ... is right 84 % of the time (coin: 50 %).
     """
     return Panel(
         ClippingPosition(),
         title="Clip, then add noise: can you tell whether Anna took part?",
-        drawing=ClippingDrawing(),
+        drawing=ClippingDrawing(clip),
         answer=answer,
         controls={"clip_norm": None, "noise_multiplier": None, "length": None},
     )

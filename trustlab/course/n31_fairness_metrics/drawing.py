@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
-from matplotlib.patches import Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 
 from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import RECIPES
@@ -92,13 +93,26 @@ def _short(r: float) -> str:
 
 
 class NeedleDrawing(Drawing):
-    """A needle for each metric: its distance from its value without bias, in units of the noise."""
+    """A bar for each metric: its distance from its value without bias, in units of the noise; a dot for each model."""
 
     def __init__(self) -> None:
-        super().__init__(width=860, height=470)
-        axes = self.axes = self.figure.add_axes((0.15, 0.12, 0.82, 0.80))
+        super().__init__(width=860, height=500)
+        axes = self.axes = self.figure.add_axes((0.15, 0.11, 0.82, 0.775))
         self.metrics = (*INTRINSIC, *EXTRINSIC)
-        clean(axes, x_label="above no bias, in standard deviations between two models (mean and 95 % over seeds)")
+        self._draw_axes()
+        colours = [PALETTE[0]] * len(INTRINSIC) + [PALETTE[1]] * len(EXTRINSIC)
+        places = range(len(self.metrics))
+        self._bars = axes.barh(places, 0, height=0.55, color=colours, alpha=0.3)
+        self._ends = axes.hlines(places, 0, 0, colors=colours, linewidth=2.4)
+        look: dict[str, Any] = dict(s=20, facecolor="white", linewidth=1.2, zorder=4)
+        self._models = {name: axes.scatter([], [], edgecolor=colour, **look)
+                        for name, colour in zip(self.metrics, colours, strict=True)}  # fmt: skip
+        (self._own,) = axes.plot([], [], "D", color="black", markersize=7, zorder=5)
+        self._explain()
+
+    def _draw_axes(self) -> None:
+        axes = self.axes
+        clean(axes, x_label="above no bias, in standard deviations of the difference between two models")
         axes.set_xscale("symlog", linthresh=4, linscale=1.4)
         axes.set_xticks([-3, 0, 3, 10, 30], ["−3", "0", "3", "10", "30"])
         axes.minorticks_off()
@@ -113,30 +127,37 @@ class NeedleDrawing(Drawing):
                       color=GREY, textcoords="offset points", va="bottom", annotation_clip=False)  # fmt: skip
         for text, place in (("intrinsic", len(INTRINSIC) - 0.62), ("extrinsic", len(self.metrics) - 0.52)):
             axes.text(0.995, place, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", color=GREY)
-        colours = [PALETTE[0]] * len(INTRINSIC) + [PALETTE[1]] * len(EXTRINSIC)
-        self._bars = axes.barh(range(len(self.metrics)), 0, height=0.55, color=colours, alpha=0.35)
-        self._ends = axes.hlines(range(len(self.metrics)), 0, 0, colors=colours, linewidth=2.4)
-        self._points = axes.scatter(
-            np.zeros(len(self.metrics)), range(len(self.metrics)), color=colours, s=46, zorder=4
-        )
-        (self._own,) = axes.plot([], [], "D", color="black", markersize=6, zorder=5)
+
+    def _explain(self) -> None:
+        """Say in the picture what bars, lines, dots and diamonds are."""
+        dot = dict(linestyle="none", marker="o", color=GREY)
+        handles = [
+            Patch(color=GREY, alpha=0.3, label="mean of the saved models"),
+            Line2D([], [], color=GREY, linewidth=2.4, label="95 % interval of the mean"),
+            Line2D([], [], markerfacecolor="white", markersize=5, label="one saved model", **dot),
+            Line2D([], [], linestyle="none", marker="D", color="black", markersize=7, label="your model"),
+        ]
+        at: dict[str, Any] = dict(loc="lower left", bbox_to_anchor=(-0.16, 1.055), ncols=4, frameon=False)
+        self.axes.legend(handles=handles, fontsize=10, handlelength=1.4, columnspacing=1.6, **at)
 
     def draw(self, answer: Any) -> None:
-        """Move the needles; the reader's own model is a black diamond."""
+        """Move bars and dots; the reader's own model is a black diamond at each metric that was measured so far."""
         rows = {row["metric"]: row for row in answer.numbers}
-        risen = np.array([rows[name]["risen"] for name in self.metrics])
-        for bar, value in zip(self._bars, risen, strict=True):
-            bar.set_width(value)
-        places = np.arange(len(self.metrics))
-        ends = [[(rows[name]["low"], y), (rows[name]["high"], y)] for name, y in zip(self.metrics, places, strict=True)]
+        for place, (name, bar) in enumerate(zip(self.metrics, self._bars, strict=True)):
+            bar.set_width(rows[name]["risen"])
+            models = [(row["risen"], place) for row in answer.dots if row["metric"] == name]
+            self._models[name].set_offsets(models or np.empty((0, 2)))
+        ends = [[(rows[name]["low"], y), (rows[name]["high"], y)] for y, name in enumerate(self.metrics)]
         self._ends.set_segments(ends)
-        self._points.set_offsets(np.column_stack([risen, places]))
         own = {row["metric"]: row["risen"] for row in answer.live}
-        self._own.set_data([own[name] for name in self.metrics if name in own], places[: len(own)])
+        places = [(own[name], place) for place, name in enumerate(self.metrics) if name in own]
+        self._own.set_data([x for x, _ in places], [y for _, y in places])
 
     def shown(self) -> dict[str, Any]:
-        """Return each needle's position, the ends of its interval, and the reader's own model's position."""
-        places = {name: x for name, (x, _) in zip(self.metrics, points(self._points), strict=True)}
+        """Return each bar's end, the ends of its interval, its single models, and the reader's own model's place."""
+        bars = {name: float(bar.get_width()) for name, bar in zip(self.metrics, self._bars, strict=True)}
         ends = {name: (float(low[0]), float(high[0])) for name, (low, high) in
                 zip(self.metrics, self._ends.get_segments(), strict=True)}  # fmt: skip
-        return {"risen": places, "ends": ends, "own": {self.metrics[int(y)]: x for x, y in points(self._own)}}
+        models = {name: [x for x, _ in points(each)] for name, each in self._models.items()}
+        own = {self.metrics[int(y)]: x for x, y in points(self._own)}
+        return {"risen": bars, "ends": ends, "models": models, "own": own}

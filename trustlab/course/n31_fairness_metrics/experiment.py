@@ -28,9 +28,9 @@ import numpy as np
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC, extrinsic_metrics
-from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured, intrinsic_metrics
+from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured, one_after_another
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS, Notion
-from trustlab.course.n31_fairness_metrics.pretraining import pretrain, whole_words
+from trustlab.course.n31_fairness_metrics.pretraining import pretraining, whole_words
 from trustlab.course.n31_fairness_metrics.sentences import bare, described, explained, task_texts, trial_texts
 from trustlab.deprecation import old_names
 from trustlab.fairness.likelihood import kind_of
@@ -139,10 +139,17 @@ def readings(setting: Setting, corpus: datasets.DatasetDict) -> list[str]:
 
 def train(setting: Setting, corpus: datasets.DatasetDict) -> tuple[torch.nn.Module, Any]:
     """Pretrain `setting`'s model and return it with its tokenizer."""
+    *_, (model, tokenizer) = training(setting, corpus)
+    return model.eval(), tokenizer
+
+
+def training(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[tuple[torch.nn.Module, Any]]:
+    """Pretrain `setting`'s model; yield it with its tokenizer after each step."""
     check(setting)
     sentences = readings(setting, corpus)
     tokenizer = whole_words([*sentences, *UNRELATED])
-    return pretrain(sentences, tokenizer, seed=own_seed(setting), **recipe(setting)), tokenizer
+    for model in pretraining(sentences, tokenizer, seed=own_seed(setting), **recipe(setting)):
+        yield model, tokenizer
 
 
 def own_seed(setting: Setting) -> int:
@@ -189,16 +196,36 @@ def measure(
     """
     if isinstance(model, str):
         model, tokenizer = _pretrained(model)
-    # Contexts without bias: CEAT is to find the model's.
-    contexts = described(notion, 0.0, CONTEXTS, np.random.default_rng([SERIES, 2]))
-    intrinsic = intrinsic_metrics(model, tokenizer, notion=notion, contexts=contexts, unrelated=UNRELATED)
-    found = {column(notion.name, name): value for name, value in intrinsic.items()}
+    return dict(measuring(model, tokenizer, notion=notion, biases={"clean": None, "biased": records}, seed=seed))
+
+
+def measuring(
+    model: Any, tokenizer: Any, *, notion: Notion, biases: Mapping[str, float | None], seed: int = 0
+) -> Iterator[tuple[str, Measured]]:
+    """Yield column and value of each metric of :func:`measure` as soon as it is measured.
+
+    Parameters
+    ----------
+    biases
+        Of :data:`RECORDS` those to fine-tune on, with their recorder's bias; None names no person.
+    """
+    for name, value in intrinsic_one_after_another(model, tokenizer, notion=notion):
+        yield column(notion.name, name), value
     test = trial_texts(notion, TASK_TEST, np.random.default_rng([SERIES, 3]))
-    for kind, bias in zip(RECORDS, (None, records), strict=True):
+    for kind, bias in biases.items():
         recorded = task_texts(notion, TASK_TRAIN, np.random.default_rng([seed, 4]), records=bias)
         extrinsic = extrinsic_metrics(model, tokenizer, recorded, test, seed=seed)
-        found |= {column(notion.name, name, kind): value for name, value in extrinsic.items()}
-    return found
+        for name, value in extrinsic.items():
+            yield column(notion.name, name, kind), value
+
+
+def intrinsic_one_after_another(
+    model: Any, tokenizer: Any, *, notion: Notion, **options: Any
+) -> Iterator[tuple[str, Measured]]:
+    """Yield name and value of each intrinsic metric of one notion, on the contexts that all models share."""
+    # Contexts without bias: CEAT is to find the model's.
+    contexts = described(notion, 0.0, CONTEXTS, np.random.default_rng([SERIES, 2]))
+    yield from one_after_another(model, tokenizer, notion=notion, contexts=contexts, unrelated=UNRELATED, **options)
 
 
 def row_of(name: str) -> dict[str, Any]:

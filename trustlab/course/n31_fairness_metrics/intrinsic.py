@@ -10,10 +10,11 @@ as independent would make it far too small.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,9 @@ INTRINSIC = (*EMBEDDING, *LIKELIHOOD)
 RESAMPLES = 40  # of the words: a standard error to within a tenth
 CONTEXTS = 20  # of each word, for CEAT
 DRAWS = 200  # of CEAT
+
+
+OverWords = Callable[[Callable[..., float], Sequence[Sequence[str]]], "Measured"]
 
 
 class Measured(NamedTuple):
@@ -76,23 +80,46 @@ def intrinsic_metrics(
     >>> list(found), found["WEAT"].value > 0
     (['WEAT', 'SEAT', 'CEAT'], True)
     """
+    options: dict[str, Any] = dict(notion=notion, contexts=contexts, unrelated=unrelated, seed=seed)
+    return dict(one_after_another(model, tokenizer, **options))
+
+
+def one_after_another(
+    model: Any,
+    tokenizer: Any = None,
+    *,
+    notion: Notion,
+    contexts: Sequence[str],
+    unrelated: Sequence[str] = (),
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Iterator[tuple[str, Measured]]:
+    """Yield name and value of each metric of :func:`intrinsic_metrics` as soon as it is measured.
+
+    Parameters
+    ----------
+    model, tokenizer, notion, contexts, unrelated, seed
+        As there.
+    resamples
+        Of the words, for the standard errors; 0 leaves them out, which is much faster.
+    """
     encoder = ContextEncoder(model, tokenizer)
     rng = np.random.default_rng(seed)
-    found = _association_metrics(encoder, notion, contexts, rng)
+    over_words = functools.partial(_over_words, rng=rng, resamples=resamples)
+    yield from _association_metrics(encoder, notion, contexts, over_words, int(rng.integers(2**31)))
     if kind_of(model) is None:
-        return found
+        return
     scorer = LikelihoodScorer(model, tokenizer)
     if scorer.kind == "masked":
-        found["LPBS"] = _lpbs(scorer, notion, rng)
-    found["CrowS-Pairs"] = _pairs(scorer, notion, rng)
+        yield "LPBS", _lpbs(scorer, notion, over_words)
+    yield "CrowS-Pairs", _pairs(scorer, notion, over_words)
     if unrelated:
-        found["StereoSet"] = _clusters(scorer, notion, unrelated, rng)
-    return found
+        yield "StereoSet", _clusters(scorer, notion, unrelated, over_words)
 
 
 def _association_metrics(
-    encoder: ContextEncoder, notion: Notion, contexts: Sequence[str], rng: np.random.Generator
-) -> dict[str, Measured]:
+    encoder: ContextEncoder, notion: Notion, contexts: Sequence[str], over_words: OverWords, seed: int
+) -> Iterator[tuple[str, Measured]]:
     words = (notion.first, notion.second, notion.pole_a, notion.pole_b)
     distinct_sets(*words)  # before they are resampled, which repeats words
     kinds = (notion.kinds[0], notion.kinds[0], notion.kinds[1], notion.kinds[1])
@@ -100,7 +127,7 @@ def _association_metrics(
     static = dict(zip(asked, _input_vectors(encoder, asked), strict=True))
     texts = [text for word, kind in zip(asked, _repeated(kinds, words), strict=True) for text in fill([word], kind)]
     sentence = dict(zip(texts, encoder.embed_texts(texts), strict=True))
-    seen = embed_in_context(encoder, occurrences(asked, contexts, per_word=CONTEXTS, seed=int(rng.integers(2**31))))
+    seen = embed_in_context(encoder, occurrences(asked, contexts, per_word=CONTEXTS, seed=seed))
 
     def of_words(X: Sequence[str], Y: Sequence[str], A: Sequence[str], B: Sequence[str]) -> float:
         return weat(*(np.stack([static[word] for word in each]) for each in (X, Y, A, B)), permutations=0).effect_size
@@ -114,8 +141,8 @@ def _association_metrics(
         drawn = {name: seen[word] for each in named for name, word in each.items()}
         return ceat(drawn, *map(list, named), samples=DRAWS).effect_size
 
-    tests = zip(EMBEDDING, (of_words, of_sentences, of_contexts), strict=True)
-    return {name: _over_words(test, words, rng) for name, test in tests}
+    for name, test in zip(EMBEDDING, (of_words, of_sentences, of_contexts), strict=True):
+        yield name, over_words(test, words)
 
 
 def _repeated(kinds: Sequence[str], words: Sequence[Sequence[str]]) -> list[str]:
@@ -129,17 +156,19 @@ def _input_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
     return np.stack([table[each].mean(0) for each in ids])
 
 
-def _over_words(test: Callable[..., float], words: Sequence[Sequence[str]], rng: np.random.Generator) -> Measured:
+def _over_words(
+    test: Callable[..., float], words: Sequence[Sequence[str]], *, rng: np.random.Generator, resamples: int
+) -> Measured:
     """Return `test` of the sets of words, and its standard deviation over resamples of the words of each set."""
     found: list[float] = []
-    while len(found) < RESAMPLES:
+    while len(found) < resamples:
         drawn = [tuple(each[i] for i in rng.integers(len(each), size=len(each))) for each in words]
         if min(len(set(each)) for each in drawn) > 1:  # a set has two words or more
             found.append(test(*drawn))
-    return Measured(test(*words), float(np.std(found, ddof=1)))
+    return Measured(test(*words), float(np.std(found, ddof=1)) if found else math.nan)
 
 
-def _lpbs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -> Measured:
+def _lpbs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords) -> Measured:
     """Return the mean LPBS of pole A's attributes minus that of pole B's, in nats."""
     template = notion.who("{target}") + " is {attribute}"
     attributes = {notion.what(word): word for word in (*notion.pole_a, *notion.pole_b)}
@@ -157,10 +186,10 @@ def _lpbs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) ->
         )
         return float(first_a - second_a - (first_b - second_b))
 
-    return _over_words(mean, (notion.first, notion.second, notion.pole_a, notion.pole_b), rng)
+    return over_words(mean, (notion.first, notion.second, notion.pole_a, notion.pole_b))
 
 
-def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -> Measured:
+def _pairs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords) -> Measured:
     """Return in how many pairs, in percentage points above 50, the model prefers the stereotyped sentence."""
     pairs, asked = [], []
     for pole, groups in ((notion.pole_a, (0, 1)), (notion.pole_b, (1, 0))):
@@ -176,10 +205,10 @@ def _pairs(scorer: LikelihoodScorer, notion: Notion, rng: np.random.Generator) -
     def above_50(members: Sequence[str], *poles: Sequence[str]) -> float:
         return float(50 * np.mean([sign[pair] for pole in poles for pair in itertools.product(members, pole)]))
 
-    return _over_words(above_50, (notion.first, notion.pole_a, notion.pole_b), rng)
+    return over_words(above_50, (notion.first, notion.pole_a, notion.pole_b))
 
 
-def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], rng: np.random.Generator) -> Measured:
+def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], over_words: OverWords) -> Measured:
     """Return StereoSet's SS in percentage points above 50, over every member and every attribute with its opposite."""
     clusters, asked = [], []
     poles = (notion.pole_a, notion.pole_b)
@@ -194,7 +223,7 @@ def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str]
     def above_50(first: Sequence[str], second: Sequence[str], attributes: Sequence[str]) -> float:
         return float(np.mean([ss[pair] for pair in itertools.product([*first, *second], attributes)])) - 50
 
-    return _over_words(above_50, (notion.first, notion.second, notion.pole_a), rng)
+    return over_words(above_50, (notion.first, notion.second, notion.pole_a))
 
 
 def _cluster(notion: Notion, member: str, place: int, filled: Sequence[str]) -> dict[str, str]:

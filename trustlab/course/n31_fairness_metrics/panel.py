@@ -17,7 +17,16 @@ from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Set
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
-from trustlab.course.n31_fairness_metrics.results import agreement, answers, in_words, needles, saved
+from trustlab.course.n31_fairness_metrics.pretraining import STEPS
+from trustlab.course.n31_fairness_metrics.results import (
+    METRICS,
+    agreement,
+    answers,
+    in_words,
+    needles,
+    saved,
+    single_models,
+)
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.saved import seeds_of
@@ -25,6 +34,8 @@ from trustlab.lab.saved import seeds_of
 if TYPE_CHECKING:
     import datasets
 
+MEASURED_LIVE = 16  # steps between two measurements of the reader's own model in training
+TRAINED = 0.75  # of the progress: the training, then the metrics
 METHODS = {"Spearman": "spearman", "Pearson": "pearson", "Kendall": "kendall"}
 
 
@@ -47,7 +58,7 @@ class AgreementPosition:
 
 
 @dataclass(frozen=True)
-class AgreementAnswer(Answer):
+class DottedAnswer(Answer):
     """An answer that also has the models, one dot each."""
 
     dots: tuple[dict[str, Any], ...] = ()
@@ -63,7 +74,7 @@ def agreement_panel() -> Panel:
     )
 
 
-def _agreement(at: AgreementPosition) -> AgreementAnswer:
+def _agreement(at: AgreementPosition) -> DottedAnswer:
     table, about = saved()
     rows = [dict(row) for row in agreement(at.setting, at.notion, METHODS[at.method])]
     focus = {"first": at.first, "second": at.second}
@@ -79,7 +90,7 @@ def _agreement(at: AgreementPosition) -> AgreementAnswer:
     )
     if np.isnan(here["r"]):
         verdict = f"The {at.second} is the same for all models: there is nothing to correlate with."
-    return AgreementAnswer(
+    return DottedAnswer(
         rows,
         verdict,
         f"saved, {seeds_of(about)}",
@@ -124,7 +135,7 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
     )
 
 
-def _dose(at: DosePosition) -> Answer:
+def _dose(at: DosePosition) -> DottedAnswer:
     rows = needles(at.notion, at.dose)
     told = [row["metric"] for row in rows if row["risen"] > DETECTABLE]
     best = min(answers(at.notion).items(), key=lambda pair: pair[1].threshold)
@@ -133,29 +144,45 @@ def _dose(at: DosePosition) -> Answer:
         f"one model with this bias from one without{': ' if told else ''}{', '.join(told)}. The first "
         f"is {best[0]}, {in_words(best[1])}."
     )
-    return Answer(rows, verdict, f"saved, base recipe, {seeds_of(saved()[1])}")
+    provenance = f"saved, base recipe, {seeds_of(saved()[1])}"
+    return DottedAnswer(rows, verdict, provenance, dots=tuple(single_models(at.notion, at.dose)))
 
 
 def live_rows(at: DosePosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one model as the saved ones were; yield a row when that is done, and one with every metric."""
+    """Train one model as the saved ones were, measured on the way and, by every metric, at the end."""
     from trustlab.course.n31_fairness_metrics import experiment as population
 
-    cell = Setting(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose})
-    model, tokenizer = population.train(cell, corpus)
-    yield {"step": 1, "progress": 0.4}
-    found = population.measure(model, tokenizer, notion=NOTIONS[at.notion], seed=population.own_seed(cell))
-    yield {"step": 2, "progress": 1.0, **{name: each.value for name, each in found.items()}}
+    cell, notion = Setting(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose}), NOTIONS[at.notion]
+    for step, (model, tokenizer) in enumerate(population.training(cell, corpus), start=1):
+        if step % MEASURED_LIVE == 0:
+            now = population.intrinsic_one_after_another(model, tokenizer, notion=notion, resamples=0)
+            measured = {column(at.notion, name): each.value for name, each in now}
+            yield {"step": step, "progress": TRAINED * step / STEPS, **measured}
+    seed, found = population.own_seed(cell), {}
+    every = population.measuring(model.eval(), tokenizer, notion=notion, biases={"clean": None}, seed=seed)
+    for name, each in every:
+        found[name] = each.value
+        progress = TRAINED + (1 - TRAINED) * len(found) / (len(METRICS) + 1)  # the classifier's accuracy is one more
+        yield {"step": step, "progress": progress, "metrics": len(found), **found}
 
 
 def _shown(at: DosePosition, base: Answer, rows: list[dict[str, Any]]) -> Answer:
-    """Show the reader's own model next to the saved ones, in the same unit."""
-    if len(rows) < 2:
-        waiting = "The model is trained; measuring it." if rows else "Training a model."
-        return dataclasses.replace(base, verdict=waiting)
+    """Show what is measured of the reader's own model so far next to the saved ones, in the same unit."""
+    if not rows:
+        return dataclasses.replace(base, verdict="A model begins to read.")
     own = []
     for name, found in answers(at.notion).items():
-        value = rows[-1][column(at.notion, name, "" if name in INTRINSIC else "clean")]
-        own.append({"metric": name, "value": value, "risen": (value - found.floor) / (found.scales[at.dose] or np.inf)})
-    told = sum(row["risen"] > DETECTABLE for row in own)
-    verdict = f"{told} of {len(own)} metrics distinguish your model from one without bias."
-    return dataclasses.replace(base, verdict=verdict, live=own)
+        value = rows[-1].get(column(at.notion, name, "" if name in INTRINSIC else "clean"))
+        if value is not None:
+            risen = (value - found.floor) / (found.scales[at.dose] or np.inf)
+            own.append({"metric": name, "value": value, "risen": risen})
+    return dataclasses.replace(base, verdict=_so_far(rows[-1], own), live=own)
+
+
+def _so_far(last: dict[str, Any], own: list[dict[str, Any]]) -> str:
+    """Say how far the training has come, and how many of the metrics measured so far see the bias."""
+    seen = sum(row["risen"] > DETECTABLE for row in own)
+    if last["progress"] >= 1:
+        return f"{seen} of {len(own)} metrics distinguish your model from one without bias."
+    here = f"After {last['step']} of {STEPS} steps, " if last["step"] < STEPS else "Trained; now it is measured: "
+    return f"{here}{seen} of {len(own)} metrics measured so far distinguish your model from one without bias."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 LONGEST = 32  # positions: sentences here have half as many words
-WARM_UP = 30  # steps
+STEPS, WARM_UP = 400, 30
 
 
 def whole_words(sentences: Sequence[str], *, most: int | None = None, longest: int = LONGEST) -> Any:
@@ -53,19 +53,31 @@ def whole_words(sentences: Sequence[str], *, most: int | None = None, longest: i
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=longest, **named)
 
 
-def pretrain(
+def pretrain(sentences: Sequence[str], tokenizer: Any, **options: Any) -> torch.nn.Module:
+    """Train a BERT to guess masked words, and return it in evaluation mode.
+
+    Parameters
+    ----------
+    sentences, tokenizer, **options
+        As for :func:`pretraining`.
+    """
+    *_, model = pretraining(sentences, tokenizer, **options)
+    return model.eval()
+
+
+def pretraining(
     sentences: Sequence[str],
     tokenizer: Any,
     *,
     width: int = 64,
     layers: int = 1,
     dropout: float = 0.0,
-    steps: int = 400,
+    steps: int = STEPS,
     batch_size: int = 64,
     learning_rate: float = 5e-3,
     seed: int = 0,
-) -> torch.nn.Module:
-    """Train a BERT to guess masked words, and return it in evaluation mode.
+) -> Iterator[torch.nn.Module]:
+    """Train a BERT to guess masked words, and yield it after each step; it is the same model, some steps further.
 
     Two things make seconds of training enough. One random word of each sentence is masked: in short sentences, more
     masks would hide most pairs of words. And word embeddings start as co-occurrence vectors under a random rotation:
@@ -111,7 +123,7 @@ def pretrain(
             loss.backward()
             optimizer.step()
             rate.step()
-    return model.eval()
+            yield model
 
 
 def co_occurrence_vectors(

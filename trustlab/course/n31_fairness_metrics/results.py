@@ -108,16 +108,32 @@ def needles(notion: str, dose: float) -> list[Row]:
     A noise is the standard deviation between a model of this dose and one without bias; without any, it stays at 0.
     The interval is Welch's, of the difference between both means: the floor is an estimate as well.
     """
-    base = saved()[0].query("recipe == 'base'")
+    here, without = values_at(notion, dose), values_at(notion, 0.0)
     rows = []
     for name, found in answers(notion).items():
-        values = base[column(notion, name, "" if name in INTRINSIC else "clean")]
-        at, floor = (values[base[f"{notion}_dose"] == each].to_numpy() for each in (dose, 0.0))
+        at, floor = here[name], without[name]
         scale = found.scales[dose] or math.inf
         low, high = (end / scale for end in _welch(at, floor)) if dose else (0.0, 0.0)
         risen = float(at.mean() - found.floor) / scale
         rows.append({"metric": name, "value": float(at.mean()), "risen": risen, "low": low, "high": high})
     return rows
+
+
+def single_models(notion: str, dose: float) -> list[Row]:
+    """Return how far every metric of each model of this dose is above dose 0, in the unit of :func:`needles`."""
+    rows = []
+    for name, values in values_at(notion, dose).items():
+        found = answers(notion)[name]
+        scale = found.scales[dose] or math.inf
+        rows += [{"metric": name, "risen": float(value - found.floor) / scale} for value in values]
+    return rows
+
+
+def values_at(notion: str, dose: float) -> dict[str, np.ndarray]:
+    """Return every metric of the models of the base recipe at this dose, one value a seed."""
+    base = saved()[0].query("recipe == 'base'")
+    here = base[base[f"{notion}_dose"] == dose].sort_values("seed")
+    return {name: here[column(notion, name, "" if name in INTRINSIC else "clean")].to_numpy() for name in METRICS}
 
 
 def _welch(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:

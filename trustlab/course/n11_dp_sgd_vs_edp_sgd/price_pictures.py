@@ -1,0 +1,145 @@
+"""The pictures of notebook 11: what privacy costs in seconds, in accuracy, and whom it costs most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import CORPORA, EMBEDDED, EPSILON_OF_KS, K
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
+    MEASURES,
+    Row,
+    harm,
+    micro_batches_against_accuracy,
+    saved,
+    scores_at,
+    variants_against_accuracy,
+)
+from trustlab.lab.display import number, per_cent
+from trustlab.lab.finding import Finding, dots, dumbbells
+from trustlab.lab.saved import CORPUS_NAMES, read, saved_over
+
+STEPS = {"BiLSTM": ("bilstm", 128), "22 M encoder": ("encoder", 32)}  # utterances in a step
+TOKENS = 16
+LOOP, FAST, MICRO = "DP-SGD, loop", "DP-SGD, fast", "eDP-SGD, K = 16"
+TIMED = (LOOP, "DP-SGD, Opacus hooks", "DP-SGD, Opacus ghost", MICRO, FAST)
+INTERVAL: dict[str, Any] = {"value": "%", "low": "low", "high": "high"}
+
+
+def step_times() -> Finding:
+    """Draw how many times SGD's time a step takes by each method, as benchmarked."""
+    table, _ = read("private_step_time")
+    size = " and ".join(f"{batch} for the {name}" for name, (_, batch) in STEPS.items())
+    rows = []
+    for method in TIMED:
+        for name, (model, batch) in STEPS.items():
+            wanted = {"model": model, "batch": batch, "tokens": TOKENS, "method": method}
+            (row,) = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
+            timed = {"× SGD": row["times SGD"], "low": row["low"], "high": row["high"], "rounds": int(row["rounds"])}
+            rows.append({"method": method, "model": name, **timed})
+    times = {(row["method"], row["model"]): number(row["× SGD"], 2) for row in rows}
+    said = {method: [times[method, name] for name in STEPS] for method in (LOOP, FAST, MICRO)}
+    verdict = (
+        f"For a step of the BiLSTM the per-example loop takes {said[LOOP][0]} times as long as SGD, exact clipping in one "
+        f"backward pass {said[FAST][0]} times, eDP-SGD with K = 16 {said[MICRO][0]} times; on the encoder these are "
+        f"{said[LOOP][1]}, {said[FAST][1]} and {said[MICRO][1]}."
+    )
+    return dots(
+        rows, label="method", series="model", value="× SGD", low="low", high="high", log=True, reference={"SGD": 1.0},
+        title="What one private step costs", verdict=verdict, x_label="time of a step, in times SGD's",
+        provenance=f"saved, mean and 95 % interval over interleaved rounds on two CPU cores; utterances in a step: {size}",
+    )  # fmt: skip
+
+
+def accuracy_at(epsilon: float, measure: str = "accuracy", corpora: Sequence[str] = CORPORA) -> Finding:
+    """Draw what each method reaches at one ε, for every corpus and model."""
+    words = MEASURES[measure]
+    rows = [row for row in scores_at(epsilon, corpora) if row["measured"] == words]
+    first = rows[0]["trained on"]
+    here = {row["method"]: _whole(row["%"]) for row in rows if row["trained on"] == first}
+    verdict = f"On {first}: " + ", ".join(f"{method} {score}" for method, score in here.items()) + "."
+    title = {"accuracy": "Intents", "slot_f1": "Slots"}[measure]
+    return dots(
+        rows, label="trained on", series="method", **INTERVAL, x_label=f"{words}, in %",
+        title=f"{title}, by every method at ε = {epsilon:g}", verdict=verdict, provenance=_source(),
+    )  # fmt: skip
+
+
+def more_micro_batches() -> Finding:
+    """Draw what K gives at one ε."""
+    rows = micro_batches_against_accuracy()
+    intents = {row["clipped"]: _whole(row["%"]) for row in rows if row["measured"] == MEASURES["accuracy"]}
+    *by_k, every = intents.items()
+    scores = ", ".join(f"{score} with {name.removeprefix('eDP-SGD, ')}" for name, score in by_k)
+    verdict = (
+        f"More micro-batches are more clipped terms, and more intents are right: {scores} in eDP-SGD. DP-SGD, which clips "
+        f"each utterance, gets {every[1]}."
+    )
+    return dots(
+        rows, label="clipped", series="measured", **INTERVAL, x_label="right, or F1, in %",
+        title=f"More micro-batches, at ε = {EPSILON_OF_KS:g}", verdict=verdict, provenance=_source(),
+    )  # fmt: skip
+
+
+def decay_at_equal_epsilon() -> Finding:
+    """Draw constant and decaying noise at the same ε, accounted step by step."""
+    rows = variants_against_accuracy("noise_decay")
+    by_choice = {(row["trained by"], row["choice"]): row["%"] for row in rows}
+    trained = list(dict.fromkeys(row["trained by"] for row in rows))
+    constant, decaying = dict.fromkeys(row["choice"] for row in rows)
+    lost = [by_choice[name, constant] - by_choice[name, decaying] for name in trained]
+    better = sum(loss < 0 for loss in lost)
+    verdict = (
+        f"At equal ε, constant noise understands more intents than {decaying} in {len(lost) - better} of {len(lost)} "
+        f"comparisons, by {min(lost):.0f} to {max(lost):.0f} points."
+    )
+    return dots(
+        rows, label="trained by", series="choice", **INTERVAL, x_label="intents right, in %",
+        title="Decaying noise at equal ε", verdict=verdict, provenance=_source(),
+    )  # fmt: skip
+
+
+def clipping_rules() -> Finding:
+    """Draw the four clipping rules at each ε."""
+    rows = variants_against_accuracy("rule")
+    flat = {row["trained by"]: row["%"] for row in rows if row["choice"] == "flat"}
+    behind = {
+        choice: [flat[row["trained by"]] - row["%"] for row in rows if row["choice"] == choice]
+        for choice in dict.fromkeys(row["choice"] for row in rows)
+    }
+    least, most = (min(behind["per layer"] + behind["by size"]), max(behind["per layer"] + behind["by size"]))
+    verdict = (
+        f"Automatic clipping stays within {_up(max(map(abs, behind['automatic'])))} point of the flat threshold, with "
+        f"nothing to tune; dividing C over the layers or by their size loses {least:.0f} to {most:.0f} points."
+    )
+    return dots(
+        rows, label="trained by", series="choice", **INTERVAL, x_label="intents right, in %",
+        title="Four ways to clip", verdict=verdict, provenance=_source(),
+    )  # fmt: skip
+
+
+def who_pays(corpus: str) -> Finding:
+    """Draw what a stronger promise costs all intents, and what it costs the rare ones."""
+    rows = harm(corpus)
+    weak, strong = [name for name in rows[0] if name != "who"]
+    fall = {row["who"]: f"from {_whole(row[weak])} to {_whole(row[strong])}" for row in rows}
+    verdict = f"With DP-SGD, from {weak} to {strong}, all intents fall {fall['DP-SGD, all intents']}"
+    rare = fall.get("DP-SGD, rare intents")
+    verdict += f", the rare ones {rare}." if rare else "; no rare intent is in the test split."
+    return dumbbells(
+        rows, label="who", start=weak, end=strong, x_label=f"intents right on {CORPUS_NAMES[corpus]}, in %",
+        title="Who pays for a stronger promise", verdict=verdict, provenance=saved_over(saved(corpus)[1]),
+    )  # fmt: skip
+
+
+def _whole(percentage: float) -> str:
+    return per_cent(percentage / 100)
+
+
+def _up(points: float) -> int:
+    return math.ceil(points)
+
+
+def _source() -> str:
+    return saved_over(saved(EMBEDDED)[1])

@@ -1,0 +1,80 @@
+"""The inputs of a panel as widgets of our own: native elements of the page, so that everybody can use them.
+
+The sliders of ipywidgets have no accessible name and read out a position instead of a value, and its toggle buttons do
+not say which of them is pressed. Here Python keeps the state; ``control.js`` shows it with the page's own ``range``,
+``button`` and ``select``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+SCRIPT = (Path(__file__).parent / "control.js").read_text(encoding="utf-8")
+
+
+class Input(anywidget.AnyWidget):
+    """One input; ``description`` is its name on the page, and ``tooltip`` says what it does."""
+
+    _esm = SCRIPT
+    kind = traitlets.Unicode().tag(sync=True)
+    description = traitlets.Unicode().tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
+
+
+class Chooser(Input):
+    """Choose one of several labelled values.
+
+    Parameters
+    ----------
+    options
+        (label, value) pairs.
+    value
+        The value chosen at first.
+    kind
+        "slider", "buttons" or "list".
+
+    Examples
+    --------
+    >>> chooser = Chooser([("1 (strong)", 1.0), ("8 (weak)", 8.0)], 8.0, kind="slider", description="ε")
+    >>> chooser.index = 0  # what the page sends
+    >>> chooser.value
+    1.0
+    """
+
+    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    index = traitlets.Int().tag(sync=True)
+    value = traitlets.Any()  # of any kind, so it stays here
+
+    def __init__(self, options: Sequence[tuple[str, Any]], value: Any, **traits: Any) -> None:
+        labels, self._values = [label for label, _ in options], [each for _, each in options]
+        super().__init__(labels=labels, index=self._values.index(value), value=value, **traits)
+
+    @traitlets.observe("index")
+    def _took(self, change: Any) -> None:
+        self.value = self._values[change["new"]]
+
+    @traitlets.observe("value")
+    def _placed(self, change: Any) -> None:
+        self.index = self._values.index(change["new"])
+
+
+class Slider(Input):
+    """A number from ``min`` to ``max`` in steps, written with ``decimals`` and ``unit``."""
+
+    min = traitlets.Float().tag(sync=True)
+    max = traitlets.Float().tag(sync=True)
+    step = traitlets.Float(1.0).tag(sync=True)
+    decimals = traitlets.Int(0).tag(sync=True)
+    unit = traitlets.Unicode().tag(sync=True)
+    value = traitlets.Float().tag(sync=True)
+
+
+class WholeSlider(Slider):
+    """A slider over whole numbers."""
+
+    value = traitlets.Int().tag(sync=True)
