@@ -61,7 +61,7 @@ def _start() -> Sequence[Explorable]:
         Explorable(
             "00-first-picture",
             "00_start_here",
-            "How much privacy can an assistant afford before it stops understanding you?",
+            "An assistant learns under a privacy budget ε. Lower it, and see which sentences it still understands.",
             lambda: n00.first_picture(corpus()),
         )
     ]
@@ -72,7 +72,7 @@ def _privacy() -> Sequence[Explorable]:
         Explorable(
             "11-privacy-budget",
             "11_dp_sgd_vs_edp_sgd",
-            "What a privacy budget costs, by method, clipping rule and noise decay.",
+            "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
             lambda: n11.budget_panel(corpus(), EMBEDDED),
         ),
         Explorable(
@@ -108,26 +108,26 @@ def _federated() -> Sequence[Explorable]:
         Explorable(
             "21-label-distributions",
             "21_non_iid_partitioning",
-            "Three labels, three hundred clients: what a Dirichlet distribution draws.",
+            "Three labels, 300 clients. One number, α, decides how alike their data are.",
             n21_toy.dirichlet_toy,
         ),
         Explorable(
             "21-partition",
             "21_non_iid_partitioning",
-            "The same α means different fleets in three libraries.",
+            "Three libraries call their number α and mean different fleets.",
             lambda: partition_panel.partition_panel(corpus()["train"]["intent"], "the embedded corpus"),
             only={"seed": (0,)},
         ),
         Explorable(
             "21-skew",
             "21_non_iid_partitioning",
-            "How much accuracy federated averaging loses when clients differ.",
+            "The more clients differ, the less federated averaging learns in 100 rounds.",
             lambda: n21.skew_panel(corpus(), EMBEDDED),
         ),
         Explorable(
             "22-expected-weights",
             "22_device_selection",
-            "Whom the average represents when active clients are asked more often.",
+            "A tenth of the devices has half of the data. How much of the model is theirs?",
             n22_toy.selection_toy,
             script=Path(n22_toy.__file__).with_suffix(".js"),
             given=_given_weights,
@@ -136,7 +136,7 @@ def _federated() -> Sequence[Explorable]:
         Explorable(
             "22-selection",
             "22_device_selection",
-            "Asking the most active clients: who gains, and who is left behind.",
+            "Ask active clients more often: the average gains. See who is left behind.",
             lambda: n22.selection_panel(corpus(), EMBEDDED),
             only={"strategy": ("power",)},
         ),
@@ -149,13 +149,13 @@ def _federated() -> Sequence[Explorable]:
         Explorable(
             "23-continual-learning",
             "23_continual_learning",
-            "Data arrive, drift and are deleted: what a model keeps, and what it forgets.",
+            "New data arrive, old data are deleted, and what people say changes. What does the model still know?",
             n23.continual_panel,
         ),
         Explorable(
             "24-fednlp",
             "24_fednlp_benchmark",
-            "Four algorithms on four kinds of tasks and five partitions.",
+            "Four algorithms, four kinds of tasks, five ways to divide the data. Does one win everywhere?",
             lambda: n24.fednlp_panel(corpus()),
         ),
     ]
@@ -166,20 +166,20 @@ def _fairness() -> Sequence[Explorable]:
         Explorable(
             "31-effect-size",
             "31_fairness_metrics",
-            "A large effect size can come from a small difference.",
+            "Move two groups of words apart: the effect size stops growing long before the difference does.",
             n31_toy.association_toy,
         ),
         Explorable(
             "31-agreement",
             "31_fairness_metrics",
-            "Do two fairness metrics rank models alike? Mostly not.",
+            "Six metrics look inside a model, eight at what it decides. Do they rank 45 models alike?",
             n31.agreement_panel,
             only={"method": ("Spearman",)},
         ),
         Explorable(
             "31-planted-bias",
             "31_fairness_metrics",
-            "We planted the bias, so we know it is there. Which metric sees it?",
+            "The bias was planted, so we know that it is there. Watch which metrics notice.",
             lambda: n31.dose_panel(corpus()),
         ),
     ]
@@ -187,12 +187,12 @@ def _fairness() -> Sequence[Explorable]:
 
 def write_site(out: Path = OUT) -> Iterator[dict[str, Any]]:
     """Write the course's site; yield a row for each page, see :func:`trustlab.site.writing.write`."""
-    with _without_own_runs():
+    with without_own_runs():
         yield from write(chapters(), out, title=TITLE, lead=LEAD)
 
 
 @contextlib.contextmanager
-def _without_own_runs() -> Iterator[None]:
+def without_own_runs() -> Iterator[None]:
     """Give panels an empty run store meanwhile: a visitor sees saved results, not those of whoever wrote the site."""
     before = os.environ.get("TRUSTLAB_RUNS")
     with tempfile.TemporaryDirectory() as empty:
