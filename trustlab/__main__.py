@@ -1,4 +1,4 @@
-"""The command line: ``python -m trustlab doctor | data | run | app | site``."""
+"""The command line: ``python -m trustlab doctor | data | run | models | app | site``."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     # What an experiment takes is known where experiments are: its options, --help too, are handed on unread.
     run = commands.add_parser("run", help="recompute saved results and compare them", add_help=False)
     run.set_defaults(run=_run)
+    models = commands.add_parser("models", help="train notebook 00's saved models again and compare", add_help=False)
+    models.set_defaults(run=_models)
     app = commands.add_parser("app", help="show the notebooks as pages without code")
     app.set_defaults(run=_app)
     site = commands.add_parser("site", help="write panels as pages that need no server and no Python")
@@ -82,6 +84,12 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int | None:
     from trustlab.course import reproduce
 
     return reproduce.main(list(rest))
+
+
+def _models(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    from trustlab.course.n00_start_here import experiment
+
+    return experiment.main(list(rest))
 
 
 def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

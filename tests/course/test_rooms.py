@@ -175,7 +175,11 @@ def test_no_name_is_a_number_of_a_list_that_a_reader_does_not_have():
     assert {name: hits for name, hits in found.items() if hits} == {}
 
 
-@pytest.mark.parametrize("known", EXPERIMENTS.values(), ids=EXPERIMENTS)
-def test_a_setting_answers_to_its_old_name(known):
+NEW = {"device-selection-rounds"}  # experiments that never had another name
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in NEW])
+def test_a_setting_answers_to_its_old_name(name):
+    known = EXPERIMENTS[name]
     with pytest.warns(DeprecationWarning, match=r"\.Cell is now .*\.Setting; the old name is removed in version"):
         assert known.module.Cell is known.module.Setting

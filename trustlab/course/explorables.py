@@ -62,7 +62,7 @@ def _start() -> Sequence[Explorable]:
             "00-first-picture",
             "00_start_here",
             "An assistant learns under a privacy budget ε. Lower it, and see which sentences it still understands.",
-            lambda: n00.first_picture(corpus()),
+            n00.first_picture,
         )
     ]
 

@@ -101,6 +101,7 @@ def choices(
     every = [
         _choice(control, only.get(name)) if ranges is None or not (found := _range(control, ranges)) else found
         for name, control in panel.controls.items()
+        if control.widget.kind != "text"  # what a reader types has no list of states
     ]
     return [each for each in every if len(each.values) != 1]
 
