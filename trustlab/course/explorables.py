@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course import partition_panel
+from trustlab.course import partition_panel, promise
+from trustlab.course.budgets import DELTA
 from trustlab.course.n00_start_here import panel as n00
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as n11
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as n11_toy
+from trustlab.course.n20_one_round_of_fedavg import toy as n20_toy
 from trustlab.course.n21_non_iid_partitioning import panel as n21
 from trustlab.course.n21_non_iid_partitioning import toy as n21_toy
 from trustlab.course.n22_device_selection import panel as n22
@@ -21,6 +23,7 @@ from trustlab.course.n22_device_selection import toy as n22_toy
 from trustlab.course.n23_continual_learning import panel as n23
 from trustlab.course.n23_continual_learning import toy as n23_toy
 from trustlab.course.n24_fednlp_benchmark import panel as n24
+from trustlab.course.n30_one_gap_by_hand import toy as n30_toy
 from trustlab.course.n31_fairness_metrics import panel as n31
 from trustlab.course.n31_fairness_metrics import toy as n31_toy
 from trustlab.federated.expectation import HEAVY
@@ -70,6 +73,14 @@ def _start() -> Sequence[Explorable]:
 def _privacy() -> Sequence[Explorable]:
     return [
         Explorable(
+            "10-promise",
+            "10_what_epsilon_promises",
+            "ε is a promise about bets: how often can someone who wants to know whether you took part be right?",
+            promise.promise_panel,
+            script=Path(promise.__file__).with_suffix(".js"),
+            given=_given_promise,
+        ),
+        Explorable(
             "11-privacy-budget",
             "11_dp_sgd_vs_edp_sgd",
             "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
@@ -84,6 +95,11 @@ def _privacy() -> Sequence[Explorable]:
             given=_given_clipping,
         ),
     ]
+
+
+def _given_promise(panel: Panel) -> dict[str, Any]:
+    """Return what the script of the promise reads."""
+    return {"delta": DELTA, "most": promise.MOST, "colours": PALETTE[:2]}
 
 
 def _given_clipping(panel: Panel) -> dict[str, Any]:
@@ -105,6 +121,12 @@ def _given_weights(panel: Panel) -> dict[str, Any]:
 
 def _federated() -> Sequence[Explorable]:
     return [
+        Explorable(
+            "20-one-round",
+            "20_one_round_of_fedavg",
+            "Twelve clients train, send their models and are averaged. Take one client's data away.",
+            n20_toy.town_toy,
+        ),
         Explorable(
             "21-label-distributions",
             "21_non_iid_partitioning",
@@ -163,6 +185,12 @@ def _federated() -> Sequence[Explorable]:
 
 def _fairness() -> Sequence[Explorable]:
     return [
+        Explorable(
+            "30-one-gap",
+            "30_one_gap_by_hand",
+            "One decision, two groups: move the threshold and count who gets a loan.",
+            n30_toy.loan_toy,
+        ),
         Explorable(
             "31-effect-size",
             "31_fairness_metrics",

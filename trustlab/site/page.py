@@ -186,8 +186,8 @@ def _foot(controls: Sequence[Choice], first: State) -> str:
 
 def _bottom(explorable: Explorable) -> str:
     return (
-        f'<footer class="bottom"><p>This is a panel of the notebook <code>{explorable.notebook}.ipynb</code>, which '
-        "explains it, tests its claims and trains models with you. <code>make lab</code> opens the course in "
+        f'<footer class="bottom"><p>The notebook <code>{explorable.notebook}.ipynb</code> explains this page, tests its '
+        "claims and lets you train models. <code>make lab</code> opens the course in "
         'JupyterLab.</p><p><a href="index.html">All explorables</a></p></footer>'
     )
 
