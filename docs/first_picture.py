@@ -25,7 +25,7 @@ FILE = Path(__file__).with_suffix(".gif")
 SENTENCE = "i need to talk to anna"
 HEAD = 168  # pixels above the picture
 LETTERS = 118  # of a line of the verdict
-COLOURS, STEPS = 200, (1.0, 0.8, 0.6, 0.4, 0.2)
+COLOURS, STEPS = 256, (1.0, 0.8, 0.6, 0.4, 0.2)
 
 # What happens, and for how many milliseconds it is shown.
 SCENES: tuple[tuple[dict[str, Any], int], ...] = (
@@ -49,20 +49,29 @@ def write(path: Path = FILE) -> Path:
     """Write the moving picture and return its path."""
     pictures, durations = zip(*frames(), strict=True)
     palette = _palette(pictures)
-    first, *others = (each.quantize(palette=palette, dither=Image.Dither.NONE) for each in pictures)
+    first, *others = (_indexed(each, palette) for each in pictures)
     first.save(path, save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
     return path
 
 
-def _palette(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Return an image with a palette for all frames: the house's colours in steps towards white, then the commonest."""
+def _palette(pictures: Sequence[Image.Image]) -> np.ndarray:
+    """Return colours [256, 3] for all frames: the house's in steps towards white, then the commonest that are new."""
     house = [np.array(to_rgb(colour)) for colour in (*PALETTE, GREY)]
     steps = [tuple(np.rint(255 * (1 - share * (1 - each))).astype(int)) for each in house for share in STEPS]
-    counts: Counter[Any] = Counter()
+    counts: Counter[tuple[int, ...]] = Counter()
     for picture in pictures:
         counts.update({colour: count for count, colour in picture.getcolors(1 << 24) or ()})
-    image = Image.new("P", (1, 1))
-    image.putpalette([part for colour in [*steps, *dict(counts.most_common(COLOURS))] for part in colour])
+    kept = dict.fromkeys([(255, 255, 255), *steps, *dict(counts.most_common(COLOURS))])
+    return np.array([*kept][:COLOURS])
+
+
+def _indexed(picture: Image.Image, palette: np.ndarray) -> Image.Image:
+    """Return `picture` with the nearest colour of `palette` for each of its own. Pillow's search is coarser."""
+    pixels = np.asarray(picture, dtype=int)
+    own, index = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = np.array([((palette - colour) ** 2).sum(axis=1).argmin() for colour in own], dtype=np.uint8)
+    image = Image.fromarray(nearest[index].reshape(pixels.shape[:2]), "P")
+    image.putpalette(palette.astype(np.uint8).tobytes())
     return image
 
 

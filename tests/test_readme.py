@@ -140,4 +140,4 @@ def test_the_moving_picture_shows_todays_panel(filming):
         assert stored.info["duration"] == duration
         apart.append(np.abs(np.asarray(stored.convert("RGB"), float) - np.asarray(frame, float)).mean())
     others = np.abs(np.asarray(made[0][0], float) - np.asarray(made[-1][0], float)).mean()
-    assert max(apart) < 1.5 < others, (max(apart), others)
+    assert max(apart) < 1.5 < others, "run python docs/first_picture.py"
