@@ -61,7 +61,7 @@ def town_toy(average: Average | None = None) -> Panel:
     --------
     >>> toy = town_toy().set(moment="4 average", without="Irma")
     >>> print(toy.answer.verdict)  # doctest: +ELLIPSIS
-    Round 1: the average of 11 models, weighted by examples, moves ... With Irma it would be 0.083 km from there.
+    Round 1: the average of 11 models, weighted by examples, moves ... With Irma it would be 0.078 km from there.
     """
     mine = weighted_average if average is None or average is ... else average
     return Panel(
@@ -78,6 +78,7 @@ def town_toy(average: Average | None = None) -> Panel:
         train=_frames,
         live=lambda position, rows: answer(position, mine, moment=3.0 * rows[-1]["progress"] if rows else 0.0),
         train_label="Play this round",
+        code="town_toy()",
     )
 
 

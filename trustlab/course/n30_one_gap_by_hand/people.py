@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 
 import numpy as np
@@ -108,3 +109,14 @@ def gap(found: dict[str, tuple[int, int]]) -> float:
     """
     rates = [got / of for got, of in found.values()]
     return max(rates) - min(rates)
+
+
+def whole(share: float) -> int:
+    """Return a share in whole per cent, halves rounded up: 12.5 is 13, however the share was computed.
+
+    Examples
+    --------
+    >>> whole(0.125), whole(2 / 3)
+    (13, 67)
+    """
+    return math.floor(100 * share + 0.5 + 1e-9)
