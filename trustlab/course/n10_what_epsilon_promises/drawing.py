@@ -23,7 +23,7 @@ from trustlab.lab.answer import Answer
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 
-YOU, OPTIMAL, NOBODY = PALETTE[1], PALETTE[0], "black"
+YOU, OPTIMAL, BOUND = PALETTE[1], PALETTE[0], "black"
 Scores = Mapping[GamePosition, Score]
 
 
@@ -75,7 +75,11 @@ class GameDrawing(Drawing):
                       ha="right", color=GREY, fontsize=FONT_POINTS)  # fmt: skip
         at = range(len(EPSILONS))
         axes.plot(
-            at, [bound(epsilon) for epsilon in EPSILONS], color=NOBODY, linewidth=2, label="nobody is right more often"
+            at,
+            [bound(epsilon) for epsilon in EPSILONS],
+            color=BOUND,
+            linewidth=2,
+            label="no attacker is right more often",
         )
         (self._optimal,) = axes.plot([], [], color=OPTIMAL, linestyle="--", linewidth=2, label="optimal guesser, exact")
         look = dict(linestyle="none", zorder=4)

@@ -162,7 +162,7 @@ class Game(Panel):
         return super().reset()
 
     def start(self) -> Self:
-        """Let the optimal guesser play; nobody else guesses meanwhile."""
+        """Let the optimal guesser play; the reader waits."""
         self._let_guess(False)
         return super().start()
 
@@ -222,9 +222,7 @@ def _row(who: str, at: GamePosition, score: Score) -> dict[str, Any]:
 
 
 def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
-    reach = (
-        f"At ε = {number(position.epsilon)} nobody is right more than {per_cent(bound(position.epsilon))} of the time"
-    )
+    reach = f"At ε = {number(position.epsilon)} no attacker is right more than {per_cent(bound(position.epsilon))} of the time"
     if play.last is None and played is None:
         return f"Ten noisy counts: was Anna there, or was she not? {reach}."
     reach += f"; with this noise, the optimal guesser is right {per_cent(optimal_hit_rate(position))}"

@@ -89,7 +89,7 @@ def _frames(position: TownPosition) -> Iterator[Row]:
 
 
 def answer(position: TownPosition, average: Average = weighted_average, moment: float | None = None) -> TownAnswer:
-    """Return what is on the map; `moment` from 0 to 3 lies between the four moments while a round is played."""
+    """Return what is on the map; `moment` is a number from 0 to 3 while a round is played."""
     without = "" if position.without == NOBODY else position.without
     names = [name for name in CLIENTS if name != without]
     models, server = rounds_of(position.round, position.aggregation, without, average)
@@ -113,7 +113,7 @@ def answer(position: TownPosition, average: Average = weighted_average, moment: 
 
 
 def _verdict(position: TownPosition, server: list[np.ndarray], with_all: np.ndarray, at: float) -> str:
-    """Say what happens at this moment, and at the end whom the average serves."""
+    """Say what happens at this moment, and at the end how far the average is from one client."""
     clients = len(CLIENTS) - (position.without != NOBODY)
     start = f"Round {position.round}: "
     if at < 1:

@@ -33,7 +33,7 @@ def _decisions() -> Iterator[Case]:
     rng = np.random.default_rng(30)
     for people in (12, 40, 41, 100):
         pays, loan, valley = rng.random((3, people)) < np.array([[0.6], [0.5], [0.3]])
-        pays[:2], valley[:2] = True, (True, False)  # somebody to count in both groups
+        pays[:2], valley[:2] = True, (True, False)  # at least one person to count in both groups
         yield pays, loan, valley
     yield pays, pays.copy(), valley  # the bank knew: no gap
 

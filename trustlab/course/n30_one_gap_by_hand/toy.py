@@ -34,7 +34,7 @@ class LoanPosition:
     rate: str = option(
         "true_positive_rate",
         label="Loans",
-        help="Whom to count: those who would pay back, those who would not, or everybody.",
+        help="Who is counted: those who would pay back, those who would not, or everybody.",
         values=tuple(RATES),
     )
     move: str = option(
