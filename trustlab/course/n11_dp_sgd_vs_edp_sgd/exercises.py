@@ -39,7 +39,10 @@ def _batches() -> Iterator[tuple[np.ndarray, float]]:
     rng = np.random.default_rng(11)
     for _ in range(RANDOM_BATCHES):
         size = int(rng.integers(1, 6)), int(rng.integers(1, 5))
-        yield rng.standard_normal(size) * rng.choice([0.1, 1.0, 10.0], size=(size[0], 1)), float(rng.choice([0.3, 1, 2]))
+        yield (
+            rng.standard_normal(size) * rng.choice([0.1, 1.0, 10.0], size=(size[0], 1)),
+            float(rng.choice([0.3, 1, 2])),
+        )
 
 
 def _lengths(gradients: np.ndarray) -> np.ndarray:
@@ -47,7 +50,10 @@ def _lengths(gradients: np.ndarray) -> np.ndarray:
 
 
 _PROPERTIES = [
-    (lambda given, got: np.shape(got) == given[0].shape, "Expected an array of the same shape, a clipped row for each."),
+    (
+        lambda given, got: np.shape(got) == given[0].shape,
+        "Expected an array of the same shape, a clipped row for each.",
+    ),
     (
         lambda given, got: bool(np.isfinite(got).all()),
         "There is a NaN or an infinity in it: a gradient of zeros has length 0, and nothing can be divided by that.",
