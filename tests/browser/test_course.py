@@ -97,7 +97,7 @@ def says(panel):
 
 
 def picture(panel):
-    return panel.locator(".trustlab-picture")
+    return panel.locator(".trustlab-drawing")
 
 
 def shows(panel):
@@ -106,7 +106,7 @@ def shows(panel):
 
 def shows_another(panel, before):
     """Wait until the picture is not the one that was there before."""
-    panel.page.wait_for_function("([panel, before]) => panel.querySelector('.trustlab-picture').innerHTML != before",
+    panel.page.wait_for_function("([panel, before]) => panel.querySelector('.trustlab-drawing').innerHTML != before",
                                  arg=[panel.element_handle(), before])  # fmt: skip
 
 

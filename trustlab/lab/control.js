@@ -94,6 +94,17 @@ function list(model, el) {
   };
 }
 
+// A few words of the reader's own.
+function text(model, el) {
+  const input = made("input", { type: "text", placeholder: model.get("placeholder"), maxLength: model.get("most") });
+  input.addEventListener("input", () => send(model, "value", input.value));
+  el.append(named(model, input));
+  return () => {
+    if (input.value !== model.get("value")) input.value = model.get("value"); // setting it would move the cursor
+    input.disabled = model.get("disabled");
+  };
+}
+
 // What leaves the panel: a call that makes this position again, and the numbers behind the picture.
 function exports_(model, el) {
   const copy = made("button", { type: "button", className: "trustlab-quiet", title: model.get("tooltip") });
@@ -134,7 +145,7 @@ function follow_the_kernel(el) {
   for (const button of panel?.querySelectorAll("button, summary") ?? []) button.dataset.lmSuppressShortcuts = "true";
 }
 
-const KINDS = { slider, buttons, radios, list, exports: exports_ };
+const KINDS = { slider, buttons, radios, list, text, exports: exports_ };
 
 function render({ model, el }) {
   el.classList.add("trustlab-control");

@@ -18,9 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from trustlab.lab.fragments import Fragments, joined
+from trustlab.lab.look import em
 from trustlab.lab.vector import PIXELS_PER_INCH
 
 # Okabe and Ito's colours, distinguishable with every common form of colour blindness, darkest contrasts first. Their
@@ -33,6 +35,7 @@ HEADING_MARGIN, HEADING_LINE = 12, 20  # CSS pixels
 SHARPNESS = 2  # image pixels of a stored picture per CSS pixel, for screens that have them
 COLOURS_IN_PNG = 64
 GREY = "#595959"  # 7:1 on white
+HALO = (withStroke(linewidth=5, foreground="white"),)  # around a black frame on cells of any colour
 
 
 def new_figure(width: int = 720, height: int = 380) -> Figure:
@@ -74,7 +77,7 @@ def svg(figure: Figure, *, alt: str) -> str:
     Examples
     --------
     >>> svg(new_figure(300, 200), alt="Nothing yet.")[:64]
-    '<div class="trustlab-picture" role="img" aria-label="Nothing yet'
+    '<div class="trustlab-drawing" role="img" aria-label="Nothing yet'
     """
     if not alt.strip():
         raise ValueError("Expected a sentence as alt text, got an empty one. Say what the picture shows.")
@@ -82,9 +85,9 @@ def svg(figure: Figure, *, alt: str) -> str:
         _FRAGMENTS[figure] = Fragments(figure)
     width, height = css_size(figure)
     inside = joined(_FRAGMENTS[figure].pieces(figure))
-    style = f"display:block;width:100%;max-width:{width}px;height:auto;overflow:visible;font-family:{FONTS}"
+    style = f"display:block;width:100%;max-width:{em(width)};height:auto;overflow:visible;font-family:{FONTS}"
     drawn = f'<svg viewBox="0 0 {width} {height}" style="{style}" aria-hidden="true">{inside}</svg>'
-    return f'<div class="trustlab-picture" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
+    return f'<div class="trustlab-drawing" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
 
 
 _FRAGMENTS: WeakKeyDictionary[Figure, Fragments] = WeakKeyDictionary()

@@ -81,3 +81,11 @@ class WholeSlider(Slider):
     """A slider over whole numbers."""
 
     value = traitlets.Int().tag(sync=True)
+
+
+class Words(Input):
+    """A few words that the reader types; every letter is sent."""
+
+    value = traitlets.Unicode().tag(sync=True)
+    placeholder = traitlets.Unicode().tag(sync=True)
+    most = traitlets.Int(200).tag(sync=True)

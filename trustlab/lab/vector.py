@@ -19,12 +19,22 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.image import AxesImage
 from matplotlib.path import Path
 from PIL import Image
 
 PIXELS_PER_INCH = 100  # CSS pixels: 7.2 inches are 720 px wide on the page
 PIXELS_PER_POINT = PIXELS_PER_INCH / 72
+# What a dark theme may make brighter: the style sheet of panels does.
+THEMED = {
+    "#0072b2": "blue",
+    "#d55e00": "red",
+    "#009e73": "green",
+    "#cc79a7": "pink",
+    "#e69f00": "amber",
+    "#56b4e9": "sky",
+}
 GROUND = "var(--trustlab-ground,var(--jp-layout-color0,#fff))"
 ACHROMATIC = 0.02  # the spread of red, green and blue up to which a colour is a grey
 COMMANDS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
@@ -34,6 +44,12 @@ ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 def keep_colours(artist: Artist) -> None:
     """Keep black black and white white: for what is written on a coloured ground."""
     artist._trustlab_keeps_colours = True
+
+
+def fade(artist: Artist, colour: str, share: float) -> Any:
+    """Return `colour` as faint as its `share`, opaque: mixed with white where stored, with the page's ground there."""
+    artist._trustlab_faded = None if share == 1 else (colour, share)
+    return colour if share == 1 else tuple(share * part + 1 - share for part in to_rgb(colour))
 
 
 def name_points(artist: Artist, names: Sequence[str]) -> None:
@@ -58,12 +74,14 @@ class Writer(RendererBase):
         self._pieces: list[tuple[tuple[float, ...] | None, str]] = []
         self._names: list[str] = []
         self._keeps_colours = False
+        self._faded: tuple[str, float] | None = None
 
     def pieces_of(self, artist: Artist) -> list[tuple[tuple[float, ...] | None, str]]:
         """Draw one artist."""
         self._pieces = []
         self._names = getattr(artist, "_trustlab_names", [])
         self._keeps_colours = getattr(artist, "_trustlab_keeps_colours", False)
+        self._faded = getattr(artist, "_trustlab_faded", None)
         artist.draw(self)
         return self._pieces
 
@@ -167,7 +185,7 @@ class Writer(RendererBase):
         left, bottom, right, top = box
         step = (1 if top < bottom else -1), (1 if left < right else -1)
         buffer = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(pixels[:: -step[0], :: step[1]])).save(buffer, "png", compress_level=6)
+        Image.fromarray(np.ascontiguousarray(pixels[:: step[0], :: step[1]])).save(buffer, "png", compress_level=6)
         data = base64.b64encode(buffer.getvalue()).decode("ascii")
         place = f'x="{_short(min(left, right))}" y="{_short(self.height - max(bottom, top))}"'
         size = f'width="{_short(abs(right - left))}" height="{_short(abs(top - bottom))}"'
@@ -207,12 +225,16 @@ class Writer(RendererBase):
 
     def _paint(self, rgb: Sequence[float], alpha: float) -> tuple[str, float]:
         """Return a colour of the page and its opacity."""
-        red, green, blue = rgb[:3]
-        if self._keeps_colours or max(rgb[:3]) - min(rgb[:3]) > ACHROMATIC:
-            return "#" + "".join(f"{round(255 * part):02x}" for part in (red, green, blue)), alpha
-        if green > 1 - ACHROMATIC:
+        if self._keeps_colours:
+            return to_hex(rgb[:3]), alpha
+        if max(rgb[:3]) - min(rgb[:3]) > ACHROMATIC:
+            if self._faded is None:
+                return _themed(to_hex(rgb[:3])), alpha
+            colour, share = self._faded
+            return f"color-mix(in srgb,{_themed(colour.lower())} {100 * share:.0f}%,{GROUND})", alpha
+        if rgb[1] > 1 - ACHROMATIC:
             return GROUND, alpha
-        return "currentColor", alpha * (1 - green**1.5)  # themes' text is not quite black: darker than 1 - green
+        return "currentColor", alpha * (1 - rgb[1] ** 1.5)  # themes' text is not quite black: darker than 1 - green
 
     def _look(self, gc: GraphicsContextBase, face: Any) -> str:
         """Return the attributes of a path's fill and stroke; "" where there is nothing to see."""
@@ -243,6 +265,10 @@ class Writer(RendererBase):
             numbers = [_short(height - value if i % 2 else value) for i, value in enumerate(points)]
             parts.append(COMMANDS[code] + (" ".join(numbers) if code != Path.CLOSEPOLY else ""))
         return "".join(parts)
+
+
+def _themed(colour: str) -> str:
+    return f"var(--trustlab-{THEMED[colour]},{colour})" if colour in THEMED else colour
 
 
 def _short(value: float) -> str:

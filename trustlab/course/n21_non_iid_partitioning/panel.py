@@ -90,6 +90,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "measure": [(MEASURES[measure], measure) for measure in ("accuracy", "accuracy_rare")],
         },
         training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
+        code=f'skew_panel(corpus, "{name}")',
     )
 
 
