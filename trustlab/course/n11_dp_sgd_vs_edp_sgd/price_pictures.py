@@ -48,9 +48,9 @@ def step_times(here: Sequence[Row] = ()) -> Finding:
     times = {(row["method"], row["measured on"]): number(row["× SGD"], 2) for row in rows}
     loop, fast, micro = ([times[method, name] for name in STEPS] for method in (LOOP, FAST, MICRO))
     verdict = (
-        f"A step of the BiLSTM takes {loop[0]} times as long as SGD's by the per-example loop, {fast[0]} times by exact "
-        f"clipping in one backward pass, {micro[0]} times by eDP-SGD with K = 16; of the encoder {loop[1]}, {fast[1]} and "
-        f"{micro[1]} times."
+        f"A step of the BiLSTM takes {loop[0]} times as long as SGD's by the per-example loop, {fast[0]} times by "
+        f"exact clipping in one backward pass, {micro[0]} times by eDP-SGD with K = 16; of the encoder {loop[1]}, "
+        f"{fast[1]} and {micro[1]} times."
     )
     if here:
         verdict += f" Here and now it is {times[LOOP, HERE]}, {times[FAST, HERE]} and {times[MICRO, HERE]} (BiLSTM)."
@@ -59,7 +59,7 @@ def step_times(here: Sequence[Row] = ()) -> Finding:
         rows, label="method", series="measured on", value="× SGD", low="low", high="high", log=True,
         reference={"SGD": 1.0}, title="What one private step costs", verdict=verdict,
         x_label="time of a step, in times SGD's",
-        provenance=f"saved, mean and 95 % interval over interleaved rounds on two CPU cores; utterances in a step: {size}",
+        provenance=f"saved, mean and 95 % interval over rounds on two CPU cores; utterances in a step: {size}",
     )  # fmt: skip
 
 
@@ -105,8 +105,8 @@ def more_micro_batches() -> Finding:
     *by_k, every = intents.items()
     scores = ", ".join(f"{score} with {name.removeprefix('eDP-SGD, ')}" for name, score in by_k)
     verdict = (
-        f"More micro-batches are more clipped terms, and more intents are right: {scores} in eDP-SGD. DP-SGD, which clips "
-        f"each utterance, gets {every[1]}."
+        f"More micro-batches are more clipped terms, and more intents are right: {scores} in eDP-SGD. DP-SGD, which "
+        f"clips each utterance, gets {every[1]}."
     )
     return dots(
         rows, label="clipped", series="measured", **INTERVAL, x_label="right, or F1, in %",
