@@ -74,7 +74,9 @@ def _pages(chapters: Sequence[Chapter]) -> Iterator[Explorable]:
         yield from chapter.pages
 
 
-def _write_page(explorable: Explorable, panel: Panel, folder: Path, before: Any, after: Any) -> dict[str, str | float]:
+def _write_page(
+    explorable: Explorable, panel: Panel, folder: Path, before: Any, after: Any
+) -> dict[str, str | float]:
     """Write a page and the files of its states, and return how large they are."""
     computes = explorable.script is not None
     controls = choices(panel, explorable.only, ranges=explorable.ranges if computes else None)

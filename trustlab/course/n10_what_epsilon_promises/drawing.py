@@ -70,14 +70,10 @@ class GameDrawing(Drawing):
         axes.annotate("a coin", (1, 0.5), (-2, -13), xycoords=("axes fraction", "data"), textcoords="offset points",
                       ha="right", color=GREY, fontsize=FONT_POINTS)  # fmt: skip
         at = range(len(EPSILONS))
-        axes.plot(
-            at, [bound(epsilon) for epsilon in EPSILONS], color=NOBODY, linewidth=2, label="nobody is right more often"
-        )
+        axes.plot(at, [bound(epsilon) for epsilon in EPSILONS], color=NOBODY, linewidth=2, label="nobody is right more often")
         (self._optimal,) = axes.plot([], [], color=OPTIMAL, linestyle="--", linewidth=2, label="optimal guesser, exact")
         look = dict(linestyle="none", zorder=4)
-        (self._played,) = axes.plot(
-            [], [], marker="D", color=OPTIMAL, markersize=7, label="optimal guesser, played", **look
-        )
+        (self._played,) = axes.plot([], [], marker="D", color=OPTIMAL, markersize=7, label="optimal guesser, played", **look)
         (self._yours,) = axes.plot([], [], marker="s", color=YOU, markersize=8, label="you", **look | {"zorder": 5})
         (self._bars,) = axes.plot([], [], color=YOU, linewidth=1.6, zorder=4)
         self._guide = axes.axvline(0, color=GREY, linewidth=1, linestyle=(0, (2, 3)), zorder=1)

@@ -94,7 +94,9 @@ def noise_std(epsilon: float) -> float:
     >>> round(noise_std(8.0), 1), round(noise_std(1.0), 1), noise_std(math.inf)
     (1.9, 11.8, 0.0)
     """
-    return noise_multiplier_for(epsilon=epsilon, delta=DELTA, steps=EVENINGS, sampling="none", accountant="gaussian")
+    return noise_multiplier_for(
+        epsilon=epsilon, delta=DELTA, steps=EVENINGS, sampling="none", accountant="gaussian"
+    )
 
 
 def bound(epsilon: float, delta: float = DELTA) -> float:

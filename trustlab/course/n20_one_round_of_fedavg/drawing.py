@@ -107,12 +107,7 @@ class TownDrawing(Drawing):
             self._names[name].set_position(tuple(place))
 
     def _title(self, answer: TownAnswer) -> None:
-        moments = (
-            "The server sends its model ★",
-            "Each phone trains on its own dots",
-            "What the server sees",
-            "The average ★",
-        )
+        moments = "The server sends its model ★", "Each phone trains on its own dots", "What the server sees", "The average ★"
         self._map.set_title(moments[int(answer.moment)], fontsize=FONT_POINTS + 1, loc="left")
 
     def _weigh(self, weights: dict[str, float]) -> None:

@@ -199,7 +199,7 @@ hints = Hints({
         "A label's n examples are at `np.flatnonzero(codes == label)`.",
         "Client k's part ends where `shares[label].cumsum()[k]` of them are reached: that times n, rounded down. The "
         "last client's part ends at n.",
-        "`np.diff(ends, prepend=0)` are the counts; `np.repeat(np.arange(K), counts)` are the clients, one per example.",
+        "`np.diff(ends, prepend=0)` are the counts; `np.repeat(np.arange(K), counts)` the clients, one per example.",
     ),
     effective_number: (
         "The shares are ½, ¼ and ¼. How many labels, all equally frequent, would surprise you as much on average?",

@@ -86,7 +86,10 @@ def who_pays(corpus: str) -> Finding:
     mild, strong = [name for name in rows[0] if name != "who"]
     fall = {row["who"]: f"from {per_cent(row[mild] / 100)} to {per_cent(row[strong] / 100)}" for row in rows}
     everyone, rare = (f"FedNLP: {MEASURES[measure]}" for measure in ("accuracy", "accuracy_rare"))
-    verdict = f"With FedNLP's α, from {mild[4:]} to {strong[4:]}, all intents fall {fall[everyone]}, the rare ones {fall[rare]}."
+    verdict = (
+        f"With FedNLP's α, from {mild[4:]} to {strong[4:]}, all intents fall {fall[everyone]}, the rare ones "
+        f"{fall[rare]}."
+    )
     return dumbbells(
         rows, label="who", start=mild, end=strong, x_label=f"right on {CORPUS_NAMES[corpus]}, in %",
         title="Who pays for skew", verdict=verdict, provenance=saved_over(saved(corpus)[1]),

@@ -142,14 +142,7 @@ class StoryDrawing(Drawing):
             low = (self.places[own, 1] - self._radii[own]).min() - LABEL
             middle = self.places[own, 0].mean()
             look: dict[str, Any] = dict(ha="center", va="top", fontsize=FONT_POINTS - 0.5)
-            axes.text(
-                middle,
-                low + LABEL - 3,
-                NAMES.get(persona, f"{persona}s"),
-                fontweight="bold",
-                color=self.colours[persona],
-                **look,
-            )
+            axes.text(middle, low + LABEL - 3, NAMES.get(persona, f"{persona}s"), fontweight="bold", color=self.colours[persona], **look)
             data = f"{100 * sizes[own].sum() / sizes.sum():.0f} %"
             shares[persona] = (axes.text(middle, low - 4, "", color=GREY, **look), data)
         self.figure.text(0.012, 0.965, f"{len(sizes)} clients: area = data, light = weight in the average", va="center",

@@ -54,10 +54,7 @@ class LoanDrawing(Drawing):
         self._word = axes.text(0, 1.9, "loan →", fontsize=FONT_POINTS, va="center")
         look = dict(fontsize=FONT_POINTS + 1, va="center")
         self._counts = [
-            [
-                axes.text(0, BASES[group] + COUNTS, "", ha=side, color=COLOURS[group], **look)
-                for side in ("right", "left")
-            ]
+            [axes.text(0, BASES[group] + COUNTS, "", ha=side, color=COLOURS[group], **look) for side in ("right", "left")]
             for group in GROUPS
         ]
         axes.axhline(0.87, color="#dddddd", linewidth=0.8)
