@@ -452,3 +452,22 @@ def test_the_sizes_of_a_panel_grow_with_the_notebooks_text():
     sheet = re.sub(r"/\*.*?\*/", "", STYLE, flags=re.DOTALL)
     assert re.findall(r"font-size:\s*(\d+px)", sheet) == []
     assert panel().widget.layout.max_width.endswith("em")
+
+
+def test_what_a_training_needs_is_built_once_when_the_panel_is_shown_and_the_training_waits_for_it():
+    gate, asked = threading.Event(), []
+
+    def prepare(config):
+        assert gate.wait(120)
+        asked.append(config.epsilon)
+
+    p = panel(train=training(threading.Semaphore(9)), live=live, prepare=prepare)
+    p.set(epsilon=2.0)
+    assert asked == []  # nobody has seen it
+    for _ in range(2):
+        p._repr_mimebundle_()
+    p.start()
+    assert p.rows == [] and p.job.running
+    gate.set()
+    p.wait(120)
+    assert asked == [2.0] and len(p.rows) == 4
