@@ -106,7 +106,7 @@ class Page:
             self.axes.axvline(x, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
             where = dict(xytext=(3, 2), textcoords="offset points", xycoords=("data", "axes fraction"))
             self.axes.annotate(name, (x, 1.0), fontsize=FONT_POINTS - 0.5, color=GREY, va="bottom", **where)
-        self.axes.margins(x=0.1)
+        self.axes.margins(x=0.14)  # room for the values at the ends
         handles = _gauge_handles(gauge) if gauge else _handles(names, open_first)
         if handles:
             loose: dict[str, Any] = dict(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, borderaxespad=0.2)

@@ -20,6 +20,7 @@ from trustlab.course.n23_continual_learning.experiment import (
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
 from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
 from trustlab.federated.continual import accuracy_matrix
+from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
 from trustlab.lab.saved import saved_over
@@ -55,8 +56,8 @@ def answer(at: Setting) -> ContinualAnswer:
     beside = "by activity" if at.beta == 0 else "uniform"
     verdict = (
         f"With drift {at.drift:g}, {_kept(at.replay)}, {_drawn(at.beta)} and {WEIGHED[at.weighting]}, "
-        f"{runs['accuracy'].mean():.0%} of all periods' requests are understood at the end "
-        f"({beside}: {others[float(at.beta == 0)]:.0%}), with all data at once {reference['accuracy'].mean():.0%}; "
+        f"{per_cent(runs['accuracy'].mean())} of all periods' requests are understood at the end "
+        f"({beside}: {per_cent(others[float(at.beta == 0)])}), with all data at once {per_cent(reference['accuracy'].mean())}; "
         f"it {_reached(catch_ups(runs, reference, CLOSE))}, and of earlier periods "
         f"{_forgotten(100 * runs['forgetting'].mean())}."
     )
@@ -80,7 +81,7 @@ def _drawn(beta: float) -> str:
 def _reached(rounds: Sequence[int | None]) -> str:
     """Say when training over time reached almost the accuracy of all data at once, if it did."""
     when = in_words(rounds)
-    return f"never reaches {CLOSE:.0%} of that" if when == "never" else f"reaches {CLOSE:.0%} of that {when}"
+    return f"never reaches {per_cent(CLOSE)} of that" if when == "never" else f"reaches {per_cent(CLOSE)} of that {when}"
 
 
 def _forgotten(points: float) -> str:
@@ -106,9 +107,9 @@ def _shown(at: Setting, base: ContinualAnswer, rows: list[Row]) -> ContinualAnsw
     last = rows[-1]
     by_then = {row["selection"]: row["accuracy"] for row in base.numbers if row["round"] == last["round"]}
     verdict = (
-        f"After {last['round']} of {ROUNDS} rounds, in period {period_of(last['round'])}, {last['accuracy']:.0%} of "
+        f"After {last['round']} of {ROUNDS} rounds, in period {period_of(last['round'])}, {per_cent(last['accuracy'])} of "
         f"all periods' requests are understood; the saved ones with this selection had "
-        f"{by_then[SELECTIONS[at.beta]]:.0%} by then, all data at once {by_then[AT_ONCE]:.0%}."
+        f"{per_cent(by_then[SELECTIONS[at.beta]])} by then, all data at once {per_cent(by_then[AT_ONCE])}."
     )
     matrix = accuracy_matrix(rows).tolist()
     return dataclasses.replace(base, verdict=verdict, live=rows, matrix=matrix)

@@ -120,7 +120,7 @@ def catch_up_table(corpus: str = EMBEDDED) -> list[Row]:
             reference = chosen(table, setting="static", drift=drift, beta=beta)
             for replay in (min(BUDGETS), max(BUDGETS)):
                 runs = chosen(table, drift=drift, beta=beta, replay=replay)
-                caught_up = {f"{CLOSE:.0%} of it": in_words(catch_ups(runs, reference, CLOSE))}
+                caught_up = {f"95 % of it": in_words(catch_ups(runs, reference, CLOSE))}
                 at_the_end = {AT_ONCE: per_cent(reference["accuracy"]), "over time": per_cent(runs["accuracy"])}
                 row = {"drift": drift, "selection": SELECTIONS[beta], "replay": replay}
                 rows.append({**row, **at_the_end, **caught_up})
