@@ -15,8 +15,9 @@ from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, clean, new_figure
 
 WIDTH = 760  # CSS pixels
-LINE, LINE_WITH_SERIES = 34, 16  # CSS pixels of a line; of each of its series where there are several
+LINE, SERIES, BETWEEN = 34, 14, 8  # CSS pixels of a line; of each of several series on it, and between such lines
 TOP, BOTTOM = 44, 56  # CSS pixels for the legend, and for the axis with its label
+NAMES = 17  # CSS pixels of the dashed lines' names, above which the legend is
 LETTER = 8.0  # CSS pixels, wide enough for the page's font at 10.5 pt
 MOST_LEFT = 320
 DOT = 8.5
@@ -40,12 +41,13 @@ class Page:
         self._label, self._per_cent = label, per_cent
         self._labels = list(dict.fromkeys(str(row[label]) for row in rows))
         most = max(sum(str(row[label]) == name for row in rows) for name in self._labels)
-        height = TOP + BOTTOM + len(self._labels) * max(LINE, LINE_WITH_SERIES * (most + 1))
+        height = TOP + BOTTOM + len(self._labels) * max(LINE, SERIES * most + BETWEEN)
         self.figure: Figure = new_figure(WIDTH, height)
         left = min(MOST_LEFT, 24 + LETTER * max(map(len, self._labels)))
         self.figure.subplots_adjust(
             left=left / WIDTH, right=1 - 40 / WIDTH, top=1 - TOP / height, bottom=BOTTOM / height
         )
+        self._axes_height = height - TOP - BOTTOM
         self.axes: Axes = self.figure.add_subplot()
         clean(self.axes, x_label=x_label)
         self.axes.grid(axis="x", color="#e3e3e3", linewidth=0.8)
@@ -106,10 +108,12 @@ class Page:
             self.axes.axvline(x, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
             where = dict(xytext=(3, 2), textcoords="offset points", xycoords=("data", "axes fraction"))
             self.axes.annotate(name, (x, 1.0), fontsize=FONT_POINTS - 0.5, color=GREY, va="bottom", **where)
-        self.axes.margins(x=0.14)  # room for the values at the ends
+        self.axes.margins(x=0.1)
         handles = _gauge_handles(gauge) if gauge else _handles(names, open_first)
         if handles:
-            loose: dict[str, Any] = dict(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, borderaxespad=0.2)
+            above = 1.0 + NAMES / self._axes_height if reference else 1.0  # where both fit, none hides the other
+            loose: dict[str, Any] = dict(loc="lower right", bbox_to_anchor=(1.0, above), frameon=False)
+            loose["borderaxespad"] = 0.2
             self.axes.legend(handles=handles, ncols=len(handles), fontsize=FONT_POINTS, handlelength=1.2, **loose)
         return self.figure
 

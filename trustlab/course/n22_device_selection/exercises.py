@@ -158,7 +158,10 @@ def largest_beta(answer: Any, sizes: Sequence[int] | np.ndarray) -> Checked:
     except (TypeError, ValueError) as error:
         return check(answer, None, because=[(lambda _: True, str(error).splitlines()[0])])
     slips = [
-        (lambda _: here > LARGEST_RATE, f"The heaviest client is then in {per_cent(here)} of the rounds: take a smaller β."),
+        (
+            lambda _: here > LARGEST_RATE,
+            f"The heaviest client is then in {per_cent(here)} of the rounds: take a smaller β.",
+        ),
         (
             lambda _: beyond <= LARGEST_RATE,
             f"At β + {STEP:g} it is still in only {per_cent(beyond)} of the rounds: take a larger β.",

@@ -188,8 +188,8 @@ def _shown(at: SelectionPosition, base: SelectionAnswer, rows: list[dict[str, An
     (by_then,) = (row["accuracy"] for row in uniform if row["round"] == last["round"])
     verdict = (
         f"After {last['round']} of {recipe(at.cell).rounds} rounds and {last['examples']:,} examples, "
-        f"{per_cent(last['accuracy'])} of all {what} are {done}, and {per_cent(last[at.beside])} on {BESIDE[at.beside]}; drawn "
-        f"uniformly, the saved ones had {per_cent(by_then)} of all by then."
+        f"{per_cent(last['accuracy'])} of all {what} are {done}, and {per_cent(last[at.beside])} on "
+        f"{BESIDE[at.beside]}. Drawn uniformly, the saved ones had {per_cent(by_then)} of all by then."
     )
     drawn = [{**row, "accuracy": row[at.measure]} for row in rows]
     return dataclasses.replace(base, verdict=verdict, live=drawn)

@@ -88,8 +88,8 @@ def _answer(at: ToyPosition) -> Answer:
     focus = {"weights": WAYS[at.aggregation], "β": at.beta}
     (here,) = (row for row in rows if row.items() >= focus.items())
     verdict = (
-        f"The heaviest tenth of the devices has {per_cent(here['share'])} of the data and {per_cent(here['weight'])} of the "
-        f"expected weight, {here['ratio']:.2f} times its share: {_read(here['ratio'])}."
+        f"The heaviest tenth of the devices has {per_cent(here['share'])} of the data and {per_cent(here['weight'])} "
+        f"of the expected weight, {here['ratio']:.2f} times its share: {_read(here['ratio'])}."
     )
     return Answer(rows, verdict, f"computed here, exact, {DEVICES} devices", focus=focus)
 
