@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.course.n31_fairness_metrics import REAL_TASKS
 from trustlab.course.n31_fairness_metrics.correlation import needed
+from trustlab.course.n31_fairness_metrics.extrinsic import Z
 from trustlab.course.n31_fairness_metrics.real_metrics import NOBODY
 from trustlab.course.n31_fairness_metrics.real_models import NONE, OFFLINE
 from trustlab.course.n31_fairness_metrics.real_tasks import KEY, READING, TASKS
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
+NOBODY_CONFIRMED = "no group confirmed"
+SETS = {"hatexplain": "HateXplain", "davidson_hate": "Davidson's tweets"}
 METRICS = (  # title, kind, column
     ("AUC", "extrinsic", "{own} auc"),
     ("FPR gap", "extrinsic", "{own} fpr gap"),
@@ -41,15 +44,18 @@ def real_models(corpus: str) -> pandas.DataFrame:
 
 
 def intrinsic_and_extrinsic(corpus: str) -> list[Row]:
-    """Return a row per metric, a column per model: the task's quality and gaps, then tests of its encoder."""
+    """Return a row per metric and model: the task's quality and gaps, then tests of its encoder, with 95 % intervals.
+
+    Those of intrinsic metrics are 1.96 standard errors, over words, on either side.
+    """
     own = TASKS[corpus][0]
-    rows = []
+    rows: list[Row] = []
     for title, kind, metric in METRICS:
         column = metric.format(own=own)
-        shown = _interval if kind == "extrinsic" else _with_error
-        cells = {name: shown(models, column) for name, models in _by_model(corpus) if column in models}
-        if any(cells.values()):
-            rows.append({"metric": title, "kind": kind, **cells})
+        ends = _interval if kind == "extrinsic" else _with_error
+        for name, models in _by_model(corpus):
+            if column in models and models[column].notna().any():
+                rows.append({"metric": title, "kind": kind, "model": name, **ends(models, column)})
     return rows
 
 
@@ -62,7 +68,8 @@ def worst_off(corpus: str) -> list[Row]:
     """
     own = TASKS[corpus][0]
     return [
-        {"model": name, **{title: _last(models, f"{own} worst {metric}") for title, metric in WORST_OFF.items()}}
+        {"model": name, "question": title, **_last(models, f"{own} worst {metric}")}
+        for title, metric in WORST_OFF.items()
         for name, models in _by_model(corpus)
     ]
 
@@ -70,18 +77,14 @@ def worst_off(corpus: str) -> list[Row]:
 def terms_and_scores() -> list[Row]:
     """Return whether, over identity terms, association and score go together within each model with an encoder."""
     name = "terms association and score"
-    return [
-        {
-            "learned": TASKS[corpus][0],
-            "model": title,
-            "r over 50 terms": _interval(models, name),
-            "needed": float(models[f"{name} needed"].mean()),
-        }
-        for corpus in TASKS
-        if "identity_terms" in TASKS[corpus]
-        for title, models in _by_model(corpus)
-        if models[name].notna().all()
-    ]
+    rows = []
+    for corpus in TASKS:
+        for title, models in _by_model(corpus) if "identity_terms" in TASKS[corpus] else ():
+            if models[name].notna().all():
+                r = _interval(models, name)
+                found = {"r": r.pop("value"), **r, "needed": float(models[f"{name} needed"].mean())}
+                rows.append({"learned": SETS[corpus], "model": title, **found})
+    return rows
 
 
 def pronouns() -> list[Row]:
@@ -93,10 +96,11 @@ def pronouns() -> list[Row]:
         "Winogender: “she” more likely": "winogender she",
         "Winogender: correlation with labour statistics": "winogender correlation with statistics",
     }
-    rows = [{"metric": title, "value": _interval(models, name)} for title, name in extrinsic.items()]
-    rows += [{"metric": f"{name}, women and family", "value": _with_error(models, f"gender {name}")}
+    rows = [{"metric": title, "value": _written(**_interval(models, name))} for title, name in extrinsic.items()]
+    rows += [{"metric": f"{name}, women and family", "value": _written(**_with_error(models, f"gender {name}"))}
              for name in ("WEAT", "SEAT", "CEAT")]  # fmt: skip
-    rows.append({"metric": "CrowS-Pairs, gender (50: none)", "value": _with_error(models, "gender CrowS-Pairs")})
+    pairs = _written(**_with_error(models, "gender CrowS-Pairs"), digits=1)
+    rows.append({"metric": "CrowS-Pairs, gender (50: none)", "value": pairs})
     for name, meaning in (("SS", "50: none"), ("LMS", "50: knows no language")):
         value = f"{models[f'gender StereoSet {name}'].mean():.1f}"
         rows.append({"metric": f"StereoSet {name}, gender ({meaning})", "value": value})
@@ -119,25 +123,28 @@ def _by_model(corpus: str) -> list[tuple[str, pandas.DataFrame]]:
     return list(titles)
 
 
-def _interval(models: pandas.DataFrame, column: str) -> str:
-    value, low, high = (models[f"{column}{end}"].mean() for end in ("", " low", " high"))
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+def _interval(models: pandas.DataFrame, column: str) -> dict[str, float]:
+    """Return the mean over seeds of a value and of both ends of its interval."""
+    return {end.strip() or "value": float(models[f"{column}{end}"].mean()) for end in ("", " low", " high")}
 
 
-def _with_error(models: pandas.DataFrame, column: str) -> str | None:
-    value, error = models[column].mean(), models[f"{column} ±"].mean()
-    return None if value != value else f"{value:.2f} ± {error:.2f}"
+def _with_error(models: pandas.DataFrame, column: str) -> dict[str, float]:
+    """Return the mean over seeds of a value, and its 95 % interval from its standard error."""
+    value, error = float(models[column].mean()), float(models[f"{column} ±"].mean())
+    return {"value": value, "low": value - Z * error, "high": value + Z * error}
 
 
-def _last(models: pandas.DataFrame, column: str) -> str:
+def _written(value: float, low: float, high: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−")
+
+
+def _last(models: pandas.DataFrame, column: str) -> Row:
     """Name the group that is worst off with most seeds, and its mean there."""
     group, seeds = Counter(models[f"{column} group"]).most_common(1)[0]
-    named = models[models[f"{column} group"] == group]
-    value, low, high = (float(named[f"{column}{end}"].mean()) for end in ("", " low", " high"))
-    if group == NOBODY or low <= 0 <= high:
-        return "no group confirmed"
-    sign = "+" if "minus" in column else ""
-    return f"{group}, {value:{sign}.2f} ({low:{sign}.2f} to {high:{sign}.2f}), {seeds} of {len(models)} seeds"
+    found = _interval(models[models[f"{column} group"] == group], column)
+    if group == NOBODY or found["low"] <= 0 <= found["high"]:
+        return {"group": NOBODY_CONFIRMED}
+    return {"group": group, **found, "seeds": f"{seeds} of {len(models)}"}
 
 
 __getattr__ = old_names(__name__, {"inside_and_outside": "intrinsic_and_extrinsic"})

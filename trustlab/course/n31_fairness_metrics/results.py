@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+import re
+from typing import Any
 
 import numpy as np
 
 from trustlab.course.n31_fairness_metrics import ASSOCIATION, EXPERIMENT
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations, sides
 from trustlab.course.n31_fairness_metrics.claims import responses
-from trustlab.course.n31_fairness_metrics.correlation import correlations, needed, reliability
-from trustlab.course.n31_fairness_metrics.dose import Response, rank
+from trustlab.course.n31_fairness_metrics.correlation import correlations, reliability
+from trustlab.course.n31_fairness_metrics.dose import Response
 from trustlab.course.n31_fairness_metrics.experiment import column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.lab.display import number
-
-if TYPE_CHECKING:
-    pass
 
 Row = dict[str, Any]
 METRICS = (*INTRINSIC, *EXTRINSIC)
@@ -52,36 +50,15 @@ def aligned() -> list[Row]:
         pairs = [row for notion in NOTIONS for row in agreement(setting, notion, "spearman")]
         rows.append({
             "in common": setting,
-            "mean r": f"{mean.mean:.2f} ({mean.low:.2f} to {mean.high:.2f})",
-            "pairs with p < 0.05": f"{sum(row['p'] < 0.05 for row in pairs)} of {len(pairs)}",
-            "corrected": sum(row["p_family"] < 0.05 for row in pairs),
-            "largest r": f"{max(row['r'] for row in pairs if not math.isnan(row['r'])):.2f}",
-            "one pair needs": f"{needed(len(table)):.2f}",
+            "mean r": mean.mean,
+            "low": mean.low,
+            "high": mean.high,
+            "pairs": len(pairs),
+            "p < 0.05": int(sum(row["p"] < 0.05 for row in pairs)),
+            "corrected": int(sum(row["p_family"] < 0.05 for row in pairs)),
+            "largest r": max(row["r"] for row in pairs if not math.isnan(row["r"])),
         })  # fmt: skip
     return rows
-
-
-def trusted(notion: str) -> list[Row]:
-    """Return a row per metric about `notion`, the most trustworthy first."""
-    found = answers(notion)
-    return [
-        {
-            "metric": name,
-            "kind": "intrinsic" if name in INTRINSIC else "extrinsic",
-            "τ with the dose": f"{each.tau:.2f} ({each.tau_low:.2f} to {each.tau_high:.2f})",
-            "at dose 0": each.floor,
-            "slope": each.slope,
-            "noise": each.noise,
-            "signal / noise": each.signal_to_noise,
-            "detects from": f"{_dose(each.threshold)} ({_dose(each.threshold_low)} to {_dose(each.threshold_high)})",
-        }
-        for name in rank(found)
-        for each in [found[name]]
-    ]
-
-
-def _dose(threshold: float) -> str:
-    return "never" if math.isinf(threshold) else f"{threshold:.2f}"
 
 
 def noises(notion: str) -> list[Row]:
@@ -96,8 +73,8 @@ def noises(notion: str) -> list[Row]:
             "between models": float(values.std(ddof=1)),
             "between seeds": between_seeds,
             "own error": float(np.sqrt(np.mean(errors**2))),
-            "reliability: words": reliability(values, errors),
-            "… seeds": reliability(values, [between_seeds] * len(values)),
+            "words": reliability(values, errors),
+            "seeds": reliability(values, [between_seeds] * len(values)),
         })  # fmt: skip
     return rows
 
@@ -163,11 +140,16 @@ def on_real_vectors() -> list[Row]:
     return [
         {
             "test": row["test"],
-            "targets": row["targets"].replace("_", " "),
-            "attributes": row["attributes"].replace("_", " "),
+            "targets": _words(row["targets"]),
+            "attributes": _words(row["attributes"]),
             "words a side": row["words"],
             "effect size": row["effect_size"],
             "p": row["p_value"],
         }
         for row in table.to_dict("records")
     ]
+
+
+def _words(sets: str) -> str:
+    """Write the names of two sets of words without the numbers that tell lists of one kind apart."""
+    return re.sub(r"_\d\w*", "", sets).replace("_", " ")
