@@ -48,7 +48,7 @@ _PROPERTIES = [
     ),
     (
         lambda given, got: bool((np.asarray(got) >= given[0].diagonal()[:-1] - given[0][-1, :-1] - 1e-9).all()),
-        "It is less than what was lost since the period's own end, and the best before the end is at least as good as that.",
+        "It is less than what was lost since the period's own end: the best before the end is at least as good.",
     ),
 ]
 _SLIPS = [

@@ -72,8 +72,8 @@ def _answer(at: ToyPosition) -> ContinualAnswer:
     present, past, past_then = (per_cent(share) for share in (fit[-1, -1], fit[-1, 0], fit[0, 0]))
     verdict = (
         f"After period {PERIODS} the number fits the present by {present} and the first period by {past}; at the end "
-        f"of the first period it fitted that by {past_then}. Over all periods it fits by {per_cent(fit[-1].mean())}; what "
-        f"each period measured at its own end gives {per_cent(fit.diagonal().mean())}."
+        f"of the first period it fitted that by {past_then}. Over all periods it fits by {per_cent(fit[-1].mean())}; "
+        f"what each period measured at its own end gives {per_cent(fit.diagonal().mean())}."
     )
     if at.drift == 0:
         verdict += " The target does not move, so old examples are like new ones, and replay changes nothing."
