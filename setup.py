@@ -11,6 +11,7 @@ setup(
     package_data={
         RESULTS: ["*.csv", "*.json"],
         "trustlab.data": ["registry.txt"],
+        "trustlab.course.n00_start_here": ["models/*"],
         "trustlab.lab": ["*.js", "*.css"],
         "": ["teaching.toml"],  # of each notebook's room
     },

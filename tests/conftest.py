@@ -68,7 +68,7 @@ def work_of(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(panel, "answer_at", counted("answers", panel.answer_at))
             patch.setattr(panel.drawing, "draw", counted("draws", panel.drawing.draw))
-            patch.setattr(panel_module, "png", counted("pictures", panel_module.png))
+            patch.setattr(panel_module, "svg", counted("pictures", panel_module.svg))
             panel.set(**values)
         return done
 

@@ -289,6 +289,7 @@ CELLS = [
     ("continual-learning", dict(setting="continual", replay=20, labels="feedback")),
     ("device-selection", dict(strategy="oort", aggregation="equal", cohort=3)),
     ("device-selection-harm", dict(beta=0.5)),
+    ("device-selection-rounds", dict(beta=0.5)),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
 ]

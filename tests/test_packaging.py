@@ -102,7 +102,8 @@ def test_the_wheel_holds_the_package_its_registry_and_the_results_only(installed
     names = {name for name in names if ".dist-info/" not in name and "__pycache__" not in name}
     tables = {f"trustlab/saved_results/{path.name}" for path in (ROOT / "data" / "results").iterdir()}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trustlab").rglob("*.py")}
-    assert names == tables | modules | {"trustlab/data/registry.txt"}
+    models = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trustlab" / "course").glob("n00_*/models/*")}
+    assert len(models) == 9 and names == tables | modules | models | {"trustlab/data/registry.txt"}
 
 
 def test_the_sdist_is_the_whole_project(source, tmp_path):

@@ -55,6 +55,7 @@ ALLOWED = {
         "music louder": "an utterance",
         "wake me up": "an utterance",
     },
+    "trustlab/course/n00_start_here/panel.py": {"wake me up": "a sentence"},
     "trustlab/course/n22_device_selection/fleets.py": {"power law": "a name"},
     "trustlab/course/n11_dp_sgd_vs_edp_sgd/experiment.py": {"nobody's data": "invented"},
     "trustlab/course/n31_fairness_metrics/sentences.py": {"somebody": "a word of the invented sentences"},

@@ -1,4 +1,4 @@
-"""The command line: ``python -m trustlab doctor | data | run | app``."""
+"""The command line: ``python -m trustlab doctor | data | run | models | app | site``."""
 
 from __future__ import annotations
 
@@ -40,8 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     # What an experiment takes is known where experiments are: its options, --help too, are handed on unread.
     run = commands.add_parser("run", help="recompute saved results and compare them", add_help=False)
     run.set_defaults(run=_run)
+    models = commands.add_parser("models", help="train notebook 00's saved models again and compare", add_help=False)
+    models.set_defaults(run=_models)
     app = commands.add_parser("app", help="show the notebooks as pages without code")
     app.set_defaults(run=_app)
+    site = commands.add_parser("site", help="write panels as pages that need no server and no Python")
+    site.add_argument("--out", help="the folder, by default docs/explore of this project")
+    site.set_defaults(run=_site)
     return parser
 
 
@@ -81,6 +86,12 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int | None:
     return reproduce.main(list(rest))
 
 
+def _models(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    from trustlab.course.n00_start_here import experiment
+
+    return experiment.main(list(rest))
+
+
 def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from trustlab.versions import ROOT
 
@@ -88,6 +99,19 @@ def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     if not notebooks.is_dir():
         raise SystemExit(f"Expected the course's notebooks in {notebooks}: clone the project and call this from there.")
     return subprocess.call([sys.executable, "-m", "trustlab.app", str(notebooks), *rest])
+
+
+def _site(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    from trustlab.course import explorables
+    from trustlab.places import expanded
+
+    _refuse_rest(rest)
+    out = expanded(arguments.out or explorables.OUT)
+    total = 0.0
+    for row in explorables.write_site(out):
+        total += row["kB"]
+        print(f"{row['page']:24} {row['states']:>5,} states {row['kB at first']:>6.0f} kB at first {row['kB']:>8,.0f} kB")
+    print(f"wrote {out / 'index.html'}: {total / 1000:.1f} MB in all")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from PIL import Image
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
-from trustlab.lab.figures import PALETTE, Drawing, css_size, image_html, png
+from trustlab.lab.figures import PALETTE, Drawing, css_size, png, png_size, svg
 
 GRID = (0.5, 1.0, 2.0, math.inf)
 
@@ -129,8 +129,23 @@ def test_fonts_are_ten_points_or_more():
 
 def test_a_picture_needs_words():
     with pytest.raises(ValueError, match="alt text"):
-        image_html(b"x", " ", 10)
-    assert 'alt="a &lt; &quot;b&quot;"' in image_html(b"x", 'a < "b"', 10, 5)
+        svg(curves().figure, alt=" ")
+    assert 'aria-label="a &lt; &quot;b&quot;"' in svg(curves().figure, alt='a < "b"')
+
+
+def test_a_stored_picture_carries_its_title_and_verdict_above_it():
+    drawing = curves()
+    drawing.draw(answer(rows()))
+    bare, said = png(drawing.figure), png(drawing.figure, title="What does it cost?", verdict="A word. " * 40)
+    (width, height), (wide, high) = png_size(bare).values(), png_size(said).values()
+    assert (width, height) == css_size(drawing.figure)
+    assert (wide, high > height + 60) == (width, True)
+    picture = np.asarray(Image.open(io.BytesIO(said)).convert("RGB"))
+    heading = picture[: 2 * (high - height)]
+    dark = np.flatnonzero((heading.max(axis=2) < 60).any(axis=0))
+    assert dark.min() >= 20 and dark.max() <= 2 * width - 20  # whole words on white, up to the margins
+    below = picture[2 * (high - height) :].astype(int)
+    assert np.abs(below - pixels(drawing)).mean() < 0.1  # the heading shares the palette of colours
 
 
 def test_a_drawing_draws():

@@ -4,6 +4,7 @@ import math
 import re
 import threading
 import time
+from xml.etree import ElementTree
 
 import ipywidgets
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from trustlab import durable
 from trustlab.config import option
 from trustlab.lab.curves import Curves
+from trustlab.lab.figures import HEADING_LINE, HEADING_MARGIN
 from trustlab.lab.panel import Answer, Panel
 from trustlab.runs import RunNotSavedError, RunStore
 
@@ -70,7 +72,7 @@ def live_panel(gate, **options):
 
 def image(shown):
     return re.search(
-        r'<img alt="([^"]*)" width="(\d+)" height="\d+" src="data:image/png;base64,([^"]+)"', shown
+        r'<div class="trustlab-drawing" role="img" aria-label="([^"]*)">(<svg .*</svg>)</div>', shown
     ).groups()
 
 
@@ -92,10 +94,9 @@ def shown_rows(gate, p, count):
 
 def test_it_is_never_blank():
     p = panel()
-    alt, width, data = image(picture_of(p))
+    alt, drawn = image(picture_of(p))
     assert alt == "With EDP-SGD at ε = 1 it is 0.65."
-    assert width == "720"
-    assert base64.b64decode(data).startswith(b"\x89PNG")
+    assert ElementTree.fromstring(drawn).get("viewBox") == "0 0 720 380"
     assert p.summary == "What does it cost?\n  ε: 1\n  method: EDP-SGD\n" + alt + "\n(saved, seeds 0–4)"
     assert repr(p) == p.summary
 
@@ -106,7 +107,7 @@ def test_every_control_at_every_value_has_words_and_its_own_picture():
     for epsilon in GRID:
         for method in METHODS:
             p.set(epsilon=epsilon, method=method)
-            alt, _, data = image(picture_of(p))
+            alt, data = image(picture_of(p))
             assert alt
             assert alt in p.summary
             assert (p.config.epsilon, p.config.method) == (epsilon, method)
@@ -210,9 +211,10 @@ def test_the_bundle_has_a_widget_a_picture_and_the_summary():
     assert set(data) == {"application/vnd.jupyter.widget-view+json", "image/png", "text/plain"}
     assert data["text/plain"] == p.summary
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert data["image/png"] == image(picture_of(p))[2]
+    assert data["image/png"] == base64.b64encode(p.picture).decode()
     assert len(data["image/png"]) < 60_000  # a notebook holds several and stays under 400 kB
-    assert metadata == {"image/png": {"width": 720, "height": 380}}
+    size = {"width": 720, "height": 380 + HEADING_MARGIN + 2 * HEADING_LINE}  # title and verdict, above the picture
+    assert metadata == {"image/png": size}
 
 
 def test_continuous_values_are_rounded_in_the_summary():

@@ -34,7 +34,7 @@ class PartitionDrawing(Drawing):
         super().__init__(width=900, height=360)
         self.bars = self.figure.add_axes((0.075, 0.14, 0.36, 0.75))
         self.distances = self.figure.add_axes((0.485, 0.14, 0.29, 0.75))
-        self.sizes = self.figure.add_axes((0.845, 0.14, 0.145, 0.75))
+        self.sizes = self.figure.add_axes((0.865, 0.14, 0.125, 0.75))
         self._strips = label_strips(self.bars)
         # Grey for a client without examples: it has no distribution, and no distance to any.
         distance = colormaps["Blues"].resampled(LEVELS).with_extremes(bad="#d9d9d9")
@@ -80,7 +80,7 @@ class PartitionDrawing(Drawing):
         ):
             axes.set_xlabel(x_label, fontsize=FONT_POINTS)
             axes.set_ylabel(y_label, fontsize=FONT_POINTS)
-            axes.locator_params(nbins=4, integer=True)
+            axes.locator_params(nbins=2 if axes is self.sizes else 4, integer=True)
         self.distances.set_aspect("auto")
         scale = self.figure.colorbar(self._matrix, ax=self.distances, fraction=0.05, pad=0.03, ticks=(0, 0.5, 1))
         scale.ax.tick_params(labelsize=FONT_POINTS, length=0)
@@ -91,7 +91,7 @@ class PartitionDrawing(Drawing):
 def label_strips(axes: Axes) -> Any:
     """Return an empty picture of label bars in `axes`, for :func:`show_strips`."""
     colours = [tuple(1 - (1 - part) * (1 - shade) for part in to_rgb(c)) for shade in SHADES for c in PALETTE[:-1]]
-    look = ListedColormap([*colours, "white"])
+    look = ListedColormap([*colours, (1.0, 1.0, 1.0, 0.0)])
     blank = np.full((1, DOTS), len(colours))
     return axes.imshow(blank, cmap=look, vmin=0, vmax=len(colours), interpolation="nearest", aspect="auto")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from trustlab.config import option
 from trustlab.course.alpha import ALPHAS, DEFINITIONS, alpha_options
 from trustlab.course.partition_drawing import PartitionAnswer, PartitionDrawing
 from trustlab.federated.partition import Partition, label_counts, partition, skew
+from trustlab.federated.partition.assignment import class_codes
+from trustlab.federated.partition.dirichlet import log_dirichlet
 from trustlab.lab.panel import Panel
 
 WAYS = {**DEFINITIONS, "quantity": "sizes only"}
@@ -23,6 +25,7 @@ MEANT = {
     "quantity": "FedNLP's quantity skew: sizes from Dir(α·1), labels at random",
 }
 FLEETS = (10, 30, 100, 300)
+Divide = Callable[[np.ndarray, np.ndarray], Any]  # codes [n] and shares [L, K] to the client of each example [n]
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class PartitionPosition:
     seed: int = option(0, label="Seed", help="Another draw from the same distributions.", values=tuple(range(5)))
 
 
-def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:
+def partition_panel(labels: Sequence[Any], corpus: str, *, divide: Divide | None = None) -> Panel:
     """Return the panel.
 
     Parameters
@@ -44,6 +47,8 @@ def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:
         The label of each training example.
     corpus
         What they are called, for the provenance.
+    divide
+        The reader's function that cuts each label by its shares, for Flower's fleets; None takes the package's.
 
     Examples
     --------
@@ -56,13 +61,22 @@ def partition_panel(labels: Sequence[Any], corpus: str) -> Panel:
         PartitionPosition(),
         title="What does α do to a fleet?",
         drawing=PartitionDrawing(),
-        answer=functools.partial(_answer, labels=codes, corpus=corpus),
+        answer=functools.partial(_answer, labels=codes, corpus=corpus, divide=divide),
         controls={"way": [(label, way) for way, label in WAYS.items()], "alpha": None, "clients": None, "seed": None},
     )
 
 
-def divided(labels: Sequence[Any] | np.ndarray, way: str, alpha: float, clients: int, seed: int = 0) -> Partition:
-    """Divide `labels` among `clients` with α as one library means it, a key of :data:`WAYS`."""
+def divided(
+    labels: Sequence[Any] | np.ndarray, way: str, alpha: float, clients: int, seed: int = 0, divide: Divide | None = None
+) -> Partition:
+    """Divide `labels` among `clients` with α as one library means it, a key of :data:`WAYS`.
+
+    With `divide`, Flower's shares are drawn here, and that function cuts the labels by them.
+    """
+    if divide is not None and way == "flower":
+        codes, names = class_codes(labels)
+        shares = np.exp(log_dirichlet(np.full((len(names), clients), alpha), np.random.default_rng(seed)))
+        return Partition.from_owners(np.asarray(divide(codes, shares)), clients)
     how = {"scheme": "quantity-dirichlet", "beta": alpha} if way == "quantity" else alpha_options(way, alpha, labels)
     return partition(labels, clients=clients, seed=seed, **how)
 
@@ -72,18 +86,20 @@ def side_by_side(
 ) -> list[dict[str, Any]]:
     """Return the skew that one α gives in each library, and with sizes only: a row each.
 
-    The row ``"no skew"`` is a random deal into equal parts. Its clients are apart as well, by chance alone.
+    The row ``"no skew"`` is a random division into equal parts. Its clients differ as well, by chance alone.
 
     Examples
     --------
     >>> [row["α of"] for row in side_by_side(["play", "stop"] * 50, 1.0, clients=5)]
     ['FedNLP', 'Flower', 'pfl', 'sizes only', 'no skew']
     """
-    return _rows(_fleets(labels, alpha, clients, seed), labels)
+    return _rows(_fleets(labels, alpha, clients, seed, None), labels)
 
 
-def _fleets(labels: Sequence[Any] | np.ndarray, alpha: float, clients: int, seed: int) -> dict[str, Partition]:
-    parts = {label: divided(labels, way, alpha, clients, seed) for way, label in WAYS.items()}
+def _fleets(
+    labels: Sequence[Any] | np.ndarray, alpha: float, clients: int, seed: int, divide: Divide | None
+) -> dict[str, Partition]:
+    parts = {label: divided(labels, way, alpha, clients, seed, divide) for way, label in WAYS.items()}
     return {**parts, "no skew": partition(labels, scheme="iid", clients=clients, seed=seed)}
 
 
@@ -101,9 +117,11 @@ def _columns(row: dict[str, float | int]) -> dict[str, float | int]:
     }
 
 
-def _answer(at: PartitionPosition, *, labels: np.ndarray, corpus: str) -> PartitionAnswer:
+def _answer(
+    at: PartitionPosition, *, labels: np.ndarray, corpus: str, divide: Divide | None = None
+) -> PartitionAnswer:
     """Divide the corpus at the panel's position, and show the other definitions at the same α."""
-    fleets = _fleets(labels, at.alpha, at.clients, at.seed)
+    fleets = _fleets(labels, at.alpha, at.clients, at.seed, divide)
     rows = _rows(fleets, labels)
     (here,) = (row for row in rows if row["α of"] == WAYS[at.way])
     counts, names = label_counts(fleets[WAYS[at.way]], labels)
@@ -117,4 +135,5 @@ def _answer(at: PartitionPosition, *, labels: np.ndarray, corpus: str) -> Partit
         f"(Jensen–Shannon: 0 the same, 1 nothing in common), the median client has {here['effective labels']:.1f} of "
         f"{len(names)} labels (effective number), and {sizes}."
     )
-    return PartitionAnswer(rows, verdict, f"computed here on {corpus}", focus={"α of": WAYS[at.way]}, counts=counts)
+    by = ", Flower's fleets by your function" if divide is not None else ""
+    return PartitionAnswer(rows, verdict, f"computed here on {corpus}{by}", focus={"α of": WAYS[at.way]}, counts=counts)

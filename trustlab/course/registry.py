@@ -23,6 +23,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n21_non_iid_partitioning.EXPERIMENT,
         n22_device_selection.EXPERIMENT,
         n22_device_selection.HARM,
+        n22_device_selection.ROUNDS,
         n23_continual_learning.EXPERIMENT,
         n23_continual_learning.PLAYS,
         n24_fednlp_benchmark.EXPERIMENT,

@@ -5,10 +5,10 @@
 // the newest position after the last picture came back, and never a queue of old ones.
 
 function made(tag, properties = {}, ...children) {
-  const { role, label, ...rest } = properties;
+  const { label, ...rest } = properties;
   const element = Object.assign(document.createElement(tag), rest);
-  if (role) element.setAttribute("role", role);
   if (label) element.setAttribute("aria-label", label);
+  element.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take arrow keys and Enter for itself
   element.append(...children);
   return element;
 }
@@ -65,6 +65,23 @@ function buttons(model, el) {
   });
 }
 
+// An answer to a question; none is chosen at first.
+function radios(model, el) {
+  const name = `trustlab-${Math.random()}`;
+  const all = model.get("labels").map((label, i) => {
+    const input = made("input", { type: "radio", name });
+    input.addEventListener("change", () => send(model, "index", i));
+    return { input, label: made("label", { className: "trustlab-label" }, input, label) };
+  });
+  const group = made("div", { className: "trustlab-answers", role: "radiogroup", label: model.get("description") });
+  group.append(...all.map((each) => each.label));
+  el.append(group);
+  return () => all.forEach(({ input }, i) => {
+    input.checked = i === model.get("index");
+    input.disabled = model.get("disabled");
+  });
+}
+
 // More names, or longer ones.
 function list(model, el) {
   const options = model.get("labels").map((label, value) => made("option", { value }, label));
@@ -74,6 +91,17 @@ function list(model, el) {
   return () => {
     select.selectedIndex = model.get("index");
     select.disabled = model.get("disabled");
+  };
+}
+
+// A few words of the reader's own.
+function text(model, el) {
+  const input = made("input", { type: "text", placeholder: model.get("placeholder"), maxLength: model.get("most") });
+  input.addEventListener("input", () => send(model, "value", input.value));
+  el.append(named(model, input));
+  return () => {
+    if (input.value !== model.get("value")) input.value = model.get("value"); // setting it would move the cursor
+    input.disabled = model.get("disabled");
   };
 }
 
@@ -111,19 +139,21 @@ function saved(name, text) {
 
 // After a restart nobody answers. panel.css greys the panel and says so; here its parts leave the keyboard's way.
 function follow_the_kernel(el) {
-  const dead = el.classList.contains("jupyter-widgets-disconnected");
-  for (const part of el.closest(".trustlab-panel")?.children ?? []) part.inert = dead;
+  const panel = el.closest(".trustlab-panel");
+  const dead = panel?.classList.contains("jupyter-widgets-disconnected");
+  for (const part of panel?.children ?? []) part.inert = dead;
+  for (const button of panel?.querySelectorAll("button, summary") ?? []) button.dataset.lmSuppressShortcuts = "true";
 }
 
-const KINDS = { slider, buttons, list, exports: exports_ };
+const KINDS = { slider, buttons, radios, list, text, exports: exports_ };
 
 function render({ model, el }) {
   el.classList.add("trustlab-control");
-  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys for its own
   const show = KINDS[model.get("kind")](model, el);
   for (const name of ["index", "value", "disabled", "code"]) model.on(`change:${name}`, show);
-  model.on("comm_live_update", () => follow_the_kernel(el));
-  requestAnimationFrame(() => follow_the_kernel(el)); // shown again from a saved page, without a kernel
+  const soon = () => requestAnimationFrame(() => follow_the_kernel(el)); // once all of the panel is there, or has heard
+  model.on("comm_live_update", soon);
+  soon(); // a saved page may be opened without a kernel
   show();
 }
 

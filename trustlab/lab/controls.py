@@ -169,4 +169,10 @@ def controls_for(config: Any, controls: Mapping[str, Sequence[Any] | None] | Non
             f"Expected at least one control, got none: no field of {type(config).__name__} declares values. "
             "Name the fields to move: controls={field: values}."
         )
-    return {name: Control(fields[name], choices, getattr(config, name)) for name, choices in controls.items()}
+    return {name: _control(fields[name], choices, getattr(config, name)) for name, choices in controls.items()}
+
+
+def _control(field: dataclasses.Field[Any], choices: Sequence[Any] | None, default: Any) -> Control:
+    from trustlab.lab.text_control import TextControl, takes_text  # it is a control too
+
+    return TextControl(field, default) if takes_text(field, choices) else Control(field, choices, default)

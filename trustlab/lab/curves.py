@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points
+from trustlab.lab.vector import fade
 
+FADED = 0.42  # how much of its colour a series out of focus keeps
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
 
 
@@ -98,7 +99,7 @@ class Curves(Drawing):
             axes.set_xlim(0.1, 1)
         self._lines: dict[str, Any] = {}
         self._bands: dict[str, Any] = {}
-        self._colours: dict[str, tuple[Any, Any]] = {}  # of a line in focus, and of the others
+        self._colours: dict[str, str] = {}
         self._guide = axes.axvline(1, color=GREY, linewidth=1, linestyle=(0, (2, 3)), visible=False, zorder=1)
         (self._ring,) = axes.plot([], [], "o", markersize=15, fillstyle="none", color="black", mew=1.8, zorder=5)
         style = "D-" if live_line else "D"
@@ -144,7 +145,7 @@ class Curves(Drawing):
         return {
             "series": {name: line for name, line in drawn.items() if line},
             "bands": [name for name, band in self._bands.items() if band.get_visible()],
-            "faded": [name for name, line in self._lines.items() if line.get_color() == self._colours[name][1]],
+            "faded": [name for name, line in self._lines.items() if line.get_color() != self._colours[name]],
             "ring": points(self._ring),
             "live": points(self._live),
             "guide": float(self._guide.get_xdata()[0]) if self._guide.get_visible() else None,
@@ -155,14 +156,14 @@ class Curves(Drawing):
         if name not in self._lines:
             i = len(self._lines)
             colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
-            self._colours[name] = (colour, tuple(0.42 * part + 0.58 for part in to_rgb(colour)))
+            self._colours[name] = colour
             (self._lines[name],) = self.axes.plot([], [], color=colour, marker=marker, linewidth=2.2, markersize=7)
             self._bands[name] = self.axes.fill_between([], [], [], color=colour, linewidth=0, zorder=2)
         rows = sorted(rows, key=lambda row: self._place(row[self.x]))
         x, y = self._points(rows)
         self._lines[name].set_data(x, y)
         self._lines[name].set_zorder(3 if faded else 4)
-        self._lines[name].set_color(self._colours[name][faded])
+        self._lines[name].set_color(fade(self._lines[name], self._colours[name], FADED if faded else 1))
         bounded = [row for row in rows if row.get(self.low) is not None and row.get(self.high) is not None]
         band = self._bands[name]
         band.set_visible(bool(bounded))
@@ -192,7 +193,7 @@ class Curves(Drawing):
     def _legend_line(self, name: str) -> Line2D:
         """Return a line for the legend that does not fade with its series."""
         line = self._lines[name]
-        return Line2D([], [], color=self._colours[name][0], marker=line.get_marker(), linewidth=2.2, markersize=7)
+        return Line2D([], [], color=self._colours[name], marker=line.get_marker(), linewidth=2.2, markersize=7)
 
     def _points(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
         return [self._place(row[self.x]) for row in rows], [float(row[self.y]) for row in rows]

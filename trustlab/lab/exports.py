@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import traitlets
 
-from trustlab.lab.answer import Answer
 from trustlab.lab.inputs import Input
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 class Exports(Input):
@@ -38,13 +39,13 @@ def _asked(widget: Exports, content: Any, buffers: Any) -> None:
         widget.send({"name": name, "text": text})
 
 
-def csv_file(title: str, answer: Answer) -> tuple[str, str]:
-    r"""Return a file's name and its text: every row behind the picture, unrounded, the reader's own too.
+def csv_file(title: str, rows: Rows, live: Rows = ()) -> tuple[str, str]:
+    r"""Return a file's name and its text: every row behind the picture, unrounded, and the reader's own as such.
 
     Examples
     --------
-    >>> answer = Answer([{"ε": 1.0, "accuracy": 1 / 3}], "It costs.", "saved", live=[{"ε": 1.0, "accuracy": 0.5}])
-    >>> name, text = csv_file("What does it cost?", answer)
+    >>> rows = [{"ε": 1.0, "accuracy": 1 / 3}]
+    >>> name, text = csv_file("What does it cost?", rows, live=[{"ε": 1.0, "accuracy": 0.5}])
     >>> print(name, text, sep="\n")
     what-does-it-cost.csv
     ε,accuracy,run
@@ -54,9 +55,9 @@ def csv_file(title: str, answer: Answer) -> tuple[str, str]:
     """
     import pandas
 
-    numbers = pandas.DataFrame([dict(row) for row in answer.numbers])
-    if answer.live:
-        own = pandas.DataFrame([dict(row) for row in answer.live])
+    numbers = pandas.DataFrame([dict(row) for row in rows])
+    if live:
+        own = pandas.DataFrame([dict(row) for row in live])
         numbers = pandas.concat([numbers.assign(run="saved"), own.assign(run="yours")])
     return f"{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.csv", numbers.to_csv(index=False)
 

@@ -1,4 +1,4 @@
-"""Drawings for panels: matplotlib figures whose artists are kept and updated, and their way into HTML.
+"""Drawings for panels: matplotlib figures whose artists are kept and updated, and their way onto a page.
 
 A drawing is an object with ``.figure`` and ``.draw(answer)``. Artists are made once and then moved, because a slider
 redraws on every step: updating takes about a third of the time of building the figure again.
@@ -7,33 +7,41 @@ redraws on every step: updating takes about a third of the time of building the 
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
 from PIL import Image
+
+from trustlab.lab.fragments import Fragments, joined
+from trustlab.lab.look import em
+from trustlab.lab.vector import PIXELS_PER_INCH
 
 # Okabe and Ito's colours, distinguishable with every common form of colour blindness, darkest contrasts first. Their
 # yellow is left out: it vanishes on white. Each series has a marker too, so that nothing depends on colour alone.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FONT_POINTS = 10.5
-PIXELS_PER_INCH = 100  # CSS pixels: 7.2 inches are 720 px wide on the page
-SHARPNESS = 2  # image pixels per CSS pixel, for screens that have them
+FONTS = "'DejaVu Sans',Verdana,sans-serif"  # the first is the measured one, the second is as wide
+HEADING_MARGIN, HEADING_LINE = 12, 20  # CSS pixels
+SHARPNESS = 2  # image pixels of a stored picture per CSS pixel, for screens that have them
 COLOURS_IN_PNG = 128
 GREY = "#595959"  # 7:1 on white
+HALO = (withStroke(linewidth=5, foreground="white"),)  # around a black frame on cells of any colour
 
 
 def new_figure(width: int = 720, height: int = 380) -> Figure:
-    """Return an empty white figure of `width` × `height` CSS pixels, drawn at twice that resolution."""
+    """Return an empty figure of `width` × `height` CSS pixels."""
     size = (width / PIXELS_PER_INCH, height / PIXELS_PER_INCH)
-    figure = Figure(figsize=size, dpi=PIXELS_PER_INCH * SHARPNESS, facecolor="white")
+    figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
@@ -49,13 +57,102 @@ def clean(axes: Axes, *, x_label: str = "", y_label: str = "") -> None:
     axes.set_axisbelow(True)
 
 
-def png(figure: Figure) -> bytes:
-    """Return `figure` as a PNG; the same figure gives the same bytes with the same matplotlib."""
-    canvas: Any = figure.canvas
-    canvas.draw()
+def svg(figure: Figure, *, alt: str) -> str:
+    """Return `figure` as HTML with an SVG in it: as wide as there is room, in the theme's colours, without ids.
+
+    What has not changed since the last call is not drawn again.
+
+    Parameters
+    ----------
+    figure
+        Made by :func:`new_figure`.
+    alt
+        Says what the picture shows.
+
+    Raises
+    ------
+    ValueError
+        If `alt` is empty: a picture without a description is no picture to a reader who cannot see it.
+
+    Examples
+    --------
+    >>> svg(new_figure(300, 200), alt="Nothing yet.")[:64]
+    '<div class="trustlab-drawing" role="img" aria-label="Nothing yet'
+    """
+    if not alt.strip():
+        raise ValueError("Expected a sentence as alt text, got an empty one. Say what the picture shows.")
+    if figure not in _FRAGMENTS:
+        _FRAGMENTS[figure] = Fragments(figure)
+    width, height = css_size(figure)
+    inside = joined(_FRAGMENTS[figure].pieces(figure))
+    style = f"display:block;width:100%;max-width:{em(width)};height:auto;overflow:visible;font-family:{FONTS}"
+    drawn = f'<svg viewBox="0 0 {width} {height}" style="{style}" aria-hidden="true">{inside}</svg>'
+    return f'<div class="trustlab-drawing" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
+
+
+_FRAGMENTS: WeakKeyDictionary[Figure, Fragments] = WeakKeyDictionary()
+
+
+def png(figure: Figure, *, title: str = "", verdict: str = "") -> bytes:
+    """Return `figure` as a PNG on white; the same figure gives the same bytes with the same matplotlib.
+
+    Parameters
+    ----------
+    figure
+        Made by :func:`new_figure`.
+    title, verdict
+        Written above the picture, for where nothing else of its panel is shown.
+    """
+    pixels = _pixels(figure)
+    if title or verdict:
+        pixels = np.concatenate([_pixels(_heading(css_size(figure)[0], title, verdict)), pixels])
     buffer = io.BytesIO()
-    _indexed(np.asarray(canvas.buffer_rgba())).save(buffer, "png")
+    _indexed(pixels).save(buffer, "png")
     return buffer.getvalue()
+
+
+def png_size(data: bytes) -> dict[str, int]:
+    """Return the ``width`` and ``height`` in CSS pixels of a PNG that :func:`png` made."""
+    width, height = Image.open(io.BytesIO(data)).size
+    return {"width": width // SHARPNESS, "height": height // SHARPNESS}
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    """Return `figure` at the resolution of stored pictures: uint8, [height, width, 4]."""
+    canvas: Any = figure.canvas
+    try:
+        figure.set_dpi(PIXELS_PER_INCH * SHARPNESS)
+        canvas.draw()
+        return np.array(canvas.buffer_rgba())
+    finally:
+        figure.set_dpi(PIXELS_PER_INCH)
+
+
+def _heading(width: int, title: str, verdict: str) -> Figure:
+    """Return a figure of `width` CSS pixels with a title and the lines of a verdict."""
+    lines = [(line, "bold") for line in _wrapped(title, "bold", width)]
+    lines += [(line, "normal") for line in _wrapped(verdict, "normal", width)]
+    figure = new_figure(width, HEADING_MARGIN + HEADING_LINE * len(lines))
+    height = css_size(figure)[1]
+    for i, (line, weight) in enumerate(lines):
+        at = (HEADING_MARGIN / width, 1 - (HEADING_MARGIN + HEADING_LINE * i) / height)
+        figure.text(*at, line, va="top", fontsize=FONT_POINTS + 0.5, fontweight=weight)
+    return figure
+
+
+def _wrapped(text: str, weight: str, width: int) -> list[str]:
+    """Return `text` in lines that are no wider than the picture."""
+    font = FontProperties(size=FONT_POINTS + 0.5, weight=weight)
+    measure = RendererAgg(1, 1, PIXELS_PER_INCH * SHARPNESS).get_text_width_height_descent
+    room = (width - 2 * HEADING_MARGIN) * SHARPNESS
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and measure(longer, font, ismath=False)[0] <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _indexed(pixels: np.ndarray) -> Image.Image:
@@ -91,25 +188,6 @@ def css_size(figure: Figure) -> tuple[int, int]:
     """Return the width and height of `figure` in CSS pixels."""
     width, height = figure.get_size_inches() * PIXELS_PER_INCH
     return round(width), round(height)
-
-
-def image_html(data: bytes, alt: str, width: int, height: int | None = None) -> str:
-    """Return an ``<img>`` with `data` inside it, `alt` as its description and its size in CSS pixels.
-
-    Raises
-    ------
-    ValueError
-        If `alt` is empty: a picture without a description is no picture to a reader who cannot see it.
-
-    Examples
-    --------
-    >>> image_html(b"x", "One line.", 720)
-    '<img alt="One line." width="720" src="data:image/png;base64,eA==">'
-    """
-    if not alt.strip():
-        raise ValueError("Expected a sentence as alt text, got an empty one. Say what the picture shows.")
-    size = f'width="{width}"' + ("" if height is None else f' height="{height}"')
-    return f'<img alt="{html.escape(alt)}" {size} src="data:image/png;base64,{base64.b64encode(data).decode()}">'
 
 
 class Drawing:

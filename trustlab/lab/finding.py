@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 
 from trustlab.lab import marks
 from trustlab.lab.display import plain, table_html, table_text
-from trustlab.lab.figures import css_size, image_html, png
-from trustlab.lab.look import STYLE, message_html
+from trustlab.lab.exports import Exports, csv_file
+from trustlab.lab.figures import css_size, png, png_size, svg
+from trustlab.lab.look import STYLE, em, message_html, numbers_html
 from trustlab.lab.shown import Shown, weakly
 
 Rows = Sequence[Mapping[str, Any]]
@@ -55,16 +56,20 @@ class Finding(Shown):
             raise ValueError("Expected a title and a verdict of one sentence, which is the alt text, got an empty one.")
         self.figure, self.rows, self.title, self.verdict = figure, list(rows), title, verdict
         self.provenance, self._digits = provenance, digits
-        self.numbers = ipywidgets.HTML(table_html(self.rows, digits=digits), layout={"display": "none"})
-        self.numbers.add_class("trustlab-numbers")
+        table = numbers_html(table_html(self.rows, digits=digits))
+        self.numbers = ipywidgets.HTML(table, layout={"display": "none"})
         self.button = ipywidgets.Button(description="Show numbers", layout={"width": "auto"})
         self.button.on_click(weakly(self._pressed))
         heading = f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>{message_html("verdict", verdict)}'
-        picture = ipywidgets.HTML(image_html(png(figure), plain(verdict), *css_size(figure)))
-        source = [ipywidgets.HTML(message_html("source", provenance))] if provenance else []
-        shown = [ipywidgets.HTML(heading), picture, *source, self.button, self.numbers]
-        layout = {"max_width": f"{css_size(figure)[0] + 36}px", "align_items": "flex-start"}
-        self.widget = ipywidgets.VBox(shown, layout=layout)
+        width, _ = css_size(figure)
+        picture = ipywidgets.HTML(svg(figure, alt=plain(verdict)), layout={"width": em(width), "max_width": "100%"})
+        foot = ipywidgets.HBox([self.button, Exports(weakly(self._csv))])
+        if provenance:
+            foot.children = (ipywidgets.HTML(message_html("source", provenance)), *foot.children)
+        for name in ("row", "foot"):
+            foot.add_class(f"trustlab-{name}")
+        layout = {"max_width": em(width + 36), "align_items": "flex-start"}
+        self.widget = ipywidgets.VBox([ipywidgets.HTML(heading), picture, foot, self.numbers], layout=layout)
         self.widget.add_class("trustlab-panel")
         self._own()
 
@@ -74,6 +79,9 @@ class Finding(Shown):
         source = [f"({self.provenance})"] if self.provenance else []
         return "\n".join([self.title, plain(self.verdict), *source, table_text(self.rows, self._digits)])
 
+    def _csv(self) -> tuple[str, str]:
+        return csv_file(self.title, self.rows)
+
     def _pressed(self, _: Any) -> None:
         shown = self.numbers.layout.display != "none"
         self.numbers.layout.display = "none" if shown else None
@@ -81,9 +89,9 @@ class Finding(Shown):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
         data = {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}
-        data["image/png"] = base64.b64encode(png(self.figure)).decode("ascii")
-        width, height = css_size(self.figure)
-        return data, {"image/png": {"width": width, "height": height}}
+        picture = png(self.figure, title=self.title, verdict=plain(self.verdict))
+        data["image/png"] = base64.b64encode(picture).decode("ascii")
+        return data, {"image/png": png_size(picture)}
 
 
 def _finding(draw: Callable[..., Figure]) -> Callable[..., Finding]:

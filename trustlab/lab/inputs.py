@@ -34,9 +34,9 @@ class Chooser(Input):
     options
         (label, value) pairs.
     value
-        The value chosen at first.
+        The value chosen at first; None where none is, as among the answers to a question.
     kind
-        "slider", "buttons" or "list".
+        "slider", "buttons", "radios" or "list".
 
     Examples
     --------
@@ -47,20 +47,23 @@ class Chooser(Input):
     """
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    index = traitlets.Int().tag(sync=True)
+    index = traitlets.Int(None, allow_none=True).tag(sync=True)
     value = traitlets.Any()  # of any kind, so it stays here
 
     def __init__(self, options: Sequence[tuple[str, Any]], value: Any, **traits: Any) -> None:
-        labels, self._values = [label for label, _ in options], [each for _, each in options]
-        super().__init__(labels=labels, index=self._values.index(value), value=value, **traits)
+        self._values = [each for _, each in options]
+        super().__init__(labels=[label for label, _ in options], value=value, index=self._position(value), **traits)
+
+    def _position(self, value: Any) -> int | None:
+        return self._values.index(value) if value in self._values else None
 
     @traitlets.observe("index")
     def _took(self, change: Any) -> None:
-        self.value = self._values[change["new"]]
+        self.value = None if change["new"] is None else self._values[change["new"]]
 
     @traitlets.observe("value")
     def _placed(self, change: Any) -> None:
-        self.index = self._values.index(change["new"])
+        self.index = self._position(change["new"])
 
 
 class Slider(Input):
@@ -78,3 +81,11 @@ class WholeSlider(Slider):
     """A slider over whole numbers."""
 
     value = traitlets.Int().tag(sync=True)
+
+
+class Words(Input):
+    """A few words that the reader types; every letter is sent."""
+
+    value = traitlets.Unicode().tag(sync=True)
+    placeholder = traitlets.Unicode().tag(sync=True)
+    most = traitlets.Int(200).tag(sync=True)

@@ -33,3 +33,8 @@ def message_html(kind: str, text: str) -> str:
     '<div class="trustlab-error" role="alert">Expected ε &gt; 0.</div>'
     """
     return f'<div class="trustlab-{kind}"{ROLES[kind]}>{inline(text)}</div>'
+
+
+def numbers_html(table: str) -> str:
+    """Return a table as a region that scrolls, which a keyboard can reach."""
+    return f'<div class="trustlab-numbers" role="region" aria-label="Numbers" tabindex="0">{table}</div>'

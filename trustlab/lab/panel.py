@@ -19,7 +19,7 @@ from trustlab.lab.answer import Answer
 from trustlab.lab.controls import Control, controls_for
 from trustlab.lab.display import plain
 from trustlab.lab.exports import call
-from trustlab.lab.figures import Drawing, css_size, png
+from trustlab.lab.figures import Drawing, png, png_size, svg
 from trustlab.lab.job import Job, Row
 from trustlab.lab.running import Running
 from trustlab.lab.shown import weakly
@@ -67,8 +67,6 @@ class Panel(Running):
         The :class:`~trustlab.lab.view.View` around the picture: its buttons, verdict, provenance, numbers.
     widget
         All of them in one, as a cell shows it.
-    picture
-        The picture as a PNG.
     job
         The :class:`~trustlab.lab.job.Job` that runs or ran last; None before one and after a reset.
 
@@ -121,7 +119,6 @@ class Panel(Running):
         self.job: Job | None = None
         self._answer: Answer | None = None
         self._error: BaseException | None = None
-        self.picture = b""
         self._train_label = train_label if callable(train_label) else lambda _: train_label
         self.widgets = View(title, list(self.controls.values()), drawing.figure, "Train" if train else None)
         self.widget = self.widgets.widget
@@ -152,6 +149,13 @@ class Panel(Running):
         """
         options.check(config)
         return self._compute(config)
+
+    @property
+    def picture(self) -> bytes:
+        """The picture as a PNG with title and verdict in it; drawn on demand."""
+        with self._lock:
+            verdict = one_line(self._error) if self._answer is None else plain(self._answer.verdict)
+            return png(self.drawing.figure, title=self.title, verdict=verdict)
 
     @property
     def numbers(self) -> pandas.DataFrame:
@@ -211,12 +215,9 @@ class Panel(Running):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
         """Give Jupyter the widget, and viewers without a kernel the picture and its summary."""
-        with self._lock:
-            picture = base64.b64encode(self.picture).decode("ascii")
-        width, height = css_size(self.drawing.figure)
-        data = {"application/vnd.jupyter.widget-view+json": self.view()}
-        data |= {"image/png": picture, "text/plain": self.summary}
-        return data, {"image/png": {"width": width, "height": height}}
+        picture, data = self.picture, {"application/vnd.jupyter.widget-view+json": self.view()}
+        data |= {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": self.summary}
+        return data, {"image/png": png_size(picture)}
 
     # Hands on the widgets
 
@@ -268,11 +269,11 @@ class Panel(Running):
             try:
                 answer = compute()
                 self.drawing.draw(answer)
-                picture = png(self.drawing.figure)
+                picture = svg(self.drawing.figure, alt=plain(answer.verdict))
             except Exception as error:
                 self._show_error(error)
                 raise
-            self._answer, self._error, self.picture = answer, None, picture
+            self._answer, self._error = answer, None
             self.widgets.show(answer, picture)
 
     def _show_error(self, error: BaseException) -> None:

@@ -14,7 +14,8 @@ import ipywidgets
 from trustlab.lab.checks import check
 from trustlab.lab.claims import claims
 from trustlab.lab.display import Display, inline, plain
-from trustlab.lab.look import STYLE, message_html
+from trustlab.lab.inputs import Chooser
+from trustlab.lab.look import STYLE, em, message_html
 from trustlab.lab.shown import Shown, weakly
 
 __all__ = ["Hints", "card", "check", "claims", "hint", "predict"]
@@ -166,8 +167,7 @@ class predict(_Teaching):
         self.chosen: int | None = None
         self._then = then
         options = [(plain(choice), i) for i, choice in enumerate(self.choices)]
-        wide = {"width": "auto", "max_width": "760px"}
-        self.radio = ipywidgets.RadioButtons(options=options, index=None, layout=wide, tooltip=plain(question))
+        self.radio = Chooser(options, None, kind="radios", description=plain(question))
         self.commit = ipywidgets.Button(description="Commit", disabled=True, tooltip="Then see what happens, and why.")
         self.explanation = ipywidgets.HTML()
         self.radio.observe(weakly(self._picked), names="index")
@@ -175,7 +175,7 @@ class predict(_Teaching):
         asked = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{inline(question)}</div>')
         self.widget = ipywidgets.VBox(
             [asked, self.radio, self.commit, self.explanation],
-            layout={"max_width": "756px", "align_items": "flex-start"},
+            layout={"max_width": em(756), "align_items": "flex-start"},
         )
         self.widget.add_class("trustlab-panel")
         self._own()
@@ -241,8 +241,9 @@ class hint(_Teaching):
         self.listed = ipywidgets.HTML()
         style = ipywidgets.HTML(STYLE, layout={"display": "none"})
         self.widget = ipywidgets.VBox(
-            [style, self.button, self.listed], layout={"max_width": "756px", "align_items": "flex-start"}
+            [style, self.button, self.listed], layout={"max_width": em(756), "align_items": "flex-start"}
         )
+        self.widget.add_class("trustlab-hints")
         self._label()
         self._own()
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.controls import Control
-from trustlab.lab.display import number, plain, table_html
+from trustlab.lab.display import number, table_html
 from trustlab.lab.exports import Exports, csv_file
-from trustlab.lab.figures import css_size, image_html
+from trustlab.lab.figures import css_size
 from trustlab.lab.job import Row
-from trustlab.lab.look import STYLE, em, message_html
+from trustlab.lab.look import STYLE, em, message_html, numbers_html
 from trustlab.lab.shown import weakly
 
 # What a training row says while it runs: enough for epoch, loss, accuracy and ε spent.
@@ -44,10 +44,10 @@ class View:
 
     def __init__(self, title: str, controls: Sequence[Control], figure: Figure, train_label: str | None) -> None:
         self._title, self._controls = title, controls
-        self._size = css_size(figure)
+        width, _ = css_size(figure)
         self._answer: Answer | None = None
         self.verdict, self.source = ipywidgets.HTML(), ipywidgets.HTML()
-        self.picture = ipywidgets.HTML(layout={"width": em(self._size[0]), "max_width": "100%"})
+        self.picture = ipywidgets.HTML(layout={"width": em(width), "max_width": "100%"})
         self.numbers = ipywidgets.HTML(layout={"display": "none"})
         self.progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "13em"})
         self.status = ipywidgets.HTML()
@@ -59,18 +59,18 @@ class View:
         moved = _row([*(control.widget for control in controls), *self.buttons.values()])
         foot = _row([self.source, self.numbers_button, self.exports, _about(controls)])
         shown = [heading, moved, self.verdict, self.picture, self.work, foot, self.numbers]
-        self.widget = ipywidgets.VBox(shown, layout={"max_width": em(self._size[0] + PADDING)})
-        for widget, name in {self.widget: "panel", self.picture: "picture", foot: "foot"}.items():
+        self.widget = ipywidgets.VBox(shown, layout={"max_width": em(width + PADDING)})
+        for widget, name in {self.widget: "panel", self.verdict: "says", foot: "foot"}.items():
             widget.add_class(f"trustlab-{name}")
         self.hide_progress()
 
-    def show(self, answer: Answer, picture: bytes) -> None:
-        """Show `answer` with its `picture`, a PNG."""
-        self.picture.value = image_html(picture, plain(answer.verdict), *self._size)
+    def show(self, answer: Answer, picture: str) -> None:
+        """Show `answer` with its `picture`, an SVG; the table of its numbers is made once it is open."""
+        self._answer = answer
+        self.picture.value = picture
         self.picture.layout.display = None
         self.verdict.value = message_html("verdict", answer.verdict)
         self.source.value = message_html("source", answer.provenance)
-        self._answer = answer
         self._fill_numbers()
 
     def show_error(self, sentence: str) -> None:
@@ -114,7 +114,7 @@ class View:
         self._fill_numbers()
 
     def _csv(self) -> tuple[str, str] | None:
-        return csv_file(self._title, self._answer) if self._answer else None
+        return csv_file(self._title, self._answer.numbers, self._answer.live) if self._answer else None
 
     def _shows_numbers(self) -> bool:
         return self.numbers.layout.display != "none"
@@ -164,8 +164,7 @@ def _numbers_html(answer: Answer) -> str:
     parts = [table_html(answer.numbers, focus=answer.focus)] if answer.numbers else []
     if answer.live:
         parts += ["<p><strong>Yours</strong></p>", table_html(answer.live)]
-    # It scrolls, so a keyboard has to reach it.
-    return f'<div class="trustlab-numbers" role="region" aria-label="Numbers" tabindex="0">{"".join(parts)}</div>'
+    return numbers_html("".join(parts))
 
 
 def _about(controls: Sequence[Control]) -> ipywidgets.HTML:

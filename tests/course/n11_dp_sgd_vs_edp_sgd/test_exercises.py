@@ -8,7 +8,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.exercises import (
     ghost_norm,
     hints,
     nearly_the_worst_case,
-    share_spent,
 )
 from trustlab.privacy import decayed, epsilon
 
@@ -19,7 +18,6 @@ def clipped_mean(gradients):
 
 
 UNANSWERED = [
-    share_spent(..., spent=5.0, budget=8.0),
     ghost_norm(...),
     nearly_the_worst_case(..., clipped_mean),
     first_sigma_of_decaying_noise(...),
@@ -32,7 +30,6 @@ def test_an_unanswered_exercise_says_so(shown):
 
 
 def test_right_answers_are_right():
-    assert str(share_spent(62.5, spent=5.0, budget=8.0)).startswith("✓")
     inputs, deltas = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
     assert str(ghost_norm((deltas.T @ inputs).square().sum())).startswith("✓")  # of the gradient itself
     assert str(nearly_the_worst_case([-1.0, -1.0, 10.0], clipped_mean)).startswith("✓")

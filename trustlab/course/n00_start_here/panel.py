@@ -1,117 +1,142 @@
-"""The panel of notebook 00: move ε, and read what the model still understands."""
+"""The panel of notebook 00: move ε, read what it promises and what the model still understands; type a sentence.
+
+Its picture comes without torch: a saved table for the curves, and saved taggers, read by NumPy, for the sentences.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EMBEDDED, EPSILONS, Setting, shown, usual
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.panel import AXES, budget_label, source_of, with_budget
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
-from trustlab.lab.curves import Curves
-from trustlab.lab.figures import FONT_POINTS, PALETTE
+from trustlab.config import option
+from trustlab.course.budgets import DELTA, EPSILONS, budget_label
+from trustlab.course.n00_start_here.drawing import FirstDrawing
+from trustlab.course.n00_start_here.tagger import Understood
+from trustlab.course.n00_start_here.trained import tagger
+from trustlab.guessing import best_hit_rate, written_rate
+from trustlab.lab.display import per_cent
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import select
+from trustlab.lab.saved import over_seeds, read, saved_over, select
 
 if TYPE_CHECKING:
-    import datasets
     import pandas
 
+TABLE = "dp_sgd_vs_edp_sgd_assistant"  # the comparison of notebook 11
 METHODS = {"dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
-NAMES = {PRIVATE[method]: label for method, label in METHODS.items()}  # here the engine is no option
+# DP-SGD's trainings are those of the fast engine, which releases the same sums as the loop: notebook 11 explains both.
+COLUMN = {"fast": "DP-SGD", "edp-sgd": "eDP-SGD"}
+# Chosen by hand: what a person would say, and what it means. None is in the corpus.
+SENTENCES = (
+    ("what is the weather in paris tomorrow", "get_weather"),
+    ("we are out of milk and eggs", "add_to_list"),
+    ("call me a taxi to the airport", "book_taxi"),
+    ("wake me up at seven tomorrow", "set_alarm"),
+    ("i put the keys in the kitchen", "remember_fact"),
+    ("i do not have to get up at seven tomorrow", "cancel_alarm"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The position of the panel."""
+
+    epsilon: float = option(
+        8.0,
+        label="ε",
+        help="The privacy budget: a smaller ε allows an attacker fewer right bets, and adds more noise.",
+        values=EPSILONS,
+    )
+    method: str = option(
+        "dp-sgd",
+        label="Method",
+        help="How noise is added. Both give the same guarantee at the same ε; notebook 11 explains them.",
+        values=tuple(METHODS),
+    )
+    sentence: str = option("", label="Your sentence", help="Type what you would say to a voice assistant, in English.")
 
 
 @dataclasses.dataclass(frozen=True)
 class UtteranceAnswer(Answer):
-    """An answer that also shows utterances: (text, true intent, predicted intent) each."""
+    """An answer that also shows sentences: (text, true intent, predicted intent) each, and the reader's own."""
 
     utterances: tuple[tuple[str, str, str], ...] = ()
+    own: tuple[str, Understood] | None = None
 
 
-def first_picture(corpus: datasets.DatasetDict) -> Panel:
-    """Return the panel of notebook 00.
-
-    Parameters
-    ----------
-    corpus
-        The embedded corpus, ``load("assistant")``.
-    """
-    texts = [(" ".join(row["tokens"]), row["intent"]) for row in (corpus["test"][i] for i in shown(corpus))]
+def first_picture() -> Panel:
+    """Return the panel of notebook 00."""
+    trainings = _trainings()
+    plain = trainings[trainings["method"] == "sgd"]["accuracy"].mean()
     return Panel(
-        Setting(EMBEDDED, "dp-sgd", 8.0),
+        Place(),
         title="How much privacy can this assistant afford?",
-        drawing=FirstDrawing(),
-        answer=functools.partial(_answer, texts=texts),
+        drawing=FirstDrawing(plain),
+        answer=functools.partial(_answer, curves=_curves(trainings), plain=plain),
         controls={
             "epsilon": [(budget_label(epsilon), epsilon) for epsilon in EPSILONS],
             "method": [(label, method) for method, label in METHODS.items()],
+            "sentence": None,
         },
+        code="first_picture()",
     )
+
+
+def _answer(place: Place, curves: list[dict[str, Any]], plain: float) -> UtteranceAnswer:
+    """Say what is promised at the panel's position, what the trainings reach, and what one of them understands."""
+    focus = {"method": METHODS[place.method], "epsilon": place.epsilon}
+    (here,) = (row for row in curves if all(row[name] == value for name, value in focus.items()))
+    utterances = _understood(place.method, place.epsilon)
+    right = sum(true == guess for _, true, guess in utterances)
+    parts = [
+        _promise(place.epsilon),
+        f"{focus['method']} understands {per_cent(here['accuracy'])} of the test sentences (without privacy: "
+        f"{per_cent(plain)}) and {right} of the {len(utterances)} shown here.",
+    ]
+    own = tagger(place.method, place.epsilon).understand(place.sentence)
+    if own is not None:
+        heard = own.intent.replace("_", " ")
+        parts.append(f"It takes your sentence for **{heard}** ({per_cent(own.share)} sure).")
+    source = f"{saved_over(read(TABLE)[1])}; δ = 1e-5, add/remove one sentence; the sentences shown: seed 0"
+    said = None if own is None else (place.sentence.strip(), own)
+    return UtteranceAnswer(curves, " ".join(parts), source, focus=focus, utterances=utterances, own=said)
+
+
+def _promise(epsilon: float) -> str:
+    """Say what ε means to a person whose sentence was in the training data."""
+    if math.isinf(epsilon):
+        return (
+            "**Without noise** nothing is promised: an attacker who bets that a sentence of yours was in the training "
+            "data may be right every time."
+        )
+    rate = written_rate(best_hit_rate(epsilon, DELTA))
+    return (
+        f"**At ε = {budget_label(epsilon)}**, an attacker who bets that a sentence of yours was in the training data "
+        f"is right at most {rate} of the time (a coin: 50 %).".replace(" %", "\N{NO-BREAK SPACE}%")
+    )
+
+
+@functools.cache
+def _understood(method: str, epsilon: float) -> tuple[tuple[str, str, str], ...]:
+    """Return the sentences shown, what they mean, and what the saved tagger takes them for."""
+    listener = tagger(method, epsilon)
+    heard = [(text, true, listener.understand(text)) for text, true in SENTENCES]
+    return tuple((text, true, understood.intent) for text, true, understood in heard if understood)
 
 
 def _trainings() -> pandas.DataFrame:
-    """Return the trainings that this panel is about: the BiLSTM, without any variant.
-
-    DP-SGD's are those of the fast engine, which releases the same sums: notebook 11 explains both.
-    """
-    table = usual(saved(EMBEDDED)[0])
-    table = table[(table["model"] == "bilstm") & (table["method"] != "dp-sgd")]
-    return table.replace({"method": {"fast": "dp-sgd"}})
+    """Return the trainings that this panel is about: the BiLSTM, without any variant of notebook 11."""
+    table = select(read(TABLE)[0], model="bilstm", rule="flat", noise_decay=1.0)
+    usual = table["micro_batches"].isin((0, 64))
+    return table[usual & (table["method"] != "dp-sgd")]
 
 
-def _answer(position: Setting, texts: list[tuple[str, str]]) -> UtteranceAnswer:
-    """Read the saved trainings at the panel's position: the mean of three, and what one of them answered."""
-    table = _trainings()
-    rows = [{**row, "method": NAMES[row["method"]]} for row in curves_of(table[table["method"].isin(METHODS)])]
-    focus = {"method": METHODS[position.method], "epsilon": position.epsilon}
-    (here,) = (row for row in rows if all(row[name] == value for name, value in focus.items()))
-    first = select(table, method=position.method, epsilon=position.epsilon, seed=0)
-    guesses = first["answers"].iloc[0].split("|")
-    utterances = tuple((text, true, guess) for (text, true), guess in zip(texts, guesses, strict=True))
-    right = sum(true == guess for _, true, guess in utterances)
-    verdict = (
-        f"{with_budget(focus['method'], position.epsilon)} reaches intent accuracy {here['accuracy']:.0%}; without "
-        f"privacy the same model reaches {_plain(table):.0%}. "
-        f"Of the {len(utterances)} utterances shown, it understands {right}."
-    )
-    source = f"{source_of(EMBEDDED)}; utterances: seed 0"
-    numbers = [{name: value for name, value in row.items() if name != "model"} for row in rows]
-    return UtteranceAnswer(numbers, verdict, source, focus=focus, utterances=utterances)
-
-
-def _plain(table: pandas.DataFrame) -> float:
-    """Return the mean accuracy without privacy."""
-    return table[table["method"] == "sgd"]["accuracy"].mean()
-
-
-class FirstDrawing(Curves):
-    """The curves on the left, utterances and what the model takes them for on the right."""
-
-    def __init__(self) -> None:
-        reference = {"without privacy": _plain(_trainings())}
-        super().__init__(**AXES, y_label="intent accuracy", references=reference, width=900)
-        self.figure.subplots_adjust(right=0.50)
-        self._right = self.figure.add_axes((0.54, 0.0, 0.46, 1.0))
-        self._right.axis("off")
-        self._texts: list[Any] = []
-        self._title = self._right.text(0.0, 0.93, "", fontsize=FONT_POINTS + 1, fontweight="bold")
-
-    def draw(self, answer: UtteranceAnswer) -> None:
-        """Move the curves, and rewrite what the model takes each utterance for."""
-        super().draw(answer)
-        self._title.set_text("The intent that the model predicts")
-        while len(self._texts) < len(answer.utterances):
-            y = 0.83 - 0.14 * len(self._texts)
-            said = self._right.text(0.0, y, "", fontsize=FONT_POINTS)
-            heard = self._right.text(0.02, y - 0.06, "", fontsize=FONT_POINTS)
-            self._texts.append((said, heard))
-        for (said, heard), (text, true, guess) in zip(self._texts, answer.utterances, strict=True):
-            right = true == guess
-            said.set_text(f"“{text}”")
-            heard.set_text(f"✓ {guess}" if right else f"✗ {guess}   (it is {true})")
-            heard.set_color(PALETTE[2] if right else PALETTE[1])
-
-    def shown(self) -> dict[str, Any]:
-        """Return what the curves show, and what is written of each utterance."""
-        return {**super().shown(), "utterances": [tuple(text.get_text() for text in pair) for pair in self._texts]}
+def _curves(trainings: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Return one row per method and ε: mean and 95 % interval of the accuracy, mean slot F1."""
+    rows = []
+    for method, label in COLUMN.items():
+        for epsilon, runs in trainings[trainings["method"] == method].groupby("epsilon"):
+            row = {"method": label, "epsilon": epsilon, **over_seeds(runs["accuracy"])}
+            rows.append({**row, "slot_f1": runs["slot_f1"].mean()})
+    return rows

@@ -107,21 +107,6 @@ _SLIPS = [
 ]
 
 
-def share_spent(answer: Any, *, spent: float, budget: float) -> Checked:
-    """Check, in per cent, how much of `budget` was `spent`.
-
-    Examples
-    --------
-    >>> share_spent(5.5, spent=5.5, budget=8.0)
-    ✗ 5.5 % is not right. That is ε itself; the question asks for per cent of the budget.
-    """
-    slips = {
-        spent: "That is ε itself; the question asks for per cent of the budget.",
-        33.3: "ε does not add up evenly: the first steps cost most.",
-    }
-    return check(answer, 100 * spent / budget, rtol=0.02, because=slips, unit="%")
-
-
 @exercise("11", "A ghost norm")
 def ghost_norm(answer: Any) -> Checked:
     """Check ‖G‖² of an utterance of two words, with x = (1, 2), (0, 1) and δ = (1, 0), (1, 1).

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
+from trustlab.course.budgets import DELTA, EPSILONS
 from trustlab.course.corpora import EMBEDDED, rare_intents
 from trustlab.deprecation import old_names
 from trustlab.models import build, entity_f1, predict
@@ -38,7 +39,6 @@ TRAINED_BY = {
     "edp-sgd": dict(method="edp-sgd"),
     "fast": dict(method="dp-sgd", engine="fast"),
 }
-EPSILONS = (1.0, 3.0, 8.0, math.inf)
 K, KS = 64, (16, 64, 256)  # micro-batches per step of eDP-SGD, and the others looked at
 EPSILON_OF_KS = 8.0
 RULES = {"flat": "flat", "equal": "per layer", "dimension": "by size", "automatic": "automatic"}
@@ -127,7 +127,7 @@ def recipe(setting: Setting) -> TrainConfig:
     return TrainConfig(
         **TRAINED_BY[setting.method],
         epsilon=setting.epsilon,
-        delta=1e-5,
+        delta=DELTA,
         clip_norm=0.3 if setting.method == "edp-sgd" else 1.0,
         epochs=EPOCHS[setting.corpus],
         batch_size=512,

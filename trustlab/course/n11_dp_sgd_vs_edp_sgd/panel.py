@@ -13,10 +13,10 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.budgets import EPSILONS, budget_label
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     DECAYS,
     EMBEDDED,
-    EPSILONS,
     MODELS,
     RULES,
     Setting,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import datasets
     import pandas
 
-STRENGTH = {1.0: "strong", 3.0: "moderate", 8.0: "weak", math.inf: "none"}
 AXES: dict[str, Any] = {
     "x": "epsilon",
     "y": "accuracy",
@@ -174,11 +173,6 @@ def with_budget(label: str, epsilon: float) -> str:
     ('At ε = 8 (weak), DP-SGD', 'Without noise, DP-SGD')
     """
     return f"Without noise, {label}" if math.isinf(epsilon) else f"At ε = {budget_label(epsilon)}, {label}"
-
-
-def budget_label(epsilon: float) -> str:
-    """Write ε together with how strong a promise it is."""
-    return "∞ (none)" if math.isinf(epsilon) else f"{epsilon:g} ({STRENGTH[epsilon]})"
 
 
 def source_of(corpus: str) -> str:

@@ -13,7 +13,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     DECAYS,
     EMBEDDED,
     EPSILON_OF_KS,
-    EPSILONS,
     METHODS,
     MODELS,
     RULES,
@@ -59,7 +58,7 @@ def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
         table = usual(saved(corpus)[0])
         for model, method in itertools.product(MODELS, COMPARED):
             runs = select(table, model=model, method=method, epsilon=math.inf if method == "sgd" else epsilon)
-            trained = {"trained on": f"{CORPUS_NAMES[corpus]}, {MODELS[model]}", "method": COMPARED[method]}
+            trained = {"corpus": CORPUS_NAMES[corpus], "model": MODELS[model], "method": COMPARED[method]}
             rows += [{**trained, **row} for row in _measured(runs)]
     return rows
 
@@ -75,18 +74,20 @@ def micro_batches_against_accuracy() -> list[Row]:
     return rows
 
 
-def variants_against_accuracy(varied: str) -> list[Row]:
+def variants_against_accuracy(varied: str, epsilons: Sequence[float] = (1.0, 3.0, 8.0)) -> list[Row]:
     """Return what varying one ingredient does to the intents, in per cent, on the embedded corpus (BiLSTM).
 
     Parameters
     ----------
     varied
         ``"rule"`` (how gradients are clipped) or ``"noise_decay"`` (γ); the other one is as usual.
+    epsilons
+        At which ε; without noise there is nothing to decay.
 
     Returns
     -------
     list of dict
-        A row per method, finite ε and choice. Without noise there is nothing to decay.
+        A row per method, ε and choice.
     """
     choices, other = {
         "rule": (RULES, {"noise_decay": 1.0}),
@@ -95,7 +96,7 @@ def variants_against_accuracy(varied: str) -> list[Row]:
     table = select(saved(EMBEDDED)[0], model="bilstm", **other)
     table = table[table["micro_batches"].isin((0, K))]
     rows = []
-    for method, epsilon in itertools.product(VARIED[::-1], filter(math.isfinite, EPSILONS)):
+    for method, epsilon in itertools.product(VARIED[::-1], epsilons):
         for choice, label in choices.items():
             runs = select(table, method=method, epsilon=epsilon, **{varied: choice})["accuracy"]
             trained = {"trained by": f"{COMPARED[method]}, ε = {epsilon:g}", "choice": label}

@@ -133,7 +133,7 @@ class ClippingDrawing(Drawing):
         legend = dict(loc="upper left", frameon=False, fontsize=FONT_POINTS, handletextpad=0.2, borderaxespad=0.2)
         right.legend(**legend, markerscale=1.6)
         rng = np.random.default_rng(0)
-        self._draws = rng.standard_normal((2, DRAWS, 2))  # the same noise at every position: only the options change
+        self.draws = rng.standard_normal((2, DRAWS, 2))  # the same noise at every position: only the options change
 
     def draw(self, answer: ToyAnswer) -> None:
         """Move arrows, circle and clouds to the options of `answer`."""
@@ -143,7 +143,7 @@ class ClippingDrawing(Drawing):
         self._whole.set_UVC(*whole.T)
         self._clipped.set_UVC(*clipped.T)
         self._circle.set_radius(position.clip_norm)
-        noise = position.noise_multiplier * position.clip_norm * self._draws
+        noise = position.noise_multiplier * position.clip_norm * self.draws
         self._without.set_offsets(clipped[:-1].sum(0) + noise[0])
         self._with.set_offsets(clipped.sum(0) + noise[1])
 

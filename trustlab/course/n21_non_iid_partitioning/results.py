@@ -1,7 +1,8 @@
-"""What notebook 21 reads off the committed trainings under skew: the curves of its panel, the tables of its text."""
+"""What notebook 21 reads off the committed trainings under skew: the curves of its panel, and its findings."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     REFERENCES,
     ROUNDS,
 )
-from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, per_cent, select
+from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, select
 
 if TYPE_CHECKING:
     import pandas
@@ -23,8 +24,8 @@ Row = dict[str, Any]
 MEASURES = {
     "accuracy": "all intents",
     "accuracy_rare": "rare intents",
-    "accuracy_device": "mean device",
-    "accuracy_light": "light devices",
+    "accuracy_device": "mean client",
+    "accuracy_light": "light clients",
 }
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
@@ -55,26 +56,28 @@ def rounds_of(trainings: pandas.DataFrame, scheme: str, alpha: float) -> list[Ro
     return curve(runs["curve"], range(MEASURED_EVERY, ROUNDS + 1, MEASURED_EVERY))
 
 
-def harm(corpus: str, scheme: str = "flower", alphas: Sequence[float] = (100.0, 1.0, 0.1, 0.03, 0.01)) -> list[Row]:
-    """Return, in per cent, how much each measure loses as α falls: a row per α, a column per measure."""
+def harm(corpus: str, alphas: tuple[float, float] = (100.0, 0.1)) -> list[Row]:
+    """Return how many are right at a large and at a small α, in per cent: all intents, rare ones, light clients.
+
+    A row per definition of α (FedNLP's, Flower's) and measure.
+    """
     rows = []
-    for alpha in alphas:
-        runs = EXPERIMENT.where(corpus, scheme=scheme, alpha=alpha)
-        rows.append({"α": alpha} | {words: per_cent(runs[measure]) for measure, words in MEASURES.items()})
+    for scheme, measure in itertools.product(("fednlp", "flower"), ("accuracy", "accuracy_rare", "accuracy_light")):
+        means = [EXPERIMENT.where(corpus, scheme=scheme, alpha=alpha)[measure].mean() for alpha in alphas]
+        at = {f"α = {alpha:g}": 100 * mean for alpha, mean in zip(alphas, means, strict=True)}
+        rows.append({"who": f"{DEFINITIONS[scheme]}: {MEASURES[measure]}", **at})
     return rows
 
 
 def at_one_alpha(alpha: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
-    """Return what FedAvg reaches at one α in each library, and without skew: a row per corpus.
+    """Return what FedAvg reaches at one α in each library, and without skew, in per cent: a row per fleet and corpus.
 
     A corpus whose table is not there is left out.
     """
     rows = []
-    for corpus in EXPERIMENT.corpora(corpora):
-        table, _ = saved(corpus)
-        row = {"corpus": CORPUS_NAMES[corpus]}
-        for scheme, label in {**DEFINITIONS, **REFERENCES}.items():
-            at = math.inf if scheme in REFERENCES else alpha
-            row[label] = per_cent(select(table, scheme=scheme, alpha=at)["accuracy"])
-        rows.append(row)
+    for corpus, (scheme, label) in itertools.product(EXPERIMENT.corpora(corpora), {**DEFINITIONS, **REFERENCES}.items()):
+        at = math.inf if scheme in REFERENCES else alpha
+        runs = select(saved(corpus)[0], scheme=scheme, alpha=at)
+        scores = over_seeds((100 * runs["accuracy"]).tolist(), "% right", limits=(0.0, 100.0))
+        rows.append({"fleet": label, "corpus": CORPUS_NAMES[corpus], **scores})
     return rows

@@ -12,6 +12,7 @@ from trustlab.course.partition_drawing import label_strips, show_strips
 from trustlab.federated.partition import effective_labels
 from trustlab.federated.partition.assignment import cut
 from trustlab.federated.partition.dirichlet import log_dirichlet
+from trustlab.lab.display import per_cent
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Answer, Panel
 
@@ -59,8 +60,8 @@ def _answer(at: ToyPosition) -> Answer:
     number = effective_labels(laws)
     verdict = (
         f"With α = {at.alpha:g}, the median client has {np.median(number):.2f} of 3 labels (effective number), and "
-        f"{(laws.max(axis=1) > ALONE).mean():.0%} of the clients have more than {ALONE:.0%} of one label. The mean "
-        f"over clients stays near p: {' : '.join(f'{share:.2f}' for share in laws.mean(axis=0))}."
+        f"{per_cent((laws.max(axis=1) > ALONE).mean())} of the clients have more than {per_cent(ALONE)} of one label. "
+        f"The mean over clients stays near p: {' : '.join(f'{share:.2f}' for share in laws.mean(axis=0))}."
     )
     rows: list[dict[str, Any]] = [
         {**dict(zip(LABELS, law.tolist(), strict=True)), "effective labels": float(n)}

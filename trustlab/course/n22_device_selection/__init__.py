@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment
-from trustlab.course.n22_device_selection import experiment, harm
+from trustlab.course.n22_device_selection import experiment, harm, over_rounds
 from trustlab.course.n22_device_selection.claims import claims_of, claims_of_harm
 
 
@@ -36,5 +36,16 @@ HARM = Experiment(
     recipes=lambda corpus: {"all": harm.recipe(harm.Setting(corpus))},
     parts={"aggregations": ("examples", "equal")},
     claims=claims_of_harm,
+    left_out=lambda kind: FLEETS_LEAVE_OUT,
+)
+ROUNDS = Experiment(
+    "device-selection-rounds",
+    over_rounds,
+    varied="aggregation",
+    slowest_first=("examples", "equal"),
+    tolerance={"accuracy": 0.06, "accuracy_few": 0.12},
+    named=lambda selection, aggregation: f"{selection}, weighted {aggregation}",
+    recipes=lambda corpus: {"all": over_rounds.recipe(over_rounds.Setting(corpus))},
+    parts={"aggregations": ("examples", "equal")},
     left_out=lambda kind: FLEETS_LEAVE_OUT,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from trustlab.course.n23_continual_learning.experiment import PERIODS, ROUNDS
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing, clean, texts
+from trustlab.lab.vector import keep_colours
 
 LEVELS = 20  # few colours make a small picture
 DARK = 0.6  # where white digits read better than black ones
@@ -39,12 +41,14 @@ class Matrix:
 
     def __init__(self, axes: Axes, periods: int) -> None:
         self.axes = axes
-        look = colormaps["Blues"].resampled(LEVELS).with_extremes(bad="white")
+        look = colormaps["Blues"].resampled(LEVELS)
         self._image = axes.imshow(np.full((periods, periods), np.nan), cmap=look, vmin=0, vmax=1, aspect="auto")
         self._texts = [
             [axes.text(s, t, "", ha="center", va="center", fontsize=FONT_POINTS) for s in range(periods)]
             for t in range(periods)
         ]
+        for text in itertools.chain(*self._texts):
+            keep_colours(text)
         for t in range(periods):
             for s in {t, min(t + 1, periods - 1)}:
                 frame = Rectangle((s - 0.45, t - 0.45), 0.9, 0.9, fill=False, edgecolor=KNOWN, linewidth=1.6)

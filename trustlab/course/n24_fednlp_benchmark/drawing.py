@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from matplotlib.patches import Rectangle
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
-from trustlab.lab.figures import FONT_POINTS, Drawing, clean, texts
+from trustlab.lab.figures import FONT_POINTS, HALO, Drawing, clean, texts
+from trustlab.lab.vector import keep_colours
 
 LEVELS = 32  # of the colour: few of them make a small picture
 DARK = 0.6  # of the colour's range, from where the numbers on it are white
@@ -58,8 +60,10 @@ class MatrixDrawing(Drawing):
             [self.matrix.text(j, i, "", ha="center", va="center", fontsize=FONT_POINTS + 1) for j in range(shape[1])]
             for i in range(shape[0])
         ]
+        for text in itertools.chain(*self._numbers):
+            keep_colours(text)
         self._frame = self.matrix.add_patch(
-            Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.4, clip_on=False)
+            Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.4, clip_on=False, path_effects=HALO)
         )
         look: dict[str, Any] = dict(y="score", series="algorithm", x_label="passes over the data", live_line=True)
         # Two rows of names above the curves: five of them do not fit one.

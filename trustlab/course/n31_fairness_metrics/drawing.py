@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -15,7 +16,8 @@ from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import RECIPES
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points, texts
+from trustlab.lab.figures import FONT_POINTS, GREY, HALO, MARKERS, PALETTE, Drawing, clean, points, texts
+from trustlab.lab.vector import keep_colours
 
 # From orange over white to blue: distinguishable with every common colour blindness, and by the numbers written inside.
 SIGNED = LinearSegmentedColormap.from_list("signed", [PALETTE[1], "white", PALETTE[0]])
@@ -38,13 +40,15 @@ class AgreementDrawing(Drawing):
         self.table.spines[:].set_visible(False)
         centred = dict(ha="center", va="center", fontsize=10)
         self._numbers = [[self.table.text(j, i, "", **centred) for j in range(shape[1])] for i in range(shape[0])]
-        self._ring = Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.2, zorder=5)
+        for text in itertools.chain(*self._numbers):
+            keep_colours(text)
+        self._ring = Rectangle((0, 0), 1, 1, fill=False, edgecolor="black", linewidth=2.2, zorder=5, path_effects=HALO)
         self.table.add_patch(self._ring)
         self.table.set_title("r of all pairs (bold: corrected p < 0.05)", fontsize=FONT_POINTS + 1, loc="left")
         clean(self.models)
         self._dots = {}
         for name, marker in zip(RECIPES, MARKERS, strict=False):
-            self._dots[name] = self.models.scatter([], [], s=52, marker=marker, edgecolor="white", linewidth=0.7,
+            self._dots[name] = self.models.scatter([], [], s=52, marker=marker, edgecolor=GREY, linewidth=0.7,
                                                    cmap=DOSED, vmin=0, vmax=1, c=[], label=name)  # fmt: skip
         legend = self.models.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False, fontsize=10,
                                     columnspacing=1.0, handletextpad=0.2)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The code of notebook 10: a guessing game about what ε promises."""

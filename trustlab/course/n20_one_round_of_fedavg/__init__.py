@@ -1,0 +1,1 @@
+"""The code of notebook 20: twelve visible clients and one round of federated averaging."""

@@ -1,0 +1,109 @@
+"""The pictures of notebook 21: how skewed a fleet is, what skew costs, and whom it costs most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trustlab.course.n21_non_iid_partitioning.experiment import CORPORA, DEFINITIONS, REFERENCES
+from trustlab.course.n21_non_iid_partitioning.results import MEASURES, Row, at_one_alpha, harm, saved
+from trustlab.course.partition_panel import side_by_side
+from trustlab.lab.display import per_cent
+from trustlab.lab.finding import Finding, dots, dumbbells
+from trustlab.lab.saved import CORPUS_NAMES, saved_over
+
+LABELS, DISTANCE, GINI = "effective labels", "JS distance", "size Gini"
+
+
+def same_alphas(labels: Sequence[Any], alphas: Sequence[float] = (0.1, 1.0, 100.0)) -> tuple[Finding, Finding]:
+    """Draw the fleets that each library makes of the same α: effective labels of a client, and distance of two."""
+    rows = [{"α": f"α = {alpha:g}", **row} for alpha in alphas for row in side_by_side(labels, alpha)]
+    at = {(row["α"], row["α of"]): row for row in rows}
+    first = f"α = {alphas[0]:g}"
+    fewest = {name: at[first, name][LABELS] for name in DEFINITIONS.values()}
+    last = at[f"α = {alphas[-1]:g}", "no skew"][DISTANCE]
+    look: dict[str, Any] = dict(label="α", series="α of", provenance="computed here, 100 clients, one draw each")
+    numbers = dots(
+        [{name: row[name] for name in row if name != DISTANCE} for row in rows],
+        value=LABELS, x_label="effective labels of the median client", title="One α, other fleets", **look,
+        verdict=f"With {first} the median client has {_listed(fewest)} effective labels.",
+    )  # fmt: skip
+    distances = dots(
+        [{name: row[name] for name in ("α", "α of", DISTANCE)} for row in rows],
+        value=DISTANCE, x_label="Jensen–Shannon distance of two clients", title="No skew is not distance 0", **look,
+        verdict=f"Clients that got their examples at random are {last:.2f} apart, by chance alone.",
+    )  # fmt: skip
+    return numbers, distances
+
+
+def two_skews(rows: Sequence[Row], label: str, *, title: str, verdict: str) -> Finding:
+    """Draw for each row the skew of sizes and that of labels on one axis from 0 to 1."""
+    columns = {GINI: "of sizes: Gini coefficient", DISTANCE: "of labels: JS distance"}
+    long = [
+        {label: row[label], "skew": words, "value": row[name], "clients": row["clients"]}
+        for row in rows
+        for name, words in columns.items()
+    ]
+    return dots(
+        long, label=label, series="skew", value="value", x_label="0: equal, 1: as different as can be",
+        title=title, verdict=verdict, provenance="computed here, one draw of each",
+    )  # fmt: skip
+
+
+def natural_fleets(rows: Sequence[Row]) -> Finding:
+    """Draw how skewed the fleets are that a corpus has by nature; `rows` has ``by`` and what `skew` returns."""
+    unequal, different = (max(rows, key=lambda row: row[name]) for name in (GINI, DISTANCE))
+    verdict = (
+        f"Sizes differ most by {unequal['by']} (Gini {unequal[GINI]:.2f}), labels most by {different['by']} (distance "
+        f"{different[DISTANCE]:.2f})."
+    )
+    return two_skews(rows, "by", title="Fleets that are in the corpus", verdict=verdict)
+
+
+def schemes(rows: Sequence[Row]) -> Finding:
+    """Draw which skew each scheme makes; `rows` has ``scheme`` and what `skew` returns."""
+    at = {row["scheme"]: row for row in rows}
+    by_label, by_size, even = at["label-dirichlet-fednlp"], at["sizes-square"], at["iid"]
+    verdict = (
+        f"A scheme by label such as FedNLP's leaves the sizes equal (Gini {by_label[GINI]:.2f}, distance "
+        f"{by_label[DISTANCE]:.2f}); one by size, such as sizes-square, makes them unequal (Gini {by_size[GINI]:.2f}, "
+        f"distance {by_size[DISTANCE]:.2f}; at random {even[DISTANCE]:.2f})."
+    )
+    return two_skews(rows, "scheme", title="Which skew does a scheme make?", verdict=verdict)
+
+
+def cost(alpha: float = 0.1, corpora: Sequence[str] = CORPORA) -> Finding:
+    """Draw what FedAvg reaches at one α in each library, without skew, and with all data in one place."""
+    rows = at_one_alpha(alpha, corpora)
+    first = rows[0]["corpus"]
+    right = {row["fleet"]: per_cent(row["% right"] / 100) for row in rows if row["corpus"] == first}
+    verdict = (
+        f"On {first}, α = {alpha:g} leaves FedAvg {right['FedNLP']} of the intents right in FedNLP's fleet and "
+        f"{right['Flower']} in Flower's; without skew it is {right[REFERENCES['iid']]}."
+    )
+    return dots(
+        rows, label="fleet", series="corpus", value="% right", low="low", high="high", x_label="intents right, in %",
+        title=f"What α = {alpha:g} costs FedAvg", verdict=verdict, provenance=_source(),
+    )  # fmt: skip
+
+
+def who_pays(corpus: str) -> Finding:
+    """Draw what a smaller α costs all intents, rare intents and light clients."""
+    rows = harm(corpus)
+    mild, strong = [name for name in rows[0] if name != "who"]
+    fall = {row["who"]: f"from {per_cent(row[mild] / 100)} to {per_cent(row[strong] / 100)}" for row in rows}
+    everyone, rare = (f"FedNLP: {MEASURES[measure]}" for measure in ("accuracy", "accuracy_rare"))
+    verdict = f"With FedNLP's α, from {mild[4:]} to {strong[4:]}, all intents fall {fall[everyone]}, the rare ones {fall[rare]}."
+    return dumbbells(
+        rows, label="who", start=mild, end=strong, x_label=f"right on {CORPUS_NAMES[corpus]}, in %",
+        title="Who pays for skew", verdict=verdict, provenance=saved_over(saved(corpus)[1]),
+    )  # fmt: skip
+
+
+def _listed(numbers: dict[str, float]) -> str:
+    parts = [f"{number:.1f} ({name})" for name, number in numbers.items()]
+    return f"{', '.join(parts[:-1])} or {parts[-1]}"
+
+
+def _source() -> str:
+    return saved_over(saved(CORPORA[0])[1])
