@@ -97,7 +97,7 @@ def test_other_right_functions_are_right_too():
         (drawn, "is no whole number"),
         (lambda x, y: stats.ttest_ind(x, y, alternative="greater").pvalue, "is no whole number"),
         (
-            lambda x, y: np.mean([abs(sums(x, y, i)) >= abs(sum(x)) for i in divisions(x, y)]),
+            lambda x, y: exact_p(x, y) + (sum(x) <= 2) / math.comb(len(x) + len(y), len(x)),
             "With 8 added to every value",
         ),
         (lambda x, y: x.sort() or exact_p(x, y), "changed its input"),
