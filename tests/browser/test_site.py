@@ -179,7 +179,6 @@ def test_a_slider_is_followed(visit, name, control, places):
     ways = list(range(places)) * 10 if places else [0.1 + 0.05 * i for i in range(40)]
     times = page.evaluate(MOVE, [control, ways])
     assert np.quantile(times[1:], 0.5) < 100  # measured on an idle machine: 17 ms, one frame
-    print(f"{name}: p95 {np.quantile(times, 0.95):.0f} ms")
 
 
 # Pages that compute their states
