@@ -22,7 +22,7 @@ from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matr
 from trustlab.federated.continual import accuracy_matrix
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import remembered, saved_over
 
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
@@ -45,6 +45,7 @@ def continual_panel() -> Panel:
     )
 
 
+@remembered
 def answer(at: Setting) -> ContinualAnswer:
     """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
