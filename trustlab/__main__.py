@@ -1,4 +1,4 @@
-"""The command line: ``python -m trustlab doctor | data | run | models | app``."""
+"""The command line: ``python -m trustlab doctor | data | run | models | app | site``."""
 
 from __future__ import annotations
 
@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(run=_models)
     app = commands.add_parser("app", help="show the notebooks as pages without code")
     app.set_defaults(run=_app)
+    site = commands.add_parser("site", help="write panels as pages that need no server and no Python")
+    site.add_argument("--out", help="the folder, by default docs/explore of this project")
+    site.set_defaults(run=_site)
     return parser
 
 
@@ -96,6 +99,19 @@ def _app(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     if not notebooks.is_dir():
         raise SystemExit(f"Expected the course's notebooks in {notebooks}: clone the project and call this from there.")
     return subprocess.call([sys.executable, "-m", "trustlab.app", str(notebooks), *rest])
+
+
+def _site(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    from trustlab.course import explorables
+    from trustlab.places import expanded
+
+    _refuse_rest(rest)
+    out = expanded(arguments.out or explorables.OUT)
+    total = 0.0
+    for row in explorables.write_site(out):
+        total += row["kB"]
+        print(f"{row['page']:24} {row['states']:>5,} states {row['kB at first']:>6.0f} kB at first {row['kB']:>8,.0f} kB")
+    print(f"wrote {out / 'index.html'}: {total / 1000:.1f} MB in all")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ MAY = {
     "federated": {"data", "models", "privacy"},  # asks it for an ε
     "fairness": {"data", "models"},
     "lab": {"data"},  # a run's data are named by their fingerprint
-    "course": {"lab", *LIBRARIES},
+    "site": {"lab"},  # knows panels, and of no course
+    "course": {"lab", "site", *LIBRARIES},
 }
 STANDARD = {"experiment", "claims", "panel", "toy", "drawing", "results", "exercises"}  # every room may have one
 
@@ -61,7 +62,7 @@ def rooms_in(modules):
 
 
 def folders_in(modules):
-    return {name.split(".")[1] for name in modules if name.count(".")} & {"lab", "course", *LIBRARIES}
+    return {name.split(".")[1] for name in modules if name.count(".")} & {"lab", "site", "course", *LIBRARIES}
 
 
 def code_of(notebook):
@@ -104,8 +105,9 @@ def test_a_notebook_imports_no_other_notebooks_room(notebook):
     assert rooms_in(imported(code_of(notebook))) <= {room} | SHOWS.get(room, set())
 
 
-def test_of_the_course_only_the_registry_knows_all_rooms():
-    shared = [path for path in (PACKAGE / "course").glob("*.py") if path.name != "registry.py"]
+def test_of_the_course_only_the_registry_and_the_list_of_pages_know_all_rooms():
+    lists = ("registry.py", "explorables.py")
+    shared = [path for path in (PACKAGE / "course").glob("*.py") if path.name not in lists]
     assert {path.name: found for path in shared if (found := rooms_in(of_file(path)))} == {}
 
 

@@ -79,7 +79,8 @@ class found(Shown):
         self.listed = ipywidgets.HTML()
         self.update = ipywidgets.Button(description="Update", tooltip="Show what came since.", layout={"width": "auto"})
         self.update.on_click(weakly(self._pressed))
-        self.widget = ipywidgets.VBox([self.listed, self.update], layout={"max_width": "756px", "align_items": "flex-start"})
+        layout = {"max_width": "756px", "align_items": "flex-start"}
+        self.widget = ipywidgets.VBox([self.listed, self.update], layout=layout)
         self.widget.add_class("trustlab-panel")
         self._pressed()
         self._own()

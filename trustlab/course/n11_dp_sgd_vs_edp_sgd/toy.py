@@ -82,7 +82,8 @@ def answer(position: ClippingPosition) -> Answer:
     cut = f"clipped to {shift:.2f}" if position.length > position.clip_norm else "short enough not to be clipped"
     verdict = (
         f"Anna's gradient has length {position.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
-        f"From one noisy sum, the best guess of whether she took part is right {per_cent(right)} of the time (coin: {per_cent(0.5)})."
+        f"From one noisy sum, the best guess of whether she took part is right {per_cent(right)} of the time (coin: "
+        f"{per_cent(0.5)})."
     )
     numbers = [
         {"quantity": "Anna's share of the sum", "value": shift},
@@ -133,7 +134,7 @@ class ClippingDrawing(Drawing):
         legend = dict(loc="upper left", frameon=False, fontsize=FONT_POINTS, handletextpad=0.2, borderaxespad=0.2)
         right.legend(**legend, markerscale=1.6)
         rng = np.random.default_rng(0)
-        self._draws = rng.standard_normal((2, DRAWS, 2))  # the same noise at every position: only the options change
+        self.draws = rng.standard_normal((2, DRAWS, 2))  # the same noise at every position: only the options change
 
     def draw(self, answer: ToyAnswer) -> None:
         """Move arrows, circle and clouds to the options of `answer`."""
@@ -143,7 +144,7 @@ class ClippingDrawing(Drawing):
         self._whole.set_UVC(*whole.T)
         self._clipped.set_UVC(*clipped.T)
         self._circle.set_radius(position.clip_norm)
-        noise = position.noise_multiplier * position.clip_norm * self._draws
+        noise = position.noise_multiplier * position.clip_norm * self.draws
         self._without.set_offsets(clipped[:-1].sum(0) + noise[0])
         self._with.set_offsets(clipped.sum(0) + noise[1])
 
@@ -178,4 +179,5 @@ def clipping_toy(clip: Clip = clip) -> Panel:
         drawing=ClippingDrawing(clip),
         answer=answer,
         controls={"clip_norm": None, "noise_multiplier": None, "length": None},
+        code="clipping_toy()",
     )

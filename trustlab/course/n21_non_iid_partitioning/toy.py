@@ -49,7 +49,11 @@ def dirichlet_toy() -> Panel:
     (1.0, 3.0)
     """
     return Panel(
-        ToyPosition(), title="What does a client's label distribution look like?", drawing=ToyDrawing(), answer=_answer
+        ToyPosition(),
+        title="What does a client's label distribution look like?",
+        drawing=ToyDrawing(),
+        answer=_answer,
+        code="dirichlet_toy()",
     )
 
 
