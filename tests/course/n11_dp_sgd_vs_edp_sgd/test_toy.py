@@ -45,7 +45,7 @@ def panel():
 
 
 def alt_and_picture(panel):
-    alt, picture = re.search(r' aria-label="([^"]*)">(<svg .*)</div>', panel.widgets.picture.value).groups()
+    alt, picture = re.search(r' aria-label="([^"]*)"[^>]*>(<.*)</div>', panel.widgets.picture.value).groups()
     return html.unescape(alt), picture
 
 

@@ -30,7 +30,7 @@ from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES, saved_over, select
+from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over, select
 
 if TYPE_CHECKING:
     import datasets
@@ -90,6 +90,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 # The saved answer
 
 
+@remembered
 def answer(position: Setting) -> Answer:
     """Read the saved comparison at the panel's position, or say why nothing was saved there."""
     table, _ = saved(position.corpus)

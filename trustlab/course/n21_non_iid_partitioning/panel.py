@@ -27,7 +27,7 @@ from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES, saved_over
+from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -94,6 +94,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     )
 
 
+@remembered
 def answer(at: SkewPosition) -> SkewAnswer:
     """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)

@@ -37,7 +37,7 @@ from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -113,6 +113,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     )
 
 
+@remembered
 def answer(at: SelectionPosition) -> SelectionAnswer:
     """Read the saved trainings at the panel's position."""
     _, about = saved(at.corpus)

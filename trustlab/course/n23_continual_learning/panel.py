@@ -23,7 +23,7 @@ from trustlab.federated.continual import accuracy_matrix
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import remembered, saved_over
 
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
@@ -47,6 +47,7 @@ def continual_panel() -> Panel:
     )
 
 
+@remembered
 def answer(at: Setting) -> ContinualAnswer:
     """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)

@@ -23,7 +23,7 @@ from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, referenc
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -54,6 +54,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
     )
 
 
+@remembered
 def answer(at: Setting) -> MatrixAnswer:
     """Read the saved trainings at the controls' position."""
     _, about = saved()

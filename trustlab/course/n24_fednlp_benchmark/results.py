@@ -23,7 +23,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import Display, paragraph
-from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, per_cent
+from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, per_cent, remembered
 
 Row = dict[str, Any]
 FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
@@ -39,6 +39,7 @@ NAMES = {
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
+@remembered
 def matrix(task: str, measure: str = "score") -> list[Row]:
     """Return one row per algorithm and partition of `task`: the mean over seeds and its 95 % interval.
 
@@ -53,11 +54,13 @@ def matrix(task: str, measure: str = "score") -> list[Row]:
     ]
 
 
+@remembered
 def reference(task: str, measure: str = "score") -> float:
     """Return the mean over seeds with all data in one place."""
     return float(EXPERIMENT.by_seed(measure, task=task, algorithm=CENTRALISED, model=SMALL).mean())
 
 
+@remembered
 def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
     """Return the score over the passes through the data: a row per measurement, mean and 95 % interval over seeds.
 
