@@ -61,7 +61,7 @@ def test_the_verdict_says_what_epsilon_means_to_a_person(panel):
         verdict = plain(panel.set(**place).answer.verdict)
         if math.isinf(place["epsilon"]):
             assert verdict.startswith(
-                "Without noise nothing is promised: an attacker who bets that a sentence of yours"
+                "Without noise nothing is promised: an attacker who bets on whether a sentence of yours"
             )
         else:
             assert verdict.startswith(f"At ε = {place['epsilon']:g} (")
