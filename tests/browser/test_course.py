@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -27,12 +28,15 @@ DOSE = "Which metric sees the bias that is there?"
 
 @pytest.fixture(scope="module")
 def start(lab, record_testsuite_property):
-    """Notebook 00 after Run All Cells."""
+    """Notebook 00 as its text asks: Shift + Enter on the first cell, and then the others."""
     notebook = lab.open("00_start_here")
-    notebook.run_all()
+    pressed = notebook.run_first()
     expect(picture(notebook.panel(FIRST))).to_be_visible(timeout=120_000)
-    seconds = round(notebook.seconds_since_server_start(), 1)
-    record_testsuite_property("seconds from server start to the first picture", seconds)
+    notebook.seconds_to_the_picture = round(time.monotonic() - pressed, 1)
+    since_start = round(notebook.seconds_since_server_start(), 1)
+    record_testsuite_property("seconds from server start to the first picture", since_start)
+    record_testsuite_property("seconds from Shift + Enter to the first picture", notebook.seconds_to_the_picture)
+    notebook.run_all()
     notebook.wait_for_the_end(180)
     return notebook
 
@@ -140,8 +144,17 @@ def test_00_runs_and_shows_its_panel(lab, start):
     assert start.troubles() == []
     expect(start.panels(FIRST)).to_have_count(1)
     assert has_a_picture(start.panel(FIRST))
-    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text(", DP-SGD reaches")  # where its text says
+    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text("DP-SGD understands 92")
     lab.picture(start.panel(FIRST), "00-first")
+
+
+def test_00_shows_its_picture_soon_after_shift_enter(start):
+    """5 s on an idle machine, for which `make bench ARGS=panels` is; tests share theirs, so they allow more."""
+    assert start.seconds_to_the_picture < 20
+
+
+def test_00_asks_no_question_about_news(start):
+    expect(start.page.get_by_text(re.compile("official Jupyter news", re.IGNORECASE))).to_have_count(0)
 
 
 def test_00_moves_with_the_keyboard(lab, start):
@@ -152,13 +165,35 @@ def test_00_moves_with_the_keyboard(lab, start):
     moves(panel, 0, "ArrowLeft")
     assert says(panel) == verdict
     panel.get_by_role("button", name="eDP-SGD", exact=True).click()
-    expect(panel.locator(".trustlab-verdict")).to_contain_text(", eDP-SGD reaches")
+    expect(panel.locator(".trustlab-verdict")).to_contain_text(" eDP-SGD understands ")
     panel.get_by_role("button", name="Show numbers").click()
     expect(panel.locator(".trustlab-numbers table")).to_be_visible()
     panel.get_by_text("About the controls").click()
     lab.picture(panel, "00-moved")
     panel.get_by_role("button", name="Hide numbers").click()
     expect(panel.locator(".trustlab-numbers table")).to_be_hidden()
+    panel.get_by_role("button", name="Reset", exact=True).click()
+
+
+def test_00_understands_a_sentence_of_ones_own(lab, start):
+    """Typed letter by letter at ε = 8, then moved to ε = 1: the model there takes it for something else."""
+    panel = start.panel(FIRST)
+    typed, verdict = panel.get_by_role("textbox", name="Your sentence"), panel.locator(".trustlab-verdict")
+    before = shows(panel)
+    typed.click()
+    typed.press_sequentially("I need to talk to Anna!", delay=30)
+    expect(verdict).to_contain_text("It takes your sentence for call contact")
+    expect(typed).to_have_value("I need to talk to Anna!")  # no letter is lost to a slow answer
+    shows_another(panel, before)
+    expect(picture(panel)).to_contain_text("“I need to talk to Anna!” (yours)")
+    lab.picture(panel, "00-typed")
+    moves(panel, 0, "ArrowLeft")
+    moves(panel, 0, "ArrowLeft")
+    expect(verdict).to_contain_text("It takes your sentence for book flight")
+    lab.picture(panel, "00-typed-strong")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(typed).to_have_value("")
+    expect(verdict).not_to_contain_text("your sentence")
 
 
 def test_00_explains_after_a_prediction(lab, start):
