@@ -235,7 +235,8 @@ def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
     sign = "✓ Right" if play.last.anna == (play.said == "in") else "✗ Not this time"
     return (
         f"**{sign}:** Anna {was} there (mean of the ten: {np.mean(play.last.counts):.1f}). "
-        f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts: {play.optimal.right}. {reach}."
+        f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts: "
+        f"{play.optimal.right}. {reach}."
     )
 
 
