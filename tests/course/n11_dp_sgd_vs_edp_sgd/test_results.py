@@ -82,9 +82,7 @@ def test_what_k_gives_is_read_off_one_epsilon(rows, in_per_cent):
     assert found == expected
 
 
-@pytest.mark.parametrize(
-    ("varied", "choices"), [("rule", RULES), ("noise_decay", {1.0: "γ = 1", 0.8: "γ = 0.8"})]
-)
+@pytest.mark.parametrize(("varied", "choices"), [("rule", RULES), ("noise_decay", {1.0: "γ = 1", 0.8: "γ = 0.8"})])
 def test_one_ingredient_varies_at_each_epsilon(varied, choices, rows, in_per_cent):
     expected = []
     for method in ("fast", "edp-sgd"):
