@@ -136,6 +136,12 @@ def test_the_toy_clips_as_the_package_does(clip_norm):
     np.testing.assert_allclose(model.weight.grad[0].numpy(), clip(gradients.numpy(), clip_norm).sum(0), rtol=1e-9)
 
 
+def test_the_toy_is_drawn_by_the_readers_function():
+    toy = clipping_toy(lambda gradients, C: np.zeros_like(gradients).tolist())
+    assert not toy.drawing.shown()["clipped"].any() and toy.drawing.shown()["whole"].any()
+    assert toy.answer.verdict == clipping_toy().answer.verdict
+
+
 # What the picture shows
 
 
