@@ -6,7 +6,9 @@ never saved then gives other probabilities at every call, and half an encoder ot
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from trustlab.places import model_name
@@ -88,9 +90,24 @@ def encoder_and_tokenizer(encoder: str | os.PathLike[str] | None = None) -> tupl
 def _loaded(auto: Any, name: str | os.PathLike[str]) -> tuple[torch.nn.Module, list[str]]:
     """Return the model, and its weights that were drawn at random. Tied weights are none of them."""
     # Of another shape is as good as missing; without the flag transformers' own error names neither model nor weight.
-    model, info = auto.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True)
+    with _no_progress_bar():
+        model, info = auto.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True)
     shapes = [f"{weight} (saved {list(saved)}, expected {list(own)})" for weight, saved, own in info["mismatched_keys"]]
     return model, [*sorted(info["missing_keys"]), *sorted(shapes)]
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep transformers' bar of weights out of what a reader sees: it is over in a second."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _refuse(model: torch.nn.Module, name: str | os.PathLike[str], lacking: list[str]) -> None:

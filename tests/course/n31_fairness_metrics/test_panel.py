@@ -6,21 +6,23 @@ import pytest
 from scipy import stats
 
 from trustlab.course.n31_fairness_metrics import experiment as population
+from trustlab.course.n31_fairness_metrics import panel as live
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS
 from trustlab.course.n31_fairness_metrics.claims import claims_of
-from trustlab.course.n31_fairness_metrics.dose import DETECTABLE, STEADY
+from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, KEY, column, grid
-from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured
+from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
+from trustlab.course.n31_fairness_metrics.notions import REGION
 from trustlab.course.n31_fairness_metrics.panel import agreement_panel, dose_panel
 from trustlab.course.n31_fairness_metrics.results import (
     METRICS,
     aligned,
     answers,
     needles,
-    noises,
     on_real_vectors,
     saved,
-    trusted,
+    single_models,
+    values_at,
 )
 from trustlab.course.n31_fairness_metrics.toy import LEANS, SPREADS, association_toy
 from trustlab.data import assistant
@@ -76,12 +78,18 @@ def test_without_bias_nothing_has_risen():
     assert all(row["risen"] == row["low"] == row["high"] == 0 for row in needles("region", 0.0))
 
 
-def test_tables_have_every_metric_and_trust_comes_in_order():
-    for notion in ("region", "gender"):
-        rows = trusted(notion)
-        assert {row["metric"] for row in rows} == set(METRICS) == {row["metric"] for row in noises(notion)}
-        sure = [answers(notion)[row["metric"]].tau_low > STEADY for row in rows]
-        assert sure == sorted(sure, reverse=True)
+def test_single_models_are_in_the_same_unit_around_their_mean():
+    for notion, dose in (("gender", 0.25), ("region", 1.0)):
+        for row in needles(notion, dose):
+            own = [each["risen"] for each in single_models(notion, dose) if each["metric"] == row["metric"]]
+            assert len(own) == 5 and statistics.mean(own) == pytest.approx(row["risen"])
+
+
+def test_values_at_a_dose_are_those_of_the_base_recipe_by_seed(models):
+    base = models[(models["recipe"] == "base") & (models["region_dose"] == 0.1)].sort_values("seed")
+    found = values_at("region", 0.1)
+    assert list(found) == list(METRICS) and found["LPBS"].tolist() == base["region LPBS"].tolist()
+    assert found["flip rate"].tolist() == base["region flip rate, clean records"].tolist()
 
 
 def test_weat_on_real_vectors_finds_what_caliskan_found():
@@ -93,7 +101,7 @@ def test_weat_on_real_vectors_finds_what_caliskan_found():
 
 def test_alignment_is_two_by_two():
     assert [row["in common"] for row in aligned()] == list(SETTINGS)
-    assert all(row["pairs with p < 0.05"].endswith(" of 96") for row in aligned())
+    assert all(row["pairs"] == 96 >= row["p < 0.05"] >= row["corrected"] for row in aligned())
 
 
 def test_every_claim_of_the_card_is_stated():
@@ -143,26 +151,53 @@ def test_every_position_says_who_tells(panel, drawn):
             assert shown["risen"] == pytest.approx({row["metric"]: row["risen"] for row in rows})
             for row in rows:
                 assert shown["ends"][row["metric"]] == pytest.approx((row["low"], row["high"]))
+                assert statistics.mean(shown["models"][row["metric"]]) == pytest.approx(row["risen"], abs=1e-9)
 
 
-def test_one_model_is_trained_live_and_stands_in_the_picture(panel, monkeypatch):
-    asked = []
-    measured = {column("gender", name, "" if name in INTRINSIC else "clean"): 0.1 * i for i, name in enumerate(METRICS)}
-    monkeypatch.setattr(population, "train", lambda cell, corpus: asked.append(cell) or (None, None))
-    monkeypatch.setattr(
-        population, "measure", lambda *_, **__: {name: Measured(value, 0.0) for name, value in measured.items()}
-    )
+def test_one_model_is_trained_live_and_every_metric_is_drawn_as_it_is_measured(panel, monkeypatch):
+    monkeypatch.setattr(live, "MEASURED_LIVE", 200)
+    asked, seen = [], []
+    training, draw = population.training, panel.drawing.draw
+    monkeypatch.setattr(population, "training", lambda cell, corpus: asked.append(cell) or training(cell, corpus))
+    panel.drawing.draw = lambda answer: draw(answer) or seen.append(set(panel.drawing.shown()["own"]))
     panel.set(notion="gender", dose=0.5).start().wait(120)
     (cell,) = asked
     assert (cell.gender_dose, cell.region_dose, cell.recipe, cell.seed) == (0.5, 0.0, "base", 0)
-    assert "metrics distinguish your model from" in panel.answer.verdict
-    value, found = measured["gender LPBS"], answers("gender")["LPBS"]
+    assert set(INTRINSIC) in seen and seen[-1] == set(METRICS)  # of the six, while it was still trained
+    assert [row["step"] for row in panel.rows[:2]] == [200, 400] and set(panel.rows[0]) >= {"gender WEAT", "progress"}
+    assert re.fullmatch(r"\d+ of 14 metrics distinguish your model from one without bias\.", panel.answer.verdict)
     own = panel.drawing.shown()["own"]
-    assert own["LPBS"] == pytest.approx((value - found.floor) / found.scales[0.5]) and list(own) == list(METRICS)
+    for name in ("LPBS", "score change"):
+        value, found = (
+            panel.rows[-1][column("gender", name, "" if name in INTRINSIC else "clean")],
+            answers("gender")[name],
+        )
+        assert own[name] == pytest.approx((value - found.floor) / found.scales[0.5])
     assert panel.reset().drawing.shown()["own"] == {}
     again = panel.set(notion="gender", dose=0.5)
     assert again.drawing.shown()["own"] == own and " · yours, from " in again.answer.provenance
     assert panel.set(notion="region").drawing.shown()["own"] == {}
+
+
+def test_what_is_measured_live_is_what_the_saved_models_were_measured_by(monkeypatch):
+    corpus, options = assistant(4000), {"steps": 6}
+    pretraining = population.pretraining
+    monkeypatch.setattr(population, "pretraining", lambda *given, **how: pretraining(*given, **how, **options))
+    monkeypatch.setattr(live, "MEASURED_LIVE", 3)
+    *_, last = live.live_rows(live.DosePosition(dose=1.0), corpus)
+    cell = population.Setting(region_dose=1.0)
+    measured = population.measure(*population.train(cell, corpus), notion=REGION, seed=population.own_seed(cell))
+    expected = {name: each.value for name, each in measured.items() if "biased" not in name}
+    assert {name: last[name] for name in expected} == expected and last["progress"] == 1
+
+
+def test_while_it_is_trained_the_sentence_says_how_far(panel):
+    base = panel.answer_at(panel.config)
+    row = {"step": 32, "progress": 0.06} | {column("region", name): 0.0 for name in INTRINSIC}
+    said = live._shown(panel.config, base, [row])
+    assert said.verdict.startswith("After 32 of 400 steps, 0 of 6 metrics measured so far")
+    later = row | {"step": 400, "metrics": 6, "progress": 0.8}
+    assert live._shown(panel.config, base, [row, later]).verdict.startswith("Trained; now it is measured: 0 of 6")
 
 
 def test_the_toys_effect_size_never_passes_two_and_its_difference_does_not_stop():

@@ -10,6 +10,7 @@ from trustlab.course.n31_fairness_metrics import real_results as fairness_real
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.real_metrics import GAPS, NOBODY, WORST
 from trustlab.course.n31_fairness_metrics.real_results import (
+    NOBODY_CONFIRMED,
     intrinsic_and_extrinsic,
     pronouns,
     real_models,
@@ -19,7 +20,8 @@ from trustlab.course.n31_fairness_metrics.real_results import (
 )
 from trustlab.course.n31_fairness_metrics.real_tasks import CORPORA, KEY, READING, TASKS, grid
 
-NUMBER = r"[+-]?\d+\.\d\d"
+NUMBER = r"−?\d+\.\d+"
+INTERVAL = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
 
 # The committed tables
 
@@ -72,16 +74,23 @@ def models(monkeypatch):
 
 
 def test_means_over_seeds_are_shown_and_what_is_not_there_is_left_out(models):
-    (row,) = intrinsic_and_extrinsic("davidson_hate")
-    cells = {"words": "0.40 (0.10 to 0.60)", "small": "0.40 (-0.10 to 0.60)"}
-    assert row == {"metric": "AUC", "kind": "extrinsic", **cells}
+    rows = intrinsic_and_extrinsic("davidson_hate")
+    assert [(row["metric"], row["kind"], row["model"]) for row in rows] == [
+        ("AUC", "extrinsic", "words"), ("AUC", "extrinsic", "small")
+    ]  # fmt: skip
+    assert [row["value"] for row in rows] == pytest.approx([0.4, 0.4])
+    assert [end for row in rows for end in (row["low"], row["high"])] == pytest.approx([0.1, 0.6, -0.1, 0.6])
 
 
 def test_the_last_group_is_named_only_where_it_surely_differs(models):
-    words, small = worst_off("davidson_hate")
-    assert words["flagged wrongly"] == "b, +0.40 (+0.10 to +0.60), 2 of 2 seeds"
-    assert words["ranked too high"] == "b, 0.30 (0.10 to 0.60), 1 of 2 seeds"
-    assert set(small.values()) == {"small", "no group confirmed"}
+    rows = {(row["model"], row["question"]): row for row in worst_off("davidson_hate")}
+    words = rows["words", "flagged wrongly"]
+    assert (words["group"], words["seeds"]) == ("b", "2 of 2") and words["value"] == pytest.approx(0.4)
+    assert (words["low"], words["high"]) == (0.1, 0.6)
+    ranked = rows["words", "ranked too high"]
+    assert (ranked["group"], ranked["seeds"]) == ("b", "1 of 2") and ranked["value"] == pytest.approx(0.3)
+    assert {row["group"] for (model, _), row in rows.items() if model == "small"} == {NOBODY_CONFIRMED}
+    assert all("value" not in row for (model, _), row in rows.items() if model == "small")
 
 
 def test_a_correlation_over_few_models_is_refused_with_the_size_it_would_need():
@@ -89,15 +98,24 @@ def test_a_correlation_over_few_models_is_refused_with_the_size_it_would_need():
     assert said.startswith("3 models have an encoder") and f"{needed(3):.3f}" in said
 
 
-def test_every_number_shown_has_its_interval_or_error():
+def test_every_number_shown_has_its_interval():
     shown = intrinsic_and_extrinsic("hatexplain")
-    assert [row["kind"] for row in shown] == ["extrinsic"] * 6 + ["intrinsic"] * 4
-    for row in shown:
-        for name, cell in row.items():
-            if name not in ("metric", "kind") and cell is not None:
-                ends = rf" \({NUMBER} to {NUMBER}\)" if row["kind"] == "extrinsic" else f" ± {NUMBER}"
-                assert re.fullmatch(NUMBER + ends, cell), (name, cell)
+    assert [row["kind"] for row in shown] == ["extrinsic"] * 24 + ["intrinsic"] * 10  # CrowS-Pairs has one model
+    assert all(row["low"] <= row["high"] for row in shown)
     assert len(pronouns()) == 10 and len(real_models(READING)) == 3
+    assert all(re.fullmatch(INTERVAL, row["value"]) for row in pronouns() if "StereoSet" not in row["metric"])
     terms = terms_and_scores()
-    assert [row["learned"] for row in terms] == ["hatexplain"] * 3 + ["davidson"] * 2
-    assert all(row["needed"] == pytest.approx(needed(50)) for row in terms)
+    assert [row["learned"] for row in terms] == ["HateXplain"] * 3 + ["Davidson's tweets"] * 2
+    assert all(row["needed"] == pytest.approx(needed(50)) and row["low"] < row["r"] < row["high"] for row in terms)
+
+
+def test_an_intrinsic_interval_is_two_standard_errors_to_each_side():
+    table = real_models("hatexplain")
+    small = table[table["model"] == "small"]
+    (row,) = (
+        row
+        for row in intrinsic_and_extrinsic("hatexplain")
+        if (row["metric"], row["model"]) == ("WEAT, women", "small")
+    )
+    assert row["value"] == pytest.approx(small["gender WEAT"].mean())
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * small["gender WEAT ±"].mean(), rel=1e-4)

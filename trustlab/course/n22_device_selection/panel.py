@@ -109,6 +109,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         answer=answer,
         controls=controls,
         training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
+        code=f'selection_panel(corpus, "{name}")',
     )
 
 

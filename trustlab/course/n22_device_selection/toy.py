@@ -60,6 +60,7 @@ def selection_toy() -> Panel:
             "cohort": None,
             "aggregation": [(words, way) for way, words in WAYS.items()],
         },
+        code="selection_toy()",
     )
 
 

@@ -43,6 +43,7 @@ def continual_panel() -> Panel:
             "weighting": [(WEIGHED[name].removeprefix("updates weighted "), name) for name in WEIGHTINGS],
         },
         training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods"),
+        code="continual_panel()",
     )
 
 

@@ -45,7 +45,13 @@ def continual_toy() -> Panel:
     >>> forgets < keeps
     True
     """
-    return Panel(ToyPosition(), title="What is left of the past?", drawing=ToyDrawing(), answer=_answer)
+    return Panel(
+        ToyPosition(),
+        title="What is left of the past?",
+        drawing=ToyDrawing(),
+        answer=_answer,
+        code="continual_toy()",
+    )
 
 
 def follow(at: ToyPosition) -> tuple[np.ndarray, np.ndarray]:

@@ -2,23 +2,113 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from trustlab.course.found import exercise
 from trustlab.course.n31_fairness_metrics.correlation import needed
-from trustlab.lab.checks import check
-from trustlab.lab.display import Display
+from trustlab.lab.building import check_function
+from trustlab.lab.checks import Checked, check
 from trustlab.lab.teaching import Hints
 
 S_X, S_Y = np.array([0.3, 0.5]), np.array([0.1, -0.1])  # associations of the targets
 PAIRS, LEVEL = 48, 0.05
 INSIDE, OUTSIDE = 0.9, 0.4  # reliabilities
 MODELS = 19
+TIE = 1e-12  # sums that differ by less are equal: they are rounded
+SIZES = ((2, 2), (3, 3), (2, 4), (4, 3), (1, 5))  # of the two sets that a permutation test is tried on
+SETS_OF_A_SIZE = 4
 
 
-def effect_size(answer: Any) -> Display:
+@exercise("31", "A permutation test")
+def permutation_test(mine: Any) -> Checked:
+    """Check a function from the values of two sets to the exact one-sided p-value of their difference.
+
+    Examples
+    --------
+    >>> permutation_test(lambda x, y: sum(x) - sum(y))  # doctest: +ELLIPSIS
+    ✗ A p-value is a share of the divisions, ... Your function returned 2 for ([3, 1], [0, 2]).
+    """
+    properties = [
+        (
+            lambda sets, p: 0 < float(p) <= 1 + 1e-12,
+            "A p-value is a share of the divisions, at most 1. It is above 0: the observed division is one of them.",
+        ),
+        (
+            lambda sets, p: _is_whole(float(p) * math.comb(sum(map(len, sets)), len(sets[0]))),
+            "Multiplied by the number of divisions, p is no whole number. Count every division into sets of these "
+            "sizes once.",
+        ),
+        (
+            lambda sets, p: math.isclose(float(mine(*(np.asarray(each) + 8 for each in sets))), float(p)),
+            "With 8 added to every value, your p is another one. Only the differences between the sets should matter.",
+        ),
+    ]
+    slips = [
+        (_strictly, "Divisions that are as extreme as the observed one count too: at least, not more than."),
+        (_other_tail, "That is the other tail. X is expected to have the larger values."),
+        (_two_sided, "You counted both directions. The test asks only whether X has the larger values."),
+    ]
+    return check_function(mine, _pairs_of_sets(), right=exact_p, properties=properties, because=slips)
+
+
+def exact_p(x: Sequence[float], y: Sequence[float]) -> float:
+    """Return the share of all divisions of `x` and `y` together in which the first sum is at least that of `x`.
+
+    Parameters
+    ----------
+    x, y
+        Values of two sets; a division has sets of the same sizes.
+
+    Examples
+    --------
+    >>> exact_p([3.0, 2.0], [1.0, 0.0])  # 3 + 2 is the largest of six sums
+    0.16666666666666666
+    """
+    sums = _sums(x, y)
+    return float((sums >= sums[0] - TIE).mean())
+
+
+def _sums(x: Sequence[float], y: Sequence[float]) -> np.ndarray:
+    """Return the first set's sum in every division, that of the observed one first."""
+    together = np.concatenate([x, y])
+    return np.array([together[list(first)].sum() for first in itertools.combinations(range(len(together)), len(x))])
+
+
+def _strictly(x: Sequence[float], y: Sequence[float]) -> float:
+    sums = _sums(x, y)
+    return float((sums > sums[0] + TIE).mean())
+
+
+def _other_tail(x: Sequence[float], y: Sequence[float]) -> float:
+    sums = _sums(x, y)
+    return float((sums <= sums[0] + TIE).mean())
+
+
+def _two_sided(x: Sequence[float], y: Sequence[float]) -> float:
+    gaps = np.abs(_sums(x, y) - len(x) * np.concatenate([x, y]).mean())
+    return float((gaps >= gaps[0] - TIE).mean())
+
+
+def _pairs_of_sets() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield sets of values, some of them tied; the first is easily counted by hand."""
+    yield np.array([3.0, 1.0]), np.array([0.0, 2.0])
+    rng = np.random.default_rng(31)
+    for n, m in SIZES:
+        for _ in range(SETS_OF_A_SIZE):
+            yield rng.integers(-4, 5, size=n) / 2, rng.integers(-4, 5, size=m) / 2
+
+
+def _is_whole(number: float) -> bool:
+    return math.isclose(number, round(number), abs_tol=1e-6)
+
+
+@exercise("31", "An effect size")
+def effect_size(answer: Any) -> Checked:
     """Check WEAT's effect size of targets with associations 0.3 and 0.5 (X), and 0.1 and −0.1 (Y).
 
     Examples
@@ -37,7 +127,8 @@ def effect_size(answer: Any) -> Display:
     return check(answer, gap / both.std(ddof=1), because=slips)
 
 
-def by_chance(answer: Any) -> Display:
+@exercise("31", "Forty-eight pairs")
+def by_chance(answer: Any) -> Checked:
     """Check how many of 48 pairs of metrics one expects below p = 0.05 where nothing correlates.
 
     Examples
@@ -54,7 +145,8 @@ def by_chance(answer: Any) -> Display:
     return check(answer, PAIRS * LEVEL, because=slips)
 
 
-def largest_correlation(answer: Any) -> Display:
+@exercise("31", "The largest possible correlation")
+def largest_correlation(answer: Any) -> Checked:
     """Check the largest correlation to expect of metrics with reliabilities 0.9 and 0.4.
 
     Examples
@@ -73,6 +165,12 @@ def largest_correlation(answer: Any) -> Display:
 
 
 hints = Hints({
+    permutation_test: (
+        "Put x and y together. `itertools.combinations(range(len(x) + len(y)), len(x))` gives the places of the first "
+        "set in each division.",
+        "Compare each division's sum with the observed one, that of x. Equal sums count.",
+        "The share is `np.mean([sum >= observed for sum in sums])`; allow for rounding where you compare.",
+    ),
     effect_size: (
         "Which two means are compared, and what are they divided by?",
         "The means are 0.4 and 0. The standard deviation is of all four numbers, with n − 1.",

@@ -124,7 +124,7 @@ def _association_metrics(
     distinct_sets(*words)  # before they are resampled, which repeats words
     kinds = (notion.kinds[0], notion.kinds[0], notion.kinds[1], notion.kinds[1])
     asked = [word for each in words for word in each]
-    static = dict(zip(asked, _input_vectors(encoder, asked), strict=True))
+    static = dict(zip(asked, input_vectors(encoder, asked), strict=True))
     texts = [text for word, kind in zip(asked, _repeated(kinds, words), strict=True) for text in fill([word], kind)]
     sentence = dict(zip(texts, encoder.embed_texts(texts), strict=True))
     seen = embed_in_context(encoder, occurrences(asked, contexts, per_word=CONTEXTS, seed=seed))
@@ -149,7 +149,7 @@ def _repeated(kinds: Sequence[str], words: Sequence[Sequence[str]]) -> list[str]
     return [kind for kind, each in zip(kinds, words, strict=True) for _ in each]
 
 
-def _input_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
+def input_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
     """Return the input embedding [n, d] of each word, the mean over its sub-tokens: no sentence, no layer."""
     table = encoder.model.get_input_embeddings().weight.detach().cpu().double().numpy()
     ids = encoder.tokenizer(list(words), add_special_tokens=False)["input_ids"]

@@ -54,7 +54,7 @@ def noise(notion: str) -> Finding:
     widest = max(rows, key=lambda row: row["words"] - row["seeds"])
     verdict = (
         f"Of the {widest['metric']}'s spread between models {per_cent(widest['words'])} would come again with other "
-        f"words or test sentences, but only {per_cent(widest['seeds'])} is more than the difference that seeds make."
+        f"words or test sentences, and {per_cent(widest['seeds'])} is more than the difference that seeds make."
     )
     return dumbbells(
         rows,
@@ -162,7 +162,7 @@ def five_against_five(test: Callable[[np.ndarray, np.ndarray], float], dose: flo
     smallest = 1 / math.comb(2 * len(biased), len(biased))
     verdict = (
         f"At dose {dose:g} {_listed(seen)} distinguish five models from five without bias, about both notions "
-        f"(p < {LEVEL:g}). {_listed(outside)} of the extrinsic ones {'does' if len(outside) == 1 else 'do'}."
+        f"(p < {LEVEL:g}). Among them is {_listed(outside) if outside else 'no extrinsic metric'}."
     )
     return dots(
         rows,
@@ -190,5 +190,5 @@ def _provenance(what: str) -> str:
 def _listed(names: Sequence[str]) -> str:
     """Join names as a sentence does."""
     if not names:
-        return "none"
+        return "no metric"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
