@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.federated.simulation import Task
+from trustlab.lab.ready import once
 from trustlab.models import Examples, Vocabulary
 from trustlab.models.taggers import masked_mean
 
@@ -34,8 +35,9 @@ class Bag(nn.Module):
         return self.out(masked_mean(self.embedding(batch.input_ids), batch.attention_mask))
 
 
+@once
 def prepare(corpus: datasets.DatasetDict) -> dict[str, Examples]:
-    """Return every split, its words hashed: no client has to reveal its words."""
+    """Return every split, its words hashed: no client has to reveal its words. Nobody changes it: it is kept."""
     return Vocabulary.hashed(corpus, buckets=BUCKETS).encode_corpus(corpus)
 
 

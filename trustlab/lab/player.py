@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from typing import Any, Self
 
 import ipywidgets
@@ -43,8 +42,7 @@ class PlayedPanel(Panel):
         self.button.on_click(weakly(self._pressed_play))
         row = self.widget.children[1]
         row.children = (*row.children, self.button)
-        alive = weakref.ref(self)
-        self._own(lambda: alive() and alive().pause())
+        self._own()  # the button too
 
     @property
     def playing(self) -> bool:
