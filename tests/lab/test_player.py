@@ -38,7 +38,9 @@ def told(at):
 
 
 def made(answer=told):
-    return PlayedPanel(Story(), title="A story", drawing=Frames(), answer=answer, controls={"round": None}, plays="round")
+    return PlayedPanel(
+        Story(), title="A story", drawing=Frames(), answer=answer, controls={"round": None}, plays="round"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +93,7 @@ def test_a_move_from_code_and_a_reset_stop_it(ended, monkeypatch):
 def test_waiting_too_long_is_an_error(monkeypatch):
     monkeypatch.setattr(player, "FRAMES_PER_SECOND", 2.0)
     panel = made().play()
-    with pytest.raises(TimeoutError, match="still plays after 0.1 s"):
+    with pytest.raises(TimeoutError, match=r"still plays after 0\.1 s"):
         panel.wait(0.1)
     assert panel.pause().config.round < 8
 

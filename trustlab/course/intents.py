@@ -41,6 +41,13 @@ def prepare(corpus: datasets.DatasetDict) -> dict[str, Examples]:
     return Vocabulary.hashed(corpus, buckets=BUCKETS).encode_corpus(corpus)
 
 
+def get_ready(corpus: datasets.DatasetDict) -> None:
+    """Do ahead what a first training waits for: encode `corpus`, and import what torch's first optimizer imports."""
+    import torch._dynamo  # noqa: F401 (for its time, a second or two)
+
+    prepare(corpus)
+
+
 def task(data: dict[str, Examples], *, seed: int = 0) -> Task:
     """Return the learning problem on what :func:`prepare` returned, its model with the first weights of `seed`.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import FuncFormatter
 
 from trustlab.config import option
-from trustlab.course.intents import prepare
+from trustlab.course import intents
 from trustlab.course.n22_device_selection import EXPERIMENT
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
@@ -176,7 +176,7 @@ def _unsaved(at: SelectionPosition) -> str:
 def get_ready(at: SelectionPosition, corpus: datasets.DatasetDict) -> None:
     """Make and encode the fleet of a position, which takes most of the time before the first round."""
     if at.corpus == EMBEDDED:
-        prepare(with_activity(corpus, at.fleet))
+        intents.get_ready(with_activity(corpus, at.fleet))
 
 
 def live_rows(at: SelectionPosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

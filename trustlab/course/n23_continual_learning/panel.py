@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trustlab.course.intents import prepare
+from trustlab.course import intents
 from trustlab.course.n23_continual_learning import EXPERIMENT
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, ContinualDrawing
 from trustlab.course.n23_continual_learning.experiment import (
@@ -95,7 +95,7 @@ def _forgotten(points: float) -> str:
 
 def get_ready(at: Setting) -> None:
     """Make and encode the corpus of a position, which takes most of the time before the first round."""
-    prepare(assistant_over_time(at.drift, at.seed))
+    intents.get_ready(assistant_over_time(at.drift, at.seed))
 
 
 def live_rows(at: Setting) -> Iterator[Row]:
