@@ -37,7 +37,7 @@ class Bag(nn.Module):
 
 @once
 def prepare(corpus: datasets.DatasetDict) -> dict[str, Examples]:
-    """Return every split, its words hashed: no client has to reveal its words. Nobody changes it: it is kept."""
+    """Return every split, its words hashed: no client has to reveal its words. It is kept: do not change it."""
     return Vocabulary.hashed(corpus, buckets=BUCKETS).encode_corpus(corpus)
 
 

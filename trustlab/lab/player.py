@@ -113,7 +113,7 @@ class PlayedPanel(Panel):
 
 
 class _Playing:
-    """One time that a panel plays: its thread holds the panel weakly, so that a panel nobody sees any more ends it."""
+    """One time that a panel plays: its thread holds the panel weakly, so that it ends with its panel."""
 
     def __init__(self, panel: PlayedPanel, values: list[Any]) -> None:
         self.stop = threading.Event()
