@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, clean, new_figure
@@ -57,6 +57,8 @@ class Page:
         self.axes.tick_params(axis="y", length=0)
         if log:
             self.axes.set_xscale("log")
+        elif per_cent:  # ticks at whole per cent, as they are written
+            self.axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
         self.axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: self.written(value)))
 
     def written(self, value: float) -> str:
@@ -108,7 +110,7 @@ class Page:
             self.axes.axvline(x, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
             where = dict(xytext=(3, 2), textcoords="offset points", xycoords=("data", "axes fraction"))
             self.axes.annotate(name, (x, 1.0), fontsize=FONT_POINTS - 0.5, color=GREY, va="bottom", **where)
-        self.axes.margins(x=0.1)
+        self.axes.margins(x=0.14 if open_first or gauge else 0.1)  # values are written beside the outer marks
         handles = _gauge_handles(gauge) if gauge else _handles(names, open_first)
         if handles:
             above = 1.0 + NAMES / self._axes_height if reference else 1.0  # where both fit, none hides the other

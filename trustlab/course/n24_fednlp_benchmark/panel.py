@@ -21,6 +21,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
 from trustlab.federated.tasks import FAMILIES, SMALL
+from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
 from trustlab.lab.saved import saved_over
@@ -61,10 +62,10 @@ def answer(at: Setting) -> MatrixAnswer:
     scores = {(row["algorithm"], row["partition"]): row["score"] for row in rows}
     here, even = scores[NAMES[at.algorithm], at.partition], scores[NAMES[at.algorithm], "uniform"]
     metric = FAMILIES[at.task].metric
-    skewed = "" if at.partition == "uniform" else f", without skew {even:.0%}"
+    skewed = "" if at.partition == "uniform" else f", without skew {per_cent(even)}"
     verdict = (
-        f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {here:.0%} {metric}{skewed}; "
-        f"all data in one place, with as many passes, {best:.0%}."
+        f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {per_cent(here)} {metric}{skewed}; "
+        f"all data in one place, with as many passes, {per_cent(best)}."
     )
     curves = [
         {"algorithm": NAMES[name], **row}
@@ -111,7 +112,7 @@ def _shown(at: Setting, base: MatrixAnswer, rows: list[dict[str, Any]]) -> Matri
     ends = next(row for row in base.numbers if row.items() >= dict(base.focus or {}).items())
     verdict = (
         f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} passes over the data, this fleet has "
-        f"{last['score']:.0%} {base.metric}; the saved ones end at {ends['score']:.0%}."
+        f"{per_cent(last['score'])} {base.metric}; the saved ones end at {per_cent(ends['score'])}."
     )
     return dataclasses.replace(base, verdict=verdict, live=[_in_per_cent(row) for row in rows])
 
