@@ -27,7 +27,7 @@ ENDS: dict[str, str] = {"value": "score", "low": "low", "high": "high"}
 def weights_of(utterances: Sequence[int], by_examples: Sequence[float], by_batches: Sequence[float]) -> Finding:
     """Draw the weight of each client of a round, by its utterances and by its minibatches."""
     rows = [
-        {"client": f"{n} utterance{'s' * (n > 1)}", "by utterances": float(one), "by minibatches": float(other)}
+        {"client": f"{n} utterance{'' if n == 1 else 's'}", "by utterances": float(one), "by minibatches": float(other)}
         for n, one, other in zip(utterances, by_examples, by_batches, strict=True)
     ]
     first = rows[0]
@@ -90,8 +90,8 @@ def unequal() -> Finding:
     apart = [other["task"] for one, other in pairs if other["low"] > one["high"]]
     verdict = (
         f"With unequal sizes the mean is higher in {len(higher)} of {len(pairs)} tasks, with intervals that do not "
-        f"overlap in {len(apart)} ({', '.join(apart) or 'none'}). These fleets made {_passes(uneven)} passes instead of "
-        f"{_passes(even)}."
+        f"overlap in {len(apart)} ({', '.join(apart) or 'none'}). These fleets made {_passes(uneven)} passes instead "
+        f"of {_passes(even)}."
     )
     return _by_task(rows, title="Do unequal sizes harm?", verdict=verdict)
 
@@ -160,18 +160,20 @@ def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     return [(row, at[where, "FedAdam"]) for (where, algorithm), row in at.items() if algorithm == "FedAvg"]
 
 
-def own_server(rows: Sequence[Mapping[str, Any]]) -> Finding:
-    """Draw a fleet's score on the way, with FedAvg's step and with another.
+def own_server(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:
+    """Draw a fleet's score on the way, with FedAvg's step on the server and with another.
 
     Parameters
     ----------
-    rows
-        ``round``, ``FedAvg`` and ``FedAdam``: the score after that round with each.
+    runs
+        "FedAvg" and "FedAdam" → rows of ``round`` and ``score``, of the same rounds.
     """
+    pairs = zip(runs["FedAvg"], runs["FedAdam"], strict=True)
+    rows = [{"round": one["round"], "FedAvg": one["score"], "FedAdam": other["score"]} for one, other in pairs]
     last = rows[-1]
     verdict = (
-        f"After {last['round']} rounds the same clients have {per_cent(last['FedAvg'])} entity F1 with FedAvg's step on "
-        f"the server, and {per_cent(last['FedAdam'])} with FedAdam's."
+        f"After {last['round']} rounds the same clients have {per_cent(last['FedAvg'])} entity F1 with FedAvg's step "
+        f"on the server, and {per_cent(last['FedAdam'])} with FedAdam's."
     )
     named = [{"after": f"round {row['round']}", **row} for row in rows]
     return dumbbells(
