@@ -4,7 +4,7 @@
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
 ``associating`` and ``resampling`` compute fairness metrics, and ``panels`` moves the controls of panels. ``--write``
 stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them into
-``docs/benchmarks.md``, and a line of each into the README.
+``docs/benchmarks.md``.
 """
 
 import argparse

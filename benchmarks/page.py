@@ -1,6 +1,6 @@
-"""The page of the benchmarks, ``docs/benchmarks.md``, and the lines of it that the README repeats.
+"""The page of the benchmarks, ``docs/benchmarks.md``.
 
-Everything between two marks is made from the committed results; the rest of both files is written by hand.
+Everything between two marks is made from the committed results; the rest is written by hand.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 GHOST = "DP-SGD, Opacus ghost"
 STEPS, SIMULATION = "private_step_time", simulating.NAME
-PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
 LINES_BEGIN, LINES_END = "<!-- benchmarks: written by make bench -->\n", "<!-- end of the benchmarks -->\n"
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
@@ -39,7 +39,7 @@ HEADS = {
 
 
 def lines() -> str:
-    """Return what the README says of speed: one line for each part that was measured."""
+    """Return the page in short: one line for each part that was measured."""
     steps = read_results(STEPS)[0]
     here = steps[(steps["model"] == "encoder") & (steps["batch"] == WEIGHED[0][0]) & (steps["tokens"] == WEIGHED[0][1])]
     times = here.set_index("method")["times SGD"]
@@ -121,8 +121,8 @@ def _time(seconds: float) -> str:
     return f"{number(1e3 * seconds, 3)} ms" if seconds < 1 else f"{number(seconds, 3)} s"
 
 
-def write(path: Path = PAGE, readme: Path = README) -> Path:
-    """Put each table that has results between its marks of the page, the README's lines between theirs.
+def write(path: Path = PAGE) -> Path:
+    """Put the lines, and each table that has results, between their marks of the page.
 
     Returns
     -------
@@ -132,17 +132,16 @@ def write(path: Path = PAGE, readme: Path = README) -> Path:
     Raises
     ------
     ValueError
-        When a file has not both marks.
+        When a mark is missing.
     """
     text = path.read_text(encoding="utf-8")
+    text = _between(text, path, LINES_BEGIN, lines(), LINES_END)
     text = _between(text, path, BEGIN, section(), END)
     if _there(SIMULATION):
         text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
     if all(map(_there, FAIRNESS)):
         text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
-    shown = _between(readme.read_text(encoding="utf-8"), readme, LINES_BEGIN, lines(), LINES_END)
     write_whole(path, text)
-    write_whole(readme, shown)
     return path
 
 

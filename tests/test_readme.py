@@ -1,15 +1,33 @@
-"""The README's examples are code of today: their names can be imported and take the arguments that they are given."""
+"""The documents' examples are code of today: their names can be imported and take the arguments that they are given.
+
+The README's course table and notebook 00's list the notebooks that there are.
+"""
 
 import ast
 import importlib
+import importlib.util
 import inspect
+import json
+import math
 import re
+import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from scipy import stats
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+from trustlab.results import read_results
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+EXAMPLES = [
+    (name, code) for name, text in DOCUMENTS.items() for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+]
 
 
 def mistakes(source):
@@ -29,13 +47,66 @@ def mistakes(source):
                 yield from (f"{node.func.id} takes no {key.arg}" for key in node.keywords if key.arg not in taken)
 
 
-def test_the_readme_has_examples():
-    assert len(EXAMPLES) == 6
+def test_there_are_examples():
+    assert [name for name, _ in EXAMPLES].count("README.md") == 1 and len(EXAMPLES) == 8
 
 
-@pytest.mark.parametrize("source", EXAMPLES, ids=lambda source: source.split("\n")[0])
-def test_an_example_uses_names_and_arguments_that_exist(source):
+def test_the_readmes_example_has_as_many_lines_as_its_heading_says():
+    ((_, code),) = [each for each in EXAMPLES if each[0] == "README.md"]
+    assert len([line for line in code.splitlines() if line.strip()]) == 5
+    assert "## The library in five lines\n" in README
+
+
+@pytest.mark.parametrize(("name", "source"), EXAMPLES, ids=lambda text: text.split("\n")[0])
+def test_an_example_uses_names_and_arguments_that_exist(name, source):
     assert list(mistakes(source)) == []
+
+
+def rows(text, link):
+    """Yield (notebook, time, level) of each row of a course table whose links look like `link`."""
+    for line in text.splitlines():
+        cells = [cell.strip().replace("&nbsp;", " ") for cell in line.strip().strip("|").split("|")]
+        if re.fullmatch(r"\d\d", cells[0]):
+            found = re.search(link, cells[1])
+            yield found[1] if found else cells[0], cells[-2], cells[-1]
+
+
+def test_the_course_tables_list_every_notebook_alike():
+    there = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    cells = json.loads((ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8"))["cells"]
+    start = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    start = re.sub(r'<abbr title="[^"]*">|</abbr>', "", start)
+    readme = list(rows(README, r"\(notebooks/(\d\d_\w+\.ipynb)\)"))
+    assert [name for name, _, _ in readme] == there
+    assert list(rows(start, r"\((\d\d_\w+\.ipynb)\)"))[1:] == readme[1:]  # 00 does not link itself
+
+
+def test_the_table_of_what_privacy_costs_is_that_of_the_committed_results():
+    """Mean over seeds ± half a 95 % t-interval, computed here."""
+    table, _ = read_results(ROOT / "data" / "results" / "dp_sgd_vs_edp_sgd_snips")
+    named = {
+        "SGD, no privacy": "sgd",
+        "DP-SGD, textbook loop": "dp-sgd",
+        "DP-SGD, fast": "fast",
+        "eDP-SGD, K = 64": "edp-sgd",
+    }
+    lines = [
+        line.strip("| ").split(" | ") for line in DOCUMENTS["privacy.md"].splitlines() if "±" in line and "|" in line
+    ]
+    assert len(lines) == 13
+    for method, epsilon, *said in lines:
+        runs = table[
+            (table["method"] == named[method]) & (table["epsilon"] == (math.inf if epsilon == "∞" else float(epsilon)))
+        ]
+        for model, measured in zip(
+            ("bilstm", "bilstm", "transformer", "transformer"),
+            zip(("accuracy", "slot_f1") * 2, said, strict=True),
+            strict=True,
+        ):
+            column, text = measured
+            values = runs[runs["model"] == model][column].tolist()
+            half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+            assert text == f"{statistics.mean(values):.3f} ± {half:.3f}", (method, epsilon, model, column)
 
 
 def test_mistakes_are_found():
@@ -47,3 +118,26 @@ def test_mistakes_are_found():
     assert list(mistakes("from trustlab.privacy import TrainConfig\nTrainConfig(epsilom=1)")) == [
         "TrainConfig takes no epsilom"
     ]
+
+
+@pytest.fixture(scope="module")
+def filming():
+    """The script that writes the moving picture, which is no module of a package."""
+    spec = importlib.util.spec_from_file_location("first_picture", ROOT / "docs" / "first_picture.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_moving_picture_shows_todays_panel(filming):
+    """Frame by frame, up to the GIF's 256 colours: another text or another curve would differ far more."""
+    stored = Image.open(filming.FILE)
+    made = list(filming.frames())
+    assert stored.n_frames == len(made) >= 8 and filming.FILE.stat().st_size < 400_000
+    apart = []
+    for at, (frame, duration) in enumerate(made):
+        stored.seek(at)
+        assert stored.info["duration"] == duration
+        apart.append(np.abs(np.asarray(stored.convert("RGB"), float) - np.asarray(frame, float)).mean())
+    others = np.abs(np.asarray(made[0][0], float) - np.asarray(made[-1][0], float)).mean()
+    assert max(apart) < 1.5 < others, "run python docs/first_picture.py"

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "GLOSSARY.md", "CONTRIBUTING.md", "data/README.md", "docs/benchmarks.md")
+DOCUMENTS = (
+    "README.md",
+    "GLOSSARY.md",
+    "CONTRIBUTING.md",
+    "data/README.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+)
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 CODE = sorted((ROOT / "trustlab").rglob("*.py"))
 # What once stood here, and what is meant.

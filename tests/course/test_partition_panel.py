@@ -171,6 +171,6 @@ def test_the_toys_laws_are_dirichlet(shares):
 def test_the_toy_says_and_shows_what_it_drew():
     toy = dirichlet_toy().set(alpha=0.3, shares="one common")
     laws = toy.numbers[list(LABELS)].to_numpy()
-    alone = re.search(r"(\d+)% of the clients have more than 90%", toy.answer.verdict)
+    alone = re.search("(\\d+)\u00a0% of the clients have more than 90\u00a0%", toy.answer.verdict)
     assert int(alone[1]) == round(100 * (laws.max(axis=1) > 0.9).mean())
     np.testing.assert_allclose(toy.drawing.shown()["cloud"], laws @ CORNERS)

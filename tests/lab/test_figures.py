@@ -113,6 +113,12 @@ def test_without_a_grid_x_is_a_number(log_x):
     assert drawing.axes.get_ylim()[0] < 0.2
 
 
+def test_rounding_errors_are_not_drawn_as_differences():
+    drawing = curves()
+    drawing.draw(answer([{"method": "a", "epsilon": e, "accuracy": 1 + i * 1e-15} for i, e in enumerate(GRID)]))
+    assert drawing.axes.get_ylim() == pytest.approx((0.9, 1.1))
+
+
 def test_names_off_the_grid_are_refused():
     drawing = curves(grid=("iid", "skewed"))
     with pytest.raises(ValueError, match="to be one of 'iid', 'skewed'"):

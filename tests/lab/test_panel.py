@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import io
 import math
 import re
 import threading
@@ -7,12 +8,14 @@ import time
 from xml.etree import ElementTree
 
 import ipywidgets
+import pandas
 import pytest
 
 from trustlab import durable
 from trustlab.config import option
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import HEADING_LINE, HEADING_MARGIN
+from trustlab.lab.look import STYLE
 from trustlab.lab.panel import Answer, Panel
 from trustlab.runs import RunNotSavedError, RunStore
 
@@ -406,3 +409,65 @@ def test_a_store_that_cannot_be_written_is_said_before_the_training(tmp_path):
         made.wait(10)
     assert "could not be written" in made.summary
     assert steps == []
+
+
+def test_copy_as_code_gives_a_line_that_makes_the_position_again():
+    def made():
+        return panel(code="made()", controls={"epsilon": None, "method": None, "share": None})
+
+    p = made()
+    assert p.code == p.widgets.exports.code == "made()"
+    p.set(epsilon=math.inf, method="DP-SGD", share=0.25)
+    assert p.widgets.exports.code == 'made().set(epsilon=float("inf"), method="DP-SGD", share=0.25)'
+    again = eval(p.widgets.exports.code, {"made": made})
+    assert again.config == p.config and again.summary == p.summary
+    assert panel().set(epsilon=2.0).code == ""  # a panel that does not know its own call offers none
+
+
+def test_csv_saves_every_digit_and_the_readers_own_rows():
+    def pressed(p):
+        sent = []
+        p.widgets.exports.send = sent.append
+        p.widgets.exports._handle_custom_msg("csv", [])
+        (content,) = sent
+        assert content["name"] == "what-does-it-cost.csv"
+        return pandas.read_csv(io.StringIO(content["text"]))
+
+    p = live_panel(threading.Semaphore(4))
+    assert pressed(p)["accuracy"].tolist() == [row["accuracy"] for row in ROWS]  # not rounded
+    own = pressed(p.start().wait(120)).query("run == 'yours'")
+    assert own["accuracy"].tolist() == [row["accuracy"] for row in p.answer.live]
+
+
+def test_train_stands_with_the_controls_and_the_verdict_above_the_picture():
+    p = live_panel(threading.Semaphore(0))
+    shown = p.widget.children
+    row = next(child for child in shown if p.widgets.buttons["Train"] in getattr(child, "children", ()))
+    assert {control.widget for control in p.controls.values()} < set(row.children)
+    assert shown.index(row) < shown.index(p.widgets.verdict) < shown.index(p.widgets.picture)
+
+
+def test_the_sizes_of_a_panel_grow_with_the_notebooks_text():
+    """JupyterLab's presentation mode enlarges the text; a size in pixels would stay."""
+    sheet = re.sub(r"/\*.*?\*/", "", STYLE, flags=re.DOTALL)
+    assert re.findall(r"font-size:\s*(\d+px)", sheet) == []
+    assert panel().widget.layout.max_width.endswith("em")
+
+
+def test_what_a_training_needs_is_built_once_when_the_panel_is_shown_and_the_training_waits_for_it():
+    gate, asked = threading.Event(), []
+
+    def prepare(config):
+        assert gate.wait(120)
+        asked.append(config.epsilon)
+
+    p = panel(train=training(threading.Semaphore(9)), live=live, prepare=prepare)
+    p.set(epsilon=2.0)
+    assert asked == []  # nobody has seen it
+    for _ in range(2):
+        p._repr_mimebundle_()
+    p.start()
+    assert p.rows == [] and p.job.running
+    gate.set()
+    p.wait(120)
+    assert asked == [2.0] and len(p.rows) == 4

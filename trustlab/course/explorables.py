@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course import partition_panel
+from trustlab.course import partition_panel, promise
+from trustlab.course.budgets import DELTA
 from trustlab.course.n00_start_here import panel as n00
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as n11
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as n11_toy
+from trustlab.course.n20_one_round_of_fedavg import toy as n20_toy
 from trustlab.course.n21_non_iid_partitioning import panel as n21
 from trustlab.course.n21_non_iid_partitioning import toy as n21_toy
 from trustlab.course.n22_device_selection import panel as n22
@@ -21,6 +23,7 @@ from trustlab.course.n22_device_selection import toy as n22_toy
 from trustlab.course.n23_continual_learning import panel as n23
 from trustlab.course.n23_continual_learning import toy as n23_toy
 from trustlab.course.n24_fednlp_benchmark import panel as n24
+from trustlab.course.n30_one_gap_by_hand import toy as n30_toy
 from trustlab.course.n31_fairness_metrics import panel as n31
 from trustlab.course.n31_fairness_metrics import toy as n31_toy
 from trustlab.federated.expectation import HEAVY
@@ -61,8 +64,8 @@ def _start() -> Sequence[Explorable]:
         Explorable(
             "00-first-picture",
             "00_start_here",
-            "How much privacy can an assistant afford before it stops understanding you?",
-            lambda: n00.first_picture(corpus()),
+            "An assistant learns under a privacy budget ε. Lower it, and see which sentences it still understands.",
+            n00.first_picture,
         )
     ]
 
@@ -70,9 +73,17 @@ def _start() -> Sequence[Explorable]:
 def _privacy() -> Sequence[Explorable]:
     return [
         Explorable(
+            "10-promise",
+            "10_what_epsilon_promises",
+            "ε is a promise about bets: how often can someone who wants to know whether you took part be right?",
+            promise.promise_panel,
+            script=Path(promise.__file__).with_suffix(".js"),
+            given=_given_promise,
+        ),
+        Explorable(
             "11-privacy-budget",
             "11_dp_sgd_vs_edp_sgd",
-            "What a privacy budget costs, by method, clipping rule and noise decay.",
+            "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
             lambda: n11.budget_panel(corpus(), EMBEDDED),
         ),
         Explorable(
@@ -84,6 +95,11 @@ def _privacy() -> Sequence[Explorable]:
             given=_given_clipping,
         ),
     ]
+
+
+def _given_promise(panel: Panel) -> dict[str, Any]:
+    """Return what the script of the promise reads."""
+    return {"delta": DELTA, "most": promise.MOST, "colours": PALETTE[:2]}
 
 
 def _given_clipping(panel: Panel) -> dict[str, Any]:
@@ -106,28 +122,34 @@ def _given_weights(panel: Panel) -> dict[str, Any]:
 def _federated() -> Sequence[Explorable]:
     return [
         Explorable(
+            "20-one-round",
+            "20_one_round_of_fedavg",
+            "Twelve clients train, send their models and are averaged. Take one client's data away.",
+            n20_toy.town_toy,
+        ),
+        Explorable(
             "21-label-distributions",
             "21_non_iid_partitioning",
-            "Three labels, three hundred clients: what a Dirichlet distribution draws.",
+            "Three labels, 300 clients. One number, α, decides how alike their data are.",
             n21_toy.dirichlet_toy,
         ),
         Explorable(
             "21-partition",
             "21_non_iid_partitioning",
-            "The same α means different fleets in three libraries.",
+            "Three libraries call their number α and mean different fleets.",
             lambda: partition_panel.partition_panel(corpus()["train"]["intent"], "the embedded corpus"),
             only={"seed": (0,)},
         ),
         Explorable(
             "21-skew",
             "21_non_iid_partitioning",
-            "How much accuracy federated averaging loses when clients differ.",
+            "The more clients differ, the less federated averaging learns in 100 rounds.",
             lambda: n21.skew_panel(corpus(), EMBEDDED),
         ),
         Explorable(
             "22-expected-weights",
             "22_device_selection",
-            "Whom the average represents when active clients are asked more often.",
+            "A tenth of the devices has half of the data. How much of the model is theirs?",
             n22_toy.selection_toy,
             script=Path(n22_toy.__file__).with_suffix(".js"),
             given=_given_weights,
@@ -136,7 +158,7 @@ def _federated() -> Sequence[Explorable]:
         Explorable(
             "22-selection",
             "22_device_selection",
-            "Asking the most active clients: who gains, and who is left behind.",
+            "Ask active clients more often: the average gains. See who is left behind.",
             lambda: n22.selection_panel(corpus(), EMBEDDED),
             only={"strategy": ("power",)},
         ),
@@ -149,13 +171,13 @@ def _federated() -> Sequence[Explorable]:
         Explorable(
             "23-continual-learning",
             "23_continual_learning",
-            "Data arrive, drift and are deleted: what a model keeps, and what it forgets.",
+            "New data arrive, old data are deleted, and what people say changes. What does the model still know?",
             n23.continual_panel,
         ),
         Explorable(
             "24-fednlp",
             "24_fednlp_benchmark",
-            "Four algorithms on four kinds of tasks and five partitions.",
+            "Four algorithms, four kinds of tasks, five ways to divide the data. Does one win everywhere?",
             lambda: n24.fednlp_panel(corpus()),
         ),
     ]
@@ -164,22 +186,28 @@ def _federated() -> Sequence[Explorable]:
 def _fairness() -> Sequence[Explorable]:
     return [
         Explorable(
+            "30-one-gap",
+            "30_one_gap_by_hand",
+            "One decision, two groups: move the threshold and count who gets a loan.",
+            n30_toy.loan_toy,
+        ),
+        Explorable(
             "31-effect-size",
             "31_fairness_metrics",
-            "A large effect size can come from a small difference.",
+            "Move two groups of words apart: the effect size stops growing long before the difference does.",
             n31_toy.association_toy,
         ),
         Explorable(
             "31-agreement",
             "31_fairness_metrics",
-            "Do two fairness metrics rank models alike? Mostly not.",
+            "Six metrics look inside a model, eight at what it decides. Do they rank 45 models alike?",
             n31.agreement_panel,
             only={"method": ("Spearman",)},
         ),
         Explorable(
             "31-planted-bias",
             "31_fairness_metrics",
-            "We planted the bias, so we know it is there. Which metric sees it?",
+            "The bias was planted, so we know that it is there. Watch which metrics notice.",
             lambda: n31.dose_panel(corpus()),
         ),
     ]
@@ -187,12 +215,12 @@ def _fairness() -> Sequence[Explorable]:
 
 def write_site(out: Path = OUT) -> Iterator[dict[str, Any]]:
     """Write the course's site; yield a row for each page, see :func:`trustlab.site.writing.write`."""
-    with _without_own_runs():
+    with without_own_runs():
         yield from write(chapters(), out, title=TITLE, lead=LEAD)
 
 
 @contextlib.contextmanager
-def _without_own_runs() -> Iterator[None]:
+def without_own_runs() -> Iterator[None]:
     """Give panels an empty run store meanwhile: a visitor sees saved results, not those of whoever wrote the site."""
     before = os.environ.get("TRUSTLAB_RUNS")
     with tempfile.TemporaryDirectory() as empty:

@@ -63,11 +63,17 @@ def partition_panel(labels: Sequence[Any], corpus: str, *, divide: Divide | None
         drawing=PartitionDrawing(),
         answer=functools.partial(_answer, labels=codes, corpus=corpus, divide=divide),
         controls={"way": [(label, way) for way, label in WAYS.items()], "alpha": None, "clients": None, "seed": None},
+        code=f'partition_panel(labels, "{corpus}")',
     )
 
 
 def divided(
-    labels: Sequence[Any] | np.ndarray, way: str, alpha: float, clients: int, seed: int = 0, divide: Divide | None = None
+    labels: Sequence[Any] | np.ndarray,
+    way: str,
+    alpha: float,
+    clients: int,
+    seed: int = 0,
+    divide: Divide | None = None,
 ) -> Partition:
     """Divide `labels` among `clients` with α as one library means it, a key of :data:`WAYS`.
 
@@ -117,9 +123,7 @@ def _columns(row: dict[str, float | int]) -> dict[str, float | int]:
     }
 
 
-def _answer(
-    at: PartitionPosition, *, labels: np.ndarray, corpus: str, divide: Divide | None = None
-) -> PartitionAnswer:
+def _answer(at: PartitionPosition, *, labels: np.ndarray, corpus: str, divide: Divide | None = None) -> PartitionAnswer:
     """Divide the corpus at the panel's position, and show the other definitions at the same α."""
     fleets = _fleets(labels, at.alpha, at.clients, at.seed, divide)
     rows = _rows(fleets, labels)

@@ -18,6 +18,7 @@ successive sampling and power-of-choice cohorts are drawn, with a standard error
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from trustlab.federated.selection import Selector, UnknownInclusionError
 from trustlab.federated.selection.selector import Losses
 
 HEAVY = 0.1  # share of the devices that counts as heavy
+MOST_AT_ONCE = 500_000  # values of an integrand in memory
 STEP = 0.2  # of the trapezoidal rule in log s, whose error is of the order exp(−π²/STEP)
 
 
@@ -194,8 +196,8 @@ def _exactly(design: str, inclusion: np.ndarray, n: np.ndarray, k: int, aggregat
     return _over_starts(inclusion, a, k), "enumeration"
 
 
-def _integral(log_integrand: Callable[[float], np.ndarray], a: np.ndarray) -> np.ndarray:
-    """Integrate exp(log_integrand(s)) [N] over s from 0 to infinity.
+def _integral(log_integrand: Callable[[np.ndarray], np.ndarray], a: np.ndarray) -> np.ndarray:
+    """Integrate exp(log_integrand(s)) [S, N], of s [S, 1], over s from 0 to infinity.
 
     In x = log s the integrand falls like e^x to the left and like exp(−a e^x) to the right, and is smooth: there the
     trapezoidal rule converges exponentially. The range reaches from where the heaviest cohort's exponential is still 1
@@ -204,8 +206,8 @@ def _integral(log_integrand: Callable[[float], np.ndarray], a: np.ndarray) -> np
     positive = a[a > 0]
     x = np.arange(np.log(1e-16 / positive.sum()), np.log(50 / positive.min()) + STEP, STEP)
     total = np.zeros(len(a))
-    for s in np.exp(x):
-        total += np.exp(log_integrand(s) + np.log(s))
+    for some in np.array_split(x[:, None], math.ceil(len(x) * len(a) / MOST_AT_ONCE)):
+        total += np.exp(log_integrand(np.exp(some)) + some).sum(axis=0)
     return STEP * total
 
 
@@ -215,10 +217,10 @@ def _with_replacement(inclusion: np.ndarray, a: np.ndarray, k: int) -> np.ndarra
     with np.errstate(divide="ignore"):
         front = np.log(inclusion * a)
 
-    def log_integrand(s: float) -> np.ndarray:
+    def log_integrand(s: np.ndarray) -> np.ndarray:
         # Σ_j q_j e^{−s a_j} relative to its largest term, which alone may underflow.
         least = a[q > 0].min()
-        return front - s * a + (k - 1) * (np.log(q @ np.exp(-s * (a - least).clip(0))) - s * least)
+        return front - s * a + (k - 1) * (np.log(np.exp(-s * (a - least).clip(0)) @ q)[:, None] - s * least)
 
     return _integral(log_integrand, a)
 
@@ -228,9 +230,9 @@ def _poisson(inclusion: np.ndarray, a: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         front, inside, outside = np.log(inclusion * a), np.log(inclusion), np.log1p(-inclusion)
 
-    def log_integrand(s: float) -> np.ndarray:
+    def log_integrand(s: np.ndarray) -> np.ndarray:
         each = np.logaddexp(outside, inside - s * a)
-        return front - s * a + each.sum() - each
+        return front - s * a + each.sum(axis=1, keepdims=True) - each
 
     return _integral(log_integrand, a)
 

@@ -15,6 +15,7 @@ from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, c
 from trustlab.lab.vector import fade
 
 FADED = 0.42  # how much of its colour a series out of focus keeps
+SAME = 1e-9  # relative to the values
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
 
 
@@ -226,5 +227,6 @@ class Curves(Drawing):
         seen = [row[name] for row in rows for name in (self.y, self.low, self.high) if row.get(name) is not None]
         finite = [float(v) for v in [*seen, *self.references.values()] if math.isfinite(v)]
         if finite:
-            room = 0.08 * (max(finite) - min(finite)) or 0.1
+            spread = max(finite) - min(finite)
+            room = 0.08 * spread if spread > SAME * max(map(abs, finite)) else 0.1  # rounding errors are no spread
             self.axes.set_ylim(min(finite) - room, max(finite) + room)

@@ -49,6 +49,11 @@ class Training:
         Where the reader's run differs from a saved one, and where not, at a position.
     unit
         What a step is, in the plural.
+    prepare
+        Called with the position, and `data` where there is one, in the background as soon as the panel is on the page.
+        It imports and builds what `rows` needs first, in functions that keep their results (:func:`.ready.once`), so
+        that the first picture comes within a second of the press. Other cells run meanwhile: it makes no model, which
+        draws from torch's global random numbers.
     """
 
     rows: Callable[..., Iterator[Row]]
@@ -59,6 +64,12 @@ class Training:
     decides: Callable[[Any], Any] = lambda at: at
     source: Callable[[Any], str] = as_the_first_saved
     unit: str = "rounds"
+    prepare: Callable[..., Any] | None = None
+
+    @property
+    def given(self) -> tuple[Any, ...]:
+        """What `rows` and `prepare` get after the position."""
+        return () if self.data is None else (self.data,)
 
     def button(self, at: Any) -> str:
         """Return what the button says at a position."""
@@ -124,13 +135,19 @@ def experiment_panel(
         train=functools.partial(_train, training=training, runs=runs),
         live=functools.partial(_live, answer=answer, training=training),
         train_label=training.button,
+        prepare=functools.partial(_prepare, training=training, runs=runs),
         code=code,
     )
 
 
+def _prepare(at: Any, *, training: Training, runs: OwnRuns) -> None:
+    if training.prepare is not None:
+        training.prepare(at, *training.given)
+    runs.prepare()
+
+
 def _train(at: Any, *, training: Training, runs: OwnRuns) -> Iterator[Row]:
-    given = () if training.data is None else (training.data,)
-    yield from runs.keep(training.rows(at, *given), training.config(at), at.seed)
+    yield from runs.keep(training.rows(at, *training.given), training.config(at), at.seed)
 
 
 def _live(at: Any, rows: list[Row], *, answer: Callable[[Any], Answer], training: Training) -> Answer:

@@ -33,7 +33,7 @@ FONT_POINTS = 10.5
 FONTS = "'DejaVu Sans',Verdana,sans-serif"  # the first is the measured one, the second is as wide
 HEADING_MARGIN, HEADING_LINE = 12, 20  # CSS pixels
 SHARPNESS = 2  # image pixels of a stored picture per CSS pixel, for screens that have them
-COLOURS_IN_PNG = 128
+COLOURS_IN_PNG = 64
 GREY = "#595959"  # 7:1 on white
 HALO = (withStroke(linewidth=5, foreground="white"),)  # around a black frame on cells of any colour
 
@@ -107,7 +107,7 @@ def png(figure: Figure, *, title: str = "", verdict: str = "") -> bytes:
     if title or verdict:
         pixels = np.concatenate([_pixels(_heading(css_size(figure)[0], title, verdict)), pixels])
     buffer = io.BytesIO()
-    _indexed(pixels).save(buffer, "png")
+    _indexed(pixels).save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 

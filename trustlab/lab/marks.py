@@ -57,13 +57,14 @@ class Page:
         self.axes.tick_params(axis="y", length=0)
         if log:
             self.axes.set_xscale("log")
-        elif per_cent:  # ticks at whole per cent, as they are written
-            self.axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+        elif per_cent:
+            self.axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))  # no halves of a per cent
         self.axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: self.written(value)))
 
     def written(self, value: float) -> str:
         """Write a value as the axis does."""
-        return f"{100 * value:.0f} %" if self._per_cent else number(float(value)).replace("-", "−")
+        text = f"{100 * value:.0f} %" if self._per_cent else number(float(value))
+        return text.replace("-", "−")
 
     def dot(
         self, row: Mapping[str, Any], value: str, at: int, *, of: int, low: str | None = None, high: str | None = None
@@ -110,7 +111,7 @@ class Page:
             self.axes.axvline(x, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
             where = dict(xytext=(3, 2), textcoords="offset points", xycoords=("data", "axes fraction"))
             self.axes.annotate(name, (x, 1.0), fontsize=FONT_POINTS - 0.5, color=GREY, va="bottom", **where)
-        self.axes.margins(x=0.14 if open_first or gauge else 0.1)  # values are written beside the outer marks
+        self.axes.margins(x=0.18 if open_first or gauge else 0.1)  # room for the values at the ends
         handles = _gauge_handles(gauge) if gauge else _handles(names, open_first)
         if handles:
             above = 1.0 + NAMES / self._axes_height if reference else 1.0  # where both fit, none hides the other

@@ -53,6 +53,10 @@ class OwnRuns:
                 reached = {name: value for name, value in last.items() if name != "progress"}
                 keep_note(self.rows.__module__, "training", _position(config, seed), **reached)
 
+    def prepare(self) -> None:
+        """Compute what names a run (hash of the corpus, code that computes it) before it is needed."""
+        _ = self._data_hash, self._code
+
     def find(self, config: Any, seed: int) -> Run | None:
         """Return the complete run of `config` and `seed` by this code on this data, else a stopped one, else None.
 

@@ -53,6 +53,9 @@ class Panel(Running):
     train_label
         The training button's text, or a function from the configuration to it; say how long it takes: "Train, about
         20 s".
+    prepare
+        Called once in the background, with the position at that time, when a cell shows the panel: it imports and
+        builds what `train` needs first, into caches. Other cells run meanwhile, so it draws no random numbers.
     code
         The call that makes this panel, such as "budget_panel(corpus)", for *Copy as code*; without it the button is
         left out.
@@ -106,11 +109,12 @@ class Panel(Running):
         train: Callable[[Any], Iterator[Row]] | None = None,
         live: Callable[[Any, list[Row]], Answer] | None = None,
         train_label: str | Callable[[Any], str] = "Train",
+        prepare: Callable[[Any], Any] | None = None,
         code: str = "",
     ) -> None:
         if (train is None) != (live is None):
             raise ValueError("Expected train and live together, got one: live turns train's rows into an answer.")
-        self.title, self._code = title, code
+        self.title, self._code, self._prepare = title, code, prepare
         self._start_config = config
         self.drawing, self._compute, self._train, self._live = drawing, answer, train, live
         self.controls: dict[str, Control] = controls_for(config, controls)

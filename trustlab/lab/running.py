@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.job import Job, Row
+from trustlab.lab.ready import Ahead
 from trustlab.lab.shown import Shown, weakly
 from trustlab.lab.view import View, one_line
 from trustlab.runs import RunNotSavedError
@@ -23,6 +25,8 @@ class Running(Shown):
     _jobs: list[Job]
     _train: Callable[[Any], Iterator[Row]] | None
     _live: Callable[[Any, list[Row]], Answer] | None
+    _prepare: Callable[[Any], Any] | None
+    _ahead: Ahead | None = None
     _show: Callable[[Callable[[], Answer]], None]
     _show_error: Callable[[BaseException], None]
 
@@ -30,6 +34,12 @@ class Running(Shown):
     def rows(self) -> list[Row]:
         """The rows of the training that runs or ran last; none before one and after a reset."""
         return [] if self.job is None else self.job.rows
+
+    def view(self) -> dict[str, Any]:
+        """Return what a cell shows, and begin to build what a training needs: whoever sees the button may press it."""
+        if self._prepare is not None and self._ahead is None:
+            self._ahead = Ahead(functools.partial(self._prepare, self.config))
+        return super().view()
 
     def start(self) -> Self:
         """Start the training at the controls' position, as the training button does."""
@@ -40,7 +50,9 @@ class Running(Shown):
         live = self._live
         follow = weakly(self._follow)
         try:
-            job = Job(self._train(config), lambda job: follow(job, lambda: live(config, job.rows)))
+            rows = self._train(config)
+            rows = rows if self._ahead is None else self._ahead.before(rows)
+            job = Job(rows, lambda job: follow(job, lambda: live(config, job.rows)))
         except Exception as error:
             self._show_error(error)
             raise

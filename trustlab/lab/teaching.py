@@ -243,7 +243,8 @@ class hint(_Teaching):
         self.widget = ipywidgets.VBox(
             [style, self.button, self.listed], layout={"max_width": em(756), "align_items": "flex-start"}
         )
-        self.widget.add_class("trustlab-hints")
+        for name in ("panel", "hints"):
+            self.widget.add_class(f"trustlab-{name}")
         self._label()
         self._own()
 

@@ -54,8 +54,8 @@ def fade(artist: Artist, colour: str, share: float) -> Any:
 
 def name_points(artist: Artist, names: Sequence[str]) -> None:
     """Give each point of a line or of a cloud of markers, or a bar, the text that the mouse shows."""
-    if list(names) != getattr(artist, "_trustlab_names", []):
-        artist._trustlab_names = list(names)
+    if tuple(names) != getattr(artist, "_trustlab_names", ()):
+        artist._trustlab_names = tuple(names)
         artist.stale = True
 
 
@@ -72,14 +72,14 @@ class Writer(RendererBase):
         super().__init__()
         self.width, self.height = width, height
         self._pieces: list[tuple[tuple[float, ...] | None, str]] = []
-        self._names: list[str] = []
+        self._names: Sequence[str] = ()
         self._keeps_colours = False
         self._faded: tuple[str, float] | None = None
 
     def pieces_of(self, artist: Artist) -> list[tuple[tuple[float, ...] | None, str]]:
         """Draw one artist."""
         self._pieces = []
-        self._names = getattr(artist, "_trustlab_names", [])
+        self._names = getattr(artist, "_trustlab_names", ())
         self._keeps_colours = getattr(artist, "_trustlab_keeps_colours", False)
         self._faded = getattr(artist, "_trustlab_faded", None)
         artist.draw(self)
@@ -150,7 +150,7 @@ class Writer(RendererBase):
         """Draw many paths, each with its own name."""
         names = self._names
         before = len(self._pieces)
-        self._names = []
+        self._names = ()
         super().draw_path_collection(gc, master_transform, paths, all_transforms, *more, **options)
         if len(names) == len(self._pieces) - before:
             for i, name in enumerate(names, start=before):

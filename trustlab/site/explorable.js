@@ -9,10 +9,10 @@ const explorable = (() => {
   const at = about.controls.map((control) => control.start); // places among the choices, or numbers
   const files = new Map(); // number of a file → its states, undefined while it loads
   let compute = null; // a function from a position to its state, where the page has a formula
-  let shown = -1;
+  let shown = null; // the state on the page, once it is not the first
   let waiting = false;
 
-  const number = () => about.controls.reduce((sum, control, i) => sum * control.labels.length + at[i], 0);
+  const number = () => about.controls.reduce((sum, control, i) => sum + control.stride * at[i], 0);
   const join = (file, part, i) => file[part][i].map((piece) => file.pieces[piece]).join("");
 
   function load(file) {
@@ -30,8 +30,8 @@ const explorable = (() => {
     const states = files.get(file);
     if (!states) return load(file);
     const i = n % about.each;
-    const text = (part) => states[part][states.of[part][i]];
-    return { picture: join(states, "pictures", i), numbers: join(states, "numbers", i), verdict: text("verdicts"), source: text("sources") };
+    const [verdict, source] = ["verdict", "source"].map((part) => states[`${part}s`][states[part][i]]);
+    return { picture: join(states, "pictures", i), numbers: join(states, "numbers", i), verdict, source, mark: states.marks[i] };
   }
 
   function show() {
@@ -44,19 +44,20 @@ const explorable = (() => {
       if (found[part] !== undefined && place(part).innerHTML !== found[part]) place(part).innerHTML = found[part];
     }
     place("table").hidden = !found.numbers;
-    shown = number();
+    shown = found;
   }
 
   // Make a control look as it is, and tell a screen reader its value and not its place.
   function write(control, i) {
     const [first] = inputs[i];
-    if (control.kind === "slider") {
-      const text = control.labels.length ? control.labels[at[i]] : at[i].toFixed(control.digits) + control.unit;
+    if (control.kind === "buttons") inputs[i].forEach((button, j) => button.setAttribute("aria-pressed", j === at[i]));
+    else if (control.kind === "list") first.selectedIndex = at[i];
+    else {
+      const text = control.labels.length ? control.labels[at[i]] : at[i].toFixed(control.digits).replace("-", "−") + control.unit;
       first.value = at[i];
       first.setAttribute("aria-valuetext", text);
-      place(`${control.name}-value`).textContent = text;
-    } else if (control.kind === "buttons") inputs[i].forEach((button, j) => { button.checked = j === at[i]; });
-    else first.selectedIndex = at[i];
+      first.closest(".trustlab-control").querySelector(".trustlab-readout").textContent = text;
+    }
   }
 
   function read(i, target) {
@@ -81,7 +82,9 @@ const explorable = (() => {
     return Object.fromEntries(about.controls.map((control, i) => [control.name, control.values.length ? control.values[at[i]] : at[i]]));
   }
 
-  inputs.forEach((group, i) => group.forEach((input) => input.addEventListener("input", () => read(i, input))));
+  inputs.forEach((group, i) => group.forEach((input) => {
+    input.addEventListener(about.controls[i].kind === "buttons" ? "click" : "input", () => read(i, input));
+  }));
   place("reset").addEventListener("click", () => {
     about.controls.forEach((control, i) => { at[i] = control.start; });
     show();
@@ -102,5 +105,6 @@ const explorable = (() => {
     move(values) { Object.entries(values).forEach(([name, value]) => { at[about.controls.findIndex((c) => c.name === name)] = value; }); show(); },
     position,
     get shown() { return shown; },
+    get settled() { return !waiting && (compute !== null || files.get(Math.floor(number() / about.each)) !== undefined); },
   };
 })();

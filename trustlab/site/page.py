@@ -11,7 +11,7 @@ from typing import Any
 
 from trustlab.lab.display import inline
 from trustlab.lab.panel import Panel
-from trustlab.site.states import Choice, State, count
+from trustlab.site.states import Choice, State, count, strides
 
 MOST_IN_A_FILE = 120  # states
 
@@ -51,7 +51,7 @@ class Explorable:
 
 
 def per_file(chosen: Sequence[Choice]) -> int:
-    """Return how many states a file has: all positions of the last controls that fit, so that a slider stays in it.
+    """Return how many states a file has: those of a slider's steps at least, and of more controls where they fit.
 
     Examples
     --------
@@ -60,12 +60,9 @@ def per_file(chosen: Sequence[Choice]) -> int:
     >>> per_file([choice(5), choice(20), choice(6)]), per_file([choice(200)])
     (120, 200)
     """
-    each = len(chosen[-1].values)
-    for choice in reversed(chosen[:-1]):
-        if each * len(choice.values) > MOST_IN_A_FILE:
-            break
-        each *= len(choice.values)
-    return each
+    sizes = sorted((step, len(each.values)) for each, step in zip(chosen, strides(chosen), strict=True))
+    fitting = [step * size for step, size in sizes if step * size <= MOST_IN_A_FILE]
+    return max(fitting, default=sizes[0][1])
 
 
 def page(
@@ -97,13 +94,12 @@ def page(
         "<main>",
         f"<h1>{html.escape(title)}</h1>",
         f'<p class="lead">{inline(explorable.sentence)}</p>',
-        '<section class="panel" aria-label="Explorable">',
+        '<section class="trustlab-panel" aria-label="Explorable">',
         _controls(controls),
-        "<noscript><p class=off>Moving the controls needs JavaScript. This is the first picture.</p></noscript>",
-        f'<p class="verdict" id="verdict" role="status" aria-live="polite">{first.verdict}</p>',
-        f'<figure class="picture" id="picture">{first.picture}</figure>',
-        f'<p class="source" id="source">{first.source}</p>',
-        _more(controls, first),
+        '<noscript><p class="trustlab-error">Moving the controls needs JavaScript; this is the start.</p></noscript>',
+        f'<div class="trustlab-verdict" id="verdict" role="status" aria-live="polite">{first.verdict}</div>',
+        f'<div class="picture" id="picture">{first.picture}</div>',
+        _foot(controls, first),
         "</section>",
         "</main>",
         _bottom(explorable),
@@ -137,31 +133,35 @@ def _top(before: tuple[str, str] | None, after: tuple[str, str] | None) -> str:
 
 
 def _controls(controls: Sequence[Choice]) -> str:
-    """Return the controls; they can be moved as soon as the script runs."""
+    """Return the controls, as a notebook shows them; they can be moved as soon as the script runs."""
     inside = "".join({"slider": _slider, "buttons": _buttons, "list": _list}[each.kind](each) for each in controls)
-    return f'<fieldset class="control" id="controls" disabled><div class="controls">{inside}</div></fieldset>'
+    reset = '<button type="button" class="trustlab-choice" id="reset">Reset</button>'
+    return f'<fieldset id="controls" disabled><div class="row">{inside}{reset}</div></fieldset>'
+
+
+def _named(choice: Choice, chosen: str) -> str:
+    name = f'<span class="trustlab-name">{html.escape(choice.label)}</span>'
+    return f'<label class="trustlab-label">{name}{chosen}</label>'
 
 
 def _slider(choice: Choice) -> str:
     text = html.escape(choice.written)
-    name = choice.name
     ends = f'min="{choice.low:g}" max="{choice.high:g}" step="{choice.step or 1:g}" value="{choice.start:g}"'
-    return (
-        f'<div class="control"><label for="{name}">{html.escape(choice.label)}</label>'
-        f'<input type="range" id="{name}" name="{name}" {ends} aria-valuetext="{text}">'
-        f'<output id="{name}-value" for="{name}">{text}</output></div>'
-    )
+    chosen = f'<input type="range" name="{choice.name}" {ends} aria-valuetext="{text}">'
+    widest = max(len(each) for each in (*choice.labels, choice.written))
+    readout = f'<span class="trustlab-readout" aria-hidden="true" style="min-width:{widest}ch">{text}</span>'
+    return f'<div class="trustlab-control">{_named(choice, chosen)}{readout}</div>'
 
 
 def _buttons(choice: Choice) -> str:
     each = "".join(
-        f'<label><input type="radio" name="{choice.name}" value="{i}"{" checked" * (i == choice.start)}>'
-        f"{html.escape(label)}</label>"
+        f'<button type="button" class="trustlab-choice" name="{choice.name}" value="{i}" '
+        f'aria-pressed="{"true" if i == choice.start else "false"}">{html.escape(label)}</button>'
         for i, label in enumerate(choice.labels)
     )
-    name = f'<span class="name" id="{choice.name}-name">{html.escape(choice.label)}</span>'
-    group = f'<div class="buttons" role="radiogroup" aria-labelledby="{choice.name}-name">{each}</div>'
-    return f'<div class="control">{name}{group}</div>'
+    label = html.escape(choice.label)
+    group = f'<div class="trustlab-choices" role="group" aria-label="{label}">{each}</div>'
+    return f'<div class="trustlab-control"><span class="trustlab-name">{label}</span>{group}</div>'
 
 
 def _list(choice: Choice) -> str:
@@ -169,25 +169,25 @@ def _list(choice: Choice) -> str:
         f"<option{' selected' * (i == choice.start)}>{html.escape(label)}</option>"
         for i, label in enumerate(choice.labels)
     )
-    label = f'<label for="{choice.name}">{html.escape(choice.label)}</label>'
-    return f'<div class="control">{label}<select id="{choice.name}" name="{choice.name}">{each}</select></div>'
+    chosen = f'<select name="{choice.name}">{each}</select>'
+    return f'<div class="trustlab-control">{_named(choice, chosen)}</div>'
 
 
-def _more(controls: Sequence[Choice], first: State) -> str:
+def _foot(controls: Sequence[Choice], first: State) -> str:
     meant = "".join(f"<dt>{html.escape(c.label)}</dt><dd>{html.escape(c.help)}</dd>" for c in controls)
+    numbers = f'<div class="trustlab-numbers" id="numbers" tabindex="0" role="region" aria-label="Numbers">{first.numbers}'
     hidden = "" if first.numbers else " hidden"
     return (
-        '<div class="more"><button type="button" class="press" id="reset">Reset</button>'
-        f'<details id="table"{hidden}><summary>Show numbers</summary>'
-        f'<div class="scroll" id="numbers" tabindex="0" role="region" aria-label="Numbers">{first.numbers}</div></details>'
-        f"<details><summary>About the controls</summary><dl>{meant}</dl></details></div>"
+        f'<div class="foot"><span class="trustlab-source" id="source">{first.source}</span>'
+        f'<details class="trustlab-about" id="table"{hidden}><summary>Show numbers</summary>{numbers}</div></details>'
+        f'<details class="trustlab-about"><summary>About the controls</summary><dl>{meant}</dl></details></div>'
     )
 
 
 def _bottom(explorable: Explorable) -> str:
     return (
-        f'<footer class="bottom"><p>This is a panel of the notebook <code>{explorable.notebook}.ipynb</code>, which '
-        "explains it, tests its claims and trains models with you. <code>make lab</code> opens the course in "
+        f'<footer class="bottom"><p>The notebook <code>{explorable.notebook}.ipynb</code> explains this page, tests its '
+        "claims and lets you train models. <code>make lab</code> opens the course in "
         'JupyterLab.</p><p><a href="index.html">All explorables</a></p></footer>'
     )
 
@@ -195,9 +195,9 @@ def _bottom(explorable: Explorable) -> str:
 def _about(explorable: Explorable, controls: Sequence[Choice]) -> str:
     """Return what the script knows of the page."""
     known = [
-        {"name": c.name, "kind": c.kind, "start": c.start, "low": c.low, "high": c.high, "labels": c.labels}
-        | ({"digits": c.digits, "unit": c.unit} if c.step else {})
-        for c in controls
+        {"name": c.name, "kind": c.kind, "start": c.start, "low": c.low, "high": c.high, "labels": c.labels,
+         "stride": step} | ({"digits": c.digits, "unit": c.unit} if c.step else {})
+        for c, step in zip(controls, strides(controls), strict=True)
     ]  # fmt: skip
     about: dict[str, Any] = {"controls": known}
     if explorable.script is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from trustlab.durable import digest
 from trustlab.lab.controls import Control
-from trustlab.lab.display import inline, table_html
+from trustlab.lab.display import inline, number, table_html
 from trustlab.lab.figures import FONTS, PIXELS_PER_INCH, css_size
 from trustlab.lab.panel import Panel
 
@@ -79,7 +79,7 @@ def choices(
     *,
     ranges: Mapping[str, tuple[float, float, float]] | None = None,
 ) -> list[Choice]:
-    """Return the panel's controls as a page has them, sliders last: those are moved through one file of states.
+    """Return the panel's controls as a page has them.
 
     Parameters
     ----------
@@ -101,8 +101,9 @@ def choices(
     every = [
         _choice(control, only.get(name)) if ranges is None or not (found := _range(control, ranges)) else found
         for name, control in panel.controls.items()
+        if control.widget.kind != "text"  # what a reader types has no list of states
     ]
-    return sorted((each for each in every if len(each.values) != 1), key=lambda each: each.kind == "slider")
+    return [each for each in every if len(each.values) != 1]
 
 
 def _choice(control: Control, values: Sequence[Any] | None) -> Choice:
@@ -115,9 +116,9 @@ def _choice(control: Control, values: Sequence[Any] | None) -> Choice:
     values = tuple(offered or ()) if values is None else tuple(values)
     if control.value not in values:
         raise ValueError(f"Expected {control.name}={control.value!r}, the start, to be one of {values}.")
-    labels = tuple(offered[control.accept(value)] if offered else f"{value:g}" for value in values)
+    labels = tuple(offered[control.accept(value)] if offered else number(value) for value in values)
     named = (control.name, control.label, control.help)
-    return Choice(*named, kind_of(control), values, labels, values.index(control.value), high=len(values) - 1)
+    return Choice(*named, control.widget.kind, values, labels, values.index(control.value), high=len(values) - 1)
 
 
 def _range(control: Control, ranges: Mapping[str, tuple[float, float, float]]) -> Choice | None:
@@ -125,7 +126,7 @@ def _range(control: Control, ranges: Mapping[str, tuple[float, float, float]]) -
     if control.name in ranges:
         low, high, step = ranges[control.name]
     elif control.options is None:
-        low, high, step = control.widget.min, control.widget.max, getattr(control.widget, "step", 1)
+        low, high, step = control.widget.min, control.widget.max, control.widget.step
     else:
         return None
     digits = max(0, -math.floor(math.log10(step)))
@@ -133,24 +134,32 @@ def _range(control: Control, ranges: Mapping[str, tuple[float, float, float]]) -
     return Choice(control.name, control.label, control.help, "slider", (), (), control.value, **look)
 
 
-def kind_of(control: Control) -> str:
-    """Return whether a control is a ``"slider"``, ``"buttons"`` or a ``"list"``."""
-    kinds = {"SelectionSlider": "slider", "ToggleButtons": "buttons", "Dropdown": "list"}
-    return kinds[type(control.widget).__name__]
+def strides(chosen: Sequence[Choice]) -> list[int]:
+    """Return by how much the number of a position grows with one step of each control.
 
-
-def positions(chosen: Sequence[Choice]) -> Iterator[dict[str, Any]]:
-    """Yield every position of the controls, the last control fastest.
+    Sliders have the small strides: a slider's states are near each other, in one file.
 
     Examples
     --------
-    >>> two = [Choice(n, n, "", "buttons", (0, 1), ("0", "1"), 0) for n in "ab"]
-    >>> [tuple(position.values()) for position in positions(two)]
-    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    >>> slider, buttons = (Choice("x", "x", "", kind, (0, 1, 2), (), 0) for kind in ("slider", "buttons"))
+    >>> strides([slider, buttons, slider])
+    [3, 9, 1]
     """
-    names = [each.name for each in chosen]
-    for values in itertools.product(*(each.values for each in chosen)):
-        yield dict(zip(names, values, strict=True))
+    order = sorted(range(len(chosen)), key=lambda i: chosen[i].kind == "slider")
+    each, found = 1, [0] * len(chosen)
+    for i in reversed(order):
+        found[i] = each
+        each *= len(chosen[i].values)
+    return found
+
+
+def positions(chosen: Sequence[Choice]) -> Iterator[dict[str, Any]]:
+    """Yield every position of the controls, in the order of their numbers."""
+    steps = strides(chosen)
+    for number in range(count(chosen)):
+        yield {
+            each.name: each.values[number // step % len(each.values)] for each, step in zip(chosen, steps, strict=True)
+        }
 
 
 def count(chosen: Sequence[Choice]) -> int:

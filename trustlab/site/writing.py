@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trustlab.durable import write_whole
+from trustlab.lab import look
 from trustlab.lab.display import inline
 from trustlab.lab.panel import Panel
 from trustlab.site.page import Explorable, head, page, per_file
@@ -20,6 +21,7 @@ from trustlab.site.states import Choice, State, choices, count, places, position
 
 STYLE, SCRIPT, COMPUTING = "explorable.css", "explorable.js", "computing.js"
 HERE = Path(__file__).parent
+PANELS = Path(look.__file__).parent / "panel.css"  # a page's panel looks as in a notebook
 ASIDE = ".aside"
 THEME = "<style>svg{color:#1c2128}@media(prefers-color-scheme:dark){svg{color:#e6e9ee}}</style>"
 
@@ -58,7 +60,8 @@ def write(chapters: Sequence[Chapter], out: Path, *, title: str, lead: str) -> I
         raise ValueError(f"Expected {out} to be new, empty or an earlier site, got a folder with other files.")
     aside = out.with_name(out.name + ASIDE)
     shutil.rmtree(aside, ignore_errors=True)
-    for name in (STYLE, SCRIPT, COMPUTING):
+    write_whole(aside / STYLE, "".join(path.read_text(encoding="utf-8") for path in (PANELS, HERE / STYLE)))
+    for name in (SCRIPT, COMPUTING):
         write_whole(aside / name, (HERE / name).read_bytes())
     panels = {each.name: each.panel() for chapter in chapters for each in chapter.pages}
     write_whole(aside / "index.html", index(chapters, panels, title, lead))
@@ -131,13 +134,15 @@ def index(chapters: Sequence[Chapter], panels: Mapping[str, Panel], title: str, 
         parts.append(f'<h2>{html.escape(chapter.title)}</h2><ul class="cards">')
         parts += [_card(each, panels[each.name].title) for each in chapter.pages]
         parts.append("</ul>")
-    return "\n".join([*parts, "</main></body></html>\n"])
+    parts.append('</main><footer class="bottom"><p>Each page is a panel of a notebook, drawn by that panel in every state.')
+    parts.append("The notebooks explain it, test its claims and train models: <code>make lab</code>.</p></footer>")
+    return "\n".join([*parts, "</body></html>\n"])
 
 
 def _card(explorable: Explorable, title: str) -> str:
     return (
         f'<li class="card"><img src="{explorable.name}/first.svg" alt="" loading="lazy">'
-        f'<div class="about"><h3><a href="{explorable.name}.html">{html.escape(title)}</a></h3>'
+        f'<div><h3><a href="{explorable.name}.html">{html.escape(title)}</a></h3>'
         f'<p>{inline(explorable.sentence)}</p><p class="from">Notebook {explorable.notebook}</p></div></li>'
     )
 

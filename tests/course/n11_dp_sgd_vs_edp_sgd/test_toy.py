@@ -83,7 +83,7 @@ def test_the_extremes_of_all_sliders_together_are_drawn_and_said(panel, corner):
     alt, _ = alt_and_picture(panel.set(**corner))
     shift, noise = min(corner["length"], corner["clip_norm"]), corner["noise_multiplier"] * corner["clip_norm"]
     right = norm.cdf(shift / (2 * noise)) if noise else 1.0
-    assert f"right {right:.0%} of the time" in alt
+    assert f"right {100 * right:.0f}\u00a0% of the time" in alt
     assert f"standard deviation {noise:.2f}." in alt
     assert ("clipped to" in alt) == (corner["length"] > corner["clip_norm"])
 

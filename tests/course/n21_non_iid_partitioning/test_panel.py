@@ -99,7 +99,7 @@ def test_every_position_has_its_own_sentence_and_rings_its_point(panel, rows, dr
             for measure in ("accuracy", "accuracy_rare"):
                 found, shown = drawn(panel, scheme=scheme, alpha=alpha, measure=measure)
                 mean = statistics.mean(values(rows, scheme, alpha, measure))
-                verdict = found.verdict
+                verdict = found.verdict.replace("\u00a0", "")
                 assert f"With {DEFINITIONS[scheme]}'s α = {alpha:g}, the median client has " in verdict
                 assert f"FedAvg gets {mean:.0%} of {MEASURES[measure]} right on the embedded corpus" in verdict
                 even = statistics.mean(values(rows, "iid", math.inf, measure))
@@ -140,7 +140,8 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypat
     ]
     assert [row["accuracy"] for row in panel.rows] == expected
     assert panel.drawing.shown()["rounds"]["live"] == list(zip([5, 10], expected, strict=True))
-    assert re.match(rf"After 10 of \d+ rounds this fleet gets {expected[-1]:.0%} of all intents", panel.answer.verdict)
+    verdict = panel.answer.verdict.replace("\u00a0", "")
+    assert re.match(rf"After 10 of \d+ rounds this fleet gets {expected[-1]:.0%} of all intents", verdict)
     assert panel.answer.provenance.startswith("yours, complete after 10 steps")
     again = skew_panel(corpus, "assistant").set(scheme="flower", alpha=0.3, measure="accuracy_rare")
     assert again.answer.live == panel.rows and " · yours, from " in again.answer.provenance

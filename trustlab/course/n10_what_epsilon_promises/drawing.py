@@ -23,7 +23,7 @@ from trustlab.lab.answer import Answer
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 
-YOU, OPTIMAL, NOBODY = PALETTE[1], PALETTE[0], "black"
+YOU, OPTIMAL, BOUND = PALETTE[1], PALETTE[0], "black"
 Scores = Mapping[GamePosition, Score]
 
 
@@ -31,10 +31,14 @@ Scores = Mapping[GamePosition, Score]
 class GameAnswer(Answer):
     """What the game shows: the position, ten counts, and the scores of the reader and of the optimal guesser."""
 
-    position: GamePosition = GamePosition()
+    position: GamePosition = field(default_factory=GamePosition)
     counts: tuple[float, ...] = ()
     yours: Scores = field(default_factory=dict)
     played: Scores = field(default_factory=dict)
+
+    def as_own(self, status: str, steps: int) -> GameAnswer:
+        """Return the same answer: its provenance already says that all of it is computed here."""
+        return self
 
 
 class GameDrawing(Drawing):
@@ -70,10 +74,16 @@ class GameDrawing(Drawing):
         axes.annotate("a coin", (1, 0.5), (-2, -13), xycoords=("axes fraction", "data"), textcoords="offset points",
                       ha="right", color=GREY, fontsize=FONT_POINTS)  # fmt: skip
         at = range(len(EPSILONS))
-        axes.plot(at, [bound(epsilon) for epsilon in EPSILONS], color=NOBODY, linewidth=2, label="nobody is right more often")
+        axes.plot(
+            at,
+            [bound(epsilon) for epsilon in EPSILONS],
+            color=BOUND,
+            linewidth=2,
+            label="no attacker is right more often",
+        )
         (self._optimal,) = axes.plot([], [], color=OPTIMAL, linestyle="--", linewidth=2, label="optimal guesser, exact")
         look = dict(linestyle="none", zorder=4)
-        (self._played,) = axes.plot([], [], marker="D", color=OPTIMAL, markersize=7, label="optimal guesser, played", **look)
+        (self._played,) = axes.plot([], [], marker="D", color=OPTIMAL, markersize=7, label="optimal, played", **look)
         (self._yours,) = axes.plot([], [], marker="s", color=YOU, markersize=8, label="you", **look | {"zorder": 5})
         (self._bars,) = axes.plot([], [], color=YOU, linewidth=1.6, zorder=4)
         self._guide = axes.axvline(0, color=GREY, linewidth=1, linestyle=(0, (2, 3)), zorder=1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets
 import numpy as np
@@ -26,8 +26,8 @@ from trustlab.course.n10_what_epsilon_promises.toy import (
     rounds,
 )
 from trustlab.lab.display import number
-from trustlab.lab.job import Row
-from trustlab.lab.panel import Panel
+from trustlab.lab.job import Job, Row
+from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.shown import weakly
 
 AUTOPLAY, BATCH = 1000, 20  # rounds of the optimal guesser, and how many between two pictures
@@ -91,7 +91,7 @@ class State:
 
 
 class Game(Panel):
-    """Ten noisy counts, two buttons: was Anna there?
+    """Ten noisy counts and two buttons: the reader guesses whether Anna was there.
 
     ``guess("in")`` and ``guess("out")`` do what the buttons do, ``again()`` begins another game at the same ε, and
     ``start()`` lets the optimal guesser play 1,000 rounds.
@@ -119,15 +119,18 @@ class Game(Panel):
                       "noise": [(words, noise) for noise, words in NOISES.items()]},
             train=state.autoplay,
             live=lambda position, rows: answer(state, position, rows),
-            train_label="Let the optimal guesser play 1,000 rounds",
+            train_label=f"Optimal guesser: {AUTOPLAY:,} rounds",
+            code="Game()",
         )  # fmt: skip
+        self.widgets.buttons["Train"].tooltip = "Let the optimal guesser play at this ε."
+        self.widgets.buttons["Reset"].tooltip = "Back to the start; every guess is forgotten."
 
     @property
     def score(self) -> Score:
         """The reader's score at the position shown."""
         return copy.copy(self._state.at(self.config).yours)
 
-    def guess(self, said: str) -> Game:
+    def guess(self, said: str) -> Self:
         """Guess about the ten counts shown: "in" or "out"; the next ten are shown.
 
         Raises
@@ -144,19 +147,33 @@ class Game(Panel):
         self._show_saved()
         return self
 
-    def again(self) -> Game:
+    def again(self) -> Self:
         """Begin another game at the same ε, with other coins."""
         self._refuse_while_running("play again")
         self._state.again(self.config)
         self._show_saved()
         return self
 
-    def reset(self) -> Game:
+    def reset(self) -> Self:
         """Forget every guess and go back to the start."""
         for kept in (self._state.plays, self._state.games, self._state.played):
             kept.clear()
-        super().reset()
-        return self
+        self._let_guess(True)
+        return super().reset()
+
+    def start(self) -> Self:
+        """Let the optimal guesser play; the reader waits."""
+        self._let_guess(False)
+        return super().start()
+
+    def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
+        super()._follow(job, live)
+        if job is self.job and job.status != "running":
+            self._let_guess(True)
+
+    def _let_guess(self, may: bool) -> None:
+        for button in (*self.guesses.values(), self.again_button):
+            button.disabled = not may
 
     def _listen_to_widgets(self) -> None:
         """Put the buttons of the game above the picture, before the panel takes over what it shows."""
@@ -170,6 +187,7 @@ class Game(Panel):
         pressed_again = weakly(self._pressed)
         self.again_button.on_click(lambda _: pressed_again(Game.again))
         row = ipywidgets.HBox([*self.guesses.values(), self.again_button])
+        row.add_class("trustlab-row")
         children = list(self.widget.children)
         children.insert(children.index(self.widgets.picture), row)
         self.widget.children = children
@@ -204,14 +222,14 @@ def _row(who: str, at: GamePosition, score: Score) -> dict[str, Any]:
 
 
 def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
-    reach = (
-        f"At ε = {number(position.epsilon)} nobody is right more than {per_cent(bound(position.epsilon))} of the time; "
-        f"with this noise, the optimal guesser is right {per_cent(optimal_hit_rate(position))}"
-    )
-    if played is not None and played.guesses:
-        reach += f" ({played.right:,} of {played.guesses:,} played)"
-    if play.last is None:
+    reach = f"At ε = {number(position.epsilon)} no attacker is right more than {per_cent(bound(position.epsilon))} of the time"
+    if play.last is None and played is None:
         return f"Ten noisy counts: was Anna there, or was she not? {reach}."
+    reach += f"; with this noise, the optimal guesser is right {per_cent(optimal_hit_rate(position))}"
+    if played is not None and played.guesses:
+        reach += f" ({played.right:,} of {played.guesses:,} rounds played)"
+    if play.last is None:
+        return f"{reach}. Was Anna there?"
     was = "was" if play.last.anna else "was not"
     sign = "✓ Right" if play.last.anna == (play.said == "in") else "✗ Not this time"
     mean = float(np.mean(play.last.counts))

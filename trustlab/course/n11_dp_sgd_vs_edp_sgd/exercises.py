@@ -39,7 +39,10 @@ def _batches() -> Iterator[tuple[np.ndarray, float]]:
     rng = np.random.default_rng(11)
     for _ in range(RANDOM_BATCHES):
         size = int(rng.integers(1, 6)), int(rng.integers(1, 5))
-        yield rng.standard_normal(size) * rng.choice([0.1, 1.0, 10.0], size=(size[0], 1)), float(rng.choice([0.3, 1, 2]))
+        yield (
+            rng.standard_normal(size) * rng.choice([0.1, 1.0, 10.0], size=(size[0], 1)),
+            float(rng.choice([0.3, 1, 2])),
+        )
 
 
 def _lengths(gradients: np.ndarray) -> np.ndarray:
@@ -47,7 +50,10 @@ def _lengths(gradients: np.ndarray) -> np.ndarray:
 
 
 _PROPERTIES = [
-    (lambda given, got: np.shape(got) == given[0].shape, "Expected an array of the same shape, a clipped row for each."),
+    (
+        lambda given, got: np.shape(got) == given[0].shape,
+        "Expected an array of the same shape, one clipped row each.",
+    ),
     (
         lambda given, got: bool(np.isfinite(got).all()),
         "There is a NaN or an infinity in it: a gradient of zeros has length 0, and nothing can be divided by that.",
@@ -72,8 +78,8 @@ _PROPERTIES = [
 _SLIPS = [
     (
         lambda g, c: g * min(1, c / np.linalg.norm(g.sum(axis=0))),
-        "You clipped the batch: one factor, from the length of the sum. Then one utterance can outweigh all others. Each "
-        "row has a length and a factor of its own.",
+        "You clipped the batch: one factor, from the length of the sum. Then one utterance can outweigh all others. "
+        "Each row has a length and a factor of its own.",
     ),
     (
         lambda g, c: g * min(1, c / np.linalg.norm(g)),
@@ -98,7 +104,7 @@ _SLIPS = [
     ),
     (
         lambda g, c: g * np.minimum(1, c / np.linalg.norm(g, axis=1)),
-        "The factors were multiplied onto the columns. They belong to the rows: `keepdims=True` gives them shape [B, 1].",
+        "The factors were multiplied onto the columns. They belong to the rows: `keepdims=True` makes them [B, 1].",
     ),
     (
         lambda g, c: (g * np.minimum(1, c / np.linalg.norm(g, axis=1, keepdims=True))).sum(axis=0),

@@ -26,6 +26,7 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
 from trustlab.lab.curves import Curves
+from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
@@ -82,6 +83,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "noise_decay": [(label, decay) for decay, label in decays.items()],
         },
         training=training,
+        code=f'budget_panel(corpus, "{name}")',
     )
 
 
@@ -119,7 +121,7 @@ def _beside_the_usual(position: Setting, rows: list[dict[str, Any]]) -> str:
     """Say what the same method reaches, on the model that varies, when nothing is varied."""
     at = {"model": MODELS[LIVE], "method": PRIVATE[position.method], "epsilon": position.epsilon}
     (base,) = (row for row in rows if all(row[name] == value for name, value in at.items()))
-    return f"with the flat rule and constant noise {base['accuracy']:.0%}, slot F1 {_f1([base])}"
+    return f"with the flat rule and constant noise {per_cent(base['accuracy'])}, slot F1 {_f1([base])}"
 
 
 def _named(position: Setting) -> str:
@@ -129,11 +131,11 @@ def _named(position: Setting) -> str:
 
 
 def _share(rows: list[dict[str, Any]]) -> str:
-    return " and ".join(f"{row['accuracy']:.0%} ({row['model']})" for row in rows)
+    return " and ".join(f"{per_cent(row['accuracy'])} ({row['model']})" for row in rows)
 
 
 def _f1(rows: list[dict[str, Any]]) -> str:
-    return " and ".join(f"{row['slot_f1']:.0%}" for row in rows)
+    return " and ".join(per_cent(row["slot_f1"]) for row in rows)
 
 
 def _variant(position: Setting) -> str:
@@ -239,8 +241,8 @@ def _shown(position: Setting, base: Answer, rows: list[dict[str, Any]]) -> Answe
     last, epochs = rows[-1], recipe(position).epochs
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
     verdict = (
-        f"After {last['epoch']:.1f} of {epochs} epochs: intent accuracy {last['accuracy']:.0%}, slot F1 "
-        f"{last['slot_f1']:.0%} on {last['measured on']} validation utterances, {spent}."
+        f"After {last['epoch']:.1f} of {epochs} epochs: {per_cent(last['accuracy'])} of the intents right, slot F1 "
+        f"{per_cent(last['slot_f1'])} on {last['measured on']} validation utterances, {spent}."
     )
     points = [{name: row[name] for name in ("epsilon", "accuracy", "slot_f1", "epoch")} for row in rows]
     return dataclasses.replace(base, verdict=verdict, live=points)

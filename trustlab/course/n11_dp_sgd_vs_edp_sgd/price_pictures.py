@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,47 +25,47 @@ from trustlab.lab.saved import CORPUS_NAMES, read, saved_over
 STEPS = {"BiLSTM": ("bilstm", 128), "22 M encoder": ("encoder", 32)}  # utterances in a step
 TOKENS = 16
 LOOP, FAST, MICRO = "DP-SGD, loop", "DP-SGD, fast", "eDP-SGD, K = 16"
-TIMED = (LOOP, "DP-SGD, Opacus hooks", "DP-SGD, Opacus ghost", MICRO, FAST)
+TIMED = (LOOP, "DP-SGD, Opacus hooks", "DP-SGD, Opacus ghost", MICRO, FAST, "SGD + noise alone")
+HERE = "here and now"
 INTERVAL: dict[str, Any] = {"value": "%", "low": "low", "high": "high"}
 
 
-def step_times() -> Finding:
-    """Draw how many times SGD's time a step takes by each method, as benchmarked."""
+def step_times(here: Sequence[Row] = ()) -> Finding:
+    """Draw how many times SGD's time a step takes by each method, as benchmarked.
+
+    Parameters
+    ----------
+    here
+        What :func:`trustlab.privacy.timing.seconds_per_step` measured on the reader's machine, drawn as well.
+    """
     table, _ = read("private_step_time")
+    rows = [_timed(row, HERE) for row in here if row["method"] in TIMED]
+    for method, (name, (model, batch)) in itertools.product(TIMED, STEPS.items()):
+        wanted = {"model": model, "batch": batch, "tokens": TOKENS, "method": method}
+        (row,) = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
+        rows.append(_timed(row, name))
+    rows.sort(key=lambda row: TIMED.index(row["method"]))
+    times = {(row["method"], row["measured on"]): number(row["× SGD"], 2) for row in rows}
+    loop, fast, micro = ([times[method, name] for name in STEPS] for method in (LOOP, FAST, MICRO))
+    verdict = (
+        f"A step of the BiLSTM takes {loop[0]} times as long as SGD's by the per-example loop, {fast[0]} times by "
+        f"exact clipping in one backward pass, {micro[0]} times by eDP-SGD with K = 16; of the encoder {loop[1]}, "
+        f"{fast[1]} and {micro[1]} times."
+    )
+    if here:
+        verdict += f" Here and now it is {times[LOOP, HERE]}, {times[FAST, HERE]} and {times[MICRO, HERE]} (BiLSTM)."
     size = " and ".join(f"{batch} for the {name}" for name, (_, batch) in STEPS.items())
-    rows = []
-    for method in TIMED:
-        for name, (model, batch) in STEPS.items():
-            wanted = {"model": model, "batch": batch, "tokens": TOKENS, "method": method}
-            (row,) = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
-            timed = {"× SGD": row["times SGD"], "low": row["low"], "high": row["high"], "rounds": int(row["rounds"])}
-            rows.append({"method": method, "model": name, **timed})
-    times = {(row["method"], row["model"]): number(row["× SGD"], 2) for row in rows}
-    said = {method: [times[method, name] for name in STEPS] for method in (LOOP, FAST, MICRO)}
-    verdict = (
-        f"For a step of the BiLSTM the per-example loop takes {said[LOOP][0]} times as long as SGD, exact clipping in one "
-        f"backward pass {said[FAST][0]} times, eDP-SGD with K = 16 {said[MICRO][0]} times; on the encoder these are "
-        f"{said[LOOP][1]}, {said[FAST][1]} and {said[MICRO][1]}."
-    )
     return dots(
-        rows, label="method", series="model", value="× SGD", low="low", high="high", log=True, reference={"SGD": 1.0},
-        title="What one private step costs", verdict=verdict, x_label="time of a step, in times SGD's",
-        provenance=f"saved, mean and 95 % interval over interleaved rounds on two CPU cores; utterances in a step: {size}",
+        rows, label="method", series="measured on", value="× SGD", low="low", high="high", log=True,
+        reference={"SGD": 1.0}, title="What one private step costs", verdict=verdict,
+        x_label="time of a step, in times SGD's",
+        provenance=f"saved, mean and 95 % interval over rounds on two CPU cores; utterances in a step: {size}",
     )  # fmt: skip
 
 
-def times_here(rows: Sequence[Row]) -> Finding:
-    """Draw what :func:`trustlab.privacy.timing.seconds_per_step` measured on the reader's machine."""
-    times = {row["method"]: number(row["times SGD"], 2) for row in rows}
-    verdict = (
-        f"On this machine and now, the per-example loop takes {times[LOOP]} times as long as SGD, exact clipping in one "
-        f"backward pass {times[FAST]} times, eDP-SGD with K = 16 {times[MICRO]} times."
-    )
-    return dots(
-        rows, label="method", value="times SGD", low="low", high="high", log=True,
-        title="One step, measured here", verdict=verdict, x_label="time of a step, in times SGD's",
-        provenance="yours, mean and 95 % interval over interleaved rounds",
-    )  # fmt: skip
+def _timed(row: Row, name: str) -> Row:
+    interval = {"low": row["low"], "high": row["high"], "rounds": int(row["rounds"])}
+    return {"method": row["method"], "measured on": name, "× SGD": row["times SGD"], **interval}
 
 
 def miscounted(rows: Sequence[Row]) -> Finding:
@@ -104,8 +105,8 @@ def more_micro_batches() -> Finding:
     *by_k, every = intents.items()
     scores = ", ".join(f"{score} with {name.removeprefix('eDP-SGD, ')}" for name, score in by_k)
     verdict = (
-        f"More micro-batches are more clipped terms, and more intents are right: {scores} in eDP-SGD. DP-SGD, which clips "
-        f"each utterance, gets {every[1]}."
+        f"More micro-batches are more clipped terms, and more intents are right: {scores} in eDP-SGD. DP-SGD, which "
+        f"clips each utterance, gets {every[1]}."
     )
     return dots(
         rows, label="clipped", series="measured", **INTERVAL, x_label="right, or F1, in %",

@@ -82,7 +82,8 @@ def answer(position: ClippingPosition) -> Answer:
     cut = f"clipped to {shift:.2f}" if position.length > position.clip_norm else "short enough not to be clipped"
     verdict = (
         f"Anna's gradient has length {position.length:.2f}, {cut}; the noise has standard deviation {noise_std:.2f}. "
-        f"From one noisy sum, the best guess of whether she took part is right {per_cent(right)} of the time (coin: {per_cent(0.5)})."
+        f"From one noisy sum, the best guess of whether she took part is right {per_cent(right)} of the time (coin: "
+        f"{per_cent(0.5)})."
     )
     numbers = [
         {"quantity": "Anna's share of the sum", "value": shift},
@@ -178,4 +179,5 @@ def clipping_toy(clip: Clip = clip) -> Panel:
         drawing=ClippingDrawing(clip),
         answer=answer,
         controls={"clip_norm": None, "noise_multiplier": None, "length": None},
+        code="clipping_toy()",
     )

@@ -13,6 +13,7 @@ from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, poi
 
 Point = tuple[float, ...]
 CLIENT, WATCHED, SERVER = PALETTE[0], PALETTE[1], "black"
+TITLES = ("The server sends its model ★", "Each phone trains on its own dots", "What the server sees", "The average ★")
 LARGEST = 640.0  # area of a model's circle that has all the weight of the heaviest client
 
 
@@ -24,6 +25,10 @@ class TownAnswer(Answer):
     server: tuple[Point, ...] = (START, START)
     with_all: Point = START
     without: str = ""
+
+    def as_own(self, status: str, steps: int) -> TownAnswer:
+        """Return the same answer: its provenance already says that all of it is computed here."""
+        return self
 
 
 class TownDrawing(Drawing):
@@ -107,8 +112,7 @@ class TownDrawing(Drawing):
             self._names[name].set_position(tuple(place))
 
     def _title(self, answer: TownAnswer) -> None:
-        moments = "The server sends its model ★", "Each phone trains on its own dots", "What the server sees", "The average ★"
-        self._map.set_title(moments[int(answer.moment)], fontsize=FONT_POINTS + 1, loc="left")
+        self._map.set_title(TITLES[int(answer.moment)], fontsize=FONT_POINTS + 1, loc="left")
 
     def _weigh(self, weights: dict[str, float]) -> None:
         for name, bar, told in zip(CLIENTS, self._bars, self._told, strict=True):

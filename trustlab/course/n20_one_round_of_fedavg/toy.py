@@ -61,7 +61,7 @@ def town_toy(average: Average | None = None) -> Panel:
     --------
     >>> toy = town_toy().set(moment="4 average", without="Irma")
     >>> print(toy.answer.verdict)  # doctest: +ELLIPSIS
-    Round 1: the average of 11 models, weighted by examples, moves ... With Irma it would be 0.083 km from there.
+    Round 1: the average of 11 models, weighted by examples, moves ... With Irma it would be 0.078 km from there.
     """
     mine = weighted_average if average is None or average is ... else average
     return Panel(
@@ -78,6 +78,7 @@ def town_toy(average: Average | None = None) -> Panel:
         train=_frames,
         live=lambda position, rows: answer(position, mine, moment=3.0 * rows[-1]["progress"] if rows else 0.0),
         train_label="Play this round",
+        code="town_toy()",
     )
 
 
@@ -88,7 +89,7 @@ def _frames(position: TownPosition) -> Iterator[Row]:
 
 
 def answer(position: TownPosition, average: Average = weighted_average, moment: float | None = None) -> TownAnswer:
-    """Return what is on the map; `moment` from 0 to 3 lies between the four moments while a round is played."""
+    """Return what is on the map; `moment` is a number from 0 to 3 while a round is played."""
     without = "" if position.without == NOBODY else position.without
     names = [name for name in CLIENTS if name != without]
     models, server = rounds_of(position.round, position.aggregation, without, average)
@@ -112,7 +113,7 @@ def answer(position: TownPosition, average: Average = weighted_average, moment: 
 
 
 def _verdict(position: TownPosition, server: list[np.ndarray], with_all: np.ndarray, at: float) -> str:
-    """Say what happens at this moment, and at the end whom the average serves."""
+    """Say what happens at this moment, and at the end how far the average is from one client."""
     clients = len(CLIENTS) - (position.without != NOBODY)
     start = f"Round {position.round}: "
     if at < 1:

@@ -77,7 +77,7 @@ _PROPERTIES = [
     ),
     (
         lambda given, got: bool(np.isin(got, range(given[1].shape[1])).all()),
-        "Expected whole numbers from 0 to K − 1: clients are numbered from 0, and there is a column of shares for each.",
+        "Expected whole numbers from 0 to K − 1: clients are numbered from 0, and each has a column of shares.",
     ),
     (
         lambda given, got: _near_the_shares(given[0], got, given[1]),
@@ -109,7 +109,7 @@ _SLIPS = [
     ),
     (
         lambda codes, shares: divided(codes, shares)[np.argsort(codes, kind="stable")],
-        "You returned the clients label by label. Return them in the order of the examples: `owners[codes == label] = …`.",
+        "You returned the clients label by label. Return them in the examples' order: `owners[codes == label] = …`.",
     ),
 ]
 
@@ -197,9 +197,9 @@ def as_skewed_as_devices(answer: Any, labels: Sequence[Any], devices: Sequence[A
 hints = Hints({
     divide_each_label: (
         "A label's n examples are at `np.flatnonzero(codes == label)`.",
-        "Client k's part ends where `shares[label].cumsum()[k]` of them are reached: that times n, rounded down. The last "
-        "client's part ends at n.",
-        "`np.diff(ends, prepend=0)` are the counts, and `np.repeat(np.arange(K), counts)` the clients, one per example.",
+        "Client k's part ends where `shares[label].cumsum()[k]` of them are reached: that times n, rounded down. The "
+        "last client's part ends at n.",
+        "`np.diff(ends, prepend=0)` are the counts; `np.repeat(np.arange(K), counts)` the clients, one per example.",
     ),
     effective_number: (
         "The shares are ½, ¼ and ¼. How many labels, all equally frequent, would surprise you as much on average?",

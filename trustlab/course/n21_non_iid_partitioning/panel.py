@@ -23,7 +23,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
 )
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
 from trustlab.lab.curves import Curves
-from trustlab.lab.display import number
+from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
@@ -90,6 +90,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "measure": [(MEASURES[measure], measure) for measure in ("accuracy", "accuracy_rare")],
         },
         training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
+        code=f'skew_panel(corpus, "{name}")',
     )
 
 
@@ -102,8 +103,9 @@ def answer(at: SkewPosition) -> SkewAnswer:
     (here,) = (row for row in rows if row.items() >= focus.items())
     verdict = (
         f"With {focus['α of']}'s α = {at.alpha:g}, the median client has {here['effective labels']:.1f} effective "
-        f"labels, and FedAvg gets {here['accuracy']:.0%} of {MEASURES[at.measure]} right on {CORPUS_NAMES[at.corpus]}; "
-        f"without skew {best['no skew']:.0%}, and with all data in one place {best[REFERENCES['centralised']]:.0%}."
+        f"labels, and FedAvg gets {per_cent(here['accuracy'])} of {MEASURES[at.measure]} right on "
+        f"{CORPUS_NAMES[at.corpus]}; without skew {per_cent(best['no skew'])}, and with all data in one place "
+        f"{per_cent(best[REFERENCES['centralised']])}."
     )
     rounds = [
         {"α of": label, **row}
@@ -138,8 +140,8 @@ def _shown(at: SkewPosition, base: SkewAnswer, rows: list[dict[str, Any]]) -> Sk
     saved_by_then = {row["α of"]: row["accuracy"] for row in base.rounds if row["round"] == last["round"]}
     same, even = (saved_by_then[label] for label in (DEFINITIONS[at.scheme], REFERENCES["iid"]))
     verdict = (
-        f"After {last['round']} of {ROUNDS} rounds this fleet gets {last['accuracy']:.0%} of all intents right; the "
-        f"saved ones with this α got {same:.0%} by then, those without skew {even:.0%}."
+        f"After {last['round']} of {ROUNDS} rounds this fleet gets {per_cent(last['accuracy'])} of all intents right; "
+        f"the saved ones with this α got {per_cent(same)} by then, those without skew {per_cent(even)}."
     )
     return dataclasses.replace(base, verdict=verdict, live=rows)
 

@@ -75,7 +75,9 @@ def at_one_alpha(alpha: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
     A corpus whose table is not there is left out.
     """
     rows = []
-    for corpus, (scheme, label) in itertools.product(EXPERIMENT.corpora(corpora), {**DEFINITIONS, **REFERENCES}.items()):
+    for corpus, (scheme, label) in itertools.product(
+        EXPERIMENT.corpora(corpora), {**DEFINITIONS, **REFERENCES}.items()
+    ):
         at = math.inf if scheme in REFERENCES else alpha
         runs = select(saved(corpus)[0], scheme=scheme, alpha=at)
         scores = over_seeds((100 * runs["accuracy"]).tolist(), "% right", limits=(0.0, 100.0))

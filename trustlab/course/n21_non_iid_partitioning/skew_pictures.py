@@ -36,40 +36,33 @@ def same_alphas(labels: Sequence[Any], alphas: Sequence[float] = (0.1, 1.0, 100.
     return numbers, distances
 
 
-def two_skews(rows: Sequence[Row], label: str, *, title: str, verdict: str) -> Finding:
-    """Draw for each row the skew of sizes and that of labels on one axis from 0 to 1."""
-    columns = {GINI: "of sizes: Gini coefficient", DISTANCE: "of labels: JS distance"}
-    long = [
-        {label: row[label], "skew": words, "value": row[name], "clients": row["clients"]}
-        for row in rows
-        for name, words in columns.items()
+def two_skews(by_nature: Sequence[Row], by_scheme: Sequence[Row]) -> Finding:
+    """Draw for each fleet the skew of its sizes and that of its labels, on one axis from 0 to 1.
+
+    Parameters
+    ----------
+    by_nature, by_scheme
+        Rows with the fleet's name under ``fleet`` and what :func:`trustlab.federated.partition.skew` returns, of fleets
+        that are in the corpus and of fleets that schemes make, ``"iid"`` among them.
+    """
+    words = {GINI: "of sizes: Gini coefficient", DISTANCE: "of labels: JS distance"}
+    rows = [
+        {"fleet": row["fleet"], "skew": said, "value": row[name], "clients": row["clients"]}
+        for row in (*by_nature, *by_scheme)
+        for name, said in words.items()
     ]
+    at = {row["fleet"]: f"Gini {row[GINI]:.2f}, distance {row[DISTANCE]:.2f}" for row in (*by_nature, *by_scheme)}
+    first = by_nature[0]["fleet"]
+    verdict = (
+        f"The natural fleet {first}: {at[first]}. FedNLP's scheme by label leaves the sizes equal "
+        f"({at['label-dirichlet-fednlp']}); a scheme by size such as sizes-square leaves the labels nearer to chance "
+        f"({at['sizes-square']}; at random {at['iid']})."
+    )
     return dots(
-        long, label=label, series="skew", value="value", x_label="0: equal, 1: as different as can be",
-        title=title, verdict=verdict, provenance="computed here, one draw of each",
+        rows, label="fleet", series="skew", value="value", x_label="0: equal, 1: as different as can be",
+        title="Which skew has a fleet: of sizes, of labels, or both?", verdict=verdict,
+        provenance="computed here, one draw of each",
     )  # fmt: skip
-
-
-def natural_fleets(rows: Sequence[Row]) -> Finding:
-    """Draw how skewed the fleets are that a corpus has by nature; `rows` has ``by`` and what `skew` returns."""
-    unequal, different = (max(rows, key=lambda row: row[name]) for name in (GINI, DISTANCE))
-    verdict = (
-        f"Sizes differ most by {unequal['by']} (Gini {unequal[GINI]:.2f}), labels most by {different['by']} (distance "
-        f"{different[DISTANCE]:.2f})."
-    )
-    return two_skews(rows, "by", title="Fleets that are in the corpus", verdict=verdict)
-
-
-def schemes(rows: Sequence[Row]) -> Finding:
-    """Draw which skew each scheme makes; `rows` has ``scheme`` and what `skew` returns."""
-    at = {row["scheme"]: row for row in rows}
-    by_label, by_size, even = at["label-dirichlet-fednlp"], at["sizes-square"], at["iid"]
-    verdict = (
-        f"A scheme by label such as FedNLP's leaves the sizes equal (Gini {by_label[GINI]:.2f}, distance "
-        f"{by_label[DISTANCE]:.2f}); one by size, such as sizes-square, makes them unequal (Gini {by_size[GINI]:.2f}, "
-        f"distance {by_size[DISTANCE]:.2f}; at random {even[DISTANCE]:.2f})."
-    )
-    return two_skews(rows, "scheme", title="Which skew does a scheme make?", verdict=verdict)
 
 
 def cost(alpha: float = 0.1, corpora: Sequence[str] = CORPORA) -> Finding:
@@ -93,7 +86,10 @@ def who_pays(corpus: str) -> Finding:
     mild, strong = [name for name in rows[0] if name != "who"]
     fall = {row["who"]: f"from {per_cent(row[mild] / 100)} to {per_cent(row[strong] / 100)}" for row in rows}
     everyone, rare = (f"FedNLP: {MEASURES[measure]}" for measure in ("accuracy", "accuracy_rare"))
-    verdict = f"With FedNLP's α, from {mild[4:]} to {strong[4:]}, all intents fall {fall[everyone]}, the rare ones {fall[rare]}."
+    verdict = (
+        f"With FedNLP's α, from {mild[4:]} to {strong[4:]}, all intents fall {fall[everyone]}, the rare ones "
+        f"{fall[rare]}."
+    )
     return dumbbells(
         rows, label="who", start=mild, end=strong, x_label=f"right on {CORPUS_NAMES[corpus]}, in %",
         title="Who pays for skew", verdict=verdict, provenance=saved_over(saved(corpus)[1]),

@@ -49,7 +49,11 @@ def dirichlet_toy() -> Panel:
     (1.0, 3.0)
     """
     return Panel(
-        ToyPosition(), title="What does a client's label distribution look like?", drawing=ToyDrawing(), answer=_answer
+        ToyPosition(),
+        title="What does a client's label distribution look like?",
+        drawing=ToyDrawing(),
+        answer=_answer,
+        code="dirichlet_toy()",
     )
 
 
@@ -91,6 +95,7 @@ class ToyDrawing(Drawing):
         self._strips = label_strips(self.bars)
         clean(self.bars, x_label=f"of {EXAMPLES} examples", y_label="client")
         self.bars.grid(visible=False)
+        self.bars.set_yticks(np.arange(BARS) + 0.5, [str(k) for k in range(1, BARS + 1)])
         self.bars.set_title("The first twelve clients' labels", fontsize=FONT_POINTS + 1, loc="left")
 
     def draw(self, answer: Answer) -> None:
@@ -98,7 +103,6 @@ class ToyDrawing(Drawing):
         laws = np.array([[row[label] for label in LABELS] for row in answer.numbers])
         self._cloud.set_data(*(laws @ CORNERS).T)
         show_strips(self._strips, cut(laws[:BARS], np.full(BARS, EXAMPLES)))
-        self.bars.set(yticks=np.arange(BARS) + 0.5, yticklabels=[str(k) for k in range(1, BARS + 1)])
 
     def shown(self) -> dict[str, Any]:
         """Return the cloud in the triangle, and which label's colour each piece of a bar has."""

@@ -33,7 +33,7 @@ from trustlab.course.n22_device_selection.results import (
     trainings,
 )
 from trustlab.lab.curves import Curves
-from trustlab.lab.display import number
+from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
@@ -109,6 +109,7 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         answer=answer,
         controls=controls,
         training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
+        code=f'selection_panel(corpus, "{name}")',
     )
 
 
@@ -147,14 +148,14 @@ def _verdict(at: SelectionPosition, runs: dict[str, Any]) -> str:
     drawn = "uniformly" if at.selection == "β = 0" else f"by {at.selection}"
     verdict = (
         f"After {recipe(at.cell).rounds} rounds of {at.cohort} clients drawn {drawn} and {name_of(at.aggregation)}, "
-        f"{here['accuracy'].mean():.0%} of all {what} are {done} on {CORPUS_NAMES[at.corpus]}, and "
-        f"{here[at.beside].mean():.0%} on {BESIDE[at.beside]}"
+        f"{per_cent(here['accuracy'].mean())} of all {what} are {done} on {CORPUS_NAMES[at.corpus]}, and "
+        f"{per_cent(here[at.beside].mean())} on {BESIDE[at.beside]}"
     )
     if at.selection == "β = 0":
         return f"{verdict}."
     times = here["examples"].mean() / even["examples"].mean()
     return (
-        f"{verdict}; drawn uniformly {even['accuracy'].mean():.0%} and {even[at.beside].mean():.0%}. "
+        f"{verdict}; drawn uniformly {per_cent(even['accuracy'].mean())} and {per_cent(even[at.beside].mean())}. "
         f"It trained on {times:.1f} times as many examples."
     )
 
@@ -188,8 +189,8 @@ def _shown(at: SelectionPosition, base: SelectionAnswer, rows: list[dict[str, An
     (by_then,) = (row["accuracy"] for row in uniform if row["round"] == last["round"])
     verdict = (
         f"After {last['round']} of {recipe(at.cell).rounds} rounds and {last['examples']:,} examples, "
-        f"{last['accuracy']:.0%} of all {what} are {done}, and {last[at.beside]:.0%} on {BESIDE[at.beside]}; drawn "
-        f"uniformly, the saved ones had {by_then:.0%} of all by then."
+        f"{per_cent(last['accuracy'])} of all {what} are {done}, and {per_cent(last[at.beside])} on "
+        f"{BESIDE[at.beside]}. Drawn uniformly, the saved ones had {per_cent(by_then)} of all by then."
     )
     drawn = [{**row, "accuracy": row[at.measure]} for row in rows]
     return dataclasses.replace(base, verdict=verdict, live=drawn)

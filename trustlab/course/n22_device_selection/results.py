@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from trustlab.course.n22_device_selection import EXPERIMENT, HARM
-from trustlab.course.n22_device_selection.claims import accuracy_at, gain
+from trustlab.course.n22_device_selection.claims import accuracy_at
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
     BETAS,
@@ -19,8 +17,7 @@ from trustlab.course.n22_device_selection.experiment import (
 )
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS
 from trustlab.lab import saved as tables
-from trustlab.lab.display import Display, paragraph
-from trustlab.lab.saved import numbers, per_cent, select
+from trustlab.lab.saved import numbers, over_seeds, per_cent, select
 
 if TYPE_CHECKING:
     import pandas
@@ -41,6 +38,7 @@ MEASURES = {
 WEIGHTS = {**AGGREGATIONS, "hajek": "Hájek"}
 SELECTIONS = {"β = 0": "uniform (β = 0)", **{f"β = {beta:g}": f"β = {beta:g}" for beta in BETAS[1:]}}
 SELECTIONS |= {other: other for other in OTHERS}
+UNIFORM = "uniform"
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
@@ -69,46 +67,68 @@ def curve_of(runs: pandas.DataFrame, measure: str = "accuracy") -> list[Row]:
     return [{"round": row["round"], "examples": float(n), **row} for row, n in zip(rows, examples, strict=True)]
 
 
-def who_gains(corpus: str, *, selections: Sequence[str] = tuple(SELECTIONS), **at: Any) -> list[Row]:
-    """Return each selection's accuracy after the last round, in per cent, and how many examples it trained on.
-
-    A selection that was not trained there is left out; `at` are options of :func:`trainings`.
-    """
-    uniform = trainings(corpus, "β = 0", **at)["examples"].mean()
+def gains(corpus: str) -> list[Row]:
+    """Return what uniform selection and β = 1 reach after the last round: a row per group of users and weighting."""
     rows = []
-    for selection in selections:
-        if len(runs := trainings(corpus, selection, **at)):
-            row = {"selected by": SELECTIONS[selection]}
-            row |= {words: per_cent(runs[measure]) for measure, words in MEASURES.items()}
-            rows.append({**row, "examples, × uniform": float(runs["examples"].mean() / uniform)})
+    for way in ("examples", "equal"):
+        even, active = (trainings(corpus, selection, aggregation=way) for selection in ("β = 0", "β = 1"))
+        for measure, words in MEASURES.items():
+            row = {
+                "measured on": f"{words}, {name_of(way)}",
+                UNIFORM: even[measure].mean(),
+                "β = 1": active[measure].mean(),
+            }
+            rows.append(row | {f"{UNIFORM}, %": per_cent(even[measure]), "β = 1, %": per_cent(active[measure])})
     return rows
 
 
-def by_fleet(corpora: Sequence[str] = CORPORA, aggregation: str = "examples") -> list[Row]:
-    """Return uniform selection and β = 1, at equal rounds and equal work: a row per corpus whose table is there."""
+def every_selection(corpus: str) -> list[Row]:
+    """Return the accuracy of each selection after the last round, and what it costs: a row per way of weighting.
+
+    A selection that was not trained on `corpus` is left out.
+    """
+    rows = []
+    for selection, words in SELECTIONS.items():
+        for way in ("examples", "equal"):
+            if len(runs := trainings(corpus, selection, aggregation=way)):
+                uniform = trainings(corpus, "β = 0", aggregation=way)["examples"].mean()
+                row = {"selected by": words, "weighted": name_of(way), **over_seeds(runs["accuracy"], limits=(0, 1))}
+                row |= {"light devices, %": per_cent(runs["accuracy_light"])}
+                rows.append({**row, "examples, × uniform": float(runs["examples"].mean() / uniform)})
+    return rows
+
+
+def by_fleet(aggregation: str, corpora: Sequence[str] = CORPORA) -> list[Row]:
+    """Return uniform selection and β = 1, at equal rounds and at equal work: three rows per corpus with a table.
+
+    *Equal work* is β = 1 at the point where it has trained on as many examples as uniform selection in all.
+    """
     rows = []
     for corpus in EXPERIMENT.corpora(corpora):
         even, active = (trainings(corpus, f"β = {beta}", aggregation=aggregation) for beta in (0, 1))
         work = even["examples"].to_numpy()
         same = [accuracy_at(run, examples) for (_, run), examples in zip(active.iterrows(), work, strict=True)]
-        row = {"fleet": CORPUS_NAMES[corpus], "uniform": per_cent(even["accuracy"])}
-        row |= {"β = 1, equal rounds": per_cent(active["accuracy"]), "β = 1, equal work": per_cent(same)}
-        row |= {"light, uniform": per_cent(even["accuracy_light"]), "light, β = 1": per_cent(active["accuracy_light"])}
-        rows.append(row)
+        found = {UNIFORM: even["accuracy"], "β = 1, equal rounds": active["accuracy"], "β = 1, equal work": same}
+        light = {UNIFORM: even["accuracy_light"], "β = 1, equal rounds": active["accuracy_light"]}
+        for drawn, values in found.items():
+            row = {"fleet": CORPUS_NAMES[corpus], "drawn": drawn, **over_seeds(values, limits=(0, 1))}
+            rows.append(row | {"light devices, %": per_cent(light[drawn]) if drawn in light else None})
     return rows
 
 
 def who_is_heard() -> list[Row]:
-    """Return what each selection gives to all and to travellers where these are inactive, in per cent.
+    """Return what uniform selection and β = 1 give to all and to travellers where these are inactive.
 
-    A row per selection and aggregation, from the committed table of :mod:`trustlab.course.n22_device_selection.harm`.
+    A row per group and aggregation, from the committed table of :mod:`trustlab.course.n22_device_selection.harm`.
     """
-    runs, rows = HARM.table(), []
-    for (selection, way), found in runs.groupby(["selection", "aggregation"], sort=False):
-        row = {"selected by": SELECTIONS[selection], "weighted": AGGREGATIONS[way]}
-        row |= {"all": per_cent(found["accuracy"]), "light devices": per_cent(found["accuracy_light"])}
-        row |= {"heavy devices": per_cent(found["accuracy_heavy"]), "travellers": per_cent(found["accuracy_few"])}
-        rows.append(row)
+    rows = []
+    for measure, who in {"accuracy_few": "travellers", "accuracy_light": "light devices", "accuracy": "all"}.items():
+        for way in ("examples", "equal"):
+            found = {
+                beta: HARM.where(selection=beta, aggregation=way)[measure] for beta in ("β = 0", "β = 0.5", "β = 1")
+            }
+            row = {"who": f"{who}, {name_of(way)}", UNIFORM: found["β = 0"].mean(), "β = 1": found["β = 1"].mean()}
+            rows.append(row | {f"{beta}, %": per_cent(shares) for beta, shares in found.items()})
     return rows
 
 
@@ -136,20 +156,6 @@ def pairs(rows: Iterable[Row]) -> list[Row]:
         here[WEIGHTS[row["aggregation"]]] = row["ratio"]
         how[name] = "drawn" if row["method"] == "Monte Carlo" else how.get(name, "exact")
     return [{**row, "how": how[name]} for name, row in found.items()]
-
-
-def light_devices_say(corpus: str) -> Display:
-    """Show in a sentence what β = 1 instead of 0 gives to all and to light devices, in points of a hundred.
-
-    By examples, on the fleet as it is, with the larger cohort; the mean over seeds.
-    """
-    table, _ = saved(corpus)
-    gains = {who: 100 * float(np.mean(gain(table, measure))) for measure, who in MEASURES.items()}
-    told = ", ".join(f"{who} {points:+.0f}" for who, points in gains.items())
-    ahead = gains["heavy devices"] - gains["light devices"]
-    better = f"{'Heavy' if ahead > 0 else 'Light'} devices gain {abs(ahead):.0f} more."
-    read = "Heavy and light devices gain equally." if abs(ahead) < 0.5 else better
-    return paragraph(f"From β = 0 to 1, in points: {told}. {read}")
 
 
 def name_of(aggregation: str) -> str:

@@ -21,11 +21,11 @@ from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, poi
 
 WIDTH, HEIGHT = 920, 400
 FLEET = (0.0, 0.0, 0.56, 0.92)  # left, bottom, width, height in the figure
-RADIUS = 0.92  # CSS pixels, of a client with one example
+RADIUS = 0.82  # CSS pixels, of a client with one example
 GAP = 1.0  # CSS pixels between dots
 FADES = (1.0, 0.5, 0.25, 0.12)  # how much of a round's light is left in the next ones
 DARK, BRIGHT = 0.16, 0.3  # the opacity of a client that is not drawn; the weight from which a dot is at its brightest
-PLACES = ((0.17, 0.80), (0.5, 0.80), (0.17, 0.30), (0.5, 0.30), (0.83, 0.55))  # of the groups; the few are last
+PLACES = ((0.17, 0.80), (0.51, 0.80), (0.17, 0.31), (0.51, 0.31), (0.84, 0.58))  # of the groups; the few are last
 NAMES = {"homebody": "homebodies"}  # other plurals end in s
 LABEL = 13  # CSS pixels between a group and its name
 
@@ -50,8 +50,8 @@ def packed(radii: Sequence[float]) -> np.ndarray:
     >>> bool(np.linalg.norm(places[0] - places[1]) >= 5.0)
     True
     """
-    turns = np.arange(1, 12 * max(radii) ** 2)
-    spiral = (0.7 * np.sqrt(turns) * np.array([np.cos(2.4 * turns), np.sin(2.4 * turns)])).T  # [places, 2]
+    turns = np.arange(1, 3 * sum((radius + GAP) ** 2 for radius in radii))  # twice as wide as all circles together
+    spiral = (1.2 * np.sqrt(turns) * np.array([np.cos(2.4 * turns), np.sin(2.4 * turns)])).T  # [places, 2]
     found = np.zeros((len(radii), 2))
     for i, radius in enumerate(radii):
         if i == 0:
@@ -125,7 +125,9 @@ class StoryDrawing(Drawing):
         for persona, middle in zip(by_data, PLACES, strict=True):
             own = np.flatnonzero(personas == persona)
             own = own[np.argsort(-self._radii[own], kind="stable")]
-            places[own] = packed(self._radii[own].tolist()) + size * middle
+            found, radii = packed(self._radii[own].tolist()), self._radii[own][:, None]
+            found -= ((found - radii).min(axis=0) + (found + radii).max(axis=0)) / 2  # their box around the origin
+            places[own] = found + size * middle
         return places
 
     def _draw_fleet(
@@ -142,7 +144,14 @@ class StoryDrawing(Drawing):
             low = (self.places[own, 1] - self._radii[own]).min() - LABEL
             middle = self.places[own, 0].mean()
             look: dict[str, Any] = dict(ha="center", va="top", fontsize=FONT_POINTS - 0.5)
-            axes.text(middle, low + LABEL - 3, NAMES.get(persona, f"{persona}s"), fontweight="bold", color=self.colours[persona], **look)
+            axes.text(
+                middle,
+                low + LABEL - 3,
+                NAMES.get(persona, f"{persona}s"),
+                fontweight="bold",
+                color=self.colours[persona],
+                **look,
+            )
             data = f"{100 * sizes[own].sum() / sizes.sum():.0f} %"
             shares[persona] = (axes.text(middle, low - 4, "", color=GREY, **look), data)
         self.figure.text(0.012, 0.965, f"{len(sizes)} clients: area = data, light = weight in the average", va="center",
@@ -174,7 +183,7 @@ class StoryDrawing(Drawing):
             for name, colour in colours.items():
                 (lines[who, name],) = axes.plot([], [], color=colour, **style)
         names = {"all": ("chosen", "all"), "travellers": ("chosen", "travellers"), "if uniform": ("even", "all")}
-        look: dict[str, Any] = dict(loc="lower left", bbox_to_anchor=(-0.02, 1.0), frameon=False, ncols=3)
+        look: dict[str, Any] = dict(loc="lower right", bbox_to_anchor=(1.03, 1.0), frameon=False, ncols=3)
         axes.legend([lines[key] for key in names.values()], list(names), fontsize=FONT_POINTS, handlelength=1.8, **look)
         return lines
 

@@ -11,6 +11,7 @@ import numpy as np
 from trustlab.config import option
 from trustlab.federated.expectation import HEAVY, compare
 from trustlab.lab.curves import Curves
+from trustlab.lab.display import per_cent
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean
 from trustlab.lab.panel import Answer, Panel
 
@@ -45,8 +46,8 @@ def selection_toy() -> Panel:
     Examples
     --------
     >>> toy = selection_toy().set(beta=1.0, aggregation="equal")
-    >>> print(toy.answer.verdict)  # doctest: +ELLIPSIS
-    The heaviest tenth of the devices has 47% of the data and 47% of the expected weight, 1.00 times ... to the data.
+    >>> print(toy.answer.verdict)  # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE
+    The heaviest tenth of the devices has 47 % of the data and 47 % of the expected weight, 1.00 times ... to the data.
     """
     return Panel(
         ToyPosition(),
@@ -59,6 +60,7 @@ def selection_toy() -> Panel:
             "cohort": None,
             "aggregation": [(words, way) for way, words in WAYS.items()],
         },
+        code="selection_toy()",
     )
 
 
@@ -87,8 +89,8 @@ def _answer(at: ToyPosition) -> Answer:
     focus = {"weights": WAYS[at.aggregation], "β": at.beta}
     (here,) = (row for row in rows if row.items() >= focus.items())
     verdict = (
-        f"The heaviest tenth of the devices has {here['share']:.0%} of the data and {here['weight']:.0%} of the "
-        f"expected weight, {here['ratio']:.2f} times its share: {_read(here['ratio'])}."
+        f"The heaviest tenth of the devices has {per_cent(here['share'])} of the data and {per_cent(here['weight'])} "
+        f"of the expected weight, {here['ratio']:.2f} times its share: {_read(here['ratio'])}."
     )
     return Answer(rows, verdict, f"computed here, exact, {DEVICES} devices", focus=focus)
 
@@ -121,7 +123,7 @@ class ToyDrawing(Drawing):
         clean(self.bars, x_label="share of the heaviest tenth")
         self.bars.grid(axis="y", visible=False)
         self.bars.set(xlim=(0, 1.12), yticks=range(len(names)), yticklabels=names)
-        self.bars.set_xticks([0, 0.5, 1], ["0", "50%", "100%"])
+        self.bars.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
         self.bars.invert_yaxis()
         self._bars = self.bars.barh(range(len(names)), [0.0] * len(names), color=[GREY, GREY, *PALETTE[: len(WAYS)]])
         self._told = [self.bars.text(0, y, "", va="center", fontsize=FONT_POINTS) for y in range(len(names))]
@@ -135,7 +137,7 @@ class ToyDrawing(Drawing):
         for bar, told, share, words in zip(self._bars, self._told, shares, ["", "", *WAYS.values()], strict=True):
             bar.set_width(share)
             bar.set_alpha(1.0 if words in ("", focus["weights"]) else 0.45)
-            told.set(x=share + 0.02, text=f"{share:.0%}")
+            told.set(x=share + 0.02, text=per_cent(share))
         self.bars.set_title(f"At β = {focus['β']:g}", fontsize=FONT_POINTS + 1, loc="left")
 
     def shown(self) -> dict[str, Any]:

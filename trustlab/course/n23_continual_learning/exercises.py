@@ -2,43 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from trustlab.course.found import exercise
 from trustlab.course.n23_continual_learning.experiment import PER_ROUND
 from trustlab.federated.continual import forgetting
 from trustlab.federated.selection import Selector
-from trustlab.lab.checks import check
-from trustlab.lab.display import Display
+from trustlab.lab.building import check_function
+from trustlab.lab.checks import Checked, check
 from trustlab.lab.teaching import Hints
 
-MATRIX = np.array([[0.70, 0.30, 0.10], [0.82, 0.76, 0.35], [0.61, 0.70, 0.80]])
+RANDOM_MATRICES = 30
 SAID, BUDGET = (12, 30, 18), 10  # a device's utterances in three periods, and what it may keep
 DRAWS, NEAR = 2000, 0.05
 
 
-def mean_forgetting(answer: Any) -> Display:
-    """Check the mean forgetting of :data:`MATRIX`.
+@exercise("23", "What is forgotten")
+def what_is_forgotten(mine: Callable[[np.ndarray], np.ndarray] | Any) -> Checked:
+    """Check the reader's function from a forgetting matrix R [T, T] to what is forgotten of each period, [T − 1].
 
     Examples
     --------
-    >>> mean_forgetting(0.075)
-    ✗ 0.075 is not right. You took each period's own end for its best: the first was better still after period 2.
+    >>> what_is_forgotten(lambda R: R.diagonal()[:-1] - R[-1, :-1])  # doctest: +ELLIPSIS
+    ✗ You took each period's own end for its best: a later model can have been better still. Your function ...
     """
-    ends, last = MATRIX.diagonal(), MATRIX[-1]
-    slips = {
-        float((ends - last)[:-1].mean()): "You took each period's own end for its best: the first was better still "
-        "after period 2.",
-        float(forgetting(MATRIX).sum() / 3): "The last period has had no time to be forgotten: it does not count.",
-        float(forgetting(MATRIX).sum()): "That is the sum; the question is about the mean.",
-        float(-forgetting(MATRIX).mean()): "Forgetting is the best minus the end.",
-        float(last.mean()): "That is the accuracy at the end, the mean over all periods.",
-    }
-    return check(answer, float(forgetting(MATRIX).mean()), because=slips)
+    return check_function(mine, _matrices(), right=forgetting, properties=_PROPERTIES, because=_SLIPS)
 
 
-def kept_from_the_first(answer: Any) -> Display:
+def _matrices() -> Iterator[tuple[np.ndarray]]:
+    """Yield a matrix that tells the usual slips apart, and random ones of several sizes."""
+    yield (np.array([[0.70, 0.30, 0.10], [0.82, 0.76, 0.35], [0.61, 0.70, 0.80]]),)
+    rng = np.random.default_rng(23)
+    for _ in range(RANDOM_MATRICES):
+        periods = int(rng.integers(2, 7))
+        yield (rng.uniform(0, 1, size=(periods, periods)).round(3),)
+
+
+_PROPERTIES = [
+    (
+        lambda given, got: np.shape(got) == (len(given[0]) - 1,),
+        "Expected one number for each period but the last, which has had no time to be forgotten.",
+    ),
+    (
+        lambda given, got: bool((np.asarray(got) >= given[0].diagonal()[:-1] - given[0][-1, :-1] - 1e-9).all()),
+        "It is less than what was lost since the period's own end: the best before the end is at least as good.",
+    ),
+]
+_SLIPS = [
+    (
+        lambda R: R.diagonal()[:-1] - R[-1, :-1],
+        "You took each period's own end for its best: a later model can have been better still.",
+    ),
+    (
+        lambda R: R.max(axis=0)[:-1] - R[-1, :-1],
+        "The last model is among those that you took the best of. Then nothing can be negative: compare with the "
+        "models before it.",
+    ),
+    (
+        lambda R: R[-1, :-1] - R[:-1, :-1].max(axis=0),
+        "The size is right, the sign is not: forgetting is the best minus the end.",
+    ),
+    (
+        lambda R: R[:-1].max(axis=1) - R[:-1, -1],
+        "You took the best of each row. A row is a model, and a column a period: read down the columns.",
+    ),
+    (
+        lambda R: R[:-1].max(axis=0) - R[-1],
+        "The last period is in it: it has had no time to be forgotten.",
+    ),
+    (
+        lambda R: (R[:-1, :-1].max(axis=0) - R[-1, :-1]).mean(),
+        "That is the mean. Return what is forgotten of each period.",
+    ),
+    (
+        lambda R: np.array([R[s:-1, s].max() for s in range(len(R) - 1)]) - R[-1, :-1],
+        "You left out the models from before a period. The definition of Chaudhry et al. counts them: the best of "
+        "*any* model before the last.",
+    ),
+]
+
+
+@exercise("23", "What is in the reservoir")
+def kept_from_the_first(answer: Any) -> Checked:
     """Check how many of a reservoir's examples come from the first of three periods, on average.
 
     Examples
@@ -63,7 +111,8 @@ def examples_per_round(sizes: np.ndarray, devices: int, beta: float) -> float:
     return float(np.mean([sizes[selector.draw(devices, rng)].sum() for _ in range(DRAWS)]))
 
 
-def as_many_examples(answer: Any, sizes: np.ndarray) -> Display:
+@exercise("23", "As many examples")
+def as_many_examples(answer: Any, sizes: np.ndarray) -> Checked:
     """Check how many uniformly drawn devices hold as many examples as :data:`PER_ROUND` drawn by activity.
 
     Parameters
@@ -86,10 +135,10 @@ def as_many_examples(answer: Any, sizes: np.ndarray) -> Display:
 
 
 hints = Hints({
-    mean_forgetting: (
+    what_is_forgotten: (
         "For each period but the last: what was the best that any model before the last had on its data?",
-        "Read down the first column: 0.70, then 0.82, then 0.61. The best before the end is 0.82.",
-        "In code: `R[:-1].max(axis=0) - R[-1]`, for the first two periods.",
+        "Rows are models, columns are periods: take the maximum down each column, without the last row.",
+        "Then subtract the last row. Leave the last column out of both.",
     ),
     kept_from_the_first: (
         "Every utterance that the client ever got is kept with the same probability. Which?",

@@ -20,6 +20,7 @@ from trustlab.course.n23_continual_learning.experiment import (
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
 from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
 from trustlab.federated.continual import accuracy_matrix
+from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
 from trustlab.lab.saved import saved_over
@@ -42,6 +43,7 @@ def continual_panel() -> Panel:
             "weighting": [(WEIGHED[name].removeprefix("updates weighted "), name) for name in WEIGHTINGS],
         },
         training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods"),
+        code="continual_panel()",
     )
 
 
@@ -52,13 +54,12 @@ def answer(at: Setting) -> ContinualAnswer:
     runs = chosen(table, **same, replay=at.replay, beta=at.beta)
     reference = chosen(table, **same, setting="static", beta=at.beta)
     others = {beta: chosen(table, **same, replay=at.replay, beta=beta)["accuracy"].mean() for beta in (0.0, 1.0)}
-    beside = "by activity" if at.beta == 0 else "uniform"
+    other = "by activity" if at.beta == 0 else "uniform"
     verdict = (
-        f"With drift {at.drift:g}, {_kept(at.replay)}, {_drawn(at.beta)} and {WEIGHED[at.weighting]}, "
-        f"{runs['accuracy'].mean():.0%} of all periods' requests are understood at the end "
-        f"({beside}: {others[float(at.beta == 0)]:.0%}), with all data at once {reference['accuracy'].mean():.0%}; "
-        f"it {_reached(catch_ups(runs, reference, CLOSE))}, and of earlier periods "
-        f"{_forgotten(100 * runs['forgetting'].mean())}."
+        f"Drift {at.drift:g}, {_kept(at.replay)}, {_drawn(at.beta)}, {WEIGHED[at.weighting]}: "
+        f"{per_cent(runs['accuracy'].mean())} of all periods' requests are understood at the end ({other}: "
+        f"{per_cent(others[float(at.beta == 0)])}; all data at once: {per_cent(reference['accuracy'].mean())}). "
+        f"It {_reached(catch_ups(runs, reference, CLOSE))}. {_forgotten(100 * runs['forgetting'].mean())}."
     )
     return ContinualAnswer(
         curves_of(table, at.drift, at.replay, at.weighting, at.beta),
@@ -79,15 +80,15 @@ def _drawn(beta: float) -> str:
 
 def _reached(rounds: Sequence[int | None]) -> str:
     """Say when training over time reached almost the accuracy of all data at once, if it did."""
-    when = in_words(rounds)
-    return f"never reaches {CLOSE:.0%} of that" if when == "never" else f"reaches {CLOSE:.0%} of that {when}"
+    when, bar = in_words(rounds), f"{per_cent(CLOSE)} of all data at once"
+    return f"never reaches {bar}" if when == "never" else f"reaches {bar} {when}"
 
 
 def _forgotten(points: float) -> str:
     """Say how many points of 100 are lost on the mean earlier period: the best that it ever was, minus the end."""
     if points < 0.5:
-        return "nothing from earlier periods is forgotten on average"
-    return f"{points:.0f} of 100 points are forgotten on average"
+        return "On average nothing from earlier periods is forgotten"
+    return f"On average {points:.0f} of 100 points on earlier periods are forgotten"
 
 
 def live_rows(at: Setting) -> Iterator[Row]:
@@ -106,9 +107,9 @@ def _shown(at: Setting, base: ContinualAnswer, rows: list[Row]) -> ContinualAnsw
     last = rows[-1]
     by_then = {row["selection"]: row["accuracy"] for row in base.numbers if row["round"] == last["round"]}
     verdict = (
-        f"After {last['round']} of {ROUNDS} rounds, in period {period_of(last['round'])}, {last['accuracy']:.0%} of "
-        f"all periods' requests are understood; the saved ones with this selection had "
-        f"{by_then[SELECTIONS[at.beta]]:.0%} by then, all data at once {by_then[AT_ONCE]:.0%}."
+        f"After {last['round']} of {ROUNDS} rounds, in period {period_of(last['round'])}, {per_cent(last['accuracy'])} "
+        f"of all periods' requests are understood; the saved ones with this selection had "
+        f"{per_cent(by_then[SELECTIONS[at.beta]])} by then, all data at once {per_cent(by_then[AT_ONCE])}."
     )
     matrix = accuracy_matrix(rows).tolist()
     return dataclasses.replace(base, verdict=verdict, live=rows, matrix=matrix)

@@ -1,33 +1,39 @@
-"""What notebook 23 reads off the committed trainings over time: the curves of its panel, the tables of its text."""
+"""What notebook 23 reads off the committed trainings over time: the curves of its panel, the rows of its findings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trustlab.course.n23_continual_learning import EXPERIMENT, PLAYS, plays
 from trustlab.course.n23_continual_learning.experiment import (
-    BETAS,
     BUDGETS,
     DRIFTS,
     EMBEDDED,
     PERIODS,
     ROUNDS,
 )
-from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, curves, kept_and_true
+from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, curves, kept_and_true, matrices
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import number
-from trustlab.lab.saved import curve, numbers, per_cent
+from trustlab.lab.saved import curve, numbers, over_seeds, per_cent
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
-AT_ONCE = "all at once"
+AT_ONCE, OVER_TIME = "all at once", "over time"
+UNIFORM, ACTIVE = "uniform", "by activity"
 CLOSE = 0.95  # of the static reference's last accuracy: reaching it counts as caught up
-SELECTIONS = {0.0: "uniform", 0.5: "β = 0.5", 1.0: "by activity"}
+SELECTIONS = {0.0: UNIFORM, 0.5: "β = 0.5", 1.0: ACTIVE}
+MEASURED_ON = {
+    "accuracy": "all requests",
+    "accuracy_device": "mean device",
+    "accuracy_light": "light devices",
+    "now": "on the way",
+}
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
@@ -60,6 +66,145 @@ def in_words(rounds: Sequence[int | None]) -> str:
     return f"in round {number(float(np.median(reached)))}{part}"
 
 
+# Findings
+
+
+def gap_rows(corpus: str = EMBEDDED) -> list[Row]:
+    """Return what uniform selection and selection by activity reach in both settings: a row per drift and setting."""
+    table, _ = saved(corpus)
+    rows = []
+    for drift in DRIFTS:
+        for setting, label in {"static": AT_ONCE, "continual": OVER_TIME}.items():
+            row = {"data": f"drift {drift:g}, {label}"}
+            rows.append(row | _moved(*(chosen(table, setting=setting, drift=drift, beta=beta) for beta in (0.0, 1.0))))
+    return rows
+
+
+def _moved(uniform: pandas.DataFrame, active: pandas.DataFrame, rounds: int = ROUNDS) -> Row:
+    """Return the mean accuracy of both selections, the gain in points with its interval, and their work."""
+    gains = active["accuracy"].to_numpy() - uniform["accuracy"].to_numpy()
+    return {
+        UNIFORM: uniform["accuracy"].mean(),
+        ACTIVE: active["accuracy"].mean(),
+        "gain in points": points(gains),
+        "examples per round": " and ".join(f"{runs['examples'].mean() / rounds:.0f}" for runs in (uniform, active)),
+    }
+
+
+def plays_rows() -> list[Row]:
+    """Return what both selections reach on Shakespeare's plays: a row for each setting."""
+    rows = []
+    for setting, label in {"static": AT_ONCE, "continual": OVER_TIME}.items():
+        both = [PLAYS.where(plays.CORPUS, setting=setting, beta=beta) for beta in plays.BETAS]
+        row = {"plays": label, **_moved(*both, rounds=plays.ROUNDS)}
+        rows.append(row | {"points forgotten": None if setting == "static" else points(both[1]["forgetting"])})
+    return rows
+
+
+def catch_up_rows(corpus: str = EMBEDDED) -> list[Row]:
+    """Return the final accuracy over time and of the static reference, and when the first reached 95 % of the other.
+
+    A row per drift and selection, with the smallest and the largest replay budget.
+    """
+    table, _ = saved(corpus)
+    rows = []
+    for drift in DRIFTS:
+        for beta in (0.0, 1.0):
+            reference = chosen(table, setting="static", drift=drift, beta=beta)
+            for replay in (min(BUDGETS), max(BUDGETS)):
+                runs = chosen(table, drift=drift, beta=beta, replay=replay)
+                row = {"training": f"drift {drift:g}, {SELECTIONS[beta]}, {kept(replay)}"}
+                row |= {OVER_TIME: runs["accuracy"].mean(), AT_ONCE: reference["accuracy"].mean()}
+                rows.append({**row, "reaches 95 % of it": in_words(catch_ups(runs, reference, CLOSE))})
+    return rows
+
+
+def harm_rows(drift: float, corpus: str = EMBEDDED) -> list[Row]:
+    """Return what both selections give to all, to the mean device, to light ones, and to users on the way.
+
+    *On the way* is the mean over all measured rounds of the accuracy on the requests of the period that it then was.
+    """
+    table, _ = saved(corpus)
+    rows = []
+    for weighting, words in {"examples": "by examples", "equal": "equally"}.items():
+        found = {
+            label: chosen(table, drift=drift, beta=beta, weighting=weighting)
+            for label, beta in {UNIFORM: 0.0, ACTIVE: 1.0}.items()
+        }
+        for name, label in MEASURED_ON.items():
+            shares = {
+                way: numbers(runs["now"]).mean(axis=1) if name == "now" else runs[name] for way, runs in found.items()
+            }
+            row = {"measured on": f"{label}, weighted {words}"}
+            row |= {way: float(np.mean(values)) for way, values in shares.items()}
+            rows.append(row | {f"{way}, %": per_cent(values) for way, values in shares.items()})
+    return rows
+
+
+def unseen_rows(corpus: str = EMBEDDED) -> list[Row]:
+    """Return what is known without old data, against the truth, by activity: a row per drift and replay budget.
+
+    *Kept* is the mean over periods of what each measured at its own end, R(t, t): all that sums of metrics reveal.
+    *True* is the last model's on the same data, R(T, t), for which they would have to be there still.
+    """
+    table, _ = saved(corpus)
+    rows = []
+    for drift in (min(DRIFTS), max(DRIFTS)):
+        for replay in BUDGETS:
+            known, true = kept_and_true(chosen(table, drift=drift, beta=1.0, replay=replay))
+            row = {"training": f"drift {drift:g}, {kept(replay)}", "kept sums": known.mean(), "true": true.mean()}
+            rows.append({**row, "kept − true, in points": points(known - true)})
+    return rows
+
+
+def labelled_rows(corpus: str = EMBEDDED) -> list[Row]:
+    """Return what devices reach with labels from feedback: a row per drift, selection and source of labels.
+
+    *First period only* is the model that the feedback starts from, at the end of period 1.
+    """
+    table, _ = saved(corpus)
+    first = MEASURED.index(ROUNDS // PERIODS)
+    rows = []
+    for drift in DRIFTS:
+        for beta in (0.0, 1.0):
+            true, told = (chosen(table, drift=drift, beta=beta, labels=labels) for labels in ("true", "feedback"))
+            found = {"first period only": curves(true)[:, first], "feedback": told["accuracy"]}
+            for labels, values in {**found, "true labels": true["accuracy"]}.items():
+                row = {"training": f"drift {drift:g}, {SELECTIONS[beta]}", "labels": labels}
+                rows.append(row | over_seeds(values, limits=(0.0, 1.0)))
+    return rows
+
+
+def forgotten_rows(drift: float, measure: Callable[[np.ndarray], np.ndarray], corpus: str = EMBEDDED) -> list[Row]:
+    """Return what is forgotten of each period but the last, by activity: a row per period and replay budget.
+
+    Parameters
+    ----------
+    drift
+        Of the trainings.
+    measure
+        From a forgetting matrix [T, T] to what is forgotten of each period, [T − 1]; the reader's, or the package's.
+    """
+    table, _ = saved(corpus)
+    rows = []
+    for replay in BUDGETS:
+        found = [measure(matrix) for matrix in matrices(chosen(table, drift=drift, beta=1.0, replay=replay))]
+        for period, values in enumerate(np.array(found).T, start=1):
+            rows.append({"period": f"period {period}", "replay": kept(replay), **over_seeds(values, "forgotten")})
+    return rows
+
+
+def kept(replay: int) -> str:
+    """Say how much each device keeps.
+
+    Examples
+    --------
+    >>> kept(0), kept(20)
+    ('nothing kept', '20 kept')
+    """
+    return f"{replay} kept" if replay else "nothing kept"
+
+
 def points(differences: Sequence[float] | np.ndarray) -> str:
     """Write the mean of differences and its 95 % interval in whole percentage points.
 
@@ -70,107 +215,3 @@ def points(differences: Sequence[float] | np.ndarray) -> str:
     """
     mean, low, high, _ = (100 * part for part in mean_interval(list(differences)))
     return f"{mean:+.0f} ({low:+.0f} to {high:+.0f})".replace("-", "−").replace("−0 ", "+0 ")
-
-
-# Tables
-
-
-def gap_table(corpus: str = EMBEDDED) -> list[Row]:
-    """Return, in per cent, what uniform and activity selection reach in both settings: a row per drift and setting."""
-    table, _ = saved(corpus)
-    rows = []
-    for drift in DRIFTS:
-        for setting, label in {"static": AT_ONCE, "continual": "over time"}.items():
-            uniform, active = (chosen(table, setting=setting, drift=drift, beta=beta) for beta in (0.0, 1.0))
-            gains = active["accuracy"].to_numpy() - uniform["accuracy"].to_numpy()
-            rows.append(
-                {
-                    "drift": drift,
-                    "data": label,
-                    "uniform": per_cent(uniform["accuracy"]),
-                    "by activity": per_cent(active["accuracy"]),
-                    "gain": points(gains),
-                    "utterances per round": " and ".join(
-                        f"{runs['examples'].mean() / ROUNDS:.0f}" for runs in (uniform, active)
-                    ),
-                }
-            )
-    return rows
-
-
-def plays_table() -> list[Row]:
-    """Return, in per cent, what both selections reach on Shakespeare's plays: a row for each setting."""
-    rows = []
-    for setting, label in {"static": AT_ONCE, "continual": "over time"}.items():
-        uniform, active = (PLAYS.where(plays.CORPUS, setting=setting, beta=beta) for beta in plays.BETAS)
-        row = {"plays": label, "uniform": per_cent(uniform["accuracy"]), "by activity": per_cent(active["accuracy"])}
-        row["gain"] = points(active["accuracy"].to_numpy() - uniform["accuracy"].to_numpy())
-        row["forgotten"] = "–" if setting == "static" else points(active["forgetting"])
-        lines = (f"{runs['examples'].mean() / plays.ROUNDS:.0f}" for runs in (uniform, active))
-        rows.append({**row, "lines per round": " and ".join(lines)})
-    return rows
-
-
-def catch_up_table(corpus: str = EMBEDDED) -> list[Row]:
-    """Return when training over time has nearly caught up with all data at once: a row per drift, β and replay."""
-    table, _ = saved(corpus)
-    rows = []
-    for drift in DRIFTS:
-        for beta in (0.0, 1.0):
-            reference = chosen(table, setting="static", drift=drift, beta=beta)
-            for replay in (min(BUDGETS), max(BUDGETS)):
-                runs = chosen(table, drift=drift, beta=beta, replay=replay)
-                caught_up = {f"{CLOSE:.0%} of it": in_words(catch_ups(runs, reference, CLOSE))}
-                at_the_end = {AT_ONCE: per_cent(reference["accuracy"]), "over time": per_cent(runs["accuracy"])}
-                row = {"drift": drift, "selection": SELECTIONS[beta], "replay": replay}
-                rows.append({**row, **at_the_end, **caught_up})
-    return rows
-
-
-def harm(drift: float, corpus: str = EMBEDDED) -> list[Row]:
-    """Return, in per cent, each selection's accuracy at the end, and its users' mean accuracy over time.
-
-    *On the way* is the mean over all measured rounds of the accuracy on the requests of the period that it then was.
-    """
-    table, _ = saved(corpus)
-    words = {"accuracy": "all requests", "accuracy_device": "mean device", "accuracy_light": "light devices"}
-    rows = []
-    for weighting in ("examples", "equal"):
-        for beta in BETAS:
-            runs = chosen(table, drift=drift, beta=beta, weighting=weighting)
-            row = {"weights": weighting, "selection": SELECTIONS[beta]}
-            row |= {label: per_cent(runs[name]) for name, label in words.items()}
-            rows.append({**row, "on the way": per_cent(numbers(runs["now"]).mean(axis=1))})
-    return rows
-
-
-def unseen(drift: float, beta: float = 1.0, corpus: str = EMBEDDED) -> list[Row]:
-    """Return what is known without old data, against the truth: a row per replay budget, in per cent.
-
-    *Kept* is the mean over periods of what each measured at its own end, R(t, t): all that sums of metrics reveal.
-    *True* is the last model's on the same data, R(T, t), for which they would have to be there still.
-    """
-    table, _ = saved(corpus)
-    rows = []
-    for replay in BUDGETS:
-        kept, true = kept_and_true(chosen(table, drift=drift, beta=beta, replay=replay))
-        row = {"replay": replay, "kept": per_cent(kept), "true": per_cent(true)}
-        rows.append({**row, "kept − true": points(kept - true)})
-    return rows
-
-
-def labelled(corpus: str = EMBEDDED) -> list[Row]:
-    """Return, in per cent, what devices reach with labels from feedback: a row per drift and selection.
-
-    *First period only* is the model that the feedback starts from, at the end of period 1.
-    """
-    table, _ = saved(corpus)
-    first = MEASURED.index(ROUNDS // PERIODS)
-    rows = []
-    for drift in DRIFTS:
-        for beta in (0.0, 1.0):
-            true, told = (chosen(table, drift=drift, beta=beta, labels=labels) for labels in ("true", "feedback"))
-            row = {"drift": drift, "selection": SELECTIONS[beta]}
-            row["first period only"] = per_cent(curves(true)[:, first])
-            rows.append({**row, "feedback": per_cent(told["accuracy"]), "true labels": per_cent(true["accuracy"])})
-    return rows

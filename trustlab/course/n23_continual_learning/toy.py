@@ -9,6 +9,7 @@ import numpy as np
 
 from trustlab.config import option
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, Matrix
+from trustlab.lab.display import per_cent
 from trustlab.lab.figures import FONT_POINTS, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Panel
 
@@ -29,7 +30,7 @@ class ToyPosition:
     rounds: int = option(
         5,
         label="Rounds per period",
-        help=f"In each round the number moves {PULL:.0%} of the way to the mean of the data.",
+        help=f"In each round the number moves {per_cent(PULL)} of the way to the mean of the data.",
         values=LENGTHS,
     )
 
@@ -44,7 +45,13 @@ def continual_toy() -> Panel:
     >>> forgets < keeps
     True
     """
-    return Panel(ToyPosition(), title="What is left of the past?", drawing=ToyDrawing(), answer=_answer)
+    return Panel(
+        ToyPosition(),
+        title="What is left of the past?",
+        drawing=ToyDrawing(),
+        answer=_answer,
+        code="continual_toy()",
+    )
 
 
 def follow(at: ToyPosition) -> tuple[np.ndarray, np.ndarray]:
@@ -68,10 +75,11 @@ def follow(at: ToyPosition) -> tuple[np.ndarray, np.ndarray]:
 def _answer(at: ToyPosition) -> ContinualAnswer:
     targets, path = follow(at)
     fit = np.exp(-((path[:, -1:] - targets) ** 2) / 2)  # [trained, tested], 1 where it is on the target
+    present, past, past_then = (per_cent(share) for share in (fit[-1, -1], fit[-1, 0], fit[0, 0]))
     verdict = (
-        f"After period {PERIODS} the number fits the present by {fit[-1, -1]:.0%} and the first period by "
-        f"{fit[-1, 0]:.0%}; at the end of the first period it fitted that by {fit[0, 0]:.0%}. Over all periods it fits "
-        f"by {fit[-1].mean():.0%}, while what each period measured at its own end gives {fit.diagonal().mean():.0%}."
+        f"After period {PERIODS} the number fits the present by {present} and the first period by {past}; at the end "
+        f"of the first period it fitted that by {past_then}. Over all periods it fits by {per_cent(fit[-1].mean())}; "
+        f"what each period measured at its own end gives {per_cent(fit.diagonal().mean())}."
     )
     if at.drift == 0:
         verdict += " The target does not move, so old examples are like new ones, and replay changes nothing."

@@ -51,6 +51,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
             "partition": tuple(PARTITIONS),
         },
         training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="this setting", data=corpus),
+        code="fednlp_panel(corpus)",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.course.n30_one_gap_by_hand.people import GROUPS, RATES, asked_about, counts, people, shares
+from trustlab.course.n30_one_gap_by_hand.people import GROUPS, RATES, asked_about, counts, people, shares, whole
 from trustlab.lab.answer import Answer
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points, texts
 
@@ -54,7 +54,10 @@ class LoanDrawing(Drawing):
         self._word = axes.text(0, 1.9, "loan →", fontsize=FONT_POINTS, va="center")
         look = dict(fontsize=FONT_POINTS + 1, va="center")
         self._counts = [
-            [axes.text(0, BASES[group] + COUNTS, "", ha=side, color=COLOURS[group], **look) for side in ("right", "left")]
+            [
+                axes.text(0, BASES[group] + COUNTS, "", ha=side, color=COLOURS[group], **look)
+                for side in ("right", "left")
+            ]
             for group in GROUPS
         ]
         axes.axhline(0.87, color="#dddddd", linewidth=0.8)
@@ -119,7 +122,7 @@ class LoanDrawing(Drawing):
         hill, valley = rates
         top, bottom = BASES["hill"] + 0.04, BASES["valley"] + 0.46
         self._drops.set_data([hill, hill, np.nan, valley, valley], [top, 0.82, np.nan, bottom, 0.82])
-        self._gap_told.set(x=high + 0.03, text=f"gap {100 * (high - low):.0f} points")
+        self._gap_told.set(x=high + 0.03, text=f"gap {whole(high - low)} points")
 
     def shown(self) -> dict[str, Any]:
         """Return where people stand, where the threshold is, both rates and the gap."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 
 import numpy as np
 import pandas
 
-# Scores in per cent, none on a threshold. Whether somebody would pay back is known here because the people are made up.
+# Scores in per cent, none on a threshold. Who would pay back is known here because the people are made up.
 HILL_PAY = (28, 37, 42, 48, 52, 53, 58, 62, 63, 67, 72, 73, 78, 83, 88, 92)
 HILL_NOT = (12, 17, 22, 33, 38, 43, 47, 57)
 VALLEY_PAY = (33, 43, 48, 57, 68, 77)
 VALLEY_NOT = (13, 18, 23, 32, 42, 52)
 HILL, VALLEY = "hill", "valley"
 GROUPS = (HILL, VALLEY)
-# Whom a rate is about: those who would pay back, those who would not, or everybody.
+# The people that a rate is about: those who would pay back, those who would not, or everybody.
 RATES = MappingProxyType({
     "true_positive_rate": "of those who would pay back",
     "false_positive_rate": "of those who would not",
@@ -36,7 +37,7 @@ def people() -> pandas.DataFrame:
 
 
 def asked_about(table: pandas.DataFrame, rate: str) -> np.ndarray:
-    """Return the people whom `rate` is about, bool [N]."""
+    """Return the people that `rate` is about, bool [N]."""
     if rate == "selection_rate":
         return np.ones(len(table), dtype=bool)
     return (table.pays if rate == "true_positive_rate" else ~table.pays).to_numpy()
@@ -45,7 +46,7 @@ def asked_about(table: pandas.DataFrame, rate: str) -> np.ndarray:
 def moved(table: pandas.DataFrame, group: str, threshold: float, rate: str) -> tuple[pandas.DataFrame, int]:
     """Return the people after one of `group` has changed sides, and the row of that person.
 
-    It is the one below the threshold who is nearest to it, among those whom the rate is about; where nobody is below,
+    It is the one below the threshold who is nearest to it, among those that the rate is about; where no one is below,
     the nearest above.
 
     Examples
@@ -108,3 +109,14 @@ def gap(found: dict[str, tuple[int, int]]) -> float:
     """
     rates = [got / of for got, of in found.values()]
     return max(rates) - min(rates)
+
+
+def whole(share: float) -> int:
+    """Return a share in whole per cent, halves rounded up: 12.5 is 13, however the share was computed.
+
+    Examples
+    --------
+    >>> whole(0.125), whole(2 / 3)
+    (13, 67)
+    """
+    return math.floor(100 * share + 0.5 + 1e-9)

@@ -7,7 +7,18 @@ from typing import Any
 
 from trustlab.config import option
 from trustlab.course.n30_one_gap_by_hand.drawing import LoanAnswer, LoanDrawing
-from trustlab.course.n30_one_gap_by_hand.people import GROUPS, HILL, RATES, VALLEY, counts, gap, moved, people, shares
+from trustlab.course.n30_one_gap_by_hand.people import (
+    GROUPS,
+    HILL,
+    RATES,
+    VALLEY,
+    counts,
+    gap,
+    moved,
+    people,
+    shares,
+    whole,
+)
 from trustlab.lab.panel import Panel
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(4, 18))
@@ -23,7 +34,7 @@ class LoanPosition:
     rate: str = option(
         "true_positive_rate",
         label="Loans",
-        help="Whom to count: those who would pay back, those who would not, or everybody.",
+        help="Who is counted: those who would pay back, those who would not, or everybody.",
         values=tuple(RATES),
     )
     move: str = option(
@@ -41,7 +52,7 @@ def loan_toy() -> Panel:
     --------
     >>> print(loan_toy().answer.verdict)
     Of those who would pay back, 12 of 16 hill people get a loan (75 %) and 3 of 6 valley people (50 %): **a gap of 25 \
-points**. One person more makes it 31 in the hill, 8 in the valley.
+points**. Moving one of the hill makes it 31, one of the valley 8.
     """
     return Panel(
         LoanPosition(),
@@ -53,6 +64,7 @@ points**. One person more makes it 31 in the hill, 8 in the valley.
             "rate": [(words, rate) for rate, words in RATES.items()],
             "move": [(words, whom) for whom, words in WHOM.items()],
         },
+        code="loan_toy()",
     )
 
 
@@ -78,23 +90,20 @@ def answer(at: LoanPosition) -> LoanAnswer:
 
 
 def _verdict(at: LoanPosition, found: dict[str, tuple[int, int]]) -> str:
-    """Say the gap, and what one person more or less would make of it."""
+    """Say the gap, and what moving one person would make of it."""
     whom = RATES[at.rate]
     (hill, hills), (valley, valleys) = found[HILL], found[VALLEY]
     told = (
-        f"{whom[0].upper()}{whom[1:]}, {hill} of {hills} hill people get a loan ({hill / hills:.0%}) and {valley} of "
-        f"{valleys} valley people ({valley / valleys:.0%}): **a gap of {_points(gap(found))}**."
-    ).replace("%", " %")
+        f"{whom[0].upper()}{whom[1:]}, {hill} of {hills} hill people get a loan ({whole(hill / hills)} %) and "
+        f"{valley} of {valleys} valley people ({whole(valley / valleys)} %): **a gap of {_points(gap(found))}**."
+    )
     if at.move != NOBODY:
         before = gap(shares(people(), at.threshold, at.rate))
         return f"{told} Before one person of the {at.move} moved it was {_points(before)}."
-    if at.move == NOBODY:
-        others = {group: moved(people(), group, at.threshold, at.rate)[0] for group in GROUPS}
-        after = {group: 100 * gap(shares(each, at.threshold, at.rate)) for group, each in others.items()}
-        told += f" One person more makes it {after[HILL]:.0f} in the hill, {after[VALLEY]:.0f} in the valley."
-    return told
+    others = {group: moved(people(), group, at.threshold, at.rate)[0] for group in GROUPS}
+    after = {group: whole(gap(shares(each, at.threshold, at.rate))) for group, each in others.items()}
+    return f"{told} Moving one of the hill makes it {after[HILL]}, one of the valley {after[VALLEY]}."
 
 
 def _points(share: float) -> str:
-    points = f"{100 * share:.0f}"
-    return f"{points} point" if points == "1" else f"{points} points"
+    return f"{whole(share)} points"

@@ -6,6 +6,7 @@ where nothing is planted, rises with the dose, and differs more between doses th
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -93,9 +94,8 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
     means = np.bincount(place, y) / count
     squares = np.bincount(place, (y - means[place]) ** 2)
     scales, risen = _risen(place, count, y)
-    rng = np.random.default_rng([seed, 1])
-    drawn = (_risen(place, count, y[_within(place, rng)])[1] for _ in range(resamples))
-    thresholds = np.array([_threshold(levels, each) for each in drawn])
+    drawn = y[_within(tuple(place.tolist()), resamples, seed)]  # [resamples, n]
+    thresholds = _threshold(levels, _risen(place, count, drawn)[1])
     slopes = bootstrap(lambda i: _slope(x[i], y[i]), len(x), resamples=resamples, seed=seed)
     taus = bootstrap(lambda i: _tau(x[i], y[i]), len(x), resamples=resamples, seed=seed)
     return Response(
@@ -107,7 +107,7 @@ def dose_response(doses: Sequence[float], values: Sequence[float], *, resamples:
         math.sqrt(squares.sum() / (len(y) - len(levels))),
         dict(zip(levels.tolist(), scales.tolist(), strict=True)),
         float(risen[-1]),
-        _threshold(levels, risen),
+        float(_threshold(levels, risen)),
         *np.quantile(thresholds, [0.025, 0.975], method="inverted_cdf").tolist(),  # no mean with infinity
     )
 
@@ -128,19 +128,31 @@ def rank(responses: Mapping[str, Response]) -> list[str]:
 
 
 def _risen(place: np.ndarray, count: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scale of each dose, and how many of them the mean is above the floor, [levels] both."""
-    means = np.bincount(place, y) / count
-    spreads = np.bincount(place, (y - means[place]) ** 2) / (count - 1)
-    scales, rise = np.sqrt(spreads + spreads[0]), means - means[0]
+    """Return the scale of each dose, and how many of them the mean is above the floor, [..., levels] both."""
+    samples = np.arange(y.size // len(place)).reshape(*y.shape[:-1], 1)
+    cells, shape = (samples * len(count) + place).ravel(), (*y.shape[:-1], len(count))
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.bincount(cells, values.ravel(), minlength=samples.size * len(count)).reshape(shape)
+
+    means = summed(y) / count
+    spreads = summed((y - means[..., place]) ** 2) / (count - 1)
+    scales, rise = np.sqrt(spreads + spreads[..., :1]), means - means[..., :1]
     return scales, np.divide(rise, scales, out=np.where(rise > 1e-12, math.inf, 0.0), where=scales > 0)
 
 
-def _within(place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return indices that put at each model's place one drawn from the models of its dose."""
-    drawn = np.empty(len(place), dtype=int)
-    for level in range(place.max() + 1):
-        own = np.flatnonzero(place == level)
-        drawn[own] = rng.choice(own, len(own))
+@functools.lru_cache(maxsize=8)
+def _within(place: tuple[int, ...], resamples: int, seed: int) -> np.ndarray:
+    """Return indices that put at each model's place one drawn from the models of its dose, [resamples, models].
+
+    They are the same for every metric of the same models, so they are drawn once.
+    """
+    rng = np.random.default_rng([seed, 1])
+    doses = [np.flatnonzero(np.equal(place, level)) for level in range(max(place) + 1)]
+    drawn = np.empty((resamples, len(place)), dtype=int)
+    for sample in drawn:
+        for own in doses:
+            sample[own] = own[rng.integers(len(own), size=len(own))]
     return drawn
 
 
@@ -160,15 +172,18 @@ def _interval(draws: np.ndarray) -> tuple[float, float]:
     return low, high
 
 
-def _threshold(levels: np.ndarray, risen: np.ndarray) -> float:
-    """Return the dose from which on `risen` [levels] is at least :data:`DETECTABLE`, in a straight line between two."""
-    at = int(np.flatnonzero(risen < DETECTABLE)[-1]) + 1  # at dose 0 nothing has risen
-    if at == len(levels):
-        return math.inf
-    if math.isinf(risen[at]):
-        return float(levels[at])
-    share = (DETECTABLE - risen[at - 1]) / (risen[at] - risen[at - 1])
-    return float(levels[at - 1] + share * (levels[at] - levels[at - 1]))
+def _threshold(levels: np.ndarray, risen: np.ndarray) -> np.ndarray:
+    """Return the dose from which on `risen` [..., levels] is at least :data:`DETECTABLE`, in a straight line between.
+
+    At dose 0 nothing has risen. Where the last dose is not detected, the threshold is infinite.
+    """
+    at = len(levels) - np.argmax((risen < DETECTABLE)[..., ::-1], axis=-1)
+    above = np.minimum(at, len(levels) - 1)
+    below, reached = (np.take_along_axis(risen, i[..., None], axis=-1)[..., 0] for i in (above - 1, above))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(np.isinf(reached), 1.0, (DETECTABLE - below) / (reached - below))
+    crossed = levels[above - 1] + share * (levels[above] - levels[above - 1])
+    return np.where(at == len(levels), math.inf, crossed)
 
 
 __getattr__ = old_names(__name__, {"TOLD_APART": "DETECTABLE"})

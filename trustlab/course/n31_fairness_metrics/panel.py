@@ -71,6 +71,7 @@ def agreement_panel() -> Panel:
         title="Do two metrics rank models alike?",
         drawing=AgreementDrawing(),
         answer=_agreement,
+        code="agreement_panel()",
     )
 
 
@@ -132,6 +133,7 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
         answer=_dose,
         controls={"dose": None, "notion": None},
         training=training,
+        code="dose_panel(corpus)",
     )
 
 

@@ -106,10 +106,11 @@ def single_models(notion: str, dose: float) -> list[Row]:
     return rows
 
 
+@functools.lru_cache
 def values_at(notion: str, dose: float) -> dict[str, np.ndarray]:
     """Return every metric of the models of the base recipe at this dose, one value a seed."""
-    base = saved()[0].query("recipe == 'base'")
-    here = base[base[f"{notion}_dose"] == dose].sort_values("seed")
+    table = saved()[0]
+    here = table[(table["recipe"] == "base") & (table[f"{notion}_dose"] == dose)].sort_values("seed")
     return {name: here[column(notion, name, "" if name in INTRINSIC else "clean")].to_numpy() for name in METRICS}
 
 

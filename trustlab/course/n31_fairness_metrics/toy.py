@@ -43,7 +43,13 @@ def association_toy() -> Panel:
     >>> "WEAT's effect size is 1.8" in near and "WEAT's effect size is 1.9" in far
     True
     """
-    return Panel(ToyPosition(), title="What is an effect size the size of?", drawing=ToyDrawing(), answer=_answer)
+    return Panel(
+        ToyPosition(),
+        title="What is an effect size the size of?",
+        drawing=ToyDrawing(),
+        answer=_answer,
+        code="association_toy()",
+    )
 
 
 def vectors(at: ToyPosition) -> dict[str, np.ndarray]:

@@ -1,0 +1,150 @@
+"""What notebook 22 finds, as pictures: who gains, who is heard, what every selection costs, and whose ε it is."""
+
+from __future__ import annotations
+
+from trustlab.course.n22_device_selection import EXPERIMENT, HARM
+from trustlab.course.n22_device_selection.results import (
+    MEASURES,
+    UNIFORM,
+    by_fleet,
+    every_selection,
+    gains,
+    name_of,
+    who_is_heard,
+)
+from trustlab.federated.selection import Selector
+from trustlab.lab import finding
+from trustlab.lab.display import number, per_cent
+from trustlab.lab.finding import Finding
+from trustlab.lab.saved import saved_over
+from trustlab.privacy.accounting import epsilon
+
+MOVED = {"start": UNIFORM, "end": "β = 1", "start_label": "uniform selection", "end_label": "by activity (β = 1)"}
+EQUAL = 0.005  # gains that differ by less are the same, in whole points
+
+
+def who_gains(corpus: str) -> Finding:
+    """Draw what selection by activity gives to all, to the mean device, to light and to heavy devices."""
+    rows = gains(corpus)
+    more = [row["β = 1"] - row[UNIFORM] for row in rows]
+    told = ", ".join(f"{words} {100 * gain:+.0f}" for words, gain in zip(MEASURES.values(), more, strict=False))
+    light, heavy = (more[list(MEASURES).index(f"accuracy_{who}")] for who in ("light", "heavy"))
+    ahead = "Heavy" if heavy > light else "Light"
+    points = f"{100 * abs(heavy - light):.0f}"
+    equal = "Heavy and light devices gain equally."
+    verdict = (
+        f"{ahead} devices gain {points} point{'s' * (points != '1')} more." if abs(heavy - light) >= EQUAL else equal
+    )
+    return finding.dumbbells(
+        rows,
+        label="measured on",
+        **MOVED,
+        title="Who gains by selection by activity?",
+        verdict=f"Weighted by examples, in points of a hundred: {told.replace('-', '−')}. {verdict}",
+        provenance=saved_over(EXPERIMENT.saved(corpus)[1]),
+        x_label="requests understood" if corpus == "assistant" else "right",
+        per_cent=True,
+    )
+
+
+def what_it_costs(corpus: str) -> Finding:
+    """Draw the accuracy of every selection; the examples that each has trained on are behind *Show numbers*."""
+    rows = every_selection(corpus)
+    best = max(rows, key=lambda row: row["accuracy"])
+    times = best["examples, × uniform"]
+    return finding.dots(
+        rows,
+        label="selected by",
+        value="accuracy",
+        low="low",
+        high="high",
+        series="weighted",
+        title="Which selection, at equal rounds?",
+        verdict=f"{best['selected by']}, {best['weighted']}, reaches most: {per_cent(best['accuracy'])}. It trains on "
+        f"{number(times, 2)} times as many examples as uniform selection.",
+        provenance=saved_over(EXPERIMENT.saved(corpus)[1]),
+        x_label="accuracy on all requests" if corpus == "assistant" else "accuracy",
+        per_cent=True,
+    )
+
+
+def who_pays() -> Finding:
+    """Draw what selection by activity takes from users who speak little and ask for something else."""
+    rows = who_is_heard()
+    lost = {row["who"]: row for row in rows}
+    few, everybody = (lost[f"{who}, {name_of('examples')}"] for who in ("travellers", "all"))
+    return finding.dumbbells(
+        rows,
+        label="who",
+        **MOVED,
+        title="Who pays, where light devices ask for something else?",
+        verdict=f"Weighted by examples, {per_cent(few['β = 1'])} of the travellers' requests are understood instead of "
+        f"{per_cent(few[UNIFORM])}; of all requests {per_cent(everybody['β = 1'])} instead of "
+        f"{per_cent(everybody[UNIFORM])}.",
+        provenance=saved_over(HARM.saved()[1]),
+        x_label="requests understood after 100 rounds",
+        per_cent=True,
+    )
+
+
+def real_fleets(aggregation: str) -> Finding:
+    """Draw uniform selection and selection by activity on fleets of real people, at equal rounds and at equal work."""
+    rows = by_fleet(aggregation)
+    found = {(row["fleet"], row["drawn"]): row["accuracy"] for row in rows}
+    fleets = dict.fromkeys(row["fleet"] for row in rows)
+    ahead = [fleet for fleet in fleets if found[fleet, "β = 1, equal rounds"] > found[fleet, UNIFORM]]
+    verdict = f"At equal rounds selection by activity is ahead on {_listed(ahead)}"
+    behind = [fleet for fleet in fleets if fleet not in ahead]
+    return finding.dots(
+        rows,
+        label="fleet",
+        value="accuracy",
+        low="low",
+        high="high",
+        series="drawn",
+        title=f"Real fleets, updates {name_of(aggregation)}",
+        verdict=f"{verdict}{f', and behind on {_listed(behind)}' if behind else ''}.",
+        provenance="saved, mean and 95 % interval over seeds",
+        x_label="accuracy",
+        per_cent=True,
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "none") if part)
+
+
+def whose_epsilon(sizes: list[int], cohort: int, **run: float) -> Finding:
+    """Draw the ε that the average rate claims against that of the most active client, for three β.
+
+    Parameters
+    ----------
+    sizes
+        Examples of each client.
+    cohort
+        Clients of a round, on average: Poisson selection.
+    run
+        ``noise_multiplier``, ``steps`` and ``delta`` of the accountant.
+    """
+    rows = []
+    for beta in (0.0, 0.5, 1.0):
+        chance = Selector(sizes, strategy="power", beta=beta, design="poisson").inclusion(cohort)
+        claimed, *known = (
+            epsilon(sample_rate=float(q), **run) for q in (cohort / len(sizes), chance.max(), chance.min())
+        )
+        row = {"β": f"β = {beta:g}", "claimed with the average rate": claimed, "true, most active client": known[0]}
+        rows.append(row | {"least active client": known[1], "rate of the most active": float(chance.max())})
+    last = rows[-1]
+    claimed, true = (last[name] for name in ("claimed with the average rate", "true, most active client"))
+    return finding.gauges(
+        rows,
+        label="β",
+        claimed="claimed with the average rate",
+        true="true, most active client",
+        title="Whose ε is it?",
+        verdict=f"At β = 1 the average rate claims ε = {number(claimed, 2)}; the most active client, who is in "
+        f"{per_cent(last['rate of the most active'])} of the rounds, has ε = {number(true)}.",
+        provenance="computed here, exact",
+        x_label="ε",
+        log=True,
+    )
