@@ -20,10 +20,11 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     recipe,
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
-from trustlab.federated.tasks import FAMILIES, SMALL
+from trustlab.federated.tasks import FAMILIES, SMALL, Example
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
+from trustlab.lab.ready import once
 from trustlab.lab.saved import saved_over
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
             "algorithm": [(NAMES[name], name) for name in ALGORITHMS],
             "partition": tuple(PARTITIONS),
         },
-        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="this setting", data=corpus),
+        training=Training(
+            rows=live_rows, shown=_shown, seconds=_seconds, what="this setting", data=corpus, prepare=_prepare
+        ),
         code="fednlp_panel(corpus)",
     )
 
@@ -90,11 +93,24 @@ def _in_per_cent(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "score": 100 * row["score"], **ends}
 
 
+@once
+def _examples(task: str, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
+    """Read a task's examples; every partition divides the same ones."""
+    return examples(Setting(task=task), corpus)
+
+
+def _prepare(at: Setting, corpus: datasets.DatasetDict) -> None:
+    """Import what trains clients together, and read the examples of this position's task."""
+    from trustlab.federated.simulation import simulate
+
+    _ = simulate, _examples(at.task, corpus)
+
+
 def live_rows(at: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one cell as the saved ones were, measured more often; yield a row for each round that was measured."""
     from trustlab.federated.simulation import simulate
 
-    known, asked = examples(at, corpus)
+    known, asked = _examples(at.task, corpus)
     clients = divide(at, known)
     config = dataclasses.replace(recipe(at, len(clients)), evaluate_every=MEASURED_LIVE)
     seen = 0
