@@ -154,6 +154,8 @@ def write(path: Path = PAGE) -> Path:
         text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
     if all(map(_there, FAIRNESS)):
         text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
+    if _there(PANELS):
+        text = _between(text, path, PANELS_BEGIN, panels(), PANELS_END)
     write_whole(path, text)
     return path
 

@@ -1,8 +1,9 @@
 """What a reader waits for in each panel and toy: from the hand to the painted picture, and how it follows a drag.
 
-Run it with ``python -m benchmarks panels`` on an idle machine. The goals are 100 ms for 95 of 100 moves, and 20 pictures
-a second for the toys, which follow the hand. ``CPU`` is the kernel's part of a move, its answer and its picture. Tests
-cannot hold a time on a busy machine; they hold that a move is answered and drawn once, on artists that are there.
+Run it with ``python -m benchmarks panels`` on an idle machine. The goals are 100 ms for 95 of 100 moves, and 20
+pictures a second for the toys, which follow the hand. ``CPU`` is the kernel's part of a move, its answer and its
+picture. Tests cannot hold a time on a busy machine; they hold that a move is answered and drawn once, on artists that
+are there.
 """
 
 from __future__ import annotations
