@@ -37,8 +37,8 @@ PARALLEL := -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site doctor \
-  clean
+.PHONY: help setup lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site contact \
+  doctor clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,9 @@ app: setup  ## show the notebooks as pages without code
 
 site: setup  ## write panels as pages that open in any browser, without a server or Python: docs/explore
 	$(PY) -m trustlab site $(ARGS)
+
+contact: setup chromium  ## pictures of every panel on four screens, light and dark: build/contact
+	$(PY) tests/browser/contact_sheet.py $(ARGS)
 
 doctor:  ## check this machine and say how to fix what fails
 	@if [ -x $(PY) ]; then python=$(PY); else $(find_python); echo "No .venv yet: looking with $$python."; fi; \
