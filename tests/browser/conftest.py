@@ -49,10 +49,10 @@ class Notebook:
         cell = self.page.locator(".jp-CodeCell").first
         heard = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
         for _ in range(10):
-            cell.locator(".cm-content").click()
-            pressed = time.monotonic()
-            self.page.keyboard.press("Shift+Enter")
             with contextlib.suppress(Error):
+                cell.locator(".cm-content").click(timeout=8 * SECONDS)
+                pressed = time.monotonic()
+                self.page.keyboard.press("Shift+Enter")
                 heard.wait_for(timeout=5 * SECONDS)
                 return pressed
         raise AssertionError("JupyterLab did not hear Shift + Enter in ten attempts.")
