@@ -14,6 +14,7 @@ setup(
         "trustlab.course.n00_start_here": ["models/*"],
         "trustlab.lab": ["*.css"],
         "trustlab.site": ["*.css"],
+        "trustlab.app_pages": ["*.j2"],
         "": ["*.js", "teaching.toml"],  # of each notebook's room
     },
     # "compat" puts the checkout on sys.path. By default an import hook is installed instead, which comes after the

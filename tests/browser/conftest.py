@@ -13,7 +13,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +105,33 @@ class Notebook:
         """The first question to predict."""
         return self.page.locator(".trustlab-panel", has=self.page.get_by_role("button", name="Commit")).first
 
+    def choose(self, *items):
+        """Choose an item of the menus, by the way to it."""
+        first, *rest = items
+        self.page.get_by_role("menuitem", name=first, exact=True).click()
+        for item in rest:
+            entry = self.page.locator(".lm-Menu-item", has=self.page.get_by_text(item, exact=True)).last
+            entry.hover()
+        entry.click()
+
+    def wear(self, theme):
+        """Choose the "Light" or the "Dark" theme and wait until its style sheet is there."""
+        self.choose("Settings", "Theme", f"JupyterLab {theme}")
+        background = "getComputedStyle(document.body).getPropertyValue('--jp-layout-color0').trim()"
+        dark = "['#111', '#111111', 'black', 'rgb(17, 17, 17)'].includes"
+        wanted = f"document.body.dataset.jpThemeLight == '{str(theme == 'Light').lower()}'"
+        self.page.wait_for_function(f"{wanted} && {dark}({background}) == {str(theme == 'Dark').lower()}")
+
+    def violations(self):
+        """What axe-core finds against the rules of accessible pages within panels, questions and hints."""
+        found = Axe().run(self.page, context=".trustlab-panel").response
+        assert len(found["passes"]) > 5  # it did look
+        return [
+            f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+
     def seconds_since_server_start(self):
         return time.monotonic() - self._started
 
@@ -182,6 +211,14 @@ class Lab:
         page.goto(f"{self.url}/lab/workspaces/{name}/tree/notebooks/{path.name}")
         expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(content["cells"]))
         return notebook
+
+    def write(self, name, *sources):
+        """Write a notebook of these cells, to be opened."""
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / "notebooks" / f"{name}.ipynb"
+        )
 
     def picture(self, locator, name):
         """Save what the reader sees of `locator`, also where TRUSTLAB_SCREENSHOTS says."""

@@ -4,7 +4,6 @@ import json
 import re
 import time
 
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -504,6 +503,55 @@ def test_31_trains_a_model_of_known_bias(lab, metrics):
     lab.picture(dose, "31-dose-trained")
 
 
+def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
+    panel = comparison.panel(BUDGET)
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    panel.get_by_role("button", name="eDP-SGD", exact=True).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("eDP-SGD")
+    lab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    panel.get_by_role("button", name="Copy as code").click()
+    expect(panel.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
+    assert comparison.page.evaluate("navigator.clipboard.readText()") == (
+        'budget_panel(corpus, "assistant").set(method="edp-sgd")'
+    )
+    with comparison.page.expect_download() as saved:
+        panel.get_by_role("button", name="CSV").click()
+    assert saved.value.suggested_filename == "what-does-a-privacy-budget-cost.csv"
+    assert "accuracy" in saved.value.path().read_text().splitlines()[0]
+    panel.get_by_role("button", name="Reset", exact=True).click()
+
+
+NOTEBOOKS = ("start", "comparison", "partitioning", "selecting", "over_time", "benchmark", "metrics")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_everybody_can_use_its_panels_and_questions_in_both_themes(request, name):
+    notebook = request.getfixturevalue(name)
+    notebook.page.bring_to_front()
+    assert notebook.violations() == []
+    try:
+        notebook.wear("Dark")
+        assert notebook.violations() == []
+    finally:
+        notebook.wear("Light")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_its_panels_fit_a_small_screen(request, name):
+    """1280 × 720 is a projector, or a laptop; JupyterLab's bars and its list of files take their part."""
+    page = request.getfixturevalue(name).page
+    tall = page.viewport_size
+    page.set_viewport_size({"width": 1280, "height": 720})
+    try:
+        room = page.locator(".jp-NotebookPanel-notebook").evaluate("each => each.clientHeight")
+        assert room > 500
+        panels = page.locator(".trustlab-panel", has=page.locator(".trustlab-control input, .trustlab-choices"))
+        heights = {p.locator(".trustlab-title").first.inner_text(): p.bounding_box()["height"] for p in panels.all()}
+        assert {title: height for title, height in heights.items() if height > room} == {}
+    finally:
+        page.set_viewport_size(tall)
+
+
 def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):
     lost = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": "none"}}
     sources = [
@@ -511,10 +559,7 @@ def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):
         f"from IPython.display import display; display({json.dumps(lost)}, raw=True)",
         "1 / 0",
     ]
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    nbformat.write(notebook, lab.root / "notebooks" / "broken.ipynb")
+    lab.write("broken", *sources)
     broken = lab.open("broken")
     broken.run_all()
     broken.wait_for_the_end(60)

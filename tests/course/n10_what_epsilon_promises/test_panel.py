@@ -136,12 +136,12 @@ def test_every_position_has_its_words_and_the_curves_of_its_noise(game, drawn):
     assert len(verdicts) == len(EPSILONS)  # before a guess the noise is not mentioned
 
 
-def test_the_game_shows_a_picture_and_its_buttons_above_it(game):
+def test_the_game_shows_a_picture_and_its_buttons_above_the_verdict(game):
     data, _ = game._repr_mimebundle_()
     assert data["text/plain"] == game.summary and data["image/png"]
     order = list(game.widget.children)
     (row,) = (each for each in order if game.again_button in getattr(each, "children", ()))
-    assert order.index(row) == order.index(game.widgets.picture) - 1
+    assert order.index(row) == order.index(game.widgets.verdict) - 1
 
 
 def test_numbers_in_the_prose_are_those_of_the_game():

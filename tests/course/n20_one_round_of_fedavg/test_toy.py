@@ -89,7 +89,7 @@ def test_a_played_round_passes_every_moment_and_ends_at_the_average(monkeypatch)
     toy.start().wait(60)
     assert len(toy.rows) == toy_file.FRAMES and toy.rows[-1]["progress"] == 1
     np.testing.assert_allclose(toy.drawing.shown()["star"], [rounds_of(1, "examples")[1][-1]])
-    assert "the average of 12 models" in toy.answer.verdict
+    assert "the average of 12 models" in toy.answer.verdict and toy.config.moment == "4 average"
 
 
 def test_the_toy_runs_on_the_readers_average():

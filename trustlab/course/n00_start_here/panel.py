@@ -65,19 +65,25 @@ class UtteranceAnswer(Answer):
     own: tuple[str, Understood] | None = None
 
 
-def first_picture() -> Panel:
-    """Return the panel of notebook 00."""
+def first_picture(*, typed: bool = True) -> Panel:
+    """Return the panel of notebook 00.
+
+    Parameters
+    ----------
+    typed
+        Whether the reader can type a sentence of their own, which takes a kernel.
+    """
     trainings = _trainings()
     plain = trainings[trainings["method"] == "sgd"]["accuracy"].mean()
     return Panel(
         Place(),
         title="How much privacy can this assistant afford?",
-        drawing=FirstDrawing(plain),
+        drawing=FirstDrawing(plain, typed=typed),
         answer=functools.partial(_answer, curves=_curves(trainings), plain=plain),
         controls={
             "epsilon": [(budget_label(epsilon), epsilon) for epsilon in EPSILONS],
             "method": [(label, method) for method, label in METHODS.items()],
-            "sentence": None,
+            **({"sentence": None} if typed else {}),
         },
         code="first_picture()",
     )

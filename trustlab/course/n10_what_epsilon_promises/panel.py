@@ -176,7 +176,7 @@ class Game(Panel):
             button.disabled = not may
 
     def _listen_to_widgets(self) -> None:
-        """Put the buttons of the game above the picture, before the panel takes over what it shows."""
+        """Put the buttons of the game above the verdict, before the panel takes over what it shows."""
         looks = dict(button_style="primary", layout={"width": "auto"})
         self.guesses = {said: ipywidgets.Button(description=words, **looks) for said, words in SAID.items()}
         for said, button in self.guesses.items():
@@ -189,7 +189,7 @@ class Game(Panel):
         row = ipywidgets.HBox([*self.guesses.values(), self.again_button])
         row.add_class("trustlab-row")
         children = list(self.widget.children)
-        children.insert(children.index(self.widgets.picture), row)
+        children.insert(children.index(self.widgets.verdict), row)
         self.widget.children = children
         super()._listen_to_widgets()
 
@@ -222,21 +222,21 @@ def _row(who: str, at: GamePosition, score: Score) -> dict[str, Any]:
 
 
 def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
-    reach = f"At ε = {number(position.epsilon)} no attacker is right more than {per_cent(bound(position.epsilon))} of the time"
+    at, most = number(position.epsilon), per_cent(bound(position.epsilon))
     if play.last is None and played is None:
-        return f"Ten noisy counts: was Anna there, or was she not? {reach}."
-    reach += f"; with this noise, the optimal guesser is right {per_cent(optimal_hit_rate(position))}"
+        return f"Ten noisy counts: was Anna there? At ε = {at} no attacker is right more than {most} of the time."
+    reach = f"At ε = {at} no attacker is right more than {most} of the time, the optimal guesser "
+    reach += per_cent(optimal_hit_rate(position))
     if played is not None and played.guesses:
         reach += f" ({played.right:,} of {played.guesses:,} rounds played)"
     if play.last is None:
-        return f"{reach}. Was Anna there?"
+        return f"{reach}."
     was = "was" if play.last.anna else "was not"
     sign = "✓ Right" if play.last.anna == (play.said == "in") else "✗ Not this time"
-    mean = float(np.mean(play.last.counts))
-    yours, other = play.yours, play.optimal
     return (
-        f"**{sign}:** Anna {was} there; the ten counts had a mean of {mean:.1f}. **You: {yours.right} of "
-        f"{yours.guesses} right**; the optimal guesser, on the same counts: {other.right}. {reach}. Next ten: was she?"
+        f"**{sign}:** Anna {was} there (mean of the ten: {np.mean(play.last.counts):.1f}). "
+        f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts: "
+        f"{play.optimal.right}. {reach}."
     )
 
 

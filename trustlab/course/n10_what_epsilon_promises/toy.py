@@ -6,7 +6,7 @@ published. ε and δ hold for all ten together. Everything that the picture comp
 - no guesser is right more often than (e^ε + δ) / (1 + e^ε), whatever the noise, as long as it keeps (ε, δ);
 - with Gaussian noise of standard deviation s on each count, the optimal guesser asks whether the mean is above 28.5
   (a likelihood-ratio test) and is right with probability Φ(√10 / 2s);
-- one coin for all ten counts that tells the truth as often as (ε, δ) allows: a guesser who believes it attains the bound.
+- one coin for all ten counts tells the truth as often as (ε, δ) allows: a guesser who believes it attains the bound.
 """
 
 from __future__ import annotations

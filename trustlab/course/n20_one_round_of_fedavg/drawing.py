@@ -63,7 +63,10 @@ class TownDrawing(Drawing):
         star = dict(marker="*", linestyle="none", markersize=19, color=SERVER, markeredgecolor="white")
         (self._old,) = axes.plot([], [], **star | dict(markerfacecolor="white", markeredgecolor=SERVER), zorder=5)
         (self._ghost,) = axes.plot([], [], **star | dict(markerfacecolor="none", markeredgecolor=WATCHED), zorder=7)
-        self._with = axes.text(0, 0, "", color=WATCHED, fontsize=FONT_POINTS, ha="right", va="center", zorder=7)
+        box = dict(facecolor="white", edgecolor="none", alpha=0.8, pad=1)
+        self._with = axes.text(
+            0, 0, "", color=WATCHED, fontsize=FONT_POINTS, ha="center", va="center", bbox=box, zorder=9
+        )
         (self._star,) = axes.plot([], [], **star, zorder=8)
 
     def _make_bars(self) -> None:
@@ -100,7 +103,7 @@ class TownDrawing(Drawing):
         self._old.set_data(*old)
         apart = bool(answer.without) and averaged == 1
         self._ghost.set_data(*(np.array(answer.with_all)[:, None] if apart else np.empty((2, 0))))
-        self._with.set(x=answer.with_all[0] - 0.3, y=answer.with_all[1], text=f"with {answer.without}", visible=apart)
+        self._with.set(x=answer.with_all[0], y=answer.with_all[1] - 0.46, text=f"with {answer.without}", visible=apart)
         self._path.set_data(*np.array(answer.server[: None if averaged == 1 else -1]).T)
         self._title(answer)
         self._weigh(dict(zip(names, weights, strict=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,8 @@ from trustlab.course.n20_one_round_of_fedavg.town import (
     weights_of,
 )
 from trustlab.lab.display import number
-from trustlab.lab.job import Row
-from trustlab.lab.panel import Panel
+from trustlab.lab.job import Job, Row
+from trustlab.lab.panel import Answer, Panel
 
 MOMENTS = ("1 send out", "2 train", "3 send back", "4 average")
 ROUNDS = (1, 2, 3, 4, 5)
@@ -48,6 +48,15 @@ class TownPosition:
     )
 
 
+class TownPanel(Panel):
+    """The toy; once a round was played, its controls are at the moment that is shown."""
+
+    def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
+        super()._follow(job, live)
+        if job is self.job and job.status == "complete":
+            self._move({"moment": MOMENTS[-1]})
+
+
 def town_toy(average: Average | None = None) -> Panel:
     """Return the toy.
 
@@ -64,7 +73,7 @@ def town_toy(average: Average | None = None) -> Panel:
     Round 1: the average of 11 models, weighted by examples, moves ... With Irma it would be 0.078 km from there.
     """
     mine = weighted_average if average is None or average is ... else average
-    return Panel(
+    return TownPanel(
         TownPosition(),
         title="Where should the night ambulance wait?",
         drawing=TownDrawing(),
