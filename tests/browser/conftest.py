@@ -53,11 +53,12 @@ class Notebook:
         cell = self.page.locator(".jp-CodeCell").first
         heard = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
         for _ in range(10):
-            cell.locator(".cm-content").click()
-            pressed = time.monotonic()
-            self.page.keyboard.press("Shift+Enter")
             with contextlib.suppress(Error):
-                heard.wait_for(timeout=5 * SECONDS)
+                self._take_the_kernel_offered()
+                cell.locator(".cm-content").click(timeout=8 * SECONDS)
+                pressed = time.monotonic()
+                self.page.keyboard.press("Shift+Enter")
+                heard.wait_for(timeout=8 * SECONDS)
                 return pressed
         raise AssertionError("JupyterLab did not hear Shift + Enter in ten attempts.")
 
@@ -70,16 +71,19 @@ class Notebook:
         idle = self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first
         idle.wait_for(state="attached", timeout=180 * SECONDS)
         heard = self.page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]")).first
-        asked = self.page.locator("dialog.jp-Dialog", has_text="Select Kernel")
         for _ in range(10):
             with contextlib.suppress(Error):  # the question may come between a look and a click: then all again
-                if asked.count():
-                    asked.locator(".jp-mod-accept").click(timeout=8 * SECONDS)
+                self._take_the_kernel_offered()
                 self.page.get_by_role("menuitem", name="Run", exact=True).click(timeout=8 * SECONDS)
                 self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=8 * SECONDS)
                 heard.wait_for(timeout=8 * SECONDS)
                 return
         raise AssertionError("JupyterLab did not hear Run All Cells in ten attempts.")
+
+    def _take_the_kernel_offered(self):
+        asked = self.page.locator("dialog.jp-Dialog", has_text="Select Kernel")
+        if asked.count():
+            asked.locator(".jp-mod-accept").click(timeout=8 * SECONDS)
 
     def wait_for_the_end(self, seconds):
         """Wait until the last cell has its number, and no cell waits for its own."""
