@@ -12,8 +12,10 @@ setup(
         RESULTS: ["*.csv", "*.json"],
         "trustlab.data": ["registry.txt"],
         "trustlab.course.n00_start_here": ["models/*"],
-        "trustlab.lab": ["*.js", "*.css"],
-        "": ["teaching.toml"],  # of each notebook's room
+        "trustlab.lab": ["*.css"],
+        "trustlab.site": ["*.css"],
+        "trustlab.app_pages": ["*.j2"],
+        "": ["*.js", "teaching.toml"],  # of each notebook's room
     },
     # "compat" puts the checkout on sys.path. By default an import hook is installed instead, which comes after the
     # path: above a checkout named trustlab, `import trustlab` would find that folder, and no module in it.

@@ -11,6 +11,7 @@ import json
 import math
 import re
 import statistics
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,15 @@ def test_the_course_tables_list_every_notebook_alike():
     readme = list(rows(README, r"\(notebooks/(\d\d_\w+\.ipynb)\)"))
     assert [name for name, _, _ in readme] == there
     assert list(rows(start, r"\((\d\d_\w+\.ipynb)\)"))[1:] == readme[1:]  # 00 does not link itself
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")))
+def test_a_notebooks_time_in_the_table_is_that_of_its_card(name):
+    path = ROOT / "trustlab" / "course" / f"n{name}" / "teaching.toml"
+    said = tomllib.loads(path.read_text(encoding="utf-8"))["card"]["time"].replace("Ten minutes", "10 minutes")
+    minutes = re.match(r"\D*(\d+) minutes", said)[1]
+    (time,) = (time for file, time, _ in rows(README, r"\(notebooks/(\d\d_\w+\.ipynb)\)") if file == f"{name}.ipynb")
+    assert time == f"{minutes} min"
 
 
 def test_the_table_of_what_privacy_costs_is_that_of_the_committed_results():

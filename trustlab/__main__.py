@@ -110,7 +110,8 @@ def _site(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     total = 0.0
     for row in explorables.write_site(out):
         total += row["kB"]
-        print(f"{row['page']:24} {row['states']:>5,} states {row['kB at first']:>6.0f} kB at first {row['kB']:>8,.0f} kB")
+        size = f"{row['kB at first']:>5.0f} kB at first, {row['kB']:>7,.0f} kB in all"
+        print(f"{row['page']:24} {row['states']:>5,} states, {size}")
     print(f"wrote {out / 'index.html'}: {total / 1000:.1f} MB in all")
 
 

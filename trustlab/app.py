@@ -1,8 +1,9 @@
 """The notebooks as pages, by voila, on this machine only and for anyone who has the token.
 
 voila by itself answers to any host name, so that any website can reach it through a name that points to 127.0.0.1 (DNS
-rebinding), and it has no login. Here it answers loopback names only, as JupyterLab does, and requires a token, which is
-part of the address it opens.
+rebinding), it has no login, its list is one of files, and its pages load icon fonts from a public server. Here it
+answers loopback names only, as JupyterLab does, requires a token, which is part of the address it opens, lists the
+course, shows notebooks without what only makes sense with code, and loads nothing from elsewhere.
 
 ``--Voila.token=`` (empty) turns the token off; ``--Voila.ip=0.0.0.0`` serves other machines, by any name.
 """
@@ -10,7 +11,18 @@ part of the address it opens.
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Any
+
+from trustlab.course_page import course_page
+from trustlab.without_code import without_code
+
+TEMPLATES = Path(__file__).parent / "app_pages"
+# Nothing but what this server sends: were a page to name another server, the browser would not ask it.
+ONLY_HERE = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws: wss: data: blob:; "
+    "frame-ancestors 'self'"
+)
 
 
 def local_voila() -> type:
@@ -37,9 +49,36 @@ def local_voila() -> type:
             settings = super().init_settings()
             settings["allow_remote_access"] = not is_loopback(self.ip)
             settings["local_hostnames"] = ["localhost"]
+            settings["headers"] = {"Content-Security-Policy": ONLY_HERE} | settings.get("headers", {})
             return settings
 
+        def setup_template_dirs(self) -> None:
+            super().setup_template_dirs()
+            self.template_paths = [str(TEMPLATES), *self.template_paths]
+            self.voila_configuration.prelaunch_hook = lambda request, notebook, cwd: without_code(notebook)
+
+        def init_handlers(self) -> list[Any]:
+            handlers = super().init_handlers()
+            if self.notebook_path:
+                return handlers
+            return [(self.server_url, _list_of(Path(self.root_dir)), {}), *handlers]
+
     return LocalVoila
+
+
+def _list_of(folder: Path) -> type:
+    """Return the handler of the first page."""
+    import tornado.web
+    from jupyter_server.base.handlers import JupyterHandler
+
+    class ListHandler(JupyterHandler):
+        """The notebooks in `folder`, in the course's order."""
+
+        @tornado.web.authenticated
+        def get(self) -> None:
+            self.finish(course_page(folder, f"{self.base_url}voila/render/"))
+
+    return ListHandler
 
 
 def is_loopback(ip: str) -> bool:

@@ -13,7 +13,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +24,9 @@ FLAGS = "no-sandbox disable-gpu disable-quic no-first-run disable-background-net
 SETTINGS = {
     # Every cell is in the page, whether it is on the screen or not.
     "notebook-extension/tracker": {"windowingMode": "none"},
-    # The question whether to fetch news would lie over the page.
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+# What `make setup` puts into the environment: the question whether to fetch news would lie over the page.
+(OVERRIDES,) = re.findall(r"^no_news := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 LAB = pytest.StashKey()
 
 expect.set_options(timeout=60 * SECONDS)
@@ -38,6 +40,24 @@ class Notebook:
         self.complaints = []  # what the page's own scripts threw or logged as an error
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._logged)
+
+    def run_first(self):
+        """Press Shift + Enter in the first code cell, once a kernel is there; return when that was heard.
+
+        Right after loading the key is lost, as `run_all`'s command is: then it is pressed again.
+        """
+        idle = self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first
+        idle.wait_for(state="attached", timeout=180 * SECONDS)
+        cell = self.page.locator(".jp-CodeCell").first
+        heard = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
+        for _ in range(10):
+            cell.locator(".cm-content").click()
+            pressed = time.monotonic()
+            self.page.keyboard.press("Shift+Enter")
+            with contextlib.suppress(Error):
+                heard.wait_for(timeout=5 * SECONDS)
+                return pressed
+        raise AssertionError("JupyterLab did not hear Shift + Enter in ten attempts.")
 
     def run_all(self):
         """Give the menu's command. It is lost when it comes right after loading, so it is given until it is heard.
@@ -85,6 +105,33 @@ class Notebook:
         """The first question to predict."""
         return self.page.locator(".trustlab-panel", has=self.page.get_by_role("button", name="Commit")).first
 
+    def choose(self, *items):
+        """Choose an item of the menus, by the way to it."""
+        first, *rest = items
+        self.page.get_by_role("menuitem", name=first, exact=True).click()
+        for item in rest:
+            entry = self.page.locator(".lm-Menu-item", has=self.page.get_by_text(item, exact=True)).last
+            entry.hover()
+        entry.click()
+
+    def wear(self, theme):
+        """Choose the "Light" or the "Dark" theme and wait until its style sheet is there."""
+        self.choose("Settings", "Theme", f"JupyterLab {theme}")
+        background = "getComputedStyle(document.body).getPropertyValue('--jp-layout-color0').trim()"
+        dark = "['#111', '#111111', 'black', 'rgb(17, 17, 17)'].includes"
+        wanted = f"document.body.dataset.jpThemeLight == '{str(theme == 'Light').lower()}'"
+        self.page.wait_for_function(f"{wanted} && {dark}({background}) == {str(theme == 'Dark').lower()}")
+
+    def violations(self):
+        """What axe-core finds against the rules of accessible pages within panels, questions and hints."""
+        found = Axe().run(self.page, context=".trustlab-panel").response
+        assert len(found["passes"]) > 5  # it did look
+        return [
+            f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+
     def seconds_since_server_start(self):
         return time.monotonic() - self._started
 
@@ -107,6 +154,8 @@ class Lab:
             path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(settings))
+        (folder / "overrides").mkdir()
+        (folder / "overrides" / "overrides.json").write_text(OVERRIDES)
 
     @contextlib.contextmanager
     def serving(self):
@@ -117,6 +166,7 @@ class Lab:
         self.url = f"http://127.0.0.1:{port}"
         options = ["--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
         options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={self.root}"]
+        options += [f"--LabApp.app_settings_dir={self.folder / 'overrides'}"]
         options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         # Nothing of the user's: no settings, and no kernel of another environment under the same name.
         own = {f"JUPYTER_{name.upper()}_DIR": str(self.folder / name) for name in ("config", "data", "runtime")}
@@ -161,6 +211,14 @@ class Lab:
         page.goto(f"{self.url}/lab/workspaces/{name}/tree/notebooks/{path.name}")
         expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(content["cells"]))
         return notebook
+
+    def write(self, name, *sources):
+        """Write a notebook of these cells, to be opened."""
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / "notebooks" / f"{name}.ipynb"
+        )
 
     def picture(self, locator, name):
         """Save what the reader sees of `locator`, also where TRUSTLAB_SCREENSHOTS says."""

@@ -2,8 +2,8 @@
 
 import json
 import re
+import time
 
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -28,12 +28,15 @@ DOSE = "Which metric sees the bias that is there?"
 
 @pytest.fixture(scope="module")
 def start(lab, record_testsuite_property):
-    """Notebook 00 after Run All Cells."""
+    """Notebook 00 as its text asks: Shift + Enter on the first cell, and then the others."""
     notebook = lab.open("00_start_here")
-    notebook.run_all()
+    pressed = notebook.run_first()
     expect(picture(notebook.panel(FIRST))).to_be_visible(timeout=120_000)
-    seconds = round(notebook.seconds_since_server_start(), 1)
-    record_testsuite_property("seconds from server start to the first picture", seconds)
+    notebook.seconds_to_the_picture = round(time.monotonic() - pressed, 1)
+    since_start = round(notebook.seconds_since_server_start(), 1)
+    record_testsuite_property("seconds from server start to the first picture", since_start)
+    record_testsuite_property("seconds from Shift + Enter to the first picture", notebook.seconds_to_the_picture)
+    notebook.run_all()
     notebook.wait_for_the_end(180)
     return notebook
 
@@ -141,8 +144,17 @@ def test_00_runs_and_shows_its_panel(lab, start):
     assert start.troubles() == []
     expect(start.panels(FIRST)).to_have_count(1)
     assert has_a_picture(start.panel(FIRST))
-    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text(", DP-SGD reaches")  # where its text says
+    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text("DP-SGD understands 92")
     lab.picture(start.panel(FIRST), "00-first")
+
+
+def test_00_shows_its_picture_soon_after_shift_enter(start):
+    """5 s on an idle machine, for which `make bench ARGS=panels` is; tests share theirs, so they allow more."""
+    assert start.seconds_to_the_picture < 20
+
+
+def test_00_asks_no_question_about_news(start):
+    expect(start.page.get_by_text(re.compile("official Jupyter news", re.IGNORECASE))).to_have_count(0)
 
 
 def test_00_moves_with_the_keyboard(lab, start):
@@ -153,13 +165,35 @@ def test_00_moves_with_the_keyboard(lab, start):
     moves(panel, 0, "ArrowLeft")
     assert says(panel) == verdict
     panel.get_by_role("button", name="eDP-SGD", exact=True).click()
-    expect(panel.locator(".trustlab-verdict")).to_contain_text(", eDP-SGD reaches")
+    expect(panel.locator(".trustlab-verdict")).to_contain_text(" eDP-SGD understands ")
     panel.get_by_role("button", name="Show numbers").click()
     expect(panel.locator(".trustlab-numbers table")).to_be_visible()
     panel.get_by_text("About the controls").click()
     lab.picture(panel, "00-moved")
     panel.get_by_role("button", name="Hide numbers").click()
     expect(panel.locator(".trustlab-numbers table")).to_be_hidden()
+    panel.get_by_role("button", name="Reset", exact=True).click()
+
+
+def test_00_understands_a_sentence_of_ones_own(lab, start):
+    """Typed letter by letter at ε = 8, then moved to ε = 1: the model there takes it for something else."""
+    panel = start.panel(FIRST)
+    typed, verdict = panel.get_by_role("textbox", name="Your sentence"), panel.locator(".trustlab-verdict")
+    before = shows(panel)
+    typed.click()
+    typed.press_sequentially("I need to talk to Anna!", delay=30)
+    expect(verdict).to_contain_text("It takes your sentence for call contact")
+    expect(typed).to_have_value("I need to talk to Anna!")  # no letter is lost to a slow answer
+    shows_another(panel, before)
+    expect(picture(panel)).to_contain_text("“I need to talk to Anna!” (yours)")
+    lab.picture(panel, "00-typed")
+    moves(panel, 0, "ArrowLeft")
+    moves(panel, 0, "ArrowLeft")
+    expect(verdict).to_contain_text("It takes your sentence for book flight")
+    lab.picture(panel, "00-typed-strong")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(typed).to_have_value("")
+    expect(verdict).not_to_contain_text("your sentence")
 
 
 def test_00_explains_after_a_prediction(lab, start):
@@ -469,6 +503,55 @@ def test_31_trains_a_model_of_known_bias(lab, metrics):
     lab.picture(dose, "31-dose-trained")
 
 
+def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
+    panel = comparison.panel(BUDGET)
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    panel.get_by_role("button", name="eDP-SGD", exact=True).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("eDP-SGD")
+    lab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    panel.get_by_role("button", name="Copy as code").click()
+    expect(panel.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
+    assert comparison.page.evaluate("navigator.clipboard.readText()") == (
+        'budget_panel(corpus, "assistant").set(method="edp-sgd")'
+    )
+    with comparison.page.expect_download() as saved:
+        panel.get_by_role("button", name="CSV").click()
+    assert saved.value.suggested_filename == "what-does-a-privacy-budget-cost.csv"
+    assert "accuracy" in saved.value.path().read_text().splitlines()[0]
+    panel.get_by_role("button", name="Reset", exact=True).click()
+
+
+NOTEBOOKS = ("start", "comparison", "partitioning", "selecting", "over_time", "benchmark", "metrics")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_everybody_can_use_its_panels_and_questions_in_both_themes(request, name):
+    notebook = request.getfixturevalue(name)
+    notebook.page.bring_to_front()
+    assert notebook.violations() == []
+    try:
+        notebook.wear("Dark")
+        assert notebook.violations() == []
+    finally:
+        notebook.wear("Light")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_its_panels_fit_a_small_screen(request, name):
+    """1280 × 720 is a projector, or a laptop; JupyterLab's bars and its list of files take their part."""
+    page = request.getfixturevalue(name).page
+    tall = page.viewport_size
+    page.set_viewport_size({"width": 1280, "height": 720})
+    try:
+        room = page.locator(".jp-NotebookPanel-notebook").evaluate("each => each.clientHeight")
+        assert room > 500
+        panels = page.locator(".trustlab-panel", has=page.locator(".trustlab-control input, .trustlab-choices"))
+        heights = {p.locator(".trustlab-title").first.inner_text(): p.bounding_box()["height"] for p in panels.all()}
+        assert {title: height for title, height in heights.items() if height > room} == {}
+    finally:
+        page.set_viewport_size(tall)
+
+
 def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):
     lost = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": "none"}}
     sources = [
@@ -476,10 +559,7 @@ def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):
         f"from IPython.display import display; display({json.dumps(lost)}, raw=True)",
         "1 / 0",
     ]
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    nbformat.write(notebook, lab.root / "notebooks" / "broken.ipynb")
+    lab.write("broken", *sources)
     broken = lab.open("broken")
     broken.run_all()
     broken.wait_for_the_end(60)

@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from trustlab.course import explorables
+from trustlab.course import explorables, promise
+from trustlab.course.budgets import DELTA
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as clipping
 from trustlab.course.n22_device_selection import toy as weights
 from trustlab.durable import digest
 from trustlab.federated.expectation import compare
+from trustlab.guessing import best_hit_rate
 from trustlab.lab.display import inline
 from trustlab.site.states import choices
 from trustlab.site.writing import Chapter, write
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-SHOWN = ("00-first-picture", "11-clipping", "22-expected-weights", "23-toy", "24-fednlp")
-SAVED, COMPUTED = ("00-first-picture", "23-toy", "24-fednlp"), ("11-clipping", "22-expected-weights")
+SHOWN = ("00-first-picture", "10-promise", "11-clipping", "22-expected-weights", "23-toy", "24-fednlp")
+SAVED, COMPUTED = ("00-first-picture", "23-toy", "24-fednlp"), ("10-promise", "11-clipping", "22-expected-weights")
 FIRST_KB = 400
 # A slider's way in the page: set it, and wait until what it shows is painted.
 MOVE = """async ([name, places]) => {
@@ -45,7 +47,7 @@ MOVE = """async ([name, places]) => {
 def site(tmp_path_factory):
     """Some of the course's pages."""
     out = tmp_path_factory.mktemp("site") / "explore"
-    pages = [page for chapter in explorables.chapters() for page in chapter.pages if page.name in SHOWN]
+    pages = [page for chapter in explorables.CHAPTERS for page in chapter.pages if page.name in SHOWN]
     with explorables.without_own_runs():
         rows = list(write([Chapter("Some", pages)], out, title=explorables.TITLE, lead=explorables.LEAD))
     return out, {page.name: page for page in pages}, {row["page"]: row for row in rows}
@@ -179,10 +181,17 @@ def test_a_slider_is_followed(visit, name, control, places):
     ways = list(range(places)) * 10 if places else [0.1 + 0.05 * i for i in range(40)]
     times = page.evaluate(MOVE, [control, ways])
     assert np.quantile(times[1:], 0.5) < 100  # measured on an idle machine: 17 ms, one frame
-    print(f"{name}: p95 {np.quantile(times, 0.95):.0f} ms")
 
 
 # Pages that compute their states
+
+
+def test_a_promise_is_computed_as_in_python(visit):
+    page, panel = visit("10-promise"), promise.promise_panel()
+    for epsilon in [0.0, 10.0, *np.random.default_rng(3).uniform(0, 10, 40).round(1).tolist()]:
+        found = page.evaluate("(epsilon) => [promise.rate(epsilon), promise.verdict({ epsilon })]", epsilon)
+        assert found[0] == pytest.approx(best_hit_rate(epsilon, DELTA), abs=1e-6)
+        assert found[1] == inline(panel.set(epsilon=epsilon).answer.verdict)
 
 
 def test_clipping_is_computed_as_in_python(visit):
@@ -225,9 +234,9 @@ def test_expected_weights_are_computed_as_in_python(visit):
             assert found["ratio"][way] == pytest.approx(expected[way]["ratio"], abs=1e-6)
     panel = weights.selection_toy()
     for _ in range(25):
-        at = {"beta": rng.choice(weights.BETAS), "exponent": rng.choice(weights.EXPONENTS),
-              "cohort": int(rng.choice(weights.COHORTS)), "aggregation": str(rng.choice(list(weights.WAYS)))}  # fmt: skip
-        at = {name: each.item() if hasattr(each, "item") else each for name, each in at.items()}
+        offered = {"beta": weights.BETAS, "exponent": weights.EXPONENTS, "cohort": weights.COHORTS}
+        at = {name: values[rng.integers(len(values))] for name, values in offered.items()}
+        at["aggregation"] = list(weights.WAYS)[rng.integers(len(weights.WAYS))]
         said = page.evaluate("(at) => weights.verdict(at, weights.at(at.beta, at.exponent, at.cohort))", at)
         assert said == panel.set(**at).answer.verdict
 
@@ -236,7 +245,9 @@ def test_numbers_are_written_as_python_writes_them(visit):
     page, rng = visit("11-clipping"), np.random.default_rng(2)
     values = [*rng.uniform(-4, 4, 200), 0.125, 0.375, 2.5, 1.005, 0.145, 2.675, 0.005, 0.0, 1.0, -0.125]
     for digits in (0, 1, 2):
-        found = page.evaluate("([x, d]) => x.map((each) => computing.fixed(each, d))", [list(map(float, values)), digits])
+        found = page.evaluate(
+            "([x, d]) => x.map((each) => computing.fixed(each, d))", [list(map(float, values)), digits]
+        )
         assert found == [f"{value:.{digits}f}" for value in values]
     assert page.evaluate("() => computing.percent(0.7249)") == "72\u00a0%"
 
@@ -244,10 +255,10 @@ def test_numbers_are_written_as_python_writes_them(visit):
 @pytest.mark.parametrize("name", COMPUTED)
 def test_a_computed_page_draws_in_a_fraction_of_a_frame(visit, name):
     page = visit(name)
-    control = "beta" if name == "22-expected-weights" else "noise_multiplier"
+    control = {"22-expected-weights": "exponent", "11-clipping": "noise_multiplier", "10-promise": "epsilon"}[name]
     milliseconds = page.evaluate(
         """(name) => { const start = performance.now();
-        for (let i = 0; i < 60; i++) explorable.move({ [name]: i / 30 });
+        for (let i = 0; i < 60; i++) explorable.move({ [name]: i / 50 });
         return (performance.now() - start) / 60; }""",
         control,
     )

@@ -4,16 +4,24 @@ A made-up table has the shape of its experiment's, and no two of its means are t
 """
 
 import dataclasses
+import json
+import re
 import statistics
+from pathlib import Path
 
 import pandas
 import pytest
 from scipy import stats
 
+from trustlab.course.glossary import without_tooltips
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import grid, result_name, shown, usual
 from trustlab.data import assistant
 from trustlab.runs import write_results
 
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+NO_PROSE = re.compile(
+    r"```.*?```|`[^`]+`|\$\$.*?\$\$|\$[^$]+\$|\]\([^)]*\)|^#+ .*?$|<summary>.*?</summary>|^\*\*\d · .*?$", re.S | re.M
+)
 SECONDS = {"sgd": 300.0, "dp-sgd": 301.0, "edp-sgd": 21.0, "fast": 33.0}
 
 
@@ -48,6 +56,31 @@ def drawn():
         return answer, panel.drawing.shown()
 
     return at
+
+
+@pytest.fixture(scope="session")
+def numbers_left():
+    """Return a function to the numbers of a notebook's running text that no known fragment has.
+
+    Its arguments are the notebook's name, fragments with numbers that were computed elsewhere, each of which has to be
+    there, and a pattern of numbers that nobody measured (years, names).
+    """
+
+    def left(notebook, fragments, harmless):
+        cells = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        text = NO_PROSE.sub(" ", without_tooltips(text))
+        assert [fragment for fragment in fragments if fragment not in text] == []
+        for fragment in fragments:
+            text = text.replace(fragment, " ")
+        found = re.finditer(r"[\d−][\d.,]*", re.sub(harmless, " ", text))
+        return [text_around(match) for match in found if any(sign.isdigit() for sign in match[0])]
+
+    return left
+
+
+def text_around(match):
+    return match.string[max(0, match.start() - 30) : match.end() + 10].replace("\n", " ")
 
 
 @pytest.fixture(scope="session")

@@ -129,6 +129,26 @@ def test_what_is_drawn_is_the_partition_at_the_dials(panel, labels):
     np.testing.assert_array_equal(panel.answer.counts, label_counts(made, labels)[0])
 
 
+def test_flowers_fleets_can_be_cut_by_the_readers_function(labels):
+    calls = []
+
+    def divide(codes, shares):
+        calls.append(shares.shape)
+        np.testing.assert_allclose(shares.sum(axis=1), 1)
+        ends = np.floor(shares.cumsum(axis=1) * np.bincount(codes)[:, None] + 1e-12)
+        ends[:, -1] = np.bincount(codes)
+        owners = np.empty(len(codes), dtype=int)
+        for label, counts in enumerate(np.diff(ends, prepend=0, axis=1).astype(int)):
+            owners[codes == label] = np.repeat(np.arange(len(counts)), counts)
+        return owners.tolist()
+
+    own, ours = (partition_panel(labels, "here", divide=each).set(way="flower", clients=30) for each in (divide, None))
+    np.testing.assert_array_equal(own.answer.counts, ours.answer.counts)  # the same shares, cut alike
+    assert calls[-1] == (len(set(labels)), 30)
+    assert own.answer.provenance.endswith("Flower's fleets by your function")
+    assert "your function" not in ours.answer.provenance
+
+
 def test_a_move_is_drawn_once_and_reuses_what_is_there(panel, assert_moves_are_cheap):
     assert_moves_are_cheap(panel, [{"alpha": alpha, "way": "flower"} for alpha in ALPHAS[:6]])
 

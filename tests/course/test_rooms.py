@@ -105,8 +105,8 @@ def test_a_notebook_imports_no_other_notebooks_room(notebook):
     assert rooms_in(imported(code_of(notebook))) <= {room} | SHOWS.get(room, set())
 
 
-def test_of_the_course_only_the_registry_and_the_list_of_pages_know_all_rooms():
-    lists = ("registry.py", "explorables.py")
+def test_of_the_course_only_the_registry_and_the_lists_of_panels_know_all_rooms():
+    lists = ("registry.py", "gallery.py", "explorables.py")
     shared = [path for path in (PACKAGE / "course").glob("*.py") if path.name not in lists]
     assert {path.name: found for path in shared if (found := rooms_in(of_file(path)))} == {}
 

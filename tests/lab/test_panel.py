@@ -75,7 +75,7 @@ def live_panel(gate, **options):
 
 def image(shown):
     return re.search(
-        r'<div class="trustlab-drawing" role="img" aria-label="([^"]*)">(<svg .*</svg>)</div>', shown
+        r'<div class="trustlab-drawing" role="img" aria-label="([^"]*)"[^>]*>(<svg .*</svg>)</div>', shown
     ).groups()
 
 

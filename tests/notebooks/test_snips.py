@@ -29,7 +29,7 @@ def test_it_runs_from_top_to_bottom(executed):
 
 def test_what_it_shows_is_about_snips(executed):
     shown = "\n".join(map(text_of, outputs(executed)))
-    assert "{'train': 13084, 'validation': 700, 'test': 700}" in shown
+    assert "Utterances: 13,084 for train, 700 for validation, 700 for test." in shown
     assert "q = 0.0391" in shown  # 512 of 13 084 in the statement of the guarantee
     assert "of the intents right on SNIPS, slot F1 " in shown
     assert "of the intents right on the embedded corpus" not in shown
@@ -41,6 +41,6 @@ def test_the_panel_shows_the_results_committed_for_snips(executed):
 
     table, _ = read_results(result_name("snips"))
     mean = usual(table).groupby(["model", "method", "epsilon"])["accuracy"].mean()
-    both = " and ".join(f"{mean[model, 'dp-sgd', 8.0]:.0%} ({label})" for model, label in MODELS.items())
+    both = " and ".join(f"{100 * mean[model, 'dp-sgd', 8.0]:.0f}\u00a0% ({label})" for model, label in MODELS.items())
     verdict = f"At ε = 8 (weak), DP-SGD (loop) gets {both} of the intents right on SNIPS"
     assert verdict in "\n".join(map(text_of, outputs(executed)))

@@ -34,7 +34,10 @@ def test_each_position_comes_once_at_its_number(make_panel):
 
 def test_fewer_values_and_fewer_controls(make_panel):
     found = choices(make_panel(), {"width": (4,), "height": (1, 3)})
-    assert [(each.name, each.values, each.start) for each in found] == [("height", (1, 3), 0), ("way", ("up", "down"), 0)]
+    assert [(each.name, each.values, each.start) for each in found] == [
+        ("height", (1, 3), 0),
+        ("way", ("up", "down"), 0),
+    ]
 
 
 def test_what_a_page_cannot_offer_is_refused(make_panel):

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from trustlab.federated.expectation import HEAVY
 from trustlab.lab.figures import PALETTE
 from trustlab.lab.panel import Panel
 from trustlab.site.page import Explorable
+from trustlab.site.states import themed
 from trustlab.site.writing import Chapter, write
 from trustlab.versions import ROOT
 
@@ -40,8 +41,8 @@ EMBEDDED = "assistant"
 OUT = ROOT / "docs" / "explore"
 TITLE = "Trustworthy language models, by hand"
 LEAD = (
-    "Move a slider and see what privacy, a skewed fleet of devices or a planted bias does to a model. Every picture comes "
-    "from the course's notebooks; nothing is sent anywhere, and the pages work without a network."
+    "Move a slider and see what privacy, a skewed fleet of clients or a planted bias does to a model. Every picture "
+    "comes from the course's notebooks; nothing is sent anywhere, and the pages work without a network."
 )
 
 
@@ -53,59 +54,15 @@ def corpus() -> datasets.DatasetDict:
     return load(EMBEDDED)
 
 
-def chapters() -> list[Chapter]:
-    """Return the site's pages; no panel is made yet."""
-    return [Chapter("Start here", _start()), Chapter("Privacy", _privacy()),
-            Chapter("Federated learning", _federated()), Chapter("Fairness", _fairness())]  # fmt: skip
-
-
-def _start() -> Sequence[Explorable]:
-    return [
-        Explorable(
-            "00-first-picture",
-            "00_start_here",
-            "An assistant learns under a privacy budget ε. Lower it, and see which sentences it still understands.",
-            n00.first_picture,
-        )
-    ]
-
-
-def _privacy() -> Sequence[Explorable]:
-    return [
-        Explorable(
-            "10-promise",
-            "10_what_epsilon_promises",
-            "ε is a promise about bets: how often can someone who wants to know whether you took part be right?",
-            promise.promise_panel,
-            script=Path(promise.__file__).with_suffix(".js"),
-            given=_given_promise,
-        ),
-        Explorable(
-            "11-privacy-budget",
-            "11_dp_sgd_vs_edp_sgd",
-            "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
-            lambda: n11.budget_panel(corpus(), EMBEDDED),
-        ),
-        Explorable(
-            "11-clipping",
-            "11_dp_sgd_vs_edp_sgd",
-            "Clip one person's gradient, add noise, and see whether an attacker can tell that she took part.",
-            n11_toy.clipping_toy,
-            script=Path(n11_toy.__file__).with_suffix(".js"),
-            given=_given_clipping,
-        ),
-    ]
-
-
 def _given_promise(panel: Panel) -> dict[str, Any]:
     """Return what the script of the promise reads."""
-    return {"delta": DELTA, "most": promise.MOST, "colours": PALETTE[:2]}
+    return {"delta": DELTA, "most": promise.MOST, "colours": themed(PALETTE[:2])}
 
 
 def _given_clipping(panel: Panel) -> dict[str, Any]:
     """Return what the script of the clipping toy reads: the same gradients and draws as the panel's."""
     return {
-        "colours": [n11_toy.OTHERS, n11_toy.ANNA],
+        "colours": themed([n11_toy.OTHERS, n11_toy.ANNA]),
         "others": n11_toy.others().tolist(),
         "direction": n11_toy.anna(1.0).tolist(),
         "draws": panel.drawing.draws.tolist(),
@@ -116,107 +73,146 @@ def _given_weights(panel: Panel) -> dict[str, Any]:
     """Return what the script of the expected weights reads."""
     markers = ["o", "s", "^"]
     named = {"ways": n22_toy.WAYS, "devices": n22_toy.DEVICES, "heavy": HEAVY}
-    return {**named, "colours": PALETTE[: len(markers)], "markers": markers}
+    return {**named, "colours": themed(PALETTE[: len(markers)]), "markers": markers}
 
 
-def _federated() -> Sequence[Explorable]:
-    return [
-        Explorable(
-            "20-one-round",
-            "20_one_round_of_fedavg",
-            "Twelve clients train, send their models and are averaged. Take one client's data away.",
-            n20_toy.town_toy,
-        ),
-        Explorable(
-            "21-label-distributions",
-            "21_non_iid_partitioning",
-            "Three labels, 300 clients. One number, α, decides how alike their data are.",
-            n21_toy.dirichlet_toy,
-        ),
-        Explorable(
-            "21-partition",
-            "21_non_iid_partitioning",
-            "Three libraries call their number α and mean different fleets.",
-            lambda: partition_panel.partition_panel(corpus()["train"]["intent"], "the embedded corpus"),
-            only={"seed": (0,)},
-        ),
-        Explorable(
-            "21-skew",
-            "21_non_iid_partitioning",
-            "The more clients differ, the less federated averaging learns in 100 rounds.",
-            lambda: n21.skew_panel(corpus(), EMBEDDED),
-        ),
-        Explorable(
-            "22-expected-weights",
-            "22_device_selection",
-            "A tenth of the devices has half of the data. How much of the model is theirs?",
-            n22_toy.selection_toy,
-            script=Path(n22_toy.__file__).with_suffix(".js"),
-            given=_given_weights,
-            ranges={"beta": (0.0, 2.0, 0.01), "exponent": (0.0, 1.2, 0.01), "cohort": (1, 100, 1)},
-        ),
-        Explorable(
-            "22-selection",
-            "22_device_selection",
-            "Ask active clients more often: the average gains. See who is left behind.",
-            lambda: n22.selection_panel(corpus(), EMBEDDED),
-            only={"strategy": ("power",)},
-        ),
-        Explorable(
-            "23-toy",
-            "23_continual_learning",
-            "One number follows a target that moves. What is left of where the target was?",
-            n23_toy.continual_toy,
-        ),
-        Explorable(
-            "23-continual-learning",
-            "23_continual_learning",
-            "New data arrive, old data are deleted, and what people say changes. What does the model still know?",
-            n23.continual_panel,
-        ),
-        Explorable(
-            "24-fednlp",
-            "24_fednlp_benchmark",
-            "Four algorithms, four kinds of tasks, five ways to divide the data. Does one win everywhere?",
-            lambda: n24.fednlp_panel(corpus()),
-        ),
-    ]
+START = (
+    Explorable(
+        "00-first-picture",
+        "00_start_here",
+        "An assistant learns under a privacy budget ε. Lower it, and see which sentences it still understands.",
+        lambda: n00.first_picture(typed=False),
+    ),
+)
 
+PRIVACY = (
+    Explorable(
+        "10-promise",
+        "10_what_epsilon_promises",
+        "ε is a promise about bets: how often can someone who wants to know whether you took part be right?",
+        promise.promise_panel,
+        script=Path(promise.__file__).with_suffix(".js"),
+        given=_given_promise,
+    ),
+    Explorable(
+        "11-privacy-budget",
+        "11_dp_sgd_vs_edp_sgd",
+        "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
+        lambda: n11.budget_panel(corpus(), EMBEDDED),
+    ),
+    Explorable(
+        "11-clipping",
+        "11_dp_sgd_vs_edp_sgd",
+        "Clip one person's gradient, add noise, and see whether an attacker can tell that she took part.",
+        n11_toy.clipping_toy,
+        script=Path(n11_toy.__file__).with_suffix(".js"),
+        given=_given_clipping,
+    ),
+)
 
-def _fairness() -> Sequence[Explorable]:
-    return [
-        Explorable(
-            "30-one-gap",
-            "30_one_gap_by_hand",
-            "One decision, two groups: move the threshold and count who gets a loan.",
-            n30_toy.loan_toy,
-        ),
-        Explorable(
-            "31-effect-size",
-            "31_fairness_metrics",
-            "Move two groups of words apart: the effect size stops growing long before the difference does.",
-            n31_toy.association_toy,
-        ),
-        Explorable(
-            "31-agreement",
-            "31_fairness_metrics",
-            "Six metrics look inside a model, eight at what it decides. Do they rank 45 models alike?",
-            n31.agreement_panel,
-            only={"method": ("Spearman",)},
-        ),
-        Explorable(
-            "31-planted-bias",
-            "31_fairness_metrics",
-            "The bias was planted, so we know that it is there. Watch which metrics notice.",
-            lambda: n31.dose_panel(corpus()),
-        ),
-    ]
+FEDERATED = (
+    Explorable(
+        "20-one-round",
+        "20_one_round_of_fedavg",
+        "Twelve clients train, send their models and are averaged. Take one client's data away.",
+        n20_toy.town_toy,
+        only={"without": ("nobody", "Ada", "Irma")},
+    ),
+    Explorable(
+        "21-label-distributions",
+        "21_non_iid_partitioning",
+        "Three labels, 300 clients. One number, α, decides how alike their data are.",
+        n21_toy.dirichlet_toy,
+    ),
+    Explorable(
+        "21-partition",
+        "21_non_iid_partitioning",
+        "Three libraries call their number α and mean different fleets.",
+        lambda: partition_panel.partition_panel(corpus()["train"]["intent"], "the embedded corpus"),
+        only={"seed": (0,), "clients": (10, 30, 100)},
+    ),
+    Explorable(
+        "21-skew",
+        "21_non_iid_partitioning",
+        "The more clients differ, the less federated averaging learns in 100 rounds.",
+        lambda: n21.skew_panel(corpus(), EMBEDDED),
+    ),
+    Explorable(
+        "22-expected-weights",
+        "22_device_selection",
+        "A tenth of the devices has half of the data. How much of the model is theirs?",
+        n22_toy.selection_toy,
+        script=Path(n22_toy.__file__).with_suffix(".js"),
+        given=_given_weights,
+        ranges={"beta": (0.0, 2.0, 0.01), "exponent": (0.0, 1.2, 0.01), "cohort": (1, 100, 1)},
+    ),
+    Explorable(
+        "22-selection",
+        "22_device_selection",
+        "Ask active clients more often: the average gains. See who is left behind.",
+        lambda: n22.selection_panel(corpus(), EMBEDDED),
+        only={"strategy": ("power",)},
+    ),
+    Explorable(
+        "23-toy",
+        "23_continual_learning",
+        "One number follows a target that moves. What is left of where the target was?",
+        n23_toy.continual_toy,
+    ),
+    Explorable(
+        "23-continual-learning",
+        "23_continual_learning",
+        "New data arrive, old data are deleted, and what people say changes. What does the model still know?",
+        n23.continual_panel,
+    ),
+    Explorable(
+        "24-fednlp",
+        "24_fednlp_benchmark",
+        "Four algorithms, four kinds of tasks, five ways to divide the data. Does one win everywhere?",
+        lambda: n24.fednlp_panel(corpus()),
+    ),
+)
+
+FAIRNESS = (
+    Explorable(
+        "30-one-gap",
+        "30_one_gap_by_hand",
+        "One decision, two groups: move the threshold and count who gets a loan.",
+        n30_toy.loan_toy,
+    ),
+    Explorable(
+        "31-effect-size",
+        "31_fairness_metrics",
+        "Move two groups of words apart: the effect size stops growing long before the difference does.",
+        n31_toy.association_toy,
+    ),
+    Explorable(
+        "31-agreement",
+        "31_fairness_metrics",
+        "Six metrics look inside a model, eight at what it decides. Do they rank 45 models alike?",
+        n31.agreement_panel,
+        only={"method": ("Spearman",), "setting": ("another notion, biased records", "same notion, clean records")},
+    ),
+    Explorable(
+        "31-planted-bias",
+        "31_fairness_metrics",
+        "The bias was planted, so we know that it is there. Watch which metrics notice.",
+        lambda: n31.dose_panel(corpus()),
+    ),
+)
+
+CHAPTERS = (
+    Chapter("Start here", START),
+    Chapter("Privacy", PRIVACY),
+    Chapter("Federated learning", FEDERATED),
+    Chapter("Fairness", FAIRNESS),
+)
 
 
 def write_site(out: Path = OUT) -> Iterator[dict[str, Any]]:
     """Write the course's site; yield a row for each page, see :func:`trustlab.site.writing.write`."""
     with without_own_runs():
-        yield from write(chapters(), out, title=TITLE, lead=LEAD)
+        yield from write(CHAPTERS, out, title=TITLE, lead=LEAD)
 
 
 @contextlib.contextmanager

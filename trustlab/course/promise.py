@@ -35,7 +35,7 @@ def promise_panel() -> Panel:
     Examples
     --------
     >>> print(promise_panel().set(epsilon=3.0).answer.verdict)  # doctest: +ELLIPSIS
-    **At ε = 3**, whoever bets that your sentence was in the training data is right at most 95.3 % ... (a coin: 50 %).
+    **At ε = 3**, whoever bets that your sentence was in the training data is right at most 95.3... (a coin: 50...).
     """
     return Panel(Promise(), title="What does ε promise?", drawing=PromiseDrawing(), answer=answer,
                  controls={"epsilon": None}, code="promise_panel()")  # fmt: skip

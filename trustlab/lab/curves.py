@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points
-from trustlab.lab.vector import fade
+from trustlab.lab.vector import fade, name_points
 
 FADED = 0.42  # how much of its colour a series out of focus keeps
 SAME = 1e-9  # relative to the values
+NEAR = 0.015  # of the height of all points: closer ones hide each other
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
 
 
@@ -88,6 +89,7 @@ class Curves(Drawing):
         self.ringed = ringed
         self.x, self.y, self.series, self.low, self.high = x, y, series, low, high
         self.grid = None if grid is None else list(grid)
+        self._x_name = x_label.partition(",")[0] or x
         self.y_limits = y_limits
         self.references = dict(references or {})
         clean(axes, x_label=x_label, y_label=y_label)
@@ -122,9 +124,11 @@ class Curves(Drawing):
             by_series.setdefault(str(row[self.series]), []).append(row)
         for name in [*by_series, *self._lines]:
             self._draw_series(name, by_series.get(name, []), faded=focus.get(self.series, name) != name)
+        self._outline_hidden(focus.get(self.series))
         chosen = [row for row in answer.numbers if all(row.get(k) == v for k, v in focus.items())] if focus else []
         self._ring.set_data(*self._points(chosen if self.ringed else []))
         self._live.set_data(*self._points(live))
+        name_points(self._live, self._names("yours", live))
         self._guide.set_visible(self.x in focus)
         if self.x in focus:
             self._guide.set_xdata([self._place(focus[self.x])] * 2)
@@ -163,6 +167,7 @@ class Curves(Drawing):
         rows = sorted(rows, key=lambda row: self._place(row[self.x]))
         x, y = self._points(rows)
         self._lines[name].set_data(x, y)
+        name_points(self._lines[name], self._names(name, rows))
         self._lines[name].set_zorder(3 if faded else 4)
         self._lines[name].set_color(fade(self._lines[name], self._colours[name], FADED if faded else 1))
         bounded = [row for row in rows if row.get(self.low) is not None and row.get(self.high) is not None]
@@ -172,6 +177,21 @@ class Curves(Drawing):
         if bounded:
             at = [self._place(row[self.x]) for row in bounded]
             band.set_data(at, [row[self.low] for row in bounded], [row[self.high] for row in bounded])
+
+    def _outline_hidden(self, focus: str | None) -> None:
+        """Give a series whose points lie under those of another larger, hollow markers: they stand out around these."""
+        drawn = {name: dict(points(line)) for name, line in self._lines.items()}
+        heights = [y for line in drawn.values() for y in line.values()]
+        near = NEAR * (max(heights) - min(heights)) if heights else 0.0
+        order = sorted(drawn, key=lambda name: name == focus)  # the last is on top
+        for i, name in enumerate(order):
+            hidden = any(_lies_under(drawn[name], drawn[other], near) for other in order[i + 1 :])
+            self._lines[name].set(fillstyle="none" if hidden else "full", markersize=13 if hidden else 7)
+
+    def _names(self, series: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return what the mouse shows at each point."""
+        x = self._x_name
+        return [f"{series}, {x} = {number(row[self.x])}: {number(row[self.y])}" for row in rows]
 
     def _draw_references(self) -> None:
         for name, y in self.references.items():
@@ -230,3 +250,14 @@ class Curves(Drawing):
             spread = max(finite) - min(finite)
             room = 0.08 * spread if spread > SAME * max(map(abs, finite)) else 0.1  # rounding errors are no spread
             self.axes.set_ylim(min(finite) - room, max(finite) + room)
+
+
+def _lies_under(line: Mapping[float, float], other: Mapping[float, float], near: float) -> bool:
+    """Return whether every point of `line` has one of `other` at its place.
+
+    Examples
+    --------
+    >>> _lies_under({1.0: 0.5, 2.0: 0.7}, {1.0: 0.501, 2.0: 0.7, 3.0: 0.9}, near=0.01)
+    True
+    """
+    return bool(line) and all(x in other and abs(y - other[x]) <= near for x, y in line.items())

@@ -23,6 +23,7 @@ from PIL import Image
 
 from trustlab.lab.fragments import Fragments, joined
 from trustlab.lab.look import em
+from trustlab.lab.panes import cuts_of, panes_html
 from trustlab.lab.vector import PIXELS_PER_INCH
 
 # Okabe and Ito's colours, distinguishable with every common form of colour blindness, darkest contrasts first. Their
@@ -83,11 +84,15 @@ def svg(figure: Figure, *, alt: str) -> str:
         raise ValueError("Expected a sentence as alt text, got an empty one. Say what the picture shows.")
     if figure not in _FRAGMENTS:
         _FRAGMENTS[figure] = Fragments(figure)
-    width, height = css_size(figure)
-    inside = joined(_FRAGMENTS[figure].pieces(figure))
-    style = f"display:block;width:100%;max-width:{em(width)};height:auto;overflow:visible;font-family:{FONTS}"
-    drawn = f'<svg viewBox="0 0 {width} {height}" style="{style}" aria-hidden="true">{inside}</svg>'
-    return f'<div class="trustlab-drawing" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
+    fragments, (width, height) = _FRAGMENTS[figure], css_size(figure)
+    if cuts_of(figure):
+        style, drawn = "container-type:inline-size;", panes_html(figure, fragments)
+    else:
+        style = f"display:block;width:100%;max-width:{em(width)};height:auto;overflow:visible"
+        inside = joined(fragments.pieces(figure))
+        style, drawn = "", f'<svg viewBox="0 0 {width} {height}" style="{style}" aria-hidden="true">{inside}</svg>'
+    named = f'role="img" aria-label="{html.escape(alt)}"'
+    return f'<div class="trustlab-drawing" {named} style="{style}font-family:{FONTS}">{drawn}</div>'
 
 
 _FRAGMENTS: WeakKeyDictionary[Figure, Fragments] = WeakKeyDictionary()

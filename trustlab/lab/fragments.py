@@ -49,19 +49,21 @@ class Fragments:
         behind = [artist for artist in figure.get_children() if artist is not figure.patch]
         for artist in sorted(behind, key=attrgetter("zorder")):
             if isinstance(artist, Axes):
-                yield from self._pieces_of_axes(artist)
+                yield from self.pieces_of_axes(artist)
             else:
-                yield from self._pieces_of(artist, None)
+                yield from self.pieces_of(artist, None)
 
-    def _pieces_of_axes(self, axes: Axes) -> Iterator[Piece]:
+    def pieces_of_axes(self, axes: Axes, *, without: Artist | None = None) -> Iterator[Piece]:
+        """Yield the pieces of `axes`, but one artist's."""
         if not axes.get_visible():
             return
         locator = axes.get_axes_locator()
         axes.apply_aspect(locator(axes, self.writer) if locator else None)
         for artist in sorted(_drawn(axes), key=attrgetter("zorder")):
-            yield from self._pieces_of(artist, axes)
+            if artist is not without:
+                yield from self.pieces_of(artist, axes)
 
-    def _pieces_of(self, artist: Artist, axes: Axes | None) -> list[Piece]:
+    def pieces_of(self, artist: Artist, axes: Axes | None) -> list[Piece]:
         """Return the pieces of an artist: those kept, unless it has changed."""
         if not artist.get_visible():
             return []
@@ -101,7 +103,7 @@ def _look(artist: Artist) -> tuple[Any, ...] | None:
     if isinstance(artist, Line2D):
         line = artist.get_color(), artist.get_linestyle(), artist.get_linewidth(), artist.get_xydata().tobytes()
         marker = artist.get_marker(), artist.get_markersize(), artist.get_markeredgewidth()
-        return *own, *line, *marker, artist.get_markerfacecolor(), artist.get_markeredgecolor()
+        return *own, *line, *marker, artist.get_fillstyle(), artist.get_markerfacecolor(), artist.get_markeredgecolor()
     if type(artist) is Text:
         written = artist.get_text(), artist.get_position(), artist.get_color(), artist.get_rotation()
         return *own, *written, artist.get_fontweight(), artist.get_fontsize(), artist.get_ha(), artist.get_va()

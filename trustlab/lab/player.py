@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from typing import Any, Self
 
 import ipywidgets
@@ -43,8 +42,7 @@ class PlayedPanel(Panel):
         self.button.on_click(weakly(self._pressed_play))
         row = self.widget.children[1]
         row.children = (*row.children, self.button)
-        alive = weakref.ref(self)
-        self._own(lambda: alive() and alive().pause())
+        self._own()  # the button too
 
     @property
     def playing(self) -> bool:
@@ -115,7 +113,7 @@ class PlayedPanel(Panel):
 
 
 class _Playing:
-    """One time that a panel plays: its thread holds the panel weakly, so that a panel nobody sees any more ends it."""
+    """One time that a panel plays: its thread holds the panel weakly, so that it ends with its panel."""
 
     def __init__(self, panel: PlayedPanel, values: list[Any]) -> None:
         self.stop = threading.Event()

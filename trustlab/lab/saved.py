@@ -6,8 +6,9 @@ A table has one row per training, named by its seed and the columns that were va
 
 from __future__ import annotations
 
+import contextvars
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
+MOST_REMEMBERED = 512
 CORPUS_NAMES: Mapping[str, str] = {
     "assistant": "the embedded corpus",
     "snips": "SNIPS",
@@ -48,8 +50,57 @@ def read(name: str) -> tuple[pandas.DataFrame, dict[str, Any]]:
     FileNotFoundError
         If there is no such table.
     """
-    stem = results_directory() / name
-    return _read(str(stem), tuple(_stamp(Path(f"{stem}{ending}")) for ending in (".csv", ".json")))
+    stem = str(results_directory() / name)
+    for read_by in _reading.get():
+        read_by[stem] = _stamps(stem)
+    return _read(stem, _stamps(stem))
+
+
+def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` so that it computes each result once, and again after a table that it has read has changed.
+
+    Parameters
+    ----------
+    function
+        Its result depends on its arguments, which can be keys of a dict, and on committed tables. All callers share the
+        result: copy it before a change.
+
+    Examples
+    --------
+    >>> @remembered
+    ... def seeds(corpus):
+    ...     return len(read(f"dp_sgd_vs_edp_sgd_{corpus}")[0]["seed"].unique())
+    >>> seeds("assistant") is seeds("assistant")
+    True
+    """
+    kept: dict[Any, tuple[dict[str, Any], Any]] = {}
+
+    @functools.wraps(function)
+    def once(*arguments: Any) -> Any:
+        key = str(results_directory()), arguments
+        tables, result = kept.get(key, ({}, None))
+        if key not in kept or any(_stamps(stem) != stamps for stem, stamps in tables.items()):
+            tables = {}
+            token = _reading.set((*_reading.get(), tables))
+            try:
+                result = function(*arguments)
+            finally:
+                _reading.reset(token)
+            if len(kept) >= MOST_REMEMBERED:
+                del kept[next(iter(kept))]
+            kept[key] = tables, result
+        for read_by in _reading.get():
+            read_by.update(tables)
+        return result
+
+    return once
+
+
+_reading: contextvars.ContextVar[tuple[dict[str, Any], ...]] = contextvars.ContextVar("reading", default=())
+
+
+def _stamps(stem: str) -> tuple[Any, ...]:
+    return tuple(_stamp(Path(f"{stem}{ending}")) for ending in (".csv", ".json"))
 
 
 @functools.lru_cache(maxsize=32)

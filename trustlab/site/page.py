@@ -175,7 +175,9 @@ def _list(choice: Choice) -> str:
 
 def _foot(controls: Sequence[Choice], first: State) -> str:
     meant = "".join(f"<dt>{html.escape(c.label)}</dt><dd>{html.escape(c.help)}</dd>" for c in controls)
-    numbers = f'<div class="trustlab-numbers" id="numbers" tabindex="0" role="region" aria-label="Numbers">{first.numbers}'
+    numbers = (
+        f'<div class="trustlab-numbers" id="numbers" tabindex="0" role="region" aria-label="Numbers">{first.numbers}'
+    )
     hidden = "" if first.numbers else " hidden"
     return (
         f'<div class="foot"><span class="trustlab-source" id="source">{first.source}</span>'
@@ -186,9 +188,9 @@ def _foot(controls: Sequence[Choice], first: State) -> str:
 
 def _bottom(explorable: Explorable) -> str:
     return (
-        f'<footer class="bottom"><p>The notebook <code>{explorable.notebook}.ipynb</code> explains this page, tests its '
-        "claims and lets you train models. <code>make lab</code> opens the course in "
-        'JupyterLab.</p><p><a href="index.html">All explorables</a></p></footer>'
+        f'<footer class="bottom"><p>The notebook <code>{explorable.notebook}.ipynb</code> explains this page, tests '
+        "its claims and lets you train models. <code>make lab</code> opens the course in JupyterLab.</p>"
+        '<p><a href="index.html">All explorables</a></p></footer>'
     )
 
 

@@ -7,6 +7,7 @@ character by character, in one line of script.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -49,7 +50,7 @@ def _joined(
 ) -> list[str]:
     """Return `elements`, those joined that are nowhere without each other."""
     pieces = [elements[0]]
-    for last, here in zip(elements, elements[1:], strict=False):
+    for last, here in itertools.pairwise(elements):
         if len(after[last]) == 1 and len(before[here]) == 1:
             pieces[-1] += here
         else:

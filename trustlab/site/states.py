@@ -6,7 +6,6 @@ The panel is moved by :meth:`~trustlab.lab.panel.Panel.set`, as a notebook's cel
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from trustlab.lab.controls import Control
 from trustlab.lab.display import inline, number, table_html
 from trustlab.lab.figures import FONTS, PIXELS_PER_INCH, css_size
 from trustlab.lab.panel import Panel
+from trustlab.lab.vector import THEMED
 
 MOST_ROWS = 60  # of a table of numbers; a longer one is for the notebook
 MARK = 16  # digits of a picture's sha256 by which two pictures are told apart
@@ -156,10 +156,8 @@ def strides(chosen: Sequence[Choice]) -> list[int]:
 def positions(chosen: Sequence[Choice]) -> Iterator[dict[str, Any]]:
     """Yield every position of the controls, in the order of their numbers."""
     steps = strides(chosen)
-    for number in range(count(chosen)):
-        yield {
-            each.name: each.values[number // step % len(each.values)] for each, step in zip(chosen, steps, strict=True)
-        }
+    for n in range(count(chosen)):
+        yield {each.name: each.values[n // step % len(each.values)] for each, step in zip(chosen, steps, strict=True)}
 
 
 def count(chosen: Sequence[Choice]) -> int:
@@ -193,3 +191,15 @@ def places(panel: Panel) -> dict[str, Any]:
         [round(scale * each, 2) for each in (box.x0, height / scale - box.y1, box.width, box.height)] for box in boxes
     ]
     return {"size": [width, height], "axes": axes, "fonts": FONTS}
+
+
+def themed(colours: Sequence[str]) -> list[str]:
+    """Return colours as a panel's picture writes them: a dark theme may make them brighter.
+
+    Examples
+    --------
+    >>> themed(["#0072B2", "#123456"])
+    ['var(--trustlab-blue,#0072b2)', '#123456']
+    """
+    low = [colour.lower() for colour in colours]
+    return [f"var(--trustlab-{THEMED[colour]},{colour})" if colour in THEMED else colour for colour in low]

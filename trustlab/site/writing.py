@@ -6,6 +6,7 @@ import dataclasses
 import html
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ STYLE, SCRIPT, COMPUTING = "explorable.css", "explorable.js", "computing.js"
 HERE = Path(__file__).parent
 PANELS = Path(look.__file__).parent / "panel.css"  # a page's panel looks as in a notebook
 ASIDE = ".aside"
-THEME = "<style>svg{color:#1c2128}@media(prefers-color-scheme:dark){svg{color:#e6e9ee}}</style>"
+LIGHT, DIM = "color:#1c2128", "color:#e6e9ee;--jp-layout-color0:#1a1e25"  # as in the style sheet
+DARK = re.compile(r'\[data-jp-theme-light="false"\] ([^{]+)\{([^}]*)\}')  # a rule of JupyterLab's dark theme
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,7 @@ def write(chapters: Sequence[Chapter], out: Path, *, title: str, lead: str) -> I
         raise ValueError(f"Expected {out} to be new, empty or an earlier site, got a folder with other files.")
     aside = out.with_name(out.name + ASIDE)
     shutil.rmtree(aside, ignore_errors=True)
-    write_whole(aside / STYLE, "".join(path.read_text(encoding="utf-8") for path in (PANELS, HERE / STYLE)))
+    write_whole(aside / STYLE, _style())
     for name in (SCRIPT, COMPUTING):
         write_whole(aside / name, (HERE / name).read_bytes())
     panels = {each.name: each.panel() for chapter in chapters for each in chapter.pages}
@@ -72,14 +74,20 @@ def write(chapters: Sequence[Chapter], out: Path, *, title: str, lead: str) -> I
     aside.rename(out)
 
 
+def _style() -> str:
+    """Return the style sheets of panels and of the page: what JupyterLab makes dark, here the reader's system does."""
+    panels = PANELS.read_text(encoding="utf-8")
+    dark = "".join(f"{selector}{{{look}}}" for selector, look in DARK.findall(panels))
+    page = (HERE / STYLE).read_text(encoding="utf-8")
+    return f"{DARK.sub('', panels)}@media (prefers-color-scheme: dark) {{ {dark} }}\n{page}"
+
+
 def _pages(chapters: Sequence[Chapter]) -> Iterator[Explorable]:
     for chapter in chapters:
         yield from chapter.pages
 
 
-def _write_page(
-    explorable: Explorable, panel: Panel, folder: Path, before: Any, after: Any
-) -> dict[str, str | float]:
+def _write_page(explorable: Explorable, panel: Panel, folder: Path, before: Any, after: Any) -> dict[str, str | float]:
     """Write a page and the files of its states, and return how large they are."""
     computes = explorable.script is not None
     controls = choices(panel, explorable.only, ranges=explorable.ranges if computes else None)
@@ -134,7 +142,9 @@ def index(chapters: Sequence[Chapter], panels: Mapping[str, Panel], title: str, 
         parts.append(f'<h2>{html.escape(chapter.title)}</h2><ul class="cards">')
         parts += [_card(each, panels[each.name].title) for each in chapter.pages]
         parts.append("</ul>")
-    parts.append('</main><footer class="bottom"><p>Each page is a panel of a notebook, drawn by that panel in every state.')
+    parts.append(
+        '</main><footer class="bottom"><p>Each page is a panel of a notebook, drawn by that panel in every state.'
+    )
     parts.append("The notebooks explain it, test its claims and train models: <code>make lab</code>.</p></footer>")
     return "\n".join([*parts, "</body></html>\n"])
 
@@ -150,4 +160,7 @@ def _card(explorable: Explorable, title: str) -> str:
 def thumbnail(picture: str) -> str:
     """Return the first picture as an SVG file of its own, which follows the theme too."""
     drawn = picture[picture.index("<svg") : picture.rindex("</svg>") + len("</svg>")]
-    return drawn.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1).replace(">", f">{THEME}", 1)
+    (look,) = (look for selector, look in DARK.findall(PANELS.read_text(encoding="utf-8")) if "panel" in selector)
+    themes = [f"svg{{{LIGHT}}}", f"@media(prefers-color-scheme:dark){{svg{{{look}{DIM}}}}}"]
+    style = f"<style>{''.join(themes)}</style>"
+    return drawn.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1).replace(">", f">{style}", 1)

@@ -61,7 +61,7 @@ def test_the_verdict_says_what_epsilon_means_to_a_person(panel):
         verdict = plain(panel.set(**place).answer.verdict)
         if math.isinf(place["epsilon"]):
             assert verdict.startswith(
-                "Without noise nothing is promised: an attacker who bets that a sentence of yours"
+                "Without noise nothing is promised: an attacker who bets on whether a sentence of yours"
             )
         else:
             assert verdict.startswith(f"At ε = {place['epsilon']:g} (")
@@ -160,3 +160,10 @@ def test_what_the_notebook_says_was_seen_is_so():
     assert f"DP-SGD understands {whole(at[8.0])} of the test sentences at ε = 8 and {whole(at[1.0])} at ε = 1" in seen
     assert tagger("dp-sgd", 8.0).understand(SENTENCES[-1][0]).intent == "set_alarm"
     assert f'hears "{SENTENCES[-1][0]}" as *set alarm*' in seen
+
+
+def test_the_copied_code_makes_the_same_panel_again_whatever_was_typed(panel):
+    panel.set(epsilon=math.inf, method="edp-sgd", sentence='say "hello" \\ to Zoë')
+    again = eval(panel.widgets.exports.code, {"first_picture": first_picture})
+    assert again.summary == panel.summary and again.config == panel.config
+    panel.reset()

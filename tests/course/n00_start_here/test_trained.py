@@ -12,7 +12,7 @@ from trustlab import results
 from trustlab.course.budgets import EPSILONS
 from trustlab.course.n00_start_here import experiment, trained
 from trustlab.course.n00_start_here.panel import METHODS, SENTENCES
-from trustlab.data import fingerprint, load
+from trustlab.data import assistant, fingerprint, load
 from trustlab.models import Vocabulary, predict
 from trustlab.models.building import build
 from trustlab.versions import ROOT
@@ -122,3 +122,19 @@ def test_a_tagger_trained_again_is_compared(made, changed, agrees, words):
 def test_the_command_says_what_it_does():
     ran = subprocess.run([sys.executable, "-m", "trustlab", "models", "--help"], capture_output=True, text=True)
     assert ran.returncode == 0 and "--write" in ran.stdout
+
+
+def test_what_is_trained_and_written_is_what_is_read_again(tmp_path):
+    """On a small corpus: the file's weights are the model's in half precision, and NumPy answers as torch does."""
+    corpus = assistant(800)
+    made = experiment.run(experiment.Setting("assistant", "edp-sgd", 8.0), corpus)
+    experiment.write([made], corpus, tmp_path)
+    assert made.name == "edp-sgd-8.safetensors" and made.about["method"] == "edp-sgd"
+    again = experiment.run(experiment.Setting("assistant", "edp-sgd", 8.0), corpus)
+    assert experiment.compared(again, tmp_path)[0] and again.about["sha256"] == made.about["sha256"]
+    read = trained.tagger("edp-sgd", 8.0, tmp_path)
+    heard = [read.understand(" ".join(row["tokens"])).intent for row in corpus["test"]]
+    right = sum(guess == row["intent"] for guess, row in zip(heard, corpus["test"], strict=True)) / len(heard)
+    assert right == pytest.approx(made.about["accuracy_half"], abs=1 / len(heard))
+    written = json.loads((tmp_path / "models.json").read_text(encoding="utf-8"))
+    assert written["data_hash"] == fingerprint(corpus) and list(written["models"]) == [made.name]

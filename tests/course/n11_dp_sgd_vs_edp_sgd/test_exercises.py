@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.exercises import (
+    clip_each_gradient,
     first_sigma_of_decaying_noise,
     ghost_norm,
     hints,
@@ -18,6 +20,8 @@ def clipped_mean(gradients):
 
 
 UNANSWERED = [
+    clip_each_gradient(...),
+    clip_each_gradient(lambda gradients, C: ...),
     ghost_norm(...),
     nearly_the_worst_case(..., clipped_mean),
     first_sigma_of_decaying_noise(...),
@@ -26,7 +30,7 @@ UNANSWERED = [
 
 @pytest.mark.parametrize("shown", UNANSWERED)
 def test_an_unanswered_exercise_says_so(shown):
-    assert str(shown).startswith("… Not answered yet")
+    assert str(shown).startswith(("… Not answered yet", "… Not written yet"))
 
 
 def test_right_answers_are_right():
@@ -96,3 +100,54 @@ def test_hints_come_one_by_one_and_none_before_it_is_asked_for(exercise):
         shown.reveal()
         assert text.replace("`", "") in str(shown)
         assert len(str(shown).splitlines()) == count
+
+
+# Clip each gradient
+
+
+def by_rows(gradients, C):
+    rows = []
+    for row in gradients:
+        length = np.sqrt((row**2).sum())
+        rows.append(row if length <= C else row / length * C)
+    return rows
+
+
+def by_factors(gradients, C):
+    lengths = np.linalg.norm(gradients, axis=1, keepdims=True)
+    return gradients * np.where(lengths > C, C / np.maximum(lengths, 1e-300), 1)
+
+
+@pytest.mark.parametrize("mine", [by_rows, by_factors])
+def test_a_function_that_clips_each_row_is_right_however_it_is_written(mine):
+    shown = clip_each_gradient(mine)
+    assert shown.right and str(shown).startswith("✓")
+
+
+def rows_of(gradients):
+    return np.linalg.norm(gradients, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("mine", "slip"),
+    [
+        (lambda g, C: g * min(1, C / np.linalg.norm(g.sum(axis=0))), "You clipped the batch"),
+        (lambda g, C: g * min(1, C / np.linalg.norm(g)), "without axis=1"),
+        (lambda g, C: np.maximum(np.minimum(g, C), -C), "each coordinate"),
+        (lambda g, C: g * C / rows_of(g), "every row the length C"),
+        (lambda g, C: g / np.maximum(rows_of(g), 1), "The threshold is C"),
+        (lambda g, C: g * np.minimum(1, C / rows_of(g) ** 2), "squared length"),
+        (lambda g, C: g * np.minimum(1, C / rows_of(g)[:, 0]), "onto the columns"),
+        (lambda g, C: by_factors(g, C).sum(axis=0), "You added the clipped rows up"),
+        (lambda g, C: by_factors(g, C)[:1], "same shape"),
+        (lambda g, C: np.where(rows_of(g) > C, np.abs(by_factors(g, C)), g), "points elsewhere"),
+        (lambda g, C: 0.9 * by_factors(g, C), "has changed"),
+        (lambda g, C: by_factors(g, 0.7 * C), "shorter than C"),
+        (lambda g, C: np.where(rows_of(g) > 0, by_factors(g, C), np.nan), "a gradient of zeros"),
+        (lambda g, C: g, "longer than C after clipping"),
+        (lambda g, C: g @ 3, "your function raised ValueError"),
+    ],
+)
+def test_each_slip_in_clipping_is_named(mine, slip):
+    shown = clip_each_gradient(mine)
+    assert shown.right is False and slip in str(shown)

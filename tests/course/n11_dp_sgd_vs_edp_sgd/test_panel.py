@@ -51,7 +51,7 @@ def mean(runs, measure="accuracy"):
 
 
 def alt_and_picture(panel):
-    alt, picture = re.search(r' aria-label="([^"]*)">(<svg .*)</div>', panel.widgets.picture.value).groups()
+    alt, picture = re.search(r' aria-label="([^"]*)"[^>]*>(<.*)</div>', panel.widgets.picture.value).groups()
     return html.unescape(alt), picture
 
 

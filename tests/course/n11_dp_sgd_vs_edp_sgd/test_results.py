@@ -5,7 +5,10 @@ import pytest
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS, KS, METHODS, MODELS, RULES, result_name, usual
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
+    COMPARED,
+    MEASURES,
     curves_of,
+    harm,
     micro_batches_against_accuracy,
     saved,
     scores_at,
@@ -35,54 +38,74 @@ def test_curves_have_the_mean_and_the_95_percent_interval_over_seeds(usual_rows,
         assert row["slot_f1"] == pytest.approx(statistics.mean(run["slot_f1"] for run in runs))
 
 
-def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows, written):
-    table = scores_at(8.0)
-    assert [row["corpus"] for row in table] == ["the embedded corpus"] * 4 + ["SNIPS"] * 4  # ATIS has no table
-    for model, accuracy, slots in (("bilstm", table[0], table[1]), ("transformer", table[2], table[3])):
-        assert accuracy["model"] == slots["model"] == MODELS[model]
-        for method, label in METHODS.items():
+@pytest.fixture(scope="module")
+def in_per_cent(interval):
+    """Return a function to mean and ends of the interval of shares, in per cent, cut where none can be."""
+
+    def of(shares):
+        mean, half = interval([100 * share for share in shares])
+        ends = max(mean - half, 0), min(mean + half, 100)
+        return {"%": pytest.approx(mean), "low": pytest.approx(ends[0]), "high": pytest.approx(ends[1])}
+
+    return of
+
+
+def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows, in_per_cent):
+    rows = scores_at(8.0)
+    assert list(dict.fromkeys(row["corpus"] for row in rows)) == ["the embedded corpus", "SNIPS"]  # ATIS has no table
+    assert len(rows) == 2 * len(MODELS) * len(COMPARED) * len(MEASURES)
+    for model in MODELS:
+        for method, label in COMPARED.items():
             runs = usual_rows(method, math.inf if method == "sgd" else 8.0, model)
-            assert accuracy[label] == written([run["accuracy"] for run in runs])
-            assert slots[label] == written([run["slot_f1"] for run in runs])
-    assert {row["DP-SGD (fast)"] for row in table[4::2]} == {"10 (10 to 10)"}
+            for measure, words in MEASURES.items():
+                at = {"corpus": "the embedded corpus", "model": MODELS[model], "method": label, "measured": words}
+                (row,) = (row for row in rows if row.items() >= at.items())
+                assert row == at | in_per_cent([run[measure] for run in runs])
+    snips = [row["%"] for row in rows if row["corpus"] == "SNIPS" and row["measured"] == MEASURES["accuracy"]]
+    assert snips == pytest.approx([10] * 6)
 
 
-def test_a_method_that_was_not_trained_is_a_dash_and_no_error(rows, tmp_path, monkeypatch):
+def test_a_method_that_was_not_trained_is_left_out_and_no_error(rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
-    write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
-    table = scores_at(3.0)
-    assert [row["DP-SGD (loop)"] for row in table] == [None] * 4
-    assert all(row["DP-SGD (fast)"] and row["eDP-SGD"] for row in table)
+    write_results(result_name("assistant"), [row for row in rows if row["method"] != "fast"], {"seeds": [0]})
+    assert {row["method"] for row in scores_at(3.0)} == {COMPARED["sgd"], COMPARED["edp-sgd"]}
 
 
-def test_what_k_gives_is_read_off_one_epsilon(rows, written):
-    table = micro_batches_against_accuracy()
-    assert [(row["method"], row["K"]) for row in table] == [
-        *(("eDP-SGD", k) for k in sorted(KS)),
-        ("DP-SGD (fast)", "every example"),
-    ]
-    at = dict(model="bilstm", epsilon=8.0, rule="flat", noise_decay=1.0)
-    for row, (k, method) in zip(table, [*((k, "edp-sgd") for k in sorted(KS)), (0, "fast")], strict=True):
-        where = dict(at, micro_batches=k, method=method)
-        assert row["intents, % right"] == written(values(rows, **where))
-        assert row["slots, F1 in %"] == written(values(rows, "slot_f1", **where))
+def test_what_k_gives_is_read_off_one_epsilon(rows, in_per_cent):
+    found = micro_batches_against_accuracy()
+    places = [*((f"eDP-SGD, K = {k}", k, "edp-sgd") for k in sorted(KS)), ("DP-SGD", 0, "fast")]
+    expected = []
+    for name, k, method in places:
+        where = dict(model="bilstm", epsilon=8.0, rule="flat", noise_decay=1.0, micro_batches=k, method=method)
+        for measure, words in MEASURES.items():
+            expected.append({"clipped": name, "measured": words} | in_per_cent(values(rows, measure, **where)))
+    assert found == expected
 
 
-@pytest.mark.parametrize(
-    ("varied", "title", "choices"), [("rule", "clipping rule", RULES), ("noise_decay", "γ", {1.0: 1.0, 0.8: 0.8})]
-)
-@pytest.mark.parametrize("measure", ["accuracy", "slot_f1"])
-def test_one_ingredient_varies_at_every_epsilon(varied, title, choices, measure, rows, written):
-    table = variants_against_accuracy(varied, measure)
-    expected = [(METHODS[method], label) for method in ("edp-sgd", "fast") for label in choices.values()]
-    assert [(row["method"], row[title]) for row in table] == expected
-    places = [(method, choice) for method in ("edp-sgd", "fast") for choice in choices]
-    for row, (method, choice) in zip(table, places, strict=True):
-        at = dict(model="bilstm", method=method, micro_batches=64 if method == "edp-sgd" else 0)
-        at |= {"rule": "flat", "noise_decay": 1.0, varied: choice}
-        for epsilon in EPSILONS:
-            shown = row.get("ε = ∞" if math.isinf(epsilon) else f"ε = {epsilon:g}")
-            if choice == 0.8 and math.isinf(epsilon):
-                assert shown is None  # nothing decays without noise
-            else:
-                assert shown == written(values(rows, measure, epsilon=epsilon, **at))
+@pytest.mark.parametrize(("varied", "choices"), [("rule", RULES), ("noise_decay", {1.0: "γ = 1", 0.8: "γ = 0.8"})])
+def test_one_ingredient_varies_at_each_epsilon(varied, choices, rows, in_per_cent):
+    expected = []
+    for method in ("fast", "edp-sgd"):
+        for epsilon in (1.0, 8.0):
+            for choice, label in choices.items():
+                at = dict(model="bilstm", method=method, micro_batches=64 if method == "edp-sgd" else 0)
+                at |= {"rule": "flat", "noise_decay": 1.0, "epsilon": epsilon, varied: choice}
+                name = {"trained by": f"{COMPARED[method]}, ε = {epsilon:g}", "choice": label}
+                expected.append(name | in_per_cent(values(rows, **at)))
+    assert variants_against_accuracy(varied, (1.0, 8.0)) == expected
+
+
+def test_harm_is_read_for_all_and_for_rare_intents_and_a_corpus_without_rare_ones_has_one_line_less(
+    usual_rows, rows, tmp_path, monkeypatch
+):
+    found = {row["who"]: row for row in harm("assistant")}
+    assert len(found) == 4
+    for method in ("fast", "edp-sgd"):
+        for measure, words in (("accuracy", "all intents"), ("accuracy_rare", "rare intents")):
+            row = found[f"{COMPARED[method]}, {words}"]
+            for epsilon in (8.0, 1.0):
+                mean = statistics.mean(run[measure] for run in usual_rows(method, epsilon))
+                assert row[f"ε = {epsilon:g}"] == pytest.approx(100 * mean)
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    write_results(result_name("assistant"), [row | {"accuracy_rare": math.nan} for row in rows], {"seeds": [0]})
+    assert [row["who"] for row in harm("assistant")] == ["DP-SGD, all intents", "eDP-SGD, all intents"]

@@ -45,7 +45,7 @@ def panel():
 
 
 def alt_and_picture(panel):
-    alt, picture = re.search(r' aria-label="([^"]*)">(<svg .*)</div>', panel.widgets.picture.value).groups()
+    alt, picture = re.search(r' aria-label="([^"]*)"[^>]*>(<.*)</div>', panel.widgets.picture.value).groups()
     return html.unescape(alt), picture
 
 
@@ -134,6 +134,12 @@ def test_the_toy_clips_as_the_package_does(clip_norm):
         model, loss, gradients, method="dp-sgd", engine="loop", clip_norm=clip_norm, expected_batch_size=1.0
     )
     np.testing.assert_allclose(model.weight.grad[0].numpy(), clip(gradients.numpy(), clip_norm).sum(0), rtol=1e-9)
+
+
+def test_the_toy_is_drawn_by_the_readers_function():
+    toy = clipping_toy(lambda gradients, C: np.zeros_like(gradients).tolist())
+    assert not toy.drawing.shown()["clipped"].any() and toy.drawing.shown()["whole"].any()
+    assert toy.answer.verdict == clipping_toy().answer.verdict
 
 
 # What the picture shows

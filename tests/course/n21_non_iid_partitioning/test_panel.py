@@ -1,11 +1,11 @@
 import math
-import re
 import statistics
 
 import numpy as np
 import pytest
 
 from trustlab.course.n21_non_iid_partitioning import experiment
+from trustlab.course.n21_non_iid_partitioning import panel as skew
 from trustlab.course.n21_non_iid_partitioning.experiment import (
     ALPHAS,
     DEFINITIONS,
@@ -78,15 +78,26 @@ def test_the_rounds_end_at_the_accuracy_and_are_counted_in_rounds(rows):
     assert curve[-1]["accuracy"] == pytest.approx(statistics.mean(values(rows, "flower", 0.1)), abs=1e-4)
 
 
-def test_tables_give_per_cent_and_leave_out_a_corpus_that_is_not_there(rows, written):
-    (row,) = at_one_alpha(0.1)  # CLINC150 has no table here
-    assert row["corpus"] == "the embedded corpus"
-    assert row["Flower"] == written(values(rows, "flower", 0.1))
-    assert row["no skew"] == written(values(rows, "iid", math.inf))
-    table = harm("assistant", "pfl", alphas=(1.0, 0.1))
-    assert [row["α"] for row in table] == [1.0, 0.1]
-    for measure, words in MEASURES.items():
-        assert table[1][words] == written(values(rows, "pfl", 0.1, measure))
+def test_one_alpha_is_read_in_every_library_and_a_corpus_that_is_not_there_is_left_out(rows, interval):
+    found = at_one_alpha(0.1)  # CLINC150 has no table here
+    assert [row["fleet"] for row in found] == [*DEFINITIONS.values(), *REFERENCES.values()]
+    assert {row["corpus"] for row in found} == {"the embedded corpus"}
+    by_fleet = {row["fleet"]: row for row in found}
+    for fleet, scheme, alpha in (("Flower", "flower", 0.1), ("no skew", "iid", math.inf)):
+        mean, half = interval([100 * value for value in values(rows, scheme, alpha)])
+        row = by_fleet[fleet]
+        assert (row["% right"], row["low"], row["high"]) == pytest.approx((mean, mean - half, min(mean + half, 100)))
+
+
+def test_harm_is_read_for_all_for_rare_intents_and_for_light_clients(rows):
+    found = {row["who"]: row for row in harm("assistant")}
+    assert len(found) == 2 * 3
+    for scheme, label in (("fednlp", "FedNLP"), ("flower", "Flower")):
+        for measure in ("accuracy", "accuracy_rare", "accuracy_light"):
+            row = found[f"{label}: {MEASURES[measure]}"]
+            for alpha in (100.0, 0.1):
+                mean = statistics.mean(values(rows, scheme, alpha, measure))
+                assert row[f"α = {alpha:g}"] == pytest.approx(100 * mean)
 
 
 # The panel
@@ -133,19 +144,44 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypat
     monkeypatch.setattr(experiment, "ROUNDS", 10)
     panel.set(scheme="flower", alpha=0.3).start().wait(120)
     problem = experiment.task(experiment.prepare(corpus), seed=0)
-    expected = [
-        row["accuracy"]
+    expected = {
+        row["round"]: row["accuracy"]
         for row in experiment.train(Setting("assistant", "flower", 0.3), corpus, problem)
         if "accuracy" in row
-    ]
-    assert [row["accuracy"] for row in panel.rows] == expected
-    assert panel.drawing.shown()["rounds"]["live"] == list(zip([5, 10], expected, strict=True))
+    }
+    live = {row["round"]: row["accuracy"] for row in panel.rows}
+    assert list(expected) == [5, 10] and list(live) == list(range(1, 11))
+    assert live.items() >= expected.items()  # measuring after every round changes nothing
+    assert panel.drawing.shown()["rounds"]["live"] == list(live.items())
     verdict = panel.answer.verdict.replace("\u00a0", "")
-    assert re.match(rf"After 10 of \d+ rounds this fleet gets {expected[-1]:.0%} of all intents", verdict)
+    assert verdict.startswith(f"After 10 of {ROUNDS} rounds this fleet gets {expected[10]:.0%} of all intents right; ")
     assert panel.answer.provenance.startswith("yours, complete after 10 steps")
     again = skew_panel(corpus, "assistant").set(scheme="flower", alpha=0.3, measure="accuracy_rare")
     assert again.answer.live == panel.rows and " · yours, from " in again.answer.provenance
     assert panel.reset().drawing.shown()["rounds"]["live"] == []
+
+
+def test_between_measured_rounds_a_live_fleet_is_compared_with_the_last_one_that_is_saved(panel, rows):
+    at, base = panel.config, skew.answer(panel.config)
+    row = {"step": 3, "round": 3, "accuracy": 0.25, "progress": 0.03}
+    early = skew._shown(at, base, [row]).verdict
+    assert early == "After 3 of 100 rounds this fleet gets 25\u00a0% of all intents right."
+    later = skew._shown(at, base, [row, row | {"step": 13, "round": 13}]).verdict
+    same, even = (
+        statistics.mean(float(row["curve"].split("|")[1]) for row in rows if (row["scheme"], row["alpha"]) == place)
+        for place in ((at.scheme, at.alpha), ("iid", math.inf))
+    )
+    wanted = f"; after 10 the saved ones with this α had {same:.0%}, those without skew {even:.0%}."
+    assert later.replace("\u00a0", "").endswith(wanted)
+
+
+def test_a_live_training_is_slow_enough_to_be_seen(panel, corpus, monkeypatch):
+    monkeypatch.setattr(experiment, "ROUNDS", 10)
+    slept = []
+    monkeypatch.setattr(skew.time, "sleep", slept.append)
+    monkeypatch.setattr(skew.time, "monotonic", lambda: 0.0)  # a machine that needs no time at all
+    assert len(list(skew.live_rows(panel.config, corpus))) == 10
+    assert sum(slept) == pytest.approx(sum(k * skew.SECONDS_PER_ROUND for k in range(1, 11)))
 
 
 def test_the_button_says_how_long_it_takes(panel):

@@ -25,9 +25,9 @@ from trustlab.course.n22_device_selection.results import (
     SELECTIONS,
     by_fleet,
     curve_of,
-    light_devices_say,
+    every_selection,
+    gains,
     trainings,
-    who_gains,
     who_is_heard,
 )
 from trustlab.course.n22_device_selection.toy import selection_toy
@@ -37,6 +37,11 @@ from trustlab.federated.selection import Selector
 from trustlab.runs import write_results
 
 ROUNDS = recipe(Setting()).rounds
+
+
+def shares(value):
+    """A share in whole per cent, as verdicts write it."""
+    return f"{100 * value:.0f}\u00a0%"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +103,9 @@ def test_the_figures_weights_are_the_packages_exact_ones(drawn):
         weight = expected_weights(who, n, cohort, aggregation=way).mean[:20].sum()
         share = n[:20].sum() / n.sum()
         answer, shown = drawn(toy, exponent=exponent, cohort=cohort, beta=beta, aggregation=way)
-        said = f"has {share:.0%} of the data and {weight:.0%} of the expected weight, {weight / share:.2f} times"
+        said = (
+            f"has {shares(share)} of the data and {shares(weight)} of the expected weight, {weight / share:.2f} times"
+        )
         assert said in answer.verdict
         assert shown["curves"]["ring"] == [(beta, pytest.approx(weight / share))]
         assert shown["bars"][toy_file.WAYS[way]] == pytest.approx(weight)
@@ -119,8 +126,8 @@ def test_in_a_fleet_of_equals_everybody_has_a_share():
     toy = selection_toy()
     verdicts = {toy.answer_at(toy_file.ToyPosition(exponent=0.0, beta=beta)).verdict for beta in toy_file.BETAS}
     assert verdicts == {
-        "The heaviest tenth of the devices has 10% of the data and 10% of the expected weight, 1.00 times its "
-        "share: fair to the data."
+        "The heaviest tenth of the devices has 10\u00a0% of the data and 10\u00a0% of the expected weight, 1.00 times "
+        "its share: fair to the data."
     }
 
 
@@ -145,46 +152,46 @@ def test_a_band_stays_between_nothing_and_everything():
     assert first["low"] == 0 < first["high"] < 0.5 < last["low"] < 1 == last["high"]
 
 
-def test_tables_say_whom_each_selection_serves(values, written):
-    rows = {row["selected by"]: row for row in who_gains("assistant", aggregation="equal")}
-    assert list(rows) == list(SELECTIONS.values())
+def test_findings_say_whom_each_selection_serves(values, written, interval):
+    rows = {(row["selected by"], row["weighted"]): row for row in every_selection("assistant")}
+    assert [selected for selected, _ in rows][::2] == list(SELECTIONS.values())
     for selection, label in SELECTIONS.items():
-        for measure, words in MEASURES.items():
-            assert rows[label][words] == written(values(selection, measure, aggregation="equal"))
+        row = rows[label, "weighted equally"]
+        mean, half = interval(values(selection, aggregation="equal"))
+        assert (row["accuracy"], row["high"]) == (pytest.approx(mean), pytest.approx(min(mean + half, 1)))
+        assert row["light devices, %"] == written(values(selection, "accuracy_light", aggregation="equal"))
     even, active = (statistics.mean(values(way, "examples", aggregation="equal")) for way in ("β = 0", "β = 1"))
-    assert rows["β = 1"]["examples, × uniform"] == pytest.approx(active / even)
-    steep = who_gains("assistant", fleet="steep")
-    assert [row["selected by"] for row in steep] == [SELECTIONS[f"β = {beta:g}"] for beta in BETAS]
+    assert rows["β = 1", "weighted equally"]["examples, × uniform"] == pytest.approx(active / even)
+
+
+def test_gains_are_those_of_each_group(values, written):
+    rows = {row["measured on"]: row for row in gains("assistant")}
+    for way, words in {"examples": "weighted by examples", "equal": "weighted equally"}.items():
+        for measure, group in MEASURES.items():
+            row = rows[f"{group}, {words}"]
+            even, active = (values(f"β = {beta}", measure, aggregation=way) for beta in (0, 1))
+            assert [row["uniform"], row["β = 1"]] == pytest.approx([statistics.mean(even), statistics.mean(active)])
+            assert (row["uniform, %"], row["β = 1, %"]) == (written(even), written(active))
 
 
 def test_fleets_whose_table_is_not_there_are_left_out(values, written):
-    rows = by_fleet()
-    assert [row["fleet"] for row in rows] == ["the embedded corpus", "Shakespeare's roles"]
-    assert rows[0]["uniform"] == written(values("β = 0"))
-    assert rows[0]["light, β = 1"] == written(values("β = 1", "accuracy_light"))
+    rows = by_fleet("examples")
+    assert list(dict.fromkeys(row["fleet"] for row in rows)) == ["the embedded corpus", "Shakespeare's roles"]
+    assert [row["drawn"] for row in rows[:3]] == ["uniform", "β = 1, equal rounds", "β = 1, equal work"]
+    assert rows[0]["accuracy"] == pytest.approx(statistics.mean(values("β = 0")))
+    assert rows[1]["light devices, %"] == written(values("β = 1", "accuracy_light"))
 
 
-def test_the_sentence_on_light_devices_follows_the_numbers(values):
-    gained = 100 * (statistics.mean(values("β = 1")) - statistics.mean(values("β = 0")))
-    assert str(light_devices_say("assistant")) == (
-        f"From β = 0 to 1, in points: all {gained:+.0f}, mean device {gained:+.0f}, light devices {gained:+.0f}, heavy "
-        f"devices {gained:+.0f}. Heavy and light devices gain equally."
-    )
-
-
-def test_the_travellers_table_has_a_row_per_selection_and_weighting():
-    rows = [
+def test_the_travellers_rows_have_a_line_per_group_and_weighting():
+    made_up = [
         {**cell.key(), **{name: 0.5 + cell.beta / 10 for name in (*MEASURES, "accuracy_few")}}
         for cell in activity_harm.grid("assistant", seeds=[0])
     ]
-    write_results(activity_harm.result_name("assistant"), rows, {"seeds": [0]})
+    write_results(activity_harm.result_name("assistant"), made_up, {"seeds": [0]})
     shown = who_is_heard()
-    assert [(row["selected by"], row["weighted"]) for row in shown][:3] == [
-        ("uniform (β = 0)", "by examples"),
-        ("uniform (β = 0)", "equally"),
-        ("β = 0.5", "by examples"),
-    ]
-    assert [row["travellers"] for row in shown] == ["50", "50", "55", "55", "60", "60"]
+    assert [row["who"] for row in shown][:2] == ["travellers, weighted by examples", "travellers, weighted equally"]
+    assert [value for row in shown for value in (row["uniform"], row["β = 1"])] == pytest.approx([0.5, 0.6] * 6)
+    assert [row["β = 0.5, %"] for row in shown] == ["55"] * 6
 
 
 # The panel
@@ -199,7 +206,7 @@ def test_every_saved_position_has_its_own_sentence_and_rings_its_end(panel, valu
         found, shown = drawn(panel, beta=beta, **at)
         verdict = found.verdict
         mean = statistics.mean(values(f"β = {beta:g}", **at))
-        assert f"{mean:.0%} of all requests are understood on the embedded corpus" in verdict
+        assert f"{shares(mean)} of all requests are understood on the embedded corpus" in verdict
         assert ("times as many examples" in verdict) == (beta > 0)
         assert f"clients drawn {f'by β = {beta:g}' if beta else 'uniformly'} and weighted" in verdict
         ((x, y),) = shown["rounds"]["ring"]
@@ -239,7 +246,7 @@ def test_whose_accuracy_is_drawn_can_be_chosen(panel, values):
         assert panel.drawing.rounds.axes.get_title(loc="left").lower().startswith(MEASURES[measure])
         beside = "the mean device" if measure == "accuracy_device" else "light devices"
         runs = values("β = 1", "accuracy_light" if measure == "accuracy" else measure)
-        assert f"and {statistics.mean(runs):.0%} on {beside}; drawn uniformly" in panel.answer.verdict
+        assert f"and {shares(statistics.mean(runs))} on {beside}; drawn uniformly" in panel.answer.verdict
     assert ends["accuracy"] > ends["accuracy_device"] > ends["accuracy_light"]
 
 
@@ -261,7 +268,9 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(position, panel, corpus,
     assert [row["accuracy"] for row in panel.rows] == [row["accuracy"] for row in expected]
     assert [row["examples"] for row in panel.rows] == np.cumsum([row["examples"] for row in expected]).tolist()
     assert panel.drawing.shown()["rounds"]["live"] == list(zip([1, 2, 3], drawn, strict=True))
-    told = rf"After 3 of 3 rounds and [\d,]+ examples, {expected[-1]['accuracy']:.0%} of all requests are understood, "
+    told = (
+        rf"After 3 of 3 rounds and [\d,]+ examples, {shares(expected[-1]['accuracy'])} of all requests are understood, "
+    )
     assert re.match(told, panel.answer.verdict)
     again = selection_panel(corpus, "assistant").set(cohort=3, **position)
     assert again.answer.live == panel.answer.live and " · yours, from " in again.answer.provenance

@@ -23,13 +23,14 @@ from trustlab.course.n23_continual_learning.results import (
     AT_ONCE,
     CLOSE,
     SELECTIONS,
-    catch_up_table,
-    gap_table,
-    harm,
+    catch_up_rows,
+    forgotten_rows,
+    gap_rows,
+    harm_rows,
     in_words,
-    labelled,
+    labelled_rows,
     points,
-    unseen,
+    unseen_rows,
 )
 from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, matrices
 
@@ -98,34 +99,55 @@ def test_catching_up_is_counted_for_each_seed_against_its_own_reference(table):
     assert found[1] == MEASURED[int(np.argmax(curve >= 0.3))]
 
 
-def test_tables_say_what_stands_in_the_grid(table, written):
-    rows = gap_table()
-    assert [(row["drift"], row["data"]) for row in rows[:3]] == [(0.0, AT_ONCE), (0.0, "over time"), (1.0, AT_ONCE)]
-    row = rows[3]
+def test_findings_say_what_is_in_the_grid(table, written):
+    rows = {row["data"]: row for row in gap_rows()}
+    assert list(rows) == [f"drift {drift:g}, {data}" for drift in DRIFTS for data in (AT_ONCE, "over time")]
+    row = rows["drift 1, over time"]
     uniform, active = (values(table, drift=1.0, beta=beta) for beta in (0.0, 1.0))
-    assert row["uniform"] == written(uniform) and row["by activity"] == written(active)
-    gain = 100 * (statistics.mean(active) - statistics.mean(uniform))
-    assert row["gain"].startswith(f"+{gain:.0f} (")
-    assert [row["weights"] for row in harm(1.0)] == ["examples"] * 3 + ["equal"] * 3
-    assert harm(1.0)[5]["light devices"] == written(
-        values(table, "accuracy_light", drift=1.0, beta=1.0, weighting="equal")
-    )
-    now = [value - 0.1 + 0.01 for value in values(table, drift=1.0, beta=0.5)]  # of 0, 0.01 and 0.02 the mean
-    assert harm(1.0)[1]["on the way"] == written(now)
-    assert [row["replay"] for row in unseen(3.0)] == list(BUDGETS)
-    told = values(table, drift=3.0, beta=1.0, labels="feedback")
-    assert labelled()[5]["feedback"] == written(told)
-    assert len(catch_up_table()) == len(DRIFTS) * 4
-    assert list(catch_up_table()[0])[-3:] == [AT_ONCE, "over time", "95% of it"]
+    means = [statistics.mean(uniform), statistics.mean(active)]
+    assert [row["uniform"], row["by activity"]] == pytest.approx(means)
+    assert row["gain in points"].startswith(f"+{100 * (means[1] - means[0]):.0f} (")
+    work = [statistics.mean(values(table, "examples", drift=1.0, beta=beta)) / ROUNDS for beta in (0.0, 1.0)]
+    assert row["examples per round"] == f"{work[0]:.0f} and {work[1]:.0f}"
+    assert [len(catch_up_rows()), list(catch_up_rows()[0])[1:]] == [
+        len(DRIFTS) * 4,
+        ["over time", AT_ONCE, "reaches 95 % of it"],
+    ]
+
+
+def test_who_gains_is_read_off_each_group(table, written):
+    rows = {row["measured on"]: row for row in harm_rows(1.0)}
+    assert len(rows) == 8
+    light = values(table, "accuracy_light", drift=1.0, beta=1.0, weighting="equal")
+    assert rows["light devices, weighted equally"]["by activity, %"] == written(light)
+    assert rows["light devices, weighted equally"]["by activity"] == pytest.approx(statistics.mean(light))
+    now = [value - 0.1 + 0.01 for value in values(table, drift=1.0, beta=0.0)]  # of 0, 0.01 and 0.02 the mean
+    assert rows["on the way, weighted by examples"]["uniform, %"] == written(now)
+
+
+def test_labels_have_an_interval_each(table, interval):
+    rows = [row for row in labelled_rows() if row["training"] == "drift 3, by activity"]
+    assert [row["labels"] for row in rows] == ["first period only", "feedback", "true labels"]
+    mean, half = interval(values(table, drift=3.0, beta=1.0, labels="feedback"))
+    assert (rows[1]["accuracy"], rows[1]["low"]) == (pytest.approx(mean), pytest.approx(mean - half))
 
 
 def test_what_was_kept_and_what_is_true_come_from_diagonal_and_last_row(table):
     matrix = matrices(chosen(table, drift=3.0, beta=1.0))[0]
     kept, true = matrix.diagonal().mean(), matrix[-1].mean()
-    row = unseen(3.0)[0]
-    assert row["kept"].split()[0] == f"{100 * kept:.0f}" and row["true"].split()[0] == f"{100 * true:.0f}"
+    assert [row["training"] for row in unseen_rows()][:2] == ["drift 0, nothing kept", "drift 0, 5 kept"]
+    row = unseen_rows()[len(BUDGETS)]
+    assert (row["kept sums"], row["true"]) == (pytest.approx(kept), pytest.approx(true))
     assert kept - true == pytest.approx(-0.025, abs=2e-4)
-    assert row["kept − true"].startswith(("−2 ", "−3 "))
+    assert row["kept − true, in points"].startswith(("−2 ", "−3 "))
+
+
+def test_forgetting_is_drawn_with_the_measure_that_is_given(table):
+    matrix = matrices(chosen(table, drift=3.0, beta=1.0, replay=20))[0]
+    rows = forgotten_rows(3.0, lambda R: R[0, :-1] - R[-1, :-1])
+    assert len(rows) == len(BUDGETS) * (PERIODS - 1)
+    (row,) = (row for row in rows if row["period"] == "period 2" and row["replay"] == "20 kept")
+    assert row["forgotten"] == pytest.approx(matrix[0, 1] - matrix[-1, 1])
 
 
 def test_points_have_a_sign():
@@ -143,15 +165,16 @@ def test_every_position_has_its_own_sentence_and_its_own_matrix(panel, table, dr
         wanted = dict(zip(("drift", "replay", "beta", "weighting"), position, strict=True))
         found, shown = drawn(panel, **wanted)
         mean, verdict = statistics.mean(values(table, **wanted)), found.verdict
-        assert f"With drift {wanted['drift']:g}, " in verdict
-        assert f"{mean:.0%} of all periods' requests are understood at the end" in verdict
-        assert "with all data at once 95%" in verdict
+        verdict = verdict.replace("\u00a0", " ")
+        assert f"Drift {wanted['drift']:g}, " in verdict
+        assert f"{100 * mean:.0f} % of all periods' requests are understood at the end" in verdict
+        assert "; all data at once: 95 %)" in verdict
         when = in_words(catch_ups(chosen(table, **wanted), reference_of(table, wanted), CLOSE))
-        reached = "never reaches 95% of that" if when == "never" else f"reaches 95% of that {when}"
-        assert f"; it {reached}, and of earlier" in verdict
+        bar = "95 % of all data at once"
+        assert (f"It never reaches {bar}." if when == "never" else f"It reaches {bar} {when}.") in verdict
         lost = 100 * statistics.mean(values(table, "forgetting", **wanted))
-        told = f"{lost:.0f} of 100 points are forgotten" if lost >= 0.5 else "nothing from earlier periods is forgotten"
-        assert f"of earlier periods {told} on average." in verdict
+        told = f"{lost:.0f} of 100 points on earlier periods are" if lost >= 0.5 else "nothing from earlier periods is"
+        assert f"On average {told} forgotten." in verdict
         matrix = matrices(chosen(table, **wanted)).mean(axis=0)
         assert shown["matrix"] == [[f"{100 * value:.0f}" for value in values] for values in matrix]
         seen.add(verdict)
@@ -180,7 +203,7 @@ def test_periods_are_trained_live_as_the_saved_ones_were(panel, monkeypatch):
     np.testing.assert_array_equal(
         panel.answer.matrix, [[row[f"accuracy_{s}"] for s in range(1, 7)] for row in expected]
     )
-    assert re.match(r"After 12 of \d+ rounds, in period \d, \d+% of all periods' requests", panel.answer.verdict)
+    assert re.match(r"After 12 of \d+ rounds, in period \d, \d+\xa0% of all periods' requests", panel.answer.verdict)
     assert panel.answer.provenance.startswith("yours, complete after 12 steps")
     again = continual_panel().set(beta=0.0)
     assert again.answer.live == panel.rows and " · yours, from " in again.answer.provenance

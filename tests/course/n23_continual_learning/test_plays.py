@@ -21,7 +21,7 @@ from trustlab.course.n23_continual_learning.plays import (
     run,
     stream,
 )
-from trustlab.course.n23_continual_learning.results import plays_table
+from trustlab.course.n23_continual_learning.results import plays_rows
 from trustlab.course.registry import EXPERIMENTS, experiment_of
 from trustlab.lab.claims import claims
 from trustlab.results import read_results, write_results
@@ -94,6 +94,6 @@ def test_the_claims_are_read_off_the_table(gain, expected, tmp_path, monkeypatch
         rows.append({**cell.key(), **more})
     write_results(result_name(CORPUS), pandas.DataFrame(rows).to_dict("records"), {"seeds": [0, 1, 2]})
     assert [row["outcome"] == "holds" for row in claims(claims_on_plays()).rows] == expected
-    static, over_time = plays_table()
-    assert static["gain"] == "+2 (+2 to +2)" and static["forgotten"] == "–"
-    assert over_time["lines per round"] == "100 and 150" and over_time["uniform"].startswith("30 (")
+    static, over_time = plays_rows()
+    assert static["gain in points"] == "+2 (+2 to +2)" and static["points forgotten"] is None
+    assert over_time["examples per round"] == "100 and 150" and over_time["uniform"] == pytest.approx(0.301)

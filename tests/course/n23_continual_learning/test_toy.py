@@ -56,7 +56,9 @@ def test_every_position_has_a_sentence_with_its_numbers(drawn):
             for rounds in LENGTHS:
                 answer, shown = drawn(toy, drift=drift, replay=replay, rounds=rounds)
                 matrix = np.array(answer.matrix)
-                assert f"fits the present by {matrix[-1, -1]:.0%} and the first period by" in answer.verdict
+                assert (
+                    f"fits the present by {100 * matrix[-1, -1]:.0f}\u00a0% and the first period by" in answer.verdict
+                )
                 assert len(shown["number"]) == PERIODS * rounds + 1
                 assert shown["matrix"] == [[f"{100 * fit:.0f}" for fit in row] for row in matrix]
                 seen.add((answer.verdict, tuple(matrix[:, 0])))

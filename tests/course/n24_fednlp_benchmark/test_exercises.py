@@ -1,12 +1,13 @@
+import numpy as np
 import pytest
 import torch
 
-from trustlab.course.n24_fednlp_benchmark.exercises import adaptive_step, hints, light_share, squad_f1
+from trustlab.course.n24_fednlp_benchmark.exercises import adaptive_step, hints, light_share, server_step, squad_f1
 from trustlab.federated.aggregation import ServerConfig, ServerOptimizer
 
 
 def test_an_unanswered_exercise_says_so():
-    assert all(str(exercise(...)).startswith("… Not answered yet") for exercise in hints)
+    assert all(str(exercise(...)).startswith("… Not ") and exercise(...).right is None for exercise in hints)
 
 
 def test_right_answers_are_right():
@@ -61,3 +62,53 @@ def test_hints_come_one_by_one(exercise):
     shown = hints(exercise)
     for text in hints[exercise]:
         assert text.replace("`", "")[:30] in str(shown.reveal())
+
+
+# The function that a reader builds
+
+ETA, BETA_1, BETA_2, TAU = 0.03, 0.9, 0.99, 0.001
+
+
+def by_hand(w, delta, m, v):
+    """Algorithm 2 of Reddi et al., written again."""
+    m = m + (1 - BETA_1) * (delta - m)
+    v = v - (1 - BETA_2) * (v - np.square(delta))
+    return w + ETA * m / (TAU + np.sqrt(v)), m, v
+
+
+def with_weights(move):
+    def step(w, delta, m, v):
+        _, new_m, new_v = by_hand(w, delta, m, v)
+        return move(w, delta, m, v, new_m, new_v), new_m, new_v
+
+    return step
+
+
+def test_the_formula_written_again_is_right():
+    assert server_step(by_hand).right
+
+
+def test_a_function_that_is_not_written_yet_is_not_wrong():
+    assert server_step(lambda w, delta, m, v: None).right is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (lambda w, delta, m, v: w + delta, "Return three things"),
+        (lambda w, delta, m, v: (w, BETA_1 * m + delta, v), "m is not the one of the formula"),
+        (lambda w, delta, m, v: (w, by_hand(w, delta, m, v)[1], v + delta**2), "v is not the one of the formula"),
+        (with_weights(lambda w, delta, m, v, M, V: w - ETA * M / (np.sqrt(V) + TAU)), "not against it"),
+        (with_weights(lambda w, delta, m, v, M, V: w + ETA * M / (V + TAU)), "root is missing"),
+        (with_weights(lambda w, delta, m, v, M, V: w + ETA * M / np.sqrt(V + TAU)), "not below the root"),
+        (with_weights(lambda w, delta, m, v, M, V: w + ETA * m / (np.sqrt(V) + TAU)), "uses the new m"),
+        (with_weights(lambda w, delta, m, v, M, V: w + ETA * M / (np.sqrt(v) + TAU)), "uses the new v"),
+        (with_weights(lambda w, delta, m, v, M, V: w + ETA * delta / (np.sqrt(V) + TAU)), "along m, not along Δ"),
+        (with_weights(lambda w, delta, m, v, M, V: w + M / (np.sqrt(V) + TAU)), "η is missing"),
+        (with_weights(lambda w, delta, m, v, M, V: w + ETA * 10 * M / (np.sqrt(100 * V) + TAU)), "bias correction"),
+        (with_weights(lambda w, delta, m, v, M, V: ETA * M / (np.sqrt(V) + TAU)), "add it to w"),
+    ],
+)
+def test_a_wrong_step_hears_what_is_wrong(wrong, sentence):
+    checked = server_step(wrong)
+    assert checked.right is False and sentence in str(checked)

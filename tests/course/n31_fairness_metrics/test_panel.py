@@ -157,14 +157,17 @@ def test_every_position_says_who_tells(panel, drawn):
 def test_one_model_is_trained_live_and_every_metric_is_drawn_as_it_is_measured(panel, monkeypatch):
     monkeypatch.setattr(live, "MEASURED_LIVE", 200)
     asked, seen = [], []
-    training, draw = population.training, panel.drawing.draw
-    monkeypatch.setattr(population, "training", lambda cell, corpus: asked.append(cell) or training(cell, corpus))
+    training, draw = population.training_on, panel.drawing.draw
+    monkeypatch.setattr(population, "training_on", lambda cell, *given: asked.append(cell) or training(cell, *given))
     panel.drawing.draw = lambda answer: draw(answer) or seen.append(set(panel.drawing.shown()["own"]))
     panel.set(notion="gender", dose=0.5).start().wait(120)
     (cell,) = asked
     assert (cell.gender_dose, cell.region_dose, cell.recipe, cell.seed) == (0.5, 0.0, "base", 0)
     assert set(INTRINSIC) in seen and seen[-1] == set(METRICS)  # of the six, while it was still trained
-    assert [row["step"] for row in panel.rows[:2]] == [200, 400] and set(panel.rows[0]) >= {"gender WEAT", "progress"}
+    assert [row["step"] for row in panel.rows[:3]] == [1, 200, 400] and set(panel.rows[0]) >= {
+        "gender WEAT",
+        "progress",
+    }
     assert re.fullmatch(r"\d+ of 14 metrics distinguish your model from one without bias\.", panel.answer.verdict)
     own = panel.drawing.shown()["own"]
     for name in ("LPBS", "score change"):

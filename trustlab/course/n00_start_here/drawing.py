@@ -22,9 +22,11 @@ class FirstDrawing(Curves):
     ----------
     without_privacy
         Accuracy of the model without privacy, a dashed line.
+    typed
+        Whether there is a line for a sentence of the reader's own.
     """
 
-    def __init__(self, without_privacy: float) -> None:
+    def __init__(self, without_privacy: float, *, typed: bool = True) -> None:
         super().__init__(
             x="epsilon",
             y="accuracy",
@@ -40,25 +42,26 @@ class FirstDrawing(Curves):
         self._right = self.figure.add_axes((0.54, 0.0, 0.46, 1.0))
         self._right.axis("off")
         self._right.text(0.0, 0.94, "What the model understands", fontsize=FONT_POINTS + 1, fontweight="bold")
-        self._own = self._line(0)
+        self._own = self._line(0) if typed else None
         self._texts: list[Any] = []
 
     def draw(self, answer: Any) -> None:
         """Move the curves, and rewrite what the model takes each sentence for."""
         super().draw(answer)
         while len(self._texts) < len(answer.utterances):
-            self._texts.append(self._line(len(self._texts) + 1))
+            self._texts.append(self._line(len(self._texts) + (self._own is not None)))
         for (said, heard), (text, true, guess) in zip(self._texts, answer.utterances, strict=True):
             right = true == guess
             said.set_text(f"“{text}”")
             heard.set_text(f"✓ {_words(guess)}" if right else f"✗ {_words(guess)}   (it is: {_words(true)})")
             heard.set_color(PALETTE[2] if right else PALETTE[1])
-        self._draw_own(answer.own)
+        if self._own is not None:
+            self._draw_own(*self._own, answer.own)
 
     def shown(self) -> dict[str, Any]:
         """Return what the curves show, what is written of each sentence, and of the reader's own."""
         utterances = [tuple(text.get_text() for text in pair) for pair in self._texts]
-        return {**super().shown(), "utterances": utterances, "own": tuple(text.get_text() for text in self._own)}
+        return {**super().shown(), "utterances": utterances, "own": tuple(text.get_text() for text in self._own or ())}
 
     def _line(self, at: int) -> tuple[Any, Any]:
         """Return the two texts of a line: what was said, and below it what the model takes it for."""
@@ -66,8 +69,7 @@ class FirstDrawing(Curves):
         said = self._right.text(0.0, y, "", fontsize=FONT_POINTS)
         return said, self._right.text(0.02, y - BELOW, "", fontsize=FONT_POINTS)
 
-    def _draw_own(self, own: tuple[str, Any] | None) -> None:
-        said, heard = self._own
+    def _draw_own(self, said: Any, heard: Any, own: tuple[str, Any] | None) -> None:
         if own is None:
             said.set_text(INVITATION)
             said.set_color(GREY)

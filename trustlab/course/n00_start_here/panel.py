@@ -65,19 +65,25 @@ class UtteranceAnswer(Answer):
     own: tuple[str, Understood] | None = None
 
 
-def first_picture() -> Panel:
-    """Return the panel of notebook 00."""
+def first_picture(*, typed: bool = True) -> Panel:
+    """Return the panel of notebook 00.
+
+    Parameters
+    ----------
+    typed
+        Whether the reader can type a sentence of their own, which takes a kernel.
+    """
     trainings = _trainings()
     plain = trainings[trainings["method"] == "sgd"]["accuracy"].mean()
     return Panel(
         Place(),
         title="How much privacy can this assistant afford?",
-        drawing=FirstDrawing(plain),
+        drawing=FirstDrawing(plain, typed=typed),
         answer=functools.partial(_answer, curves=_curves(trainings), plain=plain),
         controls={
             "epsilon": [(budget_label(epsilon), epsilon) for epsilon in EPSILONS],
             "method": [(label, method) for method, label in METHODS.items()],
-            "sentence": None,
+            **({"sentence": None} if typed else {}),
         },
         code="first_picture()",
     )
@@ -105,16 +111,12 @@ def _answer(place: Place, curves: list[dict[str, Any]], plain: float) -> Utteran
 
 def _promise(epsilon: float) -> str:
     """Say what ε means to a person whose sentence was in the training data."""
+    bets = "an attacker who bets on whether a sentence of yours was in the training data"
     if math.isinf(epsilon):
-        return (
-            "**Without noise** nothing is promised: an attacker who bets that a sentence of yours was in the training "
-            "data may be right every time."
-        )
+        return f"**Without noise** nothing is promised: {bets} may be right every time."
     rate = written_rate(best_hit_rate(epsilon, DELTA))
-    return (
-        f"**At ε = {budget_label(epsilon)}**, an attacker who bets that a sentence of yours was in the training data "
-        f"is right at most {rate} of the time (a coin: 50 %).".replace(" %", "\N{NO-BREAK SPACE}%")
-    )
+    words = f"**At ε = {budget_label(epsilon)}**, {bets} is right at most {rate} of the time (a coin: 50 %)."
+    return words.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 @functools.cache

@@ -28,9 +28,10 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, sa
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
-from trustlab.lab.figures import FONT_POINTS, Drawing
+from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES, saved_over, select
+from trustlab.lab.ready import once
+from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over, select
 
 if TYPE_CHECKING:
     import datasets
@@ -48,6 +49,10 @@ VARIANT = "with this rule and γ"  # the line that a variant gets, next to its m
 LIVE = "bilstm"  # the model that varies in the saved comparison, and that is trained live
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
+KEY_TO_THE_MARKS = (
+    "lines: means of the saved trainings, bands: 95 % intervals · black: yours, one training as it goes on"
+)
+_encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
 def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
@@ -70,6 +75,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         decides=_live_setting,
         source=_source,
         unit="steps",
+        prepare=prepare_live,
     )
     return experiment_panel(
         Setting(name, "dp-sgd", 8.0),
@@ -90,6 +96,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
 # The saved answer
 
 
+@remembered
 def answer(position: Setting) -> Answer:
     """Read the saved comparison at the panel's position, or say why nothing was saved there."""
     table, _ = saved(position.corpus)
@@ -196,12 +203,22 @@ def _live_setting(position: Setting) -> Setting:
     return dataclasses.replace(position, method="fast") if position.method == "dp-sgd" else position
 
 
+def prepare_live(position: Setting, corpus: datasets.DatasetDict) -> None:
+    """Import and encode what :func:`live_rows` begins with, so that its first row comes soon."""
+    import torch._dynamo  # noqa: F401  # the first optimizer would import it, which takes seconds
+
+    import trustlab.models
+    import trustlab.privacy.fast  # noqa: F401
+
+    _encoded(corpus)
+
+
 def live_rows(position: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one cell of the comparison, as the saved ones were trained, with more rows on the way."""
     from trustlab.models import build
     from trustlab.privacy import train
 
-    vocabulary, data = prepare(corpus)
+    vocabulary, data = _encoded(corpus)
     config = recipe(_live_setting(position))
     steps = config.epochs * round(len(data["train"]) / config.batch_size)
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
@@ -259,8 +276,9 @@ class BudgetDrawing(Drawing):
     """The curves of both models side by side, on one scale."""
 
     def __init__(self) -> None:
-        super().__init__(width=860, height=390)
-        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.15, top=0.81, wspace=0.08)
+        super().__init__(width=860, height=400)
+        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.19, top=0.82, wspace=0.08)
+        self.figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)
         self.panes: dict[str, Curves] = {}
         for model, axes in zip(MODELS.values(), self.figure.subplots(1, 2, sharey=True), strict=True):
             first = not self.panes

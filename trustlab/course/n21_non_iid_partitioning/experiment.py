@@ -13,6 +13,7 @@ not; 4 keeps a distance from there.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,12 @@ def recipe(setting: Setting) -> FederatedConfig:
 
 
 def train(
-    setting: Setting, corpus: datasets.DatasetDict, problem: Task, *, model: nn.Module | None = None
+    setting: Setting,
+    corpus: datasets.DatasetDict,
+    problem: Task,
+    *,
+    model: nn.Module | None = None,
+    evaluate_every: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Train one setting and yield the rows of :func:`trustlab.federated.simulation.simulate`.
 
@@ -117,10 +123,14 @@ def train(
         ``task(prepare(corpus), seed=setting.seed)``.
     model
         Trained in place; None trains a copy of the problem's model, which is discarded.
+    evaluate_every
+        Rounds between measurements; None takes the recipe's. It changes what is seen of a training, not the training.
     """
     check(setting)
     clients, _ = divide(setting, corpus)
-    return simulate(problem, clients, recipe(setting), model=model)
+    config = recipe(setting)
+    config = config if evaluate_every is None else dataclasses.replace(config, evaluate_every=evaluate_every)
+    return simulate(problem, clients, config, model=model)
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

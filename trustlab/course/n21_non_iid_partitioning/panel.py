@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,18 @@ from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import CORPUS_NAMES, saved_over
+from trustlab.lab.ready import once
+from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
 
 AGAINST = ("α", "effective labels")
+SECONDS_PER_ROUND = 0.05  # at least: a hundred rounds take a second, too little to watch
+KEY_TO_THE_MARKS = (
+    "lines: means of the saved trainings, bands: 95 % intervals · black: yours, one training as it goes on"
+)
+_encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
 @dataclass(frozen=True)
@@ -89,11 +96,19 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "against": None,
             "measure": [(MEASURES[measure], measure) for measure in ("accuracy", "accuracy_rare")],
         },
-        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
+        training=Training(
+            rows=live_rows,
+            shown=_shown,
+            seconds=_seconds,
+            data=corpus,
+            decides=lambda at: at.cell,
+            prepare=prepare_live,
+        ),
         code=f'skew_panel(corpus, "{name}")',
     )
 
 
+@remembered
 def answer(at: SkewPosition) -> SkewAnswer:
     """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
@@ -124,12 +139,24 @@ def answer(at: SkewPosition) -> SkewAnswer:
     )
 
 
+def prepare_live(at: SkewPosition, corpus: datasets.DatasetDict) -> None:
+    """Import and encode what :func:`live_rows` begins with, so that its first row comes soon."""
+    import torch._dynamo  # noqa: F401  # the first optimizer would import it, which takes seconds
+
+    _encoded(corpus)
+
+
 def live_rows(at: SkewPosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one fleet as the saved ones were; yield the rounds that are measured, the others would show nothing new."""
+    """Train one fleet as the saved ones were, measured after every round, which does not change the training.
+
+    A round takes :data:`SECONDS_PER_ROUND` at least, so that a reader can watch.
+    """
     names = ("round", "accuracy", "train_loss", "clients", "progress")
-    for row in train(at.cell, corpus, task(prepare(corpus), seed=at.seed)):
-        if "accuracy" in row:
-            yield {"step": row["round"], **{name: row[name] for name in names}}
+    due = time.monotonic()
+    for row in train(at.cell, corpus, task(_encoded(corpus), seed=at.seed), evaluate_every=1):
+        yield {"step": row["round"], **{name: row[name] for name in names}}
+        due = max(due + SECONDS_PER_ROUND, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
 
 
 def _shown(at: SkewPosition, base: SkewAnswer, rows: list[dict[str, Any]]) -> SkewAnswer:
@@ -137,12 +164,16 @@ def _shown(at: SkewPosition, base: SkewAnswer, rows: list[dict[str, Any]]) -> Sk
     if not rows:
         return dataclasses.replace(base, verdict="The fleet is training.")
     last = rows[-1]
-    saved_by_then = {row["α of"]: row["accuracy"] for row in base.rounds if row["round"] == last["round"]}
-    same, even = (saved_by_then[label] for label in (DEFINITIONS[at.scheme], REFERENCES["iid"]))
     verdict = (
-        f"After {last['round']} of {ROUNDS} rounds this fleet gets {per_cent(last['accuracy'])} of all intents right; "
-        f"the saved ones with this α got {per_cent(same)} by then, those without skew {per_cent(even)}."
+        f"After {last['round']} of {ROUNDS} rounds this fleet gets {per_cent(last['accuracy'])} of all intents right"
     )
+    # Saved are fewer rounds: the last of them that this training has passed.
+    passed = max((row["round"] for row in base.rounds if row["round"] <= last["round"]), default=None)
+    saved_by_then = {row["α of"]: row["accuracy"] for row in base.rounds if row["round"] == passed}
+    if saved_by_then:
+        same, even = (per_cent(saved_by_then[label]) for label in (DEFINITIONS[at.scheme], REFERENCES["iid"]))
+        verdict += f"; after {passed} the saved ones with this α had {same}, those without skew {even}"
+    verdict += "."
     return dataclasses.replace(base, verdict=verdict, live=rows)
 
 
@@ -156,8 +187,9 @@ class SkewDrawing(Drawing):
     """Accuracy over the rounds on the left; at the end, over α or the effective number of labels, on the right."""
 
     def __init__(self) -> None:
-        super().__init__(width=900, height=400)
-        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.08)
+        super().__init__(width=900, height=410)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.18, top=0.80, wspace=0.08)
+        self.figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)
         left, right = self.figure.subplots(1, 2, sharey=True)
         look: dict[str, Any] = {"y": "accuracy", "series": "α of", "y_limits": (0.0, 1.02)}
         # Both have the same series in the same order, so one legend, over both, is enough.

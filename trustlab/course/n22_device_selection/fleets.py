@@ -26,6 +26,7 @@ from trustlab.federated.partition import Partition, heaviest, partition
 from trustlab.federated.partition.natural import by_name
 from trustlab.federated.simulation import Task
 from trustlab.federated.simulation.measurement import means, shares_right
+from trustlab.lab.ready import once
 from trustlab.models import Examples, Vocabulary
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def problem(name: str, corpus: datasets.DatasetDict, *, fleet: str = AS_IT_IS, s
     return Problem(dataclasses.replace(kind.task(corpus, seed), evaluate=evaluate), clients, tests)
 
 
+@once
 def with_activity(corpus: datasets.DatasetDict, fleet: str) -> datasets.DatasetDict:
     """Return `corpus`, or an assistant corpus of its size whose devices have the activity of `fleet`."""
     if fleet == AS_IT_IS:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import FuncFormatter
 
 from trustlab.config import option
+from trustlab.course import intents
 from trustlab.course.n22_device_selection import EXPERIMENT
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
@@ -21,7 +22,7 @@ from trustlab.course.n22_device_selection.experiment import (
     recipe,
     train,
 )
-from trustlab.course.n22_device_selection.fleets import AS_IT_IS, EMBEDDED, FLEETS, problem
+from trustlab.course.n22_device_selection.fleets import AS_IT_IS, EMBEDDED, FLEETS, problem, with_activity
 from trustlab.course.n22_device_selection.results import (
     CORPUS_NAMES,
     MEASURES,
@@ -37,7 +38,7 @@ from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -108,11 +109,14 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
         answer=answer,
         controls=controls,
-        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell),
+        training=Training(
+            rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell, prepare=get_ready
+        ),
         code=f'selection_panel(corpus, "{name}")',
     )
 
 
+@remembered
 def answer(at: SelectionPosition) -> SelectionAnswer:
     """Read the saved trainings at the panel's position."""
     _, about = saved(at.corpus)
@@ -168,6 +172,12 @@ def _unsaved(at: SelectionPosition) -> str:
     if at.cohort != (most := max(COHORTS[at.corpus])):
         off.append(f"**Cohort** to {most}")
     return f"There is no saved training of {at.selection} here. Move {', '.join(off)} to see one, or train this one."
+
+
+def get_ready(at: SelectionPosition, corpus: datasets.DatasetDict) -> None:
+    """Make and encode the fleet of a position, which takes most of the time before the first round."""
+    if at.corpus == EMBEDDED:
+        intents.get_ready(with_activity(corpus, at.fleet))
 
 
 def live_rows(at: SelectionPosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

@@ -83,6 +83,7 @@ def story_panel(corpus: datasets.DatasetDict) -> PlayedPanel:
             "round": None,
         },
         plays="round",
+        code='story_panel(load("assistant"))',
     )
 
 

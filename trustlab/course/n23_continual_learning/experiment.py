@@ -141,6 +141,7 @@ def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     return Stream(problem, clients, tests, *(np.array(corpus[split]["period"][:]) for split in ("train", "test")))
 
 
+@functools.lru_cache(maxsize=4)  # for the problem, and before it for a panel that gets ready
 def assistant_over_time(drift: float, seed: int) -> datasets.DatasetDict:
     """Return the synthetic corpus with its option ``drift`` at `drift`."""
     from trustlab.data import assistant

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from trustlab.course import intents
 from trustlab.course.n23_continual_learning import EXPERIMENT
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, ContinualDrawing
 from trustlab.course.n23_continual_learning.experiment import (
@@ -13,6 +14,7 @@ from trustlab.course.n23_continual_learning.experiment import (
     ROUNDS,
     WEIGHTINGS,
     Setting,
+    assistant_over_time,
     period_of,
     stream,
     train,
@@ -23,7 +25,7 @@ from trustlab.federated.continual import accuracy_matrix
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import remembered, saved_over
 
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
@@ -42,11 +44,12 @@ def continual_panel() -> Panel:
             "beta": [(f"β = {beta:g}" if beta == 0.5 else SELECTIONS[beta], beta) for beta in BETAS],
             "weighting": [(WEIGHED[name].removeprefix("updates weighted "), name) for name in WEIGHTINGS],
         },
-        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods"),
+        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods", prepare=get_ready),
         code="continual_panel()",
     )
 
 
+@remembered
 def answer(at: Setting) -> ContinualAnswer:
     """Read the saved trainings at the panel's position."""
     table, about = saved(at.corpus)
@@ -89,6 +92,11 @@ def _forgotten(points: float) -> str:
     if points < 0.5:
         return "On average nothing from earlier periods is forgotten"
     return f"On average {points:.0f} of 100 points on earlier periods are forgotten"
+
+
+def get_ready(at: Setting) -> None:
+    """Make and encode the corpus of a position, which takes most of the time before the first round."""
+    intents.get_ready(assistant_over_time(at.drift, at.seed))
 
 
 def live_rows(at: Setting) -> Iterator[Row]:

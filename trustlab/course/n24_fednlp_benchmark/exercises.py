@@ -2,19 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
+from trustlab.course.found import exercise
+from trustlab.course.n24_fednlp_benchmark.own_server import fedadam
 from trustlab.federated.tasks.metrics import token_f1
-from trustlab.lab.checks import check
-from trustlab.lab.display import Display
+from trustlab.lab.building import check_function
+from trustlab.lab.checks import Checked, check
 from trustlab.lab.teaching import Hints
 
 SIZES, BATCH = (1, 1, 2, 4, 92), 10
 TRUTH, SAID = "to new bramley", "new bramley harbour"
 DELTA, RATE = 0.1, 0.03
+BETA_1, BETA_2, TAU = 0.9, 0.99, 1e-3
+RANDOM_STEPS = 20
+
+Step = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _check(answer: Any, right: float, slips: dict[float, str]) -> Display:
+@exercise("24", "The server's step")
+def server_step(mine: Any) -> Checked:
+    """Check a function of w, Δ, m and v that returns FedAdam's next w, m and v.
+
+    Examples
+    --------
+    >>> server_step(lambda w, delta, m, v: w + delta)  # doctest: +ELLIPSIS
+    ✗ Return three things: the next w, m and v, each of the shape of w. Your function returned [1.1, ...
+    """
+    properties = [
+        (
+            lambda given, got: len(got) == 3 and all(np.shape(each) == np.shape(given[0]) for each in got),
+            "Return three things: the next w, m and v, each of the shape of w.",
+        ),
+        (
+            lambda given, got: np.allclose(got[1], BETA_1 * given[2] + (1 - BETA_1) * given[1]),
+            "m is not the one of the formula: nine tenths of the old m, and a tenth of Δ.",
+        ),
+        (
+            lambda given, got: np.allclose(got[2], BETA_2 * given[3] + (1 - BETA_2) * given[1] ** 2),
+            "v is not the one of the formula: 99 hundredths of the old v, and a hundredth of Δ².",
+        ),
+    ]
+    return check_function(mine, _states(), right=fedadam, properties=properties, because=_STEP_SLIPS)
+
+
+def _states() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield weights, an average update and both averages: those of the first round, then random ones."""
+    yield np.array([1.0, -1.0]), np.array([0.1, 0.0]), np.zeros(2), np.full(2, TAU**2)
+    rng = np.random.default_rng(24)
+    for _ in range(RANDOM_STEPS):
+        w, delta, m = rng.standard_normal((3, int(rng.integers(1, 4)))) * np.array([[1.0], [0.1], [0.05]])
+        yield w, delta, m, rng.uniform(0.1, 2, size=w.shape) * 1e-3
+
+
+def _slip(move: Callable[[np.ndarray, np.ndarray, np.ndarray, Step], np.ndarray]) -> Callable[..., Step]:
+    """Return a step whose averages are right and whose next weights are what `move` makes of them."""
+
+    def wrong(w: np.ndarray, delta: np.ndarray, m: np.ndarray, v: np.ndarray) -> Step:
+        _, next_m, next_v = fedadam(w, delta, m, v)
+        return move(w, delta, m, (v, next_m, next_v)), next_m, next_v
+
+    return wrong
+
+
+_STEP_SLIPS = [
+    (_slip(lambda w, delta, m, at: w - RATE * at[1] / (at[2] ** 0.5 + TAU)),
+     "The server steps along Δ, not against it: Δ is an update, and already points where the clients went."),
+    (_slip(lambda w, delta, m, at: w + RATE * at[1] / (at[2] + TAU)), "The root is missing: divide by √v + τ."),
+    (_slip(lambda w, delta, m, at: w + RATE * at[1] / (at[2] + TAU) ** 0.5), "τ is added to √v, not below the root."),
+    (_slip(lambda w, delta, m, at: w + RATE * m / (at[2] ** 0.5 + TAU)), "The step uses the *new* m."),
+    (_slip(lambda w, delta, m, at: w + RATE * at[1] / (at[0] ** 0.5 + TAU)), "The step uses the *new* v."),
+    (_slip(lambda w, delta, m, at: w + RATE * delta / (at[2] ** 0.5 + TAU)), "The step goes along m, not along Δ."),
+    (_slip(lambda w, delta, m, at: w + at[1] / (at[2] ** 0.5 + TAU)), "η is missing: the rate of the server."),
+    (_slip(lambda w, delta, m, at: w + RATE * (at[1] / (1 - BETA_1)) / ((at[2] / (1 - BETA_2)) ** 0.5 + TAU)),
+     "That is Adam's bias correction. Reddi's FedAdam has none: v starts at τ² instead."),
+    (_slip(lambda w, delta, m, at: RATE * at[1] / (at[2] ** 0.5 + TAU)), "That is the step alone: add it to w."),
+]  # fmt: skip
+
+
+def _check(answer: Any, right: float, slips: dict[float, str]) -> Checked:
     """Check `answer` as it is, or as what it is when rounded to two or three digits, the right answer before slips.
 
     Examples
@@ -29,7 +98,8 @@ def _check(answer: Any, right: float, slips: dict[float, str]) -> Display:
     return check(answer, right, because=slips)
 
 
-def light_share(answer: Any) -> Display:
+@exercise("24", "Too much weight")
+def light_share(answer: Any) -> Checked:
     """Check what share of the weight four light devices get when weighted by their minibatches.
 
     Examples
@@ -49,7 +119,8 @@ def light_share(answer: Any) -> Display:
     return _check(answer, right, slips)
 
 
-def squad_f1(answer: Any) -> Display:
+@exercise("24", "Half right")
+def squad_f1(answer: Any) -> Checked:
     """Check SQuAD's token F1 of "new bramley harbour" against "to new bramley".
 
     Examples
@@ -66,7 +137,8 @@ def squad_f1(answer: Any) -> Display:
     return _check(answer, token_f1(TRUTH, SAID), slips)
 
 
-def adaptive_step(answer: Any) -> Display:
+@exercise("24", "An adaptive step")
+def adaptive_step(answer: Any) -> Checked:
     """Check FedAdam's first step for a weight with Δ = 0.1, at rate 0.03, β₁ 0.9, β₂ 0.99, τ 0.001.
 
     Examples
@@ -74,7 +146,7 @@ def adaptive_step(answer: Any) -> Display:
     >>> adaptive_step(0.1)
     ✗ 0.1 is not right. That is FedAvg's step, Δ itself.
     """
-    delta, beta_1, beta_2, tau = DELTA, 0.9, 0.99, 1e-3
+    delta, beta_1, beta_2, tau = DELTA, BETA_1, BETA_2, TAU
     m, v = (1 - beta_1) * delta, beta_2 * tau**2 + (1 - beta_2) * delta**2
     right = RATE * m / (v**0.5 + tau)
     slips = {
@@ -88,6 +160,11 @@ def adaptive_step(answer: Any) -> Display:
 
 
 hints = Hints({
+    server_step: (
+        "Three lines, one for each formula above. Both averages come first: the step uses the new ones.",
+        "`m = beta_1 * m + (1 - beta_1) * delta`, and v in the same way with Δ².",
+        "`w = w + eta * m / (v**0.5 + tau)`, then `return w, m, v`.",
+    ),
     light_share: (
         "How many minibatches of at most 10 does a client with 1, 2 or 4 examples take? And one of 92?",
         "In code: `n = np.array([1, 1, 2, 4, 92]); b = np.ceil(n / 10)`.",

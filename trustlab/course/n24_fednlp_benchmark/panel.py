@@ -20,10 +20,12 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     recipe,
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
-from trustlab.federated.tasks import FAMILIES, SMALL
+from trustlab.federated.tasks import FAMILIES, SMALL, Example
+from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import saved_over
+from trustlab.lab.ready import once
+from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -49,11 +51,14 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
             "algorithm": [(NAMES[name], name) for name in ALGORITHMS],
             "partition": tuple(PARTITIONS),
         },
-        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="this setting", data=corpus),
+        training=Training(
+            rows=live_rows, shown=_shown, seconds=_seconds, what="this setting", data=corpus, prepare=_prepare
+        ),
         code="fednlp_panel(corpus)",
     )
 
 
+@remembered
 def answer(at: Setting) -> MatrixAnswer:
     """Read the saved trainings at the controls' position."""
     _, about = saved()
@@ -62,10 +67,10 @@ def answer(at: Setting) -> MatrixAnswer:
     scores = {(row["algorithm"], row["partition"]): row["score"] for row in rows}
     here, even = scores[NAMES[at.algorithm], at.partition], scores[NAMES[at.algorithm], "uniform"]
     metric = FAMILIES[at.task].metric
-    skewed = "" if at.partition == "uniform" else f", without skew {even:.0%}"
+    skewed = "" if at.partition == "uniform" else f", without skew {per_cent(even)}"
     verdict = (
-        f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {here:.0%} {metric}{skewed}; "
-        f"all data in one place, with as many passes, {best:.0%}."
+        f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {per_cent(here)} {metric}{skewed}; "
+        f"all data in one place, with as many passes, {per_cent(best)}."
     )
     curves = [
         {"algorithm": NAMES[name], **row}
@@ -89,11 +94,24 @@ def _in_per_cent(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "score": 100 * row["score"], **ends}
 
 
+@once
+def _examples(task: str, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
+    """Read a task's examples; every partition divides the same ones."""
+    return examples(Setting(task=task), corpus)
+
+
+def _prepare(at: Setting, corpus: datasets.DatasetDict) -> None:
+    """Import what trains clients together, and read the examples of this position's task."""
+    from trustlab.federated.simulation import simulate
+
+    _ = simulate, _examples(at.task, corpus)
+
+
 def live_rows(at: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one cell as the saved ones were, measured more often; yield a row for each round that was measured."""
     from trustlab.federated.simulation import simulate
 
-    known, asked = examples(at, corpus)
+    known, asked = _examples(at.task, corpus)
     clients = divide(at, known)
     config = dataclasses.replace(recipe(at, len(clients)), evaluate_every=MEASURED_LIVE)
     seen = 0
@@ -112,7 +130,7 @@ def _shown(at: Setting, base: MatrixAnswer, rows: list[dict[str, Any]]) -> Matri
     ends = next(row for row in base.numbers if row.items() >= dict(base.focus or {}).items())
     verdict = (
         f"After {last['step']} of {ROUNDS} rounds, {last['passes']:.1f} passes over the data, this fleet has "
-        f"{last['score']:.0%} {base.metric}; the saved ones end at {ends['score']:.0%}."
+        f"{per_cent(last['score'])} {base.metric}; the saved ones end at {per_cent(ends['score'])}."
     )
     return dataclasses.replace(base, verdict=verdict, live=[_in_per_cent(row) for row in rows])
 

@@ -22,8 +22,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 )
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
-from trustlab.lab.display import Display, paragraph
-from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, per_cent
+from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, remembered
 
 Row = dict[str, Any]
 FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
@@ -39,6 +38,7 @@ NAMES = {
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
+@remembered
 def matrix(task: str, measure: str = "score") -> list[Row]:
     """Return one row per algorithm and partition of `task`: the mean over seeds and its 95 % interval.
 
@@ -53,11 +53,13 @@ def matrix(task: str, measure: str = "score") -> list[Row]:
     ]
 
 
+@remembered
 def reference(task: str, measure: str = "score") -> float:
     """Return the mean over seeds with all data in one place."""
     return float(EXPERIMENT.by_seed(measure, task=task, algorithm=CENTRALISED, model=SMALL).mean())
 
 
+@remembered
 def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
     """Return the score over the passes through the data: a row per measurement, mean and 95 % interval over seeds.
 
@@ -71,84 +73,95 @@ def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
 
 
 def real_corpora() -> list[Row]:
-    """Return what the real corpora gave, in per cent: a row per corpus and algorithm, a column per partition."""
+    """Return what the real corpora gave: a row per corpus, partition and algorithm, and one for all in one place."""
     rows = []
     for corpus in EXPERIMENT.corpora():
         if corpus == EMBEDDED:
             continue
         (task,) = tasks_of(corpus)
         table, _ = saved(corpus)
-        for algorithm in ("fedavg", "fedadam"):
-            row = {"corpus": CORPUS_NAMES[corpus], "metric": FAMILIES[task].metric, "algorithm": NAMES[algorithm]}
-            for partition in ("uniform", "label", "natural"):
-                there = ((table["algorithm"] == algorithm) & (table["partition"] == partition)).any()
-                row[partition] = per_cent(column(table, task, algorithm, partition)) if there else "–"
-            row["one place"] = per_cent(column(table, task, CENTRALISED, "none"))
-            learned = table.loc[table["algorithm"] != CENTRALISED, "score"].any()
-            row["compares"] = "something" if learned else "nothing: fleets score 0"
-            rows.append(row)
+        about = {"corpus": CORPUS_NAMES[corpus], "metric": FAMILIES[task].metric}
+        about["compares"] = bool(table.loc[table["algorithm"] != CENTRALISED, "score"].any())
+        kept = table[["partition", "algorithm"]].drop_duplicates().itertuples(index=False, name=None)
+        for partition, algorithm in sorted(kept, key=_as_listed):
+            place = {"partition": "one place" if algorithm == CENTRALISED else partition, "algorithm": NAMES[algorithm]}
+            rows.append(about | place | _score(column(table, task, algorithm, partition)))
     return rows
 
 
+def _as_listed(place: tuple[str, str]) -> tuple[int, int]:
+    """Return the place of a partition and an algorithm in the order that the course names them."""
+    partitions, algorithms = [*PARTITIONS, "none"], [*ALGORITHMS, *CONFOUNDED, CENTRALISED]
+    return partitions.index(place[0]), algorithms.index(place[1])
+
+
+def _score(values: list[float]) -> Row:
+    """Return the mean over seeds and its 95 % interval, as a share."""
+    return over_seeds(values, "score", limits=(0.0, 1.0))
+
+
 def label_skew() -> list[Row]:
-    """Return what label skew takes from FedAvg on each task, in per cent, and how to read it: claim (a)."""
+    """Return FedAvg's score on each task without and with label skew, and how to read the difference: claim (a)."""
     table, _ = saved()
     rows = []
     for task in FAMILIES:
         even, skewed = (column(table, task, "fedavg", partition) for partition in ("uniform", SKEWED))
         lost, low, high, _ = mean_interval(difference(table, task, ("fedavg", "uniform"), ("fedavg", SKEWED)))
-        reading = "no loss seen" if lost <= 0 else "a mean loss, but its interval includes 0"
+        reading = "shows no loss" if lost <= 0 else "has a mean loss whose interval includes 0"
         if low > 0 or high < 0:
             reading = "loses" if low > 0 else "gains"
         elif np.mean(even) < FLOOR:
-            reading = "score near 0: nothing to lose"
+            reading = "has a score near 0 and nothing to lose"
+        if reading == "gains":
+            lost, low, high = -lost, -high, -low
         loss = f"{100 * lost:.0f} ({100 * low:.0f} to {100 * high:.0f})".replace("-", "−")
-        scores = {"uniform": per_cent(even), "label": per_cent(skewed)}
-        rows.append({"task": task, **scores, "lost": loss, "reading": reading})
+        rows.append({"task": task, "partition": "uniform", **_score(even)})
+        rows.append({"task": task, "partition": SKEWED, **_score(skewed), "lost": loss, "reading": reading})
     return rows
 
 
 def unequal_sizes() -> list[Row]:
-    """Return what unequal sizes give FedAvg on each task, in per cent, next to the number of passes."""
+    """Return FedAvg's score on each task with equal and with unequal sizes, next to the number of passes."""
     table, _ = saved()
-    rows = []
-    for task in FAMILIES:
-        row: Row = {"task": task}
-        for partition in ("uniform", "quantity"):
-            row[f"{partition}, %"] = per_cent(column(table, task, "fedavg", partition))
-            passes = column(table, task, "fedavg", partition, measure="passes")
-            row[f"{partition}, passes"] = f"{np.mean(passes):.1f}"
-        rows.append(row)
-    return rows
+    return [
+        {
+            "task": task,
+            "partition": partition,
+            **_score(column(table, task, "fedavg", partition)),
+            "passes": float(np.mean(column(table, task, "fedavg", partition, measure="passes"))),
+        }
+        for task in FAMILIES
+        for partition in ("uniform", "quantity")
+    ]
 
 
-def confounded_reading() -> Display:
-    """Show in sentences what an adaptive server is worth, by the devices' optimizer: means over seeds, in per cent.
+def confounded_reading() -> str:
+    """Say what an adaptive server is worth, by the clients' optimizer: means over seeds, in per cent.
 
     It is better or worse where the interval of the difference within seeds leaves 0 out.
     """
     table, _ = saved()
     sentences = []
-    for device, (plain, adaptive) in {"SGD": ("fedavg", "fedadam"), "Adam": tuple(CONFOUNDED)}.items():
+    for optimizer, (plain, adaptive) in {"SGD": ("fedavg", "fedadam"), "Adam": tuple(CONFOUNDED)}.items():
         parts = []
         for partition in ("uniform", SKEWED):
             before, after = (100 * np.mean(column(table, "tagging", name, partition)) for name in (plain, adaptive))
             gained = mean_interval(difference(table, "tagging", (adaptive, partition), (plain, partition)))
             word = "better" if gained.low > 0 else "worse" if gained.high < 0 else "not clearly better or worse"
-            parts.append(f"{word} on {partition} ({after:.0f} against {before:.0f})")
-        sentences.append(f"With {device} on the clients the adaptive server is {', '.join(parts)}.")
-    return paragraph(" ".join(sentences))
+            parts.append(f"{word} on {partition} ({after:.0f} against {before:.0f} %)")
+        sentences.append(f"With {optimizer} on the clients the adaptive server is {', '.join(parts)}.")
+    return " ".join(sentences)
 
 
 def confounded() -> list[Row]:
-    """Return entity F1 of the tagging task in per cent, by what devices and server step with."""
+    """Return entity F1 of the tagging task, by what clients and server step with."""
     table, _ = saved()
-    kinds = {"fedavg": ("SGD", "average"), "fedadam": ("SGD", "Adam")}
-    kinds |= {name: ("Adam", kinds[plain][1]) for name, plain in CONFOUNDED.items()}
+    kinds = {"fedavg": "SGD on clients, average", "fedadam": "SGD on clients, Adam on the server"}
+    kinds |= dict(zip(CONFOUNDED, ("Adam on clients, average", "Adam on both"), strict=True))
     return [
-        {"clients use": device, "server uses": server}
-        | {partition: per_cent(column(table, "tagging", name, partition)) for partition in ("uniform", "label")}
-        for name, (device, server) in kinds.items()
+        {"who steps how": how, "partition": partition, **_score(column(table, "tagging", name, partition))}
+        for name, how in kinds.items()
+        for partition in ("uniform", SKEWED)
     ]
 
 
@@ -159,8 +172,8 @@ def freezing() -> list[Row]:
     return [
         {
             "trained": "the heads alone" if not layers else f"heads and the top {layers} of 6 layers",
-            "intents, % right": per_cent(column(table, *where, model=model)),
-            "sent by clients, MB": float(np.mean(column(table, *where, model=model, measure="megabytes"))),
+            **_score(column(table, *where, model=model)),
+            "sent, MB": float(np.mean(column(table, *where, model=model, measure="megabytes"))),
         }
         for model, layers in ENCODERS.items()
     ]

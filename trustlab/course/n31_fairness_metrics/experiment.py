@@ -146,8 +146,17 @@ def train(setting: Setting, corpus: datasets.DatasetDict) -> tuple[torch.nn.Modu
 def training(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[tuple[torch.nn.Module, Any]]:
     """Pretrain `setting`'s model; yield it with its tokenizer after each step."""
     check(setting)
+    return training_on(setting, *texts(setting, corpus))
+
+
+def texts(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[str], Any]:
+    """Return the sentences that `setting`'s model reads, and the tokenizer of their words."""
     sentences = readings(setting, corpus)
-    tokenizer = whole_words([*sentences, *UNRELATED])
+    return sentences, whole_words([*sentences, *UNRELATED])
+
+
+def training_on(setting: Setting, sentences: list[str], tokenizer: Any) -> Iterator[tuple[torch.nn.Module, Any]]:
+    """Pretrain `setting`'s model on its :func:`texts`."""
     for model in pretraining(sentences, tokenizer, seed=own_seed(setting), **recipe(setting)):
         yield model, tokenizer
 

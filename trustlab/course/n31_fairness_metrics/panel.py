@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.config import option
+from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, sides
 from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.drawing import AgreementDrawing, NeedleDrawing
@@ -29,6 +30,7 @@ from trustlab.course.n31_fairness_metrics.results import (
 )
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.ready import once
 from trustlab.lab.saved import seeds_of
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def _agreement(at: AgreementPosition) -> DottedAnswer:
     below, clear = (sum(row[p] < 0.05 for row in rows) for p in ("p", "p_family"))
     verdict = (
         f"Over {len(table)} models, {at.first} about {at.notion} and the {at.second} ({at.setting}) have {at.method}'s "
-        f"r = {here['r']:.2f} (95 % {here['low']:.2f} to {here['high']:.2f}, p = {here['p']:.3f}); "
+        f"r = {_signed(here['r'])} (95 % {_signed(here['low'])} to {_signed(here['high'])}, p = {here['p']:.3f}); "
         f"p is below 0.05 for {below} of {len(rows)} pairs ({0.05 * len(rows):.1f} expected by chance); after "
         f"correction for their number, for {clear or 'none'}."
     )
@@ -98,6 +100,10 @@ def _agreement(at: AgreementPosition) -> DottedAnswer:
         focus=focus,
         dots=tuple({"x": float(x), "y": float(y), "dose": float(d), "recipe": r} for x, y, d, r in dots),
     )
+
+
+def _signed(r: float) -> str:
+    return f"{r:.2f}".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,7 @@ def dose_panel(corpus: datasets.DatasetDict) -> Panel:
         data=corpus,
         source=lambda at: f"seed {at.seed}",
         unit="steps",
+        prepare=_prepare,
     )
     return experiment_panel(
         DosePosition(),
@@ -150,13 +157,28 @@ def _dose(at: DosePosition) -> DottedAnswer:
     return DottedAnswer(rows, verdict, provenance, dots=tuple(single_models(at.notion, at.dose)))
 
 
+@once
+def _texts(notion: str, dose: float, seed: int, corpus: datasets.DatasetDict) -> tuple[list[str], Any]:
+    return population.texts(_cell(notion, dose, seed), corpus)
+
+
+def _cell(notion: str, dose: float, seed: int) -> Setting:
+    return Setting(EMBEDDED, seed=seed, **{f"{notion}_dose": dose})
+
+
+def _prepare(at: DosePosition, corpus: datasets.DatasetDict) -> None:
+    """Import what makes a model, and write what this position's model reads."""
+    from transformers import BertForMaskedLM
+
+    _ = BertForMaskedLM, _texts(at.notion, at.dose, at.seed, corpus)
+
+
 def live_rows(at: DosePosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one model as the saved ones were, measured on the way and, by every metric, at the end."""
-    from trustlab.course.n31_fairness_metrics import experiment as population
-
-    cell, notion = Setting(EMBEDDED, seed=at.seed, **{f"{at.notion}_dose": at.dose}), NOTIONS[at.notion]
-    for step, (model, tokenizer) in enumerate(population.training(cell, corpus), start=1):
-        if step % MEASURED_LIVE == 0:
+    cell, notion = _cell(at.notion, at.dose, at.seed), NOTIONS[at.notion]
+    training = population.training_on(cell, *_texts(at.notion, at.dose, at.seed, corpus))
+    for step, (model, tokenizer) in enumerate(training, start=1):
+        if step == 1 or step % MEASURED_LIVE == 0:  # at first, so that something is drawn at once
             now = population.intrinsic_one_after_another(model, tokenizer, notion=notion, resamples=0)
             measured = {column(at.notion, name): each.value for name, each in now}
             yield {"step": step, "progress": TRAINED * step / STEPS, **measured}

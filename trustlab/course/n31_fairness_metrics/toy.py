@@ -66,9 +66,9 @@ def _answer(at: ToyPosition) -> Answer:
     sets = vectors(at)
     found = weat(**sets)
     s = {name: associations(sets[name], sets["A"], sets["B"]) for name in ("X", "Y")}
-    difference = s["X"].mean() - s["Y"].mean()
+    difference = f"{s['X'].mean() - s['Y'].mean():.2f}".replace("-", "−")
     verdict = (
-        f"With a lean of {at.lean:g}° and a spread of {at.spread:g}°, X's mean association is {difference:.2f} above "
+        f"With a lean of {at.lean:g}° and a spread of {at.spread:g}°, X's mean association is {difference} above "
         f"Y's; WEAT's effect size is {found.effect_size:.2f} of at most 2, p = {found.p_value:.3f}."
     )
     rows: list[dict[str, Any]] = [

@@ -1,0 +1,90 @@
+"""The sentences of notebook 23's pictures, and the numbers in its questions: they come from the committed tables."""
+
+import re
+
+import pytest
+
+from trustlab.course.n23_continual_learning import EXPERIMENT
+from trustlab.course.n23_continual_learning import continual_pictures as pictures
+from trustlab.course.n23_continual_learning.table import chosen, matrices
+from trustlab.course.n23_continual_learning.toy import ToyPosition, continual_toy
+from trustlab.course.teaching import questions
+from trustlab.federated.continual import forgetting
+
+ALL = [
+    pictures.gap,
+    pictures.on_plays,
+    pictures.catching_up,
+    lambda: pictures.forgetting(forgetting),
+    pictures.without_old_data,
+    pictures.labels_from_feedback,
+    pictures.who_gains,
+]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return EXPERIMENT.table()
+
+
+def accuracy(table, **at):
+    return 100 * chosen(table, **at)["accuracy"].mean()
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_a_picture_has_a_sentence_and_its_numbers(draw):
+    shown = draw()
+    assert shown.verdict.endswith(".") and re.search(r"\d", shown.verdict)
+    assert shown.provenance.startswith("saved, mean and 95 % interval over seeds 0–")
+    assert len(shown.rows) >= 2 and not re.search(r"\d%", shown.summary)
+
+
+def test_the_gains_said_are_differences_of_the_tables_means(table):
+    said = [
+        accuracy(table, drift=1.0, beta=1.0, setting=setting) - accuracy(table, drift=1.0, beta=0.0, setting=setting)
+        for setting in ("static", "continual")
+    ]
+    assert f"gains {said[0]:.0f} point on all data at once and {said[1]:.0f} points over time" in pictures.gap().verdict
+    because = questions("23")["activity over time"]["because"]
+    assert f"gained {said[0]:.0f} point of accuracy on all data at once, {said[1]:.0f} over time" in because
+    asked = questions("23")["activity over time"]
+    assert said[1] > said[0] and asked["choices"][asked["answer"]].startswith("Over six periods")
+
+
+def test_what_is_forgotten_of_the_first_period_is_said(table):
+    lost = {
+        replay: 100 * matrices(chosen(table, drift=3.0, beta=1.0, replay=replay)).mean(axis=0) for replay in (0, 20)
+    }
+    runs = matrices(chosen(table, drift=3.0, beta=1.0))
+    first = 100 * (runs[:, :-1, 0].max(axis=1) - runs[:, -1, 0]).mean()
+    shown = pictures.forgetting(forgetting)
+    assert f"Of the first period {first:.0f} points are forgotten with nothing kept" in shown.verdict
+    assert lost[20][-1, 0] > lost[0][-1, 0]  # kept examples help the first period
+
+
+def test_kept_sums_can_be_wrong_in_both_directions(table):
+    errors = []
+    for drift in (0.0, 3.0):
+        for replay in (0, 5, 20):
+            found = matrices(chosen(table, drift=drift, beta=1.0, replay=replay))
+            errors.append(100 * (found.diagonal(axis1=1, axis2=2).mean() - found[:, -1].mean()))
+    told = f"too low by {-max(errors):.0f} to {-min(errors):.0f} points"
+    assert max(errors) < 0 and told in pictures.without_old_data().verdict
+    fit = continual_toy().answer_at(ToyPosition(drift=4.0)).matrix  # as the question's reason says
+    diagonal = sum(fit[t][t] for t in range(6)) / 6
+    assert diagonal > sum(fit[-1]) / 6
+    asked = questions("23")["kept numbers"]
+    assert asked["choices"][asked["answer"]].startswith("It can be either")
+
+
+def test_the_shares_with_feedback_are_the_tables(table):
+    told, true = (accuracy(table, drift=1.0, beta=1.0, labels=labels) for labels in ("feedback", "true"))
+    said = pictures.labels_from_feedback().verdict.replace("\u00a0", " ")
+    assert f"{told:.0f} % with reactions, {true:.0f} % with true labels" in said
+
+
+def test_few_trainings_catch_up_and_all_of_them_kept_something():
+    shown = pictures.catching_up()
+    reached = {row["training"] for row in shown.rows if row["reaches 95 % of it"] != "never"}
+    assert {name.split(", ", 1)[1] for name in reached} == {"by activity, 20 kept"}
+    assert "in a few trainings only (by activity, 20 kept)" in shown.verdict

@@ -1,0 +1,183 @@
+"""What notebook 24 found, as pictures: what skew takes, what an adaptive server gives, and what freezing saves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trustlab.course.n24_fednlp_benchmark.results import (
+    Row,
+    confounded,
+    confounded_reading,
+    freezing,
+    label_skew,
+    real_corpora,
+    saved,
+    unequal_sizes,
+)
+from trustlab.lab.display import number, per_cent
+from trustlab.lab.finding import Finding, dots, dumbbells
+from trustlab.lab.saved import saved_over
+
+ENDS: dict[str, str] = {"value": "score", "low": "low", "high": "high"}
+
+
+def weights_of(utterances: Sequence[int], by_examples: Sequence[float], by_batches: Sequence[float]) -> Finding:
+    """Draw the weight of each client of a round, by its utterances and by its minibatches."""
+    rows = [
+        {"client": f"{n} utterance{'' if n == 1 else 's'}", "by utterances": float(one), "by minibatches": float(other)}
+        for n, one, other in zip(utterances, by_examples, by_batches, strict=True)
+    ]
+    first = rows[0]
+    verdict = (
+        f"The client with {first['client']} has {per_cent(first['by utterances'])} of the weight by utterances, and "
+        f"{per_cent(first['by minibatches'])} by minibatches."
+    )
+    return dumbbells(
+        rows, label="client", start="by utterances", end="by minibatches", per_cent=True,
+        title="Who has how much weight in a round?", verdict=verdict, x_label="share of the round's weight",
+    )  # fmt: skip
+
+
+def trap(rows: Sequence[Mapping[str, Any]]) -> Finding:
+    """Draw what weighting by minibatches changes in a fleet: the weight of light clients, and the score.
+
+    Parameters
+    ----------
+    rows
+        One a seed: ``seed``, ``light`` and ``clients`` (how many), and for each of "utterances" and "minibatches" the
+        ``weight`` of the light clients and the ``F1``, under "weight by utterances" and so on.
+    """
+    ways = ("utterances", "minibatches")
+    weight = {way: float(np.mean([row[f"weight by {way}"] for row in rows])) for way in ways}
+    drawn = [{"what": "weight of light clients", **{f"by {way}": weight[way] for way in ways}}]
+    drawn += [
+        {"what": f"token F1, seed {row['seed']}", **{f"by {way}": row[f"F1 by {way}"] for way in ways}} for row in rows
+    ]
+    changes = [round(row["F1 by minibatches"], 2) - round(row["F1 by utterances"], 2) for row in rows]
+    both = min(changes) < -0.001 and max(changes) > 0.001
+    verdict = (
+        f"Weighted by minibatches, the {rows[0]['light']} of {rows[0]['clients']} clients with one or two utterances "
+        f"have {per_cent(weight['minibatches'])} of the weight instead of {per_cent(weight['utterances'])}. The token "
+        f"F1 moves by at most {max(map(abs, changes)):.2f}{', in both directions' if both else ''}."
+    )
+    return dumbbells(
+        drawn, label="what", start="by utterances", end="by minibatches", per_cent=True, digits=2,
+        title="A trap, measured", verdict=verdict, x_label="share of the weight; token F1",
+        provenance=f"computed here, {len(rows)} seeds",
+    )  # fmt: skip
+
+
+def skewed() -> Finding:
+    """Draw what label skew takes from FedAvg on each task: claim (a)."""
+    rows = label_skew()
+    said = [
+        f"{row['task']} {row['reading']}" + (f" {row['lost']} points" if row["reading"] in ("loses", "gains") else "")
+        for row in rows
+        if row["partition"] == "label"
+    ]
+    return _by_task(rows, title="What does label skew take from FedAvg?", verdict=f"{'; '.join(said)}.")
+
+
+def unequal() -> Finding:
+    """Draw what unequal sizes give FedAvg on each task."""
+    rows = unequal_sizes()
+    even, uneven = ([row for row in rows if row["partition"] == name] for name in ("uniform", "quantity"))
+    pairs = list(zip(even, uneven, strict=True))
+    higher = [other["task"] for one, other in pairs if other["score"] > one["score"]]
+    apart = [other["task"] for one, other in pairs if other["low"] > one["high"]]
+    verdict = (
+        f"With unequal sizes the mean is higher in {len(higher)} of {len(pairs)} tasks, with intervals that do not "
+        f"overlap in {len(apart)} ({', '.join(apart) or 'none'}). These fleets made {_passes(uneven)} passes instead "
+        f"of {_passes(even)}."
+    )
+    return _by_task(rows, title="Do unequal sizes harm?", verdict=verdict)
+
+
+def _passes(rows: Sequence[Row]) -> str:
+    """Write the range of passes over the data."""
+    ends = [f"{choose(row['passes'] for row in rows):.0f}" for choose in (min, max)]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def _by_task(rows: Sequence[Row], **texts: str) -> Finding:
+    return dots(
+        rows, label="task", series="partition", **ENDS, per_cent=True, digits=2,
+        x_label="score of the task's own metric", provenance=saved_over(saved()[1]), **texts,
+    )  # fmt: skip
+
+
+def optimizers() -> Finding:
+    """Draw entity F1 of tagging by what clients and server step with."""
+    return dots(
+        confounded(), label="who steps how", series="partition", **ENDS, per_cent=True, digits=2,
+        title="Is it the server, or the clients' optimizer?", verdict=confounded_reading(),
+        x_label="entity F1 of tagging", provenance=saved_over(saved()[1]),
+    )  # fmt: skip
+
+
+def frozen() -> Finding:
+    """Draw what more trained layers of a pretrained encoder give; the verdict says what they cost to send."""
+    rows = freezing()
+    least, most = rows[0], rows[-1]
+    times = most["sent, MB"] / least["sent, MB"]
+    verdict = (
+        f"With {least['trained']} {per_cent(least['score'])} of the intents are right, and all clients send "
+        f"{number(least['sent, MB'], 2)} MB. With {most['trained']} it is {per_cent(most['score'])}, for "
+        f"{number(most['sent, MB'], 2)} MB: {times:.0f} times as much."
+    )
+    return dots(
+        rows, label="trained", **ENDS, per_cent=True, title="What do two more trained layers give?", verdict=verdict,
+        x_label="intents right", provenance=saved_over(saved()[1]),
+    )  # fmt: skip
+
+
+def real() -> Finding:
+    """Draw FedAvg and FedAdam on real corpora; one on which no fleet scores allows no comparison."""
+    rows = real_corpora()
+    empty = sorted({row["corpus"] for row in rows if not row["compares"]})
+    drawn = [{"where": f"{row['corpus']}, {row['partition']}", **row} for row in rows if row["compares"]]
+    pairs = _pairs(drawn)
+    better = sum(adaptive["score"] > plain["score"] for plain, adaptive in pairs)
+    apart = sum(adaptive["low"] > plain["high"] for plain, adaptive in pairs)
+    verdict = (
+        f"FedAdam's mean is higher than FedAvg's on {better} of {len(pairs)} corpora and partitions, with intervals "
+        f"that do not overlap on {apart}."
+        f"{''.join(f' On {name} no fleet finds anything: nothing to compare.' for name in empty)}"
+    )
+    return dots(
+        drawn, label="where", series="algorithm", **ENDS, per_cent=True, digits=2, title="The same on real corpora",
+        verdict=verdict, x_label="score of the corpus' own metric",
+        provenance="saved, mean and 95 % interval over three seeds",
+    )  # fmt: skip
+
+
+def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Return the rows of FedAvg and of FedAdam at the same place."""
+    at = {(row["where"], row["algorithm"]): row for row in rows}
+    return [(row, at[where, "FedAdam"]) for (where, algorithm), row in at.items() if algorithm == "FedAvg"]
+
+
+def own_server(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:
+    """Draw a fleet's score on the way, with FedAvg's step on the server and with another.
+
+    Parameters
+    ----------
+    runs
+        "FedAvg" and "FedAdam" → rows of ``round`` and ``score``, of the same rounds.
+    """
+    pairs = zip(runs["FedAvg"], runs["FedAdam"], strict=True)
+    rows = [{"round": one["round"], "FedAvg": one["score"], "FedAdam": other["score"]} for one, other in pairs]
+    last = rows[-1]
+    verdict = (
+        f"After {last['round']} rounds the same clients have {per_cent(last['FedAvg'])} entity F1 with FedAvg's step "
+        f"on the server, and {per_cent(last['FedAdam'])} with FedAdam's."
+    )
+    named = [{"after": f"round {row['round']}", **row} for row in rows]
+    return dumbbells(
+        named, label="after", start="FedAvg", end="FedAdam", per_cent=True, digits=2,
+        title="The same clients, another server", verdict=verdict, x_label="entity F1 of tagging",
+        provenance="computed here, one seed",
+    )  # fmt: skip
