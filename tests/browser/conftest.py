@@ -23,10 +23,12 @@ SECONDS = 1000  # playwright counts in milliseconds
 FLAGS = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
 SETTINGS = {
     # Every cell is in the page, whether it is on the screen or not.
-    "notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
-# What `make setup` puts into the environment: the question whether to fetch news would lie over the page.
-(OVERRIDES,) = re.findall(r"^no_news := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+# What `make setup` puts into the environment: a question about news would lie over the page, and a notebook
+# that is opened without a kernel shows its panels as they were saved.
+FOUND = re.findall(r'^\w+ := ("@jupyter.+)$', (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+OVERRIDES = f"{{{', '.join(FOUND)}}}"
 LAB = pytest.StashKey()
 
 expect.set_options(timeout=60 * SECONDS)
@@ -155,7 +157,7 @@ class Lab:
         shutil.copytree(ROOT / "notebooks", self.root / "notebooks", ignore=shutil.ignore_patterns(".*", "__pycache__"))
         shutil.copy(ROOT / "GLOSSARY.md", self.root)
         for name, settings in SETTINGS.items():
-            path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path = folder / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(settings))
         (folder / "overrides").mkdir()
