@@ -25,6 +25,7 @@ from trustlab.course.n10_what_epsilon_promises.toy import (
     optimal_hit_rate,
     rounds,
 )
+from trustlab.guessing import written_rate
 from trustlab.lab.display import number
 from trustlab.lab.job import Job, Row
 from trustlab.lab.panel import Answer, Panel
@@ -222,12 +223,11 @@ def _row(who: str, at: GamePosition, score: Score) -> dict[str, Any]:
 
 
 def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
-    at, most = number(position.epsilon), per_cent(bound(position.epsilon))
+    at, most = number(position.epsilon), written_rate(bound(position.epsilon))
     if play.last is None and played is None:
         return f"Ten noisy counts: was Anna there? At ε = {at} no attacker is right more than {most} of the time."
-    reach = (
-        f"At ε = {at} the bound is {most}, the optimal guesser's exact hit rate {per_cent(optimal_hit_rate(position))}"
-    )
+    optimal = written_rate(optimal_hit_rate(position))
+    reach = f"At ε = {at} the bound is {most}, the optimal guesser's exact hit rate {optimal}"
     if played is not None and played.guesses:
         reach += f" (played: {played.right:,} of {played.guesses:,})"
     if play.last is None:
@@ -239,19 +239,6 @@ def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
         f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts, "
         f"{play.optimal.right}. {reach}."
     )
-
-
-def per_cent(share: float) -> str:
-    """Write a share in per cent, and never 100 % for what is not certain.
-
-    Examples
-    --------
-    >>> [per_cent(share) for share in (0.5, 0.982, 0.99966, 0.9999999, 1.0)]
-    ['50 %', '98 %', '99.97 %', 'over 99.99 %', '100 %']
-    """
-    if share == 1 or share < 0.99:
-        return f"{100 * share:.0f} %"
-    return f"{100 * share:.2f} %" if share < 0.9999 else "over 99.99 %"
 
 
 def _label(epsilon: float) -> str:
