@@ -28,11 +28,13 @@ from trustlab.course.n10_what_epsilon_promises.toy import (
 from trustlab.guessing import written_rate
 from trustlab.lab.display import number
 from trustlab.lab.job import Job, Row
+from trustlab.lab.notes import keep_note
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.shown import weakly
 
 AUTOPLAY, BATCH = 1000, 20  # rounds of the optimal guesser, and how many between two pictures
 PAUSE = 0.06  # seconds between batches: slow enough to see the hit rate settle
+NOTED_EVERY = 10  # guesses: a note for the end of the notebook
 SAID = {"in": "She was there", "out": "She was not there"}
 
 
@@ -144,7 +146,11 @@ class Game(Panel):
         if said not in GUESSES:
             raise ValueError(f"Expected a guess of 'in' or 'out', got {said!r}. Was Anna in the group, or was she out?")
         self._refuse_while_running("guess")
-        self._state.at(self.config).guess(said)
+        position = self.config
+        play = self._state.at(position)
+        play.guess(said)
+        if play.yours.guesses % NOTED_EVERY == 0:
+            _note(play, position)
         self._show_saved()
         return self
 
@@ -239,6 +245,12 @@ def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
         f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts, "
         f"{play.optimal.right}. {reach}."
     )
+
+
+def _note(play: Play, position: GamePosition) -> None:
+    """Keep how often the reader was right, for "What you found"."""
+    where = f"Was Anna there? ε = {number(position.epsilon)}, {NOISES[position.noise]} noise"
+    keep_note("10", "game", where, right=play.yours.right, guesses=play.yours.guesses, optimal=play.optimal.right)
 
 
 def _label(epsilon: float) -> str:
