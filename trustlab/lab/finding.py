@@ -153,9 +153,12 @@ def dots(
     """
     page = marks.Page(rows, label, x_label=x_label, per_cent=per_cent, log=log)
     names = list(dict.fromkeys(str(row[series]) for row in rows)) if series else [""]
+    on_line: dict[str, list[str]] = {}  # a line with one series has its dot in the middle
     for row in rows:
-        at = names.index(str(row[series])) if series else 0
-        page.dot(row, value, at, of=len(names), low=low, high=high)
+        on_line.setdefault(str(row[label]), []).append(str(row[series]) if series else "")
+    for row in rows:
+        name, own = str(row[series]) if series else "", on_line[str(row[label])]
+        page.dot(row, value, names.index(name), place=own.index(name), of=len(own), low=low, high=high)
     return page.finished(names if series else [], reference)
 
 

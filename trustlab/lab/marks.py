@@ -67,12 +67,20 @@ class Page:
         return text.replace("-", "−")
 
     def dot(
-        self, row: Mapping[str, Any], value: str, at: int, *, of: int, low: str | None = None, high: str | None = None
+        self,
+        row: Mapping[str, Any],
+        value: str,
+        at: int,
+        *,
+        place: int,
+        of: int,
+        low: str | None = None,
+        high: str | None = None,
     ) -> None:
-        """Draw the dot of series number `at` of `of`, with its interval where the row has one."""
+        """Draw the dot of series number `at`, at `place` of `of` on its line, with its interval where it has one."""
         if not _is_there(row.get(value)):
             return
-        y = self._line(row) + (at - (of - 1) / 2) * 0.8 / max(of, 2)
+        y = self._line(row) + (place - (of - 1) / 2) * 0.8 / max(of, 2)
         colour = PALETTE[at % len(PALETTE)]
         if low and high and _is_there(row.get(low)) and _is_there(row.get(high)):
             self.axes.plot([row[low], row[high]], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=3)
