@@ -9,9 +9,11 @@ PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # JupyterLab asks a newcomer whether it may fetch news, right over the first picture. Here the answer is no, and it does
-# not look for updates: nothing leaves this machine. A reader's own settings are stronger, and a file of theirs is kept.
+# not look for updates: nothing leaves this machine. And it saves panels with a reader's notebook, which are then there
+# when it is opened again without a kernel. A reader's own settings are stronger, and a file of theirs is kept.
 SETTINGS := .venv/share/jupyter/lab/settings/overrides.json
-no_news := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+no_news := "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}
+saved_panels := "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": true}
 
 # `make setup PYTHON=/some/python3.12` chooses the interpreter; otherwise the first of these that is new enough.
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -35,8 +37,8 @@ PARALLEL := -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site doctor \
-  clean
+.PHONY: help setup lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site contact \
+  doctor clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,7 +54,7 @@ setup:  ## make .venv and install everything into it (a second call returns at o
 	echo "Installing .[$(EXTRAS)] under requirements.lock into .venv."; \
 	$(PIP) -e '.[$(EXTRAS)]' || { $(pip_failed); }; \
 	touch $(STAMP)
-	@[ -f $(SETTINGS) ] || { mkdir -p $(dir $(SETTINGS)) && printf '%s\n' '$(no_news)' > $(SETTINGS); }
+	@[ -f $(SETTINGS) ] || { mkdir -p $(dir $(SETTINGS)) && printf '%s\n' '{$(no_news), $(saved_panels)}' > $(SETTINGS); }
 
 # The root is the project, so that links from a notebook to GLOSSARY.md and data/ open in the same window.
 lab: setup  ## open the course in JupyterLab
@@ -76,6 +78,9 @@ app: setup  ## show the notebooks as pages without code
 
 site: setup  ## write panels as pages that open in any browser, without a server or Python: docs/explore
 	$(PY) -m trustlab site $(ARGS)
+
+contact: setup chromium  ## pictures of every panel on four screens, light and dark: build/contact
+	$(PY) tests/browser/contact_sheet.py $(ARGS)
 
 doctor:  ## check this machine and say how to fix what fails
 	@if [ -x $(PY) ]; then python=$(PY); else $(find_python); echo "No .venv yet: looking with $$python."; fi; \

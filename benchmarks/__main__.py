@@ -2,8 +2,8 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
-``associating`` and ``resampling`` compute fairness metrics, and ``panels`` moves the controls of panels. ``--write``
-stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them into
+``associating`` and ``resampling`` compute fairness metrics, and ``panels`` moves the controls of panels in a browser.
+``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them into
 ``docs/benchmarks.md``.
 """
 

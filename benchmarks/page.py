@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     import pandas
 
 GHOST = "DP-SGD, Opacus ghost"
-STEPS, SIMULATION = "private_step_time", simulating.NAME
+STEPS, SIMULATION, PANELS = "private_step_time", simulating.NAME, "panel_speed"
 PAGE = ROOT / "docs" / "benchmarks.md"
 LINES_BEGIN, LINES_END = "<!-- benchmarks: written by make bench -->\n", "<!-- end of the benchmarks -->\n"
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
 FAIRNESS = (associating.NAME, resampling.NAME)
+PANELS_BEGIN, PANELS_END = "<!-- panels: written by make bench -->\n", "<!-- end of the panels -->\n"
 FAIRNESS_BEGIN, FAIRNESS_END = "<!-- fairness: written by make bench -->\n", "<!-- end of fairness -->\n"
 HEADS = {
     "bilstm": "BiLSTM",
@@ -95,6 +96,18 @@ def fairness() -> str:
     return "\n".join([*rows, "", *notes, ""])
 
 
+def panels() -> str:
+    """Return the table of panels as Markdown: what a reader waits for."""
+    results, about = read_results(PANELS)
+    rows = ["| | p50 | p95 | kernel's CPU, p95 | pictures a second |", "| --- | --: | --: | --: | --: |"]
+    for row in results.to_dict("records"):
+        frames = row["pictures per second"]
+        times = " | ".join(f"{row[name]:.0f} ms" for name in ("ms, p50", "ms, p95", "CPU ms, p95"))
+        rows.append(f"| {row['panel']} | {times} | {f'{frames:.0f}' if frames == frames else ''} |")
+    note = f"{_where(about)} all numbers are in [data/results](../data/results/{PANELS}.csv)."
+    return "\n".join([*rows, "", note, ""])
+
+
 def _where(about: Mapping[str, Any]) -> str:
     """Say what the times of a table depend on."""
     config = about["config"]
@@ -141,6 +154,8 @@ def write(path: Path = PAGE) -> Path:
         text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
     if all(map(_there, FAIRNESS)):
         text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
+    if _there(PANELS):
+        text = _between(text, path, PANELS_BEGIN, panels(), PANELS_END)
     write_whole(path, text)
     return path
 

@@ -18,7 +18,7 @@ from trustlab.doctor import MINIMUM_PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKE = shutil.which("make")
-TARGETS = ["help", "setup", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "doctor", "clean"]
+TARGETS = ["help", "setup", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "contact", "doctor", "clean"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -154,13 +154,17 @@ def test_setup_runs_once_and_again_when_the_dependencies_change(checkout):
 
 SETTINGS = Path(".venv", "share", "jupyter", "lab", "settings", "overrides.json")
 NOTIFICATION = "@jupyterlab/apputils-extension:notification"
+WIDGETS = "@jupyter-widgets/jupyterlab-manager:plugin"
 
 
 def test_setup_answers_jupyterlabs_question_about_news_and_keeps_other_settings(checkout):
     for _ in range(2):
         assert set_up(checkout) in (["venv", "pip"], [])
         settings = json.loads((checkout / SETTINGS).read_text(encoding="utf-8"))
-        assert settings == {NOTIFICATION: {"fetchNews": "false", "checkForUpdates": False}}
+        assert settings == {
+            NOTIFICATION: {"fetchNews": "false", "checkForUpdates": False},
+            WIDGETS: {"saveState": True},
+        }
     (checkout / SETTINGS).write_text("{}")
     set_up(checkout)
     assert (checkout / SETTINGS).read_text() == "{}"
@@ -170,14 +174,21 @@ def test_setup_answers_jupyterlabs_question_about_news_and_keeps_other_settings(
 
 
 def test_the_settings_are_those_that_jupyterlab_knows(checkout):
-    """Its own schema has both names, with these values; it reads them from share/jupyter/lab/settings."""
+    """Their schemas have the names, with these values; JupyterLab reads them from share/jupyter/lab/settings."""
     set_up(checkout)
-    place = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas" / "@jupyterlab" / "apputils-extension"
-    known = json.loads((place / "notification.json").read_text(encoding="utf-8"))["properties"]
-    for name, value in json.loads((checkout / SETTINGS).read_text())[NOTIFICATION].items():
-        kinds = {"boolean": bool, "string": str}
-        assert isinstance(value, kinds[known[name]["type"]])
-        assert value in [each["const"] for each in known[name].get("oneOf", [])] or isinstance(value, bool)
+    share = Path(sys.prefix) / "share" / "jupyter"
+    places = {
+        NOTIFICATION: share / "lab" / "schemas" / "@jupyterlab" / "apputils-extension" / "notification.json",
+        WIDGETS: next(share.glob("labextensions/@jupyter-widgets/jupyterlab-manager/schemas/**/plugin.json")),
+    }
+    settings = json.loads((checkout / SETTINGS).read_text())
+    assert set(settings) == set(places)
+    for extension, place in places.items():
+        known = json.loads(place.read_text(encoding="utf-8"))["properties"]
+        for name, value in settings[extension].items():
+            kinds = {"boolean": bool, "string": str}
+            assert isinstance(value, kinds[known[name]["type"]])
+            assert value in [each["const"] for each in known[name].get("oneOf", [])] or isinstance(value, bool)
 
 
 def set_up(checkout):
@@ -226,7 +237,7 @@ def test_any_path_will_do(checkout, tmp_path_factory, name):
     program.write_text(
         FAKE_PYTHON.replace("esac", """  *) printf '%s\\n' "$@" >> asked; echo "$TRUSTLAB_RUNS" >> asked ;;\nesac""")
     )
-    for target in ("lab", "notebooks", "test-notebooks", "test-units", "reproduce", "bench", "app", "site", "doctor"):
+    for target in ("lab", "notebooks", "test-notebooks", "test-units", "reproduce", "bench", "app", "site", "contact", "doctor"):
         ran = run_make(target, cwd=place)
         assert ran.returncode == 0, f"{target}: {ran.stderr}"
     asked = (place / "asked").read_text().splitlines()

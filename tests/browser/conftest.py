@@ -23,10 +23,12 @@ SECONDS = 1000  # playwright counts in milliseconds
 FLAGS = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
 SETTINGS = {
     # Every cell is in the page, whether it is on the screen or not.
-    "notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
-# What `make setup` puts into the environment: the question whether to fetch news would lie over the page.
-(OVERRIDES,) = re.findall(r"^no_news := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+# What `make setup` puts into the environment: a question about news would lie over the page, and a notebook
+# that is opened without a kernel shows its panels as they were saved.
+FOUND = re.findall(r'^\w+ := ("@jupyter.+)$', (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+OVERRIDES = f"{{{', '.join(FOUND)}}}"
 LAB = pytest.StashKey()
 
 expect.set_options(timeout=60 * SECONDS)
@@ -51,11 +53,12 @@ class Notebook:
         cell = self.page.locator(".jp-CodeCell").first
         heard = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
         for _ in range(10):
-            cell.locator(".cm-content").click()
-            pressed = time.monotonic()
-            self.page.keyboard.press("Shift+Enter")
             with contextlib.suppress(Error):
-                heard.wait_for(timeout=5 * SECONDS)
+                self._take_the_kernel_offered()
+                cell.locator(".cm-content").click(timeout=8 * SECONDS)
+                pressed = time.monotonic()
+                self.page.keyboard.press("Shift+Enter")
+                heard.wait_for(timeout=8 * SECONDS)
                 return pressed
         raise AssertionError("JupyterLab did not hear Shift + Enter in ten attempts.")
 
@@ -68,16 +71,19 @@ class Notebook:
         idle = self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first
         idle.wait_for(state="attached", timeout=180 * SECONDS)
         heard = self.page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]")).first
-        asked = self.page.locator("dialog.jp-Dialog", has_text="Select Kernel")
         for _ in range(10):
             with contextlib.suppress(Error):  # the question may come between a look and a click: then all again
-                if asked.count():
-                    asked.locator(".jp-mod-accept").click(timeout=8 * SECONDS)
+                self._take_the_kernel_offered()
                 self.page.get_by_role("menuitem", name="Run", exact=True).click(timeout=8 * SECONDS)
                 self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=8 * SECONDS)
                 heard.wait_for(timeout=8 * SECONDS)
                 return
         raise AssertionError("JupyterLab did not hear Run All Cells in ten attempts.")
+
+    def _take_the_kernel_offered(self):
+        asked = self.page.locator("dialog.jp-Dialog", has_text="Select Kernel")
+        if asked.count():
+            asked.locator(".jp-mod-accept").click(timeout=8 * SECONDS)
 
     def wait_for_the_end(self, seconds):
         """Wait until the last cell has its number, and no cell waits for its own."""
@@ -151,7 +157,7 @@ class Lab:
         shutil.copytree(ROOT / "notebooks", self.root / "notebooks", ignore=shutil.ignore_patterns(".*", "__pycache__"))
         shutil.copy(ROOT / "GLOSSARY.md", self.root)
         for name, settings in SETTINGS.items():
-            path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path = folder / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(settings))
         (folder / "overrides").mkdir()

@@ -50,6 +50,24 @@ def ran(lab, name):
 
 
 @pytest.fixture(scope="module")
+def guessing(lab):
+    """Notebook 10 after Run All Cells."""
+    return ran(lab, "10_what_epsilon_promises")
+
+
+@pytest.fixture(scope="module")
+def one_round(lab):
+    """Notebook 20 after Run All Cells."""
+    return ran(lab, "20_one_round_of_fedavg")
+
+
+@pytest.fixture(scope="module")
+def by_hand(lab):
+    """Notebook 30 after Run All Cells."""
+    return ran(lab, "30_one_gap_by_hand")
+
+
+@pytest.fixture(scope="module")
 def comparison(lab):
     """Notebook 11 after Run All Cells."""
     return ran(lab, "11_dp_sgd_vs_edp_sgd")
@@ -521,7 +539,18 @@ def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
     panel.get_by_role("button", name="Reset", exact=True).click()
 
 
-NOTEBOOKS = ("start", "comparison", "partitioning", "selecting", "over_time", "benchmark", "metrics")
+NOTEBOOKS = (
+    "start",
+    "guessing",
+    "comparison",
+    "one_round",
+    "partitioning",
+    "selecting",
+    "over_time",
+    "benchmark",
+    "by_hand",
+    "metrics",
+)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

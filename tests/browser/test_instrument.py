@@ -187,3 +187,18 @@ def test_a_restarted_kernel_greys_its_panels_and_says_what_to_do(lab, page_of_th
     assert panel.evaluate(told) == "none"
     panel.get_by_role("slider").press("End")
     expect(panel.locator(".trustlab-verdict")).to_contain_text("SGD at 30,")
+
+
+def test_a_notebook_opened_again_without_a_kernel_shows_its_panels_as_they_were(lab, page_of_three):
+    page, panel = page_of_three.page, page_of_three.panel("Slow")
+    panel.get_by_role("slider").press("Home")
+    panel.get_by_role("slider").press("ArrowRight")
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("SGD at 2,")
+    page_of_three.choose("File", "Save Notebook")
+    page_of_three.choose("Kernel", "Shut Down Kernel")
+    page.reload()
+    panel = page_of_three.panel("Slow")
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("SGD at 2,")
+    expect(panel).to_have_class(re.compile("jupyter-widgets-disconnected"))
+    expect(panel.get_by_role("slider", include_hidden=True)).to_have_attribute("aria-valuetext", "2 (weak)")
+    assert page_of_three.troubles() == []

@@ -1,5 +1,6 @@
 import io
 import math
+import re
 
 import numpy as np
 import pytest
@@ -92,6 +93,19 @@ def test_live_points_have_their_place_between_grid_values_and_their_name():
     assert drawing.shown()["legend"] == ["DP-SGD", "EDP-SGD", "yours"]
     drawing.draw(answer(rows()))
     assert drawing.shown()["legend"] == ["DP-SGD", "EDP-SGD"]
+
+
+def test_a_long_run_has_few_marks_the_last_point_among_them_and_each_says_its_own_values():
+    drawing = curves()
+    run = [{"epsilon": 0.5 + 0.015 * i, "accuracy": 0.001 * i} for i in range(100)]
+    drawing.draw(answer(rows(), live=run))
+    assert len(drawing.shown()["live"]) == 100  # the line has all
+    said = re.findall(r"<title>yours, [^=]+= ([^:<]+): ([^<]+)</title>", svg(drawing.figure, alt="A run."))
+    marked = [(float(x), float(y)) for x, y in said]
+    assert 20 <= len(set(marked)) <= 25
+    assert marked[-1] == (pytest.approx(1.985, abs=0.01), 0.099)
+    drawing.draw(answer(rows(), live=run[:3]))
+    assert svg(drawing.figure, alt="A run.").count("<title>yours, ") == 3
 
 
 def test_a_series_that_is_gone_is_not_drawn_and_one_without_interval_has_no_band():

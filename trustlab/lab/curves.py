@@ -17,6 +17,7 @@ from trustlab.lab.vector import fade, name_points
 FADED = 0.42  # how much of its colour a series out of focus keeps
 SAME = 1e-9  # relative to the values
 NEAR = 0.015  # of the height of all points: closer ones hide each other
+MOST_DIAMONDS = 25  # marks on the line of a reader's own run: more would hide it
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
 
 
@@ -127,8 +128,7 @@ class Curves(Drawing):
         self._outline_hidden(focus.get(self.series))
         chosen = [row for row in answer.numbers if all(row.get(k) == v for k, v in focus.items())] if focus else []
         self._ring.set_data(*self._points(chosen if self.ringed else []))
-        self._live.set_data(*self._points(live))
-        name_points(self._live, self._names("yours", live))
+        self._draw_live(live)
         self._guide.set_visible(self.x in focus)
         if self.x in focus:
             self._guide.set_xdata([self._place(focus[self.x])] * 2)
@@ -187,6 +187,13 @@ class Curves(Drawing):
         for i, name in enumerate(order):
             hidden = any(_lies_under(drawn[name], drawn[other], near) for other in order[i + 1 :])
             self._lines[name].set(fillstyle="none" if hidden else "full", markersize=13 if hidden else 7)
+
+    def _draw_live(self, live: Sequence[Mapping[str, Any]]) -> None:
+        self._live.set_data(*self._points(live))
+        every = math.ceil(len(live) / MOST_DIAMONDS) or 1
+        marked = slice((len(live) - 1) % every, None, every)  # the last one is
+        self._live.set_markevery(marked)
+        name_points(self._live, self._names("yours", live)[marked])
 
     def _names(self, series: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return what the mouse shows at each point."""

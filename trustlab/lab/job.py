@@ -13,10 +13,10 @@ from typing import Any
 
 Row = dict[str, float | int | str]
 
-# Ten updates a second read as motion; more would only take time from the training itself.
-SECONDS_BETWEEN_UPDATES = 0.1
-# A slow callback (a large figure) is called less often, so that showing never takes more than a fifth of the time.
-PAUSE_PER_SECOND_SHOWN = 4.0
+# Twenty updates a second: a training of a second still shows its way in twenty pictures.
+SECONDS_BETWEEN_UPDATES = 0.05
+# A slow callback (a large figure) is called less often, so that showing never takes more than a quarter of the time.
+PAUSE_PER_SECOND_SHOWN = 3.0
 
 
 class Job:
@@ -27,8 +27,8 @@ class Job:
     rows
         A generator of rows. The job owns it from now on: only the job's thread advances and closes it.
     update
-        Called with the job itself, in the job's thread, at most ten times a second while rows come and exactly once
-        more at the end, when ``status`` is final. A row that follows another within a tenth of a second is shown
+        Called with the job itself, in the job's thread, at most twenty times a second while rows come and exactly once
+        more at the end, when ``status`` is final. A row that follows another within a twentieth of a second is shown
         with the next update. An exception in it fails the job.
 
     Examples

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -228,7 +229,7 @@ class Panel(Running):
     def _listen_to_widgets(self) -> None:
         """Connect buttons and controls. When the last reference to this panel is gone, its job stops too."""
         for name, button in self.widgets.buttons.items():
-            act = {"Reset": Panel.reset, "Train": Panel.start, "Stop": Panel.stop}[name]
+            act = operator.methodcaller({"Reset": "reset", "Train": "start", "Stop": "stop"}[name])
             pressed = weakly(self._pressed)
             button.on_click(lambda _, act=act, pressed=pressed: pressed(act))
         for control in self.controls.values():

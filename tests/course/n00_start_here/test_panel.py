@@ -128,7 +128,7 @@ def test_a_very_long_sentence_is_refused_from_code_and_cut_in_the_picture(panel)
     with pytest.raises(ValueError, match="got 7"):
         panel.set(sentence=7)
     panel.set(sentence="a" * 200)
-    assert len(panel.drawing.shown()["own"][0]) < 65
+    assert len(panel.drawing.shown()["own"][0]) < 56
     panel.reset()
 
 

@@ -93,14 +93,14 @@ def test_the_optimal_guesser_plays_a_thousand_rounds_near_its_exact_rate(game):
         ((place, rate),) = game.drawing.shown()["played"]
         assert place == EPSILONS.index(position.epsilon)
         assert rate == pytest.approx(optimal_hit_rate(position), abs=0.08)
-        assert f"of {AUTOPLAY:,} rounds played" in game.summary
+        assert f"of {AUTOPLAY:,})" in game.summary
     assert [row["guesses"] for row in game.answer.live] == [AUTOPLAY, AUTOPLAY]
 
 
 def test_nobody_guesses_while_the_optimal_guesser_plays(monkeypatch):
     monkeypatch.setattr(panel_file, "PAUSE", 30.0)
     game = Game()
-    game.start()
+    game.widgets.buttons["Train"].click()
     assert all(button.disabled for button in game.guesses.values())
     with pytest.raises(RuntimeError, match="before you guess"):
         game.guess("in")
@@ -117,6 +117,8 @@ def test_the_buttons_do_what_the_methods_do(game):
     game.widgets.buttons["Train"].click()
     game.wait(60)
     assert not game.guesses["in"].disabled
+    game.widgets.buttons["Reset"].click()
+    assert game.summary == Game().summary
 
 
 def test_another_guess_is_refused(game):

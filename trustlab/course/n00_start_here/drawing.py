@@ -12,7 +12,7 @@ from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE
 WIDTH = 900
 MOST_LETTERS = 52  # of a sentence, so that it fits the right half
 TOP, LINE, BELOW = 0.86, 0.123, 0.053  # of the picture's height: first sentence, next sentence, its intent
-INVITATION = "Your sentence: type one above"
+INVITATION, YOURS = "Your sentence: type one above", " (yours)"
 
 
 class FirstDrawing(Curves):
@@ -76,7 +76,7 @@ class FirstDrawing(Curves):
             heard.set_text("")
             return
         text, understood = own
-        said.set_text(f"“{_cut(text)}” (yours)")
+        said.set_text(f"“{_cut(text, MOST_LETTERS - len(YOURS))}”{YOURS}")
         said.set_color("black")
         slots = "".join(f" · {_words(name)}: {words}" for name, words in understood.slots)
         understood_as = f"→ {_words(understood.intent)} ({per_cent(understood.share)}){slots}"

@@ -225,17 +225,18 @@ def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
     at, most = number(position.epsilon), per_cent(bound(position.epsilon))
     if play.last is None and played is None:
         return f"Ten noisy counts: was Anna there? At ε = {at} no attacker is right more than {most} of the time."
-    reach = f"At ε = {at} no attacker is right more than {most} of the time, the optimal guesser "
-    reach += per_cent(optimal_hit_rate(position))
+    reach = (
+        f"At ε = {at} the bound is {most}, the optimal guesser's exact hit rate {per_cent(optimal_hit_rate(position))}"
+    )
     if played is not None and played.guesses:
-        reach += f" ({played.right:,} of {played.guesses:,} rounds played)"
+        reach += f" (played: {played.right:,} of {played.guesses:,})"
     if play.last is None:
         return f"{reach}."
     was = "was" if play.last.anna else "was not"
     sign = "✓ Right" if play.last.anna == (play.said == "in") else "✗ Not this time"
     return (
         f"**{sign}:** Anna {was} there (mean of the ten: {np.mean(play.last.counts):.1f}). "
-        f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts: "
+        f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts, "
         f"{play.optimal.right}. {reach}."
     )
 

@@ -16,7 +16,6 @@ COLOURS = {"hill": PALETTE[0], "valley": PALETTE[1]}
 BASES = {"hill": 1.0, "valley": 0.0}  # height of a group's lowest row of people
 BIN, STEP = 0.05, 0.17  # people whose scores are this close stand on one another, this far apart
 COUNTS = 0.6  # the height of a group's counts above its base
-LOAN = "#eef5ee"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class LoanDrawing(Drawing):
         axes.set_yticks([BASES[group] + 0.25 for group in GROUPS], [f"{group}\npeople" for group in GROUPS])
         axes.tick_params(axis="y", length=0)
         axes.set_title("● would pay back    ○ would not", fontsize=FONT_POINTS + 1, loc="left")
-        self._loan = axes.axvspan(0.5, 1.0, color=LOAN, zorder=0)
+        self._loan = axes.axvspan(0.5, 1.0, color=PALETTE[2], alpha=0.1, linewidth=0, zorder=0)
         self._line = axes.axvline(0.5, color="black", linewidth=1.6, zorder=1)
         self._word = axes.text(0, 1.9, "loan →", fontsize=FONT_POINTS, va="center")
         look = dict(fontsize=FONT_POINTS + 1, va="center")
