@@ -8,7 +8,7 @@ from PIL import Image
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
-from trustlab.lab.figures import PALETTE, Drawing, css_size, png, png_size, svg
+from trustlab.lab.figures import PALETTE, Drawing, css_size, new_figure, png, png_size, svg
 
 GRID = (0.5, 1.0, 2.0, math.inf)
 
@@ -173,3 +173,12 @@ def test_a_drawing_draws():
         Drawing().draw(None)
     with pytest.raises(NotImplementedError):
         Drawing().shown()
+
+
+def test_a_text_of_the_whole_figure_stays_where_its_panes_may_stack():
+    figure = new_figure(800, 400)
+    figure.subplots(1, 2)
+    figure.text(0.01, 0.97, "a < above", va="center")
+    figure.text(0.98, 0.02, "below", ha="right")
+    shown = svg(figure, alt="Two panes.")
+    assert shown.index("a &lt; above") < shown.index("<svg") < shown.rindex("</svg>") < shown.index(">below<")

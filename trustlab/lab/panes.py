@@ -7,6 +7,7 @@ the axis' numbers only when it stands alone.
 
 from __future__ import annotations
 
+import html
 import math
 from bisect import bisect
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.text import Text
 
 from trustlab.lab.fragments import Fragments, joined
 from trustlab.lab.look import em
@@ -78,7 +80,23 @@ def panes_html(figure: Figure, fragments: Fragments) -> str:
         )
         parts.append(f'<div style="{item}">{"" if parts else strip}{drawn}{"".join(inside)}</svg></div>')
     row = "display:flex;flex-wrap:wrap;align-items:flex-end;row-gap:.8em"
-    return f'<style>{STYLE}</style><div style="{row}">{"".join(parts)}</div>'
+    lines = [_line(text, fragments, float(width), float(height)) for text in figure.texts]
+    over, under = ("".join(line for line, is_over in lines if is_over == wanted) for wanted in (True, False))
+    return f'<style>{STYLE}</style>{over}<div style="{row}">{"".join(parts)}</div>{under}'
+
+
+def _line(text: Text, fragments: Fragments, width: float, height: float) -> tuple[str, bool]:
+    """Return a text of the whole figure as a line of HTML, and whether it stands in the free strip above the panes.
+
+    A line breaks where the page is narrow, and then needs more room than the strip.
+    """
+    box = text.get_window_extent(fragments.writer)
+    is_over = bool(box.y0 > height / 2)
+    strip = f"margin-bottom:{em(box.y0 - height)}" if is_over else f"margin-top:{em(-box.y1)}"
+    sides = f"padding-left:{em(box.x0)}" if text.get_ha() == "left" else f"padding-right:{em(width - box.x1)}"
+    size = text.get_fontsize() * PIXELS_PER_POINT
+    line = f'<div style="font-size:{em(size)};line-height:1.2">{html.escape(text.get_text())}</div>'
+    return f'<div style="{strip};text-align:{text.get_ha()};{sides}" aria-hidden="true">{line}</div>', is_over
 
 
 def _above(axes: Axes) -> Legend | None:

@@ -100,8 +100,8 @@ class NeedleDrawing(Drawing):
     """A bar for each metric: its distance from its value without bias, in units of the noise; a dot for each model."""
 
     def __init__(self) -> None:
-        super().__init__(width=860, height=500)
-        axes = self.axes = self.figure.add_axes((0.15, 0.11, 0.82, 0.775))
+        super().__init__(width=860, height=420)
+        axes = self.axes = self.figure.add_axes((0.15, 0.13, 0.82, 0.735))
         self.metrics = (*INTRINSIC, *EXTRINSIC)
         self._draw_axes()
         colours = [PALETTE[0]] * len(INTRINSIC) + [PALETTE[1]] * len(EXTRINSIC)
