@@ -16,6 +16,7 @@ from trustlab.lab.vector import fade, name_points
 
 FADED = 0.42  # how much of its colour a series out of focus keeps
 SAME = 1e-9  # relative to the values
+MOST_MARKED = 40
 NEAR = 0.015  # of the height of all points: closer ones hide each other
 MOST_DIAMONDS = 25  # marks on the line of a reader's own run: more would hide it
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
@@ -186,7 +187,7 @@ class Curves(Drawing):
         order = sorted(drawn, key=lambda name: name == focus)  # the last is on top
         for i, name in enumerate(order):
             hidden = any(_lies_under(drawn[name], drawn[other], near) for other in order[i + 1 :])
-            self._lines[name].set(fillstyle="none" if hidden else "full", markersize=13 if hidden else 7)
+            self._lines[name].set(fillstyle="none" if hidden else "full", markersize=self._size(name, hidden))
 
     def _draw_live(self, live: Sequence[Mapping[str, Any]]) -> None:
         self._live.set_data(*self._points(live))
@@ -194,6 +195,10 @@ class Curves(Drawing):
         marked = slice((len(live) - 1) % every, None, every)  # the last one is
         self._live.set_markevery(marked)
         name_points(self._live, self._names("yours", live)[marked])
+
+    def _size(self, name: str, hidden: bool) -> float:
+        """Return the size of a series' markers: of many points they would hide the line."""
+        return 13.0 if hidden else 7.0 if len(self._lines[name].get_xdata()) <= MOST_MARKED else 3.0
 
     def _names(self, series: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return what the mouse shows at each point."""

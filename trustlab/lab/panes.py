@@ -27,6 +27,7 @@ STYLE = (
 )
 BETWEEN = 20  # CSS pixels: closer axes, such as a scale of colours, stay together
 AFTER, NUMBERS_OF_A_SCALE = 12, 40  # CSS pixels from a column's end to its cut
+LABELS_OF_THE_NEXT = 64  # CSS pixels that a y axis with a name takes
 ROOM = 3  # CSS pixels around an entry of a legend, for markers larger than their line
 
 
@@ -48,7 +49,8 @@ def cuts_of(figure: Figure) -> list[float]:
     end, after = -math.inf, 0  # of the column so far
     for left, right, is_scale in sorted(boxes):
         if math.isfinite(end) and left - end > BETWEEN:
-            cuts.append(round(float(end + after), 1))
+            room = LABELS_OF_THE_NEXT if after == AFTER else 0  # its y axis may have a name, and stands alone below
+            cuts.append(round(float(end + min(after, max(left - end - room, 0))), 1))
             end = -math.inf
         if right > end:
             end, after = right, NUMBERS_OF_A_SCALE if is_scale else AFTER
