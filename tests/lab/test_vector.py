@@ -89,7 +89,7 @@ def test_a_dot_is_where_the_data_say(axes):
 
 
 def test_another_renderer_in_between_leaves_nothing_of_an_old_state(axes):
-    (line,) = axes.plot([1, 2], [1, 2])
+    axes.plot([1, 2], [1, 2])
     bar = axes.bar([5], [3], color=PALETTE[1])[0]
     before = drawn(axes)
     bar.set_height(8)
