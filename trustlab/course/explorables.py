@@ -217,7 +217,7 @@ def write_site(out: Path = OUT) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def without_own_runs() -> Iterator[None]:
-    """Give panels an empty run store meanwhile: a visitor sees saved results, not those of whoever wrote the site."""
+    """Give panels an empty run store meanwhile: visitors see saved results, not the site's author's."""
     before = os.environ.get("TRUSTLAB_RUNS")
     with tempfile.TemporaryDirectory() as empty:
         os.environ["TRUSTLAB_RUNS"] = empty

@@ -35,7 +35,7 @@ def promise_panel() -> Panel:
     Examples
     --------
     >>> print(promise_panel().set(epsilon=3.0).answer.verdict)  # doctest: +ELLIPSIS
-    **At ε = 3**, whoever bets that your sentence was in the training data is right at most 95.3... (a coin: 50...).
+    **At ε = 3**, an attacker who bets that your sentence was in the training data is right at most 95.3...
     """
     return Panel(Promise(), title="What does ε promise?", drawing=PromiseDrawing(), answer=answer,
                  controls={"epsilon": None}, code="promise_panel()")  # fmt: skip
@@ -45,8 +45,8 @@ def answer(at: Promise) -> Answer:
     """Say how often a bet can be right at the panel's position; exact."""
     rate = best_hit_rate(at.epsilon, DELTA)
     verdict = (
-        f"**At ε = {at.epsilon:g}**, whoever bets that your sentence was in the training data is right at most "
-        f"{written_rate(rate)} of the time, whatever else they know (a coin: 50 %)."
+        f"**At ε = {at.epsilon:g}**, an attacker who bets that your sentence was in the training data is right at "
+        f"most {written_rate(rate)} of the time, whatever else they know (a coin: 50 %)."
     )
     rows: list[dict[str, Any]] = [
         {"ε": float(epsilon), "right bets": best_hit_rate(float(epsilon), DELTA), "bound": "the best bet"}
