@@ -13,7 +13,8 @@ from trustlab.data import load
 panel = story_panel(load("assistant")).set(round=20)
 panel"""
 WATCH = """() => {
-    const panel = [...document.querySelectorAll(".trustlab-panel")].find((each) => each.innerText.includes("Who is heard?"));
+    const panels = [...document.querySelectorAll(".trustlab-panel")];
+    const panel = panels.find((each) => each.innerText.includes("Who is heard?"));
     window.shown = [];
     new MutationObserver(() => {
         const round = panel.querySelector(".trustlab-verdict").innerText.match(/After round (\\d+)/);
