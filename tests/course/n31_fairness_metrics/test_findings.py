@@ -92,8 +92,8 @@ def test_an_effect_size_cannot_exceed_two():
 def test_alignment_says_what_the_table_of_claims_measures():
     found, claimed = planted.alignment(), {row["claim"]: row["measured"] for row in claims_of()}
     (least,) = (value for claim, value in claimed.items() if "unrelated by design" in claim)
-    assert f"with another notion, biased records {least.mean:.2f}" in found.verdict
-    assert f"{aligned()[-1]['corrected']} of 96 pairs are significant with same notion" in found.verdict
+    assert f"“another notion, biased records”: {least.mean:.2f}." in found.verdict
+    assert f"{aligned()[-1]['corrected']} of 96 pairs are significant in the first case" in found.verdict
 
 
 def test_the_sentence_about_noise_names_the_widest_fall():

@@ -199,7 +199,7 @@ def test_while_it_is_trained_the_sentence_says_how_far(panel):
     row = {"step": 32, "progress": 0.06} | {column("region", name): 0.0 for name in INTRINSIC}
     said = live._shown(panel.config, base, [row])
     assert said.verdict.startswith("After 32 of 400 steps, 0 of 6 metrics measured so far")
-    later = row | {"step": 400, "metrics": 6, "progress": 0.8}
+    later = row | {"step": 400, "measured": 6, "progress": 0.8}
     assert live._shown(panel.config, base, [row, later]).verdict.startswith("Trained; now it is measured: 0 of 6")
 
 

@@ -78,7 +78,11 @@ def skewed() -> Finding:
         for row in rows
         if row["partition"] == "label"
     ]
-    return _by_task(rows, title="What does label skew take from FedAvg?", verdict=f"{'; '.join(said)}.")
+    return _by_task(rows, title="What does label skew take from FedAvg?", verdict=_sentence("; ".join(said)))
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def unequal() -> Finding:

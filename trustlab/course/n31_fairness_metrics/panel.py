@@ -187,7 +187,7 @@ def live_rows(at: DosePosition, corpus: datasets.DatasetDict) -> Iterator[dict[s
     for name, each in every:
         found[name] = each.value
         progress = TRAINED + (1 - TRAINED) * len(found) / (len(METRICS) + 1)  # the classifier's accuracy is one more
-        yield {"step": step, "progress": progress, "metrics": len(found), **found}
+        yield {"step": step, "progress": progress, "measured": len(found), **found}
 
 
 def _shown(at: DosePosition, base: Answer, rows: list[dict[str, Any]]) -> Answer:

@@ -30,9 +30,9 @@ def alignment() -> Finding:
     clear = {row["in common"]: row["corrected"] for row in rows}
     others = sum(count for name, count in clear.items() if name != most["in common"])
     verdict = (
-        f"With {most['in common']} the mean correlation is {most['mean r']:.2f}, with {least['in common']} "
+        f"“{most['in common']}”: a mean correlation of {most['mean r']:.2f}. “{least['in common']}”: "
         f"{least['mean r']:.2f}. After correction for their number, {most['corrected']} of {most['pairs']} pairs are "
-        f"significant with {most['in common']}, {others or 'none'} elsewhere."
+        f"significant in the first case, {others or 'none'} in the other three."
     )
     return dots(
         rows,
@@ -53,8 +53,8 @@ def noise(notion: str) -> Finding:
     rows = noises(notion)
     widest = max(rows, key=lambda row: row["words"] - row["seeds"])
     verdict = (
-        f"Of the {widest['metric']}'s spread between models {per_cent(widest['words'])} would come again with other "
-        f"words or test sentences, and {per_cent(widest['seeds'])} is more than the difference that seeds make."
+        f"Of the {widest['metric']}'s spread between models, {per_cent(widest['words'])} would stay with other words "
+        f"and test sentences; {per_cent(widest['seeds'])} would stay with other seeds."
     )
     return dumbbells(
         rows,
