@@ -107,9 +107,9 @@ def test_every_tenth_state_is_the_notebooks_by_hash_picture_and_sentence(site, v
                 inline(panel.answer.verdict),
             )
             assert page.inner_text("#source").strip() == panel.answer.provenance
-        painted = page.locator("#picture svg").first.screenshot()
+        painted = page.locator("#picture").screenshot()
         page.evaluate("(html) => { document.getElementById('picture').innerHTML = html }", panel.widgets.picture.value)
-        assert page.locator("#picture svg").first.screenshot() == painted  # pixel by pixel
+        assert page.locator("#picture").screenshot() == painted  # pixel by pixel
 
 
 def test_keyboard_mouse_and_link_move_the_same_state(site, visit):

@@ -174,7 +174,7 @@ def test_a_claim_that_does_not_hold_says_so():
     assert repr(shown).splitlines() == [
         "claim       measured                                   outcome",
         "A beats B   0.05 points (95 % 0.025 to 0.075, 3 runs)  holds",
-        "It is free  0.2 (95 % -1.1 to 1.5, 2 runs)             does not hold",
+        "It is free  0.2 (95 % −1.1 to 1.5, 2 runs)             does not hold",
         "Once        0.5 (one run, no interval)                 holds",
         "Given       0.5 (95 % 0.4 to 0.6, 9 runs)              does not hold",
         "Exact       equal                                      holds",

@@ -100,6 +100,7 @@ def notebook_html(notebook: str, kept: Sequence[Note]) -> str:
         "Predictions": _list(map(_prediction, _of(mine, "prediction"))),
         "Exercises solved": _exercises(notebook, mine),
         "Trainings": _list(map(_training, _of(mine, "training"))),
+        "Games": _list(map(_training, _of(mine, "game"))),
     }
     shown = [f"<p><strong>{heading}</strong></p>{body}" for heading, body in parts.items() if body]
     return "".join(shown) if mine else f"<p>{inline(NOTHING_YET)}</p>"

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.federated.simulation import Task
-from trustlab.lab.ready import once
 from trustlab.models import Examples, Vocabulary
 from trustlab.models.taggers import masked_mean
 
@@ -35,17 +34,9 @@ class Bag(nn.Module):
         return self.out(masked_mean(self.embedding(batch.input_ids), batch.attention_mask))
 
 
-@once
 def prepare(corpus: datasets.DatasetDict) -> dict[str, Examples]:
-    """Return every split, its words hashed: no client has to reveal its words. It is kept: do not change it."""
+    """Return every split, its words hashed: no client has to reveal its words."""
     return Vocabulary.hashed(corpus, buckets=BUCKETS).encode_corpus(corpus)
-
-
-def get_ready(corpus: datasets.DatasetDict) -> None:
-    """Do ahead what a first training waits for: encode `corpus`, and import what torch's first optimizer imports."""
-    import torch._dynamo  # noqa: F401 (for its time, a second or two)
-
-    prepare(corpus)
 
 
 def task(data: dict[str, Examples], *, seed: int = 0) -> Task:

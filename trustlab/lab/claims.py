@@ -69,11 +69,16 @@ def _test(holds: bool | Callable[[Any], bool], measured: Any) -> bool:
 def _measured(measured: Any, unit: str, digits: int) -> str:
     unit = f" {unit}" if unit else ""
     if not isinstance(measured, Interval):
-        return f"{number(measured, digits)}{unit}"
-    mean, low, high = (number(part, digits) for part in measured[:3])
+        return f"{_number(measured, digits)}{unit}"
+    mean, low, high = (_number(part, digits) for part in measured[:3])
     if math.isnan(measured.low):
         return f"{mean}{unit} (one run, no interval)"
     return f"{mean}{unit} (95 % {low} to {high}, {measured.n} runs)"
+
+
+def _number(value: Any, digits: int) -> str:
+    text = number(value, digits)
+    return text if isinstance(value, str) else text.replace("-", "−")
 
 
 def _html(rows: Sequence[Mapping[str, str]]) -> str:

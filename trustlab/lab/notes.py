@@ -20,7 +20,7 @@ from trustlab.runs import DAMAGE, RunStore
 
 FILE = "reader/notes.json"  # in a folder of its own: the run store reads the JSON files next to it as runs
 FORMAT = 1
-KINDS = ("prediction", "exercise", "training")
+KINDS = ("prediction", "exercise", "training", "game")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Note:
     where
         The notebook's number, or the module of the function that trained.
     kind
-        "prediction", "exercise" or "training".
+        "prediction", "exercise", "training" or "game".
     name
         Of the question, the exercise or the position that was trained.
     what
@@ -62,7 +62,7 @@ def keep_note(where: str, kind: str, name: str, **what: Any) -> None:
     Raises
     ------
     ValueError
-        If `kind` is none of prediction, exercise and training.
+        If `kind` is none of prediction, exercise, training and game.
 
     Examples
     --------

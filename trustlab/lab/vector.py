@@ -128,35 +128,44 @@ class Writer(RendererBase):
     ) -> None:
         """Draw the same marker at each point of `path`."""
         look = self._look(gc, rgbFace)
-        places = trans.transform(path.vertices)
-        shape = marker_path.transformed(marker_trans)
-        data = self._data(shape, None)
-        if not look or not data:
-            return
-        radius = _radius(shape)
-        marks = []
-        for i, (x, y) in enumerate(places):
-            if np.isfinite(x) and np.isfinite(y):
-                place, closed = (_short(x), _short(self.height - y)), self._closed("path", i)
-                if radius is not None:
-                    mark = f'<circle cx="{place[0]}" cy="{place[1]}" r="{radius}"'
-                    marks.append(mark + closed.replace("path", "circle"))
-                else:
-                    marks.append(f'<path d="{data}" transform="translate({place[0]} {place[1]})"{closed}')
-        self._put(gc, f"<g{look}>{''.join(marks)}</g>")
+        tag, shape = self._mark(marker_path.transformed(marker_trans))
+        if look and shape:
+            marks = []
+            for i, (x, y) in enumerate(trans.transform(path.vertices)):
+                if np.isfinite(x) and np.isfinite(y):
+                    marks.append(shape % (_short(x), _short(self.height - y)) + self._closed(tag, i))
+            self._put(gc, f"<g{look}>{''.join(marks)}</g>")
 
-    def draw_path_collection(self, gc: Any, master_transform: Any, paths: Any, all_transforms: Any, *more: Any,
-                             **options: Any) -> None:  # fmt: skip
-        """Draw many paths, each with its own name."""
-        names = self._names
-        before = len(self._pieces)
-        self._names = ()
-        super().draw_path_collection(gc, master_transform, paths, all_transforms, *more, **options)
-        if len(names) == len(self._pieces) - before:
-            for i, name in enumerate(names, start=before):
-                clip, text = self._pieces[i]
-                self._pieces[i] = clip, f"{text.removesuffix('/>')}><title>{html.escape(name)}</title></path>"
-        self._names = names
+    def draw_path_collection(
+        self, gc: Any, master_transform: Any, paths: Any, all_transforms: Any, offsets: Any, offset_trans: Any,
+        facecolors: Any, edgecolors: Any, linewidths: Any, linestyles: Any, antialiaseds: Any, urls: Any,
+        offset_position: Any, **options: Any,
+    ) -> None:  # fmt: skip
+        """Draw many paths, each with its own name; dots of one look together."""
+        looks = facecolors, edgecolors, linewidths, linestyles, antialiaseds, urls, offset_position
+        if len(paths) != 1:
+            super().draw_path_collection(gc, master_transform, paths, all_transforms, offsets, offset_trans, *looks)
+            return
+        shapes = [
+            self._mark(path.transformed(transform))
+            for path, transform in self._iter_collection_raw_paths(master_transform, paths, all_transforms)
+        ]
+        drawn = self._iter_collection(gc, shapes, offsets, offset_trans, *looks, hatchcolors=[])
+        groups: list[tuple[str, list[str]]] = []
+        for i, (x, y, (tag, shape), own, face) in enumerate(drawn):
+            look = self._look(own, face)
+            if not groups or groups[-1][0] != look:
+                groups.append((look, []))
+            groups[-1][1].append(shape % (_short(x), _short(self.height - y)) + self._closed(tag, i))
+        self._put(gc, "".join(f"<g{look}>{''.join(marks)}</g>" for look, marks in groups if look))
+
+    def _mark(self, shape: Path) -> tuple[str, str]:
+        """Return a marker's element, with room for its place, and the element's name."""
+        radius = _radius(shape)
+        if radius is not None:
+            return "circle", f'<circle cx="%s" cy="%s" r="{radius}"'
+        data = self._data(shape, None)
+        return "path", f'<path d="{data}" transform="translate(%s %s)"' if data else ""
 
     def draw_quad_mesh(
         self,
@@ -272,15 +281,14 @@ def _themed(colour: str) -> str:
 
 
 def _short(value: float) -> str:
-    """Write a length to a hundredth of a pixel.
+    """Write a length of a picture, to a hundredth of a pixel.
 
     Examples
     --------
-    >>> _short(12.0), _short(0.504), _short(-0.001)
-    ('12', '0.5', '0')
+    >>> _short(12.0), _short(0.5), _short(123.456)
+    ('12', '0.5', '123.46')
     """
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+    return f"{value:.5g}"
 
 
 def _radius(shape: Path) -> str | None:

@@ -15,6 +15,7 @@ from trustlab.lab.controls import Control
 from trustlab.lab.display import inline, number, table_html
 from trustlab.lab.figures import FONTS, PIXELS_PER_INCH, css_size
 from trustlab.lab.panel import Panel
+from trustlab.lab.panes import NARROW, cuts_of
 from trustlab.lab.vector import THEMED
 
 MOST_ROWS = 60  # of a table of numbers; a longer one is for the notebook
@@ -180,8 +181,8 @@ def places(panel: Panel) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``size``: width and height of the picture; ``axes``: left, top, width and height of each, all in CSS pixels;
-        ``fonts``.
+        ``size``: width and height of the picture; ``axes``: left, top, width and height of each; ``cuts``: where its
+        panes end; ``narrow``: the width below which they stack, all in CSS pixels; ``fonts``.
     """
     figure = panel.drawing.figure
     width, height = css_size(figure)
@@ -190,7 +191,7 @@ def places(panel: Panel) -> dict[str, Any]:
     axes = [
         [round(scale * each, 2) for each in (box.x0, height / scale - box.y1, box.width, box.height)] for box in boxes
     ]
-    return {"size": [width, height], "axes": axes, "fonts": FONTS}
+    return {"size": [width, height], "axes": axes, "cuts": cuts_of(figure), "narrow": NARROW, "fonts": FONTS}
 
 
 def themed(colours: Sequence[str]) -> list[str]:

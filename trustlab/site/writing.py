@@ -12,9 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from trustlab.durable import write_whole
 from trustlab.lab import look
 from trustlab.lab.display import inline
+from trustlab.lab.figures import FONTS, css_size
+from trustlab.lab.fragments import Fragments, joined
 from trustlab.lab.panel import Panel
 from trustlab.site.page import Explorable, head, page, per_file
 from trustlab.site.sharing import share
@@ -92,6 +96,7 @@ def _write_page(explorable: Explorable, panel: Panel, folder: Path, before: Any,
     computes = explorable.script is not None
     controls = choices(panel, explorable.only, ranges=explorable.ranges if computes else None)
     first = state(panel, {})
+    write_whole(folder / explorable.name / "first.svg", thumbnail(panel.drawing.figure))
     given = {**places(panel), **explorable.given(panel)} if explorable.given else None
     written = [folder / f"{explorable.name}.html"]
     write_whole(written[0], page(explorable, panel.title, controls, first, given=given, before=before, after=after))
@@ -104,7 +109,6 @@ def _write_page(explorable: Explorable, panel: Panel, folder: Path, before: Any,
         written.append(folder / f"{explorable.name}.js")
         write_whole(written[-1], Path(explorable.script).read_bytes())
         loaded += [written[-1], folder / COMPUTING]
-    write_whole(folder / explorable.name / "first.svg", thumbnail(first.picture))
     kilo = {"kB at first": loaded, "kB": written}
     sizes = {name: round(sum(path.stat().st_size for path in paths) / 1000, 1) for name, paths in kilo.items()}
     return {"page": explorable.name, "states": states, **sizes}
@@ -157,10 +161,10 @@ def _card(explorable: Explorable, title: str) -> str:
     )
 
 
-def thumbnail(picture: str) -> str:
-    """Return the first picture as an SVG file of its own, which follows the theme too."""
-    drawn = picture[picture.index("<svg") : picture.rindex("</svg>") + len("</svg>")]
+def thumbnail(figure: Figure) -> str:
+    """Return what a panel shows as an SVG file of its own, which follows the theme too."""
     (look,) = (look for selector, look in DARK.findall(PANELS.read_text(encoding="utf-8")) if "panel" in selector)
     themes = [f"svg{{{LIGHT}}}", f"@media(prefers-color-scheme:dark){{svg{{{look}{DIM}}}}}"]
-    style = f"<style>{''.join(themes)}</style>"
-    return drawn.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1).replace(">", f">{style}", 1)
+    width, height = css_size(figure)
+    start = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="{FONTS}">'
+    return f"{start}<style>{''.join(themes)}</style>{joined(Fragments(figure).pieces(figure))}</svg>"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from trustlab.course.found import found
 from trustlab.course.n10_what_epsilon_promises import panel as panel_file
 from trustlab.course.n10_what_epsilon_promises.panel import AUTOPLAY, Game
 from trustlab.course.n10_what_epsilon_promises.toy import (
@@ -16,6 +17,7 @@ from trustlab.course.n10_what_epsilon_promises.toy import (
     noise_std,
     optimal_hit_rate,
 )
+from trustlab.lab.notes import notes
 from trustlab.privacy.accounting import epsilon
 
 NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "10_what_epsilon_promises.ipynb"
@@ -119,6 +121,18 @@ def test_the_buttons_do_what_the_methods_do(game):
     assert not game.guesses["in"].disabled
     game.widgets.buttons["Reset"].click()
     assert game.summary == Game().summary
+
+
+def test_ten_guesses_are_kept_for_the_end_of_the_notebook(game, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    for _ in range(9):
+        game.guess(truth(game))
+    assert notes() == []
+    game.guess(lie(game))
+    (note,) = notes()
+    assert (note.where, note.kind) == ("10", "game") and note.name == "Was Anna there? ε = 8, bell-shaped noise"
+    assert (note.what["right"], note.what["guesses"]) == (9, 10)
+    assert "Games" in found("10").listed.value and "right 9, guesses 10" in found("10").listed.value
 
 
 def test_another_guess_is_refused(game):

@@ -25,13 +25,16 @@ from trustlab.course.n10_what_epsilon_promises.toy import (
     optimal_hit_rate,
     rounds,
 )
+from trustlab.guessing import written_rate
 from trustlab.lab.display import number
 from trustlab.lab.job import Job, Row
+from trustlab.lab.notes import keep_note
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.shown import weakly
 
 AUTOPLAY, BATCH = 1000, 20  # rounds of the optimal guesser, and how many between two pictures
 PAUSE = 0.06  # seconds between batches: slow enough to see the hit rate settle
+NOTED_EVERY = 10  # guesses: a note for the end of the notebook
 SAID = {"in": "She was there", "out": "She was not there"}
 
 
@@ -143,7 +146,11 @@ class Game(Panel):
         if said not in GUESSES:
             raise ValueError(f"Expected a guess of 'in' or 'out', got {said!r}. Was Anna in the group, or was she out?")
         self._refuse_while_running("guess")
-        self._state.at(self.config).guess(said)
+        position = self.config
+        play = self._state.at(position)
+        play.guess(said)
+        if play.yours.guesses % NOTED_EVERY == 0:
+            _note(play, position)
         self._show_saved()
         return self
 
@@ -222,12 +229,11 @@ def _row(who: str, at: GamePosition, score: Score) -> dict[str, Any]:
 
 
 def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
-    at, most = number(position.epsilon), per_cent(bound(position.epsilon))
+    at, most = number(position.epsilon), written_rate(bound(position.epsilon))
     if play.last is None and played is None:
         return f"Ten noisy counts: was Anna there? At ε = {at} no attacker is right more than {most} of the time."
-    reach = (
-        f"At ε = {at} the bound is {most}, the optimal guesser's exact hit rate {per_cent(optimal_hit_rate(position))}"
-    )
+    optimal = written_rate(optimal_hit_rate(position))
+    reach = f"At ε = {at} the bound is {most}, the optimal guesser's exact hit rate {optimal}"
     if played is not None and played.guesses:
         reach += f" (played: {played.right:,} of {played.guesses:,})"
     if play.last is None:
@@ -241,17 +247,10 @@ def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
     )
 
 
-def per_cent(share: float) -> str:
-    """Write a share in per cent, and never 100 % for what is not certain.
-
-    Examples
-    --------
-    >>> [per_cent(share) for share in (0.5, 0.982, 0.99966, 0.9999999, 1.0)]
-    ['50 %', '98 %', '99.97 %', 'over 99.99 %', '100 %']
-    """
-    if share == 1 or share < 0.99:
-        return f"{100 * share:.0f} %"
-    return f"{100 * share:.2f} %" if share < 0.9999 else "over 99.99 %"
+def _note(play: Play, position: GamePosition) -> None:
+    """Keep how often the reader was right, for "What you found"."""
+    where = f"Was Anna there? ε = {number(position.epsilon)}, {NOISES[position.noise]} noise"
+    keep_note("10", "game", where, right=play.yours.right, guesses=play.yours.guesses, optimal=play.optimal.right)
 
 
 def _label(epsilon: float) -> str:

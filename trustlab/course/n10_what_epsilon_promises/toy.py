@@ -20,6 +20,7 @@ import numpy as np
 from scipy.stats import beta, norm
 
 from trustlab.config import option
+from trustlab.guessing import best_hit_rate
 from trustlab.privacy.accounting import noise_multiplier_for
 
 OTHERS = 28
@@ -97,15 +98,15 @@ def noise_std(epsilon: float) -> float:
     return noise_multiplier_for(epsilon=epsilon, delta=DELTA, steps=EVENINGS, sampling="none", accountant="gaussian")
 
 
-def bound(epsilon: float, delta: float = DELTA) -> float:
-    """Return the hit rate that no guesser exceeds, (e^ε + δ) / (1 + e^ε).
+def bound(epsilon: float) -> float:
+    """Return the hit rate that no guesser exceeds at δ = 1e-5, (e^ε + δ) / (1 + e^ε).
 
     Examples
     --------
     >>> round(bound(1.0), 2), round(bound(8.0), 4), bound(math.inf)
     (0.73, 0.9997, 1.0)
     """
-    return (1 + delta * math.exp(-epsilon)) / (1 + math.exp(-epsilon))
+    return best_hit_rate(epsilon, DELTA)
 
 
 def optimal_hit_rate(position: GamePosition) -> float:

@@ -26,7 +26,6 @@ from trustlab.federated.partition import Partition, heaviest, partition
 from trustlab.federated.partition.natural import by_name
 from trustlab.federated.simulation import Task
 from trustlab.federated.simulation.measurement import means, shares_right
-from trustlab.lab.ready import once
 from trustlab.models import Examples, Vocabulary
 
 if TYPE_CHECKING:
@@ -89,14 +88,19 @@ def problem(name: str, corpus: datasets.DatasetDict, *, fleet: str = AS_IT_IS, s
         raise ValueError(
             f"Expected fleet={AS_IT_IS!r} with {name!r}, got {fleet!r}. Only the assistant's activity can be chosen."
         )
-    kind, corpus = KINDS[name], with_activity(corpus, fleet)
+    corpus = with_activity(corpus, fleet)
+    return on_devices(name, corpus, KINDS[name].task(corpus, seed))
+
+
+def on_devices(name: str, corpus: datasets.DatasetDict, task: Task) -> Problem:
+    """Return `task`, which was made of `corpus`, with who holds which of its examples, measured for each of them."""
+    kind = KINDS[name]
     clients = partition(corpus["train"][kind.device], scheme="natural")
     tests = own_tests(clients, corpus["test"][kind.device])
     evaluate = functools.partial(accuracies, scores=kind.scores, tests=tests, sizes=clients.sizes)
-    return Problem(dataclasses.replace(kind.task(corpus, seed), evaluate=evaluate), clients, tests)
+    return Problem(dataclasses.replace(task, evaluate=evaluate), clients, tests)
 
 
-@once
 def with_activity(corpus: datasets.DatasetDict, fleet: str) -> datasets.DatasetDict:
     """Return `corpus`, or an assistant corpus of its size whose devices have the activity of `fleet`."""
     if fleet == AS_IT_IS:

@@ -22,7 +22,15 @@ from trustlab.course.n22_device_selection.experiment import (
     recipe,
     train,
 )
-from trustlab.course.n22_device_selection.fleets import AS_IT_IS, EMBEDDED, FLEETS, problem, with_activity
+from trustlab.course.n22_device_selection.fleets import (
+    AS_IT_IS,
+    EMBEDDED,
+    FLEETS,
+    Problem,
+    on_devices,
+    problem,
+    with_activity,
+)
 from trustlab.course.n22_device_selection.results import (
     CORPUS_NAMES,
     MEASURES,
@@ -37,13 +45,18 @@ from trustlab.lab.curves import Curves
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
+from trustlab.lab.pace import paced
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.ready import once
 from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
 
+    from trustlab.models import Examples
+
 MOST_POINTS = 20
+SECONDS_PER_ROUND = 0.1  # at least: thirty rounds take a second or two, too little to watch
 WHOSE = ("accuracy", "accuracy_device", "accuracy_light")
 BESIDE = {"accuracy_device": "the mean device", "accuracy_light": "light devices"}  # reported next to all of them
 WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, and real fleets, were trained
@@ -176,14 +189,31 @@ def _unsaved(at: SelectionPosition) -> str:
 
 def get_ready(at: SelectionPosition, corpus: datasets.DatasetDict) -> None:
     """Make and encode the fleet of a position, which takes most of the time before the first round."""
+    import torch._dynamo  # noqa: F401  # the first optimizer would import it, which takes seconds
+
     if at.corpus == EMBEDDED:
-        intents.get_ready(with_activity(corpus, at.fleet))
+        _encoded(corpus, at.fleet)
+
+
+@once
+def _encoded(corpus: datasets.DatasetDict, fleet: str) -> tuple[datasets.DatasetDict, dict[str, Examples]]:
+    """Return the embedded corpus with the activity of `fleet`, and its examples."""
+    made = with_activity(corpus, fleet)
+    return made, intents.prepare(made)
+
+
+def _problem(at: SelectionPosition, corpus: datasets.DatasetDict) -> Problem:
+    """Return what :func:`trustlab.course.n22_device_selection.fleets.problem` does, of what was encoded ahead."""
+    if at.corpus != EMBEDDED:
+        return problem(at.corpus, corpus, seed=at.seed)
+    made, examples = _encoded(corpus, at.fleet)
+    return on_devices(at.corpus, made, intents.task(examples, seed=at.seed))
 
 
 def live_rows(at: SelectionPosition, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
     """Train one fleet as the saved ones were; yield the rounds measured, with the examples trained on so far."""
     examples = 0
-    for row in train(at.cell, problem(at.corpus, corpus, fleet=at.fleet, seed=at.seed)):
+    for row in paced(train(at.cell, _problem(at, corpus)), SECONDS_PER_ROUND):
         examples += row["examples"]
         if "accuracy" in row:
             measured = {name: row[name] for name in (*WHOSE, "progress")}

@@ -136,12 +136,15 @@ def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     (200, 16000, [316, 318, 366, 340, 328, 332])
     """
     corpus = assistant_over_time(drift, seed)
-    problem = task(prepare(corpus), seed=seed)
+    return over_periods(corpus, task(prepare(corpus), seed=seed))
+
+
+def over_periods(corpus: datasets.DatasetDict, problem: Task) -> Stream:
+    """Return `problem`, which was made of `corpus`, with who holds which of its examples when."""
     clients, tests = (Partition.from_owners(np.array(corpus[s]["device"][:]), DEVICES) for s in ("train", "test"))
     return Stream(problem, clients, tests, *(np.array(corpus[split]["period"][:]) for split in ("train", "test")))
 
 
-@functools.lru_cache(maxsize=4)  # for the problem, and before it for a panel that gets ready
 def assistant_over_time(drift: float, seed: int) -> datasets.DatasetDict:
     """Return the synthetic corpus with its option ``drift`` at `drift`."""
     from trustlab.data import assistant

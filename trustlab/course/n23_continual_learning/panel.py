@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trustlab.course import intents
 from trustlab.course.n23_continual_learning import EXPERIMENT
@@ -15,8 +16,8 @@ from trustlab.course.n23_continual_learning.experiment import (
     WEIGHTINGS,
     Setting,
     assistant_over_time,
+    over_periods,
     period_of,
-    stream,
     train,
 )
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
@@ -24,9 +25,16 @@ from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matr
 from trustlab.federated.continual import accuracy_matrix
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
+from trustlab.lab.pace import paced
 from trustlab.lab.panel import Panel
 from trustlab.lab.saved import remembered, saved_over
 
+if TYPE_CHECKING:
+    import datasets
+
+    from trustlab.models import Examples
+
+SECONDS_PER_ROUND = 0.06  # at least: sixty rounds take two seconds, too little to watch
 Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
 
@@ -96,12 +104,23 @@ def _forgotten(points: float) -> str:
 
 def get_ready(at: Setting) -> None:
     """Make and encode the corpus of a position, which takes most of the time before the first round."""
-    intents.get_ready(assistant_over_time(at.drift, at.seed))
+    import torch._dynamo  # noqa: F401  # the first optimizer would import it, which takes seconds
+
+    _encoded(at.drift, at.seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _encoded(drift: float, seed: int) -> tuple[datasets.DatasetDict, dict[str, Examples]]:
+    """Return the corpus with its drift, and its examples."""
+    corpus = assistant_over_time(drift, seed)
+    return corpus, intents.prepare(corpus)
 
 
 def live_rows(at: Setting) -> Iterator[Row]:
     """Train this position as the saved ones were; yield the rounds that are measured."""
-    for row in train(at, stream(at.drift, at.seed)):
+    corpus, examples = _encoded(at.drift, at.seed)
+    said = over_periods(corpus, intents.task(examples, seed=at.seed))
+    for row in paced(train(at, said), SECONDS_PER_ROUND):
         if "accuracy" in row:
             shown = {name: row[name] for name in ("round", "period", "accuracy", "stored", "progress")}
             by_period = {name: value for name, value in row.items() if name.startswith("accuracy_")}
