@@ -8,7 +8,6 @@ run on a machine where nothing is installed yet.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import shutil
