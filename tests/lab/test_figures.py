@@ -108,6 +108,19 @@ def test_a_long_run_has_few_marks_the_last_point_among_them_and_each_says_its_ow
     assert svg(drawing.figure, alt="A run.").count("<title>yours, ") == 3
 
 
+def test_a_series_under_another_stands_out_around_it():
+    drawing = curves()
+    same = [{**row, "accuracy": 0.7 + 0.01 * (row["method"] == "EDP-SGD")} for row in rows()]
+    other = [{**row, "method": "SGD", "accuracy": 0.2} for row in rows(methods=["SGD"])]
+    drawing.draw(answer([*same, *other], focus={"method": "DP-SGD"}))
+    hollow = [line.get_fillstyle() == "none" for line in drawing._lines.values()]
+    sizes = [line.get_markersize() for line in drawing._lines.values()]
+    assert hollow == [False, True, False]  # the one in focus is drawn last, over it
+    assert sizes[1] > sizes[0] == sizes[2]
+    drawing.draw(answer([{**row, "accuracy": 0.5 + 0.3 * (row["method"] == "EDP-SGD")} for row in same]))
+    assert not any(line.get_fillstyle() == "none" for line in drawing._lines.values())
+
+
 def test_a_series_that_is_gone_is_not_drawn_and_one_without_interval_has_no_band():
     drawing = curves()
     drawing.draw(answer(rows()))
