@@ -18,7 +18,8 @@ from trustlab.doctor import MINIMUM_PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKE = shutil.which("make")
-TARGETS = ["help", "setup", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "contact", "doctor", "clean"]
+TARGETS = ["help", "setup", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "contact"]
+TARGETS += ["doctor", "clean"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -237,7 +238,18 @@ def test_any_path_will_do(checkout, tmp_path_factory, name):
     program.write_text(
         FAKE_PYTHON.replace("esac", """  *) printf '%s\\n' "$@" >> asked; echo "$TRUSTLAB_RUNS" >> asked ;;\nesac""")
     )
-    for target in ("lab", "notebooks", "test-notebooks", "test-units", "reproduce", "bench", "app", "site", "contact", "doctor"):
+    for target in (
+        "lab",
+        "notebooks",
+        "test-notebooks",
+        "test-units",
+        "reproduce",
+        "bench",
+        "app",
+        "site",
+        "contact",
+        "doctor",
+    ):
         ran = run_make(target, cwd=place)
         assert ran.returncode == 0, f"{target}: {ran.stderr}"
     asked = (place / "asked").read_text().splitlines()

@@ -61,21 +61,21 @@ def local_voila() -> type:
             handlers = super().init_handlers()
             if self.notebook_path:
                 return handlers
-            return [(self.server_url, _list_of(Path(self.root_dir)), {}), *handlers]
+            settings = {"voila_configuration": self.voila_configuration}
+            return [(self.server_url, _list_of(Path(self.root_dir)), settings), *handlers]
 
     return LocalVoila
 
 
 def _list_of(folder: Path) -> type:
     """Return the handler of the first page."""
-    import tornado.web
-    from jupyter_server.base.handlers import JupyterHandler
+    from voila.tornado.treehandler import TornadoVoilaTreeHandler, web
 
-    class ListHandler(JupyterHandler):
+    class ListHandler(TornadoVoilaTreeHandler):
         """The notebooks in `folder`, in the course's order."""
 
-        @tornado.web.authenticated
-        def get(self) -> None:
+        @web.authenticated
+        def get(self, path: str = "") -> None:
             self.finish(course_page(folder, f"{self.base_url}voila/render/"))
 
     return ListHandler

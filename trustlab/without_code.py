@@ -1,6 +1,6 @@
 """A notebook for readers who do not see its code: without what only makes sense with it.
 
-Left out are the exercises, whose answers are typed into code, and the sentences that speak of cells and code. Every
+Left out are the exercises, whose answers are typed into code, and the sentences about cells and code. Every
 cell still runs, since later ones need its names; what an exercise says stays hidden.
 """
 

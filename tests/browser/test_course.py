@@ -132,7 +132,7 @@ def shows_another(panel, before):
 
 
 def provenance(panel):
-    return panel.locator(".trustlab-source").first
+    return panel.locator(".trustlab-foot .trustlab-source")
 
 
 def has_a_picture(panel):

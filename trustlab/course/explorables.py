@@ -95,18 +95,18 @@ PRIVACY = (
         given=_given_promise,
     ),
     Explorable(
-        "11-privacy-budget",
-        "11_dp_sgd_vs_edp_sgd",
-        "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
-        lambda: n11.budget_panel(corpus(), EMBEDDED),
-    ),
-    Explorable(
         "11-clipping",
         "11_dp_sgd_vs_edp_sgd",
         "Clip one person's gradient, add noise, and see whether an attacker can tell that she took part.",
         n11_toy.clipping_toy,
         script=Path(n11_toy.__file__).with_suffix(".js"),
         given=_given_clipping,
+    ),
+    Explorable(
+        "11-privacy-budget",
+        "11_dp_sgd_vs_edp_sgd",
+        "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
+        lambda: n11.budget_panel(corpus(), EMBEDDED),
     ),
 )
 
@@ -217,7 +217,7 @@ def write_site(out: Path = OUT) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def without_own_runs() -> Iterator[None]:
-    """Give panels an empty run store meanwhile: a visitor sees saved results, not those of whoever wrote the site."""
+    """Give panels an empty run store meanwhile: visitors see saved results, not the site's author's."""
     before = os.environ.get("TRUSTLAB_RUNS")
     with tempfile.TemporaryDirectory() as empty:
         os.environ["TRUSTLAB_RUNS"] = empty

@@ -14,7 +14,7 @@ const promise = (() => {
   }
 
   const verdict = ({ epsilon }) =>
-    `<strong>At ε = ${general(epsilon)}</strong>, whoever bets that your sentence was in the training data is right at most ` +
+    `<strong>At ε = ${general(epsilon)}</strong>, an attacker who bets that your sentence was in the training data is right at most ` +
     `${written(rate(epsilon))} of the time, whatever else they know (a coin: ${percent(0.5)}).`;
 
   const [low, high] = [0.45, 1.02];

@@ -11,8 +11,7 @@ from trustlab.config import option
 from trustlab.course.budgets import DELTA
 from trustlab.guessing import best_hit_rate, written_rate
 from trustlab.lab.answer import Answer
-from trustlab.lab.curves import Curves
-from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, points
+from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing, clean, points
 from trustlab.lab.panel import Panel
 
 MOST = 10.0  # ε on the axis
@@ -35,7 +34,7 @@ def promise_panel() -> Panel:
     Examples
     --------
     >>> print(promise_panel().set(epsilon=3.0).answer.verdict)  # doctest: +ELLIPSIS
-    **At ε = 3**, whoever bets that your sentence was in the training data is right at most 95.3... (a coin: 50...).
+    **At ε = 3**, an attacker who bets that your sentence was in the training data is right at most 95.3...
     """
     return Panel(Promise(), title="What does ε promise?", drawing=PromiseDrawing(), answer=answer,
                  controls={"epsilon": None}, code="promise_panel()")  # fmt: skip
@@ -45,12 +44,11 @@ def answer(at: Promise) -> Answer:
     """Say how often a bet can be right at the panel's position; exact."""
     rate = best_hit_rate(at.epsilon, DELTA)
     verdict = (
-        f"**At ε = {at.epsilon:g}**, whoever bets that your sentence was in the training data is right at most "
-        f"{written_rate(rate)} of the time, whatever else they know (a coin: 50 %)."
+        f"**At ε = {at.epsilon:g}**, an attacker who bets that your sentence was in the training data is right at "
+        f"most {written_rate(rate)} of the time, whatever else they know (a coin: 50 %)."
     )
     rows: list[dict[str, Any]] = [
-        {"ε": float(epsilon), "right bets": best_hit_rate(float(epsilon), DELTA), "bound": "the best bet"}
-        for epsilon in CURVE
+        {"ε": epsilon, "right bets": best_hit_rate(epsilon, DELTA)} for epsilon in CURVE.tolist()
     ]
     focus = {"ε": at.epsilon, "right bets": rate}
     words = verdict.replace(" %", "\N{NO-BREAK SPACE}%")
@@ -64,9 +62,12 @@ class PromiseDrawing(Drawing):
         super().__init__(width=820, height=370)
         self.figure.subplots_adjust(left=0.09, right=0.985, bottom=0.16, top=0.88, wspace=0.12)
         left, self.bets = self.figure.subplots(1, 2, width_ratios=(1.7, 1))
-        look: dict[str, Any] = dict(x_label="ε", y_label="share of right bets", y_limits=(0.45, 1.02))
-        self.curve = Curves("ε", "right bets", "bound", axes=left, legend_at=None, ringed=False,
-                            references={"a coin": 0.5}, **look)  # fmt: skip
+        clean(left, x_label="ε", y_label="share of right bets")
+        left.set(xlim=(-0.03 * MOST, 1.03 * MOST), ylim=(0.45, 1.02))
+        left.axhline(0.5, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
+        left.text(1.03 * MOST, 0.508, "a coin", color=GREY, ha="right", fontsize=FONT_POINTS)
+        self._guide = left.axvline(1, color=GREY, linewidth=1, linestyle=(0, (2, 3)), zorder=1)
+        (self._curve,) = left.plot([], [], color=PALETTE[0], linewidth=2.4)
         left.set_title("How often a bet can be right", fontsize=FONT_POINTS + 1, loc="left")
         (self._ring,) = left.plot([], [], "o", markersize=15, fillstyle="none", color="black", mew=1.8, zorder=6)
         self.bets.set(xlim=(-0.7, PER_ROW - 0.3), ylim=(BETS // PER_ROW - 0.3, -0.7), aspect="equal")
@@ -80,7 +81,8 @@ class PromiseDrawing(Drawing):
     def draw(self, answer: Answer) -> None:
         """Move ring and guide, and fill as many of the bets as can be right."""
         focus = dict(answer.focus or {})
-        self.curve.draw(Answer(answer.numbers, answer.verdict, answer.provenance, focus={"ε": focus["ε"]}))
+        self._curve.set_data(*zip(*((row["ε"], row["right bets"]) for row in answer.numbers), strict=True))
+        self._guide.set_xdata([focus["ε"]] * 2)
         self._ring.set_data([focus["ε"]], [focus["right bets"]])
         right = round(BETS * focus["right bets"])
         self._right.set_data(*self._places[:right].T)
@@ -88,4 +90,5 @@ class PromiseDrawing(Drawing):
 
     def shown(self) -> dict[str, Any]:
         """Return the curve, the ring, and how many bets are filled."""
-        return {**self.curve.shown(), "ring": points(self._ring), "right": len(points(self._right))}
+        right = len(points(self._right))
+        return {"curve": points(self._curve), "ring": points(self._ring), "right": right}

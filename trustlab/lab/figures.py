@@ -85,7 +85,7 @@ def svg(figure: Figure, *, alt: str) -> str:
     if figure not in _FRAGMENTS:
         _FRAGMENTS[figure] = Fragments(figure)
     fragments, (width, height) = _FRAGMENTS[figure], css_size(figure)
-    if cuts_of(figure):
+    if cuts_of(figure, fragments.writer):
         style, drawn = "container-type:inline-size;", panes_html(figure, fragments)
     else:
         style = f"display:block;width:100%;max-width:{em(width)};height:auto;overflow:visible"

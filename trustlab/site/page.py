@@ -84,7 +84,7 @@ def page(
     first
         The state at the start, which is there before any script has run, and without script.
     given
-        What the page's script reads; None for a page whose states lie in files.
+        What the page's script reads; None for a page whose states are in files.
     before, after
         The name and the title of the neighbouring pages; None at the ends.
     """

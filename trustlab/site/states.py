@@ -19,7 +19,7 @@ from trustlab.lab.panes import NARROW, cuts_of
 from trustlab.lab.vector import THEMED
 
 MOST_ROWS = 60  # of a table of numbers; a longer one is for the notebook
-MARK = 16  # digits of a picture's sha256 by which two pictures are told apart
+MARK = 16  # digits of a picture's sha256 by which two pictures differ
 
 
 @dataclasses.dataclass(frozen=True)

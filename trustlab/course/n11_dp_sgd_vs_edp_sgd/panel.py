@@ -36,7 +36,6 @@ from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over, select
 if TYPE_CHECKING:
     import datasets
     import pandas
-    from matplotlib.axes import Axes
 
 AXES: dict[str, Any] = {
     "x": "epsilon",
@@ -50,7 +49,9 @@ VARIANT = "with this rule and γ"  # the line that a variant gets, next to its m
 LIVE = "bilstm"  # the model that varies in the saved comparison, and that is trained live
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
-KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals\ndiamonds: yours, one training as it goes on"
+KEY_TO_THE_MARKS = (
+    "lines: means of the saved trainings, bands: 95 % intervals · black: yours, one training as it goes on"
+)
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
@@ -271,26 +272,19 @@ def _seconds(position: Setting) -> float:
     return usual(quick[quick["model"] == LIVE]).groupby("method")["seconds"].median().max()
 
 
-def name_the_marks(axes: Axes) -> None:
-    """Say below `axes` what is a mean and what a single training."""
-    look = dict(fontsize=FONT_POINTS - 0.5, color=GREY, va="top", transform=axes.transAxes)
-    axes.text(0.0, -0.2, KEY_TO_THE_MARKS, **look)
-
-
 class BudgetDrawing(Drawing):
     """The curves of both models side by side, on one scale."""
 
     def __init__(self) -> None:
-        super().__init__(width=860, height=410)
-        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.235, top=0.825, wspace=0.08)
+        super().__init__(width=860, height=364)
+        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.205, top=0.805, wspace=0.08)
+        self.figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)
         self.panes: dict[str, Curves] = {}
         for model, axes in zip(MODELS.values(), self.figure.subplots(1, 2, sharey=True), strict=True):
             first = not self.panes
             look = dict(y_label="intent accuracy" if first else "", legend_at=1.08 if first else None)
             self.panes[model] = Curves(**AXES, **look, axes=axes, live_line=True)
             axes.set_title(model, fontsize=FONT_POINTS + 1, loc="left")
-            if model == MODELS[LIVE]:
-                name_the_marks(axes)
 
     def draw(self, answer: Answer) -> None:
         """Move each model's curves; the reader's own run belongs to the model that is trained live."""

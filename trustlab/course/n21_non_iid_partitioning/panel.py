@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 AGAINST = ("α", "effective labels")
 SECONDS_PER_ROUND = 0.05  # at least: a hundred rounds take a second, too little to watch
-KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals\ndiamonds: yours, one training as it goes on"
+KEY_TO_THE_MARKS = (
+    "lines: means of the saved trainings, bands: 95 % intervals · black: yours, one training as it goes on"
+)
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
@@ -185,8 +187,9 @@ class SkewDrawing(Drawing):
     """Accuracy over the rounds on the left; at the end, over α or the effective number of labels, on the right."""
 
     def __init__(self) -> None:
-        super().__init__(width=900, height=420)
-        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.23, top=0.805, wspace=0.08)
+        super().__init__(width=900, height=410)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.18, top=0.80, wspace=0.08)
+        self.figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)
         left, right = self.figure.subplots(1, 2, sharey=True)
         look: dict[str, Any] = {"y": "accuracy", "series": "α of", "y_limits": (0.0, 1.02)}
         # Both have the same series in the same order, so one legend, over both, is enough.
@@ -194,8 +197,6 @@ class SkewDrawing(Drawing):
             "round", x_label="round", y_label="accuracy", live_line=True, legend_at=1.1, axes=left, **look
         )
         self.over = Curves("α", x_label="α", y_label="", log_x=True, legend_at=None, axes=right, **look)
-        look_of_the_key: dict[str, Any] = {"fontsize": FONT_POINTS - 0.5, "color": GREY, "va": "top"}
-        left.text(0.0, -0.19, KEY_TO_THE_MARKS, transform=left.transAxes, **look_of_the_key)
         left.set_title("Over the rounds, all intents", fontsize=FONT_POINTS + 1, loc="left")
         right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         right.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
