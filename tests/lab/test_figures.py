@@ -177,7 +177,7 @@ def test_a_stored_picture_carries_its_title_and_verdict_above_it():
     lines = len(picture) - len(pixels(drawing))  # of the heading, in image pixels
     heading = picture[:lines]
     dark = np.flatnonzero((heading.max(axis=2) < 60).any(axis=0))
-    assert dark.min() >= 10 * SHARPNESS and dark.max() <= (width - 10) * SHARPNESS  # whole words on white, up to the margins
+    assert dark.min() >= 10 * SHARPNESS and dark.max() <= (width - 10) * SHARPNESS  # whole words, in the margins
     below = picture[lines:].astype(int)
     assert np.abs(below - pixels(drawing)).mean() < 0.1  # the heading shares the palette of colours
 
