@@ -55,7 +55,9 @@ def test_an_axis_that_is_missing_is_seen(page):
 @pytest.mark.parametrize(("width", "rows"), [(1000, 1), (760, 1), (690, 2), (380, 2)])
 def test_panes_stack_on_a_narrow_page_and_stay_in_it(page, width, rows):
     picture = svg(ALL["11 budget"]().drawing.figure, alt="Two panes.")
-    page.set_content(f'<body style="margin:0"><div style="width:{width}px;padding:0 14px;--trustlab-ground:#fff">{picture}</div>')
+    page.set_content(
+        f'<body style="margin:0"><div style="width:{width}px;padding:0 14px;--trustlab-ground:#fff">{picture}</div>'
+    )
     boxes = [each.bounding_box() for each in page.locator(".trustlab-drawing > div > div").all()]
     assert len({round(box["y"] + box["height"]) for box in boxes}) == rows
     assert all(box["x"] + box["width"] <= width + 15 for box in boxes)

@@ -96,7 +96,7 @@ def panes_html(figure: Figure, fragments: Fragments) -> str:
 
 
 def _line(text: Text, fragments: Fragments, width: float, height: float) -> tuple[str, bool]:
-    """Return a text of the whole figure as a line of HTML, and whether it stands in the free strip above the panes.
+    """Return a text of the whole figure as a line of HTML, and whether it is in the free strip above the panes.
 
     A line breaks where the page is narrow, and then needs more room than the strip.
     """

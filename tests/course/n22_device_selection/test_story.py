@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trustlab.course.lessons import questions
 from trustlab.course.n22_device_selection import HARM, ROUNDS, over_rounds
 from trustlab.course.n22_device_selection.experiment import selector
 from trustlab.course.n22_device_selection.harm import FEW, without_heavy_travellers
@@ -15,7 +16,6 @@ from trustlab.course.n22_device_selection.over_rounds import Setting, cohort, gr
 from trustlab.course.n22_device_selection.selection_pictures import who_pays, whose_epsilon
 from trustlab.course.n22_device_selection.story import Fleet, StoryPosition, story_panel, weights_over_rounds
 from trustlab.course.n22_device_selection.story_drawing import DARK, packed
-from trustlab.course.teaching import questions
 from trustlab.data import assistant, fingerprint, load
 from trustlab.federated.aggregation import client_weights
 from trustlab.federated.simulation import simulate
