@@ -108,7 +108,7 @@ def test_a_drag_leaves_no_queue_of_old_positions(lab, page_of_three):
     answers = int(re.search(r"answer (\d+)", says(panel))[1]) - start
     assert (
         2 <= answers <= (time.monotonic() - began) / SECONDS_AN_ANSWER + 1
-    )  # one after another, and the last is shown
+    )  # one at a time, the last is shown
     time.sleep(1)
     assert int(re.search(r"answer (\d+)", says(panel))[1]) - start == answers  # nothing was waiting
     lab.picture(panel, "instrument-dragged")
