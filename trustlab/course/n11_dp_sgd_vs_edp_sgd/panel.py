@@ -49,9 +49,7 @@ VARIANT = "with this rule and γ"  # the line that a variant gets, next to its m
 LIVE = "bilstm"  # the model that varies in the saved comparison, and that is trained live
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
-KEY_TO_THE_MARKS = (
-    "lines: means of the saved trainings, bands: 95 % intervals · black: yours, one single training"
-)
+KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals · diamonds: yours, one training"
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
