@@ -14,7 +14,7 @@ const promise = (() => {
   }
 
   const verdict = ({ epsilon }) =>
-    `<strong>At ε = ${general(epsilon)}</strong>, whoever bets that your sentence was in the training data is right at most ` +
+    `<strong>At ε = ${general(epsilon)}</strong>, an attacker who bets that your sentence was in the training data is right at most ` +
     `${written(rate(epsilon))} of the time, whatever else they know (a coin: ${percent(0.5)}).`;
 
   const [low, high] = [0.45, 1.02];
@@ -40,13 +40,13 @@ const promise = (() => {
     const dots = bets.map(([x, y], i) => i < right
       ? `<circle cx="${px(x)}" cy="${px(y)}" r="9" fill="${given.colours[1]}"/>`
       : `<circle cx="${px(x)}" cy="${px(y)}" r="9" fill="none" stroke="currentColor" stroke-opacity="0.5" stroke-width="1.7"/>`);
-    return still + path(`M${px(x)} ${plot.top}V${plot.top + plot.height}`, 'stroke="currentColor" stroke-opacity="0.79" stroke-width="1.4" stroke-dasharray="3 4"') +
-      `<circle cx="${px(x)}" cy="${px(y)}" r="10.4" fill="none" stroke="currentColor" stroke-width="2.5"/>` + title + dots.join("");
+    return [still + path(`M${px(x)} ${plot.top}V${plot.top + plot.height}`, 'stroke="currentColor" stroke-opacity="0.79" stroke-width="1.4" stroke-dasharray="3 4"') +
+      `<circle cx="${px(x)}" cy="${px(y)}" r="10.4" fill="none" stroke="currentColor" stroke-width="2.5"/>`, title + dots.join("")];
   }
 
   explorable.computed(({ epsilon }) => {
     const said = verdict({ epsilon });
-    return { picture: picture(given.size, said.replace(/<[^>]+>/g, ""), draw(epsilon)), verdict: said };
+    return { picture: picture(said.replace(/<[^>]+>/g, ""), draw(epsilon)), verdict: said };
   });
   return { rate, written, verdict };
 })();

@@ -54,8 +54,8 @@ const clipping = (() => {
   const left = axes(given.axes[0], [-3.4, 3.4], [-3.4, 3.4]);
   const right = axes(given.axes[1], [-5.4, 5.4], [-5.4, 5.4]);
   const ticks = (most) => Array.from({ length: most + 1 }, (_, i) => 2 * i - most).map((x) => [x, String(x).replace("-", "−")]);
-  const still = left.frame({ xticks: ticks(2), yticks: ticks(2), title: "One gradient per example", grid: "xy" }) +
-    right.frame({ xticks: ticks(4), yticks: ticks(4), title: "What is released: the noisy sum", grid: "xy" });
+  const [before, after] = [left.frame({ xticks: ticks(2), yticks: ticks(2), title: "One gradient per example", grid: "xy" }),
+    right.frame({ xticks: ticks(4), yticks: ticks(4), title: "What is released: the noisy sum", grid: "xy" })];
   const colour = (i) => (i === given.others.length ? orange : blue);
 
   function draw({ clip_norm }, { whole, clipped, clouds }) {
@@ -68,14 +68,14 @@ const clipping = (() => {
     const key = ["orange: Anna", "pale: as computed", "strong: clipped to C"].map((words, i) => text(left.left + 6, left.top + 20 + 18 * i, words)).join("");
     const legend = [`<circle cx="${right.left + 14}" cy="${right.top + 15}" r="4.2" fill="${blue}"/>`, text(right.left + 26, right.top + 20, "without Anna"),
       path(`M${right.left + 14} ${right.top + 29}l4.2 8.4h-8.4Z`, `fill="${orange}"`), text(right.left + 26, right.top + 38, "with Anna")].join("");
-    return still + left.clip(arrows(whole, 0.006, 'fill-opacity="0.3"') + arrows(clipped, 0.009, "") + circle) +
-      right.clip(`<g fill="${blue}" fill-opacity="0.55">${dots}</g><g fill="${orange}" fill-opacity="0.55">${peaks.map((d) => path(d, "")).join("")}</g>`) + key + legend;
+    return [before + left.clip(arrows(whole, 0.006, 'fill-opacity="0.3"') + arrows(clipped, 0.009, "") + circle) + key,
+      after + right.clip(`<g fill="${blue}" fill-opacity="0.55">${dots}</g><g fill="${orange}" fill-opacity="0.55">${peaks.map((d) => path(d, "")).join("")}</g>`) + legend];
   }
 
   explorable.computed((position) => {
     const found = answer(position);
     const said = verdict(position, found);
-    return { picture: picture(given.size, said, draw(position, found)), verdict: said };
+    return { picture: picture(said, draw(position, found)), verdict: said };
   });
   return { answer, verdict, normal };
 })();

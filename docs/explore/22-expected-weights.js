@@ -93,7 +93,7 @@ const weights = (() => {
     let over = plot.left;
     WAYS.forEach(([, words], i) => {
       parts.push(`<g fill="${given.colours[i]}" stroke="${given.colours[i]}">${path(`M${px(over)} 22h26`, 'stroke-width="3"')}${marker(given.markers[i], over + 13, 22, 4.6)}</g>`, text(over + 34, 27, words));
-      over += 62 + 8.6 * words.length;
+      over += 52 + 8.2 * words.length;
     });
     return parts.join("");
   }
@@ -114,7 +114,7 @@ const weights = (() => {
   explorable.computed((position) => {
     const found = at(position.beta, position.exponent, position.cohort);
     const said = verdict(position, found);
-    return { picture: picture(given.size, said, left(position, found) + bars(position, found)), verdict: said };
+    return { picture: picture(said, [left(position, found), bars(position, found)]), verdict: said };
   });
   return { at, verdict };
 })();

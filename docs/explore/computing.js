@@ -44,12 +44,19 @@ const computing = (() => {
     return { X, Y, at, clip, frame, left, top, width, height };
   }
 
+  // The panes of a picture: next to each other where there is room, below each other on a narrow page.
   const safe = (words) => words.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
-  function picture([width, height], alt, inside) {
-    const style = `display:block;width:100%;max-width:${width}px;height:auto;overflow:visible;font-family:${given.fonts}`;
-    return `<div class="trustlab-picture" role="img" aria-label="${safe(alt)}"><svg viewBox="0 0 ${width} ${height}" style="${safe(style)}" aria-hidden="true">${inside}</svg></div>`;
+  function picture(alt, panes) {
+    const [width, height] = given.size;
+    const ends = [0, ...given.cuts, width];
+    const parts = panes.map((inside, i) => {
+      const wide = ends[i + 1] - ends[i];
+      const item = `flex:${wide} 1 ${(given.narrow * wide) / width}px;max-width:${wide / 14}em;min-width:0`;
+      return `<div style="${item}"><svg viewBox="${ends[i]} 0 ${wide} ${height}" style="display:block;width:100%;height:auto;overflow:visible" aria-hidden="true">${inside}</svg></div>`;
+    });
+    const row = `<div style="display:flex;flex-wrap:wrap;row-gap:.8em">${parts.join("")}</div>`;
+    return `<div class="trustlab-drawing" role="img" aria-label="${safe(alt)}" style="font-family:${safe(given.fonts)}">${row}</div>`;
   }
 
-  // A page's table of numbers, as the panel's: rows of [text, number].
   return { given, fixed, percent, general, text, path, line, axes, picture, px };
 })();

@@ -8,7 +8,7 @@ from PIL import Image
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
-from trustlab.lab.figures import PALETTE, Drawing, css_size, new_figure, png, png_size, svg
+from trustlab.lab.figures import PALETTE, SHARPNESS, Drawing, css_size, new_figure, png, png_size, svg
 
 GRID = (0.5, 1.0, 2.0, math.inf)
 
@@ -38,7 +38,7 @@ def test_the_picture_is_sharp_white_and_has_the_size_it_says():
     drawing.draw(answer(rows()))
     picture = pixels(drawing)
     width, height = css_size(drawing.figure)
-    assert picture.shape == (2 * height, 2 * width, 3)
+    assert picture.shape == (round(SHARPNESS * height), round(SHARPNESS * width), 3)
     assert (picture[5, 5] == 255).all()
 
 
@@ -174,10 +174,11 @@ def test_a_stored_picture_carries_its_title_and_verdict_above_it():
     assert (width, height) == css_size(drawing.figure)
     assert (wide, high > height + 60) == (width, True)
     picture = np.asarray(Image.open(io.BytesIO(said)).convert("RGB"))
-    heading = picture[: 2 * (high - height)]
+    lines = len(picture) - len(pixels(drawing))  # of the heading, in image pixels
+    heading = picture[:lines]
     dark = np.flatnonzero((heading.max(axis=2) < 60).any(axis=0))
-    assert dark.min() >= 20 and dark.max() <= 2 * width - 20  # whole words on white, up to the margins
-    below = picture[2 * (high - height) :].astype(int)
+    assert dark.min() >= 10 * SHARPNESS and dark.max() <= (width - 10) * SHARPNESS  # whole words, in the margins
+    below = picture[lines:].astype(int)
     assert np.abs(below - pixels(drawing)).mean() < 0.1  # the heading shares the palette of colours
 
 

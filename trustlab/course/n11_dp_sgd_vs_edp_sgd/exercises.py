@@ -29,7 +29,7 @@ def clip_each_gradient(mine: Callable[[np.ndarray, float], np.ndarray] | Any) ->
     >>> clip_each_gradient(lambda g, C: np.clip(g, -C, C))  # doctest: +ELLIPSIS
     ✗ You cut each coordinate at C. It is the length of the whole row that has to stay within C, ...
     """
-    with np.errstate(divide="ignore", invalid="ignore"):  # the message names zeros and NaN
+    with np.errstate(divide="ignore", invalid="ignore"):  # the message explains zeros and NaN
         return check_function(mine, _batches(), right=toy.clip, properties=_PROPERTIES, because=_SLIPS)
 
 
