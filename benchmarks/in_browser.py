@@ -7,7 +7,6 @@ takes the time from the event to the first frame after the picture has changed.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import shutil
 import tempfile
@@ -129,12 +128,10 @@ class Watched:
         mouse.down()
         before = self._panel.evaluate("panel => panel.trustlabSeen.painted")
         started = time.monotonic()
-        for _ in itertools.count():
-            now = time.monotonic() - started
-            if now > DRAG:
-                break
+        while (now := time.monotonic() - started) < DRAG:
             share = abs((now / period) % 1 - 0.5) * 2
             mouse.move(box["x"] + 4 + share * (box["width"] - 8), y)
+            time.sleep(1 / CHANGES)  # as often as a mouse reports where it is
         painted = self._panel.evaluate("panel => panel.trustlabSeen.painted") - before
         mouse.up()
         return painted / (time.monotonic() - started)
