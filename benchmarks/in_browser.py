@@ -20,7 +20,7 @@ from playwright.sync_api import TimeoutError, sync_playwright
 
 NOTEBOOK = "panels"
 PATIENCE = 3.0  # seconds for a picture; a move that changes none has no time
-MOST_STEPS = 40  # of a slider, each way
+MOST_STEPS = 20  # of a slider, each way
 DRAG = 3.0  # seconds
 CHANGES = 60  # positions a second that the dragging mouse goes through: more than any picture follows
 WATCH = """panel => {
@@ -97,8 +97,9 @@ class Watched:
             self._step(lambda: self._page.keyboard.press("Home"))
             for key in ["ArrowRight"] * min(steps, MOST_STEPS) + ["ArrowLeft"] * min(steps, MOST_STEPS):
                 self._step(lambda key=key: self._page.keyboard.press(key))
-        for button in self._panel.locator(".trustlab-choice").all():
-            self._step(button.click)
+        for button in 2 * self._panel.locator(".trustlab-choice").all():  # twice: back to the first one too
+            if button.get_attribute("aria-pressed") != "true":
+                self._step(button.click)
         for choice in self._panel.locator(".trustlab-control select").all():
             for index in range(choice.locator("option").count()):
                 self._step(lambda choice=choice, index=index: choice.select_option(index=index))

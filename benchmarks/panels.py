@@ -80,7 +80,10 @@ def _percentiles(name: str, times: Sequence[float]) -> dict[str, float]:
 
 def main(asked: argparse.Namespace) -> None:
     """Run, print, and store the table where `asked` to."""
-    rows = list(measure())
+    rows = []
+    for row in measure():  # minutes: each is said as it comes
+        rows.append(row)
+        print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
     print(table(rows))
     if asked.write:
         print("wrote", turns.store(NAME, rows, [measure], ["jupyterlab", "anywidget", "matplotlib", "playwright"]))

@@ -120,13 +120,16 @@ def test_server_of_another_environment(jupyter):
 def test_widgets(monkeypatch, tmp_path):
     paths = importlib.import_module("jupyter_core.paths")
     monkeypatch.setattr(paths, "jupyter_path", lambda kind: [str(tmp_path / "none"), str(tmp_path)])
+    for package, extension, version in (
+        ("jupyterlab_widgets", "@jupyter-widgets/jupyterlab-manager", "5.0.15"),
+        ("anywidget", "anywidget", "0.11.0"),
+    ):
+        check = doctor.widgets()
+        assert check.ok is False and package in check.fix
+        (tmp_path / extension).mkdir(parents=True)
+        (tmp_path / extension / "package.json").write_text(json.dumps({"version": version}))
     check = doctor.widgets()
-    assert check.ok is False and "jupyterlab_widgets" in check.fix
-    extension = tmp_path / "@jupyter-widgets" / "jupyterlab-manager"
-    extension.mkdir(parents=True)
-    (extension / "package.json").write_text(json.dumps({"version": "5.0.15"}))
-    check = doctor.widgets()
-    assert check.ok and "5.0.15" in check.found
+    assert check.ok and "5.0.15" in check.found and "anywidget 0.11.0" in check.found
 
 
 def test_write_access(monkeypatch, tmp_path):

@@ -8,7 +8,6 @@ run on a machine where nothing is installed yet.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import shutil
@@ -128,19 +127,26 @@ def kernel() -> Check:
     return Check("Kernel", True, f"server and kernel share {sys.prefix}{note}")
 
 
+# What JupyterLab needs to draw a panel, by package: ipywidgets' parts, and our own controls.
+DRAWN_BY = {"jupyterlab_widgets": "@jupyter-widgets/jupyterlab-manager", "anywidget": "anywidget"}
+
+
 def widgets() -> Check:
-    """Find the extension with which JupyterLab draws ipywidgets."""
+    """Find the extensions with which JupyterLab draws panels."""
     from jupyter_core.paths import jupyter_path
 
-    library = metadata.version("ipywidgets")
-    importlib.import_module("ipywidgets")
-    for folder in jupyter_path("labextensions"):
-        package = Path(folder) / "@jupyter-widgets" / "jupyterlab-manager" / "package.json"
-        if package.is_file():
-            version = json.loads(package.read_text(encoding="utf-8"))["version"]
-            return Check("Widgets", True, f"ipywidgets {library}, JupyterLab's widget manager {version}")
-    fix = "pip install --force-reinstall jupyterlab_widgets in the environment that runs JupyterLab"
-    return Check("Widgets", False, f"ipywidgets {library}, but JupyterLab's widget manager is not installed", fix)
+    found, missing = [], []
+    for package, extension in DRAWN_BY.items():
+        places = (Path(folder) / extension / "package.json" for folder in jupyter_path("labextensions"))
+        about = next((place for place in places if place.is_file()), None)
+        if about is None:
+            missing.append(package)
+        else:
+            found.append(f"{package} {json.loads(about.read_text(encoding='utf-8'))['version']}")
+    if missing:
+        fix = f"pip install --force-reinstall {' '.join(missing)} in the environment that runs JupyterLab"
+        return Check("Widgets", False, f"JupyterLab has no extension of {' and '.join(missing)}", fix)
+    return Check("Widgets", True, f"ipywidgets {metadata.version('ipywidgets')}; JupyterLab has {', '.join(found)}")
 
 
 def write_access() -> Check:

@@ -132,7 +132,7 @@ def shows_another(panel, before):
 
 
 def provenance(panel):
-    return panel.locator(".trustlab-source").first
+    return panel.locator(".trustlab-foot .trustlab-source")
 
 
 def has_a_picture(panel):
@@ -285,7 +285,7 @@ def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     expect(provenance(panel)).to_have_text(re.compile(r"^yours, stopped after \d+ steps? · "), timeout=120_000)
 
     reached = (
-        r"After [\d.]+ of \d+ epochs: intent accuracy \d+%, slot F1 \d+% on \d+ validation utterances, "
+        r"After [\d.]+ of \d+ epochs: \d+\s% of the intents right, slot F1 \d+\s% on \d+ validation utterances, "
         r"ε = [\d.]+ spent\."
     )
     assert re.fullmatch(reached, says(panel))

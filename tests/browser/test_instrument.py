@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
+SECONDS_AN_ANSWER = 0.2
 PANEL = """import dataclasses
 import time
 from trustlab.config import option
@@ -96,6 +97,7 @@ def test_a_drag_leaves_no_queue_of_old_positions(lab, page_of_three):
     start = int(re.search(r"answer (\d+)", says(panel))[1])
     page.mouse.move(box["x"] + 6, box["y"] + box["height"] / 2)
     page.mouse.down()
+    began = time.monotonic()
     for i in range(1, 31):
         page.mouse.move(box["x"] + 6 + i * (box["width"] - 12) / 30, box["y"] + box["height"] / 2)
         time.sleep(0.03)
@@ -104,7 +106,9 @@ def test_a_drag_leaves_no_queue_of_old_positions(lab, page_of_three):
     assert last == 30
     expect(panel.locator(".trustlab-verdict")).to_contain_text(f"SGD at {last:g},")
     answers = int(re.search(r"answer (\d+)", says(panel))[1]) - start
-    assert 2 <= answers <= 12, "30 positions in one second, each of 0.2 s: some are skipped, the last is shown"
+    assert (
+        2 <= answers <= (time.monotonic() - began) / SECONDS_AN_ANSWER + 1
+    )  # one at a time, the last is shown
     time.sleep(1)
     assert int(re.search(r"answer (\d+)", says(panel))[1]) - start == answers  # nothing was waiting
     lab.picture(panel, "instrument-dragged")
@@ -131,7 +135,12 @@ def test_the_keyboard_reaches_everything_and_jupyterlab_leaves_it_its_keys(page_
     expect(radios.nth(1)).to_be_checked()
     question.get_by_role("button", name="Commit").press("Enter")
     expect(question.locator(".trustlab-verdict")).to_contain_text("Yes.")
-    expect(page.locator(".jp-Cell")).to_have_count(3)  # no key made or deleted a cell
+    page.get_by_role("button", name="Hint 1 of 2").press("Enter")
+    page.get_by_role("button", name="Hint 2 of 2").press("a")  # in JupyterLab's command mode: a new cell
+    expect(page.locator(".jp-Cell")).to_have_count(3)
+    slider.press("Control+s")
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
+    expect(page.locator("li.lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)  # saved
 
 
 def test_both_themes_can_be_read_and_show_what_is_chosen(lab, page_of_three):

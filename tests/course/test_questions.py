@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trustlab.course import found as found_module
-from trustlab.course import teaching
+from trustlab.course import lessons
 from trustlab.course.found import course_html, exercise, exercises_of, found, notebook_html
 from trustlab.course.rooms import rooms
 from trustlab.lab import notes as kept
@@ -29,7 +29,7 @@ choices = ["A **difference**", "A crowd"]
 answer = 0
 because = "It is divided by a deviation."
 """
-ROOMS_WITH_TEXTS = [number for number, path in rooms().items() if (path / teaching.TEXTS).is_file()]
+ROOMS_WITH_TEXTS = [number for number, path in rooms().items() if (path / lessons.TEXTS).is_file()]
 
 
 @pytest.fixture(autouse=True)
@@ -42,22 +42,22 @@ def store(tmp_path, monkeypatch):
 @pytest.fixture
 def texts(tmp_path, monkeypatch):
     """A room whose texts can be written."""
-    path = tmp_path / teaching.TEXTS
+    path = tmp_path / lessons.TEXTS
     path.write_text(TEXTS)
-    monkeypatch.setattr(teaching, "room", lambda notebook: tmp_path)
-    teaching._texts.cache_clear()
+    monkeypatch.setattr(lessons, "room", lambda notebook: tmp_path)
+    lessons._texts.cache_clear()
     yield path
-    teaching._texts.cache_clear()
+    lessons._texts.cache_clear()
 
 
 def test_a_card_is_made_of_its_rooms_texts_and_links_the_glossary(texts):
-    shown = teaching.card("31")
+    shown = lessons.card("31")
     assert shown.text.startswith("You will be able to\n  count\nYou need\n  Nothing.")
     assert '<a href="../GLOSSARY.md">Glossary</a>' in shown.html
 
 
 def test_a_question_shows_no_answer_and_keeps_the_readers_choice(texts):
-    asked = teaching.question("31 effect size")
+    asked = lessons.question("31 effect size")
     assert asked.summary == "What is it the size of?\n  ( ) A difference\n  ( ) A crowd\nChoose one before you read on."
     assert notes() == []
     asked.choose(1)
@@ -75,33 +75,33 @@ def test_a_question_shows_no_answer_and_keeps_the_readers_choice(texts):
 )
 def test_an_unknown_question_is_named_with_those_there_are(texts, name, message):
     with pytest.raises(ValueError, match=message):
-        teaching.question(name)
+        lessons.question(name)
 
 
 def test_texts_with_a_key_too_few_or_too_many_are_refused(texts):
     texts.write_text(TEXTS.replace('because = "It is', 'becuase = "It is'))
     with pytest.raises(ValueError, match=r"'31 effect size' to have answer, because, choices, question, got .*becuase"):
-        teaching.question("31 effect size")
+        lessons.question("31 effect size")
     texts.write_text("")
-    teaching._texts.cache_clear()
+    lessons._texts.cache_clear()
     with pytest.raises(ValueError, match=r"the card of notebook 31 .* got nothing"):
-        teaching.card("31")
+        lessons.card("31")
 
 
 def test_an_unknown_notebook_is_named_with_those_there_are():
     with pytest.raises(ValueError, match=r"number of a notebook among 00, .*31.*, got '99'"):
-        teaching.card("99")
+        lessons.card("99")
 
 
 @pytest.mark.parametrize("notebook", ROOMS_WITH_TEXTS)
 def test_every_room_with_texts_has_a_card_and_questions_that_can_be_asked(notebook):
-    assert teaching.card(notebook).text.startswith("You will be able to")
-    names = list(teaching.questions(notebook))
+    assert lessons.card(notebook).text.startswith("You will be able to")
+    names = list(lessons.questions(notebook))
     for name in names:
-        asked = teaching.question(f"{notebook} {name}")
-        told = str(asked.choose(teaching.questions(notebook)[name]["answer"]))
+        asked = lessons.question(f"{notebook} {name}")
+        told = str(asked.choose(lessons.questions(notebook)[name]["answer"]))
         assert "Yes." in told.splitlines()[-1]
-    source = (rooms()[notebook] / teaching.TEXTS).read_text(encoding="utf-8")
+    source = (rooms()[notebook] / lessons.TEXTS).read_text(encoding="utf-8")
     assert set(tomllib.loads(source)) == {"card", "questions"}
     (path,) = (Path(__file__).resolve().parents[2] / "notebooks").glob(f"{notebook}_*.ipynb")
     asked = re.findall(rf'question\(\\"{notebook} ([^"\\]+)\\"\)', path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
-from trustlab.lab.figures import PALETTE, Drawing, css_size, png, png_size, svg
+from trustlab.lab.figures import PALETTE, SHARPNESS, Drawing, css_size, new_figure, png, png_size, svg
 
 GRID = (0.5, 1.0, 2.0, math.inf)
 
@@ -38,7 +38,7 @@ def test_the_picture_is_sharp_white_and_has_the_size_it_says():
     drawing.draw(answer(rows()))
     picture = pixels(drawing)
     width, height = css_size(drawing.figure)
-    assert picture.shape == (2 * height, 2 * width, 3)
+    assert picture.shape == (round(SHARPNESS * height), round(SHARPNESS * width), 3)
     assert (picture[5, 5] == 255).all()
 
 
@@ -108,6 +108,19 @@ def test_a_long_run_has_few_marks_the_last_point_among_them_and_each_says_its_ow
     assert svg(drawing.figure, alt="A run.").count("<title>yours, ") == 3
 
 
+def test_a_series_under_another_stands_out_around_it():
+    drawing = curves()
+    same = [{**row, "accuracy": 0.7 + 0.01 * (row["method"] == "EDP-SGD")} for row in rows()]
+    other = [{**row, "method": "SGD", "accuracy": 0.2} for row in rows(methods=["SGD"])]
+    drawing.draw(answer([*same, *other], focus={"method": "DP-SGD"}))
+    hollow = [line.get_fillstyle() == "none" for line in drawing._lines.values()]
+    sizes = [line.get_markersize() for line in drawing._lines.values()]
+    assert hollow == [False, True, False]  # the one in focus is drawn last, over it
+    assert sizes[1] > sizes[0] == sizes[2]
+    drawing.draw(answer([{**row, "accuracy": 0.5 + 0.3 * (row["method"] == "EDP-SGD")} for row in same]))
+    assert not any(line.get_fillstyle() == "none" for line in drawing._lines.values())
+
+
 def test_a_series_that_is_gone_is_not_drawn_and_one_without_interval_has_no_band():
     drawing = curves()
     drawing.draw(answer(rows()))
@@ -161,10 +174,11 @@ def test_a_stored_picture_carries_its_title_and_verdict_above_it():
     assert (width, height) == css_size(drawing.figure)
     assert (wide, high > height + 60) == (width, True)
     picture = np.asarray(Image.open(io.BytesIO(said)).convert("RGB"))
-    heading = picture[: 2 * (high - height)]
+    lines = len(picture) - len(pixels(drawing))  # of the heading, in image pixels
+    heading = picture[:lines]
     dark = np.flatnonzero((heading.max(axis=2) < 60).any(axis=0))
-    assert dark.min() >= 20 and dark.max() <= 2 * width - 20  # whole words on white, up to the margins
-    below = picture[2 * (high - height) :].astype(int)
+    assert dark.min() >= 10 * SHARPNESS and dark.max() <= (width - 10) * SHARPNESS  # whole words, in the margins
+    below = picture[lines:].astype(int)
     assert np.abs(below - pixels(drawing)).mean() < 0.1  # the heading shares the palette of colours
 
 
@@ -173,3 +187,12 @@ def test_a_drawing_draws():
         Drawing().draw(None)
     with pytest.raises(NotImplementedError):
         Drawing().shown()
+
+
+def test_a_text_of_the_whole_figure_stays_where_its_panes_may_stack():
+    figure = new_figure(800, 400)
+    figure.subplots(1, 2)
+    figure.text(0.01, 0.97, "a < above", va="center")
+    figure.text(0.98, 0.02, "below", ha="right")
+    shown = svg(figure, alt="Two panes.")
+    assert shown.index("a &lt; above") < shown.index("<svg") < shown.rindex("</svg>") < shown.index(">below<")

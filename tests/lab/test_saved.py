@@ -75,3 +75,25 @@ def test_a_curve_has_as_many_places_as_measurements():
 def test_an_interval_of_shares_is_cut_where_shares_end():
     assert saved.per_cent([0.0, 0.01, 0.02]) == "1 (0 to 3)"
     assert saved.per_cent([1.0, 0.9, 1.0]) == "97 (82 to 100)"
+
+
+def test_what_reads_tables_is_computed_once_and_again_when_one_has_changed():
+    computed = []
+
+    @saved.remembered
+    def inner(name):
+        return saved.read(name)[0]["accuracy"].mean()
+
+    @saved.remembered
+    def doubled(name):
+        computed.append(name)
+        return 2 * inner(name)
+
+    written(0.5, 0.7)
+    assert [doubled("made_up"), doubled("made_up")] == pytest.approx([1.2, 1.2])
+    assert computed == ["made_up"]
+    written(0.7, 0.7)
+    assert doubled("made_up") == pytest.approx(1.4)  # through the inner one, which was remembered too
+    inner("made_up")
+    written(0.9, 0.7)
+    assert doubled("made_up") == pytest.approx(1.6)

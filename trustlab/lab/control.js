@@ -8,7 +8,6 @@ function made(tag, properties = {}, ...children) {
   const { label, ...rest } = properties;
   const element = Object.assign(document.createElement(tag), rest);
   if (label) element.setAttribute("aria-label", label);
-  element.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take arrow keys and Enter for itself
   element.append(...children);
   return element;
 }
@@ -116,8 +115,15 @@ function exports_(model, el) {
     said.textContent = "Copied.";
     setTimeout(() => (said.textContent = ""), 2500);
   });
-  csv.addEventListener("click", () => model.send("csv"));
-  model.on("msg:custom", ({ name, text }) => saved(name, text));
+  let asked = false; // a panel may be shown twice, and one of them was pressed
+  csv.addEventListener("click", () => {
+    asked = true;
+    model.send("csv");
+  });
+  model.on("msg:custom", ({ name, text }) => {
+    if (asked) saved(name, text);
+    asked = false;
+  });
   el.append(csv, copy, said);
   return () => (copy.hidden = !model.get("code"));
 }
@@ -142,13 +148,25 @@ function follow_the_kernel(el) {
   const panel = el.closest(".trustlab-panel");
   const dead = panel?.classList.contains("jupyter-widgets-disconnected");
   for (const part of panel?.children ?? []) part.inert = dead;
-  for (const button of panel?.querySelectorAll("button, summary") ?? []) button.dataset.lmSuppressShortcuts = "true";
+}
+
+// JupyterLab takes arrow keys, letters and Enter for its cells, also from a slider. Within a panel they are the panel's;
+// what is pressed with Ctrl, and Shift + Enter, stay JupyterLab's. Asked once for all panels of the page.
+function keep_keys() {
+  if (window.trustlabKeepsKeys) return;
+  window.trustlabKeepsKeys = true;
+  window.addEventListener("keydown", (event) => {
+    const labs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    const inside = event.target.closest?.(".trustlab-panel");
+    if (inside) event.target.toggleAttribute("data-lm-suppress-shortcuts", !labs);
+  }, true);
 }
 
 const KINDS = { slider, buttons, radios, list, text, exports: exports_ };
 
 function render({ model, el }) {
   el.classList.add("trustlab-control");
+  keep_keys();
   const show = KINDS[model.get("kind")](model, el);
   for (const name of ["index", "value", "disabled", "code"]) model.on(`change:${name}`, show);
   const soon = () => requestAnimationFrame(() => follow_the_kernel(el)); // once all of the panel is there, or has heard

@@ -16,7 +16,9 @@ from trustlab.lab.vector import fade, name_points
 
 FADED = 0.42  # how much of its colour a series out of focus keeps
 SAME = 1e-9  # relative to the values
-NEAR = 0.015  # of the height of all points: closer ones hide each other
+MOST_MARKED = 40
+MOST = 0.8  # of a series' points
+NEAR = 0.025  # of the height of all points: closer ones hide each other
 MOST_DIAMONDS = 25  # marks on the line of a reader's own run: more would hide it
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
 
@@ -186,7 +188,7 @@ class Curves(Drawing):
         order = sorted(drawn, key=lambda name: name == focus)  # the last is on top
         for i, name in enumerate(order):
             hidden = any(_lies_under(drawn[name], drawn[other], near) for other in order[i + 1 :])
-            self._lines[name].set(fillstyle="none" if hidden else "full", markersize=13 if hidden else 7)
+            self._lines[name].set(fillstyle="none" if hidden else "full", markersize=self._size(name, hidden))
 
     def _draw_live(self, live: Sequence[Mapping[str, Any]]) -> None:
         self._live.set_data(*self._points(live))
@@ -194,6 +196,10 @@ class Curves(Drawing):
         marked = slice((len(live) - 1) % every, None, every)  # the last one is
         self._live.set_markevery(marked)
         name_points(self._live, self._names("yours", live)[marked])
+
+    def _size(self, name: str, hidden: bool) -> float:
+        """Return the size of a series' markers: of many points they would hide the line."""
+        return 11.5 if hidden else 7.0 if len(self._lines[name].get_xdata()) <= MOST_MARKED else 3.0
 
     def _names(self, series: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return what the mouse shows at each point."""
@@ -260,11 +266,12 @@ class Curves(Drawing):
 
 
 def _lies_under(line: Mapping[float, float], other: Mapping[float, float], near: float) -> bool:
-    """Return whether every point of `line` has one of `other` at its place.
+    """Return whether most points of `line` have one of `other` at their place.
 
     Examples
     --------
     >>> _lies_under({1.0: 0.5, 2.0: 0.7}, {1.0: 0.501, 2.0: 0.7, 3.0: 0.9}, near=0.01)
     True
     """
-    return bool(line) and all(x in other and abs(y - other[x]) <= near for x, y in line.items())
+    hidden = sum(x in other and abs(y - other[x]) <= near for x, y in line.items())
+    return bool(line) and hidden >= MOST * len(line)

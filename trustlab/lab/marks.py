@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, clean, new_figure
+from trustlab.lab.vector import name_points
 
 WIDTH = 760  # CSS pixels
 LINE, SERIES, BETWEEN = 34, 14, 8  # CSS pixels of a line; of each of several series on it, and between such lines
@@ -85,7 +86,8 @@ class Page:
         if low and high and _is_there(row.get(low)) and _is_there(row.get(high)):
             self.axes.plot([row[low], row[high]], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=3)
         marker = MARKERS[at % len(MARKERS)]
-        self.axes.plot([row[value]], [y], marker, color=colour, markersize=DOT, zorder=4)
+        (dot,) = self.axes.plot([row[value]], [y], marker, color=colour, markersize=DOT, zorder=4)
+        name_points(dot, [self._said(row, row[value], value)])
 
     def dumbbell(self, row: Mapping[str, Any], start: str, end: str) -> None:
         """Draw an open dot at `start`, a full one at `end`, joined by a line, with their values."""
@@ -95,7 +97,9 @@ class Page:
             self.axes.plot([row[start], row[end]], [y, y], color=PALETTE[0], linewidth=2.4, alpha=0.45, zorder=2)
         for x, full in there:
             face = PALETTE[0] if full else "white"
-            self.axes.plot([x], [y], "o", color=PALETTE[0], markerfacecolor=face, mew=2, markersize=DOT + 1, zorder=4)
+            look = dict(color=PALETTE[0], markerfacecolor=face, mew=2, markersize=DOT + 1, zorder=4)
+            (dot,) = self.axes.plot([x], [y], "o", **look)
+            name_points(dot, [self._said(row, x, end if full else start)])
         self._write_ends([x for x, _ in there], y)
 
     def gauge(self, row: Mapping[str, Any], claimed: str, true: str) -> None:
@@ -127,6 +131,10 @@ class Page:
             loose["borderaxespad"] = 0.2
             self.axes.legend(handles=handles, ncols=len(handles), fontsize=FONT_POINTS, handlelength=1.2, **loose)
         return self.figure
+
+    def _said(self, row: Mapping[str, Any], value: float, column: str) -> str:
+        """Return what the mouse shows at a dot."""
+        return f"{row[self._label]}, {column}: {self.written(value)}"
 
     def _line(self, row: Mapping[str, Any]) -> int:
         return self._labels.index(str(row[self._label]))

@@ -7,17 +7,20 @@ the axis' numbers only when it stands alone.
 
 from __future__ import annotations
 
+import html
 import math
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from weakref import WeakKeyDictionary
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.text import Text
 
 from trustlab.lab.fragments import Fragments, joined
 from trustlab.lab.look import em
-from trustlab.lab.vector import PIXELS_PER_INCH, PIXELS_PER_POINT
+from trustlab.lab.vector import PIXELS_PER_INCH, PIXELS_PER_POINT, Writer
 
 NARROW = 700  # CSS pixels of width below which panes stand below each other
 ALONE = "trustlab-alone"
@@ -30,35 +33,44 @@ AFTER, NUMBERS_OF_A_SCALE = 12, 40  # CSS pixels from a column's end to its cut
 ROOM = 3  # CSS pixels around an entry of a legend, for markers larger than their line
 
 
-def cuts_of(figure: Figure) -> list[float]:
-    """Return where `figure` is cut, in CSS pixels from the left: between columns of axes.
+def cuts_of(figure: Figure, writer: Writer) -> list[float]:
+    """Return where `figure` is cut, in CSS pixels from the left: between columns of axes, before the next one's labels.
+
+    Labels are measured once: the cuts of a figure stay where they are.
 
     Examples
     --------
-    >>> figure = Figure(figsize=(8, 4))
+    >>> figure = Figure(figsize=(8, 4), dpi=PIXELS_PER_INCH)
     >>> left, right = figure.add_axes((0.1, 0.1, 0.3, 0.8)), figure.add_axes((0.6, 0.1, 0.3, 0.8))
-    >>> cuts_of(figure)
+    >>> cuts_of(figure, Writer(800, 400))
     [332.0]
     """
+    if figure not in _CUTS:
+        _CUTS[figure] = list(_between_columns(figure, writer))
+    return _CUTS[figure]
+
+
+_CUTS: WeakKeyDictionary[Figure, list[float]] = WeakKeyDictionary()
+
+
+def _between_columns(figure: Figure, writer: Writer) -> Iterator[float]:
     width = float(figure.get_size_inches()[0] * PIXELS_PER_INCH)
-    boxes = (
-        (*(width * axes.get_position(original=True).intervalx), hasattr(axes, "_colorbar")) for axes in figure.axes
-    )
-    cuts: list[float] = []
+    boxes = ((*(width * axes.get_position(original=True).intervalx), i) for i, axes in enumerate(figure.axes))
     end, after = -math.inf, 0  # of the column so far
-    for left, right, is_scale in sorted(boxes):
+    for left, right, i in sorted(boxes):
+        axes = figure.axes[i]
         if math.isfinite(end) and left - end > BETWEEN:
-            cuts.append(round(float(end + after), 1))
+            labels = axes.yaxis.get_tightbbox(writer) if axes.axison else None
+            yield round(float(max(end, min(end + after, (left if labels is None else labels.x0) - ROOM))), 1)
             end = -math.inf
         if right > end:
-            end, after = right, NUMBERS_OF_A_SCALE if is_scale else AFTER
-    return cuts
+            end, after = right, NUMBERS_OF_A_SCALE if hasattr(axes, "_colorbar") else AFTER
 
 
 def panes_html(figure: Figure, fragments: Fragments) -> str:
     """Return the panes of `figure` as HTML."""
     width, height = figure.get_size_inches() * PIXELS_PER_INCH
-    cuts = cuts_of(figure)
+    cuts = cuts_of(figure, fragments.writer)
     ends = [0.0, *cuts, float(width)]
     panes: list[list[str]] = [[] for _ in ends[1:]]
     places = {axes: bisect(cuts, sum(axes.bbox.intervalx) / 2) for axes in figure.axes}
@@ -78,7 +90,23 @@ def panes_html(figure: Figure, fragments: Fragments) -> str:
         )
         parts.append(f'<div style="{item}">{"" if parts else strip}{drawn}{"".join(inside)}</svg></div>')
     row = "display:flex;flex-wrap:wrap;align-items:flex-end;row-gap:.8em"
-    return f'<style>{STYLE}</style><div style="{row}">{"".join(parts)}</div>'
+    lines = [_line(text, fragments, float(width), float(height)) for text in figure.texts]
+    over, under = ("".join(line for line, is_over in lines if is_over == wanted) for wanted in (True, False))
+    return f'<style>{STYLE}</style>{over}<div style="{row}">{"".join(parts)}</div>{under}'
+
+
+def _line(text: Text, fragments: Fragments, width: float, height: float) -> tuple[str, bool]:
+    """Return a text of the whole figure as a line of HTML, and whether it is in the free strip above the panes.
+
+    A line breaks where the page is narrow, and then needs more room than the strip.
+    """
+    box = text.get_window_extent(fragments.writer)
+    is_over = bool(box.y0 > height / 2)
+    strip = f"margin-bottom:{em(box.y0 - height)}" if is_over else f"margin-top:{em(-box.y1)}"
+    sides = f"padding-left:{em(box.x0)}" if text.get_ha() == "left" else f"padding-right:{em(width - box.x1)}"
+    size = text.get_fontsize() * PIXELS_PER_POINT
+    line = f'<div style="font-size:{em(size)};line-height:1.2">{html.escape(text.get_text())}</div>'
+    return f'<div style="{strip};text-align:{text.get_ha()};{sides}" aria-hidden="true">{line}</div>', is_over
 
 
 def _above(axes: Axes) -> Legend | None:

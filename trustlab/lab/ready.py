@@ -1,4 +1,4 @@
-"""Ready before it is asked for: what a training needs first is built in the background once a cell shows its panel."""
+"""Ready before it is needed: what a training begins with is built in the background once a cell shows its panel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEPT = 4  # a notebook has one corpus or two
 class Ahead:
     """One call, made in a background thread.
 
-    Its error is not lost: whoever needs its result makes the call again and meets it there.
+    Its error is not lost: the training makes the same call again and raises it there.
 
     Examples
     --------
@@ -43,14 +43,14 @@ class Ahead:
         try:
             self._call()
         except Exception:
-            return  # the training makes the same call and has somebody to tell
+            return  # the training makes the same call and raises it there
 
 
 def once(function: Callable[..., Result]) -> Callable[..., Result]:
     """Return `function` with its last results kept for the same arguments: the same objects, or equal plain values.
 
     A corpus cannot be hashed, so ``functools.lru_cache`` refuses it. A second caller waits for the first, and gets the
-    same result: nobody may change it.
+    same result: it must not be changed.
 
     Examples
     --------

@@ -36,7 +36,7 @@ class Running(Shown):
         return [] if self.job is None else self.job.rows
 
     def view(self) -> dict[str, Any]:
-        """Return what a cell shows, and begin to build what a training needs: whoever sees the button may press it."""
+        """Return what a cell shows, and begin to build what a training needs: its button may be pressed at once."""
         if self._prepare is not None and self._ahead is None:
             self._ahead = Ahead(functools.partial(self._prepare, self.config))
         return super().view()

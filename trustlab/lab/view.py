@@ -120,7 +120,7 @@ class View:
         return self.numbers.layout.display != "none"
 
     def _fill_numbers(self) -> None:
-        """Write the table only where somebody looks at it: it is longer than the picture."""
+        """Write the table only while it is open: it is longer than the picture."""
         self.numbers.value = _numbers_html(self._answer) if self._answer and self._shows_numbers() else ""
 
 

@@ -1,3 +1,4 @@
+import gc
 import itertools
 import json
 import math
@@ -5,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 from trustlab.course.found import found
 from trustlab.course.n10_what_epsilon_promises import panel as panel_file
@@ -172,3 +174,15 @@ def test_numbers_in_the_prose_are_those_of_the_game():
     ratios = [more / less for less, more in itertools.pairwise(spent)]
     assert "cost nearly four times as much ε" in prose and all(3.5 < ratio < 4 for ratio in ratios)
     assert math.isclose(1 - optimal_hit_rate(GamePosition(8.0)), 0.2, abs_tol=0.01)
+
+
+def test_a_game_that_is_gone_leaves_no_widget_and_no_thread():
+    gc.collect()
+    before = len(_instances)
+    game = Game().start()
+    job = game.job
+    del game
+    gc.collect()
+    assert len(_instances) == before
+    job.wait(10)
+    assert job.status == "stopped"

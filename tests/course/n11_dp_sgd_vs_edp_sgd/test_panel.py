@@ -346,7 +346,7 @@ def test_a_live_training_shows_about_fifty_rows_and_measures_each_on_500_utteran
 ):
     given = []
     data = {"train": range(examples), "validation": range(2000), "test": None}
-    monkeypatch.setattr(privacy_budget, "prepare", lambda corpus: (None, data))
+    monkeypatch.setattr(privacy_budget, "_encoded", lambda corpus: (None, data))
     monkeypatch.setattr("trustlab.models.build", lambda *_, **__: None)
     monkeypatch.setattr(trustlab.privacy, "train", lambda model, *given_: given.append(given_) or iter([]))
     list(privacy_budget.live_rows(Setting(), corpus))

@@ -1,8 +1,8 @@
 """Every number in the notebook's running text comes from what it speaks of."""
 
+from trustlab.course.lessons import questions
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import claims, toy
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import DECAYS, EPOCHS, Setting, recipe
-from trustlab.course.teaching import questions
 from trustlab.data import load
 from trustlab.privacy import SENSITIVITY, decayed, epsilon, noise_multiplier_for
 from trustlab.results import read_results, results_directory

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from trustlab.course.lessons import questions
 from trustlab.course.n21_non_iid_partitioning.exercises import ALPHA_OF_PFL, COUNTS, LABELS
 from trustlab.course.n21_non_iid_partitioning.experiment import CLIENTS, PER_ROUND, ROUNDS, Setting, recipe
 from trustlab.course.partition_panel import divided, side_by_side
-from trustlab.course.teaching import questions
 from trustlab.data import load
 from trustlab.federated.partition import effective_labels, label_counts, partition
 from trustlab.results import read_results, results_directory

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trustlab.course.lessons import questions
 from trustlab.course.n22_device_selection import HARM, ROUNDS, over_rounds
 from trustlab.course.n22_device_selection.experiment import selector
 from trustlab.course.n22_device_selection.harm import FEW, without_heavy_travellers
@@ -15,7 +16,6 @@ from trustlab.course.n22_device_selection.over_rounds import Setting, cohort, gr
 from trustlab.course.n22_device_selection.selection_pictures import who_pays, whose_epsilon
 from trustlab.course.n22_device_selection.story import Fleet, StoryPosition, story_panel, weights_over_rounds
 from trustlab.course.n22_device_selection.story_drawing import DARK, packed
-from trustlab.course.teaching import questions
 from trustlab.data import assistant, fingerprint, load
 from trustlab.federated.aggregation import client_weights
 from trustlab.federated.simulation import simulate
@@ -196,3 +196,11 @@ def test_the_gauge_of_epsilon_says_what_the_question_asks_for():
     assert f"ε = {claimed:.2f}" in asked["question"] and f"{true:.1f}" in asked["because"]
     assert asked["choices"][asked["answer"]] == "More than thirty times as large" and true > 30 * claimed
     assert shown.rows[0]["true, most active client"] == pytest.approx(claimed)
+
+
+def test_the_roles_that_the_text_counts_are_those_of_the_plays(real_data):
+    plays = load("shakespeare_roles", directory=real_data / "shakespeare_roles")
+    counts = np.unique(np.array(plays["train"]["role"][:]), return_counts=True)[1]
+    text = "".join("".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"])
+    assert counts.min() == 1
+    assert f"{len(counts):,} roles, from one line of training text to Hamlet's {counts.max():,}" in text

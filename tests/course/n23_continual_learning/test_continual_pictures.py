@@ -4,11 +4,11 @@ import re
 
 import pytest
 
+from trustlab.course.lessons import questions
 from trustlab.course.n23_continual_learning import EXPERIMENT
 from trustlab.course.n23_continual_learning import continual_pictures as pictures
 from trustlab.course.n23_continual_learning.table import chosen, matrices
 from trustlab.course.n23_continual_learning.toy import ToyPosition, continual_toy
-from trustlab.course.teaching import questions
 from trustlab.federated.continual import forgetting
 
 ALL = [

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from trustlab.course.lessons import question, questions
 from trustlab.course.n24_fednlp_benchmark import exercises, own_server, task_findings
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n24_fednlp_benchmark.claims import column
 from trustlab.course.n24_fednlp_benchmark.experiment import Setting, divide, examples, problem, recipe
 from trustlab.course.n24_fednlp_benchmark.results import confounded_reading, real_corpora, saved
-from trustlab.course.teaching import question, questions
 from trustlab.data import assistant
 from trustlab.federated.batch_weights import by_batches, by_examples
 from trustlab.federated.simulation import simulate

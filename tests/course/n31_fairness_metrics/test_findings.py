@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from trustlab.course.lessons import questions
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics import planted_findings as planted
 from trustlab.course.n31_fairness_metrics import pretraining, real_findings, real_models, real_results
@@ -26,7 +27,6 @@ from trustlab.course.n31_fairness_metrics.results import (
     saved,
     values_at,
 )
-from trustlab.course.teaching import questions
 from trustlab.fairness.association import weat
 from trustlab.fairness.association.permutations import exact_tail
 

@@ -87,7 +87,7 @@ class GameDrawing(Drawing):
         (self._yours,) = axes.plot([], [], marker="s", color=YOU, markersize=8, label="you", **look | {"zorder": 5})
         (self._bars,) = axes.plot([], [], color=YOU, linewidth=1.6, zorder=4)
         self._guide = axes.axvline(0, color=GREY, linewidth=1, linestyle=(0, (2, 3)), zorder=1)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=2, frameon=False, fontsize=FONT_POINTS,
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=2, frameon=False, fontsize=FONT_POINTS - 0.5,
                     handlelength=1.5, columnspacing=1.6, labelspacing=0.3)  # fmt: skip
 
     def draw(self, answer: GameAnswer) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from trustlab.course.found import exercise
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked, check
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 from trustlab.privacy import noise_multiplier_for
 
@@ -29,7 +29,7 @@ def clip_each_gradient(mine: Callable[[np.ndarray, float], np.ndarray] | Any) ->
     >>> clip_each_gradient(lambda g, C: np.clip(g, -C, C))  # doctest: +ELLIPSIS
     ✗ You cut each coordinate at C. It is the length of the whole row that has to stay within C, ...
     """
-    with np.errstate(divide="ignore", invalid="ignore"):  # the message speaks of zeros and NaN
+    with np.errstate(divide="ignore", invalid="ignore"):  # the message explains zeros and NaN
         return check_function(mine, _batches(), right=toy.clip, properties=_PROPERTIES, because=_SLIPS)
 
 

@@ -49,9 +49,7 @@ VARIANT = "with this rule and γ"  # the line that a variant gets, next to its m
 LIVE = "bilstm"  # the model that varies in the saved comparison, and that is trained live
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
-KEY_TO_THE_MARKS = (
-    "lines: means of the saved trainings, bands: 95 % intervals · black: yours, one training as it goes on"
-)
+KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals · diamonds: yours, one training"
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
@@ -276,8 +274,8 @@ class BudgetDrawing(Drawing):
     """The curves of both models side by side, on one scale."""
 
     def __init__(self) -> None:
-        super().__init__(width=860, height=400)
-        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.19, top=0.82, wspace=0.08)
+        super().__init__(width=860, height=350)
+        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.213, top=0.797, wspace=0.08)
         self.figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)
         self.panes: dict[str, Curves] = {}
         for model, axes in zip(MODELS.values(), self.figure.subplots(1, 2, sharey=True), strict=True):

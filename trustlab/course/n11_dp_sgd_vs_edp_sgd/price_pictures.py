@@ -1,4 +1,4 @@
-"""The pictures of notebook 11: what privacy costs in seconds, in accuracy, and whom it costs most."""
+"""The pictures of notebook 11: what privacy costs in seconds and in accuracy, and who pays most."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from trustlab.course.found import exercise
 from trustlab.course.n20_one_round_of_fedavg.town import weighted_average
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
 Case = tuple[np.ndarray, np.ndarray]

@@ -12,8 +12,8 @@ from trustlab.course.alpha import alpha_options
 from trustlab.course.found import exercise
 from trustlab.federated.partition import partition, skew
 from trustlab.federated.partition.assignment import cut
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked, check
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
 COUNTS = (50, 25, 25)

@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 
 AGAINST = ("α", "effective labels")
 SECONDS_PER_ROUND = 0.05  # at least: a hundred rounds take a second, too little to watch
-KEY_TO_THE_MARKS = (
-    "lines: means of the saved trainings, bands: 95 % intervals · black: yours, one training as it goes on"
-)
+KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals · diamonds: yours, one training"
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 

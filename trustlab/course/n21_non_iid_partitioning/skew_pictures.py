@@ -1,4 +1,4 @@
-"""The pictures of notebook 21: how skewed a fleet is, what skew costs, and whom it costs most."""
+"""The pictures of notebook 21: how skewed a fleet is, what skew costs, and who pays most."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import numpy as np
 from trustlab.course.found import exercise
 from trustlab.federated.aggregation import client_weights
 from trustlab.federated.selection import Selector
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked, check
 from trustlab.lab.display import per_cent
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
 RANDOM_DESIGNS = 30

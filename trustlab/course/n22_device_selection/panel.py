@@ -245,8 +245,8 @@ class SelectionDrawing(Drawing):
     """The same accuracies twice: over the rounds, and over the examples that devices trained on to get there."""
 
     def __init__(self, y_limits: tuple[float, float] | None) -> None:
-        super().__init__(width=900, height=400)
-        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.08)
+        super().__init__(width=900, height=350)
+        self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.16, top=0.77, wspace=0.08)
         left, right = self.figure.subplots(1, 2, sharey=True)
         look: dict[str, Any] = {"y": "accuracy", "series": "selected by", "live_line": True, "y_limits": y_limits}
         # Both have the same series in the same order, so one legend, over both, is enough.

@@ -154,8 +154,8 @@ class StoryDrawing(Drawing):
             )
             data = f"{100 * sizes[own].sum() / sizes.sum():.0f} %"
             shares[persona] = (axes.text(middle, low - 4, "", color=GREY, **look), data)
-        self.figure.text(0.012, 0.965, f"{len(sizes)} clients: area = data, light = weight in the average", va="center",
-                         fontsize=FONT_POINTS + 1)  # fmt: skip
+        heading = f"{len(sizes)} clients: area = data, light = weight in the average"
+        axes.text(12, 0.965 * HEIGHT, heading, va="center", fontsize=FONT_POINTS + 1)
         return shares
 
     def _dots(self, axes: Axes, which: np.ndarray, *, zorder: int, linewidth: float = 0.0) -> EllipseCollection:

@@ -82,8 +82,8 @@ class ContinualDrawing(Drawing):
     """Accuracy over the rounds, periods marked, on the left; the forgetting matrix on the right."""
 
     def __init__(self) -> None:
-        super().__init__(width=920, height=400)
-        left = self.figure.add_axes((0.07, 0.14, 0.52, 0.68))
+        super().__init__(width=920, height=350)
+        left = self.figure.add_axes((0.07, 0.16, 0.52, 0.66))
         self.rounds = Curves(
             "round",
             "accuracy",
@@ -95,7 +95,7 @@ class ContinualDrawing(Drawing):
             legend_at=1.03,
             axes=left,
         )
-        self.matrix = Matrix(self.figure.add_axes((0.68, 0.14, 0.31, 0.68)), PERIODS)
+        self.matrix = Matrix(self.figure.add_axes((0.68, 0.16, 0.31, 0.66)), PERIODS)
         self.matrix.axes.set_title("What is left, % right", fontsize=FONT_POINTS + 1, loc="left")
         length = ROUNDS // PERIODS
         for period in range(PERIODS):

@@ -11,8 +11,8 @@ from trustlab.course.found import exercise
 from trustlab.course.n23_continual_learning.experiment import PER_ROUND
 from trustlab.federated.continual import forgetting
 from trustlab.federated.selection import Selector
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked, check
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
 RANDOM_MATRICES = 30

@@ -95,7 +95,7 @@ class ToyDrawing(Drawing):
     """Target and number over time on the left, how well it fits each period's target on the right."""
 
     def __init__(self) -> None:
-        super().__init__(width=860, height=350)
+        super().__init__(width=860, height=330)
         self.path = self.figure.add_axes((0.07, 0.15, 0.48, 0.72))
         clean(self.path, x_label="period", y_label="target, and the number")
         self.path.set(xlim=(0.5, PERIODS + 0.5), ylim=(-0.3, max(DRIFTS) + 0.3))

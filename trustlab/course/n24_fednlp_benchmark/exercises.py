@@ -10,8 +10,8 @@ import numpy as np
 from trustlab.course.found import exercise
 from trustlab.course.n24_fednlp_benchmark.own_server import fedadam
 from trustlab.federated.tasks.metrics import token_f1
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked, check
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
 SIZES, BATCH = (1, 1, 2, 4, 92), 10

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from trustlab.course.found import exercise
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
 Case = tuple[np.ndarray, np.ndarray, np.ndarray]

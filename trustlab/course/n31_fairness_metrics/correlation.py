@@ -26,7 +26,7 @@ def correlation_matrix(X: Any, Y: Any, method: str = "spearman") -> np.ndarray:
     Parameters
     ----------
     X, Y : array [..., n, p], [..., n, q]
-        One row a model, one column a metric; leading axes are resamples.
+        One row a model, one column a metric; leading axes are resamples, of both or of one.
     method
         "pearson", "spearman" (Pearson's of the ranks, ties shared) or "kendall" (tau-b).
 
@@ -40,14 +40,14 @@ def correlation_matrix(X: Any, Y: Any, method: str = "spearman") -> np.ndarray:
     if method not in METHODS:
         raise ValueError(f"Expected method={method!r} to be one of {', '.join(map(repr, METHODS))}.")
     x, y = np.asarray(X, float), np.asarray(Y, float)
-    if x.shape[:-1] != y.shape[:-1] or x.ndim < 2 or x.shape[-2] < 3:
+    resampled = {each.shape[:-2] for each in (x, y) if each.ndim > 2}
+    if min(x.ndim, y.ndim) < 2 or x.shape[-2] != y.shape[-2] or x.shape[-2] < 3 or len(resampled) > 1:
         raise ValueError(f"Expected three or more models, the same in both, got {x.shape} and {y.shape}.")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("Expected every metric of every model, got NaN or infinity. Leave that model or metric out.")
-    if method == "kendall":  # tau-b is the correlation of the signs of all differences between two models
-        x, y = (np.sign(each[..., :, None, :] - each[..., None, :, :]) for each in (x, y))
-        x, y = (each.reshape(*each.shape[:-3], -1, each.shape[-1]) for each in (x, y))
-        return _cosine(x, y)
+    if method == "kendall":  # tau-b is the correlation of the signs of the differences between every two models
+        one, other = np.triu_indices(x.shape[-2], 1)
+        return _cosine(*(np.sign(each[..., one, :] - each[..., other, :]) for each in (x, y)))
     if method == "spearman":
         x, y = (stats.rankdata(each, axis=-2) for each in (x, y))
     return _cosine(x - x.mean(-2, keepdims=True), y - y.mean(-2, keepdims=True))
@@ -164,7 +164,7 @@ def correlations(
     exceeded, topped = np.ones_like(found), np.ones_like(found)
     for start in range(0, permutations, BLOCK):
         orders = _permutations(blocks, rng.random((min(BLOCK, permutations - start), n)))
-        chance = abs(correlation_matrix(np.broadcast_to(X, (len(orders), *X.shape)), Y[orders], method))
+        chance = abs(correlation_matrix(X, Y[orders], method))
         exceeded += (chance >= abs(found) - 1e-12).sum(0)
         topped += (np.nan_to_num(chance).max((1, 2))[:, None, None] >= abs(found) - 1e-12).sum(0)
     p, p_family = (np.where(np.isnan(found), np.nan, each / (permutations + 1)) for each in (exceeded, topped))

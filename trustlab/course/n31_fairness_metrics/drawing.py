@@ -16,8 +16,9 @@ from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import RECIPES
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
+from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, HALO, MARKERS, PALETTE, Drawing, clean, points, texts
-from trustlab.lab.vector import keep_colours
+from trustlab.lab.vector import keep_colours, name_points
 
 # From orange over white to blue: distinguishable with every common colour blindness, and by the numbers written inside.
 SIGNED = LinearSegmentedColormap.from_list("signed", [PALETTE[1], "white", PALETTE[0]])
@@ -75,6 +76,7 @@ class AgreementDrawing(Drawing):
             own = [dot for dot in answer.dots if dot["recipe"] == name]
             dots.set_offsets([(dot["x"], dot["y"]) for dot in own] or np.empty((0, 2)))
             dots.set_array(np.array([dot["dose"] for dot in own]))
+            name_points(dots, [f"{name}: {first} {number(dot['x'])}, {second} {number(dot['y'])}" for dot in own])
         for side, values in (("x", [dot["x"] for dot in answer.dots]), ("y", [dot["y"] for dot in answer.dots])):
             room = 0.07 * (max(values) - min(values)) or 0.1
             getattr(self.models, f"set_{side}lim")(min(values) - room, max(values) + room)
@@ -100,8 +102,8 @@ class NeedleDrawing(Drawing):
     """A bar for each metric: its distance from its value without bias, in units of the noise; a dot for each model."""
 
     def __init__(self) -> None:
-        super().__init__(width=860, height=500)
-        axes = self.axes = self.figure.add_axes((0.15, 0.11, 0.82, 0.775))
+        super().__init__(width=860, height=420)
+        axes = self.axes = self.figure.add_axes((0.15, 0.13, 0.82, 0.735))
         self.metrics = (*INTRINSIC, *EXTRINSIC)
         self._draw_axes()
         colours = [PALETTE[0]] * len(INTRINSIC) + [PALETTE[1]] * len(EXTRINSIC)
@@ -149,13 +151,16 @@ class NeedleDrawing(Drawing):
         rows = {row["metric"]: row for row in answer.numbers}
         for place, (name, bar) in enumerate(zip(self.metrics, self._bars, strict=True)):
             bar.set_width(rows[name]["risen"])
+            name_points(bar, [f"{name}, mean: {number(rows[name]['risen'])}"])
             models = [(row["risen"], place) for row in answer.dots if row["metric"] == name]
             self._models[name].set_offsets(models or np.empty((0, 2)))
+            name_points(self._models[name], [f"{name}: {number(risen)}" for risen, _ in models])
         ends = [[(rows[name]["low"], y), (rows[name]["high"], y)] for y, name in enumerate(self.metrics)]
         self._ends.set_segments(ends)
         own = {row["metric"]: row["risen"] for row in answer.live}
         places = [(own[name], place) for place, name in enumerate(self.metrics) if name in own]
         self._own.set_data([x for x, _ in places], [y for _, y in places])
+        name_points(self._own, [f"yours, {self.metrics[y]}: {number(x)}" for x, y in places])
 
     def shown(self) -> dict[str, Any]:
         """Return each bar's end, the ends of its interval, its single models, and the reader's own model's place."""

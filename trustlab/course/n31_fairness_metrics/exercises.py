@@ -11,8 +11,8 @@ import numpy as np
 
 from trustlab.course.found import exercise
 from trustlab.course.n31_fairness_metrics.correlation import needed
-from trustlab.lab.building import check_function
 from trustlab.lab.checks import Checked, check
+from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
 S_X, S_Y = np.array([0.3, 0.5]), np.array([0.1, -0.1])  # associations of the targets

@@ -73,7 +73,7 @@ def noise(notion: str) -> Finding:
 
 
 def trust() -> Finding:
-    """Draw how surely each metric follows the planted dose, for both notions, the most trustworthy first."""
+    """Draw how clearly each metric follows the planted dose, for both notions, the most trustworthy first."""
     found = {notion: answers(notion) for notion in NOTIONS}
     rows = [_trust_row(notion, name, found[notion][name]) for name in rank(found["region"]) for notion in NOTIONS]
     sure = [name for name in METRICS if all(each[name].tau_low > STEADY for each in found.values())]

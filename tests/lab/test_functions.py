@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from trustlab.lab.building import check_function
+from trustlab.lab.functions import check_function
 
 
 def clipped(gradient, norm):

@@ -1,0 +1,73 @@
+"""A picture in the page is the picture that matplotlib itself draws, and its panes stand where there is room."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from trustlab.course.gallery import ALL
+from trustlab.lab.figures import FONTS, css_size, png, svg
+from trustlab.lab.fragments import Fragments, joined
+
+pytestmark = pytest.mark.browser
+
+BLOCK = 12  # pixels of a stored picture: two renderers agree on blocks of them, not on the edge of each letter
+
+
+@pytest.fixture(scope="module")
+def page(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser.new_page(viewport={"width": 1280, "height": 900}, device_scale_factor=2)
+        browser.close()
+
+
+def blocks(data):
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("L"), dtype=float)
+    height, width = (size - size % BLOCK for size in pixels.shape)
+    return pixels[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).mean(axis=(1, 3))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_page_shows_what_matplotlib_draws(page, name):
+    figure = ALL[name]().drawing.figure
+    width, height = css_size(figure)
+    inside = joined(Fragments(figure).pieces(figure))
+    page.set_content(
+        f'<body style="margin:0;background:#fff;color:#000;--trustlab-ground:#fff;font-family:{FONTS}">'
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" style="display:block">{inside}</svg>'
+    )
+    shown, drawn = blocks(page.locator("body > svg").screenshot()), blocks(png(figure))
+    apart = np.abs(shown - drawn)
+    assert apart.mean() < 3  # of 255: greys are a little darker in the page, and letters are not hinted
+    assert np.quantile(apart, 0.99) < 40
+
+
+def test_an_axis_that_is_missing_is_seen(page):
+    figure = ALL["11 budget"]().drawing.figure
+    drawn = blocks(png(figure))
+    figure.axes[1].set_visible(False)
+    assert np.quantile(np.abs(blocks(png(figure)) - drawn), 0.99) > 40
+
+
+@pytest.mark.parametrize(("width", "rows"), [(1000, 1), (760, 1), (690, 2), (380, 2)])
+def test_panes_stack_on_a_narrow_page_and_stay_in_it(page, width, rows):
+    picture = svg(ALL["11 budget"]().drawing.figure, alt="Two panes.")
+    page.set_content(
+        f'<body style="margin:0"><div style="width:{width}px;padding:0 14px;--trustlab-ground:#fff">{picture}</div>'
+    )
+    boxes = [each.bounding_box() for each in page.locator(".trustlab-drawing > div > div:has(> svg)").all()]
+    assert len({round(box["y"] + box["height"]) for box in boxes}) == rows
+    assert all(box["x"] + box["width"] <= width + 15 for box in boxes)
+    numbers = page.locator(".trustlab-alone text").first
+    assert numbers.is_visible() == (rows == 2)  # alone, the second pane has the numbers of its axis
+    if rows == 2:
+        assert min(each.bounding_box()["x"] for each in page.locator(".trustlab-alone text").all()) >= 0
+
+
+def test_the_mouse_is_told_the_value_of_a_point(page):
+    page.set_content(svg(ALL["11 budget"]().drawing.figure, alt="Points."))
+    titles = page.locator("title").evaluate_all("all => all.map(each => each.textContent)")
+    assert any(title.startswith("DP-SGD (loop), ε = 8: 0.9") for title in titles)
