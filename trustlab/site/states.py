@@ -16,7 +16,7 @@ from trustlab.lab.display import inline, number, table_html
 from trustlab.lab.figures import FONTS, PIXELS_PER_INCH, css_size
 from trustlab.lab.panel import Panel
 from trustlab.lab.panes import NARROW, cuts_of
-from trustlab.lab.vector import THEMED
+from trustlab.lab.vector import THEMED, Writer
 
 MOST_ROWS = 60  # of a table of numbers; a longer one is for the notebook
 MARK = 16  # digits of a picture's sha256 by which two pictures differ
@@ -191,7 +191,8 @@ def places(panel: Panel) -> dict[str, Any]:
     axes = [
         [round(scale * each, 2) for each in (box.x0, height / scale - box.y1, box.width, box.height)] for box in boxes
     ]
-    return {"size": [width, height], "axes": axes, "cuts": cuts_of(figure), "narrow": NARROW, "fonts": FONTS}
+    cuts = cuts_of(figure, Writer(width, height))
+    return {"size": [width, height], "axes": axes, "cuts": cuts, "narrow": NARROW, "fonts": FONTS}
 
 
 def themed(colours: Sequence[str]) -> list[str]:

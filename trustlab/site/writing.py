@@ -66,16 +66,23 @@ def write(chapters: Sequence[Chapter], out: Path, *, title: str, lead: str) -> I
         raise ValueError(f"Expected {out} to be new, empty or an earlier site, got a folder with other files.")
     aside = out.with_name(out.name + ASIDE)
     shutil.rmtree(aside, ignore_errors=True)
-    write_whole(aside / STYLE, _style())
+    try:
+        yield from _write_all(chapters, aside, title, lead)
+        shutil.rmtree(out, ignore_errors=True)
+        aside.rename(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_all(chapters: Sequence[Chapter], folder: Path, title: str, lead: str) -> Iterator[dict[str, str | float]]:
+    write_whole(folder / STYLE, _style())
     for name in (SCRIPT, COMPUTING):
-        write_whole(aside / name, (HERE / name).read_bytes())
+        write_whole(folder / name, (HERE / name).read_bytes())
     panels = {each.name: each.panel() for chapter in chapters for each in chapter.pages}
-    write_whole(aside / "index.html", index(chapters, panels, title, lead))
+    write_whole(folder / "index.html", index(chapters, panels, title, lead))
     around = [None, *((name, panel.title) for name, panel in panels.items()), None]
     for each, before, after in zip(_pages(chapters), around, around[2:], strict=False):
-        yield _write_page(each, panels[each.name], aside, before, after)
-    shutil.rmtree(out, ignore_errors=True)
-    aside.rename(out)
+        yield _write_page(each, panels[each.name], folder, before, after)
 
 
 def _style() -> str:
