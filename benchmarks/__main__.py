@@ -2,7 +2,8 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
-``associating`` and ``resampling`` compute fairness metrics, and ``panels`` moves the controls of panels in a browser.
+``associating`` and ``resampling`` compute fairness metrics, ``panels`` moves the controls of panels in a browser, and
+``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them into
 ``docs/benchmarks.md``.
 """
@@ -17,6 +18,7 @@ import transformers
 from benchmarks import (
     associating,
     page,
+    pages,
     panels,
     partitioning,
     private_step,
@@ -84,6 +86,7 @@ PARTS = {
     "associating": associating.main,
     "resampling": resampling.main,
     "panels": panels.main,
+    "pages": pages.main,
 }
 
 
