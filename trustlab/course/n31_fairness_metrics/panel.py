@@ -29,6 +29,7 @@ from trustlab.course.n31_fairness_metrics.results import (
     single_models,
 )
 from trustlab.lab.experiment_panel import Training, experiment_panel
+from trustlab.lab.pace import paced
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.ready import once
 from trustlab.lab.saved import seeds_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import datasets
 
 MEASURED_LIVE = 16  # steps between two measurements of the reader's own model in training
+BETWEEN = 0.15  # seconds from one metric to the next at the end: eight come at once, too fast to be seen one by one
 TRAINED = 0.75  # of the progress: the training, then the metrics
 METHODS = {"Spearman": "spearman", "Pearson": "pearson", "Kendall": "kendall"}
 
@@ -184,7 +186,7 @@ def live_rows(at: DosePosition, corpus: datasets.DatasetDict) -> Iterator[dict[s
             yield {"step": step, "progress": TRAINED * step / STEPS, **measured}
     seed, found = population.own_seed(cell), {}
     every = population.measuring(model.eval(), tokenizer, notion=notion, biases={"clean": None}, seed=seed)
-    for name, each in every:
+    for name, each in paced(every, BETWEEN):
         found[name] = each.value
         progress = TRAINED + (1 - TRAINED) * len(found) / (len(METRICS) + 1)  # the classifier's accuracy is one more
         yield {"step": step, "progress": progress, "measured": len(found), **found}
