@@ -102,6 +102,8 @@ def _examples(task: str, corpus: datasets.DatasetDict) -> tuple[list[Example], l
 
 def _prepare(at: Setting, corpus: datasets.DatasetDict) -> None:
     """Import what trains clients together, and read the examples of this position's task."""
+    import torch._dynamo  # noqa: F401  # the first optimizer would import it, which takes seconds
+
     from trustlab.federated.simulation import simulate
 
     _ = simulate, _examples(at.task, corpus)
