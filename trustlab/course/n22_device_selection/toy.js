@@ -90,7 +90,7 @@ const weights = (() => {
     const [x, y] = [plot.X(position.beta), plot.Y(found.ratio[position.aggregation])];
     parts.push(path(`M${px(x)} ${plot.top}V${plot.top + plot.height}`, 'stroke="currentColor" stroke-opacity="0.79" stroke-width="1.4" stroke-dasharray="3 4"'));
     parts.push(`<circle cx="${px(x)}" cy="${px(y)}" r="10" fill="none" stroke="currentColor" stroke-width="2.5"/>`);
-    let over = plot.left;
+    let over = Math.max(4, plot.left - 60);
     WAYS.forEach(([, words], i) => {
       parts.push(`<g fill="${given.colours[i]}" stroke="${given.colours[i]}">${path(`M${px(over)} 22h26`, 'stroke-width="3"')}${marker(given.markers[i], over + 13, 22, 4.6)}</g>`, text(over + 34, 27, words));
       over += 52 + 8.2 * words.length;
