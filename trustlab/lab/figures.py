@@ -33,7 +33,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FONT_POINTS = 10.5
 FONTS = "'DejaVu Sans',Verdana,sans-serif"  # the first is the measured one, the second is as wide
 HEADING_MARGIN, HEADING_LINE = 12, 20  # CSS pixels
-SHARPNESS = 1.25  # image pixels of a stored picture per CSS pixel: a notebook of ten pictures stays below 400 kB
+SHARPNESS = 1  # image pixels of a stored picture per CSS pixel: a notebook of 14 pictures stays below 400 kB
 COLOURS_IN_PNG = 64
 GREY = "#595959"  # 7:1 on white
 HALO = (withStroke(linewidth=5, foreground="white"),)  # around a black frame on cells of any colour
