@@ -9,6 +9,7 @@ from trustlab.course.n22_device_selection.results import (
     by_fleet,
     every_selection,
     gains,
+    lead_of_heavy,
     name_of,
     who_is_heard,
 )
@@ -16,11 +17,10 @@ from trustlab.federated.selection import Selector
 from trustlab.lab import finding
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import means_over, saved_over
 from trustlab.privacy.accounting import epsilon
 
 MOVED = {"start": UNIFORM, "end": "β = 1", "start_label": "uniform selection", "end_label": "by activity (β = 1)"}
-EQUAL = 0.005  # gains that differ by less are the same, in whole points
 
 
 def who_gains(corpus: str) -> Finding:
@@ -28,20 +28,18 @@ def who_gains(corpus: str) -> Finding:
     rows = gains(corpus)
     more = [row["β = 1"] - row[UNIFORM] for row in rows]
     told = ", ".join(f"{words} {100 * gain:+.0f}" for words, gain in zip(MEASURES.values(), more, strict=False))
-    light, heavy = (more[list(MEASURES).index(f"accuracy_{who}")] for who in ("light", "heavy"))
-    ahead = "Heavy" if heavy > light else "Light"
-    points = f"{100 * abs(heavy - light):.0f}"
-    equal = "Heavy and light devices gain equally."
-    verdict = (
-        f"{ahead} devices gain {points} point{'s' * (points != '1')} more." if abs(heavy - light) >= EQUAL else equal
-    )
+    lead = lead_of_heavy(corpus)
+    ahead, points = ("Heavy" if lead.mean > 0 else "Light"), f"{100 * abs(lead.mean):.0f}"
+    verdict = f"{ahead} devices gain {points} point{'s' * (points != '1')} more."
+    if lead.low <= 0 <= lead.high:
+        verdict = f"{lead.n} seeds do not show whether heavy or light devices gain more."
     return finding.dumbbells(
         rows,
         label="measured on",
         **MOVED,
         title="Who gains by selection by activity?",
         verdict=f"Weighted by examples, in points of a hundred: {told.replace('-', '−')}. {verdict}",
-        provenance=saved_over(EXPERIMENT.saved(corpus)[1]),
+        provenance=means_over(EXPERIMENT.saved(corpus)[1], tabled=True),
         x_label="requests understood" if corpus == "assistant" else "right",
         per_cent=True,
     )
@@ -81,7 +79,7 @@ def who_pays() -> Finding:
         verdict=f"Weighted by examples, {per_cent(few['β = 1'])} of the travellers' requests are understood instead of "
         f"{per_cent(few[UNIFORM])}; of all requests {per_cent(everybody['β = 1'])} instead of "
         f"{per_cent(everybody[UNIFORM])}.",
-        provenance=saved_over(HARM.saved()[1]),
+        provenance=means_over(HARM.saved()[1], tabled=True),
         x_label="requests understood after 100 rounds",
         per_cent=True,
     )
