@@ -377,7 +377,7 @@ def test_21_trains_stops_and_keeps_what_was_reached(lab, partitioning):
 
 def test_22_runs_and_its_panels_move(lab, selecting):
     assert selecting.troubles() == []
-    for title, count in {WEIGHT: 1, ASKED: 2}.items():
+    for title, count in {WEIGHT: 1, ASKED: 1}.items():
         expect(selecting.panels(title)).to_have_count(count)
         assert has_a_picture(selecting.panel(title))
     toy, panel = selecting.panel(WEIGHT), selecting.panel(ASKED)
@@ -425,7 +425,7 @@ def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
 
 def test_23_runs_and_its_panels_move(lab, over_time):
     assert over_time.troubles() == []
-    for title, count in {PAST: 1, OVER_TIME: 2}.items():
+    for title, count in {PAST: 1, OVER_TIME: 1}.items():
         expect(over_time.panels(title)).to_have_count(count)
         assert has_a_picture(over_time.panel(title))
     toy, panel = over_time.panel(PAST), over_time.panel(OVER_TIME)
@@ -463,7 +463,7 @@ def test_23_trains_stops_and_keeps_what_was_reached(lab, over_time):
 
 def test_24_runs_moves_trains_and_stops(lab, benchmark):
     assert benchmark.troubles() == []
-    expect(benchmark.panels(MATRIX)).to_have_count(2)
+    expect(benchmark.panels(MATRIX)).to_have_count(1)
     panel = benchmark.panel(MATRIX)
     assert has_a_picture(panel)
     lab.picture(panel, "24-matrix")
@@ -490,7 +490,7 @@ def test_24_runs_moves_trains_and_stops(lab, benchmark):
 
 def test_31_runs_and_its_panels_move(lab, metrics):
     assert metrics.troubles() == []
-    for title, count in {EFFECT: 1, AGREE: 1, DOSE: 2}.items():
+    for title, count in {EFFECT: 1, AGREE: 1, DOSE: 1}.items():
         expect(metrics.panels(title)).to_have_count(count)
         assert has_a_picture(metrics.panel(title))
     toy, agree, dose = (metrics.panel(title) for title in (EFFECT, AGREE, DOSE))
@@ -574,6 +574,8 @@ def test_its_panels_fit_a_small_screen(request, name):
     try:
         room = page.locator(".jp-NotebookPanel-notebook").evaluate("each => each.clientHeight")
         assert room > 500
+        for opened in page.get_by_role("button", name="Hide numbers").all():  # by another test
+            opened.click()
         panels = page.locator(".trustlab-panel", has=page.locator(".trustlab-control input, .trustlab-choices"))
         heights = {p.locator(".trustlab-title").first.inner_text(): p.bounding_box()["height"] for p in panels.all()}
         assert {title: height for title, height in heights.items() if height > room} == {}

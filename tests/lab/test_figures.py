@@ -179,7 +179,8 @@ def test_a_stored_picture_carries_its_title_and_verdict_above_it():
     dark = np.flatnonzero((heading.max(axis=2) < 60).any(axis=0))
     assert dark.min() >= 10 * SHARPNESS and dark.max() <= (width - 10) * SHARPNESS  # whole words, in the margins
     below = picture[lines:].astype(int)
-    assert np.abs(below - pixels(drawing)).mean() < 0.1  # the heading shares the palette of colours
+    off = np.abs(below - pixels(drawing)).max(axis=2)  # the heading shares the palette of 64 colours
+    assert (off > 24).mean() < 0.002
 
 
 def test_a_drawing_draws():
