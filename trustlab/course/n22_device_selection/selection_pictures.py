@@ -15,7 +15,7 @@ from trustlab.course.n22_device_selection.results import (
 )
 from trustlab.federated.selection import Selector
 from trustlab.lab import finding
-from trustlab.lab.display import number, per_cent
+from trustlab.lab.display import listed, number, per_cent
 from trustlab.lab.finding import Finding
 from trustlab.lab.saved import means_over, saved_over
 from trustlab.privacy.accounting import epsilon
@@ -91,7 +91,7 @@ def real_fleets(aggregation: str) -> Finding:
     found = {(row["fleet"], row["drawn"]): row["accuracy"] for row in rows}
     fleets = dict.fromkeys(row["fleet"] for row in rows)
     ahead = [fleet for fleet in fleets if found[fleet, "β = 1, equal rounds"] > found[fleet, UNIFORM]]
-    verdict = f"At equal rounds selection by activity is ahead on {_listed(ahead)}"
+    verdict = f"At equal rounds selection by activity is ahead on {listed(ahead)}"
     behind = [fleet for fleet in fleets if fleet not in ahead]
     return finding.dots(
         rows,
@@ -101,15 +101,11 @@ def real_fleets(aggregation: str) -> Finding:
         high="high",
         series="drawn",
         title=f"Real fleets, updates {name_of(aggregation)}",
-        verdict=f"{verdict}{f', and behind on {_listed(behind)}' if behind else ''}.",
+        verdict=f"{verdict}{f', and behind on {listed(behind)}' if behind else ''}.",
         provenance="saved, mean and 95 % interval over seeds",
         x_label="accuracy",
         per_cent=True,
     )
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "none") if part)
 
 
 def whose_epsilon(sizes: list[int], cohort: int, **run: float) -> Finding:
