@@ -37,6 +37,12 @@ def test_dots_have_a_place_and_an_interval_per_series():
     assert axes.xaxis.get_major_formatter()(0.5, 0) == "50 %"
 
 
+def test_a_picture_of_many_lines_stays_low_enough_for_a_low_window_to_show_large_letters():
+    rows = [{**row, "who": f"{row['who']} {i}"} for i in range(7) for row in ROWS]
+    figure = dots(rows, label="who", value="right", series="way", **TEXTS).figure
+    assert figure.get_figheight() < 5.2  # inches of 96 CSS pixels: 14 lines in less than 500
+
+
 def test_a_missing_value_draws_nothing_and_is_a_dash_in_the_table():
     rows = [{"who": "a", "right": 0.5}, {"who": "b", "right": None}]
     finding = dots(rows, label="who", value="right", reference={"chance": 0.25}, **TEXTS)

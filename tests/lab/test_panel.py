@@ -437,6 +437,8 @@ def test_csv_saves_every_digit_and_the_readers_own_rows():
     assert pressed(p)["accuracy"].tolist() == [row["accuracy"] for row in ROWS]  # not rounded
     own = pressed(p.start().wait(120)).query("run == 'yours'")
     assert own["accuracy"].tolist() == [row["accuracy"] for row in p.answer.live]
+    at = "; ".join(f"{control.label}: {control.text}" for control in p.controls.values())
+    assert set(own["position"]) == {at} and at.startswith("ε: ")  # of the reader's run the file says what it is
 
 
 def test_train_stands_with_the_controls_and_the_verdict_above_the_picture():

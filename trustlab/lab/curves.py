@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trustlab.lab.display import number
@@ -19,6 +20,7 @@ SAME = 1e-9  # relative to the values
 MOST_MARKED = 40
 MOST = 0.8  # of a series' points
 NEAR = 0.025  # of the height of all points: closer ones hide each other
+KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals · diamonds: yours, one training"
 MOST_DIAMONDS = 25  # marks on the line of a reader's own run: more would hide it
 ROOM_BELOW = 0.3  # steps of the grid left of its first value, where smaller values are drawn
 
@@ -275,3 +277,8 @@ def _lies_under(line: Mapping[float, float], other: Mapping[float, float], near:
     """
     hidden = sum(x in other and abs(y - other[x]) <= near for x, y in line.items())
     return bool(line) and hidden >= MOST * len(line)
+
+
+def write_key(figure: Figure) -> None:
+    """Write below the curves of a figure what lines, bands and diamonds are."""
+    figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)

@@ -92,6 +92,19 @@ def per_cent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f}\u00a0%".replace("-", "−")
 
 
+def listed(names: Sequence[str], none: str = "none") -> str:
+    """Join names as a sentence does.
+
+    Examples
+    --------
+    >>> listed(["LPBS", "WEAT", "SEAT"]), listed(["LPBS"]), listed([])
+    ('LPBS, WEAT and SEAT', 'LPBS', 'none')
+    """
+    if not names:
+        return none
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def duration(seconds: float) -> str:
     """Say how long something took, rounded up to five seconds or half a minute: no wait is longer than announced.
 

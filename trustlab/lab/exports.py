@@ -13,6 +13,7 @@ import traitlets
 from trustlab.lab.inputs import Input
 
 Rows = Sequence[Mapping[str, Any]]
+GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "ε": "epsilon", "σ": "sigma"}  # in names of files
 
 
 class Exports(Input):
@@ -39,18 +40,27 @@ def _asked(widget: Exports, content: Any, buffers: Any) -> None:
         widget.send({"name": name, "text": text})
 
 
-def csv_file(title: str, rows: Rows, live: Rows = ()) -> tuple[str, str]:
+def csv_file(title: str, rows: Rows, live: Rows = (), position: str = "") -> tuple[str, str]:
     r"""Return a file's name and its text: every row behind the picture, unrounded, and the reader's own as such.
+
+    Parameters
+    ----------
+    title
+        Of the panel; the file's name is made of it.
+    rows, live
+        The rows behind the picture, and those of the reader's own run.
+    position
+        Where the controls stood: what the reader's own run was trained at.
 
     Examples
     --------
     >>> rows = [{"ε": 1.0, "accuracy": 1 / 3}]
-    >>> name, text = csv_file("What does it cost?", rows, live=[{"ε": 1.0, "accuracy": 0.5}])
+    >>> name, text = csv_file("What does ε cost?", rows, live=[{"ε": 1.0, "accuracy": 0.5}], position="rule: flat")
     >>> print(name, text, sep="\n")
-    what-does-it-cost.csv
-    ε,accuracy,run
-    1.0,0.3333333333333333,saved
-    1.0,0.5,yours
+    what-does-epsilon-cost.csv
+    ε,accuracy,run,position
+    1.0,0.3333333333333333,saved,
+    1.0,0.5,yours,rule: flat
     <BLANKLINE>
     """
     import pandas
@@ -58,8 +68,9 @@ def csv_file(title: str, rows: Rows, live: Rows = ()) -> tuple[str, str]:
     numbers = pandas.DataFrame([dict(row) for row in rows])
     if live:
         own = pandas.DataFrame([dict(row) for row in live])
-        numbers = pandas.concat([numbers.assign(run="saved"), own.assign(run="yours")])
-    return f"{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.csv", numbers.to_csv(index=False)
+        numbers = pandas.concat([numbers.assign(run="saved"), own.assign(run="yours", position=position)])
+    words = "".join(GREEK.get(letter, letter) for letter in title.lower())
+    return f"{re.sub(r'[^a-z0-9]+', '-', words).strip('-')}.csv", numbers.to_csv(index=False)
 
 
 def call(code: str, values: Mapping[str, Any]) -> str:

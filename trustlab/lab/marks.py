@@ -17,6 +17,7 @@ from trustlab.lab.vector import name_points
 
 WIDTH = 760  # CSS pixels
 LINE, SERIES, BETWEEN = 34, 14, 8  # CSS pixels of a line; of each of several series on it, and between such lines
+MANY, CLOSE = 9, 24  # more lines than this stand closer, or a low window shows the picture with small letters
 TOP, BOTTOM = 44, 56  # CSS pixels for the legend, and for the axis with its label
 NAMES = 17  # CSS pixels of the dashed lines' names, above which the legend is
 LETTER = 8.0  # CSS pixels, wide enough for the page's font at 10.5 pt
@@ -42,7 +43,8 @@ class Page:
         self._label, self._per_cent = label, per_cent
         self._labels = list(dict.fromkeys(str(row[label]) for row in rows))
         most = max(sum(str(row[label]) == name for row in rows) for name in self._labels)
-        height = TOP + BOTTOM + len(self._labels) * max(LINE, SERIES * most + BETWEEN)
+        line = max(LINE, SERIES * most + BETWEEN) if len(self._labels) <= MANY else max(CLOSE, SERIES * most)
+        height = TOP + BOTTOM + len(self._labels) * line
         self.figure: Figure = new_figure(WIDTH, height)
         left = min(MOST_LEFT, 24 + LETTER * max(map(len, self._labels)))
         self.figure.subplots_adjust(

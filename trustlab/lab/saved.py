@@ -245,3 +245,24 @@ def saved_over(about: Mapping[str, Any]) -> str:
     'saved, mean and 95 % interval over seeds 0–2'
     """
     return f"saved, mean and 95 % interval over {seeds_of(about)}"
+
+
+def means_over(about: Mapping[str, Any], *, tabled: bool = False) -> str:
+    """Say the same of a picture that draws means without their intervals.
+
+    Parameters
+    ----------
+    about
+        The table's provenance.
+    tabled
+        Whether the numbers behind the picture have the intervals.
+
+    Examples
+    --------
+    >>> means_over({"seeds": [0, 1, 2]})
+    'saved, means over seeds 0–2'
+    >>> means_over({"seeds": [0, 1, 2]}, tabled=True)
+    'saved, means over seeds 0–2; their 95 % intervals are among the numbers'
+    """
+    intervals = "; their 95 % intervals are among the numbers" if tabled else ""
+    return f"saved, means over {seeds_of(about)}{intervals}"

@@ -114,7 +114,10 @@ class View:
         self._fill_numbers()
 
     def _csv(self) -> tuple[str, str] | None:
-        return csv_file(self._title, self._answer.numbers, self._answer.live) if self._answer else None
+        if self._answer is None:
+            return None
+        position = "; ".join(f"{control.label}: {control.text}" for control in self._controls)
+        return csv_file(self._title, self._answer.numbers, self._answer.live, position)
 
     def _shows_numbers(self) -> bool:
         return self.numbers.layout.display != "none"

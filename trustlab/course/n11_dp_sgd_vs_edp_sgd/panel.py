@@ -25,10 +25,10 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     usual,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
-from trustlab.lab.curves import Curves
+from trustlab.lab.curves import Curves, write_key
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
-from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
+from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.ready import once
 from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over, select
@@ -49,7 +49,6 @@ VARIANT = "with this rule and γ"  # the line that a variant gets, next to its m
 LIVE = "bilstm"  # the model that varies in the saved comparison, and that is trained live
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
-KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals · diamonds: yours, one training"
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
@@ -276,7 +275,7 @@ class BudgetDrawing(Drawing):
     def __init__(self) -> None:
         super().__init__(width=860, height=350)
         self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.213, top=0.797, wspace=0.08)
-        self.figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)
+        write_key(self.figure)
         self.panes: dict[str, Curves] = {}
         for model, axes in zip(MODELS.values(), self.figure.subplots(1, 2, sharey=True), strict=True):
             first = not self.panes

@@ -20,7 +20,7 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
 )
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding, dots, dumbbells, gauges
-from trustlab.lab.saved import CORPUS_NAMES, read, saved_over
+from trustlab.lab.saved import CORPUS_NAMES, means_over, read, saved_over
 
 STEPS = {"BiLSTM": ("bilstm", 128), "22 M encoder": ("encoder", 32)}  # utterances in a step
 TOKENS = 16
@@ -161,7 +161,7 @@ def who_pays(corpus: str) -> Finding:
     verdict += f", the rare ones {rare}." if rare else "; no rare intent is in the test split."
     return dumbbells(
         rows, label="who", start=weak, end=strong, x_label=f"intents right on {CORPUS_NAMES[corpus]}, in %",
-        title="Who pays for a stronger promise", verdict=verdict, provenance=saved_over(saved(corpus)[1]),
+        title="Who pays for a stronger promise", verdict=verdict, provenance=means_over(saved(corpus)[1]),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     train,
 )
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
-from trustlab.lab.curves import Curves
+from trustlab.lab.curves import Curves, write_key
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 AGAINST = ("α", "effective labels")
 SECONDS_PER_ROUND = 0.05  # at least: a hundred rounds take a second, too little to watch
-KEY_TO_THE_MARKS = "lines: means of saved trainings, bands: 95 % intervals · diamonds: yours, one training"
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
 
@@ -187,7 +186,7 @@ class SkewDrawing(Drawing):
     def __init__(self) -> None:
         super().__init__(width=900, height=410)
         self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.18, top=0.80, wspace=0.08)
-        self.figure.text(0.985, 0.02, KEY_TO_THE_MARKS, ha="right", fontsize=FONT_POINTS - 0.5, color=GREY)
+        write_key(self.figure)
         left, right = self.figure.subplots(1, 2, sharey=True)
         look: dict[str, Any] = {"y": "accuracy", "series": "α of", "y_limits": (0.0, 1.02)}
         # Both have the same series in the same order, so one legend, over both, is enough.

@@ -10,7 +10,7 @@ from trustlab.course.n21_non_iid_partitioning.results import MEASURES, Row, at_o
 from trustlab.course.partition_panel import side_by_side
 from trustlab.lab.display import per_cent
 from trustlab.lab.finding import Finding, dots, dumbbells
-from trustlab.lab.saved import CORPUS_NAMES, saved_over
+from trustlab.lab.saved import CORPUS_NAMES, means_over, saved_over
 
 LABELS, DISTANCE, GINI = "effective labels", "JS distance", "size Gini"
 
@@ -92,7 +92,7 @@ def who_pays(corpus: str) -> Finding:
     )
     return dumbbells(
         rows, label="who", start=mild, end=strong, x_label=f"right on {CORPUS_NAMES[corpus]}, in %",
-        title="Who pays for skew", verdict=verdict, provenance=saved_over(saved(corpus)[1]),
+        title="Who pays for skew", verdict=verdict, provenance=means_over(saved(corpus)[1]),
     )  # fmt: skip
 
 

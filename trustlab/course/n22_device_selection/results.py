@@ -16,6 +16,7 @@ from trustlab.course.n22_device_selection.experiment import (
     OTHERS,
 )
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS
+from trustlab.intervals import Interval, mean_interval
 from trustlab.lab import saved as tables
 from trustlab.lab.saved import numbers, over_seeds, per_cent, select
 
@@ -80,6 +81,14 @@ def gains(corpus: str) -> list[Row]:
             }
             rows.append(row | {f"{UNIFORM}, %": per_cent(even[measure]), "β = 1, %": per_cent(active[measure])})
     return rows
+
+
+def lead_of_heavy(corpus: str) -> Interval:
+    """Return how much more heavy devices gain by β = 1 than light ones, weighted by examples, as a share over seeds."""
+    even, active = (trainings(corpus, selection) for selection in ("β = 0", "β = 1"))
+    columns = ("accuracy_light", "accuracy_heavy")
+    light, heavy = (active[name].to_numpy() - even[name].to_numpy() for name in columns)
+    return mean_interval(heavy - light)
 
 
 def every_selection(corpus: str) -> list[Row]:

@@ -9,18 +9,18 @@ from trustlab.course.n22_device_selection.results import (
     by_fleet,
     every_selection,
     gains,
+    lead_of_heavy,
     name_of,
     who_is_heard,
 )
 from trustlab.federated.selection import Selector
 from trustlab.lab import finding
-from trustlab.lab.display import number, per_cent
+from trustlab.lab.display import listed, number, per_cent
 from trustlab.lab.finding import Finding
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import means_over, saved_over
 from trustlab.privacy.accounting import epsilon
 
 MOVED = {"start": UNIFORM, "end": "β = 1", "start_label": "uniform selection", "end_label": "by activity (β = 1)"}
-EQUAL = 0.005  # gains that differ by less are the same, in whole points
 
 
 def who_gains(corpus: str) -> Finding:
@@ -28,20 +28,18 @@ def who_gains(corpus: str) -> Finding:
     rows = gains(corpus)
     more = [row["β = 1"] - row[UNIFORM] for row in rows]
     told = ", ".join(f"{words} {100 * gain:+.0f}" for words, gain in zip(MEASURES.values(), more, strict=False))
-    light, heavy = (more[list(MEASURES).index(f"accuracy_{who}")] for who in ("light", "heavy"))
-    ahead = "Heavy" if heavy > light else "Light"
-    points = f"{100 * abs(heavy - light):.0f}"
-    equal = "Heavy and light devices gain equally."
-    verdict = (
-        f"{ahead} devices gain {points} point{'s' * (points != '1')} more." if abs(heavy - light) >= EQUAL else equal
-    )
+    lead = lead_of_heavy(corpus)
+    ahead, points = ("Heavy" if lead.mean > 0 else "Light"), f"{100 * abs(lead.mean):.0f}"
+    verdict = f"{ahead} devices gain {points} point{'s' * (points != '1')} more."
+    if lead.low <= 0 <= lead.high:
+        verdict = f"{lead.n} seeds do not show whether heavy or light devices gain more."
     return finding.dumbbells(
         rows,
         label="measured on",
         **MOVED,
         title="Who gains by selection by activity?",
         verdict=f"Weighted by examples, in points of a hundred: {told.replace('-', '−')}. {verdict}",
-        provenance=saved_over(EXPERIMENT.saved(corpus)[1]),
+        provenance=means_over(EXPERIMENT.saved(corpus)[1], tabled=True),
         x_label="requests understood" if corpus == "assistant" else "right",
         per_cent=True,
     )
@@ -81,7 +79,7 @@ def who_pays() -> Finding:
         verdict=f"Weighted by examples, {per_cent(few['β = 1'])} of the travellers' requests are understood instead of "
         f"{per_cent(few[UNIFORM])}; of all requests {per_cent(everybody['β = 1'])} instead of "
         f"{per_cent(everybody[UNIFORM])}.",
-        provenance=saved_over(HARM.saved()[1]),
+        provenance=means_over(HARM.saved()[1], tabled=True),
         x_label="requests understood after 100 rounds",
         per_cent=True,
     )
@@ -93,7 +91,7 @@ def real_fleets(aggregation: str) -> Finding:
     found = {(row["fleet"], row["drawn"]): row["accuracy"] for row in rows}
     fleets = dict.fromkeys(row["fleet"] for row in rows)
     ahead = [fleet for fleet in fleets if found[fleet, "β = 1, equal rounds"] > found[fleet, UNIFORM]]
-    verdict = f"At equal rounds selection by activity is ahead on {_listed(ahead)}"
+    verdict = f"At equal rounds selection by activity is ahead on {listed(ahead)}"
     behind = [fleet for fleet in fleets if fleet not in ahead]
     return finding.dots(
         rows,
@@ -103,15 +101,11 @@ def real_fleets(aggregation: str) -> Finding:
         high="high",
         series="drawn",
         title=f"Real fleets, updates {name_of(aggregation)}",
-        verdict=f"{verdict}{f', and behind on {_listed(behind)}' if behind else ''}.",
+        verdict=f"{verdict}{f', and behind on {listed(behind)}' if behind else ''}.",
         provenance="saved, mean and 95 % interval over seeds",
         x_label="accuracy",
         per_cent=True,
     )
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "none") if part)
 
 
 def whose_epsilon(sizes: list[int], cohort: int, **run: float) -> Finding:

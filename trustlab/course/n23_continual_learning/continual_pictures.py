@@ -26,7 +26,7 @@ from trustlab.course.n23_continual_learning.results import (
 from trustlab.lab import finding
 from trustlab.lab.display import per_cent
 from trustlab.lab.finding import Finding
-from trustlab.lab.saved import saved_over
+from trustlab.lab.saved import means_over, saved_over
 
 MOVED: dict[str, Any] = {
     "start": UNIFORM,
@@ -43,7 +43,6 @@ def gap() -> Finding:
     found = {row["data"]: row for row in rows}
     at_once, over_time = (found[f"drift 1, {label}"] for label in (AT_ONCE, OVER_TIME))
     few, many = over_time["examples per round"].split(" and ")
-    few, many = over_time["examples per round"].split(" and ")
     return finding.dumbbells(
         rows,
         label="data",
@@ -51,7 +50,7 @@ def gap() -> Finding:
         title="Is the gain by activity larger over time?",
         verdict=f"At drift 1 selection by activity gains {_gain(at_once)} on all data at once and {_gain(over_time)} "
         f"over time. There ten uniform clients hold {few} utterances, and ten active ones {many}.",
-        provenance=saved_over(EXPERIMENT.saved()[1]),
+        provenance=means_over(EXPERIMENT.saved()[1], tabled=True),
         x_label="requests of all periods understood after 60 rounds",
     )
 
@@ -66,7 +65,7 @@ def on_plays() -> Finding:
         **MOVED,
         title="Shakespeare's plays as periods",
         verdict=f"Selection by activity gains {_gain(at_once)} on all plays at once and {_gain(over_time)} over time.",
-        provenance=saved_over(PLAYS.saved(plays.CORPUS)[1]),
+        provenance=means_over(PLAYS.saved(plays.CORPUS)[1], tabled=True),
         x_label="next characters predicted",
     )
 
@@ -84,7 +83,7 @@ def catching_up() -> Finding:
         end=AT_ONCE,
         title="Does training over time catch up?",
         verdict=f"It reaches 95 % of what training on all data at once reaches {where}.",
-        provenance=saved_over(EXPERIMENT.saved()[1]),
+        provenance=means_over(EXPERIMENT.saved()[1]),
         x_label="requests of all periods understood after 60 rounds",
         per_cent=True,
     )
@@ -133,7 +132,7 @@ def without_old_data() -> Finding:
         true="true",
         title="How good is the last model, when the data are gone?",
         verdict=f"The sums that were kept are {sign} by {low} to {high} points of a hundred.",
-        provenance=saved_over(EXPERIMENT.saved()[1]),
+        provenance=means_over(EXPERIMENT.saved()[1], tabled=True),
         x_label="requests of all periods understood",
         per_cent=True,
     )
@@ -171,7 +170,7 @@ def who_gains(drift: float = 1.0) -> Finding:
         **MOVED,
         title=f"Who gains at drift {drift:g}?",
         verdict=f"Weighted by examples, light devices gain {_gain(light)}, all {_gain(everybody)}.",
-        provenance=saved_over(EXPERIMENT.saved()[1]),
+        provenance=means_over(EXPERIMENT.saved()[1], tabled=True),
         x_label="requests understood",
     )
 

@@ -14,10 +14,11 @@ from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS
 from trustlab.course.n31_fairness_metrics.results import METRICS, Row, aligned, answers, noises, saved, values_at
-from trustlab.lab.display import per_cent
+from trustlab.lab.display import listed, per_cent
 from trustlab.lab.finding import Finding, dots, dumbbells
 from trustlab.lab.saved import seeds_of
 
+NONE = "no metric"
 FAINT = 0.1  # the smallest dose that was planted
 LEVEL = 0.05
 PERMUTED, SHARE = "p", "share of the rise"  # columns
@@ -79,8 +80,8 @@ def trust() -> Finding:
     sure = [name for name in METRICS if all(each[name].tau_low > STEADY for each in found.values())]
     blind = [name for name in METRICS if all(each[name].tau_low <= 0 for each in found.values())]
     verdict = (
-        f"{_listed(sure)} clearly follow the dose of both notions: their whole interval is above {STEADY:g}. "
-        f"No order at all is confirmed for {_listed(blind)}."
+        f"{listed(sure, NONE)} clearly follow the dose of both notions: their whole interval is above {STEADY:g}. "
+        f"No order at all is confirmed for {listed(blind, NONE)}."
     )
     return dots(
         rows,
@@ -161,8 +162,8 @@ def five_against_five(test: Callable[[np.ndarray, np.ndarray], float], dose: flo
     outside = [name for name in seen if name in EXTRINSIC]
     smallest = 1 / math.comb(2 * len(biased), len(biased))
     verdict = (
-        f"At dose {dose:g} {_listed(seen)} distinguish five models from five without bias, about both notions "
-        f"(p < {LEVEL:g}). Among them is {_listed(outside) if outside else 'no extrinsic metric'}."
+        f"At dose {dose:g} {listed(seen, NONE)} distinguish five models from five without bias, about both notions "
+        f"(p < {LEVEL:g}). Among them is {listed(outside, 'no extrinsic metric')}."
     )
     return dots(
         rows,
@@ -185,10 +186,3 @@ def _models() -> int:
 
 def _provenance(what: str) -> str:
     return f"saved, {what}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Join names as a sentence does."""
-    if not names:
-        return "no metric"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
