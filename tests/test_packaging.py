@@ -113,7 +113,7 @@ def test_the_sdist_is_the_whole_project(source, tmp_path):
     if listed.returncode:
         pytest.skip("not a git checkout")
     tracked = {name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()}
-    assert tracked - held == {".gitignore"}
+    assert tracked - held == {".gitignore", ".gitattributes"}
 
 
 def imports(*folders):

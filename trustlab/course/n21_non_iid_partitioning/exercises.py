@@ -40,7 +40,7 @@ def divided(codes: np.ndarray, shares: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> divided(np.array([0, 1, 0, 0, 1]), np.array([[0.34, 0.66], [0.0, 1.0]]))
-    array([0, 1, 0, 1, 1])
+    array([0, 1, 1, 1, 1])
     """
     clients = shares.shape[1]
     owners = np.empty(len(codes), dtype=int)
