@@ -63,7 +63,8 @@ def test_a_question_shows_no_answer_and_keeps_the_readers_choice(texts):
     asked.choose(1)
     (note,) = notes()
     assert (note.where, note.kind, note.name) == ("31", "prediction", "effect size")
-    assert note.what == {"choice": "A crowd", "right": False}
+    assert note.what == {"choice": "A crowd", "right": False, "asked": "What is it the size of?"}
+    assert "What is it the size of? → A crowd" in notebook_html("31", notes())
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,16 @@ def test_a_check_without_a_case_is_an_error_of_its_author():
 
 def test_a_predicate_about_another_kind_of_result_leaves_the_word_to_the_comparison():
     assert "Expected a number, got a str" in str(checked(lambda g, c: "x"))
+
+
+def test_a_body_without_return_is_not_taken_for_the_stub():
+    def forgot(x):
+        total = x + 1  # noqa: F841
+
+    def stub(x):
+        """Return one more."""
+        ...
+
+    said = {f: str(check_function(f, [(1,)], right=lambda x: x + 1)) for f in (forgot, stub)}
+    assert "Does it end with" in said[forgot] and "Replace" not in said[forgot]
+    assert "Replace" in said[stub] and "Does it end" not in said[stub]

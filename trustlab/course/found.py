@@ -159,7 +159,8 @@ def _list(items: Any) -> str:
 
 def _prediction(note: Note) -> str:
     right = "✓ right" if note.what["right"] else "✗ not this time"
-    return f"{html.escape(note.name)}: {inline(str(note.what['choice']))} ({right})"
+    asked = inline(f"{note.what['asked']} →" if "asked" in note.what else f"{note.name}:")  # older notes have a name
+    return f"{asked} {inline(str(note.what['choice']))} ({right})"
 
 
 def _exercises(notebook: str, mine: Sequence[Note]) -> str:

@@ -59,7 +59,9 @@ def question(name: str) -> teaching.predict:
     chosen = texts["choices"]
     return teaching.predict(
         **texts,
-        then=lambda choice, right: keep_note(notebook, "prediction", title, choice=chosen[choice], right=right),
+        then=lambda choice, right: keep_note(
+            notebook, "prediction", title, choice=chosen[choice], right=right, asked=texts["question"]
+        ),
     )
 
 

@@ -71,6 +71,7 @@ class Finding(Shown):
         layout = {"max_width": em(width + 36), "align_items": "flex-start"}
         self.widget = ipywidgets.VBox([ipywidgets.HTML(heading), picture, foot, self.numbers], layout=layout)
         self.widget.add_class("trustlab-panel")
+        self.widget.add_class("trustlab-finding")
         self._own()
 
     @property

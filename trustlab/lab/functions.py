@@ -76,10 +76,17 @@ def check_function(
         try:
             trouble = _trouble(mine, case, right, properties, because, rtol)
         except _NotWrittenError:
-            return Checked(OPEN, "Not written yet: your function returns nothing. Replace `...` by its body.")
+            advice = "Replace `...` by its body." if _is_stub(mine) else "Does it end with `return`?"
+            return Checked(OPEN, f"Not written yet: your function returns nothing. {advice}")
         if trouble:
             return Checked(WRONG, trouble)
     return Checked(RIGHT, f"Your function is right on {len(listed)} inputs.")
+
+
+def _is_stub(mine: Any) -> bool:
+    """Return whether a function without a result has nothing but `...`, and perhaps a sentence, as its body."""
+    code = getattr(mine, "__code__", None)
+    return code is not None and not code.co_names and code.co_nlocals == code.co_argcount
 
 
 def _trouble(mine: Any, case: Case, right: Any, properties: Any, because: Any, rtol: float) -> str:

@@ -241,7 +241,7 @@ def _verdict(play: Play, position: GamePosition, played: Score | None) -> str:
     was = "was" if play.last.anna else "was not"
     sign = "✓ Right" if play.last.anna == (play.said == "in") else "✗ Not this time"
     return (
-        f"**{sign}:** Anna {was} there (mean of the ten: {np.mean(play.last.counts):.1f}). "
+        f"**{sign}:** Anna {was} there (the mean of those ten was {np.mean(play.last.counts):.1f}). "
         f"You: **{play.yours.right} of {play.yours.guesses}** right; the optimal guesser, on the same counts, "
         f"{play.optimal.right}. {reach}."
     )
