@@ -29,7 +29,7 @@ class Curves(Drawing):
     """Lines with 95 % intervals, one per series, with the chosen point ringed.
 
     ``draw(answer)`` reads ``answer.numbers`` (one row per series and x), ``answer.focus`` (column → value: the rows
-    that match are ringed) and ``answer.live`` (rows of the reader's own run, drawn as black diamonds).
+    that match are ringed) and ``answer.live`` (rows of the reader's own run, drawn as diamonds).
 
     Parameters
     ----------

@@ -147,7 +147,7 @@ class NeedleDrawing(Drawing):
         self.axes.legend(handles=handles, fontsize=10, handlelength=1.4, columnspacing=1.6, **at)
 
     def draw(self, answer: Any) -> None:
-        """Move bars and dots; the reader's own model is a black diamond at each metric that was measured so far."""
+        """Move bars and dots; the reader's own model is a diamond at each metric that was measured so far."""
         rows = {row["metric"]: row for row in answer.numbers}
         for place, (name, bar) in enumerate(zip(self.metrics, self._bars, strict=True)):
             bar.set_width(rows[name]["risen"])
