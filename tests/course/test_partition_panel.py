@@ -147,6 +147,9 @@ def test_flowers_fleets_can_be_cut_by_the_readers_function(labels):
     assert calls[-1] == (len(set(labels)), 30)
     assert own.answer.provenance.endswith("Flower's fleets by your function")
     assert "your function" not in ours.answer.provenance
+    known = {"labels": labels, "divide": divide, "partition_panel": partition_panel}
+    for panel in (own, ours):  # the copied code makes the same panel again
+        assert eval(panel.code, known).summary == panel.summary
 
 
 def test_a_move_is_drawn_once_and_reuses_what_is_there(panel, assert_moves_are_cheap):

@@ -63,7 +63,7 @@ def partition_panel(labels: Sequence[Any], corpus: str, *, divide: Divide | None
         drawing=PartitionDrawing(),
         answer=functools.partial(_answer, labels=codes, corpus=corpus, divide=divide),
         controls={"way": [(label, way) for way, label in WAYS.items()], "alpha": None, "clients": None, "seed": None},
-        code=f'partition_panel(labels, "{corpus}")',
+        code=f'partition_panel(labels, "{corpus}"{", divide=divide" if divide else ""})',
     )
 
 
