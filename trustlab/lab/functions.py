@@ -11,7 +11,7 @@ import numpy as np
 from trustlab.lab.checks import OPEN, RIGHT, WRONG, Checked, difference, same
 
 Case = tuple[Any, ...]
-LONGEST_INPUT = 200  # characters of an input that a message repeats
+LONGEST_INPUT = 320  # characters of an input that a message repeats
 
 
 class _NotWrittenError(Exception):
