@@ -8,19 +8,22 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from trustlab.course.gallery import ALL
+from trustlab.lab import figures
 from trustlab.lab.figures import FONTS, css_size, png, svg
 from trustlab.lab.fragments import Fragments, joined
 
 pytestmark = pytest.mark.browser
 
-BLOCK = 12  # pixels of a stored picture: two renderers agree on blocks of them, not on the edge of each letter
+FINE = 2  # pixels per CSS pixel
+BLOCK = 12  # pixels: two renderers agree on blocks of them, not on the edge of each letter
 
 
 @pytest.fixture(scope="module")
 def page(chromium):
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "SHARPNESS", FINE)  # compared finer than pictures are stored
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page(viewport={"width": 1280, "height": 900}, device_scale_factor=2)
+        yield browser.new_page(viewport={"width": 1280, "height": 900}, device_scale_factor=FINE)
         browser.close()
 
 
