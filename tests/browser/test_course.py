@@ -447,7 +447,7 @@ def test_23_trains_stops_and_keeps_what_was_reached(lab, over_time):
     panel = over_time.panel(OVER_TIME)
     panel.get_by_role("button", name="Reset", exact=True).click()
     verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
-    expect(verdict).to_contain_text("With drift 1, nothing kept, selection by activity")
+    expect(verdict).to_contain_text("Drift 1, nothing kept, selection by activity")
     saved, blackness = says(panel), black(panel)
     train.click()
     expect(verdict).to_contain_text(re.compile(r"^After \d+ of 60 rounds, in period \d"), timeout=120_000)
