@@ -106,9 +106,7 @@ def test_a_drag_leaves_no_queue_of_old_positions(lab, page_of_three):
     assert last == 30
     expect(panel.locator(".trustlab-verdict")).to_contain_text(f"SGD at {last:g},")
     answers = int(re.search(r"answer (\d+)", says(panel))[1]) - start
-    assert (
-        2 <= answers <= (time.monotonic() - began) / SECONDS_AN_ANSWER + 1
-    )  # one at a time, the last is shown
+    assert 2 <= answers <= (time.monotonic() - began) / SECONDS_AN_ANSWER + 1  # one at a time, the last is shown
     time.sleep(1)
     assert int(re.search(r"answer (\d+)", says(panel))[1]) - start == answers  # nothing was waiting
     lab.picture(panel, "instrument-dragged")
