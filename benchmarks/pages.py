@@ -30,6 +30,7 @@ FIRST = """() => new Promise((found) => {
   };
   look();
 })"""
+# A slider's way in the page: set it, and wait until what it shows is painted.
 MOVE = """async ([name, places]) => {
   const input = document.getElementsByName(name)[0], times = [];
   for (const place of places) {

@@ -26,13 +26,7 @@ SCREENS = {
     "150 %": (853, 480, "JupyterLab Dark"),
 }
 SHARPNESS = 1.5  # pixels of a picture per CSS pixel
-# What the openers show is not in the gallery.
-OPENERS = {
-    "10 game": "from trustlab.course.n10_what_epsilon_promises.panel import Game\n\nGame()",
-    "20 town": "from trustlab.course.n20_one_round_of_fedavg.toy import town_toy\n\ntown_toy()",
-    "30 loan": "from trustlab.course.n30_one_gap_by_hand.toy import loan_toy\n\nloan_toy()",
-}
-CELLS = OPENERS | {name: f'from trustlab.course.gallery import ALL\n\nALL["{name}"]()' for name in gallery.ALL}
+CELLS = {name: f'from trustlab.course.gallery import ALL\n\nALL["{name}"]()' for name in gallery.ALL}
 WIDTH, COLUMNS, LABEL = 800, 3, 34  # of a sheet: CSS pixels of a picture, pictures in a row, height of a name
 SECONDS = 1000
 

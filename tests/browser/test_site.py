@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from benchmarks.pages import MOVE
 from trustlab.course import explorables, promise
 from trustlab.course.budgets import DELTA
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as clipping
@@ -25,22 +26,6 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 SHOWN = ("00-first-picture", "10-promise", "11-clipping", "22-expected-weights", "23-toy", "24-fednlp")
 SAVED, COMPUTED = ("00-first-picture", "23-toy", "24-fednlp"), ("10-promise", "11-clipping", "22-expected-weights")
 FIRST_KB = 400
-# A slider's way in the page: set it, and wait until what it shows is painted.
-MOVE = """async ([name, places]) => {
-  const input = document.getElementsByName(name)[0], times = [];
-  for (const place of places) {
-    const start = performance.now();
-    input.value = place;
-    input.dispatchEvent(new Event("input", { bubbles: true }));
-    await new Promise((done) => requestAnimationFrame(() => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = done;
-      channel.port2.postMessage(0);
-    }));
-    times.push(performance.now() - start);
-  }
-  return times;
-}"""
 
 
 @pytest.fixture(scope="module")

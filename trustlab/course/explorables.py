@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from trustlab.course import partition_panel, promise
+from trustlab.course import promise
 from trustlab.course.budgets import DELTA
+from trustlab.course.gallery import ALL
 from trustlab.course.n00_start_here import panel as n00
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as n11
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as n11_toy
-from trustlab.course.n20_one_round_of_fedavg import toy as n20_toy
-from trustlab.course.n21_non_iid_partitioning import panel as n21
-from trustlab.course.n21_non_iid_partitioning import toy as n21_toy
-from trustlab.course.n22_device_selection import panel as n22
 from trustlab.course.n22_device_selection import toy as n22_toy
-from trustlab.course.n23_continual_learning import panel as n23
-from trustlab.course.n23_continual_learning import toy as n23_toy
-from trustlab.course.n24_fednlp_benchmark import panel as n24
-from trustlab.course.n30_one_gap_by_hand import toy as n30_toy
-from trustlab.course.n31_fairness_metrics import panel as n31
-from trustlab.course.n31_fairness_metrics import toy as n31_toy
 from trustlab.federated.expectation import HEAVY
 from trustlab.lab.figures import PALETTE
 from trustlab.lab.panel import Panel
@@ -34,24 +23,12 @@ from trustlab.site.states import themed
 from trustlab.site.writing import Chapter, write
 from trustlab.versions import ROOT
 
-if TYPE_CHECKING:
-    import datasets
-
-EMBEDDED = "assistant"
 OUT = ROOT / "docs" / "explore"
 TITLE = "Trustworthy language models, by hand"
 LEAD = (
     "Move a slider and see what privacy, a skewed fleet of clients or a planted bias does to a model. Every picture "
     "comes from the course's notebooks; nothing is sent anywhere, and the pages work without a network."
 )
-
-
-@functools.cache
-def corpus() -> datasets.DatasetDict:
-    """Return the embedded corpus."""
-    from trustlab.data import load
-
-    return load(EMBEDDED)
 
 
 def _given_promise(panel: Panel) -> dict[str, Any]:
@@ -90,7 +67,7 @@ PRIVACY = (
         "10-promise",
         "10_what_epsilon_promises",
         "ε is a promise about bets: how often can someone who wants to know whether you took part be right?",
-        promise.promise_panel,
+        ALL["10 promise"],
         script=Path(promise.__file__).with_suffix(".js"),
         given=_given_promise,
     ),
@@ -98,7 +75,7 @@ PRIVACY = (
         "11-clipping",
         "11_dp_sgd_vs_edp_sgd",
         "Clip one person's gradient, add noise, and see whether an attacker can tell that she took part.",
-        n11_toy.clipping_toy,
+        ALL["11 clipping"],
         script=Path(n11_toy.__file__).with_suffix(".js"),
         given=_given_clipping,
     ),
@@ -106,7 +83,7 @@ PRIVACY = (
         "11-privacy-budget",
         "11_dp_sgd_vs_edp_sgd",
         "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
-        lambda: n11.budget_panel(corpus(), EMBEDDED),
+        ALL["11 budget"],
     ),
 )
 
@@ -115,33 +92,33 @@ FEDERATED = (
         "20-one-round",
         "20_one_round_of_fedavg",
         "Twelve clients train, send their models and are averaged. Take one client's data away.",
-        n20_toy.town_toy,
+        ALL["20 town"],
         only={"without": ("nobody", "Ada", "Irma")},
     ),
     Explorable(
         "21-label-distributions",
         "21_non_iid_partitioning",
         "Three labels, 300 clients. One number, α, decides how alike their data are.",
-        n21_toy.dirichlet_toy,
+        ALL["21 Dirichlet"],
     ),
     Explorable(
         "21-partition",
         "21_non_iid_partitioning",
         "Three libraries call their number α and mean different fleets.",
-        lambda: partition_panel.partition_panel(corpus()["train"]["intent"], "the embedded corpus"),
+        ALL["21 fleet"],
         only={"seed": (0,), "clients": (10, 30, 100)},
     ),
     Explorable(
         "21-skew",
         "21_non_iid_partitioning",
         "The more clients differ, the less federated averaging learns in 100 rounds.",
-        lambda: n21.skew_panel(corpus(), EMBEDDED),
+        ALL["21 skew"],
     ),
     Explorable(
         "22-expected-weights",
         "22_device_selection",
         "A tenth of the devices has half of the data. How much of the model is theirs?",
-        n22_toy.selection_toy,
+        ALL["22 weights"],
         script=Path(n22_toy.__file__).with_suffix(".js"),
         given=_given_weights,
         ranges={"beta": (0.0, 2.0, 0.01), "exponent": (0.0, 1.2, 0.01), "cohort": (1, 100, 1)},
@@ -150,26 +127,26 @@ FEDERATED = (
         "22-selection",
         "22_device_selection",
         "Ask active clients more often: the average gains. See who is left behind.",
-        lambda: n22.selection_panel(corpus(), EMBEDDED),
+        ALL["22 selection"],
         only={"strategy": ("power",)},
     ),
     Explorable(
         "23-toy",
         "23_continual_learning",
         "One number follows a target that moves. What is left of where the target was?",
-        n23_toy.continual_toy,
+        ALL["23 following"],
     ),
     Explorable(
         "23-continual-learning",
         "23_continual_learning",
         "New data arrive, old data are deleted, and what people say changes. What does the model still know?",
-        n23.continual_panel,
+        ALL["23 continual"],
     ),
     Explorable(
         "24-fednlp",
         "24_fednlp_benchmark",
         "Four algorithms, four kinds of tasks, five ways to divide the data. Does one win everywhere?",
-        lambda: n24.fednlp_panel(corpus()),
+        ALL["24 benchmark"],
     ),
 )
 
@@ -178,26 +155,26 @@ FAIRNESS = (
         "30-one-gap",
         "30_one_gap_by_hand",
         "One decision, two groups: move the threshold and count who gets a loan.",
-        n30_toy.loan_toy,
+        ALL["30 loans"],
     ),
     Explorable(
         "31-effect-size",
         "31_fairness_metrics",
         "Move two groups of words apart: the effect size stops growing long before the difference does.",
-        n31_toy.association_toy,
+        ALL["31 effect size"],
     ),
     Explorable(
         "31-agreement",
         "31_fairness_metrics",
         "Six metrics look inside a model, eight at what it decides. Do they rank 45 models alike?",
-        n31.agreement_panel,
+        ALL["31 agreement"],
         only={"method": ("Spearman",), "setting": ("another notion, biased records", "same notion, clean records")},
     ),
     Explorable(
         "31-planted-bias",
         "31_fairness_metrics",
         "The bias was planted, so we know that it is there. Watch which metrics notice.",
-        lambda: n31.dose_panel(corpus()),
+        ALL["31 dose"],
     ),
 )
 

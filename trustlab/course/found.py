@@ -89,9 +89,6 @@ class found(Shown):
         show = course_html if self._notebook == WHOLE_COURSE else functools.partial(notebook_html, self._notebook)
         self.listed.value = f'{STYLE}<div class="trustlab-numbers">{show(notes())}</div>'
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
-        return {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}
-
 
 def notebook_html(notebook: str, kept: Sequence[Note]) -> str:
     """Write what a reader found in one notebook."""

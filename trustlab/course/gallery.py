@@ -1,4 +1,4 @@
-"""Every panel and toy of the course by a short name: what tests and benchmarks go through."""
+"""Every panel and toy of the course by a short name: what the site, tests and benchmarks go through."""
 
 from __future__ import annotations
 

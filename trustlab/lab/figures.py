@@ -7,9 +7,10 @@ redraws on every step: updating takes about a third of the time of building the 
 
 from __future__ import annotations
 
+import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -120,6 +121,11 @@ def png_size(data: bytes) -> dict[str, int]:
     """Return the ``width`` and ``height`` in CSS pixels of a PNG that :func:`png` made."""
     width, height = Image.open(io.BytesIO(data)).size
     return {"width": round(width / SHARPNESS), "height": round(height / SHARPNESS)}
+
+
+def with_picture(data: Mapping[str, Any], picture: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a mime bundle with a PNG that :func:`png` made, and what Jupyter needs to show it in its size."""
+    return {**data, "image/png": base64.b64encode(picture).decode("ascii")}, {"image/png": png_size(picture)}
 
 
 def _pixels(figure: Figure) -> np.ndarray:

@@ -6,7 +6,6 @@ value against the true one. A cell that ends with one shows it; stored are a PNG
 
 from __future__ import annotations
 
-import base64
 import functools
 import html
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,9 @@ from matplotlib.figure import Figure
 from trustlab.lab import marks
 from trustlab.lab.display import plain, table_html, table_text
 from trustlab.lab.exports import Exports, csv_file
-from trustlab.lab.figures import css_size, png, png_size, svg
-from trustlab.lab.look import STYLE, em, message_html, numbers_html
+from trustlab.lab.figures import css_size, png, svg, with_picture
+from trustlab.lab.fold import Numbers
+from trustlab.lab.look import STYLE, em, message_html
 from trustlab.lab.shown import Shown, weakly
 
 Rows = Sequence[Mapping[str, Any]]
@@ -56,10 +56,8 @@ class Finding(Shown):
             raise ValueError("Expected a title and a verdict of one sentence, which is the alt text, got an empty one.")
         self.figure, self.rows, self.title, self.verdict = figure, list(rows), title, verdict
         self.provenance, self._digits = provenance, digits
-        table = numbers_html(table_html(self.rows, digits=digits))
-        self.numbers = ipywidgets.HTML(table, layout={"display": "none"})
-        self.button = ipywidgets.Button(description="Show numbers", layout={"width": "auto"})
-        self.button.on_click(weakly(self._pressed))
+        folded = self._folded = Numbers(functools.partial(table_html, self.rows, digits=digits))
+        self.numbers, self.button = folded.table, folded.button
         heading = f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>{message_html("verdict", verdict)}'
         width, _ = css_size(figure)
         picture = ipywidgets.HTML(svg(figure, alt=plain(verdict)), layout={"width": em(width), "max_width": "100%"})
@@ -83,16 +81,9 @@ class Finding(Shown):
     def _csv(self) -> tuple[str, str]:
         return csv_file(self.title, self.rows)
 
-    def _pressed(self, _: Any) -> None:
-        shown = self.numbers.layout.display != "none"
-        self.numbers.layout.display = "none" if shown else None
-        self.button.description = "Show numbers" if shown else "Hide numbers"
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
-        data = {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}
         picture = png(self.figure, title=self.title, verdict=plain(self.verdict))
-        data["image/png"] = base64.b64encode(picture).decode("ascii")
-        return data, {"image/png": png_size(picture)}
+        return with_picture(super()._repr_mimebundle_(), picture)
 
 
 def _finding(draw: Callable[..., Figure]) -> Callable[..., Finding]:

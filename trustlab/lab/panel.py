@@ -8,7 +8,6 @@ picture and a text summary. No ``Output`` or ``interact`` is used: they hide exc
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import operator
 import threading
@@ -20,7 +19,7 @@ from trustlab.lab.answer import Answer
 from trustlab.lab.controls import Control, controls_for
 from trustlab.lab.display import plain
 from trustlab.lab.exports import call
-from trustlab.lab.figures import Drawing, png, png_size, svg
+from trustlab.lab.figures import Drawing, png, svg, with_picture
 from trustlab.lab.job import Job, Row
 from trustlab.lab.running import Running
 from trustlab.lab.shown import weakly
@@ -220,9 +219,7 @@ class Panel(Running):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> tuple[dict, dict]:
         """Give Jupyter the widget, and viewers without a kernel the picture and its summary."""
-        picture, data = self.picture, {"application/vnd.jupyter.widget-view+json": self.view()}
-        data |= {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": self.summary}
-        return data, {"image/png": png_size(picture)}
+        return with_picture(super()._repr_mimebundle_(), self.picture)
 
     # Hands on the widgets
 

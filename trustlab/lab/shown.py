@@ -40,6 +40,10 @@ class Shown:
     def __repr__(self) -> str:
         return self.summary
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> Any:
+        """Give Jupyter the widget, and viewers without a kernel the text."""
+        return {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}
+
     def view(self) -> dict[str, Any]:
         """Return the reference to the widget that a cell shows, and hold this object for that cell."""
         if self.widget.comm is None:

@@ -112,14 +112,7 @@ def _items(items: Sequence[str]) -> str:
     return f'<ul style="margin:0;padding-left:20px">{"".join(f"<li>{inline(item)}</li>" for item in items)}</ul>'
 
 
-class _Teaching(Shown):
-    """Something to answer or to press, without a picture."""
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
-        return {"application/vnd.jupyter.widget-view+json": self.view(), "text/plain": self.summary}
-
-
-class predict(_Teaching):
+class predict(Shown):
     """Ask for a prediction before the result is shown; committing to one reveals the explanation.
 
     Parameters
@@ -218,7 +211,7 @@ class predict(_Teaching):
         return f"{start} {self._reasons[self.chosen]}"
 
 
-class hint(_Teaching):
+class hint(Shown):
     """Offer hints, one more at each press, from a nudge to nearly the solution.
 
     Parameters

@@ -14,8 +14,9 @@ from trustlab.lab.controls import Control
 from trustlab.lab.display import number, table_html
 from trustlab.lab.exports import Exports, csv_file
 from trustlab.lab.figures import css_size
+from trustlab.lab.fold import Numbers
 from trustlab.lab.job import Row
-from trustlab.lab.look import STYLE, em, message_html, numbers_html
+from trustlab.lab.look import STYLE, em, message_html
 from trustlab.lab.shown import weakly
 
 # What a training row says while it runs: enough for epoch, loss, accuracy and ε spent.
@@ -48,13 +49,12 @@ class View:
         self._answer: Answer | None = None
         self.verdict, self.source = ipywidgets.HTML(), ipywidgets.HTML()
         self.picture = ipywidgets.HTML(layout={"width": em(width), "max_width": "100%"})
-        self.numbers = ipywidgets.HTML(layout={"display": "none"})
         self.progress = ipywidgets.FloatProgress(min=0, max=1, layout={"width": "13em"})
         self.status = ipywidgets.HTML()
         self.work = _row([self.progress, self.status])
         self.buttons, self.exports = _buttons(train_label), Exports(weakly(self._csv))
-        self.numbers_button = _button("Show numbers", "The rounded numbers behind the picture.")
-        self.numbers_button.on_click(weakly(self._pressed_numbers))
+        self._numbers = Numbers(weakly(self._tables))
+        self.numbers, self.numbers_button = self._numbers.table, self._numbers.button
         heading = ipywidgets.HTML(f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>')
         moved = _row([*(control.widget for control in controls), *self.buttons.values()])
         foot = _row([self.source, self.numbers_button, self.exports, _about(controls)])
@@ -71,7 +71,7 @@ class View:
         self.picture.layout.display = None
         self.verdict.value = message_html("verdict", answer.verdict)
         self.source.value = message_html("source", answer.provenance)
-        self._fill_numbers()
+        self._numbers.fill()
 
     def show_error(self, sentence: str) -> None:
         """Put an error in the place of the verdict and take the picture away: it would show another position."""
@@ -79,7 +79,7 @@ class View:
         self.verdict.value = message_html("error", sentence)
         self.source.value = ""
         self._answer = None
-        self._fill_numbers()
+        self._numbers.fill()
 
     def show_progress(self, rows: Sequence[Row], status: str) -> None:
         """Show how far a job is: its last row, and the bar where rows say their ``progress``."""
@@ -107,24 +107,19 @@ class View:
         for control in self._controls:
             control.widget.disabled = running
 
-    def _pressed_numbers(self, _: ipywidgets.Button) -> None:
-        shown = self._shows_numbers()
-        self.numbers.layout.display = "none" if shown else None
-        self.numbers_button.description = "Show numbers" if shown else "Hide numbers"
-        self._fill_numbers()
-
     def _csv(self) -> tuple[str, str] | None:
         if self._answer is None:
             return None
         position = "; ".join(f"{control.label}: {control.text}" for control in self._controls)
         return csv_file(self._title, self._answer.numbers, self._answer.live, position)
 
-    def _shows_numbers(self) -> bool:
-        return self.numbers.layout.display != "none"
-
-    def _fill_numbers(self) -> None:
-        """Write the table only while it is open: it is longer than the picture."""
-        self.numbers.value = _numbers_html(self._answer) if self._answer and self._shows_numbers() else ""
+    def _tables(self) -> str:
+        if self._answer is None:
+            return ""
+        parts = [table_html(self._answer.numbers, focus=self._answer.focus)] if self._answer.numbers else []
+        if self._answer.live:
+            parts += ["<p><strong>Yours</strong></p>", table_html(self._answer.live)]
+        return "".join(parts)
 
 
 def one_line(error: BaseException | None) -> str:
@@ -161,13 +156,6 @@ def _row(children: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
     row = ipywidgets.HBox(children)
     row.add_class("trustlab-row")
     return row
-
-
-def _numbers_html(answer: Answer) -> str:
-    parts = [table_html(answer.numbers, focus=answer.focus)] if answer.numbers else []
-    if answer.live:
-        parts += ["<p><strong>Yours</strong></p>", table_html(answer.live)]
-    return numbers_html("".join(parts))
 
 
 def _about(controls: Sequence[Control]) -> ipywidgets.HTML:

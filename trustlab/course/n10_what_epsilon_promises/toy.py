@@ -20,12 +20,12 @@ import numpy as np
 from scipy.stats import beta, norm
 
 from trustlab.config import option
+from trustlab.course.budgets import DELTA
 from trustlab.guessing import best_hit_rate
 from trustlab.privacy.accounting import noise_multiplier_for
 
 OTHERS = 28
 EVENINGS = 10
-DELTA = 1e-5
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, math.inf)
 WORDS = {0.5: "very strong", 1.0: "strong", 4.0: "medium", 8.0: "weak", 16.0: "very weak", math.inf: "no noise"}
 NOISES = {"gaussian": "bell-shaped", "coin": "as bad as ε allows"}
