@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment, method_search
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
 
 
@@ -52,4 +52,23 @@ EXPERIMENT = Experiment(
     recipes=_recipes,
     parts={"models": tuple(experiment.MODELS), "methods": tuple(experiment.METHODS)},
     claims=claims_of,
+)
+
+
+def _tried(method: str, epsilon: float, *options: float) -> str:
+    """Name a trial by its method, ε and options."""
+    named = ", ".join(f"{name} {value:g}" for name, value in zip(method_search.OPTIONS, options, strict=True))
+    return f"{method} at ε = {epsilon:g}, {named}"
+
+
+SEARCH = Experiment(
+    "dp-sgd-vs-edp-sgd-tuning",
+    method_search,
+    varied="method",
+    slowest_first=("edp-sgd", "fast", "sgd"),
+    left_out=_not_run_by,
+    tolerance={"score": 0.06, "accuracy": 0.06, "slot_f1": 0.08, "epsilon_spent": 0.02},
+    named=_tried,
+    recipes=lambda corpus: {setting.method: method_search.recipe(setting) for setting in method_search.grid(corpus)},
+    parts={"methods": tuple(method_search.SPACES)},
 )
