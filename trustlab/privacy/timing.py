@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 import time
@@ -41,27 +42,39 @@ class TrainingStep:
 Method = Callable[[nn.Module, PerExampleLoss, Examples], TrainingStep]
 
 
-def methods(micro_batches: Sequence[int] = (4, 16), opacus: Sequence[str] = ()) -> dict[str, Method]:
+def methods(
+    micro_batches: Sequence[int] = (4, 16),
+    opacus: Sequence[str] = (),
+    *,
+    passes: Sequence[int] = (),
+    physical_batch: int | None = None,
+) -> dict[str, Method]:
     """Return every method under its name.
 
     Parameters
     ----------
     micro_batches
-        The K of eDP-SGD.
+        The K of eDP-SGD, all micro-batches in one backward pass.
     opacus
         Opacus' engines, from :data:`trustlab.privacy.reference.ENGINES`.
+    passes
+        The K of eDP-SGD as it is usually told: a backward pass for each micro-batch.
+    physical_batch
+        At most that many examples at once, for all but Opacus.
 
     Examples
     --------
     >>> list(methods(micro_batches=[4], opacus=["ghost"]))
     ['SGD', 'SGD + noise alone', 'eDP-SGD, K = 4', 'DP-SGD, loop', 'DP-SGD, fast', 'DP-SGD, Opacus ghost']
     """
+    alike = {"physical_batch": physical_batch} if physical_batch else {}
     return {
-        PLAIN: _plain,
-        FLOOR: _floor,
-        **{f"eDP-SGD, K = {k}": _private(method="edp-sgd", micro_batches=k) for k in micro_batches},
+        PLAIN: functools.partial(_plain, **alike),
+        FLOOR: functools.partial(_floor, **alike),
+        **{f"eDP-SGD, K = {k}": _private(method="edp-sgd", micro_batches=k, **alike) for k in micro_batches},
+        **{f"eDP-SGD, K = {k}, K passes": _private(method="edp-sgd", engine="loop", micro_batches=k) for k in passes},
         LOOP: _private(method="dp-sgd", engine="loop"),
-        FAST: _private(method="dp-sgd", engine="fast"),
+        FAST: _private(method="dp-sgd", engine="fast", **alike),
         **{f"DP-SGD, Opacus {engine}": _opacus(engine) for engine in opacus},
     }
 
@@ -73,6 +86,8 @@ def seconds_per_step(
     per_example_loss: PerExampleLoss = tagging_loss,
     micro_batches: Sequence[int] = (4, 16),
     opacus: Sequence[str] = (),
+    passes: Sequence[int] = (),
+    physical_batch: int | None = None,
     repetitions: int = 3,
     patience: float = math.inf,
 ) -> list[dict[str, Any]]:
@@ -86,7 +101,7 @@ def seconds_per_step(
         What to train, and the one batch that every step uses. The weights move.
     per_example_loss
         As in :func:`trustlab.privacy.private_gradients`.
-    micro_batches, opacus
+    micro_batches, opacus, passes, physical_batch
         See :func:`methods`.
     repetitions
         Rounds, after one that is not counted. At least 1; 2 give an interval.
@@ -103,7 +118,7 @@ def seconds_per_step(
     if repetitions < 1:
         raise ValueError(f"Expected repetitions={repetitions} >= 1. Each round times every method once.")
     refused, steps, rounds = {}, {}, {}
-    for name, method in methods(micro_batches, opacus).items():
+    for name, method in methods(micro_batches, opacus, passes=passes, physical_batch=physical_batch).items():
         try:
             step = method(model, per_example_loss, batch)
             rounds[name] = _affordable(_seconds(step), repetitions, patience)  # the first run allocates: not counted
@@ -160,18 +175,22 @@ def _trained(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _plain(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+def _plain(
+    model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples, physical_batch: int | None = None
+) -> TrainingStep:
     """Take one backward of the mean loss: nothing clipped, no noise."""
 
     def gradients() -> None:
-        plain_gradients(model, batch, per_example_loss=per_example_loss)
+        plain_gradients(model, batch, per_example_loss=per_example_loss, physical_batch=physical_batch)
 
     return TrainingStep(gradients, _adamw(_trained(model)))
 
 
-def _floor(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+def _floor(
+    model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples, physical_batch: int | None = None
+) -> TrainingStep:
     """Take the plain step with noise drawn over its gradient: what every private method has to do."""
-    plain = _plain(model, per_example_loss, batch)
+    plain = _plain(model, per_example_loss, batch, physical_batch)
 
     def gradients() -> None:
         plain.gradients()

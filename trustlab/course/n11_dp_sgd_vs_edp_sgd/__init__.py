@@ -1,4 +1,4 @@
-"""The code of notebook 11: DP-SGD and eDP-SGD over the privacy budget."""
+"""The code of notebook 11: DP-SGD and eDP-SGD over the privacy budget, each tuned."""
 
 from __future__ import annotations
 
@@ -7,68 +7,74 @@ from typing import Any
 from trustlab.course.experiment import Experiment
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment, method_search
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.one_training import OPTIONS, RULES
+
+ANSWERED = "trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment._answered"
 
 
 def _not_run_by(method: str) -> dict[str, str]:
-    """Return what a training by `method` does without: hours of the loop outlast an edit to the fast engine."""
+    """Return what a training by `method` does without: an edit of a baseline changes no training."""
+    if method in experiment.BASELINES:
+        return {"trustlab.privacy.training.train": "A baseline is not trained by gradients."}
     found = {
         "trustlab.checkpoint": "A setting is computed in one go; a run that was stopped starts it again.",
         "trustlab.privacy.training_identity": "The same, for the training inside.",
         "trustlab.privacy.reference": "Opacus' step is a peer to compare with, and no method of the grid.",
+        ANSWERED: "Only a baseline's row is answered by one.",
     }
-    if method in ("sgd", "dp-sgd"):
-        found["trustlab.privacy.fast"] = "Only eDP-SGD and exact clipping take all gradients from one backward."
     if method == "sgd":
+        found["trustlab.privacy.fast"] = "Only private gradients are taken one by one."
         found["trustlab.privacy.clipping.private_gradients"] = "Plain SGD clips nothing and adds no noise."
         found["trustlab.privacy.accounting"] = "Plain SGD spends ε = ∞, there is nothing to account for."
     return found
 
 
-def _named(model: str, method: str, epsilon: float, micro_batches: int, rule: str, noise_decay: float) -> str:
+def _not_run_by_the_search(method: str) -> dict[str, str]:
+    return {name: why for name, why in _not_run_by(method).items() if name != ANSWERED}
+
+
+def _options(values: tuple[float, ...]) -> str:
+    """Name the tuned options; what a method does not have is 0 and left out."""
+    return ", ".join(f"{name} {value:g}" for name, value in zip(OPTIONS, values, strict=True) if value)
+
+
+def _named(method: str, epsilon: float, rule: str, noise_decay: float, *options: float) -> str:
     """Name a training: what is as usual is left out."""
-    words = [f"{model}, {method} at ε = {epsilon:g}"]
-    words += [f"K = {micro_batches}"] if micro_batches else []
-    words += [f"clipping {experiment.RULES[rule]}"] if rule != "flat" else []
+    words = [f"{method} at ε = {epsilon:g}"]
+    words += [f"clipping {RULES[rule]}"] if rule != "flat" else []
     words += [f"noise decay {noise_decay:g}"] if noise_decay != 1 else []
-    return ", ".join(words)
+    return ", ".join([*words, _options(options)])
+
+
+def _tried(method: str, epsilon: float, *options: float) -> str:
+    return f"{method} at ε = {epsilon:g}, {_options(options)}"
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
-    return {
-        f"{model} {method}": experiment.recipe(experiment.Setting(corpus, method, model=model))
-        for model in experiment.MODELS
-        for method in experiment.METHODS
-    }
+    trained = [each for each in experiment.grid(corpus, seeds=[0]) if each.method not in experiment.BASELINES]
+    return {_named(*(getattr(each, name) for name in experiment.KEY)): experiment.recipe(each) for each in trained}
 
 
 EXPERIMENT = Experiment(
     "dp-sgd-vs-edp-sgd",
     experiment,
     varied="method",
-    slowest_first=("dp-sgd", "edp-sgd", "fast", "sgd"),
+    slowest_first=("edp-sgd", "fast", "sgd", *experiment.BASELINES),
     left_out=_not_run_by,
     tolerance={"accuracy": 0.05, "slot_f1": 0.08, "epsilon_spent": 0.02},
     named=_named,
     recipes=_recipes,
-    parts={"models": tuple(experiment.MODELS), "methods": tuple(experiment.METHODS)},
+    parts={"methods": (*experiment.METHODS, *experiment.BASELINES)},
     claims=claims_of,
 )
-
-
-def _tried(method: str, epsilon: float, *options: float) -> str:
-    """Name a trial by its method, ε and options."""
-    named = ", ".join(f"{name} {value:g}" for name, value in zip(method_search.OPTIONS, options, strict=True))
-    return f"{method} at ε = {epsilon:g}, {named}"
-
-
 SEARCH = Experiment(
     "dp-sgd-vs-edp-sgd-tuning",
     method_search,
     varied="method",
     slowest_first=("edp-sgd", "fast", "sgd"),
-    left_out=_not_run_by,
+    left_out=_not_run_by_the_search,
     tolerance={"score": 0.06, "accuracy": 0.06, "slot_f1": 0.08, "epsilon_spent": 0.02},
     named=_tried,
-    recipes=lambda corpus: {setting.method: method_search.recipe(setting) for setting in method_search.grid(corpus)},
+    recipes=lambda corpus: {each.method: method_search.recipe(each) for each in method_search.grid(corpus)},
     parts={"methods": tuple(method_search.SPACES)},
 )

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import CORPORA, EMBEDDED, EPSILON_OF_KS, MODELS
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import CORPORA, DECAY, EPSILON_OF_VARIANTS
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.method_search import BUDGET
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
     COMPARED,
+    INGREDIENTS,
     MEASURES,
+    SEARCH,
     Row,
     harm,
-    micro_batches_against_accuracy,
+    ingredients,
     saved,
     scores_at,
-    variants_against_accuracy,
+    tried,
 )
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import PAPERS, TIMES, loop_against_sgd, timed
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding, dots, dumbbells, gauges
 from trustlab.lab.saved import CORPUS_NAMES, means_over, read, saved_over
@@ -81,9 +84,36 @@ def miscounted(rows: Sequence[Row]) -> Finding:
     )  # fmt: skip
 
 
+def the_loop_as_the_batch_grows() -> Finding:
+    """Draw how many times SGD's time the loop takes by the size of the batch, and how far that can go."""
+    table, about = read(TIMES)
+    rows = [_of_batch(timed(LOOP, int(batch))) for batch in sorted(table["batch"].unique())]
+    known = loop_against_sgd(table)
+    first, last = rows[0], rows[-1]
+    verdict = (
+        f"From batches of {first['batch']} to {last['batch']} the loop takes {first['× SGD']:.0f} to "
+        f"{last['× SGD']:.0f} times SGD's time. An utterance alone costs {1e3 * known['alone']:.1f} ms, one more in a "
+        f"batch {1e6 * known['one more']:.0f} µs: no batch makes it more than {known['limit']:.0f} times here. "
+        f"{PAPERS} times needs hardware on which one more costs {1e6 * known['needed']:.0f} µs."
+    )
+    threads = about["config"]["threads"] if "threads" in about.get("config", {}) else 1
+    return dots(
+        rows, label="utterances in a step", value="× SGD", low="low", high="high", log=True,
+        reference={"SGD": 1.0, "no batch exceeds": known["limit"], "the paper's": float(PAPERS)},
+        title="How many times slower is the loop?", verdict=verdict, x_label="time of a step, in times SGD's",
+        provenance=f"saved, mean and 95 % interval over rounds; BiLSTM, {TOKENS} tokens, {threads} CPU thread",
+    )  # fmt: skip
+
+
+def _of_batch(row: Row) -> Row:
+    batch = int(row["batch"])
+    named = {"utterances in a step": f"{batch:,}", "batch": batch}
+    return {**named, "× SGD": row["times SGD"], "low": row["low"], "high": row["high"], "rounds": int(row["rounds"])}
+
+
 def scores(epsilon: float, corpora: Sequence[str] = CORPORA) -> Finding:
-    """Draw what each method reaches at one ε, on every corpus (BiLSTM)."""
-    rows = [row for row in scores_at(epsilon, corpora) if row["model"] == MODELS["bilstm"]]
+    """Draw what each method and each baseline reaches at one ε, on every corpus."""
+    rows = scores_at(epsilon, corpora)
     shown = [{"what": f"{row['corpus']}: {row['measured']}", **row} for row in rows]
     at = {(row["corpus"], row["measured"], row["method"]): row["%"] for row in rows}
     lost = {
@@ -94,61 +124,54 @@ def scores(epsilon: float, corpora: Sequence[str] = CORPORA) -> Finding:
     verdict = f"At ε = {epsilon:g}, eDP-SGD is behind DP-SGD, in intents and in slot F1, by {behind}."
     return dots(
         shown, label="what", series="method", **INTERVAL, x_label="right, or F1, in %",
-        title=f"Every method at ε = {epsilon:g}", verdict=verdict, provenance=_source(),
+        title=f"Every method and every baseline at ε = {epsilon:g}", verdict=verdict, provenance=_source(),
     )  # fmt: skip
 
 
-def more_micro_batches() -> Finding:
-    """Draw what K gives at one ε."""
-    rows = micro_batches_against_accuracy()
-    intents = {row["clipped"]: _whole(row["%"]) for row in rows if row["measured"] == MEASURES["accuracy"]}
-    *by_k, every = intents.items()
-    scores = ", ".join(f"{score} with {name.removeprefix('eDP-SGD, ')}" for name, score in by_k)
-    verdict = (
-        f"More micro-batches are more clipped terms, and more intents are right: {scores} in eDP-SGD. DP-SGD, which "
-        f"clips each utterance, gets {every[1]}."
-    )
+def what_tuning_found(epsilon: float, option: str = "learning_rate") -> Finding:
+    """Draw the best and the worst trial of the search for each value of one option, by method."""
+    rows = tried(option, epsilon)
+    by_method = {method: [row for row in rows if row["method"] == method] for method in COMPARED.values()}
+    spread = {m: (min(r["score"] for r in found), max(r["score"] for r in found)) for m, found in by_method.items()}
+    said = ", ".join(f"{_share(low)} to {_share(high)} for {method}" for method, (low, high) in spread.items())
+    words = option.replace("_", " ")
+    verdict = f"At ε = {epsilon:g}, another {words} moves the best score of the search: {said}."
+    shown = [{**row, "tried": f"{words} {row[option]:g}", "%": 100 * row["score"]} for row in rows]
+    for row in shown:
+        row["low"], row["high"] = 100 * row["low"], 100 * row["high"]
     return dots(
-        rows, label="clipped", series="measured", **INTERVAL, x_label="right, or F1, in %",
-        title=f"More micro-batches, at ε = {EPSILON_OF_KS:g}", verdict=verdict, provenance=_source(),
+        shown, label="tried", series="method", **INTERVAL, x_label="mean of intents right and slot F1, in %",
+        title=f"What the {words} is worth", verdict=verdict,
+        provenance=f"the search: best and worst of {BUDGET} trials a method, validation, seed {SEARCH.module.SEEDS[0]}",
     )  # fmt: skip
 
 
-def decay_at_equal_epsilon() -> Finding:
-    """Draw constant and decaying noise at the same ε, accounted step by step."""
-    rows = variants_against_accuracy("noise_decay")
-    by_choice = {(row["trained by"], row["choice"]): row["%"] for row in rows}
-    trained = list(dict.fromkeys(row["trained by"] for row in rows))
-    constant, decaying = dict.fromkeys(row["choice"] for row in rows)
-    lost = [by_choice[name, constant] - by_choice[name, decaying] for name in trained]
-    better = sum(loss < 0 for loss in lost)
-    verdict = (
-        f"At equal ε, constant noise understands more intents than {decaying} in {len(lost) - better} of {len(lost)} "
-        f"comparisons, by {min(lost):.0f} to {max(lost):.0f} points."
-    )
-    return dots(
-        rows, label="trained by", series="choice", **INTERVAL, x_label="intents right, in %",
-        title="Decaying noise at equal ε", verdict=verdict, provenance=_source(),
-    )  # fmt: skip
+def _share(score: float) -> str:
+    return per_cent(score)
 
 
-def clipping_rules() -> Finding:
-    """Draw the four clipping rules at each ε."""
-    rows = variants_against_accuracy("rule", (1.0, 8.0))
-    flat = {row["trained by"]: row["%"] for row in rows if row["choice"] == "flat"}
-    behind = {
-        choice: [flat[row["trained by"]] - row["%"] for row in rows if row["choice"] == choice]
-        for choice in dict.fromkeys(row["choice"] for row in rows)
+def two_ingredients() -> Finding:
+    """Draw a threshold per layer and decaying noise against neither, at one ε, accounted step by step."""
+    rows = ingredients()
+    at = {(row["trained by"], row["choice"]): row["%"] for row in rows}
+    names = list(INGREDIENTS)
+    gains = {
+        name: [at[m, name] - at[m, names[0]] for m in dict.fromkeys(r["trained by"] for r in rows)] for name in names
     }
-    least, most = (min(behind["per layer"] + behind["by size"]), max(behind["per layer"] + behind["by size"]))
+    layer, decay = (gains[name] for name in names[1:])
     verdict = (
-        f"Automatic clipping stays within {_up(max(map(abs, behind['automatic'])))} point of the flat threshold, with "
-        f"nothing to tune; dividing C over the layers or by their size loses {least:.0f} to {most:.0f} points."
+        f"At ε = {EPSILON_OF_VARIANTS:g}, a threshold per layer changes the intents that DP-SGD understands by "
+        f"{_points(layer[0])}, and those of eDP-SGD by {_points(layer[1])}; noise that decays by {DECAY:g} changes "
+        f"them by {_points(decay[0])} and {_points(decay[1])}."
     )
     return dots(
         rows, label="trained by", series="choice", **INTERVAL, x_label="intents right, in %",
-        title="Four ways to clip", verdict=verdict, provenance=_source(),
+        title="The paper's other ingredients at equal ε", verdict=verdict, provenance=_source(),
     )  # fmt: skip
+
+
+def _points(gain: float) -> str:
+    return f"{gain:+.1f} points".replace("-", "\N{MINUS SIGN}")
 
 
 def who_pays(corpus: str) -> Finding:
@@ -169,9 +192,5 @@ def _whole(percentage: float) -> str:
     return per_cent(percentage / 100)
 
 
-def _up(points: float) -> int:
-    return math.ceil(points)
-
-
 def _source() -> str:
-    return saved_over(saved(EMBEDDED)[1])
+    return saved_over(saved()[1])
