@@ -3,100 +3,108 @@ import statistics
 
 import pytest
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPSILONS, KS, METHODS, MODELS, RULES, result_name, usual
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import BASELINES, result_name, tuned
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
     COMPARED,
     MEASURES,
-    curves_of,
+    best_of_each_k,
     harm,
-    micro_batches_against_accuracy,
-    saved,
+    ingredients,
     scores_at,
-    variants_against_accuracy,
+    seconds_and_accuracy,
+    strongest_baseline,
+    tried,
 )
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import WAYS
 from trustlab.runs import write_results
 
 pytestmark = pytest.mark.usefixtures("results")
 
 
-def values(rows, measure="accuracy", **at):
-    found = [row[measure] for row in rows if row.items() >= at.items()]
-    assert len(found) == 3, at
-    return found
+def test_each_way_has_the_accuracy_of_its_training_and_its_own_seconds(usual_rows, interval):
+    for measure in MEASURES:
+        rows = [row for row in seconds_and_accuracy("assistant", 8.0, measure) if row["from"] == "test, 5 seeds"]
+        assert [row["way"] for row in rows] == [way.label for way in WAYS.values()]
+        for row, way in zip(rows, WAYS.values(), strict=True):
+            runs = usual_rows(way.method, math.inf if way.method == "sgd" else 8.0)
+            mean, half = interval([run[measure] for run in runs])
+            assert (row["score"], row["low"]) == pytest.approx((mean, max(mean - half, 0)))
+            # Made-up steps: so many ms an utterance, so that the batch does not matter but for rounding.
+            k = runs[0]["micro_batches"]
+            ms = {"sgd": 1, "loop": 20, "opacus": 6, "fast": 1.5}.get(way_name(way), 2 + k / 100)
+            steps = 10 * round(16_000 / runs[0]["batch_size"])
+            assert row["seconds"] == pytest.approx(steps * runs[0]["batch_size"] * ms / 1e3)
 
 
-def test_curves_have_the_mean_and_the_95_percent_interval_over_seeds(usual_rows, interval):
-    curves = curves_of(usual(saved("assistant")[0]))
-    assert len(curves) == len(MODELS) * 3 * len(EPSILONS)  # plain SGD is no curve
-    methods, models = ({label: name for name, label in labels.items()} for labels in (METHODS, MODELS))
-    for row in curves:
-        runs = usual_rows(methods[row["method"]], row["epsilon"], models[row["model"]])
-        accuracy = [run["accuracy"] for run in runs]
-        mean, half = interval(accuracy)
-        assert row["accuracy"] == pytest.approx(mean)
-        assert (row["low"], row["high"]) == pytest.approx((row["accuracy"] - half, row["accuracy"] + half))
-        assert row["slot_f1"] == pytest.approx(statistics.mean(run["slot_f1"] for run in runs))
+def way_name(way):
+    return next(name for name, each in WAYS.items() if each is way)
 
 
-@pytest.fixture(scope="module")
-def in_per_cent(interval):
-    """Return a function to mean and ends of the interval of shares, in per cent, cut where none can be."""
-
-    def of(shares):
-        mean, half = interval([100 * share for share in shares])
-        ends = max(mean - half, 0), min(mean + half, 100)
-        return {"%": pytest.approx(mean), "low": pytest.approx(ends[0]), "high": pytest.approx(ends[1])}
-
-    return of
-
-
-def test_the_methods_stand_side_by_side_at_one_epsilon(usual_rows, in_per_cent):
-    rows = scores_at(8.0)
-    assert list(dict.fromkeys(row["corpus"] for row in rows)) == ["the embedded corpus", "SNIPS"]  # ATIS has no table
-    assert len(rows) == 2 * len(MODELS) * len(COMPARED) * len(MEASURES)
-    for model in MODELS:
-        for method, label in COMPARED.items():
-            runs = usual_rows(method, math.inf if method == "sgd" else 8.0, model)
-            for measure, words in MEASURES.items():
-                at = {"corpus": "the embedded corpus", "model": MODELS[model], "method": label, "measured": words}
-                (row,) = (row for row in rows if row.items() >= at.items())
-                assert row == at | in_per_cent([run[measure] for run in runs])
-    snips = [row["%"] for row in rows if row["corpus"] == "SNIPS" and row["measured"] == MEASURES["accuracy"]]
-    assert snips == pytest.approx([10] * 6)
+def test_edp_sgd_has_a_point_for_each_k_of_the_search_and_the_tuned_one_is_from_the_test(searched):
+    rows = [row for row in seconds_and_accuracy("assistant", 3.0) if row["way"] == WAYS["passes"].label]
+    assert [row["K"] for row in rows] == [64, 256, 1024]
+    (tested,) = (row for row in rows if row["from"].startswith("test"))
+    assert tested["K"] == tuned("assistant", "edp-sgd", 3.0).micro_batches
+    for row in rows:
+        trials = [t for t in searched if (t["method"], t["epsilon"], t["micro_batches"]) == ("edp-sgd", 3.0, row["K"])]
+        first = max(trials, key=lambda trial: trial["score"])
+        assert (row["batch"], row["rate"]) == (first["batch_size"], first["learning_rate"])
+        assert row is tested or (row["score"] == first["accuracy"] and row["from"] == "search, validation")
+    assert {row["K"] for row in best_of_each_k_rows()} == {64, 256, 1024}
+    assert {row["from"] for row in seconds_and_accuracy("snips", 3.0)} == {"test, 5 seeds"}  # it was not searched
 
 
-def test_a_method_that_was_not_trained_is_left_out_and_no_error(rows, tmp_path, monkeypatch):
-    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
-    write_results(result_name("assistant"), [row for row in rows if row["method"] != "fast"], {"seeds": [0]})
-    assert {row["method"] for row in scores_at(3.0)} == {COMPARED["sgd"], COMPARED["edp-sgd"]}
+def best_of_each_k_rows():
+    return [{"K": row["micro_batches"]} for row in best_of_each_k(3.0)]
 
 
-def test_what_k_gives_is_read_off_one_epsilon(rows, in_per_cent):
-    found = micro_batches_against_accuracy()
-    places = [*((f"eDP-SGD, K = {k}", k, "edp-sgd") for k in sorted(KS)), ("DP-SGD", 0, "fast")]
-    expected = []
-    for name, k, method in places:
-        where = dict(model="bilstm", epsilon=8.0, rule="flat", noise_decay=1.0, micro_batches=k, method=method)
+def test_what_an_option_is_worth_is_the_best_trial_of_each_value(searched):
+    rows = tried("learning_rate", 1.0)
+    assert {row["method"] for row in rows} == set(COMPARED.values())
+    for row in rows:
+        method = next(name for name, label in COMPARED.items() if label == row["method"])
+        at = dict(method=method, epsilon=math.inf if method == "sgd" else 1.0, learning_rate=row["learning_rate"])
+        trials = [trial["score"] for trial in searched if trial.items() >= at.items()]
+        assert (row["score"], row["low"], row["trials"]) == (max(trials), min(trials), len(trials))
+
+
+def test_methods_and_baselines_stand_side_by_side_on_every_corpus(usual_rows, rows):
+    found = scores_at(8.0)
+    assert list(dict.fromkeys(row["corpus"] for row in found)) == ["the embedded corpus", "SNIPS"]  # ATIS has no table
+    at = {(row["corpus"], row["method"], row["measured"]): row for row in found}
+    for method, label in COMPARED.items():
+        runs = usual_rows(method, math.inf if method == "sgd" else 8.0)
         for measure, words in MEASURES.items():
-            expected.append({"clipped": name, "measured": words} | in_per_cent(values(rows, measure, **where)))
-    assert found == expected
+            mean = statistics.mean(run[measure] for run in runs)
+            assert at["the embedded corpus", label, words]["%"] == pytest.approx(100 * mean)
+            assert len(runs) == 5
+    for name in BASELINES:
+        words = "slot F1" if name == "word's tag" else "intents right"
+        measure = "slot_f1" if name == "word's tag" else "accuracy"
+        (row,) = (row for row in rows if row["method"] == name)
+        assert at["the embedded corpus", name, words]["%"] == pytest.approx(100 * row[measure])
+        assert ("the embedded corpus", name, {"slot F1": "intents right"}.get(words, "slot F1")) not in at
 
 
-@pytest.mark.parametrize(("varied", "choices"), [("rule", RULES), ("noise_decay", {1.0: "γ = 1", 0.8: "γ = 0.8"})])
-def test_one_ingredient_varies_at_each_epsilon(varied, choices, rows, in_per_cent):
-    expected = []
-    for method in ("fast", "edp-sgd"):
-        for epsilon in (1.0, 8.0):
-            for choice, label in choices.items():
-                at = dict(model="bilstm", method=method, micro_batches=64 if method == "edp-sgd" else 0)
-                at |= {"rule": "flat", "noise_decay": 1.0, "epsilon": epsilon, varied: choice}
-                name = {"trained by": f"{COMPARED[method]}, ε = {epsilon:g}", "choice": label}
-                expected.append(name | in_per_cent(values(rows, **at)))
-    assert variants_against_accuracy(varied, (1.0, 8.0)) == expected
+def test_the_strongest_baseline_is_named(rows):
+    best = max((row for row in rows if row["method"] in BASELINES[:3]), key=lambda row: row["accuracy"])
+    assert strongest_baseline("assistant", "accuracy") == (best["method"], pytest.approx(best["accuracy"]))
+    assert strongest_baseline("assistant", "slot_f1")[0] == "word's tag"
+
+
+def test_one_ingredient_varies_at_a_time(rows):
+    found = ingredients()
+    assert [row["choice"] for row in found] == 2 * ["as tuned", "threshold per layer", "γ = 0.8"]
+    for row in found:
+        method = "fast" if row["trained by"] == "DP-SGD" else "edp-sgd"
+        varied = {"threshold per layer": dict(rule="equal"), "γ = 0.8": dict(noise_decay=0.8)}.get(row["choice"], {})
+        at = {"method": method, "epsilon": 8.0, "rule": "flat", "noise_decay": 1.0, **varied}
+        runs = [each["accuracy"] for each in rows if each.items() >= at.items()]
+        assert len(runs) == 5 and row["%"] == pytest.approx(100 * statistics.mean(runs))
 
 
 def test_harm_is_read_for_all_and_for_rare_intents_and_a_corpus_without_rare_ones_has_one_line_less(
-    usual_rows, rows, tmp_path, monkeypatch
+    usual_rows, rows, searched, tmp_path, monkeypatch
 ):
     found = {row["who"]: row for row in harm("assistant")}
     assert len(found) == 4

@@ -33,21 +33,18 @@ def _not_run_by_the_search(method: str) -> dict[str, str]:
     return {name: why for name, why in _not_run_by(method).items() if name != ANSWERED}
 
 
-def _options(values: tuple[float, ...]) -> str:
-    """Name the tuned options; what a method does not have is 0 and left out."""
-    return ", ".join(f"{name} {value:g}" for name, value in zip(OPTIONS, values, strict=True) if value)
-
-
 def _named(method: str, epsilon: float, rule: str, noise_decay: float, *options: float) -> str:
-    """Name a training: what is as usual is left out."""
+    """Name a training: what is as usual is left out, and so are the options, which are tuned."""
     words = [f"{method} at ε = {epsilon:g}"]
     words += [f"clipping {RULES[rule]}"] if rule != "flat" else []
     words += [f"noise decay {noise_decay:g}"] if noise_decay != 1 else []
-    return ", ".join([*words, _options(options)])
+    return ", ".join(words)
 
 
 def _tried(method: str, epsilon: float, *options: float) -> str:
-    return f"{method} at ε = {epsilon:g}, {_options(options)}"
+    """Name a trial by all its options; what a method does not have is 0 and left out."""
+    words = [f"{name} {value:g}" for name, value in zip(OPTIONS, options, strict=True) if value]
+    return ", ".join([f"{method} at ε = {epsilon:g}", *words])
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
