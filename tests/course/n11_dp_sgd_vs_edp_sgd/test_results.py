@@ -12,8 +12,8 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
     ingredients,
     scores_at,
     seconds_and_accuracy,
+    sensitivity,
     strongest_baseline,
-    tried,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import WAYS
 from trustlab.runs import write_results
@@ -59,13 +59,15 @@ def best_of_each_k_rows():
 
 
 def test_what_an_option_is_worth_is_the_best_trial_of_each_value(searched):
-    rows = tried("learning_rate", 1.0)
-    assert {row["method"] for row in rows} == set(COMPARED.values())
+    rows = sensitivity("learning_rate")
+    assert len(rows) == 3 * 3 * 4  # ε, methods, rates
     for row in rows:
         method = next(name for name, label in COMPARED.items() if label == row["method"])
-        at = dict(method=method, epsilon=math.inf if method == "sgd" else 1.0, learning_rate=row["learning_rate"])
-        trials = [trial["score"] for trial in searched if trial.items() >= at.items()]
-        assert (row["score"], row["low"], row["trials"]) == (max(trials), min(trials), len(trials))
+        epsilon = math.inf if method == "sgd" else float(row["at"].removeprefix("ε = "))
+        at = dict(method=method, epsilon=epsilon, learning_rate=row["learning_rate"])
+        assert row["score"] == max(trial["score"] for trial in searched if trial.items() >= at.items())
+    assert sum(row["chosen"] for row in rows) == 3 * 3
+    assert {row["method"] for row in sensitivity("micro_batches")} == {"eDP-SGD"}
 
 
 def test_methods_and_baselines_stand_side_by_side_on_every_corpus(usual_rows, rows):

@@ -33,9 +33,9 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.one_training import (
 )
 from trustlab.course.tuning import chosen
 from trustlab.deprecation import old_names
+from trustlab.lab.saved import read, remembered
 from trustlab.models import build, entity_f1, predict
 from trustlab.privacy.training import train
-from trustlab.results import read_results
 
 if TYPE_CHECKING:
     import datasets
@@ -70,9 +70,13 @@ def tuned(corpus: str, method: str, epsilon: float, seed: int = 0, **varied: Any
     >>> setting.batch_size in (128, 256, 512, 1024, 2048), setting.micro_batches
     (True, 0)
     """
-    search, _ = read_results(method_search.result_name(EMBEDDED))
-    options = chosen(search, options=OPTIONS, method=method, epsilon=epsilon)
-    return Setting(corpus, method, epsilon, seed, **options, **varied)
+    return Setting(corpus, method, epsilon, seed, **_chosen(method, epsilon), **varied)
+
+
+@remembered
+def _chosen(method: str, epsilon: float) -> dict[str, Any]:
+    search, _ = read(method_search.result_name(EMBEDDED))
+    return chosen(search, options=OPTIONS, method=method, epsilon=epsilon)
 
 
 def grid(

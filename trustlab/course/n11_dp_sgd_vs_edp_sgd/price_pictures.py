@@ -18,11 +18,11 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
     ingredients,
     saved,
     scores_at,
-    tried,
+    sensitivity,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import PAPERS, TIMES, loop_against_sgd, timed
 from trustlab.lab.display import number, per_cent
-from trustlab.lab.finding import Finding, dots, dumbbells, gauges
+from trustlab.lab.finding import Finding, dots, dumbbells, gauges, lines
 from trustlab.lab.saved import CORPUS_NAMES, means_over, read, saved_over
 
 STEPS = {"BiLSTM": ("bilstm", 128), "22 M encoder": ("encoder", 32)}  # utterances in a step
@@ -128,26 +128,29 @@ def scores(epsilon: float, corpora: Sequence[str] = CORPORA) -> Finding:
     )  # fmt: skip
 
 
-def what_tuning_found(epsilon: float, option: str = "learning_rate") -> Finding:
-    """Draw the best and the worst trial of the search for each value of one option, by method."""
-    rows = tried(option, epsilon)
-    by_method = {method: [row for row in rows if row["method"] == method] for method in COMPARED.values()}
-    spread = {m: (min(r["score"] for r in found), max(r["score"] for r in found)) for m, found in by_method.items()}
-    said = ", ".join(f"{_share(low)} to {_share(high)} for {method}" for method, (low, high) in spread.items())
-    words = option.replace("_", " ")
-    verdict = f"At ε = {epsilon:g}, another {words} moves the best score of the search: {said}."
-    shown = [{**row, "tried": f"{words} {row[option]:g}", "%": 100 * row["score"]} for row in rows]
-    for row in shown:
-        row["low"], row["high"] = 100 * row["low"], 100 * row["high"]
-    return dots(
-        shown, label="tried", series="method", **INTERVAL, x_label="mean of intents right and slot F1, in %",
-        title=f"What the {words} is worth", verdict=verdict,
-        provenance=f"the search: best and worst of {BUDGET} trials a method, validation, seed {SEARCH.module.SEEDS[0]}",
+def what_tuning_found(option: str = "learning_rate") -> Finding:
+    """Draw how the best score of the search depends on one option, by method and ε."""
+    rows, words = sensitivity(option), option.replace("_", " ")
+    private = [row for row in rows if row["method"] != COMPARED["sgd"]]
+    by_case: dict[tuple[str, str], list[float]] = {}
+    for row in private:
+        by_case.setdefault((row["method"], row["at"]), []).append(row["score"])
+    said = [f"{method}'s by {_lost(by_case, method)}" for method in (COMPARED["fast"], COMPARED["edp-sgd"])]
+    verdict = (
+        f"The worst {words} instead of the best lowers a private method's best score: {' and '.join(said)} points."
+    )
+    return lines(
+        rows, x=option, y="score", series="method", pane="at", chosen="chosen", log=True, per_cent=True, x_label=words,
+        y_label="intents right and slot F1, mean", title=f"What the {words} is worth", verdict=verdict,
+        provenance=f"the search: {BUDGET} trials for each method and ε, validation, seed {SEARCH.module.SEEDS[0]}; "
+        "rings: chosen",
     )  # fmt: skip
 
 
-def _share(score: float) -> str:
-    return per_cent(score)
+def _lost(by_case: dict[tuple[str, str], list[float]], method: str) -> str:
+    """Say how far the best scores of one method's values lie apart, over the ε."""
+    lost = [100 * (max(scores) - min(scores)) for (name, _), scores in by_case.items() if name == method]
+    return f"{min(lost):.0f} to {max(lost):.0f}"
 
 
 def two_ingredients() -> Finding:

@@ -18,7 +18,7 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.one_training import OPTIONS
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import WAYS, training_seconds
-from trustlab.course.tuning import best
+from trustlab.course.tuning import best, profile
 from trustlab.lab.saved import CORPUS_NAMES, over_seeds, select
 
 if TYPE_CHECKING:
@@ -76,15 +76,14 @@ def best_of_each_k(epsilon: float) -> list[Row]:
     return [select(tried, **key).iloc[0].to_dict() for key in sorted(keys, key=lambda key: key["micro_batches"])]
 
 
-def tried(option: str, epsilon: float) -> list[Row]:
-    """Return the best score of the search for each value of one option, by method: how much the option matters."""
-    rows = []
-    for method in COMPARED:
-        trials = select(SEARCH.table(), method=method, epsilon=math.inf if method == "sgd" else epsilon)
-        for value, runs in trials.groupby(option):
-            row = {"method": COMPARED[method], option: value, "score": runs["score"].max(), "trials": len(runs)}
-            rows.append({**row, "low": runs["score"].min(), "high": runs["score"].max()})
-    return rows
+def sensitivity(option: str) -> list[Row]:
+    """Return how the best score of the search depends on one option: a row per ε, method and value.
+
+    Plain SGD has no ε and stands at each of them.
+    """
+    found = profile(SEARCH.table(), option, by=["method", "epsilon"], options=list(OPTIONS))
+    at = [(f"ε = {epsilon:g}", row) for epsilon in EPSILONS for row in found if row["epsilon"] in (epsilon, math.inf)]
+    return [{"at": name, **row, "method": COMPARED[row["method"]]} for name, row in at if row[option]]
 
 
 def scores_at(epsilon: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
