@@ -12,25 +12,15 @@ import torch
 
 import trustlab.privacy
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as privacy_budget
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
-    EPSILONS,
-    METHODS,
-    MODELS,
-    RULES,
-    VARIED,
-    K,
-    Setting,
-    recipe,
-    result_name,
-)
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.panel import VARIANT, answer, budget_panel
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import recipe, result_name, tuned
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.panel import Place, answer, budget_panel
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import EPSILONS, MEASURES
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import WAYS, rounded_seconds
 from trustlab.data import assistant
 from trustlab.privacy.training import train as really_train
-from trustlab.runs import write_results
 
 pytestmark = pytest.mark.usefixtures("results")
 
-PRIVATE = ("dp-sgd", "edp-sgd", "fast")
 NBSP = "\u00a0"  # between a number and its per cent sign
 
 
@@ -41,8 +31,10 @@ def moved(corpus, results):
 
 @pytest.fixture
 def panel(corpus, tmp_path, monkeypatch):
-    """A panel to train in; its runs are kept apart."""
+    """A panel to train in; its runs are kept apart, and its trainings are shorter than the tuned ones."""
     monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
+    short = dict(batch_size=128, epochs=1)
+    monkeypatch.setattr(privacy_budget, "tuned", lambda *at: dataclasses.replace(tuned(*at), **short))
     return budget_panel(corpus, "assistant")
 
 
@@ -60,131 +52,72 @@ def positions(panel):
     return [dict(zip(choices, place, strict=True)) for place in itertools.product(*choices.values())]
 
 
-def is_usual(place):
-    """Whether nothing is varied at this position; without noise there is nothing to decay."""
-    return place["rule"] == "flat" and (place["noise_decay"] == 1 or math.isinf(place["epsilon"]))
-
-
-def trained(rows, place):
-    """The rows saved for this position, one per seed; none where nothing was."""
-    at = dict(place, model="bilstm", micro_batches=K if place["method"] == "edp-sgd" else 0)
-    at["noise_decay"] = 1.0 if math.isinf(place["epsilon"]) else place["noise_decay"]
-    return [row for row in rows if row.items() >= at.items()]
-
-
-def rings(shown):
-    return {model: pane["ring"] for model, pane in shown.items()}
-
-
 # Moved over the saved table
 
 
-def test_there_are_four_controls_over_what_was_compared(moved):
+def test_there_are_three_controls_over_what_was_compared(moved):
     offered = {name: [value for _, value in control.options] for name, control in moved.controls.items()}
-    assert offered == {
-        "epsilon": list(EPSILONS),
-        "method": list(PRIVATE),
-        "rule": list(RULES),
-        "noise_decay": [1.0, 0.8],
-    }
+    assert offered == {"epsilon": list(EPSILONS), "way": list(WAYS), "measure": list(MEASURES)}
 
 
-def test_every_position_has_words_and_where_something_differs_a_sentence_of_its_own(moved):
+def test_every_position_has_a_sentence_of_its_own_and_a_picture(moved):
     places = positions(moved)
     said = [moved.answer_at(dataclasses.replace(moved.config, **place)).verdict for place in places]
-    assert len(places) == 4 * 3 * 4 * 2
-    alike = sum(math.isinf(place["epsilon"]) and place["noise_decay"] != 1 for place in places)  # nothing to decay
-    assert len(set(said)) == len(places) - alike
-    for place in places[:: len(places) // 5]:
+    assert len(places) == 3 * 6 * 2 == len(set(said))
+    for place in places[:: len(places) // 4]:
         moved.set(**place)
         alt, _ = alt_and_picture(moved)
         assert alt and alt in moved.summary
         assert moved.config == dataclasses.replace(moved.config, **place)
 
 
-def test_a_usual_position_tells_of_both_models_and_rings_both(moved, usual_rows, drawn):
-    for epsilon, method in itertools.product(EPSILONS, PRIVATE):
-        found, shown = drawn(moved, epsilon=epsilon, method=method, rule="flat", noise_decay=1.0)
-        here = {model: usual_rows(method, epsilon, model) for model in MODELS}
-        free = {model: usual_rows("sgd", math.inf, model) for model in MODELS}
-        said = {}
-        for name, runs in (("here", here), ("free", free)):
-            shares = " and ".join(f"{mean(runs[model]):.0%} ({label})" for model, label in MODELS.items())
-            said[name] = shares, " and ".join(f"{mean(runs[model], 'slot_f1'):.0%}" for model in MODELS)
-        budget = "Without noise" if math.isinf(epsilon) else f"At ε = {privacy_budget.budget_label(epsilon)}"
-        assert found.verdict.replace(NBSP, "") == (
-            f"{budget}, {METHODS[method]} gets {said['here'][0]} of the intents right on the embedded corpus, slot F1 "
-            f"{said['here'][1]}; without privacy {said['free'][0]}, slot F1 {said['free'][1]}."
-        )
-        at = EPSILONS.index(epsilon)
-        assert rings(shown) == {label: [(at, pytest.approx(mean(here[model])))] for model, label in MODELS.items()}
-
-
-def test_a_variant_gets_a_line_of_its_own_and_is_held_against_the_usual(moved, rows, usual_rows, drawn):
-    told = 0
-    for place in positions(moved):
-        runs = trained(rows, place)
-        if is_usual(place) or not runs:
-            continue
-        found, shown = drawn(moved, **place)
-        base = usual_rows(place["method"], place["epsilon"])
+def test_a_position_tells_its_score_and_seconds_beside_sgd_and_the_exact_method(moved, usual_rows, drawn):
+    for epsilon, way, measure in itertools.product(EPSILONS, WAYS, MEASURES):
+        found, shown = drawn(moved, epsilon=epsilon, way=way, measure=measure)
+        at = {row["way"]: row for row in found.numbers if row["from"].startswith("test")}
+        method = WAYS[way].method
+        reached = mean(usual_rows(method, math.inf if method == "sgd" else epsilon), measure)
+        here = at[WAYS[way].label]
+        assert here["score"] == pytest.approx(reached)
         verdict = found.verdict.replace(NBSP, "")
-        assert f" gets {mean(runs):.0%} (BiLSTM) of the intents right on the embedded corpus, slot F1 " in verdict
-        assert verdict.endswith(f"constant noise {mean(base):.0%}, slot F1 {mean(base, 'slot_f1'):.0%}.")
-        assert (f"clipping {RULES[place['rule']]}" in verdict) == (place["rule"] != "flat")
-        assert ("γ = 0.8" in verdict) == (place["noise_decay"] != 1 and math.isfinite(place["epsilon"]))
-        assert rings(shown)["BiLSTM"] == [(EPSILONS.index(place["epsilon"]), pytest.approx(mean(runs)))]
-        assert rings(shown)["transformer"] == []  # it was not varied
-        own = [row for row in found.numbers if row["method"] == VARIANT]
-        assert {row["model"] for row in own} == {"BiLSTM"}
-        told += 1
-    # Each rule at every ε, alone or beside a decay that does nothing without noise; γ = 0.8 at every finite ε.
-    assert told == len(VARIED) * (3 * 4 + 3 + 3)
+        k = f" with K = {here['K']}" if method == "edp-sgd" else ""
+        said = (
+            f"{WAYS[way].label}{k} reaches {reached:.0%} in {rounded_seconds(here['seconds'])} on the embedded corpus"
+        )
+        assert said in verdict and f"({MEASURES[measure]})" in verdict
+        assert verdict.startswith("Without privacy, SGD" if way == "sgd" else f"At ε = {epsilon:g} (")
+        plain = mean(usual_rows("sgd", math.inf), measure)
+        assert (f"SGD without privacy {plain:.0%} in " in verdict) == (way != "sgd")
+        assert ("exact DP-SGD in one pass" in verdict) == (way != "fast")
+        assert shown["ring"] == [(pytest.approx(here["seconds"]), pytest.approx(reached))]
 
 
-def test_a_position_that_was_not_trained_says_so_and_why(moved, rows, drawn):
-    reasons = {True: "the loop is too slow", False: "varied one at a time"}
-    untold = 0
-    for place in positions(moved):
-        if is_usual(place) or trained(rows, place):
-            continue
-        found, shown = drawn(moved, **place)
-        assert f"{METHODS[place['method']]}, " in found.verdict
-        assert " has no saved training: " in found.verdict
-        assert reasons[place["method"] == "dp-sgd"] in found.verdict
-        assert found.verdict.endswith("The button trains this point.")
-        assert rings(shown) == {"BiLSTM": [], "transformer": []}
-        untold += 1
-    assert untold == (3 * 8 + 3) + 2 * 9  # by the loop, and two things at once by the others
+def test_the_ways_of_one_method_lie_at_one_height_and_each_k_is_written_at_its_point(moved, drawn):
+    _, shown = drawn(moved, epsilon=3.0, way="passes", measure="accuracy")
+    heights = {name: [y for _, y in places] for name, places in shown["series"].items()}
+    assert heights["DP-SGD, loop"] == heights["DP-SGD, one pass"] == heights["DP-SGD, Opacus ghost"]
+    assert heights["eDP-SGD, K passes"] == heights["eDP-SGD, one pass"] and len(heights["eDP-SGD, one pass"]) == 3
+    assert shown["written"] == 2 * ["K = 64", "K = 256", "K = 1024"]
+    assert shown["legend"] == [way.label for way in WAYS.values()]
 
 
-def test_a_method_that_was_not_trained_at_all_says_so_too(corpus, rows, tmp_path, monkeypatch):
-    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
-    write_results(result_name("assistant"), [row for row in rows if row["method"] != "dp-sgd"], {"seeds": [0]})
-    panel = budget_panel(corpus, "assistant")
-    assert panel.answer.verdict.startswith("At ε = 8 (weak), DP-SGD (loop) has no saved training: the ")
-    assert rings(panel.drawing.shown()) == {"BiLSTM": [], "transformer": []}
-    assert " gets " in panel.set(method="fast").answer.verdict
-
-
-def test_other_corpora_have_no_variants(corpus):
+def test_other_corpora_have_the_tuned_point_alone(corpus, drawn):
     panel = budget_panel(corpus, "snips")
-    verdict = panel.answer.verdict.replace(NBSP, "")
-    assert "10% (BiLSTM) and 10% (transformer) of the intents right on SNIPS" in verdict
-    panel.set(method="fast", rule="automatic")
-    assert "rules and decay were varied on the embedded corpus only" in panel.answer.verdict
+    assert "reaches 10% in " in panel.answer.verdict.replace(NBSP, "") and " on SNIPS " in panel.answer.verdict
+    assert [len(places) for places in panel.drawing.shown()["series"].values()] == [1] * 6
 
 
-def test_the_source_says_seeds_and_neighbours(moved):
+def test_the_source_says_seeds_tuning_seconds_and_neighbours(moved):
     assert moved.reset().answer.provenance == (
-        "saved, mean and 95 % interval over seeds 0–2; δ = 1e-5, add/remove one utterance"
+        "saved, mean and 95 % interval over seeds 0–4; every method tuned at this ε; seconds of one idle CPU thread, "
+        "computed from its benchmark; δ = 1e-5, add/remove one utterance"
     )
 
 
 def test_reset_restores_words_and_picture(moved):
     moved.reset()
     before = moved.summary, alt_and_picture(moved)
-    moved.set(epsilon=1.0, method="fast", rule="automatic")
+    moved.set(epsilon=1.0, way="passes", measure="slot_f1")
     assert (moved.summary, alt_and_picture(moved)) != before
     moved.widgets.buttons["Reset"].click()
     assert (moved.summary, alt_and_picture(moved)) == before
@@ -194,12 +127,17 @@ def test_a_move_is_drawn_once_and_reuses_what_is_there(moved, assert_moves_are_c
     assert_moves_are_cheap(moved, [{"epsilon": epsilon} for epsilon in EPSILONS])
 
 
-def test_the_button_says_how_long_the_slower_of_what_it_trains_took(moved):
-    assert moved.widgets.buttons["Train"].description == "Train this point, about 35 s"  # 34 s, and not the loop's 302
+def test_the_button_says_how_long_the_quickest_way_takes(moved):
+    by_way = {}
+    for way in WAYS:
+        by_way[way] = moved.set(way=way).widgets.buttons["Train"].description
+    assert by_way["loop"] == by_way["opacus"] == by_way["fast"] != by_way["sgd"]
+    assert by_way["passes"] == by_way["groups"] and by_way["sgd"].startswith("Train this point, about ")
+    moved.reset()
 
 
 def test_a_result_that_is_not_there_is_named(corpus):
-    with pytest.raises(FileNotFoundError, match=r"Expected dp_sgd_vs_edp_sgd_atis\.csv"):
+    with pytest.raises(FileNotFoundError, match=rf"Expected {result_name('atis')}\.csv"):
         budget_panel(corpus, "atis")
 
 
@@ -209,7 +147,7 @@ def test_a_result_that_is_not_there_is_named(corpus):
 def made_up_training(model, data, config):
     """Five steps that look like a training's and take no time."""
     for step in range(1, 6):
-        scores = {"epsilon": 1.5 * step, "accuracy": 0.1 * step, "slot_f1": 0.05 * step}
+        scores = {"epsilon": 1.5 * step, "accuracy": 0.1 * step, "slot_f1": 0.05 * step, "seconds": 2.0 * step}
         yield {"step": step, "epoch": float(step), **scores, "progress": step / 5}
 
 
@@ -236,64 +174,59 @@ def wait_for(panel, count):
     assert len(panel.rows) == count
 
 
-def test_a_live_training_streams_to_the_end_and_its_points_sit_at_the_epsilon_spent(panel, corpus, monkeypatch):
+def test_a_live_training_streams_to_the_end_and_its_points_are_its_scores_over_its_own_seconds(
+    panel, corpus, monkeypatch
+):
     gate, configs = gated(monkeypatch, training=really_train)
-    panel.set(method="edp-sgd", epsilon=8.0, rule="automatic", noise_decay=0.8).start()
-    assert panel.answer.verdict == "eDP-SGD is training."
+    panel.set(way="passes", epsilon=8.0, measure="slot_f1").start()
+    assert panel.answer.verdict == "eDP-SGD, K passes is training."
     gate.release(100)
     panel.wait(120)
-    steps = [row["step"] for row in panel.rows]
-    assert steps == [1, 2, 3, 4, 5]
+    assert [row["step"] for row in panel.rows] == [1, 2, 3, 4, 5]
     spent = [row["epsilon"] for row in panel.rows]
     assert spent == sorted(set(spent)) and spent[0] < 8 and 7.9 < spent[-1] <= 8
-    assert [(p["epsilon"], p["accuracy"]) for p in panel.answer.live] == [
-        (r["epsilon"], r["accuracy"]) for r in panel.rows
-    ]
-    shown = panel.drawing.shown()
-    assert [len(pane["live"]) for pane in shown.values()] == [5, 0]  # it is a BiLSTM
-    x, y = zip(*shown["BiLSTM"]["live"], strict=True)
-    assert list(y) == [row["accuracy"] for row in panel.rows]
-    assert x[-1] == pytest.approx(EPSILONS.index(8.0), abs=0.05)  # on the axis, where ε = 8 stands
-    for place, epsilon in zip(x, spent, strict=True):
-        assert EPSILONS[math.floor(place)] <= epsilon <= EPSILONS[math.floor(place) + 1]
+    points = [(row["seconds"], row["slot_f1"]) for row in panel.rows]
+    assert panel.drawing.shown()["live"] == points and points[0][0] < points[-1][0]
     accuracy, end = panel.rows[-1]["accuracy"], f" validation utterances, ε = {spent[-1]:.2f} spent."
     verdict = panel.answer.verdict.replace(NBSP, "")
-    assert verdict.startswith(f"After 5.0 of 5 epochs: {accuracy:.0%} of the intents right, slot F1 ")
+    assert re.match(
+        rf"After 1.0 of 1 epochs and [\d.]+ (s|min): {accuracy:.0%} of the intents right, slot F1 ", verdict
+    )
     assert verdict.endswith(end)
-    assert panel.answer.provenance == "yours, complete after 5 steps · BiLSTM, seed 0"
-    # The saved curves stay: the reader's own point is compared with them.
+    own = "yours, complete after 5 steps · seed 0, computed as “eDP-SGD, one pass”: the same sums"
+    assert panel.answer.provenance == own
+    # The saved points stay: the reader's own is compared with them.
     assert panel.answer.numbers == answer(panel.config).numbers
-    saved_way = recipe(Setting("assistant", "edp-sgd", 8.0, rule="automatic", noise_decay=0.8))
-    assert dataclasses.replace(configs[0], evaluate_every=None) == saved_way
+    assert dataclasses.replace(configs[0], evaluate_every=None) == dataclasses.replace(
+        recipe(panel.config.setting), evaluate_every=None
+    )
     again = budget_panel(corpus, "assistant").set(**{name: each.value for name, each in panel.controls.items()})
     assert again.answer.live == panel.answer.live and " · yours, from " in again.answer.provenance  # not lost
 
 
-def test_dp_sgd_is_trained_by_the_fast_engine_which_releases_the_same_sums(panel, monkeypatch):
+def test_what_is_trained_is_what_was_tuned_for_the_position(panel, monkeypatch):
     gate, configs = gated(monkeypatch)
     gate.release(100)
-    panel.set(method="dp-sgd", rule="equal").start()
-    assert panel.answer.verdict == "DP-SGD (loop) is training."
-    panel.wait(120)
-    assert dataclasses.replace(configs[0], evaluate_every=None) == recipe(
-        Setting("assistant", "fast", 8.0, rule="equal")
-    )
-    assert panel.answer.provenance.endswith("BiLSTM, seed 0, by the fast engine: the same sums as the loop's")
+    panel.set(way="loop", epsilon=1.0).start().wait(120)
+    expected = recipe(dataclasses.replace(tuned("assistant", "fast", 1.0), batch_size=128, epochs=1))
+    assert dataclasses.replace(configs[0], evaluate_every=None) == dataclasses.replace(expected, evaluate_every=None)
+    assert panel.answer.provenance.endswith("seed 0, computed as “DP-SGD, one pass”: the same sums")
 
 
 def test_without_noise_a_live_training_promises_nothing(panel, monkeypatch):
-    rows = [{"epoch": 1.0, "epsilon": math.inf, "accuracy": 0.25, "slot_f1": 0.75, "progress": 1.0}]
+    scores = {"accuracy": 0.25, "slot_f1": 0.75, "seconds": 3.0}
+    rows = [{"epoch": 1.0, "epsilon": math.inf, **scores, "progress": 1.0}]
     monkeypatch.setattr(trustlab.privacy, "train", lambda *_: iter(rows))
-    panel.set(epsilon=math.inf).start().wait(120)
+    panel.set(way="sgd").start().wait(120)
     verdict = panel.answer.verdict.replace(NBSP, "")
-    assert verdict.startswith("After 1.0 of 5 epochs: 25% of the intents right, slot F1 75% on ")
+    assert verdict.startswith("After 1.0 of 1 epochs and 3.0 s: 25% of the intents right, slot F1 75% on ")
     assert panel.answer.verdict.endswith(" validation utterances, no guarantee.")
-    assert panel.drawing.shown()["BiLSTM"]["live"] == [(EPSILONS.index(math.inf), 0.25)]
+    assert panel.drawing.shown()["live"] == [(3.0, 0.25)]
 
 
 def test_stop_keeps_the_partial_result(panel, monkeypatch):
     gate, _ = gated(monkeypatch)
-    panel.set(method="edp-sgd")
+    panel.set(way="groups")
     panel.widgets.buttons["Train"].click()
     gate.release(2)
     wait_for(panel, 2)
@@ -305,13 +238,13 @@ def test_stop_keeps_the_partial_result(panel, monkeypatch):
     assert panel.answer.live[-1]["epsilon"] == panel.rows[-1]["epsilon"] < 8
     assert "yours, stopped after 3 steps" in panel.summary
     assert f"ε = {panel.rows[-1]['epsilon']:.2f} spent" in panel.summary
-    assert " · yours, from " in panel.set(rule="automatic").set(rule="flat").answer.provenance
+    assert " · yours, from " in panel.set(epsilon=1.0).set(epsilon=8.0).answer.provenance
     assert panel.answer.provenance.endswith("stopped after 3 of 5 steps") and len(panel.answer.live) == 3
 
 
 def test_wait_raises_what_a_failing_training_raised_and_keeps_its_rows(panel, monkeypatch):
     gate, _ = gated(monkeypatch, fail_at=2)
-    panel.set(method="edp-sgd").start()
+    panel.set(way="groups").start()
     gate.release(100)
     with pytest.raises(FloatingPointError, match="loss is nan"):
         panel.wait(120)
@@ -321,9 +254,10 @@ def test_wait_raises_what_a_failing_training_raised_and_keeps_its_rows(panel, mo
 
 def test_a_corpus_too_small_for_the_recipe_says_so():
     panel = budget_panel(assistant(100), "assistant").start()
-    with pytest.raises(ValueError, match="Expected batch_size=512 <= the 80 training examples"):
+    batch = tuned("assistant", "fast", 8.0).batch_size
+    with pytest.raises(ValueError, match=f"Expected batch_size={batch} <= the 80 training examples"):
         panel.wait(120)
-    assert "batch_size=512" in panel.summary
+    assert f"batch_size={batch}" in panel.summary
     assert panel.reset().answer.provenance.startswith("saved, ")
 
 
@@ -331,7 +265,7 @@ def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        training = privacy_budget.live_rows(Setting(method="fast", epsilon=8.0), corpus)
+        training = privacy_budget.live_rows(Place(), corpus)
         next(training)
         assert torch.get_num_threads() == 1
         training.close()
@@ -340,16 +274,17 @@ def test_a_live_training_takes_one_thread_and_gives_the_others_back(corpus):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("examples", "every"), [(16_000, 3), (512, 1)])
-def test_a_live_training_shows_about_fifty_rows_and_measures_each_on_500_utterances(
-    examples, every, corpus, monkeypatch
-):
+@pytest.mark.parametrize(("steps", "every"), [(155, 3), (5, 1)])
+def test_a_live_training_shows_about_fifty_rows_and_measures_each_on_500_utterances(steps, every, corpus, monkeypatch):
     given = []
-    data = {"train": range(examples), "validation": range(2000), "test": None}
+    config = tuned("assistant", "fast", 8.0)
+    train = range(round(steps / config.epochs * config.batch_size))
+    data = {"train": train, "validation": range(2000), "test": None}
     monkeypatch.setattr(privacy_budget, "_encoded", lambda corpus: (None, data))
+    monkeypatch.setattr(privacy_budget, "by_length", lambda examples: examples)
     monkeypatch.setattr("trustlab.models.build", lambda *_, **__: None)
     monkeypatch.setattr(trustlab.privacy, "train", lambda model, *given_: given.append(given_) or iter([]))
-    list(privacy_budget.live_rows(Setting(), corpus))
+    list(privacy_budget.live_rows(Place(), corpus))
     ((seen, config),) = given
     assert config.evaluate_every == every
-    assert seen == {"train": data["train"], "validation": range(500)}
+    assert seen == {"train": train, "validation": range(500)}
