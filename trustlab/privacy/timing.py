@@ -90,6 +90,7 @@ def seconds_per_step(
     physical_batch: int | None = None,
     repetitions: int = 3,
     patience: float = math.inf,
+    clock: Callable[[], float] | None = None,
 ) -> list[dict[str, Any]]:
     """Time one whole step (gradients, noise, AdamW) of each method, interleaved.
 
@@ -108,6 +109,9 @@ def seconds_per_step(
     patience
         Seconds that one method may take over all rounds. A slower one sits out the last rounds, never the first three;
         the plain step takes part in all.
+    clock
+        What tells the seconds; None: the time that passes. ``time.process_time`` counts what the processor did for this
+        process alone: the same on an idle machine with one thread, and a fair measure on a busy one.
 
     Returns
     -------
@@ -121,7 +125,9 @@ def seconds_per_step(
     for name, method in methods(micro_batches, opacus, passes=passes, physical_batch=physical_batch).items():
         try:
             step = method(model, per_example_loss, batch)
-            rounds[name] = _affordable(_seconds(step), repetitions, patience)  # the first run allocates: not counted
+            rounds[name] = _affordable(
+                _seconds(step, clock), repetitions, patience
+            )  # the first run allocates: not counted
         except NotImplementedError as error:
             refused[name] = f"not supported: {error}"
             continue
@@ -131,7 +137,7 @@ def seconds_per_step(
     for repetition in range(rounds[PLAIN]):
         for name, step in steps.items():
             if repetition < rounds[name]:
-                seconds[name].append(_seconds(step))
+                seconds[name].append(_seconds(step, clock))
     measured = [_row(name, times, seconds[PLAIN]) for name, times in seconds.items()]
     return measured + [{"method": name, "note": note} for name, note in refused.items()]
 
@@ -143,12 +149,13 @@ def _affordable(seconds: float, repetitions: int, patience: float) -> int:
     return min(repetitions, max(FEWEST_ROUNDS, int(patience / seconds)))
 
 
-def _seconds(step: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+def _seconds(step: Callable[[], Any], clock: Callable[[], float] | None) -> float:
+    now = clock or time.perf_counter
+    started = now()
     step()
     if torch.cuda.is_available():
         torch.cuda.synchronize()  # a GPU is still at work when the call returns
-    return time.perf_counter() - started
+    return now() - started
 
 
 def _row(name: str, times: list[float], plain: list[float]) -> dict[str, Any]:

@@ -14,8 +14,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment as comparison
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import method_search
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     BASELINES,
-    CORPORA,
-    KEY,
     METHODS,
     SHOWN,
     Setting,
@@ -23,7 +21,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     prepare,
     rare_intents,
     recipe,
-    result_name,
     run,
     shown,
     tuned,
@@ -31,10 +28,8 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.one_training import by_length
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import UTTERANCES
-from trustlab.data import assistant, fingerprint, load
+from trustlab.data import assistant
 from trustlab.models import build, evaluate, predict
-from trustlab.privacy import epsilon
-from trustlab.runs import read_results
 
 COMMITTED = Path(__file__).resolve().parents[3] / "data" / "results"
 SEEDS = 5
@@ -181,17 +176,17 @@ def test_a_recipe_is_the_setting_in_the_trainings_words():
     assert plain.method == "sgd" and plain.epsilon == math.inf and plain.clip_norm > 0  # which it does not read
 
 
-def test_the_setting_of_a_method_is_the_best_trial_of_its_own_search():
-    search = read_results(COMMITTED / method_search.result_name("assistant"))[0]
+def test_the_setting_of_a_method_is_the_best_trial_of_its_own_search(searched):
     for method, epsilons in method_search.EPSILONS.items():
         for target in epsilons:
-            trials = search[(search["method"] == method) & (search["epsilon"] == target)]
-            found = trials.loc[trials["score"].idxmax()]
+            trials = [row for row in searched if row["method"] == method and row["epsilon"] == target]
+            found = max(trials, key=lambda row: row["score"])
             setting = tuned("snips", method, target, 3)
             assert (setting.corpus, setting.seed, setting.rule, setting.noise_decay) == ("snips", 3, "flat", 1.0)
             assert all(getattr(setting, name) == found[name] for name in method_search.OPTIONS)
 
 
+@pytest.mark.usefixtures("searched")
 @pytest.mark.parametrize("name", UTTERANCES)
 def test_delta_is_below_one_over_n(name):
     assert recipe(tuned(name, "fast", 1.0)).delta < 1 / UTTERANCES[name]
@@ -208,6 +203,7 @@ def test_the_vocabulary_looks_at_no_utterance(corpus):
 # The grid
 
 
+@pytest.mark.usefixtures("searched")
 def test_the_grid_is_complete_and_every_cell_stands_in_it_once():
     private = [(method, epsilon) for method in ("fast", "edp-sgd") for epsilon in (1.0, 3.0, 8.0)]
     expected = {(*budget, "flat", 1.0) for budget in [("sgd", math.inf), *private]}
@@ -226,6 +222,7 @@ def _named(cell):
     return cell.method, cell.epsilon, cell.rule, cell.noise_decay
 
 
+@pytest.mark.usefixtures("searched")
 def test_a_variant_differs_from_the_usual_training_in_what_it_varies():
     varied = [cell for cell in grid("assistant", seeds=[0]) if cell.rule != "flat" or cell.noise_decay != 1]
     assert len(varied) == 4
@@ -234,11 +231,13 @@ def test_a_variant_differs_from_the_usual_training_in_what_it_varies():
         assert as_usual == tuned("assistant", cell.method, 8.0)
 
 
+@pytest.mark.usefixtures("searched")
 def test_a_part_of_the_grid_is_what_was_asked_for_of_it():
     whole, part = grid("assistant"), grid("assistant", methods=["edp-sgd", "majority"])
     assert part == [cell for cell in whole if cell.method in ("edp-sgd", "majority")]
 
 
+@pytest.mark.usefixtures("searched")
 def test_the_usual_rows_are_the_trainings_without_a_variant():
     cells = grid("assistant", seeds=[0])
     kept = usual(pandas.DataFrame([cell.key() for cell in cells]))
@@ -264,86 +263,3 @@ def test_shown_are_the_first_short_utterances_of_different_intents():
     assert shown(corpus) == [1, 2, 5, 6, 7, 8]
     assert len(shown(corpus)) == SHOWN
     assert shown(made_up("ab", test=[(1, "a"), (20, "b")])) == []
-
-
-# The committed tables
-
-
-@pytest.fixture(scope="module", params=CORPORA)
-def committed(request):
-    table, about = read_results(COMMITTED / result_name(request.param))  # refuses a CSV that its JSON does not describe
-    return request.param, table, about
-
-
-def test_every_cell_of_the_grid_was_trained_once(committed):
-    name, table, about = committed
-    cells = grid(name, seeds=range(SEEDS))
-    there = Counter(table[[*KEY, "seed"]].itertuples(index=False, name=None))
-    assert there == Counter(tuple(cell.key()[column] for column in (*KEY, "seed")) for cell in cells)
-    assert set(table["corpus"]) == {name}
-    assert about["seeds"] == list(range(SEEDS))
-    assert about["status"] == "complete"
-
-
-def test_every_number_is_a_share_and_nearly_every_gradient_was_clipped(committed):
-    name, table, _ = committed
-    trained = table[table["method"].isin(METHODS)]
-    for column in ("accuracy", "slot_f1"):
-        assert trained[column].between(0, 1).all(), column
-    rare = trained["accuracy_rare"]  # no rare intent of ATIS occurs in its test split
-    assert rare.isna().all() if name == "atis" else rare.between(0, 1).all()
-    private = trained[trained["method"] != "sgd"]
-    assert private["clipped"].between(0.5, 1).all()
-    assert (trained["seconds"] > 0).all()
-
-
-def test_no_training_spent_more_than_its_budget_or_much_less(committed):
-    _, table, _ = committed
-    finite = table[table["epsilon"] != math.inf]
-    assert (finite["epsilon_spent"] <= finite["epsilon"]).all()
-    assert (finite["epsilon_spent"] >= 0.97 * finite["epsilon"]).all()
-    free = table[table["epsilon"] == math.inf]
-    assert (free["epsilon_spent"] == math.inf).all()
-    assert (free["noise_multiplier"] == 0).all()
-
-
-def test_the_noise_used_gives_the_epsilon_stated(committed):
-    name, table, _ = committed
-    noisy = usual(table)[usual(table)["epsilon"] != math.inf]
-    for (method, _), rows in noisy.groupby(["method", "epsilon"]):
-        assert rows[["noise_multiplier", "epsilon_spent", "batch_size", "epochs"]].nunique().tolist() == [1, 1, 1, 1]
-        first = rows.iloc[0]
-        again = epsilon(
-            noise_multiplier=first["noise_multiplier"],
-            sample_rate=first["batch_size"] / UTTERANCES[name],
-            steps=int(first["epochs"]) * round(UTTERANCES[name] / first["batch_size"]),
-            delta=1e-5,
-            sensitivity=2.0 if method == "edp-sgd" else 1.0,
-        )
-        assert again <= first["epsilon_spent"] + 1e-3 and again == pytest.approx(first["epsilon_spent"], abs=1e-3)
-
-
-def test_decaying_noise_spends_no_more_and_ends_with_less_noise(committed):
-    _, table, _ = committed
-    decaying = table[table["noise_decay"] != 1]
-    both = decaying.merge(usual(table), on=["method", "epsilon", "seed"], suffixes=("", "_constant"))
-    assert len(both) == len(decaying)
-    assert (both["noise_multiplier"] < both["noise_multiplier_constant"]).all()
-
-
-def test_privacy_costs_accuracy(committed):
-    _, table, _ = committed
-    means = usual(table).groupby(["method", "epsilon"])["accuracy"].mean()
-    for method in ("fast", "edp-sgd"):
-        assert means[method, 1.0] < means["sgd", math.inf]
-        assert means[method, 1.0] < means[method, 8.0]
-
-
-def test_the_answers_kept_are_intents_of_the_corpus():
-    corpus = load("assistant")
-    table, about = read_results(COMMITTED / result_name("assistant"))
-    assert about["data_hash"] == fingerprint(corpus)  # the table is about the corpus that is generated today
-    said = table[table["method"] != "word's tag"]["answers"].str.split("|")
-    assert set(said.map(len)) == {len(shown(corpus))}
-    assert set(said.explode()) <= set(corpus["train"].unique("intent"))
-    assert {name: len(load(name)["train"]) for name in ("assistant",)} == {"assistant": UTTERANCES["assistant"]}
