@@ -17,7 +17,6 @@ import torch
 import trustlab
 from trustlab.closure import trace
 from trustlab.course.experiment import OLD_NAMES
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment as comparison
 from trustlab.course.n23_continual_learning import experiment as drift
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n31_fairness_metrics import experiment as population

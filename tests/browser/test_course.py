@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 FIRST = "How much privacy can this assistant afford?"
 TOY = "Clip, then add noise: can you tell whether Anna took part?"
-BUDGET = "What does a privacy budget cost?"
+BUDGET = "What do accuracy and privacy cost in seconds?"
 LAWS = "What does a client's label distribution look like?"
 FLEET = "What does α do to a fleet?"
 FEDAVG = "What does skew do to FedAvg?"
@@ -241,17 +241,16 @@ def test_11_toy_moves_with_the_keyboard(lab, comparison):
     lab.picture(panel, "11-toy-moved")
 
 
-def test_11_budget_moves_and_says_where_nothing_was_saved(lab, comparison):
+def test_11_budget_moves_to_each_way_to_train(lab, comparison):
     panel = comparison.panel(BUDGET)
     verdict, saved = panel.locator(".trustlab-verdict"), says(panel)
     moves(panel, 0, "ArrowLeft")
-    expect(verdict).to_contain_text("At ε = 3 (moderate), DP-SGD (loop) gets ")
+    expect(verdict).to_contain_text("At ε = 3 (moderate), DP-SGD, one pass reaches ")
     for button, told in (
-        ("eDP-SGD", "At ε = 3 (moderate), eDP-SGD gets "),
-        ("automatic", "eDP-SGD, clipping automatic, gets "),
-        ("0.8 per epoch", "eDP-SGD, clipping automatic, γ = 0.8, has no saved training: rule and "),
-        ("flat", "eDP-SGD, γ = 0.8, gets "),
-        ("DP-SGD (fast)", "DP-SGD (fast), γ = 0.8, gets "),
+        ("eDP-SGD, K passes", "At ε = 3 (moderate), eDP-SGD, K passes with K = "),
+        ("slot F1", "(slot F1); SGD without privacy "),
+        ("DP-SGD, loop", "At ε = 3 (moderate), DP-SGD, loop reaches "),
+        ("SGD", "Without privacy, SGD reaches "),
     ):
         before = shows(panel)
         panel.get_by_role("button", name=button, exact=True).click()
@@ -524,18 +523,18 @@ def test_31_trains_a_model_of_known_bias(lab, metrics):
 def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
     panel = comparison.panel(BUDGET)
     panel.get_by_role("button", name="Reset", exact=True).click()
-    panel.get_by_role("button", name="eDP-SGD", exact=True).click()
-    expect(panel.locator(".trustlab-verdict")).to_contain_text("eDP-SGD")
+    panel.get_by_role("button", name="eDP-SGD, one pass", exact=True).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("eDP-SGD, one pass")
     lab.context.grant_permissions(["clipboard-read", "clipboard-write"])
     panel.get_by_role("button", name="Copy as code").click()
     expect(panel.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
     assert comparison.page.evaluate("navigator.clipboard.readText()") == (
-        'budget_panel(corpus, "assistant").set(method="edp-sgd")'
+        'budget_panel(corpus, "assistant").set(way="groups")'
     )
     with comparison.page.expect_download() as saved:
         panel.get_by_role("button", name="CSV").click()
-    assert saved.value.suggested_filename == "what-does-a-privacy-budget-cost.csv"
-    assert "accuracy" in saved.value.path().read_text().splitlines()[0]
+    assert saved.value.suggested_filename == "what-do-accuracy-and-privacy-cost-in-seconds.csv"
+    assert "seconds" in saved.value.path().read_text().splitlines()[0]
     panel.get_by_role("button", name="Reset", exact=True).click()
 
 

@@ -1,6 +1,6 @@
 """The search of settings for notebook 11: every method at every ε gets the same number of trials.
 
-Trained on the training split of the embedded corpus, which is nobody's data, and scored on its validation split, with a
+Trained on the training split of the embedded corpus, which was invented, and scored on its validation split, with a
 seed that is not reported. Every method passes over the data ten times. The score counts intents and slots alike.
 """
 
