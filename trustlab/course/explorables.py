@@ -82,7 +82,7 @@ PRIVACY = (
     Explorable(
         "11-privacy-budget",
         "11_dp_sgd_vs_edp_sgd",
-        "The same promise by three methods, four clipping rules and two schedules of noise: what does each cost?",
+        "The same promise by six ways to train, each tuned: what does it reach, and in how many seconds?",
         ALL["11 budget"],
     ),
 )
