@@ -54,7 +54,13 @@ def two_panes():
     """A figure of two pictures side by side on one scale, as panels have them."""
     figure = new_figure(860, 350)
     figure.subplots_adjust(left=0.08, right=0.985, bottom=0.213, top=0.797, wspace=0.08)
-    rows = [{"epsilon": epsilon, "accuracy": 0.8 + epsilon / 80, "method": "DP-SGD"} for epsilon in (1.0, 8.0)]
+    names = ("DP-SGD", "eDP-SGD", "a third", "a fourth")
+    rows = [
+        {"epsilon": epsilon, "accuracy": accuracy, "low": accuracy - 0.1, "high": accuracy + 0.1, "method": name}
+        for place, name in enumerate(names)
+        for epsilon in (1.0, 8.0)
+        for accuracy in (0.8 + epsilon / 80 - 0.2 * place,)
+    ]
     for at, axes in enumerate(figure.subplots(1, 2, sharey=True)):
         look = {"y_label": "accuracy", "legend_at": 1.08} if at == 0 else {"legend_at": None}
         pane = Curves("epsilon", "accuracy", "method", x_label="ε", grid=(1.0, 8.0), axes=axes, **look)

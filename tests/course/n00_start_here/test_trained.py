@@ -33,10 +33,9 @@ def table():
 
 
 def committed(table, method, epsilon):
-    trained_as = experiment.TRAINED_AS[method]
-    rows = table[(table["model"] == "bilstm") & (table["method"] == trained_as) & (table["epsilon"] == epsilon)]
-    rows = rows[(rows["rule"] == "flat") & (rows["noise_decay"] == 1) & (rows["seed"] == 0)]
-    (row,) = rows[rows["micro_batches"].isin((0, 64))].to_dict("records")
+    trained_as = "sgd" if math.isinf(epsilon) else experiment.TRAINED_AS[method]
+    rows = table[(table["method"] == trained_as) & (table["epsilon"] == epsilon) & (table["seed"] == 0)]
+    (row,) = rows[(rows["rule"] == "flat") & (rows["noise_decay"] == 1)].to_dict("records")
     return row
 
 
@@ -47,6 +46,7 @@ def test_there_is_one_for_each_position_and_together_they_are_small():
     assert sum(files.values()) < 2.5e6
 
 
+@pytest.mark.usefixtures("tuned_tables")
 @pytest.mark.parametrize(("method", "epsilon"), PLACES)
 def test_a_saved_tagger_scores_what_the_table_says_up_to_half_precision(embedded, table, method, epsilon):
     """Every test sentence, by torch: the file's weights and the accuracy of the row that it was trained as."""
@@ -70,12 +70,16 @@ def test_a_saved_tagger_scores_what_the_table_says_up_to_half_precision(embedded
         assert listener.understand(" ".join(embedded["test"][at]["tokens"])).intent == intents[at]
 
 
+@pytest.mark.usefixtures("tuned_tables")
 def test_labels_data_and_origin_are_named(embedded):
     about, vocabulary = trained.description(), Vocabulary.hashed(embedded, buckets=2048)
     assert (tuple(about["intents"]), tuple(about["slots"])) == (vocabulary.intents, vocabulary.slots)
     assert about["data_hash"] == fingerprint(embedded) and about["seeds"] == [0] and about["buckets"] == 2048
     assert about["versions"]["torch"] and about["processor"] and about["code_version"]
-    assert about["config"]["dp-sgd"]["learning_rate"] == about["config"]["edp-sgd"]["learning_rate"] == 0.016
+    for method, epsilon in PLACES:
+        setting = experiment.setting_of(method, epsilon)
+        config = about["config"][trained.name_of(method, epsilon)]
+        assert (config["learning_rate"], config["batch_size"]) == (setting.learning_rate, setting.batch_size)
 
 
 def test_the_six_sentences_are_no_training_data_and_the_model_without_privacy_understands_them(embedded):
@@ -124,13 +128,15 @@ def test_the_command_says_what_it_does():
     assert ran.returncode == 0 and "--write" in ran.stdout
 
 
-def test_what_is_trained_and_written_is_what_is_read_again(tmp_path):
+def test_what_is_trained_and_written_is_what_is_read_again(tmp_path, monkeypatch):
     """On a small corpus: the file's weights are the model's in half precision, and NumPy answers as torch does."""
     corpus = assistant(800)
-    made = experiment.run(experiment.Setting("assistant", "edp-sgd", 8.0), corpus)
+    setting = experiment.Setting("assistant", "edp-sgd", 8.0, micro_batches=64)
+    made = experiment.run("edp-sgd", setting, corpus)
+    monkeypatch.setattr(experiment, "grid", lambda: [])  # which would ask the search for their options
     experiment.write([made], corpus, tmp_path)
     assert made.name == "edp-sgd-8.safetensors" and made.about["method"] == "edp-sgd"
-    again = experiment.run(experiment.Setting("assistant", "edp-sgd", 8.0), corpus)
+    again = experiment.run("edp-sgd", setting, corpus)
     assert experiment.compared(again, tmp_path)[0] and again.about["sha256"] == made.about["sha256"]
     read = trained.tagger("edp-sgd", 8.0, tmp_path)
     heard = [read.understand(" ".join(row["tokens"])).intent for row in corpus["test"]]

@@ -5,7 +5,6 @@ from collections import Counter
 
 import pytest
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import SEARCH
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     CORPORA,
     KEY,
@@ -18,19 +17,15 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import UTTERANCES
 from trustlab.data import fingerprint, load
 from trustlab.privacy import epsilon
-from trustlab.results import results_directory
 from trustlab.runs import read_results
 
-COMMITTED, SEEDS = results_directory(), 5
-pytestmark = pytest.mark.skipif(
-    not (COMMITTED / f"{SEARCH.module.result_name('assistant')}.csv").exists(),
-    reason="python -m trustlab run dp-sgd-vs-edp-sgd-tuning --write, and then dp-sgd-vs-edp-sgd --seeds 5 --write",
-)
+SEEDS = 5
+pytestmark = pytest.mark.usefixtures("tuned_tables")
 
 
 @pytest.fixture(scope="module", params=CORPORA)
-def committed(request):
-    table, about = read_results(COMMITTED / result_name(request.param))  # refuses a CSV that its JSON does not describe
+def committed(request, tuned_tables):
+    table, about = read_results(result_name(request.param))  # refuses a CSV that its JSON does not describe
     return request.param, table, about
 
 
@@ -100,7 +95,7 @@ def test_privacy_costs_accuracy(committed):
 
 def test_the_answers_kept_are_intents_of_the_corpus():
     corpus = load("assistant")
-    table, about = read_results(COMMITTED / result_name("assistant"))
+    table, about = read_results(result_name("assistant"))
     assert about["data_hash"] == fingerprint(corpus)  # the table is about the corpus that is generated today
     said = table[table["method"] != "word's tag"]["answers"].str.split("|")
     assert set(said.map(len)) == {len(shown(corpus))}

@@ -15,9 +15,7 @@ TUNED = dict(by=["method", "epsilon"], options=list(OPTIONS))
 
 
 @pytest.fixture(scope="module")
-def search():
-    if not SEARCH.corpora():
-        pytest.skip("python -m trustlab run dp-sgd-vs-edp-sgd-tuning --data assistant --write")
+def search(tuned_tables):
     return SEARCH.table()
 
 
