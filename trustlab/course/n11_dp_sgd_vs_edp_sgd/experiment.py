@@ -85,7 +85,7 @@ def grid(
     """Return the settings for `corpus`, each over `seeds`; fewer `methods` keep a part of them.
 
     Plain SGD, and both private methods at every ε, each as tuned; on the embedded corpus also :data:`VARIANTS`.
-    Baselines have no seed: they stand there once.
+    Baselines have no seed, so each is there once.
     """
     kinds = [(method, epsilon, {}) for method in METHODS for epsilon in method_search.EPSILONS[method]]
     if corpus == EMBEDDED:

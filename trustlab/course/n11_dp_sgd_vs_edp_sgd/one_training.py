@@ -1,6 +1,6 @@
 """One training of notebook 11, in all its options: what the search of settings and the reported tables have in common.
 
-The model is a BiLSTM on hashed word ids. Utterances lie in the order of their length, so that the 256 that are computed
+The model is a BiLSTM on hashed word ids. Utterances are sorted by their length, so that the 256 that are computed
 at once are about equally long and carry little padding; sampled they are one by one, as everywhere.
 """
 
