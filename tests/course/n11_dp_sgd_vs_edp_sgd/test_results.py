@@ -42,7 +42,7 @@ def way_name(way):
 
 def test_edp_sgd_has_a_point_for_each_k_of_the_search_and_the_tuned_one_is_from_the_test(searched):
     rows = [row for row in seconds_and_accuracy("assistant", 3.0) if row["way"] == WAYS["passes"].label]
-    assert [row["K"] for row in rows] == [64, 256, 1024]
+    assert [row["K"] for row in rows] == [16, 64, 256, 1024]
     (tested,) = (row for row in rows if row["from"].startswith("test"))
     assert tested["K"] == tuned("assistant", "edp-sgd", 3.0).micro_batches
     for row in rows:
@@ -50,7 +50,7 @@ def test_edp_sgd_has_a_point_for_each_k_of_the_search_and_the_tuned_one_is_from_
         first = max(trials, key=lambda trial: trial["score"])
         assert (row["batch"], row["rate"]) == (first["batch_size"], first["learning_rate"])
         assert row is tested or (row["score"] == first["accuracy"] and row["from"] == "search, validation")
-    assert {row["K"] for row in best_of_each_k_rows()} == {64, 256, 1024}
+    assert {row["K"] for row in best_of_each_k_rows()} == {16, 64, 256, 1024}
     assert {row["from"] for row in seconds_and_accuracy("snips", 3.0)} == {"test, 5 seeds"}  # it was not searched
 
 

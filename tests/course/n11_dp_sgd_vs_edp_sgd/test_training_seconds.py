@@ -50,9 +50,16 @@ def test_a_training_takes_its_steps_each_as_long_as_it_was_timed(table):
 def test_every_way_was_timed_at_every_batch_of_the_search(table):
     found = set(zip(table["method"], table["batch"], strict=True))
     for way in WAYS.values():
-        for k in (64, 256, 1024):
+        for k in (16, 64, 256, 1024):
             assert {(way.timed.format(k=k), batch) for batch in (128, 256, 512, 1024, 2048)} <= found
     assert (np.isfinite(table["seconds"]) & (table["seconds"] > 0)).all()
+
+
+def test_opacus_takes_a_batch_in_the_parts_that_it_is_quickest_with(table):
+    rows = table[table["method"] == "DP-SGD, Opacus ghost"]
+    each = {batch: seconds / batch for batch, seconds in zip(rows["batch"], rows["seconds"], strict=True)}
+    found = training_seconds(WAYS["opacus"], "assistant", epochs=1, batch_size=1024)
+    assert found == pytest.approx(16 * 1024 * min(each[batch] for batch in (128, 256, 512, 1024)), rel=1e-6)
 
 
 def test_the_number_of_utterances_is_the_embedded_corpus():
