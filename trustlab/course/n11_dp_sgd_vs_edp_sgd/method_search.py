@@ -25,7 +25,7 @@ CORPORA = (EMBEDDED,)
 KEY = ("method", "epsilon", *OPTIONS)
 SEEDS = (100,)
 BUDGET = 10  # trials for every method and ε
-# Of the order of trials, chosen before any private training: every value of every option occurs, every K twice at least.
+# Of the order of trials, chosen before any private training: every value of every option occurs, every K twice or more.
 ORDER = 8
 EPSILONS = {"sgd": (math.inf,), "fast": (1.0, 3.0, 8.0), "edp-sgd": (1.0, 3.0, 8.0)}
 # At this C every gradient is clipped, but for those of utterances that are understood without doubt: a smaller C scales
