@@ -91,7 +91,7 @@ def miscounted(rows: Sequence[Row]) -> Finding:
 
 def as_the_batch_grows() -> Finding:
     """Draw how many times SGD's time a step takes by the size of the batch, and how far the loop can go."""
-    table, about = read(TIMES)
+    table, _ = read(TIMES)
     batches = sorted(int(batch) for batch in table["batch"].unique())
     rows = [_of_batch(name, timed(name, batch)) for batch in batches for name in (LOOP, *BY_PASSES, FAST)]
     known, ratio = loop_against_sgd(table), {(row["method"], row["batch"]): row["× SGD"] for row in rows}
