@@ -60,7 +60,7 @@ def test_the_loop_is_as_many_times_slower_as_an_utterance_alone_costs_more_than_
         "20 times slower. 130 times needs hardware on which one more costs 154 µs."
     )
     assert [row["batch"] for row in finding.rows][::5] == [128, 256, 512, 1024, 2048]
-    assert {row["method"]: row["× SGD"] for row in finding.rows}["eDP, 256 passes"] == pytest.approx(4.56)
+    assert {row["method"]: row["× SGD"] for row in finding.rows}["eDP, K = 256"] == pytest.approx(4.56)
 
 
 def test_how_far_edp_sgd_is_behind_is_said_for_each_corpus(mean):

@@ -32,11 +32,11 @@ LOOP, FAST, MICRO, PASSES = "DP-SGD, loop", "DP-SGD, fast", "eDP-SGD, K = 16", "
 TIMED = (LOOP, "DP-SGD, Opacus hooks", "DP-SGD, Opacus ghost", PASSES, MICRO, FAST, "SGD + noise alone")
 # What the table said until every method was tuned: five passes, batches of 512, rate 0.016 and K = 64 for all.
 ONE_RECIPE = {"fast": 0.9165, "edp-sgd": 0.4348}
-# The ways drawn over the batch, and short names: those of eDP-SGD take a backward pass for each micro-batch.
+# The ways drawn over the batch and their short names: eDP-SGD by K backward passes, exact clipping by one.
 OVER_BATCHES = {
-    LOOP: "the loop",
-    **{f"eDP-SGD, K = {k}, K passes": f"eDP, {k} passes" for k in (16, 64, 256)},
-    FAST: "exact, one pass",
+    LOOP: "loop",
+    **{f"eDP-SGD, K = {k}, K passes": f"eDP, K = {k}" for k in (16, 64, 256)},
+    FAST: "exact",
 }
 HERE = "here and now"
 INTERVAL: dict[str, Any] = {"value": "%", "low": "low", "high": "high"}
