@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import Setting, grid, result_name
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import ONE_RECIPE, claims_of
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import EPOCHS, Setting, grid, recipe, result_name
 from trustlab.intervals import Interval
 from trustlab.lab.teaching import claims
 from trustlab.runs import read_results, write_results
@@ -132,3 +132,12 @@ def test_results_that_are_not_there_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"Expected private_step_time\.csv"):
         claims_of("snips")
+
+
+def test_the_lines_about_accuracy_say_the_one_recipe_that_they_are_of(committed):
+    config = recipe(Setting("assistant", "edp-sgd"))
+    assert ONE_RECIPE["setup"].endswith(
+        f"{config.epochs} passes ({EPOCHS['atis']} on ATIS), batches of {config.batch_size}, rate "
+        f"{config.learning_rate:g}, K = {config.micro_batches}"
+    )
+    assert all(row.items() >= ONE_RECIPE.items() for row in committed()[FIRST_OF_ACCURACY:])
