@@ -31,7 +31,7 @@ def on_a_clock(monkeypatch, **durations):
         return lambda *_: take
 
     table = {name: method(name, seconds) for name, seconds in durations.items()}
-    monkeypatch.setattr(timing, "methods", lambda *_: table)
+    monkeypatch.setattr(timing, "methods", lambda *_, **__: table)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     return ran
 
