@@ -27,11 +27,11 @@ STEPS = {"BiLSTM": ("bilstm", 128), "22 M encoder": ("encoder", 32)}  # utteranc
 TOKENS = 16
 LOOP, FAST, MICRO, PASSES = "DP-SGD, loop", "DP-SGD, fast", "eDP-SGD, K = 16", "eDP-SGD, K = 16, K passes"
 TIMED = (LOOP, "DP-SGD, Opacus hooks", "DP-SGD, Opacus ghost", PASSES, MICRO, FAST, "SGD + noise alone")
-# The ways drawn over the batch, and short names: those of eDP-SGD take a backward pass for each micro-batch.
+# The ways drawn over the batch and their short names: eDP-SGD by K backward passes, exact clipping by one.
 OVER_BATCHES = {
-    LOOP: "the loop",
-    **{f"eDP-SGD, K = {k}, K passes": f"eDP, {k} passes" for k in (16, 64, 256)},
-    FAST: "exact, one pass",
+    LOOP: "loop",
+    **{f"eDP-SGD, K = {k}, K passes": f"eDP, K = {k}" for k in (16, 64, 256)},
+    FAST: "exact",
 }
 HERE = "here and now"
 INTERVAL: dict[str, Any] = {"value": "%", "low": "low", "high": "high"}
