@@ -125,9 +125,8 @@ def seconds_per_step(
     for name, method in methods(micro_batches, opacus, passes=passes, physical_batch=physical_batch).items():
         try:
             step = method(model, per_example_loss, batch)
-            rounds[name] = _affordable(
-                _seconds(step, clock), repetitions, patience
-            )  # the first run allocates: not counted
+            first = _seconds(step, clock)  # which allocates: not counted
+            rounds[name] = _affordable(first, repetitions, patience)
         except NotImplementedError as error:
             refused[name] = f"not supported: {error}"
             continue
