@@ -55,6 +55,12 @@ def test_every_way_was_timed_at_every_batch_of_the_search(table):
     assert (np.isfinite(table["seconds"]) & (table["seconds"] > 0)).all()
 
 
+def test_the_committed_limit_is_about_the_ratio_of_the_largest_batch(table):
+    """The fixed part of a step is small there."""
+    loop, plain = (table[table["method"] == name].set_index("batch")["seconds"] for name in ("DP-SGD, loop", "SGD"))
+    assert loop_against_sgd(table)["limit"] == pytest.approx(loop[2048] / plain[2048], rel=0.15)
+
+
 def test_opacus_takes_a_batch_in_the_parts_that_it_is_quickest_with(table):
     rows = table[table["method"] == "DP-SGD, Opacus ghost"]
     each = {batch: seconds / batch for batch, seconds in zip(rows["batch"], rows["seconds"], strict=True)}
