@@ -39,6 +39,7 @@ OVER_BATCHES = {
     FAST: "exact",
 }
 HERE = "here and now"
+SHORT = {COMPARED["sgd"]: "SGD", "frozen encoder": "encoder", "word's tag": "tag"}  # so that a legend has room for all
 INTERVAL: dict[str, Any] = {"value": "%", "low": "low", "high": "high"}
 
 
@@ -126,7 +127,10 @@ def _of_batch(name: str, row: Mapping[str, Any]) -> Row:
 def scores(epsilon: float, corpora: Sequence[str] = CORPORA) -> Finding:
     """Draw what each method and each baseline reaches at one ε, on every corpus."""
     rows = scores_at(epsilon, corpora)
-    shown = [{"what": f"{row['corpus']}: {row['measured']}", **row} for row in rows]
+    shown = [
+        {"what": f"{row['corpus']}: {row['measured']}", **row, "method": SHORT.get(row["method"], row["method"])}
+        for row in rows
+    ]
     at = {(row["corpus"], row["measured"], row["method"]): row["%"] for row in rows}
     lost = {
         name: [at[name, words, COMPARED["fast"]] - at[name, words, COMPARED["edp-sgd"]] for words in MEASURES.values()]
@@ -166,9 +170,9 @@ def what_tuning_found(option: str = "learning_rate") -> Finding:
     )
     return lines(
         rows, x=option, y="score", series="method", pane="at", chosen="chosen", log=True, per_cent=True, x_label=words,
-        y_label="intents right and slot F1, mean", title=f"What the {words} is worth", verdict=verdict,
+        y_label="score", title=f"What the {words} is worth", verdict=verdict,
         provenance=f"the search: {BUDGET} trials for each method and ε, validation, seed {SEARCH.module.SEEDS[0]}; "
-        "rings: chosen",
+        "the score is the mean of intents right and slot F1; rings: chosen",
     )  # fmt: skip
 
 
