@@ -39,7 +39,7 @@ OVER_BATCHES = {
     FAST: "exact",
 }
 HERE = "here and now"
-SHORT = {COMPARED["sgd"]: "SGD", "frozen encoder": "encoder", "word's tag": "tag"}  # so that a legend has room for all
+SHORT = {COMPARED["sgd"]: "SGD", "frozen encoder": "MiniLM", "word's tag": "tag"}  # so that a legend has room for all
 INTERVAL: dict[str, Any] = {"value": "%", "low": "low", "high": "high"}
 
 
