@@ -142,8 +142,8 @@ def scores(epsilon: float, corpora: Sequence[str] = CORPORA) -> Finding:
     best = [strongest_baseline(corpus, "accuracy") for corpus in EXPERIMENT.corpora(corpora)]
     strongest = ", ".join(f"{per_cent(score)} ({SHORT.get(name, name)})" for name, score in best)
     verdict = (
-        f"At ε = {epsilon:g}, eDP-SGD is behind DP-SGD, in intents and in slot F1, by {behind}. The strongest baseline, "
-        f"which is not private, gets {strongest} of the intents."
+        f"At ε = {epsilon:g}, eDP-SGD is behind DP-SGD, in intents and in slot F1, by {behind}. The strongest "
+        f"baseline, which is not private, gets {strongest} of the intents."
     )
     return dots(
         shown, label="what", series="method", **INTERVAL, x_label="right, or F1, in %",
