@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trustlab.intervals import Interval
 from trustlab.lab.display import inline, number, plain, table, table_html
-from trustlab.lab.teaching import card, check, claims, hint, predict
+from trustlab.lab.teaching import card, check, hint, predict
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -155,50 +154,6 @@ def test_known_slips_are_explained_by_value_or_by_predicate():
 def test_the_tolerance_is_the_authors():
     assert repr(check(1.04, 1.0, rtol=0.05)).startswith("✓")
     assert repr(check(1.06, 1.0, rtol=0.05)).startswith("✗")
-
-
-# Claims
-
-
-def test_a_claim_that_does_not_hold_says_so():
-    shown = claims(
-        [
-            {"claim": "A beats B", "values": [0.04, 0.05, 0.06], "holds": lambda m: m.low > 0, "unit": "points"},
-            {"claim": "It is **free**", "values": [0.1, 0.3], "holds": lambda m: m.high < 0.05},
-            {"claim": "Once", "values": [0.5], "holds": True},
-            {"claim": "Given", "measured": Interval(0.5, 0.4, 0.6, 9), "holds": False},
-            {"claim": "Exact", "measured": "equal", "holds": True},
-        ],
-        digits=2,
-    )
-    assert repr(shown).splitlines() == [
-        "claim       measured                                   outcome",
-        "A beats B   0.05 points (95 % 0.025 to 0.075, 3 runs)  holds",
-        "It is free  0.2 (95 % −1.1 to 1.5, 2 runs)             does not hold",
-        "Once        0.5 (one run, no interval)                 holds",
-        "Given       0.5 (95 % 0.4 to 0.6, 9 runs)              does not hold",
-        "Exact       equal                                      holds",
-    ]
-    assert not shown.all_hold
-    assert len(re.findall("does not hold", shown.html)) == 2
-    assert "<strong>free</strong>" in shown.html
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"claim": "A", "holds": True},
-        {"claim": "A", "values": [1.0]},
-        {"values": [1.0], "holds": True},
-        {"claim": "A", "values": [1.0], "measured": "x", "holds": True},
-        {"claim": "A", "values": [1.0], "holds": True, "colour": "red"},
-    ],
-)
-def test_a_claim_without_measurement_or_test_is_refused(row):
-    with pytest.raises(ValueError, match="Expected claim, holds and either values or measured"):
-        claims([row])
-    with pytest.raises(ValueError, match="at least one claim"):
-        claims([])
 
 
 # Words and tables

@@ -1,0 +1,195 @@
+"""One protocol for every comparison: the same number of trials for each method, and the whole search committed.
+
+A search declares a space of options, draws as many combinations as its budget for every method, trains each with seeds
+and data that are not reported, and keeps all of them as a table in ``data/results/tuning``. What a notebook compares
+are the best of each method, so that "tuned alike" can be read. A best value at the end of its range says that the range
+was too narrow: then the space is widened, for every method, and only the new combinations are trained.
+
+Random search covers an important option better than a grid of the same size (Bergstra and Bengio 2012). The order of
+the combinations depends on their values alone, so that a wider space keeps the trials that it shares with the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+Value = float | int | str
+
+
+@dataclass(frozen=True)
+class Dial:
+    """The values that a search tries for one option.
+
+    Attributes
+    ----------
+    values
+        Distinct, in ascending order where they are numbers.
+    low_end, high_end
+        Why the first and the last value may be the best: the reason that there is nothing beyond, such as "no
+        micro-batch holds less than one example". Empty where the range was only cut there. Names have no ends.
+    """
+
+    values: tuple[Value, ...]
+    low_end: str = ""
+    high_end: str = ""
+
+    def __post_init__(self) -> None:
+        numbers = [value for value in self.values if not isinstance(value, str)]
+        if not self.values or len(set(self.values)) < len(self.values) or numbers != sorted(numbers):
+            raise ValueError(
+                f"Expected distinct values in ascending order, got {self.values}. Their ends are looked at."
+            )
+
+    def open_end(self, value: Value) -> str:
+        """Return at which end of its range a value lies that should have been wider, or an empty text."""
+        if isinstance(value, str) or len(self.values) == 1:
+            return ""
+        if value not in self.values:
+            raise ValueError(f"Expected one of {self.values}, got {value}. The table is of another search.")
+        at_low, at_high = value == self.values[0], value == self.values[-1]
+        return "low" if at_low and not self.low_end else "high" if at_high and not self.high_end else ""
+
+
+Space = Mapping[str, Dial]
+
+
+def trials(space: Space, budget: int, seed: int = 0) -> list[dict[str, Value]]:
+    """Return `budget` distinct combinations of `space`, in an order that depends on their values and `seed` alone.
+
+    Parameters
+    ----------
+    space
+        The options and their values.
+    budget
+        How many combinations; a space with fewer is refused, because its method would be tuned less than the others.
+    seed
+        Of the order.
+
+    Examples
+    --------
+    >>> narrow = {"rate": Dial((0.1, 0.3, 1.0)), "batch": Dial((64, 256))}
+    >>> wide = {**narrow, "rate": Dial((0.1, 0.3, 1.0, 3.0))}
+    >>> [each for each in trials(wide, 8) if each["rate"] < 3] == trials(narrow, 6)
+    True
+    """
+    names = list(space)
+    every = [dict(zip(names, values, strict=True)) for values in itertools.product(*(space[n].values for n in names))]
+    if not 1 <= budget <= len(every):
+        raise ValueError(
+            f"Expected budget={budget} between 1 and {len(every)}, as many combinations as the space has. Every method "
+            "gets the same number of trials: give this one more values."
+        )
+    return sorted(every, key=lambda each: _place(each, seed))[:budget]
+
+
+def _place(combination: Mapping[str, Value], seed: int) -> bytes:
+    written = json.dumps([seed, sorted(combination.items())]).encode()
+    return hashlib.blake2b(written, digest_size=16).digest()
+
+
+def best(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str], score: str = "score") -> pandas.DataFrame:
+    """Return the best combination of every group, by the mean score over the seeds of its trial.
+
+    Parameters
+    ----------
+    table
+        One row per training of a search. A training that diverged has a score that is not finite.
+    by
+        Columns that name what is tuned on its own: method, ε, partition …
+    dials
+        Columns of the options searched. Where a method has no such option, its column is constant.
+    score
+        The column to maximise. Of equal means the combination that comes first in the table is taken.
+
+    Returns
+    -------
+    DataFrame
+        The columns `by`, `dials` and `score` (the mean), one row per group in the table's order.
+
+    Raises
+    ------
+    ValueError
+        If every trial of a group diverged, or trials of a group had different numbers of seeds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> search = pd.DataFrame({"method": ["a"] * 3, "rate": [0.1, 0.3, 1.0], "score": [0.5, 0.8, math.nan]})
+    >>> best(search, by=["method"], dials=["rate"])["rate"].tolist()
+    [0.3]
+    """
+    grouped = table.groupby([*by, *dials], sort=False, dropna=False)[score]
+    means = grouped.agg(lambda scores: scores.mean() if all(map(math.isfinite, scores)) else -math.inf).reset_index()
+    seeds = grouped.size().reset_index(name="seeds")
+    if uneven_seeds := [group for group, runs in _groups(seeds, by) if runs["seeds"].nunique() > 1]:
+        raise ValueError(f"Expected as many seeds for every trial, got different numbers for {uneven_seeds[0]}.")
+    chosen = means.loc[means.groupby([*by], sort=False, dropna=False)[score].idxmax()]
+    if lost := [group for group, runs in _groups(chosen, by) if not math.isfinite(runs[score].iloc[0])]:
+        raise ValueError(f"Expected a trial that trained, got only diverged ones for {lost[0]}. Try smaller rates.")
+    return chosen.reset_index(drop=True)
+
+
+def chosen(table: pandas.DataFrame, *, dials: Sequence[str], score: str = "score", **where: Any) -> dict[str, Value]:
+    """Return the options that a search chose for one method, given by `where`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> search = pd.DataFrame({"method": ["a", "a"], "rate": [0.1, 0.3], "batch": [64, 64], "score": [0.5, 0.8]})
+    >>> chosen(search, dials=["rate", "batch"], method="a")
+    {'rate': 0.3, 'batch': 64}
+    """
+    runs = table
+    for name, value in where.items():
+        runs = runs[runs[name] == value]
+    if runs.empty:
+        raise ValueError(f"Expected trials of {where} in the search, got none. Tune this method as the others were.")
+    (row,) = best(runs, by=list(where), dials=dials, score=score)[[*dials]].to_dict("records")
+    return row
+
+
+def at_the_edge(
+    table: pandas.DataFrame,
+    spaces: Mapping[str, Space],
+    *,
+    by: Sequence[str],
+    dials: Sequence[str],
+    of: str = "method",
+    score: str = "score",
+) -> list[str]:
+    """Return a sentence for every chosen value at an end of its range that has no reason; a test wants none.
+
+    Parameters
+    ----------
+    spaces
+        The space of each value of column `of`.
+    """
+    said = []
+    for row in best(table, by=by, dials=dials, score=score).to_dict("records"):
+        for name, dial in spaces[row[of]].items():
+            if end := dial.open_end(row[name]):
+                group = ", ".join(str(row[column]) for column in by)
+                said.append(f"{group}: {name}={row[name]} is the {end} end of {dial.values}. Widen the search there.")
+    return said
+
+
+def uneven(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str]) -> list[str]:
+    """Return a sentence for every group with another number of trials than the first; a test wants none."""
+    counts = {group: len(runs.drop_duplicates([*dials])) for group, runs in _groups(table, by)}
+    first = next(iter(counts.values()))
+    return [f"{group}: {n} trials, where others had {first}." for group, n in counts.items() if n != first]
+
+
+def _groups(table: pandas.DataFrame, by: Sequence[str]) -> list[tuple[str, pandas.DataFrame]]:
+    """Return the rows of every group with its name in words."""
+    found = table.groupby([*by], sort=False, dropna=False)
+    return [(", ".join(map(str, group)), runs) for group, runs in found]
