@@ -71,7 +71,7 @@ WORDS_TUNING = Experiment(
     varied="method",
     slowest_first=tuple(word_level_experiment.METHODS),
     tolerance={"score": 0.03},
-    named=lambda rate, dropout, batch: f"learning rate {rate:g}, dropout {dropout:g}, batch {batch}",
+    named=lambda rate: f"learning rate {rate:g}",
     recipes=lambda corpus: {"epochs": word_level_experiment.EPOCHS[corpus]},
     parts={},
 )

@@ -2,9 +2,8 @@
 
 The models that are trained privately are small, and read hashed words. This one is what the field used before
 pretrained encoders: words of the training split and their characters, dropout, a schedule, the best epoch on the
-validation split, and valid tag sequences. Rate, dropout and batch size are those that :mod:`.word_level_search` chose
-on the corpus' own validation split, which is the field's habit: it costs privacy, and is not what a private training
-may do.
+validation split, and valid tag sequences. The learning rate is the one that :mod:`.word_level_search` chose on the
+corpus' own validation split, which is the field's habit: it costs privacy, and is not what a private training may do.
 
 Beside it stand what a table must beat: the most frequent intent, counted words, and each word's most frequent tag.
 """
@@ -40,7 +39,6 @@ METHODS = {
 }
 EPOCHS = {"snips": 10, "atis": 20}  # ATIS has a third of the utterances
 SEARCH = "tuning/dp_sgd_vs_edp_sgd_words_{}"
-OPTIONS = ("learning_rate", "dropout", "batch_size")
 KEY = ("method",)  # with the seed: one row
 
 
@@ -52,8 +50,6 @@ class Setting:
     method: str = option(BILSTM, label="Method", help="The model, or a baseline.", values=tuple(METHODS))
     seed: int = option(0, label="Seed", help="Seed of weights, batches and dropout.", low=0)
     learning_rate: float = option(4e-3, label="Rate", help="Adam's largest learning rate.", above=0)
-    dropout: float = option(0.5, label="Dropout", help="Before and after the LSTM, in training.", low=0, high=0.9)
-    batch_size: int = option(64, label="Batch", help="Utterances per step.", low=1)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this training in a table."""
@@ -61,11 +57,11 @@ class Setting:
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(5), methods: Sequence[str] = tuple(METHODS)) -> list[Setting]:
-    """Return the settings for `corpus`: the model over `seeds` with the options found, and each baseline once."""
+    """Return the settings for `corpus`: the model over `seeds` with the rate found, and each baseline once."""
     found = [Setting(corpus, name, seeds[0]) for name in METHODS if name != BILSTM]
     if BILSTM in methods:
-        options = chosen(read(SEARCH.format(corpus))[0], options=OPTIONS, corpus=corpus)
-        found = [Setting(corpus, BILSTM, seed, **options) for seed in seeds] + found
+        rate = chosen(read(SEARCH.format(corpus))[0], options=["learning_rate"], corpus=corpus)
+        found = [Setting(corpus, BILSTM, seed, **rate) for seed in seeds] + found
     return [setting for setting in found if setting.method in methods]
 
 
@@ -76,14 +72,13 @@ def result_name(corpus: str) -> str:
 
 def recipe(setting: Setting) -> FitOptions:
     """Return the training options of `setting`."""
-    return FitOptions(setting.learning_rate, setting.batch_size, EPOCHS[setting.corpus], setting.seed)
+    return FitOptions(learning_rate=setting.learning_rate, epochs=EPOCHS[setting.corpus], seed=setting.seed)
 
 
 def prepare(setting: Setting, corpus: datasets.DatasetDict) -> tuple[SpellingTagger, dict[str, Examples]]:
     """Return the model with its first weights, and the encoded splits."""
     vocabulary = SpelledVocabulary.from_corpus(corpus)
-    model = spelling_tagger(vocabulary, seed=setting.seed, dropout=setting.dropout)
-    return model, vocabulary.encode_corpus(corpus)
+    return spelling_tagger(vocabulary, seed=setting.seed), vocabulary.encode_corpus(corpus)
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
@@ -92,9 +87,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``method`` and ``seed``; the options found, ``learning_rate``, ``dropout`` and ``batch_size``, for
-        the model; on the test split ``accuracy`` of the intents and ``slot_f1``, where the method gives such;
-        ``best_epoch`` of the model and ``seconds``.
+        ``corpus``, ``method`` and ``seed``; of the model ``learning_rate`` and ``best_epoch``; on the test split
+        ``accuracy`` of the intents and ``slot_f1``, where the method gives such; ``seconds``.
     """
     check(setting)
     start = time.perf_counter()
@@ -106,7 +100,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     intents, tags = predict_whole(model, data["test"])
     yield {
         **setting.key(),
-        **{name: getattr(setting, name) for name in OPTIONS},
+        "learning_rate": setting.learning_rate,
         "accuracy": _share(intents, corpus),
         "slot_f1": entity_f1(corpus["test"]["slots"], tags),
         "best_epoch": best["epoch"],
@@ -135,4 +129,4 @@ def _share(intents: Sequence[Any], corpus: datasets.DatasetDict) -> float:
 def described(corpus: str) -> dict[str, Any]:
     """Return the options of the model's training on `corpus`, for the table's provenance."""
     (setting,) = grid(corpus, seeds=[0], methods=[BILSTM])
-    return {BILSTM: {**dataclasses.asdict(recipe(setting)), "dropout": setting.dropout}}
+    return {BILSTM: dataclasses.asdict(recipe(setting))}

@@ -1,4 +1,4 @@
-"""The search for the word model of :mod:`.word_level_experiment`: rate, dropout and batch size, on validation data.
+"""The search for the learning rate of the word model of :mod:`.word_level_experiment`, on validation data.
 
 Every trial is a whole training with a seed that is not reported; its score is that of its best epoch, the mean of
 intent accuracy and slot F1 on the corpus' own validation split.
@@ -12,22 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import word_level_experiment
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.word_level_experiment import CORPORA, OPTIONS, SEARCH, prepare, recipe
-from trustlab.course.tuning import Option, trials
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.word_level_experiment import CORPORA, SEARCH, prepare, recipe
+from trustlab.course.tuning import Option
 from trustlab.models.fitting import fit
 
 if TYPE_CHECKING:
     import datasets
 
-__all__ = ["CORPORA", "KEY", "SPACE", "Setting", "grid", "recipe", "result_name", "run"]
-SPACE = {
-    "learning_rate": Option((2e-3, 4e-3, 8e-3, 1.6e-2)),
-    "dropout": Option((0.3, 0.5, 0.65)),
-    "batch_size": Option((32, 64), low_end="smaller ones take longer than the course has"),
-}
-BUDGET = 6
+__all__ = ["CORPORA", "KEY", "RATES", "Setting", "grid", "recipe", "result_name", "run"]
+RATES = Option((2e-3, 4e-3, 8e-3, 1.6e-2))
 FIRST_SEED = 100  # those below are reported
-KEY = OPTIONS  # with the seed: one row
+KEY = ("learning_rate",)  # with the seed: one row
 
 
 @dataclass(frozen=True)
@@ -36,13 +31,13 @@ class Setting(word_level_experiment.Setting):
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this trial in a table."""
-        return {"corpus": self.corpus, **{name: getattr(self, name) for name in OPTIONS}, "seed": self.seed}
+        return {"corpus": self.corpus, "learning_rate": self.learning_rate, "seed": self.seed}
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Setting]:
     """Return the trials; `seeds` below :data:`FIRST_SEED` are counted from there."""
     drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
-    return [Setting(corpus, seed=seed, **options) for options in trials(SPACE, BUDGET) for seed in drawn]
+    return [Setting(corpus, seed=seed, learning_rate=rate) for rate in RATES.values for seed in drawn]
 
 
 def result_name(corpus: str) -> str:
@@ -56,8 +51,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``learning_rate``, ``dropout``, ``batch_size`` and ``seed``; of the best epoch ``score``, the mean
-        of ``accuracy`` and ``slot_f1`` on the validation split, and which it was, ``best_epoch``; ``seconds``.
+        ``corpus``, ``learning_rate`` and ``seed``; of the best epoch ``score``, the mean of ``accuracy`` and ``slot_f1``
+        on the validation split, and which it was, ``best_epoch``; ``seconds``.
     """
     check(setting)
     rows = list(fit(*prepare(setting, corpus), recipe(setting)))
