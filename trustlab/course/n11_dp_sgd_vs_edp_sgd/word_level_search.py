@@ -51,8 +51,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``learning_rate`` and ``seed``; of the best epoch ``score``, the mean of ``accuracy`` and ``slot_f1``
-        on the validation split, and which it was, ``best_epoch``; ``seconds``.
+        ``corpus``, ``learning_rate`` and ``seed``; of the best epoch ``score``, the mean of ``accuracy`` and
+        ``slot_f1`` on the validation split, and which it was, ``best_epoch``; ``seconds``.
     """
     check(setting)
     rows = list(fit(*prepare(setting, corpus), recipe(setting)))
