@@ -23,7 +23,7 @@ from trustlab.models.vocabulary import Examples
 from trustlab.models.whole_entities import predict_whole
 
 POOL = 20  # batches whose utterances are sorted by length together
-WARM_UP = 50  # steps in which the rate rises
+WARM_UP = 0.02  # share of the steps in which the rate rises
 CLIP_NORM = 5.0  # of a batch's gradient, against the odd long step of an LSTM
 
 
@@ -54,7 +54,7 @@ def fit(model: nn.Module, data: Mapping[str, Examples], options: FitOptions) -> 
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, fused=True)
     steps = options.epochs * math.ceil(len(train) / options.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / WARM_UP, 1.0) * (1 - step / steps)
+        optimizer, lambda step: min((step + 1) / (1 + WARM_UP * steps), 1.0) * (1 - step / steps)
     )
     state, start = _seeded(options.seed), time.perf_counter()
     try:

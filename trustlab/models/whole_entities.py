@@ -43,7 +43,7 @@ def best_path(slot_logits: Tensor, attention_mask: Tensor, names: Sequence[str])
 
     Examples
     --------
-    >>> logits = torch.tensor([[[0.6, 0.4, 0.0], [0.0, 0.4, 0.6]]]).log()  # O, B-x or I-x
+    >>> logits = torch.tensor([[[0.6, 0.4, 0.0], [0.1, 0.2, 0.7]]]).log()  # O, B-x or I-x
     >>> best_path(logits, torch.tensor([[True, True]]), ["O", "B-x", "I-x"]).tolist()
     [[1, 2]]
     """

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment
-from trustlab.course.n21_non_iid_partitioning import experiment, rate_search
+from trustlab.course.n21_non_iid_partitioning import experiment
 from trustlab.course.n21_non_iid_partitioning.claims import claims_of
-
-SLOWEST_FIRST = ("centralised", "flower", "fednlp", "pfl", "iid")
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
@@ -19,23 +17,11 @@ EXPERIMENT = Experiment(
     "non-iid-partitioning",
     experiment,
     varied="scheme",
-    slowest_first=SLOWEST_FIRST,
+    slowest_first=("centralised", "flower", "fednlp", "pfl", "iid"),
     tolerance={"accuracy": 0.05, "accuracy_rare": 0.08, "effective_labels": 0.2},
     named=lambda scheme, alpha: f"{scheme} at α = {alpha:g}",
     recipes=_recipes,
     parts={"schemes": (*experiment.DEFINITIONS, *experiment.REFERENCES)},
     claims=claims_of,
-    left_out=lambda kind: FLEETS_LEAVE_OUT,
-)
-
-TUNING = Experiment(
-    "non-iid-partitioning-tuning",
-    rate_search,
-    varied="scheme",
-    slowest_first=SLOWEST_FIRST,
-    tolerance={"score": 0.1},
-    named=lambda scheme, alpha, rate: f"{scheme} at α = {alpha:g}, learning rate {rate:g}",
-    recipes=lambda corpus: {"iid": rate_search.recipe(rate_search.Setting(corpus, "iid"))},
-    parts={"schemes": (*experiment.DEFINITIONS, *experiment.REFERENCES)},
     left_out=lambda kind: FLEETS_LEAVE_OUT,
 )
