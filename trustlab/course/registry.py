@@ -21,6 +21,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     for each in (
         n11_dp_sgd_vs_edp_sgd.EXPERIMENT,
         n21_non_iid_partitioning.EXPERIMENT,
+        n21_non_iid_partitioning.TUNING,
         n22_device_selection.EXPERIMENT,
         n22_device_selection.HARM,
         n22_device_selection.ROUNDS,
