@@ -22,7 +22,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd import encoder_search
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_training import (
     CORPORA,
     OPTIONS,
-    TRAINED_BY,
     HeadTraining,
     measured,
     seconds_of_states,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     import datasets
 
 __all__ = ["CORPORA", "KEY", "Setting", "grid", "result_name", "run", "tuned"]
-METHODS = tuple(TRAINED_BY)
+METHODS = tuple(encoder_search.SPACES)
 BASELINES = (baselines.MAJORITY, baselines.TFIDF, baselines.WORDS_TAG)
 STATES = "states"  # the row of the seconds that the encoder took
 KEY = ("method", "epsilon", *OPTIONS)

@@ -48,7 +48,7 @@ def to_ship(corpus: str = "snips") -> Finding:
 
 def recipe_in_words(corpus: str = "snips", epsilon: float = EPSILON) -> str:
     """Return what to do, in sentences whose numbers are those of the committed trainings."""
-    runs = trainings(HEADS, corpus, "fast", epsilon)
+    runs = trainings(HEADS, corpus, epsilon)
     one = runs.iloc[0]
     examples = round(one["batch_size"] / one["share"])
     return (

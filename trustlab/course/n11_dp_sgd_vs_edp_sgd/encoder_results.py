@@ -20,13 +20,13 @@ EPSILONS = (1.0, 3.0, 8.0, math.inf)
 MEASURES = {"accuracy": "intents right", "slot_f1": "slot F1"}
 LITERATURE = {"accuracy": "intents", "slot_f1": "slot F1"}  # the words of literature.toml
 HEADS, RECURRENT = "heads on the frozen encoder", "BiLSTM"
-WAYS = {(HEADS, "fast"): f"{HEADS}, DP-SGD", (HEADS, "edp-sgd"): f"{HEADS}, eDP-SGD", (RECURRENT, "fast"): RECURRENT}
+WAYS = (HEADS, RECURRENT)
 FULL_STEP = dict(model="encoder", batch=128, tokens=16, method="DP-SGD, fast")  # of benchmarks/
 
 
-def trainings(way: str, corpus: str, method: str, epsilon: float) -> pandas.DataFrame:
-    """Return the trainings of one way at one ε, one per seed; without privacy they are plain SGD's."""
-    at = dict(method="sgd" if math.isinf(epsilon) else method, epsilon=epsilon)
+def trainings(way: str, corpus: str, epsilon: float) -> pandas.DataFrame:
+    """Return the trainings of one way by exact DP-SGD at one ε, one per seed; without privacy they are plain SGD's."""
+    at = dict(method="sgd" if math.isinf(epsilon) else "fast", epsilon=epsilon)
     if way == HEADS:
         return select(ENCODER.table(corpus), **at)
     table = usual(EXPERIMENT.table(corpus))
@@ -39,11 +39,9 @@ def what_to_ship(corpus: str) -> list[Row]:
     for measure, words in MEASURES.items():
         for epsilon in EPSILONS:
             line = f"{words}, {'no privacy' if math.isinf(epsilon) else f'ε = {epsilon:g}'}"
-            for (way, method), label in WAYS.items():
-                if math.isinf(epsilon) and method == "edp-sgd":
-                    continue  # without privacy there is one SGD
-                reached = over_seeds(trainings(way, corpus, method, epsilon)[measure], "score", limits=(0, 1))
-                rows.append({"measured": line, "way": label, **reached})
+            for way in WAYS:
+                found = over_seeds(trainings(way, corpus, epsilon)[measure], "score", limits=(0, 1))
+                rows.append({"measured": line, "way": way, **found})
         rows.append({"measured": line, "way": "literature: JointBERT", "score": joint_bert(corpus, measure)})
     return rows
 
@@ -54,14 +52,14 @@ def joint_bert(corpus: str, measure: str) -> float:
     return found.low
 
 
-def reached(corpus: str, measure: str, epsilon: float, method: str = "fast") -> float:
+def reached(corpus: str, measure: str, epsilon: float) -> float:
     """Return the mean over seeds of heads on the encoder."""
-    return float(trainings(HEADS, corpus, method, epsilon)[measure].mean())
+    return float(trainings(HEADS, corpus, epsilon)[measure].mean())
 
 
 def seconds(corpus: str, epsilon: float) -> float:
     """Return the seconds of a training of heads, the slowest of its seeds, when the states are there."""
-    return float(trainings(HEADS, corpus, "fast", epsilon)["seconds"].max())
+    return float(trainings(HEADS, corpus, epsilon)["seconds"].max())
 
 
 def seconds_of_states(corpus: str) -> float:
@@ -71,7 +69,7 @@ def seconds_of_states(corpus: str) -> float:
 
 def minutes_of_full_training(corpus: str) -> float:
     """Return how long as many passes would take if the whole encoder were trained by DP-SGD, from a step's time."""
-    runs = trainings(HEADS, corpus, "fast", 3.0).iloc[0]
+    runs = trainings(HEADS, corpus, 3.0).iloc[0]
     step = select(read_results("private_step_time")[0], **FULL_STEP).iloc[0]
     examples = runs["batch_size"] / runs["share"]
     return float(runs["epochs"] * examples / FULL_STEP["batch"] * step["seconds"] / 60)
