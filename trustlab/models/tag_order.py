@@ -1,6 +1,6 @@
 """The best tags that could have been written: an ``I-x`` follows a ``B-x`` or another ``I-x``, and nothing else.
 
-Which tag may follow which is known from the format, not from anybody's data, and it is applied to what a model has
+Which tag may follow which is known from the format, not from the data, and it is applied to what a model has
 released: it costs no ε. Linear heads choose each tag by itself and gain most from it.
 """
 

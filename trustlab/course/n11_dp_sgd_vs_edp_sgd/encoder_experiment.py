@@ -67,7 +67,7 @@ def grid(
 ) -> list[Setting]:
     """Return the settings for `corpus`, each training over `seeds`; fewer `methods` keep a part of them.
 
-    Baselines and the encoder have no seed: they stand there once.
+    Baselines and the encoder have no seed: each has one row.
     """
     once = [Setting(corpus, name, seed=seeds[0], **NOT_TRAINED) for name in (STATES, *BASELINES) if name in methods]
     return once + [

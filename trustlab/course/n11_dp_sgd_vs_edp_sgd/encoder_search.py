@@ -1,6 +1,6 @@
 """The search of settings for heads on the frozen encoder: every method at every ε gets the same number of trials.
 
-Trained on the training split of the embedded corpus, which is nobody's data, and scored on its validation split, with a
+Trained on the training split of the embedded corpus, which is synthetic, and scored on its validation split, with a
 seed that is not reported. Every method passes over the data ten times. The score counts intents and slots alike. The
 batch is a share of the corpus, so that its choice can be carried over to a corpus of another size.
 """
