@@ -24,8 +24,8 @@ CORPORA = (EMBEDDED,)
 KEY = ("method", "epsilon", *OPTIONS)
 SEEDS = (100,)
 BUDGET = 8  # trials for every method and ε: half of the space
-# Of the order of trials, chosen before any training of them: the first with which every share and every rate occurs, and
-# none of them more than three times.
+# Of the order of trials, chosen before any of them was trained: the first with which every share and every rate occurs,
+# at most three times.
 ORDER = 1
 EPSILONS = {"sgd": (math.inf,), "fast": (1.0, 3.0, 8.0)}
 EPOCHS = Option((10,))  # the same number of examples for every method
