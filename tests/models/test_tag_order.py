@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from seqeval.metrics.sequence_labeling import get_entities
 
-from trustlab.models import Vocabulary, build, predict
+from trustlab.models import Vocabulary, build, entity_f1, evaluate, predict
 from trustlab.models.tag_order import best_valid_tags
 
 NAMES = ("O", "B-a", "I-a", "B-b", "I-b")
@@ -44,3 +44,15 @@ def test_a_models_tags_are_valid_when_asked_and_of_labelled_tokens():
     model, examples = build("bilstm", vocabulary, seed=1), vocabulary.encode(rows)
     one_by_one, valid = (predict(model, examples, valid=each)[1] for each in (False, True))
     assert not follows(one_by_one[0]) and all(follows(tags) and len(tags) == 8 for tags in valid)
+
+
+def test_f1_is_measured_of_the_tags_that_are_predicted():
+    said = ["B-a", "I-a", "O", "B-b", "O", "O", "B-b", "I-b"]
+    words = list("abcdefgh")
+    rows = [{"tokens": words[i:] + words[:i], "slots": said[i:] + said[:i], "intent": "x"} for i in range(8)]
+    vocabulary = Vocabulary(intents=("x",), slots=NAMES, buckets=50)
+    model, examples = build("bilstm", vocabulary, seed=1), vocabulary.encode(rows)
+    truth = [row["slots"] for row in rows]
+    found = [entity_f1(truth, predict(model, examples, valid=each)[1]) for each in (False, True)]
+    assert [evaluate(model, examples, valid=each)["slot_f1"] for each in (False, True)] == found
+    assert found[0] != found[1]

@@ -66,8 +66,8 @@ def predict(
     return intents, tags
 
 
-def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> dict[str, float]:
-    """Measure `model` on `examples`.
+def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256, valid: bool = False) -> dict[str, float]:
+    """Measure `model` on `examples`; with `valid`, tags are chosen together as :func:`predict` does.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> 
             total += loss_of_logits(logits, batch).sum().item()
             right += (logits[0].argmax(-1) == batch.intents).sum().item()
             truth += _names(batch.slots, batch)
-            tags += _names(logits[1].argmax(-1), batch)
+            tags += _valid_names(logits[1], batch) if valid else _names(logits[1].argmax(-1), batch)
     return {"loss": total / len(examples), "accuracy": right / len(examples), "slot_f1": entity_f1(truth, tags)}
 
 

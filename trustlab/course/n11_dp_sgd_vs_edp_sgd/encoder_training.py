@@ -26,7 +26,7 @@ from trustlab.data import fingerprint
 from trustlab.data.fetching import cache_directory
 from trustlab.durable import digest, to_json
 from trustlab.fairness.vector_cache import cached_vectors
-from trustlab.models import Examples, StateTagger, SubwordVocabulary, entity_f1, predict, state_examples, word_states
+from trustlab.models import Examples, StateTagger, SubwordVocabulary, evaluate, state_examples, word_states
 from trustlab.models.encoder import MINILM_SHA256
 from trustlab.models.hidden_states import lower_layers
 from trustlab.privacy.training import train
@@ -106,13 +106,11 @@ def falling(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_sche
 def measured(model: StateTagger, corpus: datasets.DatasetDict, split: str) -> dict[str, float]:
     """Return the share of right intents, and slot F1 of the best tags that BIO allows and of each tag by itself."""
     examples = prepare(corpus)[split]
-    intents, tags = predict(model, examples, valid=True)
-    true = corpus[split]["slots"][:]
-    right = [guess == said for guess, said in zip(intents, corpus[split]["intent"], strict=True)]
+    reached = evaluate(model, examples, valid=True)
     return {
-        "accuracy": sum(right) / len(right),
-        "slot_f1": entity_f1(true, tags),
-        "slot_f1_greedy": entity_f1(true, predict(model, examples)[1]),
+        "accuracy": reached["accuracy"],
+        "slot_f1": reached["slot_f1"],
+        "slot_f1_greedy": evaluate(model, examples)["slot_f1"],
     }
 
 
