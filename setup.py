@@ -9,13 +9,13 @@ setup(
     packages=[*find_namespace_packages(include=["trustlab*"]), RESULTS],
     package_dir={RESULTS: "data/results"},
     package_data={
-        RESULTS: ["*.csv", "*.json"],
+        RESULTS: ["*.csv", "*.json", "tuning/*.csv", "tuning/*.json"],
         "trustlab.data": ["registry.txt"],
         "trustlab.course.n00_start_here": ["models/*"],
         "trustlab.lab": ["*.css"],
         "trustlab.site": ["*.css"],
         "trustlab.app_pages": ["*.j2"],
-        "": ["*.js", "teaching.toml"],  # of each notebook's room
+        "": ["*.js", "*.toml"],  # of each notebook's room, and the literature's numbers
     },
     # "compat" puts the checkout on sys.path. By default an import hook is installed instead, which comes after the
     # path: above a checkout named trustlab, `import trustlab` would find that folder, and no module in it.

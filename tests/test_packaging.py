@@ -100,7 +100,8 @@ def test_a_reproduction_that_could_not_be_written_does_not_begin(monkeypatch, ca
 def test_the_wheel_holds_the_package_with_its_files_and_the_results_only(installed):
     names = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
     names = {name for name in names if ".dist-info/" not in name and "__pycache__" not in name}
-    tables = {f"trustlab/saved_results/{path.name}" for path in (ROOT / "data" / "results").iterdir()}
+    results = ROOT / "data" / "results"
+    tables = {f"trustlab/saved_results/{path.relative_to(results)}" for path in results.rglob("*") if path.is_file()}
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trustlab").rglob("*") if path.is_file()}
     assert names == tables | {name for name in package if "__pycache__" not in name}
     assert len([name for name in names if name.endswith(".safetensors")]) == 8  # notebook 00's taggers

@@ -141,7 +141,7 @@ def test_a_table_is_read_while_it_is_written_again(tmp_path, monkeypatch):
     assert os.waitstatus_to_exitcode(os.waitpid(seen[1], 0)[1]) == 0
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "data" / "results").glob("*.csv")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "data" / "results").rglob("*.csv")), ids=lambda path: path.stem)
 def test_a_committed_table_written_again_is_the_same_bytes(path, tmp_path):
     frame, about = read_results(path.with_suffix(""))
     raw = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))[1:]
@@ -156,6 +156,12 @@ def test_a_committed_table_written_again_is_the_same_bytes(path, tmp_path):
     again = write_results(tmp_path / "table", rows, about)
     assert again.read_bytes() == path.read_bytes()
     assert again.with_suffix(".json").read_bytes() == path.with_suffix(".json").read_bytes()
+
+
+def test_a_search_lies_in_its_folder_among_the_results(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    assert write_results("tuning/any_assistant", [{"rate": 0.3}], {}) == tmp_path / "tuning" / "any_assistant.csv"
+    assert read_results("tuning/any_assistant")[0]["rate"].tolist() == [0.3]
 
 
 # Where files lie, and who reads them

@@ -25,6 +25,7 @@ SHIPPED = Path(__file__).resolve().parent / "saved_results"
 
 Reader = Callable[[str], "tuple[pandas.DataFrame, dict[str, Any]]"]  # of a table by its name, as read_results
 HASH, TYPES = "csv_sha256", "csv_types"  # what the provenance says of its table
+SEARCHES = "tuning"  # the folder in the results' folder where searches for options are kept
 
 
 def results_directory() -> Path:
@@ -58,7 +59,7 @@ def write_results(path_stem: str | Path, rows: Iterable[Mapping[str, Any]], prov
     Parameters
     ----------
     path_stem
-        A path without suffix; a bare name means a file in :func:`results_directory`.
+        A path without suffix; a bare name, or "tuning/" and a name, means a file in :func:`results_directory`.
     rows
         Flat rows; columns are their fields in order of appearance, a missing field is left empty.
     provenance
@@ -100,7 +101,7 @@ def read_results(name: str | Path) -> tuple[pandas.DataFrame, dict[str, Any]]:
     Parameters
     ----------
     name
-        The experiment's name, or a path without suffix.
+        The experiment's name, "tuning/" and a name for a search of options, or a path without suffix.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def _read_pair(stem: Path) -> tuple[str, dict[str, Any]]:
 
 def _stem(path_stem: str | Path) -> Path:
     path = expanded(path_stem)
-    return results_directory() / path if path.parent == Path(".") else path
+    return results_directory() / path if path.parent in (Path("."), Path(SEARCHES)) else path
 
 
 def _beside(stem: Path, suffix: str) -> Path:

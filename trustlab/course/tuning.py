@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trustlab.plain import scalar
+
 if TYPE_CHECKING:
     import pandas
 
@@ -26,7 +28,7 @@ Value = float | int | str
 
 
 @dataclass(frozen=True)
-class Dial:
+class Option:
     """The values that a search tries for one option.
 
     Attributes
@@ -59,7 +61,7 @@ class Dial:
         return "low" if at_low and not self.low_end else "high" if at_high and not self.high_end else ""
 
 
-Space = Mapping[str, Dial]
+Space = Mapping[str, Option]
 
 
 def trials(space: Space, budget: int, seed: int = 0) -> list[dict[str, Value]]:
@@ -76,8 +78,8 @@ def trials(space: Space, budget: int, seed: int = 0) -> list[dict[str, Value]]:
 
     Examples
     --------
-    >>> narrow = {"rate": Dial((0.1, 0.3, 1.0)), "batch": Dial((64, 256))}
-    >>> wide = {**narrow, "rate": Dial((0.1, 0.3, 1.0, 3.0))}
+    >>> narrow = {"rate": Option((0.1, 0.3, 1.0)), "batch": Option((64, 256))}
+    >>> wide = {**narrow, "rate": Option((0.1, 0.3, 1.0, 3.0))}
     >>> [each for each in trials(wide, 8) if each["rate"] < 3] == trials(narrow, 6)
     True
     """
@@ -96,7 +98,9 @@ def _place(combination: Mapping[str, Value], seed: int) -> bytes:
     return hashlib.blake2b(written, digest_size=16).digest()
 
 
-def best(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str], score: str = "score") -> pandas.DataFrame:
+def best(
+    table: pandas.DataFrame, *, by: Sequence[str], options: Sequence[str], score: str = "score"
+) -> pandas.DataFrame:
     """Return the best combination of every group, by the mean score over the seeds of its trial.
 
     Parameters
@@ -105,7 +109,7 @@ def best(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str], sc
         One row per training of a search. A training that diverged has a score that is not finite.
     by
         Columns that name what is tuned on its own: method, ε, partition …
-    dials
+    options
         Columns of the options searched. Where a method has no such option, its column is constant.
     score
         The column to maximise. Of equal means the combination that comes first in the table is taken.
@@ -113,7 +117,7 @@ def best(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str], sc
     Returns
     -------
     DataFrame
-        The columns `by`, `dials` and `score` (the mean), one row per group in the table's order.
+        The columns `by`, `options` and `score` (the mean), one row per group in the table's order.
 
     Raises
     ------
@@ -124,11 +128,11 @@ def best(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str], sc
     --------
     >>> import pandas as pd
     >>> search = pd.DataFrame({"method": ["a"] * 3, "rate": [0.1, 0.3, 1.0], "score": [0.5, 0.8, math.nan]})
-    >>> best(search, by=["method"], dials=["rate"])["rate"].tolist()
+    >>> best(search, by=["method"], options=["rate"])["rate"].tolist()
     [0.3]
     """
-    grouped = table.groupby([*by, *dials], sort=False, dropna=False)[score]
-    means = grouped.agg(lambda scores: scores.mean() if all(map(math.isfinite, scores)) else -math.inf).reset_index()
+    grouped = table.groupby([*by, *options], sort=False, dropna=False)[score]
+    means = grouped.agg(_mean).reset_index()
     seeds = grouped.size().reset_index(name="seeds")
     if uneven_seeds := [group for group, runs in _groups(seeds, by) if runs["seeds"].nunique() > 1]:
         raise ValueError(f"Expected as many seeds for every trial, got different numbers for {uneven_seeds[0]}.")
@@ -138,14 +142,14 @@ def best(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str], sc
     return chosen.reset_index(drop=True)
 
 
-def chosen(table: pandas.DataFrame, *, dials: Sequence[str], score: str = "score", **where: Any) -> dict[str, Value]:
+def chosen(table: pandas.DataFrame, *, options: Sequence[str], score: str = "score", **where: Any) -> dict[str, Value]:
     """Return the options that a search chose for one method, given by `where`.
 
     Examples
     --------
     >>> import pandas as pd
     >>> search = pd.DataFrame({"method": ["a", "a"], "rate": [0.1, 0.3], "batch": [64, 64], "score": [0.5, 0.8]})
-    >>> chosen(search, dials=["rate", "batch"], method="a")
+    >>> chosen(search, options=["rate", "batch"], method="a")
     {'rate': 0.3, 'batch': 64}
     """
     runs = table
@@ -153,7 +157,7 @@ def chosen(table: pandas.DataFrame, *, dials: Sequence[str], score: str = "score
         runs = runs[runs[name] == value]
     if runs.empty:
         raise ValueError(f"Expected trials of {where} in the search, got none. Tune this method as the others were.")
-    (row,) = best(runs, by=list(where), dials=dials, score=score)[[*dials]].to_dict("records")
+    (row,) = best(runs, by=list(where), options=options, score=score)[[*options]].to_dict("records")
     return row
 
 
@@ -162,7 +166,7 @@ def at_the_edge(
     spaces: Mapping[str, Space],
     *,
     by: Sequence[str],
-    dials: Sequence[str],
+    options: Sequence[str],
     of: str = "method",
     score: str = "score",
 ) -> list[str]:
@@ -174,19 +178,53 @@ def at_the_edge(
         The space of each value of column `of`.
     """
     said = []
-    for row in best(table, by=by, dials=dials, score=score).to_dict("records"):
-        for name, dial in spaces[row[of]].items():
-            if end := dial.open_end(row[name]):
+    for row in best(table, by=by, options=options, score=score).to_dict("records"):
+        for name, option in spaces[row[of]].items():
+            if end := option.open_end(row[name]):
                 group = ", ".join(str(row[column]) for column in by)
-                said.append(f"{group}: {name}={row[name]} is the {end} end of {dial.values}. Widen the search there.")
+                said.append(f"{group}: {name}={row[name]} is the {end} end of {option.values}. Widen the search there.")
     return said
 
 
-def uneven(table: pandas.DataFrame, *, by: Sequence[str], dials: Sequence[str]) -> list[str]:
+def uneven(table: pandas.DataFrame, *, by: Sequence[str], options: Sequence[str]) -> list[str]:
     """Return a sentence for every group with another number of trials than the first; a test wants none."""
-    counts = {group: len(runs.drop_duplicates([*dials])) for group, runs in _groups(table, by)}
+    counts = {group: len(runs.drop_duplicates([*options])) for group, runs in _groups(table, by)}
     first = next(iter(counts.values()))
     return [f"{group}: {n} trials, where others had {first}." for group, n in counts.items() if n != first]
+
+
+def profile(
+    table: pandas.DataFrame, option: str, *, by: Sequence[str], options: Sequence[str], score: str = "score"
+) -> list[dict[str, Any]]:
+    """Return how much the outcome of each group depends on one option, the others at their best for each value.
+
+    Returns
+    -------
+    list of dict
+        The columns `by`, `option`, `score` (the best mean at this value; NaN where all diverged) and ``chosen``,
+        whether the search chose this value: rows for :func:`trustlab.lab.finding.lines`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> search = pd.DataFrame({"method": "a", "rate": [1, 1, 3], "batch": [64, 256, 64], "score": [0.5, 0.6, 0.8]})
+    >>> found = profile(search, "rate", by=["method"], options=["rate", "batch"])
+    >>> [(row["rate"], row["score"], row["chosen"]) for row in found]
+    [(1, 0.6, False), (3, 0.8, True)]
+    """
+    taken = best(table, by=by, options=options, score=score).set_index([*by])[option]
+    found = []
+    for _, runs in table.groupby([*by, option], sort=False, dropna=False):
+        group = {name: scalar(runs[name].iloc[0]) for name in (*by, option)}
+        most = float(runs.groupby([*options], dropna=False)[score].agg(_mean).max())
+        here = bool(taken.loc[tuple(group[name] for name in by)] == group[option])
+        found.append({**group, score: most if math.isfinite(most) else math.nan, "chosen": here})
+    return found
+
+
+def _mean(scores: pandas.Series) -> float:
+    """Return the mean over the seeds of a trial, and less than any other where one of them diverged."""
+    return float(scores.mean()) if all(map(math.isfinite, scores)) else -math.inf
 
 
 def _groups(table: pandas.DataFrame, by: Sequence[str]) -> list[tuple[str, pandas.DataFrame]]:
