@@ -7,6 +7,7 @@ the usual precision (bfloat16) makes the computing three times as fast; heads ar
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ LONGEST = 512  # sub-tokens of a question and its paragraph, as many as the enco
 AT_ONCE = 2**13  # sub-tokens in one forward
 
 
-def text_vectors(texts: Sequence[str], *, pieces: int = PIECES) -> np.ndarray:
+@functools.lru_cache(maxsize=2)
+def text_vectors(texts: tuple[str, ...], *, pieces: int = PIECES) -> np.ndarray:
     """Return the mean state of each text float32 [n, 384], scaled to length √384: components of size 1.
 
     Parameters
@@ -51,12 +53,14 @@ def _parts(ids: Sequence[int], length: int) -> list[Sequence[int]]:
     return [ids[start : start + length] for start in range(0, max(len(ids), 1), length)]
 
 
+@functools.lru_cache(maxsize=1)
 def word_states(
-    texts: Sequence[Sequence[str]], *, layers: tuple[int, ...], before: Sequence[Sequence[str]] | None = None
+    texts: tuple[tuple[str, ...], ...], *, layers: tuple[int, ...], before: tuple[tuple[str, ...], ...] | None = None
 ) -> np.ndarray:
     """Return the states of the words of all texts, one text after the other, float16 [words, 384 · layers].
 
-    A word's state is the mean over its sub-tokens, and zero where the encoder does not read so far.
+    A word's state is the mean over its sub-tokens, each layer's scaled to length √384; zero where the encoder does not
+    read so far.
 
     Parameters
     ----------
@@ -86,12 +90,12 @@ def _word_states(
     for places, states, _ in _forward(encoded["input_ids"], layers=layers, kinds=kinds):
         for place, state in zip(places, states.numpy(), strict=True):
             words, sides = encoded.word_ids(place), encoded.sequence_ids(place)
-            mine = [t for t, (word, side) in enumerate(zip(words, sides, strict=True)) if word is not None and side == own]
-            at = starts[place] + np.array([words[t] for t in mine], dtype=int)
-            counts = np.bincount(at - starts[place], minlength=len(texts[place]))[at - starts[place]]
-            sums = np.zeros((len(texts[place]), found.shape[1]), dtype=np.float32)
-            np.add.at(sums, at - starts[place], state[mine] / counts[:, None])
-            found[starts[place] : starts[place + 1]] = sums
+            mine = [t for t, side in enumerate(sides) if side == own and words[t] is not None]
+            sums = np.zeros((len(texts[place]), len(layers), 384), dtype=np.float32)
+            np.add.at(sums, [words[t] for t in mine], state[mine].reshape(len(mine), len(layers), 384))
+            lengths = np.linalg.norm(sums, axis=-1, keepdims=True)
+            scaled = sums * np.sqrt(384) / np.maximum(lengths, 1e-9)  # the direction of the sum is that of the mean
+            found[starts[place] : starts[place + 1]] = scaled.reshape(len(scaled), -1)
     return found
 
 
