@@ -24,13 +24,13 @@ PARTITIONS: dict[str, dict[str, Any]] = {
     "natural": dict(scheme="natural"),
     "none": dict(scheme="iid"),  # all data in one place
 }
-CLIENTS, SHARE, ROUNDS, MEASURED_EVERY = 30, 1 / 3, 30, 3
+CLIENTS, SHARE, ROUNDS, MEASURED_EVERY = 30, 1 / 3, 30, 10
 PROBLEMS: Mapping[str, Callable[[Divided], Problem]] = {
     "classification": classification,
     "tagging": tagging,
     "qa": answering,
 }
-BATCH = {"classification": 16, "tagging": 64, "qa": 4}  # texts, words, questions of a client's step
+BATCH = {"classification": 32, "tagging": 64, "qa": 4}  # texts, words, questions of a client's step
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def recipe(how: Training, clients: int = CLIENTS) -> FederatedConfig:
         batch_size=BATCH[REAL[how.corpus][0]],
         learning_rate=how.rate,
         server=ServerConfig(ALGORITHMS[how.algorithm], learning_rate=how.server_rate),
-        evaluate_every=1 if alone else MEASURED_EVERY,
+        evaluate_every=round(MEASURED_EVERY * SHARE) if alone else MEASURED_EVERY,
         seed=how.seed,
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import datasets
 
 CORPORA = tuple(REAL)
-BUDGET, FIRST_SEED = 10, 100
+BUDGET, FIRST_SEED = 8, 100
 CLIENT_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 SPACES: dict[str, Space] = {
     "fedavg": {"rate": Option(CLIENT_RATES), "server_rate": Option((0.3, 1.0, 3.0, 10.0))},
