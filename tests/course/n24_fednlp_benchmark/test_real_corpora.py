@@ -27,6 +27,7 @@ from trustlab.lab.claims import claims
 from trustlab.results import read_results
 
 SAVED = REAL.corpora()
+BUILT = ["In", "1905", "Ann", "Lee", "built", "it", "."]
 
 
 # What is divided
@@ -165,7 +166,7 @@ def test_candidates_are_the_spans_of_a_sentence_and_look_as_they_should():
 
 
 def test_a_spans_score_is_the_sum_of_its_four_words_and_its_look():
-    text = ["In", "1905", "Ann", "Lee", "built", "it", "."]
+    text = BUILT
     found = spans(text, ["Who", "?"], rarity([text]), [0.5])
     states = np.random.default_rng(1).normal(size=(7, 5)).astype(np.float16)
     torch.manual_seed(0)
