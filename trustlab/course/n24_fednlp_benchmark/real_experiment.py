@@ -60,7 +60,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5)) -> list[Setting]:
 
 def result_name(corpus: str) -> str:
     """Return the name under which the table of `corpus` is stored in ``data/results``."""
-    return f"fednlp_benchmark_{corpus}"
+    return f"fednlp_benchmark_real_{corpus}"
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

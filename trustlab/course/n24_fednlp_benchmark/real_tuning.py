@@ -64,7 +64,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Setting]:
 
 def result_name(corpus: str) -> str:
     """Return the name under which the search on `corpus` is stored in ``data/results``."""
-    return f"tuning/fednlp_benchmark_{corpus}"
+    return f"tuning/fednlp_benchmark_real_{corpus}"
 
 
 def rates(corpus: str, algorithm: str, division: str, read: Reader = read_results) -> dict[str, Any]:
