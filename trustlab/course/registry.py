@@ -29,6 +29,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n24_fednlp_benchmark.EXPERIMENT,
         n24_fednlp_benchmark.REAL,
         n24_fednlp_benchmark.REAL_TUNING,
+        n24_fednlp_benchmark.TUNING,
         n31_fairness_metrics.EXPERIMENT,
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,
