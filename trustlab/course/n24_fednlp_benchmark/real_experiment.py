@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
 from trustlab.course.n24_fednlp_benchmark.real_baselines import BASELINES, baseline
-from trustlab.course.n24_fednlp_benchmark.real_data import REAL, divided
+from trustlab.course.n24_fednlp_benchmark.real_data import COMMITTED, REAL, divided
 from trustlab.course.n24_fednlp_benchmark.real_training import ALGORITHMS, Training, places, trained
 from trustlab.course.n24_fednlp_benchmark.real_tuning import rates
 
 if TYPE_CHECKING:
     import datasets
 
-CORPORA = tuple(REAL)
+CORPORA = COMMITTED
 KEY = ("task", "model", "algorithm", "partition")  # with the seed: one row
 HEAD, NO_MODEL = "head on a frozen encoder", "baseline"
 ALL_BASELINES = tuple(dict.fromkeys(name for each in BASELINES.values() for name in each))
