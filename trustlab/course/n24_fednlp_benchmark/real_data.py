@@ -1,8 +1,8 @@
-"""Which examples of a real corpus train, and which are asked: one division for tuning, another for what is reported.
+"""Which examples of a real corpus train, and which are tested: one division for tuning, another for what is reported.
 
 Rates are tuned on a part of the training split that is held out for it, with seeds from 100. The test split is not
 looked at. XQuAD has no splits: a third of its articles is for tuning alone. Of each of the others one paragraph in five
-is asked, another one for each seed, so that five seeds together ask every question once.
+is tested, another one for each seed, so that five seeds together test every question once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trustlab.federated.tasks import SOURCES, Example, read
 if TYPE_CHECKING:
     import datasets
 
-# Corpus → its family of tasks, and how many examples of its test split are asked at most.
+# Corpus → its family of tasks, and how many examples of its test split are used at most.
 REAL: dict[str, tuple[str, int | None]] = {
     "20newsgroups": ("classification", 2000),
     "clinc150": ("classification", None),
@@ -32,7 +32,7 @@ TUNING_ARTICLES = 3  # every third article of XQuAD
 
 @dataclass(frozen=True)
 class Divided:
-    """Examples, and the places of those that train and of those that are asked.
+    """Examples, and the places of those that train and of those that are tested.
 
     What a frozen encoder reads is the same for every division, so that all examples stay together.
     """
@@ -65,7 +65,7 @@ def divided(name: str, corpus: datasets.DatasetDict, seed: int, *, tuning: bool)
 
 
 def _by_paragraph(examples: Sequence[Example], seed: int, tuning: bool) -> Divided:
-    """Return questions so that those about one paragraph stay together: `seed` says which paragraph is asked."""
+    """Return questions so that those about one paragraph stay together: `seed` says which paragraph is tested."""
     paragraphs: dict[object, dict[tuple[str, ...], int]] = {}
     turn = []
     for example in examples:

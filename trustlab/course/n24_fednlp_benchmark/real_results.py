@@ -1,4 +1,4 @@
-"""What notebook 24 shows of real corpora: their level beside the literature's, and what skew and servers change."""
+"""What notebook 24 shows of real corpora: their level next to the literature's, and what skew and servers change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trustlab.lab.saved import CORPUS_NAMES, over_seeds, remembered
 Row = dict[str, Any]
 NAMES = {"fedavg": "FedAvg", "fedadam": "FedAdam", CENTRALISED: "in one place"}
 ENDS: dict[str, str] = {"value": "score", "low": "low", "high": "high"}
-# What the literature calls the number that stands beside ours.
+# What the literature calls the number that is drawn next to ours.
 PUBLISHED = {
     "20newsgroups": "20newsgroups accuracy",
     "clinc150": "clinc150 in-scope accuracy",

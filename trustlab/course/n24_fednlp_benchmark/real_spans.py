@@ -53,7 +53,7 @@ class Spans:
     looks : float16 [C, 43]
         What it is made of and how long it is (the first :data:`MADE_OF`), then how it lies to the question's words.
     kind
-        What is asked for: a place in :data:`KINDS`.
+        What the question wants: a place in :data:`KINDS`.
     """
 
     ends: np.ndarray
@@ -165,7 +165,7 @@ def spans(words: Sequence[str], question: Sequence[str], rare: Mapping[str, floa
     looks = np.concatenate(
         [
             _made_of(words, classes, ends, of),
-            _beside(words, classes, question, rare, np.array(alike), bounds, of, ends),
+            _nearby(words, classes, question, rare, np.array(alike), bounds, of, ends),
         ],
         axis=1,
     )
@@ -221,7 +221,7 @@ def _made_of(words: Sequence[str], classes: np.ndarray, ends: np.ndarray, of: np
 MADE_OF = LONGEST + 17
 
 
-def _beside(
+def _nearby(
     words: Sequence[str],
     classes: np.ndarray,
     question: Sequence[str],

@@ -75,7 +75,7 @@ def best_tags(scores: np.ndarray, names: Sequence[str]) -> list[int]:
 
 
 def shapes_of(words: Sequence[str]) -> np.ndarray:
-    """Return how each word is written, and the words beside it: 0 or 1, float32 [words, 48].
+    """Return how each word is written, and its two neighbours: 0 or 1, float32 [words, 48].
 
     The encoder lowers all letters, so that it cannot see what capitals say.
 
