@@ -297,6 +297,14 @@ def test_findings_say_what_their_tables_say():
     assert {row["corpus"] for row in sources()} == {row["corpus"] for row in level().rows}
 
 
+def test_fedavgs_rates_did_not_carry_over_from_the_search_as_the_notebook_says():
+    search = read_results(real_tuning.result_name("xquad"))[0]
+    best = search[(search["algorithm"] == "fedavg") & (search["partition"] == "label")].nlargest(1, "score").iloc[0]
+    table = REAL.table("xquad")
+    assert best["train"] < table["train"].min() / 2 and best["server_rate"] == 10
+    assert np.mean(by_seed(table, "fedavg", "label")) < best["score"] - 0.03
+
+
 def test_claims_hold_where_they_were_put_in_and_not_where_they_were_not():
     def made(skew, adaptive):
         rows = []
