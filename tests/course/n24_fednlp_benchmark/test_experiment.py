@@ -34,6 +34,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 )
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES
 from trustlab.course.registry import EXPERIMENTS, experiment_of
+from trustlab.course.reproduce import judge
 from trustlab.data import assistant, fingerprint, load
 from trustlab.federated.batch_weights import by_batches, by_examples
 from trustlab.federated.simulation import FederatedConfig, simulate
@@ -250,6 +251,17 @@ def test_and_not_where_they_were_not(without, lost, claimed):
     wanted = {claim for claim in outcomes if claim.startswith(lost)}
     extra = {claim for claim in outcomes if claim.startswith("(Ours) tagging: with Adam")} if lost == "(c)" else set()
     assert wanted <= gone <= wanted | extra
+
+
+def test_a_claim_that_only_the_fresh_table_judges_is_reported_as_such():
+    table = read_results(COMMITTED / result_name("assistant"))[0]
+    raised = table.assign(
+        score=table["score"] + 0.3 * (table["task"] == "classification") * (table["model"] == "small")
+    )
+    said = judge("assistant", raised.to_dict("records"), EXPERIMENTS["fednlp-benchmark"])
+    fresh = [sentence for sentence in said if "classification" in sentence]
+    assert len(fresh) == 3 and all(sentence.endswith("(not judged in data/results).") for sentence in fresh)
+    assert not any("not judged" in sentence for sentence in said if sentence not in fresh)
 
 
 def test_differences_are_between_trainings_of_one_seed(claimed):
