@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from trustlab.course.n24_fednlp_benchmark.real_data import Divided
 from trustlab.course.n24_fednlp_benchmark.real_features import text_vectors, word_states
-from trustlab.course.n24_fednlp_benchmark.real_models import Problem
+from trustlab.course.n24_fednlp_benchmark.real_heads import Problem
 from trustlab.course.n24_fednlp_benchmark.real_spans import KINDS, MADE_OF, Spans, rarity, sentences, spans
 from trustlab.federated.simulation import Task
 from trustlab.federated.tasks import FAMILIES, Example

@@ -46,7 +46,7 @@ def claims_of_corpus(corpus: str, read: Reader = read_results) -> list[dict[str,
         {"claim": f"(a) {name}: FedAvg loses by label skew (uniform minus label, α = 0.1)",
          "values": minus(even, skewed), **fleet, "unless": f"a larger α, or {FINER}"},
         {"claim": f"(b) {name}: training in one place beats FedAvg without skew, at equal passes",
-         "values": minus(by_seed(table, CENTRALISED, "none"), even), **fleet, "unless": f"more rounds for the fleet, or {FINER}"},
+         "values": minus(by_seed(table, CENTRALISED, "none"), even), **fleet, "unless": f"more rounds, or {FINER}"},
         {"claim": f"(c) {name}: an adaptive server helps under label skew (FedAdam minus FedAvg)",
          "values": minus(adaptive, skewed), **fleet, "unless": FINER},
     ]  # fmt: skip

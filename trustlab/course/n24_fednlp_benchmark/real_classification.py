@@ -6,7 +6,7 @@ import torch
 
 from trustlab.course.n24_fednlp_benchmark.real_data import Divided
 from trustlab.course.n24_fednlp_benchmark.real_features import text_vectors
-from trustlab.course.n24_fednlp_benchmark.real_models import Problem, Vectors, linear
+from trustlab.course.n24_fednlp_benchmark.real_heads import Problem, Vectors, linear
 from trustlab.federated.tasks import Example
 
 OUTSIDE = "oos"  # CLINC150's label of requests that are out of scope

@@ -9,7 +9,7 @@ import torch
 
 from trustlab.course.n24_fednlp_benchmark.real_data import Divided
 from trustlab.course.n24_fednlp_benchmark.real_features import word_states
-from trustlab.course.n24_fednlp_benchmark.real_models import Problem, Vectors, linear
+from trustlab.course.n24_fednlp_benchmark.real_heads import Problem, Vectors, linear
 from trustlab.federated.tasks import FAMILIES
 
 LAYERS = (1, 3, 5)  # lower layers know more of word and form, upper ones more of meaning

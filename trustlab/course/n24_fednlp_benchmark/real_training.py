@@ -10,7 +10,7 @@ from trustlab.config import option
 from trustlab.course.n24_fednlp_benchmark.real_answering import answering
 from trustlab.course.n24_fednlp_benchmark.real_classification import classification
 from trustlab.course.n24_fednlp_benchmark.real_data import REAL, Divided
-from trustlab.course.n24_fednlp_benchmark.real_models import Problem
+from trustlab.course.n24_fednlp_benchmark.real_heads import Problem
 from trustlab.course.n24_fednlp_benchmark.real_tagging import tagging
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.partition import Partition, partition, skew
