@@ -16,8 +16,8 @@ from trustlab.course.n24_fednlp_benchmark.real_data import FOLDS, Divided, divid
 from trustlab.course.n24_fednlp_benchmark.real_data import REAL as CORPORA
 from trustlab.course.n24_fednlp_benchmark.real_experiment import HEAD, Setting, grid, run
 from trustlab.course.n24_fednlp_benchmark.real_features import text_vectors, word_states
-from trustlab.course.n24_fednlp_benchmark.real_findings import level, levels_reached, real, real_corpora, sources
 from trustlab.course.n24_fednlp_benchmark.real_spans import KINDS, LONGEST, MADE_OF, rarity, spans
+from trustlab.course.n24_fednlp_benchmark.real_text_findings import level, levels_reached, real, real_corpora, sources
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED, Training, places, recipe
 from trustlab.course.n24_fednlp_benchmark.real_tuning import BUDGET, BY, FIRST_SEED, OPTIONS, SPACES
 from trustlab.course.tuning import at_the_edge, chosen, uneven
