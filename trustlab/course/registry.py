@@ -28,6 +28,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n23_continual_learning.EXPERIMENT,
         n23_continual_learning.PLAYS,
         n24_fednlp_benchmark.EXPERIMENT,
+        n24_fednlp_benchmark.REAL,
+        n24_fednlp_benchmark.REAL_TUNING,
         n24_fednlp_benchmark.TUNING,
         n31_fairness_metrics.EXPERIMENT,
         n31_fairness_metrics.ASSOCIATION,
