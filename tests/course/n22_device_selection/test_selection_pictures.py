@@ -24,5 +24,5 @@ def test_heavy_devices_are_said_to_gain_more_only_where_the_interval_of_the_diff
 
 def test_a_picture_without_intervals_does_not_say_that_it_has_them():
     for shown in (selection_pictures.who_gains("assistant"), selection_pictures.who_pays()):
-        assert shown.provenance == "saved, means over seeds 0–2; their 95 % intervals are among the numbers"
+        assert shown.provenance == "saved, means over seeds 0–4; their 95 % intervals are among the numbers"
         assert any(" to " in str(value) for value in shown.rows[0].values())
