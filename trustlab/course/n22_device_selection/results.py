@@ -95,6 +95,12 @@ def lead_of_heavy(corpus: str) -> Interval:
     return mean_interval(heavy - light)
 
 
+def lead_of_activity(corpus: str, aggregation: str) -> Interval:
+    """Return how much more β = 1 reaches than uniform selection after the same rounds, over seeds."""
+    even, active = (trainings(corpus, selection, aggregation=aggregation) for selection in ("β = 0", "β = 1"))
+    return mean_interval(active["accuracy"].to_numpy() - even["accuracy"].to_numpy())
+
+
 def every_selection(corpus: str) -> list[Row]:
     """Return the accuracy of each selection after the last round, and what it costs: a row per way of weighting.
 
