@@ -25,6 +25,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n22_device_selection.EXPERIMENT,
         n22_device_selection.HARM,
         n22_device_selection.ROUNDS,
+        n22_device_selection.TUNING,
         n23_continual_learning.EXPERIMENT,
         n23_continual_learning.PLAYS,
         n24_fednlp_benchmark.EXPERIMENT,
