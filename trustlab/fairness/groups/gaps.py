@@ -114,11 +114,11 @@ class _Drawn:
     def solve(self, pattern: np.ndarray, value: float, beyond: Callable[[np.ndarray], bool]) -> float:
         """Return the true distance at which `beyond` becomes true of the drawn ones, or the largest possible."""
         low, high = 0.0, self.most
-        if not beyond(self.distance(self._true(pattern, high) + self.of.noise)):
+        if not beyond(self._drawn(self._true(pattern, high))):
             return float(self.distance(self._true(pattern, high)))
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            if beyond(self.distance(self._true(pattern, middle) + self.of.noise)):
+            if beyond(self._drawn(self._true(pattern, middle))):
                 high = middle
             else:
                 low = middle
@@ -130,6 +130,14 @@ class _Drawn:
         true = self.of.centre + size * (pattern - rows @ pattern)
         # A difference does not depend on where it lies; a ratio does.
         return true if self.distance is difference else np.clip(true, *self.of.bounds)
+
+    def _drawn(self, true: np.ndarray) -> np.ndarray:
+        """Return the distances that chance makes of the true numbers, [draws]."""
+        of, scale = self.of, np.ones(len(true))
+        if of.binary:  # a rate near 0 or 1 scatters less than one in the middle
+            rate = np.clip(true, 0.5 / of.rows, 1 - 0.5 / of.rows)
+            scale = np.sqrt(rate * (1 - rate) / (of.centre * (1 - of.centre)))
+        return self.distance(true + of.noise * scale)
 
 
 def _patterns(of: Estimates) -> tuple[np.ndarray, np.ndarray]:
