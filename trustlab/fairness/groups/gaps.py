@@ -26,7 +26,7 @@ from trustlab.fairness.groups.metric_names import MetricName
 from trustlab.fairness.groups.pooling import spread
 
 Distance = Callable[[np.ndarray], np.ndarray]  # how far apart the groups are, [..., G] to [...]: 0 where all are equal
-_STEPS = 30  # bisections: to a billionth
+_STEPS = 30  # bisections: to a billionth of the largest possible distance
 _TIE = 1e-12
 
 
@@ -115,14 +115,18 @@ class _Drawn:
         """Return the true distance at which `beyond` becomes true of the drawn ones, or the largest possible."""
         low, high = 0.0, self.most
         if not beyond(self._drawn(self._true(pattern, high))):
-            return float(self.distance(self._true(pattern, high)))
+            return self._apart(pattern, high)
         for _ in range(_STEPS):
             middle = (low + high) / 2
             if beyond(self._drawn(self._true(pattern, middle))):
                 high = middle
             else:
                 low = middle
-        return float(self.distance(self._true(pattern, high)))
+        return self._apart(pattern, high)
+
+    def _apart(self, pattern: np.ndarray, size: float) -> float:
+        """Return the distance of true numbers of this size, without what rounding adds."""
+        return round(float(self.distance(self._true(pattern, size))), 9)
 
     def _true(self, pattern: np.ndarray, size: float) -> np.ndarray:
         """Return true numbers `size` apart whose mean over rows is that of all."""
