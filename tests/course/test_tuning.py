@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trustlab.course.tuning import Option, at_the_edge, best, chosen, trials, uneven
+from trustlab.course.tuning import Option, at_the_edge, best, chosen, profile, trials, uneven
 
 SPACE = {"rate": Option((0.1, 0.3, 1.0, 3.0)), "batch": Option((16, 64, 256))}
 
@@ -92,3 +92,15 @@ def test_an_uneven_budget_is_reported():
     twice = pd.concat([even, search([0.4, 0.1, 0.1]), search([0.4, 0.1, 0.1], method="b")])
     assert uneven(twice, by=["method"], options=["rate"]) == []
     assert uneven(even.iloc[:5], by=["method"], options=["rate"]) == ["b: 2 trials, where others had 3."]
+
+
+def test_a_profile_has_the_best_of_the_other_options_at_each_value():
+    runs = [(0.1, 16, 0.2), (0.1, 64, 0.6), (0.3, 16, 0.9), (0.3, 64, math.nan), (1.0, 16, math.nan)]
+    table = pd.DataFrame([{"method": "a", "rate": r, "batch": b, "score": s} for r, b, s in runs])
+    found = profile(table, "rate", by=["method"], options=["rate", "batch"])
+    assert [(row["rate"], row["chosen"]) for row in found] == [(0.1, False), (0.3, True), (1.0, False)]
+    assert [row["score"] for row in found[:2]] == [0.6, 0.9] and math.isnan(found[2]["score"])
+    # The mean over a trial's seeds, not its best seed; a trial with a diverged seed is none.
+    lucky = pd.concat([table, table.assign(score=[0.2, 0.0, 0.8, math.nan, 0.9])])
+    again = profile(lucky, "rate", by=["method"], options=["rate", "batch"])
+    assert [row["score"] for row in again[:2]] == pytest.approx([0.3, 0.85]) and math.isnan(again[2]["score"])

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from trustlab.lab.finding import Finding, dots, dumbbells, gauges
+from trustlab.lab.finding import lines as over_an_option
 
 ROWS = [
     {"who": "all", "way": "uniform", "right": 0.84, "low": 0.79, "high": 0.89},
@@ -105,3 +106,32 @@ def test_a_finding_needs_rows_a_title_and_a_sentence():
     with pytest.raises(ValueError, match="title and a verdict"):
         dots(ROWS, label="who", value="right", title="T", verdict=" ")
     assert isinstance(dots(ROWS, label="who", value="right", title="T", verdict="V."), Finding)
+
+
+SWEEP = [
+    {"rate": rate, "way": way, "fleet": fleet, "right": right, "chosen": rate == 3}
+    for fleet in ("mild", "steep")
+    for way, scores in {"uniform": (0.5, 0.9, None), "by activity": (0.6, 0.8, float("nan"))}.items()
+    for rate, right in zip((1, 3, 10), scores, strict=True)
+]
+
+
+def test_a_sweep_has_a_line_per_series_in_each_pane_and_marks_what_was_chosen_and_what_diverged():
+    finding = over_an_option(SWEEP, x="rate", y="right", series="way", pane="fleet", chosen="chosen", log=True, **TEXTS)
+    for axes in finding.figure.axes:
+        joined = [line.get_xydata().tolist() for line in axes.lines if len(line.get_xdata()) > 1]
+        assert joined == [[[1, 0.5], [3, 0.9]], [[1, 0.6], [3, 0.8]]]
+        rings = [line.get_xydata().tolist() for line in axes.lines if line.get_markersize() == 14]
+        assert rings == [[[3, 0.9]], [[3, 0.8]]]
+        crosses = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "x"]
+        assert crosses == [[10], [10]]
+    assert [axes.get_title(loc="left") for axes in finding.figure.axes] == ["mild", "steep"]
+    (legend,) = finding.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["uniform", "by activity"]
+
+
+def test_the_series_of_a_sweep_keep_their_colours_where_one_is_missing():
+    part = [row for row in SWEEP if row["fleet"] == "mild" or row["way"] == "by activity"]
+    first, second = over_an_option(part, x="rate", y="right", series="way", pane="fleet", **TEXTS).figure.axes
+    colours = [[line.get_color() for line in axes.lines if len(line.get_xdata()) > 1] for axes in (first, second)]
+    assert colours[1] == colours[0][1:]

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trustlab.plain import scalar
+
 if TYPE_CHECKING:
     import pandas
 
@@ -130,7 +132,7 @@ def best(
     [0.3]
     """
     grouped = table.groupby([*by, *options], sort=False, dropna=False)[score]
-    means = grouped.agg(lambda scores: scores.mean() if all(map(math.isfinite, scores)) else -math.inf).reset_index()
+    means = grouped.agg(_mean).reset_index()
     seeds = grouped.size().reset_index(name="seeds")
     if uneven_seeds := [group for group, runs in _groups(seeds, by) if runs["seeds"].nunique() > 1]:
         raise ValueError(f"Expected as many seeds for every trial, got different numbers for {uneven_seeds[0]}.")
@@ -189,6 +191,40 @@ def uneven(table: pandas.DataFrame, *, by: Sequence[str], options: Sequence[str]
     counts = {group: len(runs.drop_duplicates([*options])) for group, runs in _groups(table, by)}
     first = next(iter(counts.values()))
     return [f"{group}: {n} trials, where others had {first}." for group, n in counts.items() if n != first]
+
+
+def profile(
+    table: pandas.DataFrame, option: str, *, by: Sequence[str], options: Sequence[str], score: str = "score"
+) -> list[dict[str, Any]]:
+    """Return how much the outcome of each group depends on one option, the others at their best for each value.
+
+    Returns
+    -------
+    list of dict
+        The columns `by`, `option`, `score` (the best mean at this value; NaN where all diverged) and ``chosen``,
+        whether the search chose this value: rows for :func:`trustlab.lab.finding.lines`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> search = pd.DataFrame({"method": "a", "rate": [1, 1, 3], "batch": [64, 256, 64], "score": [0.5, 0.6, 0.8]})
+    >>> found = profile(search, "rate", by=["method"], options=["rate", "batch"])
+    >>> [(row["rate"], row["score"], row["chosen"]) for row in found]
+    [(1, 0.6, False), (3, 0.8, True)]
+    """
+    taken = best(table, by=by, options=options, score=score).set_index([*by])[option]
+    found = []
+    for _, runs in table.groupby([*by, option], sort=False, dropna=False):
+        group = {name: scalar(runs[name].iloc[0]) for name in (*by, option)}
+        most = float(runs.groupby([*options], dropna=False)[score].agg(_mean).max())
+        here = bool(taken.loc[tuple(group[name] for name in by)] == group[option])
+        found.append({**group, score: most if math.isfinite(most) else math.nan, "chosen": here})
+    return found
+
+
+def _mean(scores: pandas.Series) -> float:
+    """Return the mean over the seeds of a trial, and less than any other where one of them diverged."""
+    return float(scores.mean()) if all(map(math.isfinite, scores)) else -math.inf
 
 
 def _groups(table: pandas.DataFrame, by: Sequence[str]) -> list[tuple[str, pandas.DataFrame]]:

@@ -1,7 +1,8 @@
 """A picture of a finding: its sentence above it, its numbers behind *Show numbers*.
 
-Three pictures say most of what tables say: dots with intervals, dumbbells from one value to another, and a claimed
-value against the true one. A cell that ends with one shows it; stored are a PNG and, as text, the rounded table.
+Four pictures say most of what tables say: dots with intervals, dumbbells from one value to another, a claimed value
+against the true one, and lines over an option. A cell that ends with one shows it; stored are a PNG and, as text, the
+rounded table.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from trustlab.lab.figures import css_size, png, svg, with_picture
 from trustlab.lab.fold import Numbers
 from trustlab.lab.look import STYLE, em, message_html
 from trustlab.lab.shown import Shown, weakly
+from trustlab.lab.sweeps import swept
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -233,3 +235,55 @@ def gauges(
     for row in rows:
         page.gauge(row, claimed, true)
     return page.finished([], None, gauge=(claimed, true))
+
+
+@_finding
+def lines(
+    rows: Rows,
+    *,
+    x: str,
+    y: str,
+    series: str,
+    pane: str | None = None,
+    chosen: str | None = None,
+    x_label: str = "",
+    y_label: str = "",
+    per_cent: bool = False,
+    log: bool = False,
+) -> Figure:
+    """Draw an outcome over an option, one line for each `series`: how much a comparison depends on the option.
+
+    Parameters
+    ----------
+    rows
+        A DataFrame or mappings, one per point. A `y` of None or NaN, a training that diverged, is a cross at the foot.
+    x, y, series
+        Names of columns; `x` holds numbers.
+    pane
+        A column whose values get a picture each, side by side, with one scale.
+    chosen
+        A column that is true where a search chose the point: it gets a ring.
+    x_label, y_label
+        What the axes measure, with their units.
+    log
+        Whether the axis of `x` is logarithmic.
+    per_cent, title, verdict, provenance, digits
+        As for :func:`dots`; `per_cent` is about `y`.
+
+    Examples
+    --------
+    >>> rows = [{"rate": 3, "way": "uniform", "right": 0.76}, {"rate": 15, "way": "uniform", "right": 0.89},
+    ...         {"rate": 3, "way": "active", "right": 0.86}, {"rate": 15, "way": "active", "right": 0.9}]
+    >>> lines(rows, x="rate", y="right", series="way", log=True, title="Whose rate?", verdict="The gain shrinks.")
+    Whose rate?
+    The gain shrinks.
+    rate  way      right
+       3  uniform   0.76
+      15  uniform   0.89
+       3  active    0.86
+      15  active     0.9
+    """
+    return swept(
+        rows, x=x, y=y, series=series, pane=pane, chosen=chosen, x_label=x_label, y_label=y_label, per_cent=per_cent,
+        log=log,
+    )  # fmt: skip
