@@ -26,6 +26,7 @@ from trustlab.fairness.groups import (
     pooled,
 )
 from trustlab.fairness.groups.chance import exchanged
+from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics
 
 SMALL = (12, 15, 22, 26, 39, 45, 47, 55, 63)  # clean posts of HateXplain's nine communities
 
@@ -245,6 +246,31 @@ def test_fillings_of_a_template_are_exchanged_within_it_for_aucs_too():
     s = np.repeat(np.random.default_rng(0).normal(size=40), 3)
     (own, *_) = estimate_aucs(y, s, Groups.by(["a", "b", "c"] * 40), chance=Chance(draws=39, units=units))
     assert not own.noise.any() and not own.errors.any()
+
+
+# Every metric of a task
+
+
+def test_a_tasks_metrics_come_with_what_chance_does_and_their_values_stay():
+    y, s = scored(1, (30, 50))
+    texts = GroupedTexts(("text",) * 80, y, named((30, 50)), units=np.arange(80))
+    plain, judged = (extrinsic_metrics(texts, s, chance=chance) for chance in (None, Chance(draws=60)))
+    for one, other in zip(plain, judged, strict=True):
+        assert [one[key] for key in ("metric", "group", "rows", "reason")] == [
+            other[key] for key in ("metric", "group", "rows", "reason")
+        ]
+        np.testing.assert_equal(one["value"], other["value"])
+    with_p = {row["metric"] for row in judged if "p" in row}
+    assert len(with_p) == 8 and "equalized_odds_difference" not in with_p  # of four rates the difference and the ratio
+    sure = [row for row in judged if "pooled" in row]
+    assert len(sure) == 2 * (4 + 3) and all(row["pooled_low"] <= row["pooled"] <= row["pooled_high"] for row in sure)
+
+
+def test_scores_without_a_truth_are_judged_too_and_by_the_texts_units():
+    texts = GroupedTexts(("text",) * 60, None, Groups.by(list("ab") * 30), units=np.repeat(np.arange(30), 2))
+    same = np.repeat(np.random.default_rng(0).random(30), 2)
+    row = next(row for row in extrinsic_metrics(texts, same, chance=Chance(draws=60)) if "blind" in row)
+    assert (row["metric"], row["value"], row["high"]) == ("score_difference", 0, 0)  # both fillings score alike
 
 
 # Partial pooling is tested in test_pooling; here only that both speak of the same numbers.
