@@ -147,6 +147,27 @@ def test_the_interval_covers_the_true_gap_of_groups_of_twelve_to_sixty_three(rat
     assert measured / 60 > 0.04 and abs(corrected) < 0.6 * measured
 
 
+@pytest.mark.parametrize("counts", [(400, 420, 430, 460, 470, 480), (15, 20, 22, 50, 52, 60)])
+def test_the_ends_are_the_least_favourable_truths_at_which_the_gap_would_surprise(counts):
+    y = np.concatenate([np.arange(1000) < k for k in counts])
+    row = the_difference(of(y, named([1000] * 6), draws=4000))
+    rng, centre = np.random.default_rng(0), y.mean()
+    halves, pair = np.repeat([-0.5, 0.5], 3), np.array([-0.5, 0, 0, 0, 0, 0.5])
+    for pattern, end, surprised in ((halves, "low", np.greater_equal), (pair, "high", np.less_equal)):
+        drawn = np.ptp(rng.binomial(1000, centre + row[end] * pattern, size=(20_000, 6)) / 1000, axis=1)
+        assert np.mean(surprised(drawn, row["value"])) == pytest.approx(0.025, abs=0.007)  # of 4,000 exchanges: 0.0025
+
+
+def test_of_two_large_groups_level_and_interval_are_those_of_a_normal_difference():
+    y = np.concatenate([np.arange(500) < 150, np.arange(500) < 200])
+    row = the_difference(of(y, named([500, 500]), draws=4000))
+    apart, blind = np.sqrt(0.3 * 0.7 / 500 + 0.4 * 0.6 / 500), np.sqrt(2 * 0.35 * 0.65 / 500)
+    assert (row["low"], row["high"]) == pytest.approx((0.1 - 1.96 * apart, 0.1 + 1.96 * apart), abs=0.006)
+    assert row["blind"] == pytest.approx(blind * np.sqrt(2 / np.pi), rel=0.05)
+    assert row["blind_high"] == pytest.approx(blind * stats.norm.ppf(0.9875), rel=0.06)
+    assert row["p"] == pytest.approx(2 * stats.norm.sf(0.1 / blind), abs=0.002)
+
+
 def test_where_nothing_differs_a_blind_classifiers_gap_is_called_chance():
     rng, groups = np.random.default_rng(1), named(SMALL)
     rows = [the_difference(of(rng.random(sum(SMALL)) < 0.3, groups, draws=99, seed=t)) for t in range(100)]
@@ -157,8 +178,8 @@ def test_where_nothing_differs_a_blind_classifiers_gap_is_called_chance():
 
 
 def test_of_large_groups_the_gap_is_what_it_is():
-    y = np.concatenate([np.arange(20_000) < share * 20_000 for share in (0.2, 0.25, 0.4)])
-    row = the_difference(of(y, named([20_000] * 3), draws=200))
+    y = np.concatenate([np.arange(10_000) < share * 10_000 for share in (0.2, 0.25, 0.4)])
+    row = the_difference(of(y, named([10_000] * 3), draws=200))
     assert row["corrected"] == pytest.approx(0.2, abs=0.005) and row["p"] == pytest.approx(1 / 201)
     assert 0.18 < row["low"] < 0.2 < row["high"] < 0.22
 
