@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from trustlab.fairness.groups import (
     BETWEEN,
@@ -158,14 +158,22 @@ def test_the_ends_are_the_least_favourable_truths_at_which_the_gap_would_surpris
         assert np.mean(surprised(drawn, row["value"])) == pytest.approx(0.025, abs=0.007)  # of 4,000 exchanges: 0.0025
 
 
-def test_of_two_large_groups_level_and_interval_are_those_of_a_normal_difference():
-    y = np.concatenate([np.arange(500) < 150, np.arange(500) < 200])
-    row = the_difference(of(y, named([500, 500]), draws=4000))
-    apart, blind = np.sqrt(0.3 * 0.7 / 500 + 0.4 * 0.6 / 500), np.sqrt(2 * 0.35 * 0.65 / 500)
-    assert (row["low"], row["high"]) == pytest.approx((0.1 - 1.96 * apart, 0.1 + 1.96 * apart), abs=0.006)
-    assert row["blind"] == pytest.approx(blind * np.sqrt(2 / np.pi), rel=0.05)
-    assert row["blind_high"] == pytest.approx(blind * stats.norm.ppf(0.9875), rel=0.06)
-    assert row["p"] == pytest.approx(2 * stats.norm.sf(0.1 / blind), abs=0.002)
+@pytest.mark.parametrize("rates", [(0.3, 0.4), (0.06, 0.5)])
+def test_of_two_large_groups_level_and_interval_are_those_of_a_normal_difference(rates):
+    low, high = rates
+    y = np.concatenate([np.arange(500) < 500 * rate for rate in rates])
+    row, centre, gap = the_difference(of(y, named([500, 500]), draws=4000)), y.mean(), high - low
+
+    def error(apart):  # of rates that are so far apart
+        ends = np.array([centre - apart / 2, centre + apart / 2])
+        return np.sqrt((ends * (1 - ends)).sum() / 500)
+
+    for end, sign in (("low", -1), ("high", 1)):
+        expected = optimize.brentq(lambda apart, sign=sign: apart - gap - sign * 1.96 * error(apart), 0, 2 * centre)
+        assert row[end] == pytest.approx(expected, abs=0.005)
+    assert row["blind"] == pytest.approx(error(0) * np.sqrt(2 / np.pi), rel=0.05)
+    assert row["blind_high"] == pytest.approx(error(0) * stats.norm.ppf(0.9875), rel=0.06)
+    assert row["p"] == pytest.approx(2 * stats.norm.sf(gap / error(0)), abs=0.002)
 
 
 def test_where_nothing_differs_a_blind_classifiers_gap_is_called_chance():
