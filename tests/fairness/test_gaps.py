@@ -174,6 +174,8 @@ def test_of_two_large_groups_level_and_interval_are_those_of_a_normal_difference
     assert row["blind"] == pytest.approx(error(0) * np.sqrt(2 / np.pi), rel=0.05)
     assert row["blind_high"] == pytest.approx(error(0) * stats.norm.ppf(0.9875), rel=0.06)
     assert row["p"] == pytest.approx(2 * stats.norm.sf(gap / error(0)), abs=0.002)
+    assert row["spread"] == pytest.approx(np.sqrt(gap**2 / 2 - error(0) ** 2 / 2), rel=0.01)
+    assert row["spread_low"] < row["spread"] < row["spread_high"] == pytest.approx(np.std([0, 1], ddof=1))
 
 
 def test_where_nothing_differs_a_blind_classifiers_gap_is_called_chance():

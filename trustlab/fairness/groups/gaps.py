@@ -175,7 +175,9 @@ def _rows(of: Estimates) -> list[dict[str, Any]]:
         row = {"metric": MetricName(f"{of.between}_{kind}"), "group": BETWEEN, **found._asdict()}
         if kind == "difference":
             true = (math.nan,) * 3 if of.reason else spread(of.values, of.errors, of.level)
-            row |= dict(zip(("spread", "spread_low", "spread_high"), map(float, true), strict=True))
+            most = (of.bounds[1] - of.bounds[0]) / 2 * math.sqrt(len(of.rows) / max(len(of.rows) - 1, 1))
+            true = np.minimum(true, most).tolist()  # that of half of the groups at each end
+            row |= dict(zip(("spread", "spread_low", "spread_high"), true, strict=True))
         rows.append(row | {"rows": int(of.rows.min()), "reason": "0 in every group" if zero else of.reason})
     return rows
 
