@@ -27,6 +27,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n23_continual_learning.EXPERIMENT,
         n23_continual_learning.PLAYS,
         n24_fednlp_benchmark.EXPERIMENT,
+        n24_fednlp_benchmark.TUNING,
         n31_fairness_metrics.EXPERIMENT,
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,
