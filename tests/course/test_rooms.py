@@ -182,6 +182,8 @@ NEW = {
     "device-selection-rounds",
     "fairness-metrics-held-out",
     "fairness-metrics-tasks-tuning",
+    "fednlp-benchmark-real",
+    "fednlp-benchmark-real-tuning",
 }  # experiments that never had another name
 
 
