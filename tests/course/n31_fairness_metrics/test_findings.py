@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from trustlab.course.lessons import questions
+from trustlab.course.n31_fairness_metrics import classifier_search, pretraining, real_findings, real_results
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics import planted_findings as planted
-from trustlab.course.n31_fairness_metrics import pretraining, real_findings, real_results, real_tuning
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.dose import STEADY
@@ -203,7 +203,7 @@ def test_what_goes_together_inside_a_model_is_counted():
 
 
 def test_what_the_text_says_of_the_models_of_real_tasks(text):
-    assert real_tuning.TRIALS == 10 and "were tuned by ten trials each, on training posts alone" in text
+    assert classifier_search.TRIALS == 10 and "were tuned by ten trials each, on training posts alone" in text
     assert (min(POSTS), max(POSTS), len(POSTS)) == (12, 63, 9) and "A community has 12 to 63 harmless posts." in text
     written = ", ".join(map(str, POSTS[:-1])) + f" and {POSTS[-1]}"
     assert f"Nine communities have {written} harmless posts." in text and f"with probability {RATE:g}" in text

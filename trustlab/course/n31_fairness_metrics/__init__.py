@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n31_fairness_metrics import experiment, held_out, real_tasks, real_tuning, real_vectors
+from trustlab.course.n31_fairness_metrics import classifier_search, experiment, held_out, real_tasks, real_vectors
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 
 
@@ -64,11 +64,11 @@ REAL_TASKS = Experiment(
 )
 REAL_TASKS_TUNING = Experiment(
     "fairness-metrics-tasks-tuning",
-    real_tuning,
+    classifier_search,
     varied="model",
     slowest_first=("head", "words"),
     tolerance={"score": 0.005},
     named=lambda model, c, counts: f"{model}, C = {c:g}, {counts}",
-    recipes=lambda corpus: {each.model: real_tuning.recipe(each) for each in real_tuning.grid(corpus)},
+    recipes=lambda corpus: {each.model: classifier_search.recipe(each) for each in classifier_search.grid(corpus)},
     parts={},
 )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.config import check, option
+from trustlab.course.n31_fairness_metrics.classifier_search import OPTIONS, chosen_options
 from trustlab.course.n31_fairness_metrics.real_level import level_columns
 from trustlab.course.n31_fairness_metrics.real_metrics import (
     extrinsic_columns,
@@ -40,7 +41,6 @@ from trustlab.course.n31_fairness_metrics.real_models import (
     read_and_pretrain,
     train_on,
 )
-from trustlab.course.n31_fairness_metrics.real_tuning import OPTIONS, chosen_options
 from trustlab.data import load
 from trustlab.deprecation import old_names
 from trustlab.fairness.likelihood import LikelihoodScorer, kind_of
