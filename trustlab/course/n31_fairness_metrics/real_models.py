@@ -1,9 +1,9 @@
 """Models for real tasks: words, a small encoder made here, and a pretrained encoder probed or fine-tuned.
 
 Words and a probed encoder, which keeps its weights, are what a practitioner would use: logistic regression on most of
-the training texts, with the options of a search (:mod:`.classifier_search`). The small encoder learns from few texts, because
-a core takes minutes for more, and so does an encoder that is fine-tuned, for which a reader names one: they are there
-for their encoders. The majority is the trivial classifier that gives everybody the same answer.
+the training texts, with the options of a search (:mod:`.classifier_search`). The small encoder learns from few texts,
+because a core takes minutes for more, and so does an encoder that is fine-tuned, for which a reader names one: they are
+there for their encoders. The majority is the trivial classifier that gives everybody the same answer.
 """
 
 from __future__ import annotations
