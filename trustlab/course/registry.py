@@ -30,6 +30,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n31_fairness_metrics.EXPERIMENT,
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,
+        n31_fairness_metrics.SMOLLM2,
     )
 })  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n31_fairness_metrics import experiment, real_tasks, real_vectors
+from trustlab.course.n31_fairness_metrics import experiment, real_tasks, real_vectors, smollm2_tests
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 
 
@@ -51,4 +51,14 @@ REAL_TASKS = Experiment(
     named=lambda model, encoder: model if encoder == "none" else f"{model}, {encoder}",
     recipes=_recipes_of_tasks,
     parts={"encoders": ()},
+)
+SMOLLM2 = Experiment(
+    "fairness-metrics-smollm2",
+    smollm2_tests,
+    varied="model",
+    slowest_first=("smollm2", "token frequencies"),
+    tolerance={"value": 1.0},
+    named=lambda part, model: f"{part}, {model}",
+    recipes=lambda corpus: {"all": smollm2_tests.recipe(smollm2_tests.Setting())},
+    parts={},
 )
