@@ -31,6 +31,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,
         n31_fairness_metrics.SMOLLM2,
+        n31_fairness_metrics.CONTINUATIONS,
     )
 })  # fmt: skip
 

@@ -28,7 +28,7 @@ def continuations(
     tokens: int,
     ends: Sequence[int] = (),
     top_p: float = 0.9,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     batch: int = 64,
 ) -> list[list[int]]:
     """Return what the model writes after each prompt, as token ids without the prompt.
@@ -47,7 +47,7 @@ def continuations(
         In (0, 1]: each token is drawn from the smallest set of likeliest tokens that have this probability together
         (Holtzman et al. 2020), in proportion to their probabilities. Near 0 it is the likeliest.
     seed
-        Of all draws. The same prompt at another place is continued otherwise.
+        Of all draws, one number or several. The same prompt at another place is continued otherwise.
     batch
         Prompts at once; what is written does not depend on it, up to rounding.
 
@@ -63,7 +63,7 @@ def continuations(
         raise ValueError(f"Expected top_p={top_p} in (0, 1]: the probability of the tokens that are drawn from.")
     if any(len(prompt) == 0 for prompt in prompts):
         raise ValueError("Expected a token in every prompt, got none. Begin with the token that starts a text.")
-    uniform = np.random.default_rng([seed, 8]).random((len(prompts), tokens))
+    uniform = np.random.default_rng([*np.atleast_1d(seed).tolist(), 8]).random((len(prompts), tokens))
     found: list[list[int]] = [[]] * len(prompts)
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")  # little padding
     with evaluating(model) as device:

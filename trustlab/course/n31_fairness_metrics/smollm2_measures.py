@@ -54,7 +54,7 @@ def _cluster_intervals(clusters: Sequence[Mapping[str, Any]], scores: Mapping[st
 
 
 def crows_row(scorer: LikelihoodScorer, pairs: Sequence[Mapping[str, Any]]) -> Row:
-    """Return the percentage of pairs whose more stereotyped sentence is the likelier one; the interval is over pairs."""
+    """Return the percentage of pairs whose more stereotyped sentence is likelier, with an interval over pairs."""
     scored = list(score_pairs(scorer, pairs))
     found = crows_pairs(scored)[0]
     more = np.array([crows_pairs([each])[0]["score"] for each in scored])
@@ -91,7 +91,7 @@ def winogender_row(scorer: LikelihoodScorer, sentences: Sequence[Mapping[str, An
 
 
 def winobias_row(scorer: LikelihoodScorer, kind: int) -> Row:
-    """Return in what percentage the pronoun of the stereotype is the likelier one, overall and by the occupation's gender."""
+    """Return in what percentage the stereotype's pronoun is likelier, overall and by the occupation's gender."""
     texts = load_task("winobias", kind=kind).test
     preference = _preference(scorer, _totals(scorer, texts.texts), _totals(scorer, texts.counterparts or ()))
     agrees = 50 * (1 + np.sign(preference))
