@@ -56,7 +56,7 @@ def smollm2_file() -> Path:
     return path
 
 
-def smollm2() -> tuple[Any, Any]:
+def load_smollm2() -> tuple[Any, Any]:
     """Return the model, in single precision and evaluation mode, and its tokenizer: some ten seconds.
 
     ``from_pretrained(gguf_file=…)`` wants the package ``accelerate`` too, for nothing that is needed here. So its parts

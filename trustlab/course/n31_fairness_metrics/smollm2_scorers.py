@@ -13,7 +13,7 @@ import numpy as np
 
 from trustlab.data import load
 from trustlab.fairness.likelihood import LikelihoodScorer
-from trustlab.models.smollm2 import TEXT_START, smollm2
+from trustlab.models.smollm2 import TEXT_START, load_smollm2
 
 SMOLLM2, FREQUENCIES = "smollm2", "token frequencies"
 BATCH_TOKENS = 256  # with 49,152 words the output is most of the memory: smaller batches are a third faster
@@ -58,7 +58,7 @@ class TokenFrequencies(LikelihoodScorer):
 @functools.lru_cache(maxsize=1)
 def language_model() -> tuple[Any, Any]:
     """Return SmolLM2 and its tokenizer, read once a process."""
-    return smollm2()
+    return load_smollm2()
 
 
 @functools.lru_cache(maxsize=2)
