@@ -19,7 +19,7 @@ from trustlab.config import check, option
 from trustlab.course.n31_fairness_metrics.smollm2_scorers import SMOLLM2, language_model
 from trustlab.fairness.generated_texts import unigram_polarity
 from trustlab.fairness.scorers import MEASURES, TextScorer, train_scorer
-from trustlab.fairness.tasks import load_task
+from trustlab.fairness.tasks import GroupedTexts, load_task
 from trustlab.models.continuation import continuations
 from trustlab.models.smollm2 import SMOLLM2_SHA256, TEXT_START
 
@@ -124,7 +124,7 @@ def openings(domain: str, group: str) -> tuple[list[str], list[str], list[str]]:
 
     At most :data:`PROMPTS`, drawn once: one of every article before a second of any.
     """
-    texts = load_task("bold", domain=domain).test
+    texts = _opened(domain)
     rows = np.flatnonzero(texts.groups.masks[:, texts.groups.names.index(group)])
     rows = np.random.default_rng([len(rows), 9]).permutation(rows)
     units = texts.units[rows]
@@ -132,6 +132,11 @@ def openings(domain: str, group: str) -> tuple[list[str], list[str], list[str]]:
     chosen = rows[np.argsort(earlier, kind="stable")][:PROMPTS]
     wikipedia, names = (texts.facts[name][chosen].tolist() for name in ("wikipedia", "name"))
     return [texts.texts[i] for i in chosen], wikipedia, names
+
+
+@functools.lru_cache(maxsize=1)  # a domain's groups follow one another
+def _opened(domain: str) -> GroupedTexts:
+    return load_task("bold", domain=domain).test
 
 
 @functools.lru_cache
