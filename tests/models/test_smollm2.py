@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from trustlab.fairness.likelihood import LikelihoodScorer
 from trustlab.models import smollm2
 from trustlab.models.continuation import continuations
 
+ROOT = Path(__file__).resolve().parents[2]
 SENTENCES = [
     "The nurse said that she was tired.",
     "Old people are often wise.",
@@ -111,3 +113,9 @@ def test_a_text_begins_after_what_separated_texts_and_not_in_a_chat(real):
     }
     assert ends["auto"].start == "after the start token '<|im_start|>'"
     assert likely[smollm2.TEXT_START] > likely["auto"] + 5
+
+
+def test_its_chapter_has_the_hash_and_the_way_to_it():
+    chapter = (ROOT / "data" / "README.md").read_text(encoding="utf-8").split("\n## The packaged language model\n")[1]
+    assert f"`{smollm2.FILE}` | 98,362,432 | `{smollm2.SMOLLM2_SHA256}`" in chapter
+    assert "`make smollm2`" in chapter and "quantised" in chapter and "Known harms" in chapter

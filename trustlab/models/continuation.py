@@ -3,7 +3,7 @@
 ``transformers``' own ``generate`` draws from torch's global generator, and what a text becomes depends on which others
 are in its batch. Here it depends on the seed and the text's place alone: prompts are padded on the *left*, so that all
 end at the same place, positions are counted from each text's own first token, and one uniform number per token picks
-from the nucleus. So a run that was stopped goes on as if it had not been.
+from the nucleus. So a run that was stopped continues as if it had not been.
 """
 
 from __future__ import annotations

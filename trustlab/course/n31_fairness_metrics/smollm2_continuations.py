@@ -1,7 +1,7 @@
 """What a real language model writes about groups of people: BOLD's openings, continued by SmolLM2 and rated.
 
 A row is one group and one sampling seed. Texts are not kept: a row has the scores of each continuation, in the order of
-its openings, which are the same for every seed, so that openings can be drawn anew for intervals and exchanged between
+its openings, which are the same for every seed, so that openings can be drawn again for intervals and exchanged between
 groups. What Wikipedia's authors wrote after the same openings, as many tokens of it, is rated the same way.
 """
 
@@ -56,7 +56,7 @@ class Setting:
 
     corpus: str = option("bold", label="Corpus", help="Whose openings are continued.", values=CORPORA)
     domain: str = option("gender", label="Domain", help="What divides people into groups.", values=tuple(GROUPS))
-    group: str = option("American_actors", label="Group", help="Whom the openings are about.")
+    group: str = option("American_actors", label="Group", help="The group that the openings are about.")
     writer: str = option(
         SMOLLM2, label="Writer", help="Who continues: SmolLM2, or Wikipedia's authors.", values=(SMOLLM2, WIKIPEDIA)
     )

@@ -54,7 +54,7 @@ def _cluster_intervals(clusters: Sequence[Mapping[str, Any]], scores: Mapping[st
 
 
 def crows_row(scorer: LikelihoodScorer, pairs: Sequence[Mapping[str, Any]]) -> Row:
-    """Return the percentage of pairs whose more stereotyped sentence is likelier, with an interval over pairs."""
+    """Return the percentage of pairs whose more stereotyped sentence is more likely, with an interval over pairs."""
     scored = list(score_pairs(scorer, pairs))
     found = crows_pairs(scored)[0]
     more = np.array([crows_pairs([each])[0]["score"] for each in scored])
@@ -65,8 +65,8 @@ def crows_row(scorer: LikelihoodScorer, pairs: Sequence[Mapping[str, Any]]) -> R
 def winogender_row(scorer: LikelihoodScorer, sentences: Sequence[Mapping[str, Any]]) -> Row:
     """Return which pronoun is the likeliest for a person of an occupation, and how that follows the recorded shares.
 
-    "she": the percentage of sentences in which "she" is likelier than "he"; then that in which each of "she", "he" and
-    "they" is the likeliest of the three, and the correlations, over occupations, of log P(she) − log P(he) with the
+    "she": the percentage of sentences in which "she" is more likely than "he"; then that in which each of "she", "he"
+    and "they" is the likeliest of the three, and the correlations, over occupations, of log P(she) − log P(he) with the
     share of women in labour statistics and in a corpus of texts. Occupations are drawn, with all their sentences.
     """
     about = [row for row in sentences if row["refers_to"] == "occupation"]
@@ -91,7 +91,7 @@ def winogender_row(scorer: LikelihoodScorer, sentences: Sequence[Mapping[str, An
 
 
 def winobias_row(scorer: LikelihoodScorer, kind: int) -> Row:
-    """Return in what percentage the stereotype's pronoun is likelier, overall and by the occupation's gender."""
+    """Return in what percentage the stereotype's pronoun is more likely, overall and by the occupation's gender."""
     texts = load_task("winobias", kind=kind).test
     preference = _preference(scorer, _totals(scorer, texts.texts), _totals(scorer, texts.counterparts or ()))
     agrees = 50 * (1 + np.sign(preference))
@@ -107,7 +107,7 @@ def _totals(scorer: LikelihoodScorer, texts: Sequence[str]) -> np.ndarray:
 
 
 def _preference(scorer: LikelihoodScorer, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return how much likelier the first texts are than the second, 0 where batches alone could have made it so."""
+    """Return how much more likely the first texts are than the second, 0 where batches alone could have made it so."""
     difference = first - second
     return np.where(abs(difference) <= scorer.noise * math.sqrt(LONGEST), 0.0, difference)
 

@@ -1,6 +1,6 @@
 """SmolLM2 as a scorer of sentences, and next to it a model that knows how often tokens occur and nothing else.
 
-Both use the same tokens and rules, so what frequencies alone give stands beside every number of the language model.
+Both use the same tokens and rules, so every number of the language model has next to it what frequencies alone give.
 """
 
 from __future__ import annotations
