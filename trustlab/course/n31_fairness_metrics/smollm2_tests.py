@@ -38,7 +38,7 @@ KINDS = ("intrasentence",)
 PARTS = {
     "crows_pairs": (*BIAS_TYPES, ALL),
     "winogender": (ALL,),
-    "winobias": ("type 1", "type 2"),
+    "winobias": ("type 1",),
     "stereoset": tuple(f"{kind} {domain}" for kind in KINDS for domain in (*DOMAINS, ALL)),
 }
 # The first number to look at, in per cent; 50 is a model that prefers neither.
