@@ -2,7 +2,8 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
-``associating`` and ``resampling`` compute fairness metrics, ``panels`` moves the controls of panels in a browser, and
+``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals of gaps cover the
+truth, ``panels`` moves the controls of panels in a browser, and
 ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them into
 ``docs/benchmarks.md``.
@@ -17,6 +18,7 @@ import transformers
 
 from benchmarks import (
     associating,
+    covering,
     page,
     pages,
     panels,
@@ -85,6 +87,7 @@ PARTS = {
     "simulating": simulating.main,
     "associating": associating.main,
     "resampling": resampling.main,
+    "covering": covering.main,
     "panels": panels.main,
     "pages": pages.main,
 }

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from trustlab.fairness.groups import (
     BETWEEN,
@@ -26,6 +26,7 @@ from trustlab.fairness.groups import (
     pooled,
 )
 from trustlab.fairness.groups.chance import exchanged
+from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics
 
 SMALL = (12, 15, 22, 26, 39, 45, 47, 55, 63)  # clean posts of HateXplain's nine communities
 
@@ -146,6 +147,37 @@ def test_the_interval_covers_the_true_gap_of_groups_of_twelve_to_sixty_three(rat
     assert measured / 60 > 0.04 and abs(corrected) < 0.6 * measured
 
 
+@pytest.mark.parametrize("counts", [(400, 420, 430, 460, 470, 480), (15, 20, 22, 50, 52, 60)])
+def test_the_ends_are_the_least_favourable_truths_at_which_the_gap_would_surprise(counts):
+    y = np.concatenate([np.arange(1000) < k for k in counts])
+    row = the_difference(of(y, named([1000] * 6), draws=4000))
+    rng, centre = np.random.default_rng(0), y.mean()
+    halves, pair = np.repeat([-0.5, 0.5], 3), np.array([-0.5, 0, 0, 0, 0, 0.5])
+    for pattern, end, surprised in ((halves, "low", np.greater_equal), (pair, "high", np.less_equal)):
+        drawn = np.ptp(rng.binomial(1000, centre + row[end] * pattern, size=(20_000, 6)) / 1000, axis=1)
+        assert np.mean(surprised(drawn, row["value"])) == pytest.approx(0.025, abs=0.007)  # of 4,000 exchanges: 0.0025
+
+
+@pytest.mark.parametrize("rates", [(0.3, 0.4), (0.06, 0.5)])
+def test_of_two_large_groups_level_and_interval_are_those_of_a_normal_difference(rates):
+    low, high = rates
+    y = np.concatenate([np.arange(500) < 500 * rate for rate in rates])
+    row, centre, gap = the_difference(of(y, named([500, 500]), draws=4000)), y.mean(), high - low
+
+    def error(apart):  # of rates that are so far apart
+        ends = np.array([centre - apart / 2, centre + apart / 2])
+        return np.sqrt((ends * (1 - ends)).sum() / 500)
+
+    for end, sign in (("low", -1), ("high", 1)):
+        expected = optimize.brentq(lambda apart, sign=sign: apart - gap - sign * 1.96 * error(apart), 0, 2 * centre)
+        assert row[end] == pytest.approx(expected, abs=0.005)
+    assert row["blind"] == pytest.approx(error(0) * np.sqrt(2 / np.pi), rel=0.05)
+    assert row["blind_high"] == pytest.approx(error(0) * stats.norm.ppf(0.9875), rel=0.06)
+    assert row["p"] == pytest.approx(2 * stats.norm.sf(gap / error(0)), abs=0.002)
+    assert row["spread"] == pytest.approx(np.sqrt(gap**2 / 2 - error(0) ** 2 / 2), rel=0.01)
+    assert row["spread_low"] < row["spread"] < row["spread_high"] == pytest.approx(np.std([0, 1], ddof=1))
+
+
 def test_where_nothing_differs_a_blind_classifiers_gap_is_called_chance():
     rng, groups = np.random.default_rng(1), named(SMALL)
     rows = [the_difference(of(rng.random(sum(SMALL)) < 0.3, groups, draws=99, seed=t)) for t in range(100)]
@@ -156,8 +188,8 @@ def test_where_nothing_differs_a_blind_classifiers_gap_is_called_chance():
 
 
 def test_of_large_groups_the_gap_is_what_it_is():
-    y = np.concatenate([np.arange(20_000) < share * 20_000 for share in (0.2, 0.25, 0.4)])
-    row = the_difference(of(y, named([20_000] * 3), draws=200))
+    y = np.concatenate([np.arange(10_000) < share * 10_000 for share in (0.2, 0.25, 0.4)])
+    row = the_difference(of(y, named([10_000] * 3), draws=200))
     assert row["corrected"] == pytest.approx(0.2, abs=0.005) and row["p"] == pytest.approx(1 / 201)
     assert 0.18 < row["low"] < 0.2 < row["high"] < 0.22
 
@@ -245,6 +277,31 @@ def test_fillings_of_a_template_are_exchanged_within_it_for_aucs_too():
     s = np.repeat(np.random.default_rng(0).normal(size=40), 3)
     (own, *_) = estimate_aucs(y, s, Groups.by(["a", "b", "c"] * 40), chance=Chance(draws=39, units=units))
     assert not own.noise.any() and not own.errors.any()
+
+
+# Every metric of a task
+
+
+def test_a_tasks_metrics_come_with_what_chance_does_and_their_values_stay():
+    y, s = scored(1, (30, 50))
+    texts = GroupedTexts(("text",) * 80, y, named((30, 50)), units=np.arange(80))
+    plain, judged = (extrinsic_metrics(texts, s, chance=chance) for chance in (None, Chance(draws=60)))
+    for one, other in zip(plain, judged, strict=True):
+        assert [one[key] for key in ("metric", "group", "rows", "reason")] == [
+            other[key] for key in ("metric", "group", "rows", "reason")
+        ]
+        np.testing.assert_equal(one["value"], other["value"])
+    with_p = {row["metric"] for row in judged if "p" in row}
+    assert len(with_p) == 8 and "equalized_odds_difference" not in with_p  # of four rates the difference and the ratio
+    sure = [row for row in judged if "pooled" in row]
+    assert len(sure) == 2 * (4 + 3) and all(row["pooled_low"] <= row["pooled"] <= row["pooled_high"] for row in sure)
+
+
+def test_scores_without_a_truth_are_judged_too_and_by_the_texts_units():
+    texts = GroupedTexts(("text",) * 60, None, Groups.by(list("ab") * 30), units=np.repeat(np.arange(30), 2))
+    same = np.repeat(np.random.default_rng(0).random(30), 2)
+    row = next(row for row in extrinsic_metrics(texts, same, chance=Chance(draws=60)) if "blind" in row)
+    assert (row["metric"], row["value"], row["high"]) == ("score_difference", 0, 0)  # both fillings score alike
 
 
 # Partial pooling is tested in test_pooling; here only that both speak of the same numbers.

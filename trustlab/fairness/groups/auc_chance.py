@@ -60,7 +60,8 @@ def estimate_aucs(
         off = without_rounding(blind[:, kind] - blind[:, kind].mean(axis=0)) if not why[kind] else blind[:0, kind]
         errors = off.std(axis=0) if chance.units is not None and len(off) else ranked.errors(*sides[kind])
         estimates.append(
-            Estimates(name, name, groups.names, found[kind], errors, rows, whole, off, blind[:, kind], (0.0, 1.0),
+            Estimates(name, name, groups.names, found[kind], errors, rows, whole, off, False, blind[:, kind],
+                      (0.0, 1.0),
                       why[kind], chance.level)
         )  # fmt: skip
     return estimates

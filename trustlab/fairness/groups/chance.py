@@ -67,7 +67,9 @@ class Estimates(NamedTuple):
     centre
         The number over all the groups' rows together: what every group would have.
     noise : [draws, G]
-        By how much each group is off its own number by chance.
+        By how much each group is off the centre by chance, if all have the same true number.
+    binary
+        Whether it is a rate of yes and no: then how much chance does depends on the true rate.
     blind : [draws, G]
         The numbers of the groups with groups exchanged.
     bounds
@@ -86,6 +88,7 @@ class Estimates(NamedTuple):
     rows: np.ndarray
     centre: float
     noise: np.ndarray
+    binary: bool
     blind: np.ndarray
     bounds: tuple[float, float]
     reason: str
@@ -96,6 +99,9 @@ def estimate_rates(
     y_true: np.ndarray, y_pred: np.ndarray, groups: Groups, *, chance: Chance | None = None
 ) -> list[Estimates]:
     """Return accuracy, selection rate, true and false positive rate of each group, with what chance does to them.
+
+    Where the true answers of groups differ, accuracy and selection rate of a classifier that cannot see the groups
+    differ as well: their p asks whether the rates are equal, not why. The other two compare rows with one true answer.
 
     Parameters are those of :func:`~trustlab.fairness.groups.group_rates`, and `chance`; None takes its defaults.
 
@@ -117,7 +123,7 @@ def estimate_means(means: Sequence[Mean], groups: Groups, *, chance: Chance | No
     means
         As for :func:`~trustlab.fairness.groups.group_means`.
     groups
-        G groups, which may overlap. Rows in none are left out: no difference between groups speaks of them.
+        G groups, which may overlap. Rows in none are left out: no difference between groups is about them.
     chance
         How to exchange groups; None takes the defaults.
 
@@ -158,39 +164,28 @@ def _of_mean(mean: Mean, groups: Groups, chance: Chance) -> Estimates:
     binary = bool(np.isin(values, (0, 1)).all())
     shares = bool(((values >= 0) & (values <= 1)).all())
     bounds = (0.0, 1.0) if shares else (-math.inf, math.inf)
+    about = (bounds, why, chance.level)
     if why:
         none, no_draws = np.full(len(rows), math.nan), np.full((0, len(rows)), math.nan)
-        return Estimates(mean.name, mean.between, groups.names, none, none, rows, math.nan, no_draws, no_draws, bounds,
-                         why, chance.level)  # fmt: skip
-    found, centre = (values @ masks) / rows, float(values.mean())
+        return Estimates(mean.name, mean.between, groups.names, none, none, rows, math.nan, no_draws, binary, no_draws,
+                         *about)  # fmt: skip
+    found, centre, total = (values @ masks) / rows, float(values.mean()), float(values.std())
     units = None if chance.units is None else chance.units[used]
     blind = np.concatenate(list(exchanged(values, masks, units, chance)))
-    total = float(values.std())
-    noise = without_rounding((blind - centre) * (_spread_inside(values, masks, found, binary, centre) / (total or 1)))
+    noise = blind - centre
+    if not binary:  # the difference between groups is no part of what rows of one group do
+        squares = ((values[:, None] - found) ** 2 * masks).sum() / max(rows.sum() - len(rows), 1)
+        noise *= math.sqrt(squares) / (total or 1)
     errors = total / np.sqrt(rows)
     if units is not None:  # rows that belong together are fewer than they look
         errors = blind.std(axis=0) / np.sqrt(1 - np.minimum(rows / len(values), 1 - 1 / len(values)))
-    return Estimates(mean.name, mean.between, groups.names, found, errors, rows, centre, noise, blind, bounds, "",
-                     chance.level)  # fmt: skip
+    return Estimates(mean.name, mean.between, groups.names, found, errors, rows, centre, without_rounding(noise),
+                     binary, blind, *about)  # fmt: skip
 
 
 def without_rounding(noise: np.ndarray) -> np.ndarray:
     """Return `noise` with 0 where it is a rounding error: groups that cannot differ have none."""
     return np.where(abs(noise) < 1e-12, 0.0, noise)
-
-
-def _spread_inside(values: np.ndarray, masks: np.ndarray, found: np.ndarray, binary: bool, centre: float) -> np.ndarray:
-    """Return the standard deviation of a group's rows, [G].
-
-    Of yes and no it follows from the rate, which in a small group is drawn to that of all by the weight of two rows: a
-    group of twelve without an error is not certain to make none. Of other values it is that inside groups, pooled.
-    """
-    rows = masks.sum(axis=0)
-    if binary:
-        rate = (found * rows + 2 * centre) / (rows + 2)
-        return np.sqrt(rate * (1 - rate))
-    squares = ((values[:, None] - found) ** 2 * masks).sum() / max(rows.sum() - len(rows), 1)
-    return np.full(len(rows), math.sqrt(squares))
 
 
 def exchanged(values: np.ndarray, masks: np.ndarray, units: np.ndarray | None, chance: Chance) -> Iterator[np.ndarray]:

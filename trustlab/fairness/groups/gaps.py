@@ -26,7 +26,7 @@ from trustlab.fairness.groups.metric_names import MetricName
 from trustlab.fairness.groups.pooling import spread
 
 Distance = Callable[[np.ndarray], np.ndarray]  # how far apart the groups are, [..., G] to [...]: 0 where all are equal
-_STEPS = 30  # bisections: to a billionth
+_STEPS = 30  # bisections: to a billionth of the largest possible distance
 _TIE = 1e-12
 
 
@@ -114,15 +114,19 @@ class _Drawn:
     def solve(self, pattern: np.ndarray, value: float, beyond: Callable[[np.ndarray], bool]) -> float:
         """Return the true distance at which `beyond` becomes true of the drawn ones, or the largest possible."""
         low, high = 0.0, self.most
-        if not beyond(self.distance(self._true(pattern, high) + self.of.noise)):
-            return float(self.distance(self._true(pattern, high)))
+        if not beyond(self._drawn(self._true(pattern, high))):
+            return self._apart(pattern, high)
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            if beyond(self.distance(self._true(pattern, middle) + self.of.noise)):
+            if beyond(self._drawn(self._true(pattern, middle))):
                 high = middle
             else:
                 low = middle
-        return float(self.distance(self._true(pattern, high)))
+        return self._apart(pattern, high)
+
+    def _apart(self, pattern: np.ndarray, size: float) -> float:
+        """Return the distance of true numbers of this size, without what rounding adds."""
+        return round(float(self.distance(self._true(pattern, size))), 9)
 
     def _true(self, pattern: np.ndarray, size: float) -> np.ndarray:
         """Return true numbers `size` apart whose mean over rows is that of all."""
@@ -130,6 +134,14 @@ class _Drawn:
         true = self.of.centre + size * (pattern - rows @ pattern)
         # A difference does not depend on where it lies; a ratio does.
         return true if self.distance is difference else np.clip(true, *self.of.bounds)
+
+    def _drawn(self, true: np.ndarray) -> np.ndarray:
+        """Return the distances that chance makes of the true numbers, [draws]."""
+        of, scale = self.of, np.ones(len(true))
+        if of.binary:  # a rate near 0 or 1 scatters less than one in the middle
+            rate = np.clip(true, 0.5 / of.rows, 1 - 0.5 / of.rows)
+            scale = np.sqrt(rate * (1 - rate) / (of.centre * (1 - of.centre)))
+        return self.distance(true + of.noise * scale)
 
 
 def _patterns(of: Estimates) -> tuple[np.ndarray, np.ndarray]:
@@ -163,7 +175,9 @@ def _rows(of: Estimates) -> list[dict[str, Any]]:
         row = {"metric": MetricName(f"{of.between}_{kind}"), "group": BETWEEN, **found._asdict()}
         if kind == "difference":
             true = (math.nan,) * 3 if of.reason else spread(of.values, of.errors, of.level)
-            row |= dict(zip(("spread", "spread_low", "spread_high"), map(float, true), strict=True))
+            most = (of.bounds[1] - of.bounds[0]) / 2 * math.sqrt(len(of.rows) / max(len(of.rows) - 1, 1))
+            true = np.minimum(true, most).tolist()  # that of half of the groups at each end
+            row |= dict(zip(("spread", "spread_low", "spread_high"), true, strict=True))
         rows.append(row | {"rows": int(of.rows.min()), "reason": "0 in every group" if zero else of.reason})
     return rows
 

@@ -103,7 +103,7 @@ def extrinsic_metrics(
 
 
 def _judged(rows: list[dict[str, Any]], estimates: list[Estimates]) -> list[dict[str, Any]]:
-    """Return the rows with what chance does to them, where that was asked."""
+    """Add to the rows what chance does to their numbers."""
     worth = {(row["metric"], row["group"]): row for row in gaps(estimates)}
     about = {
         (row["metric"], row["group"]): {name: row[name] for name in ("pooled", "highest", "lowest")}
