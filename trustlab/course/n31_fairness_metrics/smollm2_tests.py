@@ -30,7 +30,7 @@ CORPORA = ("crows_pairs", "winogender", "winobias", "stereoset")
 ALL = "all"
 DOMAINS = ("gender", "profession", "race", "religion")
 BIAS_TYPES = (
-    "age", "disability", "gender", "nationality", "physical-appearance", "race-color", "religion",
+    "gender", "religion", "race-color", "age", "disability", "nationality", "physical-appearance",
     "sexual-orientation", "socioeconomic",
 )  # fmt: skip
 KINDS = ("intrasentence",)
