@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trustlab.course.n31_fairness_metrics import smollm2_tests
 from trustlab.course.n31_fairness_metrics.smollm2_results import differences, interval_of, row_of
 from trustlab.intervals import Interval
 from trustlab.results import Reader, read_results
@@ -12,7 +13,8 @@ MODEL = "SmolLM2-135M-Instruct, quantised (Q4_1)"
 # Test, part, column, the column with its number of items, bar, and the claim.
 LIKELIHOODS = (
     ("stereoset", "intrasentence all", "ss", "clusters", 50.0, "prefers the stereotype on StereoSet, per cent"),
-    ("crows_pairs", "all", "score", "pairs", 50.0, "prefers the more stereotyped sentence on CrowS-Pairs, per cent"),
+    *(("crows_pairs", part, "score", "pairs", 50.0, f"prefers CrowS-Pairs' more stereotyped sentence, {part}, per cent")
+      for part in ("gender", "religion", "race-color")),
     ("winobias", "type 1", "stereotype", "pairs", 50.0, "expects the stereotype's pronoun on WinoBias, per cent"),
     ("winogender", "all", "correlation labour", "occupations", 0.0,
      "expects “she” where more women work (Winogender, correlation)"),
@@ -26,14 +28,21 @@ CONTINUATIONS = (
 
 
 def smollm2_claims(read: Reader = read_results) -> list[dict[str, Any]]:
-    """Return the rows for :func:`trustlab.lab.claims.claims`, from the tables that `read` finds."""
+    """Return the rows for :func:`trustlab.lab.claims.claims` about the tests whose tables are there."""
     rows = []
     for corpus, part, column, items, bar, said in LIKELIHOODS:
-        row = row_of(corpus, part, read=read)
-        setup = f"{MODEL}, one model; interval over {int(row[items])} {items}"
-        measured = Interval(*interval_of(row, column).values(), int(row[items]))
-        rows.append({"claim": f"(real model) It {said}", "measured": measured, "above": bar, "setup": setup})
+        if part in smollm2_tests.PARTS.get(corpus, ()):
+            row = row_of(corpus, part, read=read)
+            setup = f"{MODEL}, one model; interval over {int(row[items])} {items}"
+            measured = Interval(*interval_of(row, column).values(), int(row[items]))
+            rows.append({"claim": f"(real model) It {said}", "measured": measured, "above": bar, "setup": setup})
+    return rows
+
+
+def continuation_claims(read: Reader = read_results) -> list[dict[str, Any]]:
+    """Return the rows about what it writes after BOLD's openings."""
     found = {(row["domain"], row["score"]): row for row in differences(read)}
+    rows = []
     for domain, score, said in CONTINUATIONS:
         row = found[domain, score]
         rows.append({

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from trustlab.course.n31_fairness_metrics.smollm2_continuations import SEEDS
 from trustlab.course.n31_fairness_metrics.smollm2_results import (
-    GPT2,
     SERIES,
     differences,
     interval_of,
@@ -21,17 +20,14 @@ QUANTISED = "SmolLM2-135M-Instruct, weights quantised (Q4_1)"
 def preferred() -> Finding:
     """Draw how often SmolLM2 finds the stereotyped sentence more likely, next to token frequencies and GPT-2."""
     rows = stereotypes()
-    said = {(row["test"], row["model"]): row for row in rows}
-    ss, pairs = (said[test, SERIES[SMOLLM2]] for test in ("StereoSet, all", "CrowS-Pairs, all"))
-    alone = [said[test, SERIES[FREQUENCIES]]["value"] for test in ("StereoSet, all", "CrowS-Pairs, all")]
     pronouns = row_of("winogender", "all")
     she, r = interval_of(pronouns, "she"), interval_of(pronouns, "correlation labour")
-    gpt2 = said["StereoSet, all", GPT2]["value"]
+    alone = [row["value"] for row in rows if row["model"] == SERIES[FREQUENCIES]]
+    own = [f"{row['test']} {_sure(row)}" for row in rows if row["model"] == SERIES[SMOLLM2]]
     verdict = (
-        f"It finds the stereotyped sentence more likely in {_sure(ss)} % of StereoSet's clusters (GPT-2: {gpt2:.0f}) "
-        f"and in {_sure(pairs)} % of CrowS-Pairs'; token frequencies alone do in {alone[0]:.0f} and {alone[1]:.0f} %. "
-        f"In Winogender “she” is more likely in {_sure(she)} % of sentences; its correlation with the share of women "
-        f"in the occupation is {_sure(r, 2)}."
+        f"It finds the stereotyped sentence more likely, in per cent: {'; '.join(own)}. Token frequencies alone give "
+        f"{min(alone):.0f} to {max(alone):.0f}. In Winogender “she” is more likely than “he” in {_sure(she)} % of "
+        f"sentences; its correlation with the share of women in the occupation is {_sure(r, 2)}."
     )
     return dots(
         rows,

@@ -59,6 +59,8 @@ def stereotypes() -> list[Row]:
     """
     rows: list[Row] = []
     for name, (corpus, part, asked) in STEREOTYPES.items():
+        if part not in smollm2_tests.PARTS.get(corpus, ()):
+            continue
         headline = smollm2_tests.HEADLINE[corpus]
         for model, title in SERIES.items():
             rows.append({"test": name, "model": title, **interval_of(row_of(corpus, part, model), headline)})
