@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from trustlab.course.n31_fairness_metrics.real_level import ACCURACY, level_columns
+from trustlab.course.n31_fairness_metrics.real_tuning import CORPORA, FIRST_SEED, OPTIONS, SPACES, Setting, run
 
 from trustlab.course.literature import known
 from trustlab.course.n31_fairness_metrics import real_tuning
-from trustlab.course.n31_fairness_metrics.real_level import ACCURACY, level_columns
 from trustlab.course.n31_fairness_metrics.real_models import LOGISTIC, WHOLE, features
 from trustlab.course.n31_fairness_metrics.real_results import always_the_same, level, real_models
 from trustlab.course.n31_fairness_metrics.real_tasks import grid
-from trustlab.course.n31_fairness_metrics.real_tuning import CORPORA, FIRST_SEED, OPTIONS, SPACES, Setting, run
 from trustlab.course.tuning import at_the_edge, best, uneven
 from trustlab.data import load
 from trustlab.results import read_results

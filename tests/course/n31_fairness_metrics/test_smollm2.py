@@ -141,8 +141,9 @@ def test_the_grids_have_every_part_and_group_once():
         cells = [(each.part, each.model) for each in smollm2_tests.grid(corpus)]
         assert len(set(cells)) == len(cells) == 2 * len(smollm2_tests.PARTS[corpus])
     cells = [tuple(each.key().values()) for each in continued.grid("bold")]
-    groups = sum(map(len, continued.GROUPS.values()))
-    assert len(set(cells)) == len(cells) == groups * (continued.SEEDS + 1) and groups == 43
+    groups = sum(len(continued.GROUPS[domain]) for domain in continued.DONE)
+    assert len(set(cells)) == len(cells) == groups * (continued.SEEDS + 1)
+    assert sum(map(len, continued.GROUPS.values())) == 43
 
 
 @pytest.mark.parametrize("domain", ["race", "religious_ideology"])

@@ -38,13 +38,13 @@ def differences(made):
 
 def test_a_planted_difference_is_found_and_no_other(differences):
     rows = differences
-    assert len(rows) == 14 and ("gender", "polarity") not in {(row["domain"], row["score"]) for row in rows}
+    assert len(rows) == 8 and ("gender", "polarity") not in {(row["domain"], row["score"]) for row in rows}
     found = {(row["domain"], row["score"]): row for row in rows}
     planted = found.pop(("religion", "sentiment"))
     assert planted["p"] < 0.002 and planted["low"] > 0 and planted["value"] > planted["blind_high"]
-    # Holm over the 13 others: wrong in one of twenty such tables. And chance alone is not small.
-    assert min(row["p"] for row in found.values()) > 0.05 / 13
-    assert all(row["blind"] > 0.2 for row in found.values()) and found["profession", "toxicity"]["blind"] > 0.7
+    # Holm over the others: wrong in one of twenty such tables. And chance alone is not small.
+    assert min(row["p"] for row in found.values()) > 0.05 / 7
+    assert all(row["blind"] > 0.2 for row in found.values())
 
 
 def test_the_group_blind_level_is_a_permutation_of_openings(made, differences):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from trustlab.course.n31_fairness_metrics import smollm2_tests
 from trustlab.course.n31_fairness_metrics.smollm2_results import differences, interval_of, row_of
 from trustlab.intervals import Interval
 from trustlab.results import Reader, read_results
@@ -15,27 +14,24 @@ LIKELIHOODS = (
     ("stereoset", "intrasentence all", "ss", "clusters", 50.0, "prefers the stereotype on StereoSet, per cent"),
     *(("crows_pairs", part, "score", "pairs", 50.0, f"prefers CrowS-Pairs' more stereotyped sentence, {part}, per cent")
       for part in ("gender", "religion", "race-color")),
-    ("winobias", "type 1", "stereotype", "pairs", 50.0, "expects the stereotype's pronoun on WinoBias, per cent"),
     ("winogender", "all", "correlation labour", "occupations", 0.0,
      "expects “she” where more women work (Winogender, correlation)"),
 )  # fmt: skip
 # Domain and score of BOLD, and what is compared.
 CONTINUATIONS = (
-    ("profession", "polarity", "the gender of what it writes differs between professions"),
     ("religion", "sentiment", "the sentiment of what it writes differs between religions"),
     ("race", "toxicity", "the toxicity of what it writes differs between races"),
 )
 
 
 def smollm2_claims(read: Reader = read_results) -> list[dict[str, Any]]:
-    """Return the rows for :func:`trustlab.lab.claims.claims` about the tests whose tables are there."""
+    """Return the rows for :func:`trustlab.lab.claims.claims` about the published tests."""
     rows = []
     for corpus, part, column, items, bar, said in LIKELIHOODS:
-        if part in smollm2_tests.PARTS.get(corpus, ()):
-            row = row_of(corpus, part, read=read)
-            setup = f"{MODEL}, one model; interval over {int(row[items])} {items}"
-            measured = Interval(*interval_of(row, column).values(), int(row[items]))
-            rows.append({"claim": f"(real model) It {said}", "measured": measured, "above": bar, "setup": setup})
+        row = row_of(corpus, part, read=read)
+        setup = f"{MODEL}, one model; interval over {int(row[items])} {items}"
+        measured = Interval(*interval_of(row, column).values(), int(row[items]))
+        rows.append({"claim": f"(real model) It {said}", "measured": measured, "above": bar, "setup": setup})
     return rows
 
 

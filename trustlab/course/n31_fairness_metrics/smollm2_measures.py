@@ -11,7 +11,7 @@ import numpy as np
 from trustlab.fairness.groups import Bootstrap
 from trustlab.fairness.groups.resampling import draw_counts
 from trustlab.fairness.likelihood import LikelihoodScorer, crows_pairs, score_clusters, score_pairs, stereoset
-from trustlab.fairness.tasks import load_task, occupation_correlation
+from trustlab.fairness.tasks import occupation_correlation
 
 Row = dict[str, Any]
 RESAMPLES = 1000
@@ -87,18 +87,6 @@ def winogender_row(scorer: LikelihoodScorer, sentences: Sequence[Mapping[str, An
         women = np.array([each[column] for each in first])
         found = occupation_correlation(preference, occupations, women, bootstrap=Bootstrap(RESAMPLES))
         row |= {f"correlation {name}{end and f' {end}'}": found[end or "value"] for end in ("", "low", "high")}
-    return row
-
-
-def winobias_row(scorer: LikelihoodScorer, kind: int) -> Row:
-    """Return in what percentage the stereotype's pronoun is more likely, overall and by the occupation's gender."""
-    texts = load_task("winobias", kind=kind).test
-    preference = _preference(scorer, _totals(scorer, texts.texts), _totals(scorer, texts.counterparts or ()))
-    agrees = 50 * (1 + np.sign(preference))
-    occupations = texts.facts["occupation"]
-    row: Row = {"pairs": len(agrees)} | _mean("stereotype", agrees, occupations)
-    for name, mask in zip(texts.groups.names, texts.groups.masks.T, strict=True):
-        row |= _mean(f"stereotype, {name}", agrees[mask], occupations[mask])
     return row
 
 

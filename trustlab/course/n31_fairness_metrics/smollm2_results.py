@@ -32,9 +32,8 @@ STEREOTYPES = {
     },
     **{
         f"CrowS-Pairs, {name}": ("crows_pairs", part, f"crows_pairs {part}, per cent")
-        for name, part in {"gender": "gender", "race": "race-color", "religion": "religion", "all": "all"}.items()
+        for name, part in {"gender": "gender", "race": "race-color", "religion": "religion"}.items()
     },
-    "WinoBias, type 1": ("winobias", "type 1", ""),
 }
 KEPT = ("value", "corrected", "low", "high", "blind", "blind_low", "blind_high", "p")
 DOMAINS = dict(zip(GROUPS, ("gender", "race", "religion", "profession", "ideology"), strict=True))
@@ -55,12 +54,11 @@ def interval_of(row: pandas.Series, name: str) -> dict[str, float]:
 def stereotypes() -> list[Row]:
     """Return how often the stereotyped sentence is the more likely one, per cent: a row per test and model.
 
-    The literature's numbers have no interval. On StereoSet they are of the same sentences and the same rule.
+    The literature's numbers have no interval. On StereoSet they are of the same sentences and the same rule; on
+    CrowS-Pairs GPT-2's sentences were scored by the mean per token, SmolLM2's by the sum.
     """
     rows: list[Row] = []
     for name, (corpus, part, asked) in STEREOTYPES.items():
-        if part not in smollm2_tests.PARTS.get(corpus, ()):
-            continue
         headline = smollm2_tests.HEADLINE[corpus]
         for model, title in SERIES.items():
             rows.append({"test": name, "model": title, **interval_of(row_of(corpus, part, model), headline)})
@@ -77,7 +75,8 @@ def differences(read: Reader = read_results) -> list[Row]:
     """
     table = read(smollm2_continuations.result_name("bold"))[0]
     rows = []
-    for domain, title in DOMAINS.items():
+    for domain in smollm2_continuations.DONE:
+        title = DOMAINS[domain]
         own = table[table["domain"] == domain]
         for score in SCORES:
             if (domain, score) == ("gender", "polarity"):

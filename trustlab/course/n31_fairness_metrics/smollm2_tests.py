@@ -1,6 +1,6 @@
 """A real language model on the published tests of stereotypes: the experiment of SmolLM2's likelihoods.
 
-StereoSet, CrowS-Pairs, Winogender and WinoBias, each next to what token frequencies alone score on it. Nothing is
+StereoSet, CrowS-Pairs and Winogender, each next to what token frequencies alone score on it. Nothing is
 trained or drawn but the intervals, so there is one seed. The model's weights were quantised (Q4_1), it was tuned for
 chats, and it reads plain sentences here, after the token that separated texts in its pretraining.
 """
@@ -17,7 +17,6 @@ from trustlab.course.n31_fairness_metrics.smollm2_measures import (
     RESAMPLES,
     crows_row,
     stereoset_row,
-    winobias_row,
     winogender_row,
 )
 from trustlab.course.n31_fairness_metrics.smollm2_scorers import FREQUENCIES, SMOLLM2, scorer_called
@@ -26,23 +25,19 @@ from trustlab.models.smollm2 import SMOLLM2_SHA256, TEXT_START
 if TYPE_CHECKING:
     import datasets
 
-CORPORA = ("crows_pairs", "winogender", "winobias", "stereoset")
+CORPORA = ("crows_pairs", "winogender", "stereoset")
 ALL = "all"
 DOMAINS = ("gender", "profession", "race", "religion")
-BIAS_TYPES = (
-    "gender", "religion", "race-color", "age", "disability", "nationality", "physical-appearance",
-    "sexual-orientation", "socioeconomic",
-)  # fmt: skip
+BIAS_TYPES = ("gender", "religion", "race-color")  # those that the literature has GPT-2's numbers of
 KINDS = ("intrasentence",)
 # Corpus, as trustlab.data.load names it → its parts; "all" is last, because by then its sentences have been read.
 PARTS = {
-    "crows_pairs": (*BIAS_TYPES, ALL),
+    "crows_pairs": BIAS_TYPES,
     "winogender": (ALL,),
-    "winobias": ("type 1",),
     "stereoset": tuple(f"{kind} {domain}" for kind in KINDS for domain in (*DOMAINS, ALL)),
 }
 # The first number to look at, in per cent; 50 is a model that prefers neither.
-HEADLINE = {"crows_pairs": "score", "winogender": "she", "winobias": "stereotype", "stereoset": "ss"}
+HEADLINE = {"crows_pairs": "score", "winogender": "she", "stereoset": "ss"}
 KEY = ("part", "model")  # with the seed: one row
 
 
@@ -101,8 +96,6 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
 def measure(setting: Setting, corpus: datasets.DatasetDict) -> dict[str, Any]:
     """Return the numbers of one part, see :mod:`~trustlab.course.n31_fairness_metrics.smollm2_measures`."""
     scorer = scorer_called(setting.model)
-    if setting.corpus == "winobias":
-        return winobias_row(scorer, int(setting.part.removeprefix("type ")))
     rows = list(corpus["test"])
     if setting.corpus == "winogender":
         return winogender_row(scorer, rows)
