@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trustlab.course.n31_fairness_metrics.smollm2_continuations import SEEDS
 from trustlab.course.n31_fairness_metrics.smollm2_results import (
+    GPT2,
     SERIES,
     differences,
     interval_of,
@@ -20,14 +21,17 @@ QUANTISED = "SmolLM2-135M-Instruct, weights quantised (Q4_1)"
 def preferred() -> Finding:
     """Draw how often SmolLM2 finds the stereotyped sentence more likely, next to token frequencies and GPT-2."""
     rows = stereotypes()
+    said = {(row["test"], row["model"]): row for row in rows}
+    ss, alone, gpt2 = (said["StereoSet, all", model] for model in (SERIES[SMOLLM2], SERIES[FREQUENCIES], GPT2))
+    pairs = [row for row in rows if row["test"].startswith("CrowS-Pairs") and row["model"] == SERIES[SMOLLM2]]
+    clear = [row for row in pairs if not row["low"] <= 50 <= row["high"]]
     pronouns = row_of("winogender", "all")
     she, r = interval_of(pronouns, "she"), interval_of(pronouns, "correlation labour")
-    alone = [row["value"] for row in rows if row["model"] == SERIES[FREQUENCIES]]
-    own = [f"{row['test']} {_sure(row)}" for row in rows if row["model"] == SERIES[SMOLLM2]]
     verdict = (
-        f"It finds the stereotyped sentence more likely, in per cent: {'; '.join(own)}. Token frequencies alone give "
-        f"{min(alone):.0f} to {max(alone):.0f}. In Winogender “she” is more likely than “he” in {_sure(she)} % of "
-        f"sentences; its correlation with the share of women in the occupation is {_sure(r, 2)}."
+        f"On StereoSet the stereotyped sentence is more likely in {_sure(ss)} % of clusters (GPT-2 {gpt2['value']:.0f}, "
+        f"token frequencies alone {alone['value']:.0f} %). On CrowS-Pairs {len(clear)} of {len(pairs)} preferences are "
+        f"clearly not 50 %. In Winogender “she” is more likely than “he” in {_sure(she)} % of sentences; its "
+        f"correlation with the share of women in the occupation is {_sure(r, 2)}."
     )
     return dots(
         rows,
