@@ -28,7 +28,7 @@ def preferred() -> Finding:
     pronouns = row_of("winogender", "all")
     she, r = interval_of(pronouns, "she"), interval_of(pronouns, "correlation labour")
     verdict = (
-        f"On StereoSet the stereotyped sentence is more likely in {_sure(ss)} % of clusters (GPT-2 {gpt2['value']:.0f}, "
+        f"On StereoSet the stereotype is more likely in {_sure(ss)} % of clusters (GPT-2 {gpt2['value']:.0f}; "
         f"token frequencies alone {alone['value']:.0f} %). On CrowS-Pairs {len(clear)} of {len(pairs)} preferences are "
         f"clearly not 50 %. In Winogender “she” is more likely than “he” in {_sure(she)} % of sentences; its "
         f"correlation with the share of women in the occupation is {_sure(r, 2)}."
