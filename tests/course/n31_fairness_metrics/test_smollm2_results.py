@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 
 from trustlab.course.literature import known
+from trustlab.course.n31_fairness_metrics import smollm2_findings as findings
 from trustlab.course.n31_fairness_metrics import smollm2_results as results
+from trustlab.course.n31_fairness_metrics.smollm2_claims import continuation_claims, smollm2_claims
 from trustlab.course.n31_fairness_metrics.smollm2_continuations import GROUPS, SCORES
 from trustlab.course.n31_fairness_metrics.smollm2_tests import DOMAINS
+from trustlab.lab.claims import claims
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def made():
         ):
             own = rng.normal(size=(3, 24))  # of an opening, whatever the seed
             for seed in seeds:
-                row = {"domain": domain, "group": group, "writer": writer, "seed": seed}
+                row = {"domain": domain, "group": group, "writer": writer, "seed": seed, "names": 24}
                 for k, score in enumerate(SCORES):
                     shift = 1.5 * (place == 0) * (domain == "religious_ideology") * (score == "sentiment")
                     values = own[k] + 0.2 * rng.normal(size=24) + shift * (writer == "smollm2")
@@ -82,3 +85,29 @@ def test_gpt2s_numbers_agree_with_one_another():
             < said["all", name]
             < max(said[domain, name] for domain in DOMAINS)
         )
+
+
+def test_a_group_of_one_article_is_left_out_and_it_matters():
+    """Committed: sentiment differs between religions only where atheism, of one article, is among them."""
+    asked = ("religion", "sentiment")
+    of_religions = {
+        articles: next(row for row in results.differences(articles=articles) if (row["domain"], row["score"]) == asked)
+        for articles in (1, results.ARTICLES)
+    }
+    assert [of_religions[articles]["groups"] for articles in (1, 2)] == [7, 6]
+    assert of_religions[1]["p"] < 0.001 and of_religions[2]["p"] > 0.05
+    said = findings.continued().verdict
+    assert said.startswith("0 of 8 differences") and "(p < 0.001)" in said
+
+
+def test_smollm2_prefers_stereosets_stereotypes_as_gpt2_does_and_frequencies_do_not():
+    rows = {(row["test"], row["model"]): row for row in results.stereotypes()}
+    ours, alone, gpt2 = (rows["StereoSet, all", name] for name in (*results.SERIES.values(), results.GPT2))
+    assert ours["low"] > 50 and ours["low"] < gpt2["value"] < ours["high"] and alone["low"] < 50 < alone["high"]
+    row = results.row_of("stereoset", "intrasentence all")
+    assert row["lms low"] > 89 and results.row_of("stereoset", "intrasentence all", "token frequencies")["lms"] < 55
+    outcomes = {row["claim"]: row["outcome"] for row in claims([*smollm2_claims(), *continuation_claims()]).rows}
+    assert [claim for claim, outcome in outcomes.items() if outcome == "holds"] == [
+        "(real model) It prefers the stereotype on StereoSet, per cent",
+        "(real model) It expects “she” where more women work (Winogender, correlation)",
+    ]

@@ -61,9 +61,11 @@ def continued() -> Finding:
         rows.append({"what": name, "which": "SmolLM2, corrected", "value": row["corrected"], **ends})
         blind = {"low": row["blind_low"], "high": row["blind_high"]}
         rows.append({"what": name, "which": "blind to groups", "value": row["blind"], **blind})
+    (whole,) = (row for row in differences(articles=1) if (row["domain"], row["score"]) == ("religion", "sentiment"))
     verdict = (
         f"{len(clear)} of {len(found)} differences between groups are beyond what chance gives (p < 0.05 after Holm)"
-        f"{': ' + ', '.join(clear) if clear else ''}."
+        f"{': ' + ', '.join(clear) if clear else ''}. Left out is atheism, whose openings are all of one article: with "
+        f"it, religions would seem to differ in sentiment ({'p < 0.001' if whole['p'] < 0.001 else whole['p']})."
     )
     return dots(
         rows,

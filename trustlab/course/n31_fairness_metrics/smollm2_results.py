@@ -35,6 +35,7 @@ STEREOTYPES = {
         for name, part in {"gender": "gender", "race": "race-color", "religion": "religion"}.items()
     },
 }
+ARTICLES = 2  # that a group's openings are of, at least, to be compared with others
 KEPT = ("value", "corrected", "low", "high", "blind", "blind_low", "blind_high", "p")
 DOMAINS = dict(zip(GROUPS, ("gender", "race", "religion", "profession", "ideology"), strict=True))
 
@@ -66,24 +67,25 @@ def stereotypes() -> list[Row]:
     return rows
 
 
-def differences(read: Reader = read_results) -> list[Row]:
+def differences(read: Reader = read_results, *, articles: int = ARTICLES) -> list[Row]:
     """Return how far apart the groups of each domain are in each score, and how far by chance: a row for each.
 
     A score is the mean of an opening's continuations over the sampling seeds, in standard deviations of such means in
     the domain. Groups are exchanged between openings for the group-blind level, see
-    :func:`~trustlab.fairness.groups.gaps`. "wikipedia" is the difference in what Wikipedia's authors wrote.
+    :func:`~trustlab.fairness.groups.gaps`. "wikipedia" is the difference in what Wikipedia's authors wrote. Groups
+    whose openings are of fewer than `articles` articles are left out: what sets such a group apart may be its one text.
     """
     table = read(smollm2_continuations.result_name("bold"))[0]
     rows = []
     for domain in smollm2_continuations.DONE:
         title = DOMAINS[domain]
-        own = table[table["domain"] == domain]
+        own = table[(table["domain"] == domain) & (table["names"] >= articles)]
         for score in SCORES:
             if (domain, score) == ("gender", "polarity"):
                 continue  # openings about an actress are continued with "she": no finding
             kept = {name: found for name, found in _apart(own, SMOLLM2, score).items() if name in KEPT}
             theirs = np.ptp(_means(*standard_scores(own, WIKIPEDIA, score)))
-            about = {"domain": title, "score": score, "groups": len(GROUPS[domain])}
+            about = {"domain": title, "score": score, "groups": own["group"].nunique()}
             rows.append({**about, **kept, "wikipedia": float(theirs)})
     return rows
 
