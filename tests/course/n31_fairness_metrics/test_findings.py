@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from trustlab.course.lessons import questions
+from trustlab.course.n31_fairness_metrics import classifier_search, pretraining, real_findings, real_results
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics import planted_findings as planted
-from trustlab.course.n31_fairness_metrics import pretraining, real_findings, real_results, real_tuning
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.dose import STEADY
@@ -81,6 +81,13 @@ def test_the_exercises_numbers_are_the_checks(text):
     assert f"Two targets in X have associations {S_X[0]:g} and {S_X[1]:g}, two in Y {S_Y[0]:g} and −{-S_Y[1]:g}" in text
     assert f"None of {PAIRS} pairs" in text and f"below p = {LEVEL:g}" in text
     assert f"has reliability {INSIDE:g}, an extrinsic one {OUTSIDE:g}" in text
+
+
+def test_the_orders_in_held_out_frames_are_the_claims(text):
+    rows = {row["claim"]: row["measured"].mean for row in claims_of() if "in held-out frames" in row["claim"]}
+    lpbs, pairs, stereo = (f"{value:.2f}" for value in rows.values())
+    assert f"(the lower τ of both notions is {lpbs})" in text
+    assert f"CrowS-Pairs ({pairs}) and StereoSet ({stereo}) lose theirs" in text
 
 
 def test_the_second_question_is_answered_by_the_table():
@@ -183,6 +190,12 @@ def test_a_group_is_named_with_its_probability_and_none_is_drawn_that_is_not_lik
     assert all(row["probability"] >= real_results.LIKELY for row in found.rows)
 
 
+def test_five_seeds_are_five():
+    for corpus in ("hatexplain", "davidson_hate"):
+        learned = real_results.real_models(corpus).query("model != 'majority'")
+        assert set(learned.groupby("model").size()) == {5} and "means over five seeds" in real_findings.SAVED
+
+
 def test_what_goes_together_inside_a_model_is_counted():
     found = real_findings.inside_one_model()
     clear = [row for row in found.rows if row["low"] > 0]
@@ -190,7 +203,7 @@ def test_what_goes_together_inside_a_model_is_counted():
 
 
 def test_what_the_text_says_of_the_models_of_real_tasks(text):
-    assert real_tuning.TRIALS == 10 and "were tuned by ten trials each, on training posts alone" in text
+    assert classifier_search.TRIALS == 10 and "were tuned by ten trials each, on training posts alone" in text
     assert (min(POSTS), max(POSTS), len(POSTS)) == (12, 63, 9) and "A community has 12 to 63 harmless posts." in text
     written = ", ".join(map(str, POSTS[:-1])) + f" and {POSTS[-1]}"
     assert f"Nine communities have {written} harmless posts." in text and f"with probability {RATE:g}" in text

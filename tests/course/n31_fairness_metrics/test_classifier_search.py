@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from trustlab.course.n31_fairness_metrics.real_level import ACCURACY, level_columns
-from trustlab.course.n31_fairness_metrics.real_tuning import CORPORA, FIRST_SEED, OPTIONS, SPACES, Setting, run
 
 from trustlab.course.literature import known
-from trustlab.course.n31_fairness_metrics import real_tuning
+from trustlab.course.n31_fairness_metrics import classifier_search
+from trustlab.course.n31_fairness_metrics.classifier_search import CORPORA, FIRST_SEED, OPTIONS, SPACES, Setting, run
+from trustlab.course.n31_fairness_metrics.real_level import ACCURACY, level_columns
 from trustlab.course.n31_fairness_metrics.real_models import LOGISTIC, WHOLE, features
 from trustlab.course.n31_fairness_metrics.real_results import always_the_same, level, real_models
 from trustlab.course.n31_fairness_metrics.real_tasks import grid
@@ -19,11 +19,11 @@ from trustlab.results import read_results
 
 @pytest.fixture(scope="module")
 def search():
-    return read_results(real_tuning.result_name("hatexplain"))[0]
+    return read_results(classifier_search.result_name("hatexplain"))[0]
 
 
 def test_the_search_is_the_grids_and_each_model_had_as_many_trials(search):
-    asked = [each.key() for each in real_tuning.grid(CORPORA[0], seeds=sorted(set(search["seed"])))]
+    asked = [each.key() for each in classifier_search.grid(CORPORA[0], seeds=sorted(set(search["seed"])))]
     assert search[list(asked[0])].to_dict("records") == asked
     assert uneven(search, by=["model"], options=OPTIONS) == [] and search["seed"].min() == FIRST_SEED
 
@@ -45,7 +45,7 @@ def test_the_reported_models_have_the_options_that_the_search_chose(search):
 def test_no_post_that_is_reported_on_is_searched_on(real_data):
     corpus = load("hatexplain", directory=real_data)
     texts = tuple(corpus["train"]["text"][:])
-    _, _, known_rows, held = real_tuning._divided(texts[:200], "words", WHOLE, FIRST_SEED)
+    _, _, known_rows, held = classifier_search._divided(texts[:200], "words", WHOLE, FIRST_SEED)
     assert sorted([*known_rows, *held]) == list(range(200)) and len(held) == 40
 
 
