@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from trustlab.course.n31_fairness_metrics.held_out import Setting, frames, grid
 
 from trustlab.course.n31_fairness_metrics import held_out
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 from trustlab.course.n31_fairness_metrics.experiment import column, readings
+from trustlab.course.n31_fairness_metrics.held_out import Setting, frames, grid
 from trustlab.course.n31_fairness_metrics.intrinsic import LIKELIHOOD, PLANTED, likelihood_metrics, over_words
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS, REGION
 from trustlab.data import assistant
