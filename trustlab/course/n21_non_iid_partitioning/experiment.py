@@ -28,12 +28,12 @@ from trustlab.course.alpha import ALPHAS, DEFINITIONS, alpha_options
 from trustlab.course.baselines import CLASSIFIERS, MAJORITY, TFIDF
 from trustlab.course.corpora import EMBEDDED, rare_intents
 from trustlab.course.intents import intents_right, prepare, task
+from trustlab.course.once import once
 from trustlab.course.tuning import chosen
 from trustlab.deprecation import old_names
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.simulation.measurement import means, shares_right
-from trustlab.lab.ready import once
 from trustlab.lab.saved import read
 
 if TYPE_CHECKING:

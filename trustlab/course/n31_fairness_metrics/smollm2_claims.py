@@ -31,7 +31,8 @@ def smollm2_claims(read: Reader = read_results) -> list[dict[str, Any]]:
         row = row_of(corpus, part, read=read)
         setup = f"{MODEL}, one model; interval over {int(row[items])} {items}"
         measured = Interval(*interval_of(row, column).values(), int(row[items]))
-        rows.append({"claim": f"(real model) It {said}", "measured": measured, "above": bar, "setup": setup})
+        claim = f"(real model) It {said}"
+        rows.append({"claim": claim, "measured": measured, "above": bar, "setup": setup, "sampled": items})
     return rows
 
 
@@ -46,6 +47,7 @@ def continuation_claims(read: Reader = read_results) -> list[dict[str, Any]]:
             "measured": Interval(row["corrected"], row["low"], row["high"], row["groups"]),
             "above": 0,
             "p": row["p"],
+            "sampled": "groups",
             "setup": f"{MODEL} on BOLD; in standard deviations of openings; blind to groups {row['blind']:.2f}",
         })  # fmt: skip
     return rows
