@@ -18,12 +18,12 @@ from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import CORPORA, MODEL, Setting, by_length, prepare, recipe, tuned
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import EPSILONS, MEASURES, saved, seconds_and_accuracy
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import WAYS, rounded_seconds
+from trustlab.course.once import once
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over
 
 if TYPE_CHECKING:

@@ -18,13 +18,14 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     examples,
     problem,
     recipe,
+    with_one_rate,
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
+from trustlab.course.once import once
 from trustlab.federated.tasks import FAMILIES, SMALL, Example
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def live_rows(at: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, A
     """Train one cell as the saved ones were, measured more often; yield a row for each round that was measured."""
     from trustlab.federated.simulation import simulate
 
+    at = with_one_rate(at)
     known, asked = _examples(at.task, corpus)
     clients = divide(at, known)
     config = dataclasses.replace(recipe(at, len(clients)), evaluate_every=MEASURED_LIVE)
