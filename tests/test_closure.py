@@ -283,6 +283,7 @@ def small(experiment, monkeypatch):
 CELLS = [
     *(("dp-sgd-vs-edp-sgd", dict(method=method, epsilon=8.0)) for method in ("dp-sgd", "edp-sgd", "fast")),
     ("dp-sgd-vs-edp-sgd", dict(method="sgd", model="transformer")),
+    *(("dp-sgd-vs-edp-sgd-encoder", dict(method=method, clip_norm=c)) for method, c in (("sgd", 0.0), ("fast", 1.0))),
     *(("non-iid-partitioning", dict(scheme=scheme, alpha=0.1)) for scheme in ("fednlp", "iid")),
     ("non-iid-partitioning", dict(scheme="centralised")),
     *(("fednlp-benchmark", dict(task=task)) for task in ("classification", "tagging", "seq2seq")),
@@ -302,7 +303,7 @@ def test_all_code_that_a_cell_runs_is_in_its_closure_and_nothing_that_is_left_ou
     cell = known.module.Setting(**dials)
     kind, threads = getattr(cell, known.varied), torch.get_num_threads()
     torch.set_num_threads(1)
-    corpus = assistant(800 if name == "dp-sgd-vs-edp-sgd" else 4000, seed=0)
+    corpus = assistant(800 if name.startswith("dp-sgd-vs-edp-sgd") else 4000, seed=0)
     try:
         ran = what_runs(known.module.run(cell, corpus))
     finally:

@@ -20,6 +20,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     each.name: each
     for each in (
         n11_dp_sgd_vs_edp_sgd.EXPERIMENT,
+        n11_dp_sgd_vs_edp_sgd.ENCODER,
+        n11_dp_sgd_vs_edp_sgd.ENCODER_SEARCH,
         n21_non_iid_partitioning.EXPERIMENT,
         n22_device_selection.EXPERIMENT,
         n22_device_selection.HARM,
