@@ -53,7 +53,6 @@ def test_every_method_is_trained_at_every_epsilon_with_every_seed_and_what_has_n
     assert len(set(cells)) == len(cells) == 4 * 5 + 4
     assert [cell.method for cell in cells if cell.method not in METHODS] == [STATES, "majority", "tf-idf", "word's tag"]
     assert {cell.seed for cell in cells} == set(range(5))
-    assert {cell.method for cell in grid("snips", methods=["fast"])} == {"fast"}
 
 
 def test_all_methods_are_searched_alike_on_data_and_seeds_that_are_not_reported():

@@ -77,7 +77,7 @@ ENCODER = Experiment(
     tolerance={"accuracy": 0.03, "slot_f1": 0.05, "epsilon_spent": 0.02},
     named=_heads_named,
     recipes=lambda corpus: {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"},
-    parts={"methods": (*encoder_experiment.METHODS, *encoder_experiment.BASELINES, encoder_experiment.STATES)},
+    parts={},
 )
 ENCODER_SEARCH = Experiment(
     "dp-sgd-vs-edp-sgd-encoder-tuning",
@@ -88,5 +88,5 @@ ENCODER_SEARCH = Experiment(
     tolerance={"score": 0.03, "accuracy": 0.03, "slot_f1": 0.05, "epsilon_spent": 0.02},
     named=_heads_named,
     recipes=lambda corpus: {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"},
-    parts={"methods": tuple(encoder_search.SPACES)},
+    parts={},
 )

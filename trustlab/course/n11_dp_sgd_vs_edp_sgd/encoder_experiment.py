@@ -62,20 +62,17 @@ def tuned(corpus: str, method: str, epsilon: float, seed: int = 0) -> Setting:
     return Setting(corpus, method, epsilon, seed, **options)
 
 
-def grid(
-    corpus: str, *, seeds: Sequence[int] = range(5), methods: Sequence[str] = (*METHODS, *BASELINES, STATES)
-) -> list[Setting]:
-    """Return the settings for `corpus`, each training over `seeds`; fewer `methods` keep a part of them.
+def grid(corpus: str, *, seeds: Sequence[int] = range(5)) -> list[Setting]:
+    """Return the settings for `corpus`, each training over `seeds`.
 
     Baselines and the encoder have no seed: each has one row.
     """
-    once = [Setting(corpus, name, seed=seeds[0], **NOT_TRAINED) for name in (STATES, *BASELINES) if name in methods]
+    once = [Setting(corpus, name, seed=seeds[0], **NOT_TRAINED) for name in (STATES, *BASELINES)]
     return once + [
         tuned(corpus, method, epsilon, seed)
         for method in METHODS
         for epsilon in encoder_search.EPSILONS[method]
         for seed in seeds
-        if method in methods
     ]
 
 

@@ -57,14 +57,14 @@ class Setting(HeadTraining):
         return {name: getattr(self, name) for name in ("corpus", *KEY, "seed")}
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = SEEDS, methods: Sequence[str] = tuple(SPACES)) -> list[Setting]:
+def grid(corpus: str, *, seeds: Sequence[int] = SEEDS) -> list[Setting]:
     """Return the trials of every method at every ε.
 
     Their seeds are the search's own, which no table reports, whatever `seeds` says.
     """
     return [
         Setting(corpus, method, epsilon, seed, **FIXED[method], **trial)
-        for method in methods
+        for method in SPACES
         for epsilon in EPSILONS[method]
         for trial in trials(SPACES[method], BUDGET, ORDER)
         for seed in SEEDS
