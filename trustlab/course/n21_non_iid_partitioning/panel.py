@@ -21,14 +21,15 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     prepare,
     task,
     train,
+    tuned,
 )
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
+from trustlab.course.once import once
 from trustlab.lab.curves import Curves, write_key
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class SkewPosition(Setting):
 
     @property
     def cell(self) -> Setting:
-        """The training alone."""
-        return Setting(self.corpus, self.scheme, self.alpha, self.seed)
+        """The training alone, with the learning rate that was found for this fleet."""
+        return tuned(self.corpus, self.scheme, self.alpha, self.seed)
 
 
 @dataclass(frozen=True)
