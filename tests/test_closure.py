@@ -286,6 +286,7 @@ CELLS = [
     ("dp-sgd-vs-edp-sgd", dict(method="sgd", epochs=1)),
     ("dp-sgd-vs-edp-sgd", dict(method="tf-idf")),
     ("dp-sgd-vs-edp-sgd-tuning", dict(method="fast", epsilon=8.0, epochs=1)),
+    *(("dp-sgd-vs-edp-sgd-encoder", dict(method=method, clip_norm=c)) for method, c in (("sgd", 0.0), ("fast", 1.0))),
     *(("non-iid-partitioning", dict(scheme=scheme, alpha=0.1)) for scheme in ("fednlp", "iid")),
     ("non-iid-partitioning", dict(scheme="centralised")),
     *(("fednlp-benchmark", dict(task=task)) for task in ("classification", "tagging", "seq2seq")),

@@ -119,6 +119,27 @@ def test_the_table_of_what_privacy_costs_is_that_of_the_committed_results():
             assert text == f"{statistics.mean(values):.3f} ± {half:.3f}", (method, epsilon, model, column)
 
 
+def test_the_table_for_a_reader_who_has_to_ship_is_that_of_the_committed_results():
+    """Means over seeds, computed here: linear heads on the frozen encoder, SNIPS."""
+    table, _ = read_results(ROOT / "data" / "results" / "dp_sgd_vs_edp_sgd_encoder_snips")
+    lines = {
+        cells[0]: cells[1:]
+        for cells in (
+            [c.strip() for c in line.strip("|").split("|")]
+            for line in README.splitlines()
+            if line.startswith("| ") and "|" in line
+        )
+    }
+    assert lines["SNIPS, frozen encoder"] == ["ε = 1", "ε = 3", "ε = 8", "no privacy"]
+    runs = [table[(table["method"] == "fast") & (table["epsilon"] == at)] for at in (1.0, 3.0, 8.0)]
+    runs.append(table[table["method"] == "sgd"])
+    assert lines["intents right"] == [f"{100 * each['accuracy'].mean():.1f} %" for each in runs]
+    assert lines["slot F1"] == [f"{each['slot_f1'].mean():.2f}" for each in runs]
+    assert lines["seconds of training"] == [f"{each['seconds'].mean():.0f}" for each in runs]
+    (states,) = table[table["method"] == "states"]["seconds"]
+    assert f"after {states:.0f} s for the encoder" in README
+
+
 def test_mistakes_are_found():
     source = "from trustlab.data import load, lode\nload('assistant', seeed=0)\nlode(1)\nother(x=1)"
     taken = inspect.signature(importlib.import_module("trustlab.data").load).parameters.values()

@@ -21,6 +21,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     for each in (
         n11_dp_sgd_vs_edp_sgd.EXPERIMENT,
         n11_dp_sgd_vs_edp_sgd.SEARCH,
+        n11_dp_sgd_vs_edp_sgd.ENCODER,
+        n11_dp_sgd_vs_edp_sgd.ENCODER_SEARCH,
         n21_non_iid_partitioning.EXPERIMENT,
         n21_non_iid_partitioning.TUNING,
         n22_device_selection.EXPERIMENT,
