@@ -20,6 +20,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     each.name: each
     for each in (
         n11_dp_sgd_vs_edp_sgd.EXPERIMENT,
+        n11_dp_sgd_vs_edp_sgd.WORDS,
+        n11_dp_sgd_vs_edp_sgd.WORDS_TUNING,
         n21_non_iid_partitioning.EXPERIMENT,
         n22_device_selection.EXPERIMENT,
         n22_device_selection.HARM,

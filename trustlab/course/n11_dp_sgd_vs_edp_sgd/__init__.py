@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment, word_level_experiment, word_level_search
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
 
 
@@ -52,4 +52,26 @@ EXPERIMENT = Experiment(
     recipes=_recipes,
     parts={"models": tuple(experiment.MODELS), "methods": tuple(experiment.METHODS)},
     claims=claims_of,
+)
+
+WORDS = Experiment(
+    "dp-sgd-vs-edp-sgd-words",
+    word_level_experiment,
+    varied="method",
+    slowest_first=tuple(word_level_experiment.METHODS),
+    tolerance={"accuracy": 0.02, "slot_f1": 0.03},
+    named=lambda method: word_level_experiment.METHODS[method],
+    recipes=word_level_experiment.described,
+    parts={"methods": tuple(word_level_experiment.METHODS)},
+)
+
+WORDS_TUNING = Experiment(
+    "dp-sgd-vs-edp-sgd-words-tuning",
+    word_level_search,
+    varied="method",
+    slowest_first=tuple(word_level_experiment.METHODS),
+    tolerance={"score": 0.03},
+    named=lambda rate: f"learning rate {rate:g}",
+    recipes=lambda corpus: {"epochs": word_level_experiment.EPOCHS[corpus]},
+    parts={},
 )
