@@ -12,7 +12,7 @@ from trustlab.models import evaluate, predict, tagging_loss
 from trustlab.models.fitting import FitOptions, fit, like_lengths
 from trustlab.models.spelling import LONGEST, SpelledVocabulary, spelling, spelling_tagger
 from trustlab.models.vocabulary import UNKNOWN, Vocabulary
-from trustlab.models.whole_entities import best_path, predict_whole
+from trustlab.models.whole_entities import predict_whole
 from trustlab.privacy import private_gradients
 
 
@@ -105,24 +105,22 @@ def test_a_plain_vocabulary_is_refused_by_name():
 # Valid tags
 
 
-def test_the_best_path_is_the_best_of_all_valid_ones():
-    names, rng = ["O", "B-a", "I-a", "B-b", "I-b"], torch.Generator().manual_seed(0)
-    logits = torch.randn(20, 4, 5, generator=rng)
-    mask = torch.tensor([[True] * (1 + i % 4) + [False] * (3 - i % 4) for i in range(20)])
-    found = best_path(logits, mask, names)
-    scores = logits.log_softmax(-1)
-    for i in range(20):
-        length = int(mask[i].sum())
+def test_the_tags_of_an_utterance_are_the_best_of_all_valid_ones(vocabulary, batch):
+    model, names = spelling_tagger(vocabulary, seed=3).eval(), vocabulary.slots
+    with torch.no_grad():
+        scores = model(batch.input_ids, batch.attention_mask)[1].log_softmax(-1)
+    _, tags = predict_whole(model, batch)
+    for i, length in enumerate(batch.attention_mask.sum(1).tolist()):
         valid = [
             path
-            for path in itertools.product(range(5), repeat=length)
+            for path in itertools.product(range(3), repeat=length)
             if all(
-                not names[b].startswith("I-") or (a is not None and names[a][2:] == names[b][2:])
+                names[b] != "I-song" or (a is not None and names[a] != "O")
                 for a, b in zip((None, *path), path, strict=False)
             )
         ]
         best = max(valid, key=lambda path: sum(scores[i, t, tag].item() for t, tag in enumerate(path)))
-        assert found[i, :length].tolist() == list(best)
+        assert tags[i] == [names[tag] for tag in best]
 
 
 # Training
