@@ -79,7 +79,8 @@ WORDS_TUNING = Experiment(
     tolerance={"score": 0.03},
     named=lambda rate: f"learning rate {rate:g}",
     recipes=lambda corpus: {"epochs": word_level_experiment.EPOCHS[corpus]},
-
+    parts={},
+)
 
 
 def _not_run_by_heads(method: str) -> dict[str, str]:
