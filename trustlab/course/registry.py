@@ -27,13 +27,20 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n22_device_selection.EXPERIMENT,
         n22_device_selection.HARM,
         n22_device_selection.ROUNDS,
+        n22_device_selection.TUNING,
         n23_continual_learning.EXPERIMENT,
         n23_continual_learning.PLAYS,
         n24_fednlp_benchmark.EXPERIMENT,
+        n24_fednlp_benchmark.REAL,
+        n24_fednlp_benchmark.REAL_TUNING,
         n24_fednlp_benchmark.TUNING,
         n31_fairness_metrics.EXPERIMENT,
+        n31_fairness_metrics.HELD_OUT,
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,
+        n31_fairness_metrics.SMOLLM2,
+        n31_fairness_metrics.CONTINUATIONS,
+        n31_fairness_metrics.REAL_TASKS_TUNING,
     )
 })  # fmt: skip
 

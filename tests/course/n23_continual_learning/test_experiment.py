@@ -165,12 +165,12 @@ def test_the_experiment_is_known_to_the_command():
 # The claims
 
 
-def made_up(gains, *, static=0.9, faster=False):
+def made_up(gains, *, static=0.9, faster=False, behind=0.1):
     """A table in which activity selection gains so much in each setting, and loses to all data at once by 0.1."""
     rows = []
     for cell in grid("assistant", seeds=range(3)):
         over_time = cell.setting == "continual"
-        accuracy = static - 0.1 * over_time + gains[cell.setting] * cell.beta + 0.001 * cell.seed * cell.drift
+        accuracy = static - behind * over_time + gains[cell.setting] * cell.beta + 0.001 * cell.seed * cell.drift
         accuracy -= 0.2 * (cell.labels == "feedback")
         periods = PERIODS if over_time else 1
         matrix = np.full((periods, PERIODS), 0.6) + 0.2 * np.eye(periods, PERIODS) * over_time
@@ -208,6 +208,12 @@ def test_a_gap_that_widens_holds_and_one_that_does_not_does_not(outcomes):
     assert wide[:3] == [True] * 3 and wide[3:6] == [True] * 3  # 0.9 + 0.02 against 0.8 + 0.12
     narrow = outcomes(made_up({"static": 0.12, "continual": 0.02}))
     assert narrow[:6] == [False] * 6
+
+
+@pytest.mark.parametrize(("behind", "near"), [(0.01, True), (0.03, False), (0.1, False)])
+def test_near_is_two_points_of_a_hundred(behind, near, outcomes):
+    """All at once ends at 0.9 in truth, over time `behind` less."""
+    assert outcomes(made_up({"static": 0.0, "continual": 0.0}, behind=behind))[3:6] == [near] * 3
 
 
 def test_gains_are_differences_between_trainings_of_the_same_seed():

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment
-from trustlab.course.n24_fednlp_benchmark import algorithm_search, experiment
+from trustlab.course.n24_fednlp_benchmark import (
+    algorithm_search,
+    experiment,
+    real_experiment,
+    real_training,
+    real_tuning,
+)
 from trustlab.course.n24_fednlp_benchmark.claims import claims_of
 from trustlab.federated.tasks import FAMILIES
 
@@ -41,5 +47,35 @@ TUNING = Experiment(
     ),
     recipes=lambda corpus: {"fedavg": experiment.recipe(experiment.Setting(corpus))},
     parts={"tasks": tuple(FAMILIES)},
+    left_out=lambda kind: FLEETS_LEAVE_OUT,
+)
+
+
+def _real_recipes(corpus: str) -> dict[str, Any]:
+    settings = [each for each in real_experiment.grid(corpus, seeds=[0]) if each.algorithm in real_training.ALGORITHMS]
+    return {f"{each.algorithm}, {each.partition}": real_training.recipe(each) for each in settings}
+
+
+REAL = Experiment(
+    "fednlp-benchmark-real",
+    real_experiment,
+    varied="corpus",
+    slowest_first=real_experiment.CORPORA,
+    tolerance={"score": 0.03, "exact": 0.03, "passes": 1.0},
+    named=lambda task, model, algorithm, partition: f"{task}, {algorithm}, {partition}",
+    recipes=_real_recipes,
+    parts={},
+    left_out=lambda kind: FLEETS_LEAVE_OUT,
+)
+
+REAL_TUNING = Experiment(
+    "fednlp-benchmark-real-tuning",
+    real_tuning,
+    varied="corpus",
+    slowest_first=real_tuning.CORPORA,
+    tolerance={"score": 0.1},
+    named=lambda task, algorithm, partition, rate, server: f"{algorithm}, {partition}, rates {rate:g} and {server:g}",
+    recipes=lambda corpus: {"fedavg": real_training.recipe(real_training.Training(corpus))},
+    parts={},
     left_out=lambda kind: FLEETS_LEAVE_OUT,
 )

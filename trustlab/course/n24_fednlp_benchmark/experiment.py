@@ -7,7 +7,7 @@ SGD: what algorithms differ in is FedProx's term or the server's step, and nothi
 the client optimizer together with the algorithm, so that their effects cannot be separated.)
 
 Rates were chosen on the embedded corpus with seed 0 by a few trainings without skew and under label skew: one for the
-clients, and one for both adaptive servers. They are used unchanged on every task, partition and corpus, and suit an
+clients, and one for both adaptive servers. They are used unchanged on every task and partition, and suit an
 adaptive server better than FedAvg: :mod:`.algorithm_search` tunes each algorithm on its own. Its trials have other
 seeds, other training examples and the validation split.
 
@@ -39,7 +39,7 @@ from trustlab.federated.tasks import FAMILIES, SMALL, SOURCES, Example, read
 if TYPE_CHECKING:
     import datasets
 
-CORPORA = tuple(dict.fromkeys(corpus for corpus, _ in SOURCES))
+CORPORA = (EMBEDDED,)
 CENTRALISED = "centralised"
 # The server's rule. τ is that of Reddi et al. (2021), 1e-3, for both adaptive ones.
 ALGORITHMS = {"fedavg": "sgd", "fedprox": "sgd", "fedadam": "adam", "fedyogi": "yogi"}
@@ -57,7 +57,6 @@ ENCODERS = {"heads": 0, "top 2": 2}  # layers of the offline encoder that are tr
 MODELS = (SMALL, *ENCODERS, NO_MODEL)
 # Examples to train and to test on, at most: a table of all settings is to take minutes.
 SIZES = {"classification": (800, 200), "tagging": (800, 200), "qa": (800, 200), "seq2seq": (240, 100)}
-MANY_LABELS = {"clinc150": (3000, 600)}  # 151 intents want more than 800 examples; its files are sorted by them
 TRIAL_SIZES = (1200, 400)  # of a search: utterances to train and to validate on, others for each seed
 CLIENTS, SHARE, ROUNDS, MEASURED_EVERY, BATCH = 30, 1 / 3, 90, 10, SMALL_BATCH
 ENCODER_TRAIN, ENCODER_ROUNDS = 200, 9  # each step of a pretrained model costs as much as fifty of the small one's
@@ -118,8 +117,8 @@ def tasks_of(corpus: str) -> list[str]:
 
     Examples
     --------
-    >>> tasks_of("wnut17")
-    ['tagging']
+    >>> tasks_of("assistant")
+    ['classification', 'tagging', 'qa', 'seq2seq']
     """
     return [family for name, family in SOURCES if name == corpus]
 
@@ -149,22 +148,17 @@ def _rule(setting: Setting) -> str:
 def grid(corpus: str, *, seeds: Sequence[int] = range(5), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Setting]:
     """Return the settings for `corpus`: every algorithm on every partition, and centralised, for each of its families.
 
-    The real corpora have FedAvg and FedAdam alone, without skew, under label skew and by their own users, where these
-    are known. Two side questions are answered on the embedded corpus: other client optimizers on its slots, a
-    pretrained encoder on its intents; and it has the trivial baselines of each task. Fewer `tasks` keep a part.
+    Two side questions are answered as well: other client optimizers on the slots, a pretrained encoder on the intents;
+    and there are the trivial baselines of each task. Fewer `tasks` keep a part. Real corpora have an experiment of
+    their own, :mod:`.real_experiment`.
     """
-    embedded = corpus == EMBEDDED
-    algorithms = ALGORITHMS if embedded else ("fedavg", "fedadam")
-    divisions = tuple(PARTITIONS) if embedded else ("uniform", "label", "natural")
     kinds = []
     for task in tasks_of(corpus):
-        known = [name for name in divisions if name != "natural" or corpus != "wnut17"]  # authors are unknown
-        kinds += [(task, SMALL, algorithm, division) for division in known for algorithm in algorithms]
+        kinds += [(task, SMALL, algorithm, division) for division in PARTITIONS for algorithm in ALGORITHMS]
         kinds += [(task, SMALL, CENTRALISED, "uniform")]
-        if embedded:
-            kinds += [(task, *each) for each in _SIDE_QUESTIONS.get(task, ())]
-            examples_of = (NO_MODEL, "heads") if task == "classification" else (NO_MODEL,)
-            kinds += [(task, whose, baseline, "uniform") for whose in examples_of for baseline in BASELINES[task]]
+        kinds += [(task, *each) for each in _SIDE_QUESTIONS.get(task, ())]
+        examples_of = (NO_MODEL, "heads") if task == "classification" else (NO_MODEL,)
+        kinds += [(task, whose, baseline, "uniform") for whose in examples_of for baseline in BASELINES[task]]
     return [with_one_rate(Setting(corpus, *kind, seed)) for kind in kinds if kind[0] in tasks for seed in seeds]
 
 
@@ -183,13 +177,11 @@ def result_name(corpus: str) -> str:
 
 
 def examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
-    """Return the training and test examples of a setting, the first of the corpus' splits, shuffled where sorted."""
-    most, tested = MANY_LABELS.get(setting.corpus, SIZES[setting.task])
+    """Return the training and test examples of a setting, the first of the corpus' splits."""
+    most, tested = SIZES[setting.task]
     most = ENCODER_TRAIN if setting.model in ENCODERS else most
-    train, test = corpus["train"], corpus["test"]
-    if setting.corpus in MANY_LABELS:
-        train, test = (split.shuffle(seed=0) for split in (train, test))
-    return read(setting.corpus, setting.task, train, most=most), read(setting.corpus, setting.task, test, most=tested)
+    how = (setting.corpus, setting.task)
+    return read(*how, corpus["train"], most=most), read(*how, corpus["test"], most=tested)
 
 
 def trial_examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:

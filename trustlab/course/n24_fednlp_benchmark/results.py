@@ -13,21 +13,19 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     CENTRALISED,
     CLIENT_RATES,
     CONFOUNDED,
-    EMBEDDED,
     ENCODERS,
     MEASURED_EVERY,
     PARTITIONS,
     ROUNDS,
     SERVER_RATES,
     SHARE,
-    tasks_of,
 )
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL
 from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH
 from trustlab.course.tuning import profile
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
-from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, read, remembered, select
+from trustlab.lab.saved import curve, over_seeds, read, remembered, select
 
 if TYPE_CHECKING:
     import pandas
@@ -81,29 +79,6 @@ def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
     measured = str(runs.iloc[0]).count("|") + 1
     passes = [min(place * every, ROUNDS * SHARE) for place in range(1, measured + 1)]
     return curve(runs, passes, "passes", "score")
-
-
-def real_corpora() -> list[Row]:
-    """Return what the real corpora gave: a row per corpus, partition and algorithm, and one for all in one place."""
-    rows = []
-    for corpus in EXPERIMENT.corpora():
-        if corpus == EMBEDDED:
-            continue
-        (task,) = tasks_of(corpus)
-        table, _ = saved(corpus)
-        about = {"corpus": CORPUS_NAMES[corpus], "metric": FAMILIES[task].metric}
-        about["compares"] = bool(table.loc[table["algorithm"] != CENTRALISED, "score"].any())
-        kept = table[["partition", "algorithm"]].drop_duplicates().itertuples(index=False, name=None)
-        for partition, algorithm in sorted(kept, key=_as_listed):
-            place = {"partition": "one place" if algorithm == CENTRALISED else partition, "algorithm": NAMES[algorithm]}
-            rows.append(about | place | _score(column(table, task, algorithm, partition)))
-    return rows
-
-
-def _as_listed(place: tuple[str, str]) -> tuple[int, int]:
-    """Return the place of a partition and an algorithm in the order that the course names them."""
-    partitions, algorithms = [*PARTITIONS, "none"], [*ALGORITHMS, *CONFOUNDED, CENTRALISED]
-    return partitions.index(place[0]), algorithms.index(place[1])
 
 
 def _score(values: list[float]) -> Row:

@@ -16,7 +16,6 @@ from trustlab.course.n24_fednlp_benchmark.results import (
     freezing,
     gains,
     label_skew,
-    real_corpora,
     saved,
     sensitivity,
 )
@@ -183,32 +182,6 @@ def frozen() -> Finding:
         rows, label="trained", **ENDS, per_cent=True, title="What do two more trained layers give?", verdict=verdict,
         x_label="intents right", provenance=saved_over(saved()[1]),
     )  # fmt: skip
-
-
-def real() -> Finding:
-    """Draw FedAvg and FedAdam on real corpora; one on which no fleet scores allows no comparison."""
-    rows = real_corpora()
-    empty = sorted({row["corpus"] for row in rows if not row["compares"]})
-    drawn = [{"where": f"{row['corpus']}, {row['partition']}", **row} for row in rows if row["compares"]]
-    pairs = _pairs(drawn)
-    better = sum(adaptive["score"] > plain["score"] for plain, adaptive in pairs)
-    apart = sum(adaptive["low"] > plain["high"] for plain, adaptive in pairs)
-    verdict = (
-        f"FedAdam's mean is higher than FedAvg's on {better} of {len(pairs)} corpora and partitions, with intervals "
-        f"that do not overlap on {apart}."
-        f"{''.join(f' On {name} no fleet finds anything: nothing to compare.' for name in empty)}"
-    )
-    return dots(
-        drawn, label="where", series="algorithm", **ENDS, per_cent=True, digits=2, title="The same on real corpora",
-        verdict=verdict, x_label="score of the corpus' own metric",
-        provenance="saved, mean and 95 % interval over three seeds",
-    )  # fmt: skip
-
-
-def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """Return the rows of FedAvg and of FedAdam at the same place."""
-    at = {(row["where"], row["algorithm"]): row for row in rows}
-    return [(row, at[where, "FedAdam"]) for (where, algorithm), row in at.items() if algorithm == "FedAvg"]
 
 
 def own_server(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:
