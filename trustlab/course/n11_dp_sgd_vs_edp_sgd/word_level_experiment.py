@@ -20,11 +20,10 @@ from trustlab.config import check, option
 from trustlab.course.baselines import MAJORITY, TFIDF, WORDS_TAG, majority, tfidf_logistic, word_tags
 from trustlab.course.tuning import chosen
 from trustlab.lab.saved import read
-from trustlab.models import entity_f1
+from trustlab.models import entity_f1, predict
 from trustlab.models.fitting import FitOptions, fit
 from trustlab.models.spelling import SpelledVocabulary, SpellingTagger, spelling_tagger
 from trustlab.models.vocabulary import Examples
-from trustlab.models.whole_entities import predict_whole
 
 if TYPE_CHECKING:
     import datasets
@@ -97,7 +96,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         return
     model, data = prepare(setting, corpus)
     best = max(fit(model, data, recipe(setting)), key=lambda row: row["score"])
-    intents, tags = predict_whole(model, data["test"])
+    intents, tags = predict(model, data["test"], valid=True)
     yield {
         **setting.key(),
         "learning_rate": setting.learning_rate,
