@@ -20,8 +20,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     each.name: each
     for each in (
         n11_dp_sgd_vs_edp_sgd.EXPERIMENT,
-        n11_dp_sgd_vs_edp_sgd.WORDS,
-        n11_dp_sgd_vs_edp_sgd.WORDS_TUNING,
+        n11_dp_sgd_vs_edp_sgd.LEVEL,
+        n11_dp_sgd_vs_edp_sgd.LEVEL_SEARCH,
         n21_non_iid_partitioning.EXPERIMENT,
         n21_non_iid_partitioning.TUNING,
         n22_device_selection.EXPERIMENT,

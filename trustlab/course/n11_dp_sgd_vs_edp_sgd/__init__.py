@@ -9,8 +9,8 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd import (
     encoder_experiment,
     encoder_search,
     experiment,
-    word_level_experiment,
-    word_level_search,
+    level_experiment,
+    level_search,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
 
@@ -60,25 +60,30 @@ EXPERIMENT = Experiment(
     claims=claims_of,
 )
 
-WORDS = Experiment(
-    "dp-sgd-vs-edp-sgd-words",
-    word_level_experiment,
+
+def _levels_recipes(corpus: str) -> dict[str, Any]:
+    return {method: dict(level_experiment.TRAINED[method]) for method in level_experiment.models(corpus)}
+
+
+LEVEL = Experiment(
+    "dp-sgd-vs-edp-sgd-level",
+    level_experiment,
     varied="method",
-    slowest_first=tuple(word_level_experiment.METHODS),
+    slowest_first=tuple(level_experiment.METHODS),
     tolerance={"accuracy": 0.02, "slot_f1": 0.03},
-    named=lambda method: word_level_experiment.METHODS[method],
-    recipes=word_level_experiment.described,
-    parts={"methods": tuple(word_level_experiment.METHODS)},
+    named=lambda method: level_experiment.METHODS[method],
+    recipes=_levels_recipes,
+    parts={"methods": tuple(level_experiment.METHODS)},
 )
 
-WORDS_TUNING = Experiment(
-    "dp-sgd-vs-edp-sgd-words-tuning",
-    word_level_search,
+LEVEL_SEARCH = Experiment(
+    "dp-sgd-vs-edp-sgd-level-tuning",
+    level_search,
     varied="method",
-    slowest_first=tuple(word_level_experiment.METHODS),
+    slowest_first=tuple(level_experiment.TRAINED),
     tolerance={"score": 0.03},
-    named=lambda rate: f"learning rate {rate:g}",
-    recipes=lambda corpus: {"epochs": word_level_experiment.EPOCHS[corpus]},
+    named=lambda method, rate: f"{level_experiment.METHODS[method]}, learning rate {rate:g}",
+    recipes=_levels_recipes,
     parts={},
 )
 

@@ -1,4 +1,4 @@
-"""The search for the learning rate of the word model of :mod:`.word_level_experiment`, on validation data.
+"""The search for the learning rate of each model of :mod:`.level_experiment`, on validation data.
 
 Every trial is a whole training with a seed that is not reported; its score is that of its best epoch, the mean of
 intent accuracy and slot F1 on the corpus' own validation split.
@@ -6,38 +6,54 @@ intent accuracy and slot F1 on the corpus' own validation split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import word_level_experiment
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.word_level_experiment import CORPORA, SEARCH, prepare, recipe
-from trustlab.course.tuning import Option
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import level_experiment
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.level_experiment import (
+    BILSTM,
+    CORPORA,
+    SEARCH,
+    UPPER,
+    models,
+    prepare,
+    recipe,
+)
+from trustlab.course.tuning import Option, Space
 from trustlab.models.fitting import fit
 
 if TYPE_CHECKING:
     import datasets
 
-__all__ = ["CORPORA", "KEY", "RATES", "Setting", "grid", "recipe", "result_name", "run"]
-RATES = Option((2e-3, 5e-3, 1.2e-2))
+__all__ = ["CORPORA", "KEY", "SPACES", "Setting", "grid", "recipe", "result_name", "run"]
+SPACES: Mapping[str, Space] = {
+    BILSTM: {"learning_rate": Option((2e-3, 5e-3, 1.2e-2))},
+    UPPER: {"learning_rate": Option((2e-4, 5e-4, 1.2e-3))},
+}
 FIRST_SEED = 100  # those below are reported
-KEY = ("learning_rate",)  # with the seed: one row
+KEY = ("method", "learning_rate")  # with the seed: one row
 
 
 @dataclass(frozen=True)
-class Setting(word_level_experiment.Setting):
+class Setting(level_experiment.Setting):
     """One trial."""
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this trial in a table."""
-        return {"corpus": self.corpus, "learning_rate": self.learning_rate, "seed": self.seed}
+        return {"corpus": self.corpus, "method": self.method, "learning_rate": self.learning_rate, "seed": self.seed}
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Setting]:
     """Return the trials; `seeds` below :data:`FIRST_SEED` are counted from there."""
     drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
-    return [Setting(corpus, seed=seed, learning_rate=rate) for rate in RATES.values for seed in drawn]
+    return [
+        Setting(corpus, method, seed, rate)
+        for method in models(corpus)
+        for rate in SPACES[method]["learning_rate"].values
+        for seed in drawn
+    ]
 
 
 def result_name(corpus: str) -> str:
@@ -51,8 +67,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``learning_rate`` and ``seed``; of the best epoch ``score``, the mean of ``accuracy`` and
-        ``slot_f1`` on the validation split, and which it was, ``best_epoch``; ``seconds``.
+        ``corpus``, ``method``, ``learning_rate`` and ``seed``; of the best epoch ``score``, the mean of ``accuracy``
+        and ``slot_f1`` on the validation split, and which it was, ``best_epoch``; ``seconds``.
     """
     check(setting)
     rows = list(fit(*prepare(setting, corpus), recipe(setting)))
