@@ -1,10 +1,10 @@
 """The level without privacy in notebook 11: what the field's models reach on SNIPS and ATIS when nothing is private.
 
-The models that are trained privately are small, or leave a pretrained encoder as it is. Two are trained here as the
-field trains them: a BiLSTM over words of the training split and their characters, with dropout, and the upper half of
-the offline encoder with both heads on top. Each has a schedule, the best epoch on the validation split and valid tag
-sequences. Its learning rate is the one that :mod:`.level_search` chose on the corpus' own validation split, which is
-the field's habit: it costs privacy, and is not what a private training may do.
+The models that are trained privately are small, and read hashed words. The one trained here is what the field used
+before pretrained encoders: a BiLSTM over words of the training split and their characters, with dropout, a schedule,
+the best epoch on the validation split, and valid tag sequences. Its learning rate is the one that :mod:`.level_search`
+chose on the corpus' own validation split, which is the field's habit: it costs privacy, and is not what a private
+training may do.
 
 Next to them stand what a table must beat: the most frequent intent, counted words, and each word's most frequent tag.
 """
@@ -16,36 +16,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
 from trustlab.config import check, option
 from trustlab.course.baselines import MAJORITY, TFIDF, WORDS_TAG, majority, tfidf_logistic, word_tags
 from trustlab.course.tuning import chosen
 from trustlab.lab.saved import read
-from trustlab.models import EncoderTagger, SubwordVocabulary, entity_f1, predict
-from trustlab.models.encoder import train_top_layers
+from trustlab.models import entity_f1, predict
 from trustlab.models.fitting import FitOptions, fit
-from trustlab.models.spelling import SpelledVocabulary, spelling_tagger
+from trustlab.models.spelling import SpelledVocabulary, SpellingTagger, spelling_tagger
 from trustlab.models.vocabulary import Examples
 
 if TYPE_CHECKING:
     import datasets
 
 CORPORA = ("snips", "atis")
-BILSTM, UPPER = "bilstm", "encoder"
+BILSTM = "bilstm"
 METHODS = {
     BILSTM: "BiLSTM, words and characters",
-    UPPER: "encoder, its upper half trained",
     MAJORITY: "most frequent intent",
     TFIDF: "counted words (tf-idf)",
     WORDS_TAG: "each word's most frequent tag",
 }
 TRAINED: Mapping[str, Mapping[str, int]] = {  # epochs and batch; ATIS has a third of the utterances
     BILSTM: {"snips": 8, "atis": 15, "batch_size": 64},
-    UPPER: {"snips": 4, "batch_size": 32},
 }
-LAYERS = 3  # of the encoder's six; an epoch of all of them takes half as long again
 SEARCH = "tuning/dp_sgd_vs_edp_sgd_level_{}"
 KEY = ("method",)  # with the seed: one row
 
@@ -96,17 +89,10 @@ def recipe(setting: Setting) -> FitOptions:
     )
 
 
-def prepare(setting: Setting, corpus: datasets.DatasetDict) -> tuple[nn.Module, dict[str, Examples]]:
+def prepare(setting: Setting, corpus: datasets.DatasetDict) -> tuple[SpellingTagger, dict[str, Examples]]:
     """Return the model with its first weights, and the encoded splits."""
-    if setting.method == BILSTM:
-        spelled = SpelledVocabulary.from_corpus(corpus)
-        return spelling_tagger(spelled, seed=setting.seed), spelled.encode_corpus(corpus)
-    subwords = SubwordVocabulary.from_corpus(corpus)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(setting.seed)
-        model = EncoderTagger(len(subwords.intents), len(subwords.slots))
-    train_top_layers(model, LAYERS)
-    return model, subwords.encode_corpus(corpus)
+    vocabulary = SpelledVocabulary.from_corpus(corpus)
+    return spelling_tagger(vocabulary, seed=setting.seed), vocabulary.encode_corpus(corpus)
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

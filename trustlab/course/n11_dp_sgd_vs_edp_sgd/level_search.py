@@ -16,7 +16,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.level_experiment import (
     BILSTM,
     CORPORA,
     SEARCH,
-    UPPER,
     models,
     prepare,
     recipe,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["CORPORA", "KEY", "SPACES", "Setting", "grid", "recipe", "result_name", "run"]
 SPACES: Mapping[str, Space] = {
     BILSTM: {"learning_rate": Option((2e-3, 5e-3, 1.2e-2))},
-    UPPER: {"learning_rate": Option((2e-4, 5e-4, 1.2e-3))},
 }
 FIRST_SEED = 100  # those below are reported
 KEY = ("method", "learning_rate")  # with the seed: one row
