@@ -11,6 +11,7 @@ Next to them stand what a table must beat: the most frequent intent, counted wor
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,12 +103,13 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     ------
     dict
         ``corpus``, ``method`` and ``seed``; of a model ``learning_rate`` and ``best_epoch``; on the test split
-        ``accuracy`` of the intents and ``slot_f1``, where the method gives such; ``seconds``.
+        ``accuracy`` of the intents and ``slot_f1``, NaN where a baseline does not answer; ``seconds``.
     """
     check(setting)
     start = time.perf_counter()
     if setting.method not in TRAINED:
-        yield {**setting.key(), **_baseline(setting.method, corpus), "seconds": time.perf_counter() - start}
+        answered = {"accuracy": math.nan, "slot_f1": math.nan, **_baseline(setting.method, corpus)}
+        yield {**setting.key(), **answered, "seconds": time.perf_counter() - start}
         return
     model, data = prepare(setting, corpus)
     best = max(fit(model, data, recipe(setting)), key=lambda row: row["score"])
