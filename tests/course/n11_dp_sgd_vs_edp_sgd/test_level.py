@@ -18,7 +18,7 @@ def corpus():
 @pytest.fixture(scope="module", autouse=True)
 def rows(made_up):
     trials = level_search.grid("snips")
-    made_up(level_search.result_name("snips"), trials, lambda place, trial: {"score": 0.9 - 0.1 * (place % 3 != 1)})
+    made_up(level_search.result_name("snips"), trials, lambda place, trial: {"score": 0.9 - 0.1 * (place != 1)})
 
     def row(place, cell):
         if cell.method in TRAINED:

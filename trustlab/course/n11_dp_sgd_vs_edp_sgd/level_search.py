@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CORPORA", "KEY", "SPACES", "Setting", "grid", "recipe", "result_name", "run"]
 SPACES: Mapping[str, Space] = {
-    BILSTM: {"learning_rate": Option((2e-3, 5e-3, 1.2e-2))},
+    BILSTM: {"learning_rate": Option((2e-3, 5e-3, 1.2e-2, 3e-2))},
 }
 FIRST_SEED = 100  # those below are reported
 KEY = ("method", "learning_rate")  # with the seed: one row
