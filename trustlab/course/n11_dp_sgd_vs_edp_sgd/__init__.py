@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import encoder_experiment, encoder_search, experiment, method_search
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import (
+    encoder_experiment,
+    encoder_search,
+    experiment,
+    level_experiment,
+    level_search,
+    method_search,
+)
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_claims import claims_of_encoder
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.one_training import OPTIONS, RULES
 
 ANSWERED = "trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment._answered"
@@ -77,6 +85,33 @@ SEARCH = Experiment(
 )
 
 
+def _levels_recipes(corpus: str) -> dict[str, Any]:
+    return {method: dict(level_experiment.TRAINED[method]) for method in level_experiment.models(corpus)}
+
+
+LEVEL = Experiment(
+    "dp-sgd-vs-edp-sgd-level",
+    level_experiment,
+    varied="method",
+    slowest_first=tuple(level_experiment.METHODS),
+    tolerance={"accuracy": 0.02, "slot_f1": 0.03},
+    named=lambda method: level_experiment.METHODS[method],
+    recipes=_levels_recipes,
+    parts={"methods": tuple(level_experiment.METHODS)},
+)
+
+LEVEL_SEARCH = Experiment(
+    "dp-sgd-vs-edp-sgd-level-tuning",
+    level_search,
+    varied="method",
+    slowest_first=tuple(level_experiment.TRAINED),
+    tolerance={"score": 0.03},
+    named=lambda method, rate: f"{level_experiment.METHODS[method]}, learning rate {rate:g}",
+    recipes=_levels_recipes,
+    parts={},
+)
+
+
 def _not_run_by_heads(method: str) -> dict[str, str]:
     """Return what a training of heads does without, or what no gradient trains."""
     if method not in encoder_experiment.METHODS:
@@ -100,6 +135,7 @@ ENCODER = Experiment(
     named=_heads_named,
     recipes=lambda corpus: {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"},
     parts={},
+    claims=lambda corpus, read: claims_of_encoder(read) if corpus == "snips" else [],
 )
 ENCODER_SEARCH = Experiment(
     "dp-sgd-vs-edp-sgd-encoder-tuning",
