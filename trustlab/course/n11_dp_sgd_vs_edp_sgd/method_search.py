@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CORPORA = (EMBEDDED,)
 KEY = ("method", "epsilon", *OPTIONS)
 SEEDS = (100,)
-BUDGET = 10  # trials for every method and ε
+BUDGET = 12  # trials for every method and ε
 # Of the order of trials, chosen before any private training: every value of every option occurs, every K twice or more.
 ORDER = 8
 EPSILONS = {"sgd": (math.inf,), "fast": (1.0, 3.0, 8.0), "edp-sgd": (1.0, 3.0, 8.0)}
@@ -34,7 +34,7 @@ CLIP = 0.1
 COMMON: Space = {
     "batch_size": Option((128, 256, 512, 1024, 2048)),
     "epochs": Option((10,)),  # the same number of examples for every method
-    "learning_rate": Option((0.004, 0.008, 0.016, 0.032)),
+    "learning_rate": Option((0.004, 0.008, 0.016, 0.032, 0.064)),
 }
 KS = Option(
     (16, 64, 256, 1024), high_end="nearly every utterance is alone in its micro-batch: exact clipping, twice the noise"
