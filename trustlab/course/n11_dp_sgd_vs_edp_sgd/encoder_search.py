@@ -1,8 +1,9 @@
 """The search of settings for heads on the frozen encoder: every method at every ε gets the same number of trials.
 
-Trained on the training split of the embedded corpus, which is synthetic, and scored on its validation split, with a
-seed that is not reported. Every method passes over the data ten times. The score counts intents and slots alike. The
-batch is a share of the corpus, so that its choice can be carried over to a corpus of another size.
+Trained on half of the training split of the embedded corpus, which is synthetic, and scored on its validation split,
+with a seed that is not reported. Half of it has 8,000 utterances: SNIPS has 13,084 and ATIS 4,478, and what is best
+depends on how many share the noise. Every method passes over the data ten times. The score counts intents and slots
+alike. The batch is a share of the corpus, so that its choice can be carried over to a corpus of another size.
 """
 
 from __future__ import annotations
@@ -23,22 +24,20 @@ if TYPE_CHECKING:
 CORPORA = (EMBEDDED,)
 KEY = ("method", "epsilon", *OPTIONS)
 SEEDS = (100,)
-BUDGET = 10  # trials for every method and ε: half of the space
-# Of the order of trials, chosen before any of them was trained: the first with which every share and every rate occurs,
-# at most three times.
-ORDER = 9
+BUDGET = 20  # trials for every method and ε: the whole space
+PART = 2  # every second utterance is trained on
 EPSILONS = {"sgd": (math.inf,), "fast": (1.0, 3.0, 8.0)}
 EPOCHS = Option((10,))  # the same number of examples for every method
 SPACES: Mapping[str, Space] = {
     "sgd": {
-        "share": Option((1 / 128, 1 / 64, 1 / 32, 1 / 16)),
+        "share": Option((1 / 512, 1 / 256, 1 / 128, 1 / 64, 1 / 32)),
         "epochs": EPOCHS,
-        "learning_rate": Option((0.005, 0.01, 0.02, 0.04, 0.08)),
+        "learning_rate": Option((0.01, 0.02, 0.04, 0.08)),
     },
     "fast": {
-        "share": Option((1 / 64, 1 / 32, 1 / 16, 1 / 8)),
+        "share": Option((1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4)),
         "epochs": EPOCHS,
-        "learning_rate": Option((0.02, 0.04, 0.08, 0.16, 0.32)),
+        "learning_rate": Option((0.01, 0.02, 0.04, 0.08)),
     },
 }
 # Not searched: at this C about two of three utterances are clipped, and a third of it did no better in a look.
@@ -66,7 +65,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = SEEDS) -> list[Setting]:
         Setting(corpus, method, epsilon, seed, **FIXED[method], **trial)
         for method in SPACES
         for epsilon in EPSILONS[method]
-        for trial in trials(SPACES[method], BUDGET, ORDER)
+        for trial in trials(SPACES[method], BUDGET)
         for seed in SEEDS
     ]
 
@@ -77,8 +76,10 @@ def result_name(corpus: str) -> str:
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
-    """Train one trial on `corpus` and yield its row: the columns of ``key()``, and what it reached on validation."""
+    """Train one trial on a part of `corpus`; yield its row: ``key()``'s columns, and what it reached on validation."""
     check(setting)
+    part = corpus["train"].select(range(0, len(corpus["train"]), PART))
+    corpus = type(corpus)({**corpus, "train": part})
     model, last = trained(setting, corpus)
     reached = measured(model, corpus, "validation")
     yield {
