@@ -7,6 +7,7 @@ Each room describes its own in its ``__init__``; :mod:`trustlab.course.registry`
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
@@ -32,6 +33,12 @@ FLEETS_LEAVE_OUT: Mapping[str, str] = MappingProxyType({
     "trustlab.checkpoint": "A setting is computed in one go; a run that was stopped starts it again.",
     "trustlab.federated.partition.storage": "Fleets as files: a setting divides its corpus itself.",
 })  # fmt: skip
+
+
+def without_rates(recipe: Any) -> dict[str, Any]:
+    """Return the options that all trainings of a table have in common: rates are tuned for each, and columns."""
+    options = dataclasses.asdict(recipe)
+    return {name: value for name, value in options.items() if name not in ("learning_rate", "server")}
 
 
 class Done(NamedTuple):

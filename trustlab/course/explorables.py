@@ -126,7 +126,7 @@ FEDERATED = (
     Explorable(
         "22-selection",
         "22_device_selection",
-        "Ask active clients more often: the average gains. See who is left behind.",
+        "Ask active clients more often, each selection at its own step: who gains, and what?",
         ALL["22 selection"],
         only={"strategy": ("power",)},
     ),

@@ -1,5 +1,4 @@
 import copy
-import dataclasses
 import re
 from pathlib import Path
 
@@ -10,21 +9,24 @@ import pytest
 import torch
 
 from trustlab.course import characters, reproduce
+from trustlab.course.experiment import without_rates
 from trustlab.course.n22_device_selection import experiment
 from trustlab.course.n22_device_selection import harm as activity_harm
 from trustlab.course.n22_device_selection.claims import accuracy_at, claims_of, gain, gain_at_equal_work
 from trustlab.course.n22_device_selection.experiment import (
-    AGGREGATIONS,
     BETAS,
     COHORTS,
     CORPORA,
     KEY,
     OTHERS,
+    TRIVIAL,
+    WAYS,
     Setting,
     grid,
     recipe,
     result_name,
     run,
+    search_name,
     selector,
     train,
 )
@@ -228,8 +230,8 @@ def test_a_cell_outside_the_experiment_is_refused_before_any_work(bad, message, 
 
 def test_the_grid_has_each_training_once():
     keys = [tuple(cell.key().values()) for cell in grid("assistant", seeds=range(2))]
-    powers = len(FLEETS) * len(BETAS) * len(AGGREGATIONS) * len(COHORTS["assistant"])
-    assert len(keys) == len(set(keys)) == 2 * (powers + 2 * len(OTHERS))
+    others = len(BETAS) + 2 * len(OTHERS) + len(TRIVIAL)  # Horvitz–Thompson with every β, and the rest
+    assert len(keys) == len(set(keys)) == 2 * (len(FLEETS) * len(BETAS) * len(WAYS) + others)
     assert {cell.fleet for cell in grid("assistant", fleets=["steep"])} == {"steep"}
     for name in CORPORA[1:]:
         assert len({tuple(cell.key().values()) for cell in grid(name, seeds=[0])}) == 4
@@ -239,13 +241,14 @@ def test_the_grid_has_each_training_once():
 def test_the_committed_table_is_whole_and_about_this_data(name):
     table, about = read_results(COMMITTED / result_name(name))
     cells = grid(name, seeds=about["seeds"])
-    assert len(about["seeds"]) >= 3
+    assert len(about["seeds"]) >= (5 if name == "assistant" else 3)
     committed = list(table[["corpus", *KEY, "seed"]].itertuples(index=False, name=None))
     assert committed == [tuple(cell.key().values()) for cell in cells]
     if name == "assistant":
         assert about["data_hash"] == fingerprint(load(name))
     (cohort, *_) = COHORTS[name]
-    assert about["config"][f"cohort {cohort}"] == dataclasses.asdict(recipe(Setting(name, cohort=cohort)))
+    if name == "assistant":
+        assert about["config"][f"cohort {cohort}"] == without_rates(recipe(Setting(name, cohort=cohort)))
 
 
 def test_the_experiment_is_known_to_the_command():
@@ -261,9 +264,9 @@ def done(rows):
 
 
 def test_a_fresh_number_is_compared_with_the_committed_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
     rows = made_up().to_dict("records")
-    write_results(result_name("assistant"), rows, {"seeds": [0, 1, 2]})
+    write_search(tmp_path, monkeypatch)
+    write_results(result_name("assistant"), rows, {"seeds": [0, 1, 2, 3, 4]})
     known = EXPERIMENTS["device-selection"]
     assert reproduce.compare("assistant", done(rows), known).misses == []
     worse = [{**row, "examples": row["examples"] + (row["selection"] == "oort")} for row in rows]
@@ -275,10 +278,17 @@ def test_a_fresh_number_is_compared_with_the_committed_one(tmp_path, monkeypatch
 # The claims
 
 
+def write_search(folder, monkeypatch):
+    """Take results from `folder`, with the committed search in it: the grid reads its rates there."""
+    search = read_results(COMMITTED / search_name("assistant"))[0]
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(folder))
+    write_results(search_name("assistant"), search.to_dict("records"), {"seeds": [100]})
+
+
 def made_up(per_round=0.1, per_example=0.0, light=1.0):
     """A table in which β = 1 gains `per_round` (a steep fleet twice that), and light devices `light` of it."""
     rows = []
-    for cell in grid("assistant", seeds=range(3)):
+    for cell in grid("assistant", seeds=range(5)):
         active = cell.strategy == "power" and cell.beta == 1
         gained = per_round * active * {"mild": 0.5, "as it is": 1.0, "steep": 2.0}[cell.fleet]
         accuracy, examples = 0.5 + gained + 0.001 * cell.seed, 1000 * (1 + 3 * active)
@@ -286,6 +296,8 @@ def made_up(per_round=0.1, per_example=0.0, light=1.0):
         rows.append(
             {
                 **cell.key(),
+                "learning_rate": cell.learning_rate,
+                "server_rate": cell.server_rate,
                 "accuracy": accuracy,
                 "accuracy_light": 0.45 + light * gained + 0.002 * cell.seed,
                 "examples": examples,
@@ -299,37 +311,42 @@ def made_up(per_round=0.1, per_example=0.0, light=1.0):
 @pytest.fixture
 def outcomes(tmp_path, monkeypatch):
     """Return a function from a made-up table to which claims hold."""
-    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    write_search(tmp_path, monkeypatch)
 
     def show(table, lost=(0.5, 0.0)):
-        write_results(result_name("assistant"), table.to_dict("records"), {"seeds": [0, 1, 2]})
+        write_results(result_name("assistant"), table.to_dict("records"), {"seeds": [0, 1, 2, 3, 4]})
         harmed = [
-            {**cell.key(), "accuracy_few": 0.7 + 0.01 * cell.seed - gone * cell.beta}
+            {
+                **cell.key(),
+                "learning_rate": cell.learning_rate,
+                "server_rate": cell.server_rate,
+                "accuracy_few": 0.7 + 0.01 * cell.seed - gone * cell.beta,
+            }
             for gone, way in zip(lost, ("examples", "equal"), strict=True)
             for cell in activity_harm.grid("assistant", aggregations=[way])
         ]
-        write_results(activity_harm.result_name("assistant"), harmed, {"seeds": [0, 1, 2]})
+        write_results(activity_harm.result_name("assistant"), harmed, {"seeds": [0, 1, 2, 3, 4]})
         return [row["outcome"] == "holds" for row in claims(claims_of("assistant")).rows]
 
     return show
 
 
 def test_a_gain_per_round_that_is_none_per_example_is_told_apart(outcomes):
+    won = [True] * 6 + [False, True]  # 0.1 is more than half of what one rate shows by examples, and less of it equally
     lost = [True, False]  # by examples, and not equally
-    assert outcomes(made_up()) == [True] * 6 + [True, True, False, False] + lost
-    assert outcomes(made_up(light=0.2)) == [True] * 6 + [True, True, True, False] + lost
-    assert outcomes(made_up(light=-0.5)) == [True] * 6 + [True, False, True, False] + lost
-    assert outcomes(made_up(per_example=0.05)) == [True] * 6 + [True, True, False, True] + lost
-    assert outcomes(made_up(per_round=0.0, per_example=-0.1), lost=(-0.1, 0.1)) == [False] * 11 + [True]
+    assert outcomes(made_up()) == [*won, True, True, False, False, *lost]
+    assert outcomes(made_up(light=0.2)) == [*won, True, True, True, False, *lost]
+    assert outcomes(made_up(light=-0.5)) == [*won, True, False, True, False, *lost]
+    assert outcomes(made_up(per_example=0.05)) == [*won, True, True, False, True, *lost]
+    none = outcomes(made_up(per_round=0.0, per_example=-0.1), lost=(-0.1, 0.1))
+    assert none == [False] * 6 + [True] * 2 + [False] * 5 + [True]
 
 
-def test_gains_are_between_trainings_of_one_seed_and_the_larger_cohort():
+def test_gains_are_between_trainings_of_one_seed():
     table = made_up()
-    assert gain(table) == pytest.approx([0.1] * 3)
-    assert gain(table, fleet="steep", aggregation="equal") == pytest.approx([0.2] * 3)
-    table.loc[table["cohort"] == 3, "accuracy"] = 0.0
-    assert gain(table) == pytest.approx([0.1] * 3)
-    assert gain_at_equal_work(made_up(per_example=0.03)) == pytest.approx([0.03] * 3)
+    assert gain(table) == pytest.approx([0.1] * 5)
+    assert gain(table, fleet="steep", aggregation="equal") == pytest.approx([0.2] * 5)
+    assert gain_at_equal_work(made_up(per_example=0.03)) == pytest.approx([0.03] * 5)
 
 
 def test_between_two_measurements_the_accuracy_is_read_in_examples_and_before_the_first_not_at_all():

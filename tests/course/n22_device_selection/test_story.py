@@ -11,6 +11,7 @@ import pytest
 from trustlab.course.lessons import questions
 from trustlab.course.n22_device_selection import HARM, ROUNDS, over_rounds
 from trustlab.course.n22_device_selection.experiment import selector
+from trustlab.course.n22_device_selection.fleets import made_of
 from trustlab.course.n22_device_selection.harm import FEW, without_heavy_travellers
 from trustlab.course.n22_device_selection.over_rounds import Setting, cohort, grid, recipe, result_name, run
 from trustlab.course.n22_device_selection.selection_pictures import who_pays, whose_epsilon
@@ -75,7 +76,7 @@ def test_cohorts_drawn_again_are_those_that_the_training_drew(fleet, monkeypatch
     """Independent: the numbers of different clients and of their examples that the simulation itself reports."""
     monkeypatch.setattr(over_rounds.harm, "ROUNDS", 4)
     small = without_heavy_travellers(assistant(2000, devices=40))
-    made = over_rounds.problem("assistant", small, seed=2)
+    made = made_of("assistant", small, seed=2)
     setting = Setting(beta=1.0, cohort=5, seed=2)
     chosen = selector(setting, made.clients)
     drawn = [np.unique(cohort(setting, chosen, round)) for round in range(1, 5)]

@@ -65,7 +65,7 @@ def test_what_is_forgotten_of_the_first_period_is_said(table):
 def test_kept_sums_can_be_wrong_in_both_directions(table):
     errors = []
     for drift in (0.0, 3.0):
-        for replay in (0, 5, 20):
+        for replay in (0, 20):
             found = matrices(chosen(table, drift=drift, beta=1.0, replay=replay))
             errors.append(100 * (found.diagonal(axis1=1, axis2=2).mean() - found[:, -1].mean()))
     told = f"too low by {-max(errors):.0f} to {-min(errors):.0f} points"

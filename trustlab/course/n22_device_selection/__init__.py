@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment
-from trustlab.course.n22_device_selection import experiment, harm, over_rounds
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment, without_rates
+from trustlab.course.n22_device_selection import experiment, harm, over_rounds, selection_search
 from trustlab.course.n22_device_selection.claims import claims_of, claims_of_harm
+
+OTHER_CORPORA = {
+    EMBEDDED: ("trustlab.course.n22_device_selection.posts", "trustlab.course.characters"),
+    "shakespeare_roles": ("trustlab.course.n22_device_selection.posts",),
+    "20newsgroups": ("trustlab.course.characters",),
+}
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
-    cohorts = experiment.COHORTS[corpus]
-    return {f"cohort {cohort}": experiment.recipe(experiment.Setting(corpus, cohort=cohort)) for cohort in cohorts}
+    made = {f"cohort {cohort}": experiment.Setting(corpus, cohort=cohort) for cohort in experiment.COHORTS[corpus]}
+    return {name: without_rates(experiment.recipe(setting)) for name, setting in made.items()}
+
+
+def _left_out(corpus: str) -> dict[str, str]:
+    """Return what a training on `corpus` does not run: the other corpora's tasks."""
+    return {**FLEETS_LEAVE_OUT, **dict.fromkeys(OTHER_CORPORA[corpus], "What is learned on another corpus.")}
 
 
 EXPERIMENT = Experiment(
@@ -24,7 +36,7 @@ EXPERIMENT = Experiment(
     recipes=_recipes,
     parts={"fleets": tuple(experiment.FLEETS)},
     claims=claims_of,
-    left_out=lambda kind: FLEETS_LEAVE_OUT,
+    left_out=_left_out,
 )
 HARM = Experiment(
     "device-selection-harm",
@@ -33,7 +45,7 @@ HARM = Experiment(
     slowest_first=("examples", "equal"),
     tolerance={"accuracy": 0.06, "accuracy_few": 0.12, "examples": 0.5},
     named=lambda selection, aggregation: f"{selection}, weighted {aggregation}",
-    recipes=lambda corpus: {"all": harm.recipe(harm.Setting(corpus))},
+    recipes=lambda corpus: {"all": without_rates(harm.recipe(harm.Setting(corpus)))},
     parts={"aggregations": ("examples", "equal")},
     claims=claims_of_harm,
     left_out=lambda kind: FLEETS_LEAVE_OUT,
@@ -45,7 +57,20 @@ ROUNDS = Experiment(
     slowest_first=("examples", "equal"),
     tolerance={"accuracy": 0.06, "accuracy_few": 0.12},
     named=lambda selection, aggregation: f"{selection}, weighted {aggregation}",
-    recipes=lambda corpus: {"all": over_rounds.recipe(over_rounds.Setting(corpus))},
+    recipes=lambda corpus: {"all": without_rates(over_rounds.recipe(over_rounds.Setting(corpus)))},
     parts={"aggregations": ("examples", "equal")},
     left_out=lambda kind: FLEETS_LEAVE_OUT,
+)
+TUNING = Experiment(
+    "device-selection-tuning",
+    selection_search,
+    varied="corpus",
+    slowest_first=selection_search.CORPORA,
+    tolerance={"score": 0.06},
+    named=lambda fleet, selection, aggregation, cohort, rate, server: (
+        f"fleet {fleet}, {selection}, {aggregation}, {cohort}, rates {rate:g} and {server:g}"
+    ),
+    recipes=_recipes,
+    parts={"fleets": (*experiment.FLEETS, harm.NAME)},
+    left_out=_left_out,
 )

@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from trustlab.course import characters, intents
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n22_device_selection import posts
 from trustlab.data import assistant
 from trustlab.deprecation import old_names
 from trustlab.federated.expectation import HEAVY
@@ -26,15 +27,14 @@ from trustlab.federated.partition import Partition, heaviest, partition
 from trustlab.federated.partition.natural import by_name
 from trustlab.federated.simulation import Task
 from trustlab.federated.simulation.measurement import means, shares_right
-from trustlab.models import Examples, Vocabulary
+from trustlab.models import Examples
 
 if TYPE_CHECKING:
     import datasets
 
 AS_IT_IS = "as it is"
 FLEETS = {"mild": 0.4, AS_IT_IS: 0.8, "steep": 1.1}  # exponents of the assistant's activity; 0.8 is its own
-NO_WORD = "(no word)"  # the word of a post that has none
-POST = 128  # words kept of a post
+TEST = "test"
 MEASURES = ("accuracy", "accuracy_device", "accuracy_light", "accuracy_heavy")
 
 Scores = Callable[[nn.Module, Examples], tuple[np.ndarray, np.ndarray]]
@@ -56,7 +56,9 @@ class _Kind(NamedTuple):
     scores: Scores
 
 
-def problem(name: str, corpus: datasets.DatasetDict, *, fleet: str = AS_IT_IS, seed: int = 0) -> Problem:
+def problem(
+    name: str, corpus: datasets.DatasetDict, *, fleet: str = AS_IT_IS, seed: int = 0, scored: str = TEST
+) -> Problem:
     """Return what the devices of `corpus` learn together.
 
     Parameters
@@ -67,9 +69,11 @@ def problem(name: str, corpus: datasets.DatasetDict, *, fleet: str = AS_IT_IS, s
         What :func:`trustlab.data.load` returned for it.
     fleet
         A key of :data:`FLEETS`. Other than ``"as it is"`` only for the assistant: as many utterances and devices are
-        then generated (seed 0) with that activity.
+        then generated with that activity.
     seed
-        Of the model's first weights.
+        Of the model's first weights; and of the assistant's utterances and people, which seed 0 leaves as they are.
+    scored
+        The split that is measured on: "test", or "validation" to choose options.
 
     Raises
     ------
@@ -88,8 +92,23 @@ def problem(name: str, corpus: datasets.DatasetDict, *, fleet: str = AS_IT_IS, s
         raise ValueError(
             f"Expected fleet={AS_IT_IS!r} with {name!r}, got {fleet!r}. Only the assistant's activity can be chosen."
         )
-    corpus = with_activity(corpus, fleet)
+    if name == EMBEDDED and (fleet, seed) != (AS_IT_IS, 0):
+        return _generated(*extent(corpus), fleet, seed, scored)
+    return made_of(name, corpus, seed, scored)
+
+
+def made_of(name: str, corpus: datasets.DatasetDict, seed: int, scored: str = TEST) -> Problem:
+    """Return what :func:`problem` does, of this very corpus."""
+    if scored != TEST:
+        corpus = type(corpus)({**corpus, TEST: corpus[scored]})
     return on_devices(name, corpus, KINDS[name].task(corpus, seed))
+
+
+@functools.lru_cache(maxsize=16)  # a grid repeats every fleet and seed many times
+def _generated(utterances: int, devices: int, fleet: str, seed: int, scored: str) -> Problem:
+    """Return :func:`made_of` an assistant corpus that is generated for it."""
+    made = assistant(utterances, devices=devices, activity_exponent=FLEETS[fleet], seed=seed)
+    return made_of(EMBEDDED, made, seed, scored)
 
 
 def on_devices(name: str, corpus: datasets.DatasetDict, task: Task) -> Problem:
@@ -102,11 +121,16 @@ def on_devices(name: str, corpus: datasets.DatasetDict, task: Task) -> Problem:
 
 
 def with_activity(corpus: datasets.DatasetDict, fleet: str) -> datasets.DatasetDict:
-    """Return `corpus`, or an assistant corpus of its size whose devices have the activity of `fleet`."""
+    """Return `corpus`, or an assistant corpus of its size whose devices have the activity of `fleet` (seed 0)."""
     if fleet == AS_IT_IS:
         return corpus
-    devices = 1 + max(max(split["device"][:]) for split in corpus.values())
-    return assistant(sum(map(len, corpus.values())), devices=devices, activity_exponent=FLEETS[fleet])
+    utterances, devices = extent(corpus)
+    return assistant(utterances, devices=devices, activity_exponent=FLEETS[fleet])
+
+
+def extent(corpus: datasets.DatasetDict) -> tuple[int, int]:
+    """Return how many utterances and devices an assistant corpus has."""
+    return sum(map(len, corpus.values())), 1 + max(max(split["device"][:]) for split in corpus.values())
 
 
 def own_tests(clients: Partition, devices: Sequence[Any]) -> list[np.ndarray]:
@@ -163,41 +187,6 @@ def _intents(corpus: datasets.DatasetDict, seed: int) -> Task:
     return intents.task(intents.prepare(corpus), seed=seed)
 
 
-class WordCounts(nn.Module):
-    """Multinomial logistic regression on hashed word counts over the square root of the post's length.
-
-    From the mean embedding of a whole post an embedding bag learns nothing in a few hundred small steps; this does.
-    """
-
-    def __init__(self, words: int, groups: int) -> None:
-        super().__init__()
-        self.scores = nn.Embedding(words, groups, padding_idx=0)
-        nn.init.zeros_(self.scores.weight)
-
-    def forward(self, batch: Examples) -> Tensor:
-        """Return the groups' logits [B, groups]."""
-        mask = batch.attention_mask.unsqueeze(-1)  # [B, T, 1]
-        return (self.scores(batch.input_ids) * mask).sum(1) / mask.sum(1).clamp(min=1).sqrt()
-
-
-def _posts(corpus: datasets.DatasetDict, seed: int) -> Task:
-    """Return the classification of posts by group, from the first :data:`POST` words; its first weights are zero."""
-    groups = tuple(sorted(set(corpus["train"]["group"])))
-    words = Vocabulary(intents=groups, slots=("O",), buckets=intents.BUCKETS, max_length=POST)
-    data = {}
-    for split in ("train", "test"):
-        posts = zip(corpus[split]["tokens"], corpus[split]["group"], strict=True)
-        said = (([word.lower() for word in tokens[:POST]] or [NO_WORD], group) for tokens, group in posts)
-        data[split] = words.encode([_untagged(tokens, group) for tokens, group in said])
-    model = WordCounts(words.size, len(groups))
-    return Task(model, data["train"], data["test"], intents.intent_loss, intents.accuracy)
-
-
-def _untagged(tokens: list[str], intent: str) -> dict[str, Any]:
-    """Return a row for :meth:`Vocabulary.encode` whose tags are not used."""
-    return {"tokens": tokens, "slots": ["O"] * len(tokens), "intent": intent}
-
-
 def _intents_right(model: nn.Module, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     right = intents.intents_right(model, examples).numpy()
     return right.astype(float), np.ones(len(right))
@@ -206,7 +195,7 @@ def _intents_right(model: nn.Module, examples: Examples) -> tuple[np.ndarray, np
 KINDS: Mapping[str, _Kind] = MappingProxyType({
     EMBEDDED: _Kind("device", _intents, _intents_right),
     "shakespeare_roles": _Kind("role", characters.task, characters.characters_right),
-    "20newsgroups": _Kind("user", _posts, _intents_right),
+    "20newsgroups": _Kind("user", posts.task, _intents_right),
 })  # fmt: skip
 
 __getattr__ = old_names(__name__, {

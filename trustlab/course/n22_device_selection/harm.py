@@ -4,33 +4,37 @@ In the embedded corpus, a device's intents are independent of its activity. Here
 intents of its persona, and the travellers among the heaviest tenth of the devices are left out. So travellers are
 inactive, and a server that prefers active clients rarely trains on them. All else is as in
 :mod:`trustlab.course.n22_device_selection.experiment`, with more rounds, so that uniform selection has time to learn
-what is rare.
+what is rare. The rates are chosen by the accuracy over all, which is what a server that does not know of the harm sees.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from trustlab.config import check
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import experiment as activity
-from trustlab.course.n22_device_selection.fleets import MEASURES, problem
+from trustlab.course.n22_device_selection.fleets import MEASURES, TEST, Problem, extent, made_of
+from trustlab.course.sensitivity import RATES, stable
+from trustlab.course.tuning import chosen
 from trustlab.data import assistant
 from trustlab.deprecation import old_names
 from trustlab.federated.expectation import HEAVY
 from trustlab.federated.simulation import FederatedConfig, simulate
+from trustlab.lab.saved import read, remembered
 
 if TYPE_CHECKING:
     import datasets
 
 CORPORA = (EMBEDDED,)
-FEW = "traveller"
+FEW, NAME = "traveller", "travellers inactive"  # the name is that of the fleet in the search
 ROUNDS = 100
 BETAS = (0.0, 0.5, 1.0)
 KEY = ("selection", "aggregation")  # with the seed: one row
@@ -45,16 +49,18 @@ class Setting(activity.Setting):
         return {"corpus": self.corpus, **{name: getattr(self, name) for name in KEY}, "seed": self.seed}
 
 
-def grid(
-    corpus: str, *, seeds: Sequence[int] = range(3), aggregations: Sequence[str] = ("examples", "equal")
-) -> list[Setting]:
+def grid(corpus: str, *, seeds: Sequence[int] = range(5), aggregations: Sequence[str] = activity.WAYS) -> list[Setting]:
     """Return the settings: every β, by examples and equally, over `seeds`; fewer `aggregations` keep a part."""
-    return [
-        Setting(corpus, beta=beta, aggregation=way, seed=seed)
-        for beta in BETAS
-        for way in aggregations
-        for seed in seeds
-    ]
+    settings = [tuned(Setting(corpus, beta=beta, aggregation=way)) for beta in BETAS for way in aggregations]
+    return [dataclasses.replace(each, seed=seed) for each in settings for seed in seeds]
+
+
+@remembered
+def tuned(setting: Setting) -> Setting:
+    """Return `setting` at the rates that the search chose for its selection and aggregation on this fleet."""
+    candidates = stable(read(activity.search_name(setting.corpus))[0], activity.KEY)
+    method = dict(fleet=NAME, selection=setting.selection, aggregation=setting.aggregation)
+    return dataclasses.replace(setting, **chosen(candidates, options=RATES, **method))
 
 
 def result_name(corpus: str) -> str:
@@ -80,13 +86,38 @@ def without_heavy_travellers(corpus: datasets.DatasetDict) -> datasets.DatasetDi
     >>> min(device for device, who in said if who == "traveller") >= 5
     True
     """
-    devices = 1 + max(max(split["device"][:]) for split in corpus.values())
-    made = assistant(sum(map(len, corpus.values())), devices=devices, label_skew=1.0)
+    return _few_heavy(*extent(corpus), seed=0)
+
+
+def _few_heavy(utterances: int, devices: int, seed: int) -> datasets.DatasetDict:
+    """Return the corpus of :func:`without_heavy_travellers` that `seed` generates."""
+    made = assistant(utterances, devices=devices, label_skew=1.0, seed=seed)
     for name, split in made.items():
         said = zip(split["persona"][:], split["device"][:], strict=True)
         kept = [i for i, (who, device) in enumerate(said) if who != FEW or device >= HEAVY * devices]
         made[name] = split.select(kept)
     return made
+
+
+class Quiet(NamedTuple):
+    """The fleet without heavy travellers, as a learning problem."""
+
+    problem: Problem
+    few: np.ndarray  # numbers of the travellers' examples among those that are measured on
+    share_few: float  # theirs of the training examples
+
+
+def quiet_fleet(corpus: datasets.DatasetDict, seed: int, scored: str = TEST) -> Quiet:
+    """Return :func:`without_heavy_travellers` of a seed as a learning problem, measured on one of its splits."""
+    return _quiet(*extent(corpus), seed, scored)
+
+
+@functools.lru_cache(maxsize=8)  # a grid repeats every seed many times
+def _quiet(utterances: int, devices: int, seed: int, scored: str) -> Quiet:
+    made = _few_heavy(utterances, devices, seed)
+    few = np.flatnonzero(np.array(made[scored]["persona"]) == FEW)
+    share = float(np.mean(np.array(made["train"]["persona"]) == FEW))
+    return Quiet(made_of(EMBEDDED, made, seed, scored), few, share)
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
@@ -95,25 +126,26 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``selection``, ``aggregation`` and ``seed``; ``accuracy``, ``accuracy_device``, ``accuracy_light``
-        and ``accuracy_heavy``, see :func:`trustlab.course.n22_device_selection.fleets.accuracies`; ``accuracy_few``,
-        over the test utterances of travellers, and ``share_few``, theirs of the training examples; ``examples`` trained
-        on; ``seconds`` of the training.
+        ``corpus``, ``selection``, ``aggregation`` and ``seed``; ``learning_rate`` and ``server_rate``; ``accuracy``,
+        ``accuracy_device``, ``accuracy_light`` and ``accuracy_heavy``, see
+        :func:`trustlab.course.n22_device_selection.fleets.accuracies`; ``accuracy_few``, over the test utterances of
+        travellers, and ``share_few``, theirs of the training examples; ``examples`` trained on; ``discarded``, how many
+        updates were not finite; ``seconds`` of the training.
     """
     check(setting)
-    quiet = without_heavy_travellers(corpus)
-    made = problem(setting.corpus, quiet, seed=setting.seed)
+    made, few, share = quiet_fleet(corpus, setting.seed)
     model = copy.deepcopy(made.task.model)
-    chosen = activity.selector(setting, made.clients)
-    rows = list(simulate(made.task, made.clients, recipe(setting), selector=chosen, model=model))
-    few = np.flatnonzero(np.array(quiet["test"]["persona"]) == FEW)
+    who = activity.selector(setting, made.clients)
+    rows = list(simulate(made.task, made.clients, recipe(setting), selector=who, model=model))
     right = model(made.task.test).argmax(-1) == made.task.test.intents
     yield {
         **setting.key(),
+        **{name: getattr(setting, name) for name in RATES},
         **{name: rows[-1][name] for name in MEASURES},
         "accuracy_few": float(right.numpy()[few].mean()),
-        "share_few": float(np.mean(np.array(quiet["train"]["persona"]) == FEW)),
+        "share_few": share,
         "examples": sum(row["examples"] for row in rows),
+        "discarded": sum(row["discarded"] for row in rows),
         "seconds": rows[-1]["seconds"],
     }
 

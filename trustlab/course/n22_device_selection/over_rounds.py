@@ -18,7 +18,7 @@ from trustlab.config import check
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import experiment as activity
 from trustlab.course.n22_device_selection import harm
-from trustlab.course.n22_device_selection.fleets import problem
+from trustlab.course.sensitivity import RATES
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import FederatedConfig, simulate
 from trustlab.federated.simulation.local_training import SELECTION, rng_of
@@ -35,12 +35,10 @@ class Setting(harm.Setting):
     """One training on the fleet without heavy travellers, measured after every round."""
 
 
-def grid(
-    corpus: str, *, seeds: Sequence[int] = range(3), aggregations: Sequence[str] = ("examples", "equal")
-) -> list[Setting]:
+def grid(corpus: str, *, seeds: Sequence[int] = range(5), aggregations: Sequence[str] = activity.WAYS) -> list[Setting]:
     """Return the settings of :func:`trustlab.course.n22_device_selection.harm.grid`."""
     same = harm.grid(corpus, seeds=seeds, aggregations=aggregations)
-    return [Setting(corpus, beta=each.beta, aggregation=each.aggregation, seed=each.seed) for each in same]
+    return [Setting(**{field.name: getattr(each, field.name) for field in dataclasses.fields(each)}) for each in same]
 
 
 def result_name(corpus: str) -> str:
@@ -77,16 +75,15 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``selection``, ``aggregation`` and ``seed``; after every round, joined by "|", ``curve``, the
-        accuracy over all test utterances, and ``curve_few``, that over the travellers'; ``accuracy`` and
-        ``accuracy_few``, both after the last; ``seconds`` of the training, without measuring.
+        ``corpus``, ``selection``, ``aggregation`` and ``seed``; ``learning_rate`` and ``server_rate``; after every
+        round, joined by "|", ``curve``, the accuracy over all test utterances, and ``curve_few``, that over the
+        travellers'; ``accuracy`` and ``accuracy_few``, both after the last; ``seconds`` of the training, without
+        measuring.
     """
     check(setting)
-    quiet = harm.without_heavy_travellers(corpus)
-    made = problem(setting.corpus, quiet, seed=setting.seed)
+    made, few, _ = harm.quiet_fleet(corpus, setting.seed)
     model = copy.deepcopy(made.task.model)
     chosen = activity.selector(setting, made.clients)
-    few = np.flatnonzero(np.array(quiet["test"]["persona"]) == harm.FEW)
     everybody, travellers = [], []
     for row in simulate(made.task, made.clients, recipe(setting), selector=chosen, model=model):
         right = (model(made.task.test).argmax(-1) == made.task.test.intents).numpy()
@@ -94,6 +91,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         travellers.append(float(right[few].mean()))
     yield {
         **setting.key(),
+        **{name: getattr(setting, name) for name in RATES},
         "accuracy": everybody[-1],
         "accuracy_few": travellers[-1],
         "curve": "|".join(f"{value:.4f}" for value in everybody),

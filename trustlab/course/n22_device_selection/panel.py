@@ -17,10 +17,13 @@ from trustlab.course.n22_device_selection.experiment import (
     BETAS,
     BETAS_OF_REAL_FLEETS,
     COHORTS,
+    FIRST_RATES,
     OTHERS,
+    WAYS,
     Setting,
     recipe,
     train,
+    tuned,
 )
 from trustlab.course.n22_device_selection.fleets import (
     AS_IT_IS,
@@ -59,7 +62,6 @@ MOST_POINTS = 20
 SECONDS_PER_ROUND = 0.1  # at least: thirty rounds take a second or two, too little to watch
 WHOSE = ("accuracy", "accuracy_device", "accuracy_light")
 BESIDE = {"accuracy_device": "the mean device", "accuracy_light": "light devices"}  # reported next to all of them
-WAYS_OF_OTHERS = ("examples", "equal")  # in which strategies other than by β, and real fleets, were trained
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,13 @@ class SelectionPosition(Setting):
 
     @property
     def cell(self) -> Setting:
-        """The training alone."""
-        return Setting(*(getattr(self, field.name) for field in dataclasses.fields(Setting)))
+        """The training alone, at the rates that the search chose; for what is not saved at those of its β."""
+        here = Setting(*(getattr(self, field.name) for field in dataclasses.fields(Setting)))
+        if self.corpus != EMBEDDED:
+            return dataclasses.replace(here, learning_rate=FIRST_RATES[self.corpus])
+        if self.fleet == AS_IT_IS:
+            return tuned(here)
+        return dataclasses.replace(tuned(dataclasses.replace(here, strategy="power")), strategy=self.strategy)
 
     @property
     def beside(self) -> str:
@@ -93,7 +100,7 @@ class SelectionAnswer(Answer):
 
 
 def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
-    """Return the panel: β and other strategies, weights, cohort, fleet skew, and one fleet trained live.
+    """Return the panel: β and other strategies, weights, fleet skew, and one fleet trained live, at tuned rates.
 
     Parameters
     ----------
@@ -103,10 +110,9 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         Its name, under which the results are saved.
     """
     embedded = name == EMBEDDED
-    ways = AGGREGATIONS if embedded else {way: AGGREGATIONS[way] for way in WAYS_OF_OTHERS}
     controls: dict[str, Any] = {
         "beta": BETAS if embedded else BETAS_OF_REAL_FLEETS,
-        "aggregation": [(words, way) for way, words in ways.items()],
+        "aggregation": [(AGGREGATIONS[way], way) for way in WAYS],
         "measure": [(MEASURES[measure], measure) for measure in WHOSE],
     }
     if embedded:
@@ -114,7 +120,6 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
             "fleet": tuple(FLEETS),
             "strategy": ("power", *OTHERS),
             **controls,
-            "cohort": COHORTS[name],
         }
     return experiment_panel(
         SelectionPosition(name, cohort=max(COHORTS[name])),
@@ -178,13 +183,11 @@ def _verdict(at: SelectionPosition, runs: dict[str, Any]) -> str:
 
 
 def _unsaved(at: SelectionPosition) -> str:
-    """Say what is saved of a strategy other than by β, and which options lead back to it."""
-    off = [] if at.fleet == AS_IT_IS else [f"**Fleet** to “{AS_IT_IS}”"]
-    if at.aggregation not in WAYS_OF_OTHERS:
-        off.append("**Weights** to “by examples” or “equally”")
-    if at.cohort != (most := max(COHORTS[at.corpus])):
-        off.append(f"**Cohort** to {most}")
-    return f"There is no saved training of {at.selection} here. Move {', '.join(off)} to see one, or train this one."
+    """Say that strategies other than by β are saved on one fleet only."""
+    return (
+        f"There is no saved training of {at.selection} here. Move **Fleet** to “{AS_IT_IS}” to see one, or train this "
+        "one, at the rates of selection by β."
+    )
 
 
 def get_ready(at: SelectionPosition, corpus: datasets.DatasetDict) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trustlab.course.n22_device_selection import EXPERIMENT, HARM
+from trustlab.course.n22_device_selection import EXPERIMENT, HARM, TUNING
 from trustlab.course.n22_device_selection.claims import accuracy_at
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
@@ -13,9 +13,13 @@ from trustlab.course.n22_device_selection.experiment import (
     COHORTS,
     CORPORA,
     CURVES,
+    KEY,
     OTHERS,
+    TRIVIAL,
+    WAYS,
 )
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS
+from trustlab.course.sensitivity import by_client_rate, stable
 from trustlab.intervals import Interval, mean_interval
 from trustlab.lab import saved as tables
 from trustlab.lab.saved import numbers, over_seeds, per_cent, select
@@ -91,19 +95,43 @@ def lead_of_heavy(corpus: str) -> Interval:
     return mean_interval(heavy - light)
 
 
+def lead_of_activity(corpus: str, aggregation: str) -> Interval:
+    """Return how much more β = 1 reaches than uniform selection after the same rounds, over seeds."""
+    even, active = (trainings(corpus, selection, aggregation=aggregation) for selection in ("β = 0", "β = 1"))
+    return mean_interval(active["accuracy"].to_numpy() - even["accuracy"].to_numpy())
+
+
 def every_selection(corpus: str) -> list[Row]:
     """Return the accuracy of each selection after the last round, and what it costs: a row per way of weighting.
 
-    A selection that was not trained on `corpus` is left out.
+    A selection that was not trained on `corpus` is left out. Each is at its own rates.
     """
     rows = []
     for selection, words in SELECTIONS.items():
-        for way in ("examples", "equal"):
+        for way in AGGREGATIONS:
             if len(runs := trainings(corpus, selection, aggregation=way)):
                 uniform = trainings(corpus, "β = 0", aggregation=way)["examples"].mean()
                 row = {"selected by": words, "weighted": name_of(way), **over_seeds(runs["accuracy"], limits=(0, 1))}
                 row |= {"light devices, %": per_cent(runs["accuracy_light"])}
                 rows.append({**row, "examples, × uniform": float(runs["examples"].mean() / uniform)})
+    return rows
+
+
+def beaten(corpus: str) -> dict[str, float]:
+    """Return the accuracies of the trivial baselines in the table of `corpus`, by their names; mean over seeds."""
+    found = {name: trainings(corpus, name) for name in TRIVIAL}
+    return {name: float(runs["accuracy"].mean()) for name, runs in found.items() if len(runs)}
+
+
+def sensitivity_rows(fleet: str) -> list[Row]:
+    """Return the search's accuracies over the client's rate on one fleet: a row per weighting, selection and rate."""
+    search, rows = TUNING.table(), []
+    candidates = stable(search, KEY)
+    for way in WAYS:
+        for selection, words in {"β = 0": UNIFORM, "β = 1": "β = 1"}.items():
+            method = dict(fleet=fleet, selection=selection, aggregation=way)
+            found = by_client_rate(select(search, **method), select(candidates, **method))
+            rows += [{"weights": name_of(way), "drawn": words, **row} for row in found]
     return rows
 
 
@@ -165,6 +193,18 @@ def pairs(rows: Iterable[Row]) -> list[Row]:
         here[WEIGHTS[row["aggregation"]]] = row["ratio"]
         how[name] = "drawn" if row["method"] == "Monte Carlo" else how.get(name, "exact")
     return [{**row, "how": how[name]} for name, row in found.items()]
+
+
+def points(gain: float) -> str:
+    """Write a gain in whole points of a hundred.
+
+    Examples
+    --------
+    >>> points(0.087), points(-0.004), points(-0.031)
+    ('+9', '0', '−3')
+    """
+    whole = round(100 * gain)
+    return f"{whole:+d}".replace("-", "−") if whole else "0"
 
 
 def name_of(aggregation: str) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import EXPERIMENT, HARM
+from trustlab.course.n22_device_selection.experiment import FIRST_RATES
+from trustlab.course.n22_device_selection.fleets import AS_IT_IS
 from trustlab.course.n22_device_selection.results import (
+    CORPUS_NAMES,
     MEASURES,
     UNIFORM,
+    beaten,
     by_fleet,
     every_selection,
     gains,
+    lead_of_activity,
     lead_of_heavy,
     name_of,
+    points,
+    sensitivity_rows,
     who_is_heard,
 )
 from trustlab.federated.selection import Selector
@@ -27,10 +35,10 @@ def who_gains(corpus: str) -> Finding:
     """Draw what selection by activity gives to all, to the mean device, to light and to heavy devices."""
     rows = gains(corpus)
     more = [row["β = 1"] - row[UNIFORM] for row in rows]
-    told = ", ".join(f"{words} {100 * gain:+.0f}" for words, gain in zip(MEASURES.values(), more, strict=False))
+    told = ", ".join(f"{words} {points(gain)}" for words, gain in zip(MEASURES.values(), more, strict=False))
     lead = lead_of_heavy(corpus)
-    ahead, points = ("Heavy" if lead.mean > 0 else "Light"), f"{100 * abs(lead.mean):.0f}"
-    verdict = f"{ahead} devices gain {points} point{'s' * (points != '1')} more."
+    ahead, most = ("Heavy" if lead.mean > 0 else "Light"), f"{100 * abs(lead.mean):.0f}"
+    verdict = f"{ahead} devices gain {most} point{'s' * (most != '1')} more."
     if lead.low <= 0 <= lead.high:
         verdict = f"{lead.n} seeds do not show whether heavy or light devices gain more."
     return finding.dumbbells(
@@ -38,7 +46,7 @@ def who_gains(corpus: str) -> Finding:
         label="measured on",
         **MOVED,
         title="Who gains by selection by activity?",
-        verdict=f"Weighted by examples, in points of a hundred: {told.replace('-', '−')}. {verdict}",
+        verdict=f"Weighted by examples, in points of a hundred: {told}. {verdict}",
         provenance=means_over(EXPERIMENT.saved(corpus)[1], tabled=True),
         x_label="requests understood" if corpus == "assistant" else "right",
         per_cent=True,
@@ -62,7 +70,35 @@ def what_it_costs(corpus: str) -> Finding:
         f"{number(times, 2)} times as many examples as uniform selection.",
         provenance=saved_over(EXPERIMENT.saved(corpus)[1]),
         x_label="accuracy on all requests" if corpus == "assistant" else "accuracy",
+        reference=beaten(corpus),
         per_cent=True,
+    )
+
+
+def whose_rate(fleet: str = AS_IT_IS) -> Finding:
+    """Draw the search behind the comparison: accuracy over the client's rate, for both selections and weightings."""
+    rows = sensitivity_rows(fleet)
+    at = {(row["weights"], row["drawn"], row["client's rate"]): row["score"] for row in rows}
+    best = {(row["weights"], row["drawn"]): row["score"] for row in rows if row["chosen"]}
+    gains = []
+    for way in dict.fromkeys(row["weights"] for row in rows):
+        first = at[way, "β = 1", FIRST_RATES[EMBEDDED]] - at[way, UNIFORM, FIRST_RATES[EMBEDDED]]
+        gains.append(f"{way}, from {points(first)} to {points(best[way, 'β = 1'] - best[way, UNIFORM])}")
+    return finding.lines(
+        rows,
+        x="client's rate",
+        y="score",
+        series="drawn",
+        pane="weights",
+        chosen="chosen",
+        x_label="client's rate (the best of the server's rates tried with it)",
+        y_label="requests understood",
+        title="Whose rate?",
+        verdict=f"From the rate that was once used for all ({FIRST_RATES[EMBEDDED]:g}) to each one's own (ringed), the "
+        f"gain by β = 1 goes in points of a hundred: {'; '.join(gains)}.",
+        provenance="the search: one seed of its own, validation part; a cross is a training that diverged",
+        per_cent=True,
+        log=True,
     )
 
 
@@ -88,11 +124,12 @@ def who_pays() -> Finding:
 def real_fleets(aggregation: str) -> Finding:
     """Draw uniform selection and selection by activity on fleets of real people, at equal rounds and at equal work."""
     rows = by_fleet(aggregation)
-    found = {(row["fleet"], row["drawn"]): row["accuracy"] for row in rows}
-    fleets = dict.fromkeys(row["fleet"] for row in rows)
-    ahead = [fleet for fleet in fleets if found[fleet, "β = 1, equal rounds"] > found[fleet, UNIFORM]]
-    verdict = f"At equal rounds selection by activity is ahead on {listed(ahead)}"
-    behind = [fleet for fleet in fleets if fleet not in ahead]
+    said: dict[str, list[str]] = {"ahead on": [], "behind on": [], "not told apart by the seeds on": []}
+    for corpus in EXPERIMENT.corpora():
+        low, high = (getattr(lead_of_activity(corpus, aggregation), end) for end in ("low", "high"))
+        where = "ahead on" if low > 0 else "behind on" if high < 0 else "not told apart by the seeds on"
+        said[where].append(CORPUS_NAMES[corpus])
+    told = listed([f"{where} {listed(fleets)}" for where, fleets in said.items() if fleets])
     return finding.dots(
         rows,
         label="fleet",
@@ -101,7 +138,7 @@ def real_fleets(aggregation: str) -> Finding:
         high="high",
         series="drawn",
         title=f"Real fleets, updates {name_of(aggregation)}",
-        verdict=f"{verdict}{f', and behind on {listed(behind)}' if behind else ''}.",
+        verdict=f"At equal rounds selection by activity is {told}. Of the real fleets that is at one rate for all.",
         provenance="saved, mean and 95 % interval over seeds",
         x_label="accuracy",
         per_cent=True,

@@ -1,0 +1,78 @@
+"""Which rates a comparison may use, and how much it depends on them: what is read off a search of two rates.
+
+A rate just below the one that diverges is often the best of a search, and is lost with the next seed. So a pair of
+rates is a candidate only if *no* method lost a training with it. The search alone decides that, before anything is
+compared, and gives every method the same candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+RATES = ("learning_rate", "server_rate")  # of the client, of the server
+LOST = 0.5  # a training that ends below this share of its method's best has diverged, though its weights are finite
+
+
+def stable(search: pandas.DataFrame, by: Sequence[str]) -> pandas.DataFrame:
+    """Return the trials whose pair of rates lost no training of any method.
+
+    Parameters
+    ----------
+    search
+        ``learning_rate``, ``server_rate``, ``score`` (NaN where updates were not finite), and the columns `by`.
+    by
+        Columns that name a method.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rates = {"learning_rate": [6, 12, 6, 12], "server_rate": [1, 1, 1, 1], "way": ["a", "a", "b", "b"]}
+    >>> stable(pd.DataFrame({**rates, "score": [0.7, 0.8, 0.7, 0.1]}), ["way"])["learning_rate"].tolist()
+    [6, 6]
+    """
+    best = search.groupby([*by])["score"].transform("max")
+    lost = search[~(search["score"] >= LOST * best)]
+    pairs = set(lost[[*RATES]].itertuples(index=False, name=None))
+    kept = [pair not in pairs for pair in search[[*RATES]].itertuples(index=False, name=None)]
+    return search[kept]
+
+
+def by_client_rate(trials: pandas.DataFrame, candidates: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Return a row for each client's rate: the best score over the server's rates tried with it.
+
+    Parameters
+    ----------
+    trials
+        The rows of one method in a search.
+    candidates
+        Those of them that are :func:`stable`. Where a client's rate has some, only these count.
+
+    Returns
+    -------
+    list of dict
+        ``client's rate``; ``server's rate``, the best one; ``score``, None where every trial diverged; ``stable``,
+        whether it is a candidate's; and ``chosen``, whether it is the best candidate's.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rates = {"learning_rate": [3, 6, 6, 24], "server_rate": [1, 1, 2, 1]}
+    >>> trials = pd.DataFrame({**rates, "score": [0.7, 0.8, 0.85, float("nan")]})
+    >>> [(row["score"], row["chosen"]) for row in by_client_rate(trials, trials.iloc[:2])]
+    [(0.7, False), (0.8, True), (None, False)]
+    """
+    rows = []
+    for client, tried in trials.groupby("learning_rate"):
+        allowed = candidates[candidates["learning_rate"] == client]
+        scores = (tried if allowed.empty else allowed).groupby("server_rate")["score"].mean()
+        server = scores.idxmax() if scores.notna().any() else None
+        score = None if server is None else float(scores[server])
+        rows.append(
+            {"client's rate": float(client), "server's rate": server, "score": score, "stable": len(allowed) > 0}
+        )
+    best = max(row["score"] for row in rows if row["stable"])
+    return [{**row, "chosen": row["stable"] and row["score"] == best} for row in rows]
