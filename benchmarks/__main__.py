@@ -1,11 +1,12 @@
 """Run the benchmarks, one part or all of them, each next to its peers and each printing its tables.
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
+``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
 ``associating`` and ``resampling`` compute fairness metrics, ``panels`` moves the controls of panels in a browser, and
 ``pages`` those of the pages in ``docs/explore``.
-``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them into
-``docs/benchmarks.md``.
+``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
+that of ``batches``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import transformers
 
 from benchmarks import (
     associating,
+    batches,
     page,
     pages,
     panels,
@@ -80,6 +82,7 @@ def step(asked: argparse.Namespace) -> None:
 
 PARTS = {
     "step": step,
+    "batches": batches.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,
     "simulating": simulating.main,

@@ -31,7 +31,6 @@ from trustlab.columns import (
     count_rows,
 )
 from trustlab.containers import plain
-from trustlab.course.alpha import alpha_options
 from trustlab.course.n22_device_selection.fleets import own_tests
 from trustlab.fairness.groups import Bootstrap, Groups, Mean, counterfactual_flips, group_aucs, group_means, group_rates
 from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, occupation_correlation
@@ -146,7 +145,6 @@ OF_LABELS = {
     },
     "from_owners": lambda put, y: parts(Partition.from_owners(put(y), 4)),
     "own_tests": lambda put, y: [own.tolist() for own in own_tests(partition(y, scheme="natural"), put(y[:9]))],
-    "alpha_options": lambda put, y: alpha_options("pfl", 0.5, put(y)),
     "react": lambda put, y: [
         each.tolist() for each in react(put(y), put(y[::-1]), Users(1.0, 0.5, 0.5), np.random.default_rng(0))
     ],

@@ -166,10 +166,11 @@ def test_one_alpha_is_most_skewed_in_fednlp_and_no_skew_is_not_distance_0(labels
     assert rows["no skew"]["JS distance"] == skew(even, labels)["JS distance"]
 
 
-def test_the_libraries_part_by_alpha_and_meet_where_it_is_large(labels):
+def test_two_libraries_meet_where_alpha_is_large_and_pfls_clients_stay_apart(labels):
     rows = {row["α of"]: row for row in side_by_side(labels, 1e5, clients=10)}
-    numbers = [rows[name]["effective labels"] for name in ("FedNLP", "Flower", "pfl")]
-    assert max(numbers) - min(numbers) < 0.5
+    assert rows["FedNLP"]["effective labels"] == pytest.approx(rows["Flower"]["effective labels"], abs=0.5)
+    assert rows["pfl"]["JS distance"] > 1.4 * rows["no skew"]["JS distance"]
+    assert rows["no skew"]["JS distance"] > 2 * rows["FedNLP"]["JS distance"]
 
 
 # The toy

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.spatial import distance
 
 from trustlab.federated.partition import effective_labels, gini, jensen_shannon, label_counts, partition, skew
+from trustlab.federated.partition.statistics import heaviest
 
 tables = st.lists(st.lists(st.integers(0, 6), min_size=4, max_size=4), min_size=1, max_size=7).map(np.array)
 
@@ -67,6 +68,12 @@ def test_gini_in_closed_form():
     for nothing in ([], [0, 0], [-1, 2]):
         with pytest.raises(ValueError, match="Expected sizes >= 0"):
             gini(nothing)
+
+
+def test_the_heaviest_are_a_tenth_and_at_least_one():
+    sizes = np.random.default_rng(0).permutation(40)
+    assert sizes[heaviest(sizes)].tolist() == [39, 38, 37, 36]
+    assert heaviest(sizes[:3]).tolist() == [int(sizes[:3].argmax())]
 
 
 def test_one_row_sums_a_partition_up():

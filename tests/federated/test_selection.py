@@ -325,6 +325,8 @@ def test_each_strategy_by_hand():
     assert weights(beta=-1.0) == [0, 0.1, 0.05, 0.025]
     assert weights(strategy="threshold", threshold=20) == [0, 0, 1, 1]
     assert weights(strategy="oort", quantile=0.5) == [0, 10, 20, 20]
+    capped = weighing(SelectionConfig(strategy="oort"), np.arange(101.0))(np.arange(101.0))
+    assert capped.max() == pytest.approx(1 + 0.95 * 99)  # the 95th percentile of the sizes 1 to 100
     assert weights(strategy="softmax", temperature=10) == pytest.approx([0, math.exp(-3), math.exp(-2), 1])
 
 

@@ -31,7 +31,7 @@ def on_a_clock(monkeypatch, **durations):
         return lambda *_: take
 
     table = {name: method(name, seconds) for name, seconds in durations.items()}
-    monkeypatch.setattr(timing, "methods", lambda *_: table)
+    monkeypatch.setattr(timing, "methods", lambda *_, **__: table)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     return ran
 
@@ -115,6 +115,25 @@ def test_each_step_is_the_mechanism_its_name_says_and_moves_the_weights(small, m
         assert not torch.equal(before, torch.cat([p.detach().flatten() for p in trained])), name
         # Opacus trains its own copy; the others train the model.
         assert (trained[0] is model.embedding.weight) == ("Opacus" not in name)
+
+
+def test_micro_batches_are_timed_both_ways_and_in_parts(small, monkeypatch):
+    model, batch = small
+    calls = []
+    monkeypatch.setattr(timing, "private_gradients", lambda *a, **k: calls.append(k))
+    found = methods((3,), passes=(3,), physical_batch=5)
+    for name in ("eDP-SGD, K = 3", "eDP-SGD, K = 3, K passes", FAST):
+        found[name](model, timing.tagging_loss, batch).gradients()
+    one, several, exact = calls
+    assert one == dict(method="edp-sgd", micro_batches=3, physical_batch=5, **NOISE)
+    assert several == dict(method="edp-sgd", engine="loop", micro_batches=3, **NOISE)
+    assert exact["physical_batch"] == 5
+
+
+def test_a_clock_of_ones_own_tells_the_seconds(small):
+    ticks = itertools.count(step=2.0)  # each step lasts from one look to the next
+    rows = seconds_per_step(*small, micro_batches=(), repetitions=1, clock=lambda: next(ticks))
+    assert {row["seconds"] for row in rows} == {2.0} and {row["times SGD"] for row in rows} == {1.0}
 
 
 def test_the_floor_draws_as_much_noise_as_a_private_step(small):

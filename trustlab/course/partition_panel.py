@@ -83,7 +83,7 @@ def divided(
         codes, names = class_codes(labels)
         shares = np.exp(log_dirichlet(np.full((len(names), clients), alpha), np.random.default_rng(seed)))
         return Partition.from_owners(np.asarray(divide(codes, shares)), clients)
-    how = {"scheme": "quantity-dirichlet", "beta": alpha} if way == "quantity" else alpha_options(way, alpha, labels)
+    how = {"scheme": "quantity-dirichlet", "beta": alpha} if way == "quantity" else alpha_options(way, alpha)
     return partition(labels, clients=clients, seed=seed, **how)
 
 

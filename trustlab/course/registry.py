@@ -21,6 +21,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
     for each in (
         n11_dp_sgd_vs_edp_sgd.EXPERIMENT,
         n21_non_iid_partitioning.EXPERIMENT,
+        n21_non_iid_partitioning.TUNING,
         n22_device_selection.EXPERIMENT,
         n22_device_selection.HARM,
         n22_device_selection.ROUNDS,
@@ -29,6 +30,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n23_continual_learning.PLAYS,
         n23_continual_learning.TUNING,
         n24_fednlp_benchmark.EXPERIMENT,
+        n24_fednlp_benchmark.REAL,
+        n24_fednlp_benchmark.REAL_TUNING,
+        n24_fednlp_benchmark.TUNING,
         n31_fairness_metrics.EXPERIMENT,
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,

@@ -167,12 +167,19 @@ def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> 
         return [f"{name}, claims: not judged. {error}"]
     if not found:
         return []
-    judged = zip(claims(found, digits=2).rows, claims(known, digits=2).rows, strict=True)
+    committed = {row["claim"]: row for row in claims(known, digits=2).rows} if known else {}
     return [
-        f"{name}, claim: {row['claim']}: {row['measured']}, {row['outcome']}"
-        + ("." if row["outcome"] == before["outcome"] else f" (data/results: {before['measured']}).")
-        for row, before in judged
+        f"{name}, claim: {row['claim']}: {row['measured']}, {row['outcome']}{_otherwise(row, committed)}"
+        for row in claims(found, digits=2).rows
     ]
+
+
+def _otherwise(row: Mapping[str, str], committed: Mapping[str, Mapping[str, str]]) -> str:
+    """Say how the committed table answers a claim, where it answers otherwise; it may not ask it at all."""
+    before = committed.get(row["claim"])
+    if before is None:
+        return " (not judged in data/results)."
+    return "." if row["outcome"] == before["outcome"] else f" (data/results: {before['measured']})."
 
 
 def _row(setting: Any, name: str, code: Closure | str) -> Done:

@@ -3,9 +3,11 @@
 from trustlab.models.building import build
 from trustlab.models.encoder import EncoderTagger, SubwordVocabulary, offline_encoder
 from trustlab.models.evaluation import entities, entity_f1, evaluate, predict
+from trustlab.models.hidden_states import state_examples, word_states
 from trustlab.models.language import LanguageModel, next_token_loss
 from trustlab.models.lora import LoRALinear, add_lora
 from trustlab.models.saved_models import load, save
+from trustlab.models.state_tagger import StateTagger
 from trustlab.models.taggers import BiLSTMTagger, TransformerTagger, tagging_loss
 from trustlab.models.vocabulary import Examples, Vocabulary
 
@@ -15,6 +17,7 @@ __all__ = [
     "Examples",
     "LanguageModel",
     "LoRALinear",
+    "StateTagger",
     "SubwordVocabulary",
     "TransformerTagger",
     "Vocabulary",
@@ -28,5 +31,7 @@ __all__ = [
     "offline_encoder",
     "predict",
     "save",
+    "state_examples",
     "tagging_loss",
+    "word_states",
 ]

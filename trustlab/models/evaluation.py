@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trustlab.models.batching import evaluating
+from trustlab.models.tag_order import best_valid_tags
 from trustlab.models.taggers import loss_of_logits
 from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE, Examples
@@ -49,18 +50,24 @@ def entity_f1(truth: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
     return 2 * right / (in_truth + in_predicted) if in_truth + in_predicted else 0.0
 
 
-def predict(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> tuple[list[str], list[list[str]]]:
-    """Return the intent of each utterance, and the tag of each of its labelled tokens."""
+def predict(
+    model: nn.Module, examples: Examples, *, batch_size: int = 256, valid: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """Return the intent of each utterance, and the tag of each of its labelled tokens.
+
+    Each tag is the most probable one by itself; with `valid`, all tags of an utterance are the best that BIO allows
+    together, see :func:`trustlab.models.tag_order.best_valid_tags`.
+    """
     intents, tags = [], []
     with evaluating(model):
         for batch, (intent_logits, slot_logits) in _forward(model, examples, batch_size):
             intents += [examples.intent_names[i] for i in intent_logits.argmax(-1).tolist()]
-            tags += _names(slot_logits.argmax(-1), batch)
+            tags += _valid_names(slot_logits, batch) if valid else _names(slot_logits.argmax(-1), batch)
     return intents, tags
 
 
-def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> dict[str, float]:
-    """Measure `model` on `examples`.
+def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256, valid: bool = False) -> dict[str, float]:
+    """Measure `model` on `examples`; with `valid`, tags are chosen together as :func:`predict` does.
 
     Returns
     -------
@@ -73,7 +80,7 @@ def evaluate(model: nn.Module, examples: Examples, *, batch_size: int = 256) -> 
             total += loss_of_logits(logits, batch).sum().item()
             right += (logits[0].argmax(-1) == batch.intents).sum().item()
             truth += _names(batch.slots, batch)
-            tags += _names(logits[1].argmax(-1), batch)
+            tags += _valid_names(logits[1], batch) if valid else _names(logits[1].argmax(-1), batch)
     return {"loss": total / len(examples), "accuracy": right / len(examples), "slot_f1": entity_f1(truth, tags)}
 
 
@@ -93,3 +100,10 @@ def _names(ids: torch.Tensor, batch: Examples) -> list[list[str]]:
         [batch.slot_names[i] for i, kept in zip(row, keep, strict=True) if kept]
         for row, keep in zip(ids.tolist(), asked, strict=True)
     ]
+
+
+def _valid_names(slot_logits: torch.Tensor, batch: Examples) -> list[list[str]]:
+    """Name the best valid tags of each utterance of `batch` from logits [B, T, S]."""
+    asked, names = (batch.slots != IGNORE).numpy(), batch.slot_names
+    scores = slot_logits.numpy().astype(float)
+    return [[names[i] for i in best_valid_tags(row[keep], names)] for row, keep in zip(scores, asked, strict=True)]

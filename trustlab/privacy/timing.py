@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 import time
@@ -41,27 +42,39 @@ class TrainingStep:
 Method = Callable[[nn.Module, PerExampleLoss, Examples], TrainingStep]
 
 
-def methods(micro_batches: Sequence[int] = (4, 16), opacus: Sequence[str] = ()) -> dict[str, Method]:
+def methods(
+    micro_batches: Sequence[int] = (4, 16),
+    opacus: Sequence[str] = (),
+    *,
+    passes: Sequence[int] = (),
+    physical_batch: int | None = None,
+) -> dict[str, Method]:
     """Return every method under its name.
 
     Parameters
     ----------
     micro_batches
-        The K of eDP-SGD.
+        The K of eDP-SGD, all micro-batches in one backward pass.
     opacus
         Opacus' engines, from :data:`trustlab.privacy.reference.ENGINES`.
+    passes
+        The K of eDP-SGD as it is usually told: a backward pass for each micro-batch.
+    physical_batch
+        At most that many examples at once, for all but Opacus.
 
     Examples
     --------
     >>> list(methods(micro_batches=[4], opacus=["ghost"]))
     ['SGD', 'SGD + noise alone', 'eDP-SGD, K = 4', 'DP-SGD, loop', 'DP-SGD, fast', 'DP-SGD, Opacus ghost']
     """
+    alike = {"physical_batch": physical_batch} if physical_batch else {}
     return {
-        PLAIN: _plain,
-        FLOOR: _floor,
-        **{f"eDP-SGD, K = {k}": _private(method="edp-sgd", micro_batches=k) for k in micro_batches},
+        PLAIN: functools.partial(_plain, **alike),
+        FLOOR: functools.partial(_floor, **alike),
+        **{f"eDP-SGD, K = {k}": _private(method="edp-sgd", micro_batches=k, **alike) for k in micro_batches},
+        **{f"eDP-SGD, K = {k}, K passes": _private(method="edp-sgd", engine="loop", micro_batches=k) for k in passes},
         LOOP: _private(method="dp-sgd", engine="loop"),
-        FAST: _private(method="dp-sgd", engine="fast"),
+        FAST: _private(method="dp-sgd", engine="fast", **alike),
         **{f"DP-SGD, Opacus {engine}": _opacus(engine) for engine in opacus},
     }
 
@@ -73,8 +86,11 @@ def seconds_per_step(
     per_example_loss: PerExampleLoss = tagging_loss,
     micro_batches: Sequence[int] = (4, 16),
     opacus: Sequence[str] = (),
+    passes: Sequence[int] = (),
+    physical_batch: int | None = None,
     repetitions: int = 3,
     patience: float = math.inf,
+    clock: Callable[[], float] | None = None,
 ) -> list[dict[str, Any]]:
     """Time one whole step (gradients, noise, AdamW) of each method, interleaved.
 
@@ -86,13 +102,16 @@ def seconds_per_step(
         What to train, and the one batch that every step uses. The weights move.
     per_example_loss
         As in :func:`trustlab.privacy.private_gradients`.
-    micro_batches, opacus
+    micro_batches, opacus, passes, physical_batch
         See :func:`methods`.
     repetitions
         Rounds, after one that is not counted. At least 1; 2 give an interval.
     patience
         Seconds that one method may take over all rounds. A slower one sits out the last rounds, never the first three;
         the plain step takes part in all.
+    clock
+        What tells the seconds; None: the time that passes. ``time.process_time`` counts what the processor did for this
+        process alone: the same on an idle machine with one thread, and a fair measure on a busy one.
 
     Returns
     -------
@@ -103,10 +122,11 @@ def seconds_per_step(
     if repetitions < 1:
         raise ValueError(f"Expected repetitions={repetitions} >= 1. Each round times every method once.")
     refused, steps, rounds = {}, {}, {}
-    for name, method in methods(micro_batches, opacus).items():
+    for name, method in methods(micro_batches, opacus, passes=passes, physical_batch=physical_batch).items():
         try:
             step = method(model, per_example_loss, batch)
-            rounds[name] = _affordable(_seconds(step), repetitions, patience)  # the first run allocates: not counted
+            first = _seconds(step, clock)  # which allocates: not counted
+            rounds[name] = _affordable(first, repetitions, patience)
         except NotImplementedError as error:
             refused[name] = f"not supported: {error}"
             continue
@@ -116,7 +136,7 @@ def seconds_per_step(
     for repetition in range(rounds[PLAIN]):
         for name, step in steps.items():
             if repetition < rounds[name]:
-                seconds[name].append(_seconds(step))
+                seconds[name].append(_seconds(step, clock))
     measured = [_row(name, times, seconds[PLAIN]) for name, times in seconds.items()]
     return measured + [{"method": name, "note": note} for name, note in refused.items()]
 
@@ -128,12 +148,13 @@ def _affordable(seconds: float, repetitions: int, patience: float) -> int:
     return min(repetitions, max(FEWEST_ROUNDS, int(patience / seconds)))
 
 
-def _seconds(step: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+def _seconds(step: Callable[[], Any], clock: Callable[[], float] | None) -> float:
+    now = clock or time.perf_counter
+    started = now()
     step()
     if torch.cuda.is_available():
         torch.cuda.synchronize()  # a GPU is still at work when the call returns
-    return time.perf_counter() - started
+    return now() - started
 
 
 def _row(name: str, times: list[float], plain: list[float]) -> dict[str, Any]:
@@ -160,18 +181,22 @@ def _trained(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _plain(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+def _plain(
+    model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples, physical_batch: int | None = None
+) -> TrainingStep:
     """Take one backward of the mean loss: nothing clipped, no noise."""
 
     def gradients() -> None:
-        plain_gradients(model, batch, per_example_loss=per_example_loss)
+        plain_gradients(model, batch, per_example_loss=per_example_loss, physical_batch=physical_batch)
 
     return TrainingStep(gradients, _adamw(_trained(model)))
 
 
-def _floor(model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples) -> TrainingStep:
+def _floor(
+    model: nn.Module, per_example_loss: PerExampleLoss, batch: Examples, physical_batch: int | None = None
+) -> TrainingStep:
     """Take the plain step with noise drawn over its gradient: what every private method has to do."""
-    plain = _plain(model, per_example_loss, batch)
+    plain = _plain(model, per_example_loss, batch, physical_batch)
 
     def gradients() -> None:
         plain.gradients()

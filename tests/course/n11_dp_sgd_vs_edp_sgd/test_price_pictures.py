@@ -6,6 +6,7 @@ import pandas
 import pytest
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import price_pictures
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import loop_against_sgd
 from trustlab.lab.figures import png
 from trustlab.results import read_results, results_directory
 
@@ -36,7 +37,10 @@ METHODS = ("DP-SGD, loop", "DP-SGD, fast", "eDP-SGD, K = 16")
 
 
 def test_the_times_of_a_step_are_the_benchmarks_and_the_readers_own_stand_next_to_them():
-    expected = [ratio("bilstm", 128, method) for method in METHODS] + [ratio("encoder", 32, m) for m in METHODS]
+    loop, fast, micro = ([ratio("bilstm", 128, method), ratio("encoder", 32, method)] for method in METHODS)
+    rows = pandas.read_csv(results_directory() / "private_batch_time.csv")
+    (passes,) = rows[(rows.batch == 128) & (rows.method == "eDP-SGD, K = 16, K passes")]["times SGD"]
+    expected = [loop[0], fast[0], passes, micro[0], loop[1], fast[1], micro[1]]
     said = numbers(price_pictures.step_times().verdict)
     said.remove(16)  # the name of a method
     assert said == pytest.approx(expected, rel=0.03)
@@ -45,6 +49,27 @@ def test_the_times_of_a_step_are_the_benchmarks_and_the_readers_own_stand_next_t
     finding = price_pictures.step_times([*here, {"method": "another", "times SGD": 1.0, **row}])
     assert finding.verdict.endswith(" Here and now it is 40, 41 and 42 (BiLSTM).")
     assert sum(row["measured on"] == "here and now" for row in finding.rows) == 3
+
+
+def test_as_the_batch_grows_the_ratios_are_the_benchmarks_and_the_limit_is_their_prices():
+    rows = pandas.read_csv(results_directory() / "private_batch_time.csv")
+    said = price_pictures.as_the_batch_grows().verdict
+    for name in ("DP-SGD, loop", "eDP-SGD, K = 16, K passes"):
+        of = rows[rows.method == name].set_index("batch")["times SGD"]
+        digits = 0 if "loop" in name else 1
+        assert f" {of[128]:.{digits}f} to {of[2048]:.{digits}f}" in said
+    loop, plain = (rows[rows.method == name] for name in ("DP-SGD, loop", "SGD"))
+    limit = float(re.search(r"more than (\d+) times slower", said)[1])
+    alone, longest = (loop.seconds / loop.batch).median(), plain[plain.batch == 2048]
+    assert limit == pytest.approx(alone / (longest.seconds / longest.batch).item(), rel=0.15)  # its fixed part is small
+
+
+def test_the_limit_is_an_utterance_alone_against_one_more_in_a_batch():
+    batches = (128, 512, 2048)
+    rows = [{"batch": n, "method": "SGD", "seconds": 2e-3 + 1e-4 * n} for n in batches]
+    rows += [{"batch": n, "method": "DP-SGD, loop", "seconds": 2e-3 * n} for n in batches]
+    known = loop_against_sgd(pandas.DataFrame(rows))
+    assert known == pytest.approx({"alone": 2e-3, "one more": 1e-4, "limit": 20.0, "needed": 2e-3 / 130})
 
 
 def test_how_far_edp_sgd_is_behind_is_said_for_each_corpus():

@@ -4,17 +4,18 @@ import statistics
 import numpy as np
 import pytest
 
-from trustlab.course.n21_non_iid_partitioning import experiment
+from trustlab.course.n21_non_iid_partitioning import experiment, rate_search
 from trustlab.course.n21_non_iid_partitioning import panel as skew
 from trustlab.course.n21_non_iid_partitioning.experiment import (
     ALPHAS,
+    BASELINES,
     DEFINITIONS,
     MEASURED_EVERY,
     REFERENCES,
     ROUNDS,
-    Setting,
     grid,
     result_name,
+    tuned,
 )
 from trustlab.course.n21_non_iid_partitioning.panel import skew_panel
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, at_one_alpha, curves_of, harm, rounds_of, saved
@@ -38,6 +39,10 @@ def rows(made_up):
             "seconds": 2.0,
         }
 
+    def searched(place, cell):
+        return {"score": -abs(math.log(cell.learning_rate / 8))}
+
+    made_up(rate_search.result_name("assistant"), rate_search.grid("assistant"), searched)
     return made_up(result_name("assistant"), grid("assistant", seeds=range(5)), row)
 
 
@@ -80,7 +85,7 @@ def test_the_rounds_end_at_the_accuracy_and_are_counted_in_rounds(rows):
 
 def test_one_alpha_is_read_in_every_library_and_a_corpus_that_is_not_there_is_left_out(rows, interval):
     found = at_one_alpha(0.1)  # CLINC150 has no table here
-    assert [row["fleet"] for row in found] == [*DEFINITIONS.values(), *REFERENCES.values()]
+    assert [row["fleet"] for row in found] == [*DEFINITIONS.values(), *REFERENCES.values(), *BASELINES.values()]
     assert {row["corpus"] for row in found} == {"the embedded corpus"}
     by_fleet = {row["fleet"]: row for row in found}
     for fleet, scheme, alpha in (("Flower", "flower", 0.1), ("no skew", "iid", math.inf)):
@@ -146,7 +151,7 @@ def test_a_fleet_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypat
     problem = experiment.task(experiment.prepare(corpus), seed=0)
     expected = {
         row["round"]: row["accuracy"]
-        for row in experiment.train(Setting("assistant", "flower", 0.3), corpus, problem)
+        for row in experiment.train(tuned("assistant", "flower", 0.3), corpus, problem)
         if "accuracy" in row
     }
     live = {row["round"]: row["accuracy"] for row in panel.rows}

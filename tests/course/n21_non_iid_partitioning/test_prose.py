@@ -5,7 +5,15 @@ import pytest
 
 from trustlab.course.lessons import questions
 from trustlab.course.n21_non_iid_partitioning.exercises import ALPHA_OF_PFL, COUNTS, LABELS
-from trustlab.course.n21_non_iid_partitioning.experiment import CLIENTS, PER_ROUND, ROUNDS, Setting, recipe
+from trustlab.course.n21_non_iid_partitioning.experiment import (
+    CLIENTS,
+    PER_ROUND,
+    ROUNDS,
+    USUAL_RATE,
+    Setting,
+    recipe,
+)
+from trustlab.course.n21_non_iid_partitioning.rate_search import RATES
 from trustlab.course.partition_panel import divided, side_by_side
 from trustlab.data import load
 from trustlab.federated.partition import effective_labels, label_counts, partition
@@ -30,7 +38,10 @@ def test_every_number_in_the_text_is_of_the_experiment_that_it_speaks_of(numbers
         "{} utterances that ask to play, {} to stop and {} to pay".format(*COUNTS),
         f"{LABELS} equally frequent intents by pfl's α = {ALPHA_OF_PFL:g}",
         "a fleet of 200 clients",
+        "each fleet has the best of eight",
+        f"all have a rate of {USUAL_RATE:g}",
     ]
+    assert len(RATES.values) == 8
     assert numbers_left(NOTEBOOK, fragments, HARMLESS) == []
     assert len(partition(load("assistant")["train"]["device"], scheme="natural")) == 200
 
@@ -40,9 +51,9 @@ def labels():
     return load("assistant")["train"]["intent"]
 
 
-def test_at_alpha_100_flowers_and_pfls_clients_are_more_alike_than_chance(labels):
+def test_at_alpha_100_flowers_clients_are_more_alike_than_chance_and_pfls_are_not(labels):
     apart = {row["α of"]: row["JS distance"] for row in side_by_side(labels, 100.0)}
-    assert max(apart["Flower"], apart["pfl"]) < apart["no skew"]
+    assert apart["Flower"] < apart["no skew"] < apart["pfl"]
 
 
 def test_the_question_whose_alpha_is_answered_by_the_fleets(labels):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trustlab.course.n21_non_iid_partitioning import skew_pictures
+from trustlab.course.n21_non_iid_partitioning.experiment import tuned
 from trustlab.data import assistant
 from trustlab.federated.partition import effective_labels, gini, jensen_shannon, label_counts, partition, skew
 from trustlab.results import read_results, results_directory
@@ -20,7 +21,8 @@ def test_what_one_alpha_costs_is_the_tables():
     said = finding.verdict.replace("\u00a0", "")
     assert f"{accuracy('assistant', 'fednlp', 0.1):.0f}% of the intents right in FedNLP's fleet" in said
     assert f"{accuracy('assistant', 'flower', 0.1):.0f}% in Flower's" in said
-    assert said.endswith(f"without skew it is {accuracy('assistant', 'iid'):.0f}%.")
+    assert f"without skew it is {accuracy('assistant', 'iid'):.0f}%, and counted words" in said
+    assert said.endswith(f"in one place reach {accuracy('assistant', 'tf-idf'):.0f}%.")
     clinc = {row["fleet"]: row["% right"] for row in finding.rows if row["corpus"] == "CLINC150"}
     assert clinc["pfl"] == pytest.approx(accuracy("clinc150", "pfl", 0.1))
     assert clinc["all data in one place"] == pytest.approx(accuracy("clinc150", "centralised"))
@@ -58,3 +60,21 @@ def test_two_skews_are_told_apart_for_natural_fleets_and_schemes():
     assert "leaves the sizes equal (Gini 0.00, distance 0." in finding.verdict
     assert {row["fleet"] for row in finding.rows} == {"by persona", *schemes}
     assert len(finding.rows) == 2 * 4
+
+
+def test_the_search_is_drawn_with_what_skew_seems_to_cost_and_what_it_costs():
+    finding = skew_pictures.over_the_rate("assistant")
+    search = read_results(results_directory() / "tuning" / "non_iid_partitioning_assistant")[0]
+    fleets = (
+        search[search.scheme == "fednlp"]
+        .groupby(["alpha", "learning_rate"])["score"]
+        .agg(lambda runs: runs.mean(skipna=False))
+    )
+    rate = {alpha: tuned("assistant", "fednlp", alpha).learning_rate for alpha in (0.1, 100.0)}
+    own = {alpha: fleets[alpha, rate[alpha]] for alpha in rate}
+    said = finding.verdict.replace("\u00a0", "")
+    assert f"seems to cost {100 * (fleets[100.0, 4.0] - fleets[0.1, 4.0]):.0f}% of the intents" in said
+    assert f"it costs {100 * (own[100.0] - own[0.1]):.0f}%" in said
+    assert f"own rate, {rate[100.0]:g} and {rate[0.1]:g}," in said
+    assert len(finding.rows) == 3 * 3 * search["learning_rate"].nunique()
+    assert sum(bool(row["chosen"]) for row in finding.rows) == 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import experiment
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import encoder_experiment, encoder_search, experiment
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
 
 
@@ -52,4 +52,41 @@ EXPERIMENT = Experiment(
     recipes=_recipes,
     parts={"models": tuple(experiment.MODELS), "methods": tuple(experiment.METHODS)},
     claims=claims_of,
+)
+
+
+def _not_run_by_heads(method: str) -> dict[str, str]:
+    """Return what a training of heads does without, or what no gradient trains."""
+    if method not in encoder_experiment.METHODS:
+        return {"trustlab.privacy.training.train": "It is not trained by gradients."}
+    return {name: why for name, why in _not_run_by(method).items() if name.startswith("trustlab.")}
+
+
+def _heads_named(method: str, epsilon: float, *options: float) -> str:
+    """Name a training of heads: what a method does not have is 0 and left out."""
+    tuned = zip(encoder_experiment.OPTIONS, options, strict=True)
+    return ", ".join([f"{method} at ε = {epsilon:g}", *(f"{name} {value:g}" for name, value in tuned if value)])
+
+
+ENCODER = Experiment(
+    "dp-sgd-vs-edp-sgd-encoder",
+    encoder_experiment,
+    varied="method",
+    left_out=_not_run_by_heads,
+    slowest_first=(encoder_experiment.STATES, "fast", "sgd", *encoder_experiment.BASELINES),
+    tolerance={"accuracy": 0.03, "slot_f1": 0.05, "epsilon_spent": 0.02},
+    named=_heads_named,
+    recipes=lambda corpus: {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"},
+    parts={},
+)
+ENCODER_SEARCH = Experiment(
+    "dp-sgd-vs-edp-sgd-encoder-tuning",
+    encoder_search,
+    varied="method",
+    left_out=_not_run_by_heads,
+    slowest_first=("fast", "sgd"),
+    tolerance={"score": 0.03, "accuracy": 0.03, "slot_f1": 0.05, "epsilon_spent": 0.02},
+    named=_heads_named,
+    recipes=lambda corpus: {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"},
+    parts={},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import CORPORA, EMBEDDED, EPSILON_OF_KS, MODELS
@@ -18,14 +18,21 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import (
     scores_at,
     variants_against_accuracy,
 )
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import PAPERS, TIMES, loop_against_sgd, timed
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding, dots, dumbbells, gauges
 from trustlab.lab.saved import CORPUS_NAMES, means_over, read, saved_over
 
 STEPS = {"BiLSTM": ("bilstm", 128), "22 M encoder": ("encoder", 32)}  # utterances in a step
 TOKENS = 16
-LOOP, FAST, MICRO = "DP-SGD, loop", "DP-SGD, fast", "eDP-SGD, K = 16"
-TIMED = (LOOP, "DP-SGD, Opacus hooks", "DP-SGD, Opacus ghost", MICRO, FAST, "SGD + noise alone")
+LOOP, FAST, MICRO, PASSES = "DP-SGD, loop", "DP-SGD, fast", "eDP-SGD, K = 16", "eDP-SGD, K = 16, K passes"
+TIMED = (LOOP, "DP-SGD, Opacus hooks", "DP-SGD, Opacus ghost", PASSES, MICRO, FAST, "SGD + noise alone")
+# The ways drawn over the batch and their short names: eDP-SGD by K backward passes, exact clipping by one.
+OVER_BATCHES = {
+    LOOP: "loop",
+    **{f"eDP-SGD, K = {k}, K passes": f"eDP, K = {k}" for k in (16, 64, 256)},
+    FAST: "exact",
+}
 HERE = "here and now"
 INTERVAL: dict[str, Any] = {"value": "%", "low": "low", "high": "high"}
 
@@ -40,7 +47,8 @@ def step_times(here: Sequence[Row] = ()) -> Finding:
     """
     table, _ = read("private_step_time")
     rows = [_timed(row, HERE) for row in here if row["method"] in TIMED]
-    for method, (name, (model, batch)) in itertools.product(TIMED, STEPS.items()):
+    rows.append(_timed({**timed(PASSES, STEPS["BiLSTM"][1]), "method": PASSES}, "BiLSTM"))
+    for method, (name, (model, batch)) in itertools.product((t for t in TIMED if t != PASSES), STEPS.items()):
         wanted = {"model": model, "batch": batch, "tokens": TOKENS, "method": method}
         (row,) = table[(table[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
         rows.append(_timed(row, name))
@@ -49,8 +57,8 @@ def step_times(here: Sequence[Row] = ()) -> Finding:
     loop, fast, micro = ([times[method, name] for name in STEPS] for method in (LOOP, FAST, MICRO))
     verdict = (
         f"A step of the BiLSTM takes {loop[0]} times as long as SGD's by the per-example loop, {fast[0]} times by "
-        f"exact clipping in one backward pass, {micro[0]} times by eDP-SGD with K = 16; of the encoder {loop[1]}, "
-        f"{fast[1]} and {micro[1]} times."
+        f"exact clipping in one backward pass, and by eDP-SGD with K = 16 {times[PASSES, 'BiLSTM']} times in K passes, "
+        f"{micro[0]} in one; of the encoder {loop[1]}, {fast[1]} and, in one pass, {micro[1]} times."
     )
     if here:
         verdict += f" Here and now it is {times[LOOP, HERE]}, {times[FAST, HERE]} and {times[MICRO, HERE]} (BiLSTM)."
@@ -79,6 +87,35 @@ def miscounted(rows: Sequence[Row]) -> Finding:
         rows, label="decay", claimed="ε claimed", true="ε spent", log=True, x_label="ε",
         title="Decay, miscounted", verdict=verdict, provenance="computed here",
     )  # fmt: skip
+
+
+def as_the_batch_grows() -> Finding:
+    """Draw how many times SGD's time a step takes by the size of the batch, and how far the loop can go."""
+    table, _ = read(TIMES)
+    batches = sorted(int(batch) for batch in table["batch"].unique())
+    rows = [_of_batch(short, timed(name, batch)) for batch in batches for name, short in OVER_BATCHES.items()]
+    known, ratio = loop_against_sgd(table), {(row["method"], row["batch"]): row["× SGD"] for row in rows}
+    first, last = batches[0], batches[-1]
+    loop, few = OVER_BATCHES[LOOP], OVER_BATCHES[PASSES]
+    verdict = (
+        f"From batches of {first} to {last:,} the loop takes {ratio[loop, first]:.0f} to {ratio[loop, last]:.0f} times "
+        f"SGD's time, eDP-SGD by 16 passes {ratio[few, first]:.1f} to {ratio[few, last]:.1f}. An utterance alone costs "
+        f"{1e3 * known['alone']:.1f} ms, one more in a batch {1e6 * known['one more']:.0f} µs: on this thread no batch "
+        f"makes the loop more than {known['limit']:.0f} times slower. {PAPERS} times needs hardware on which one more "
+        f"costs {1e6 * known['needed']:.0f} µs."
+    )
+    return dots(
+        rows, label="utterances in a step", series="method", value="× SGD", low="low", high="high", log=True,
+        reference={"SGD": 1.0, "the paper's": float(PAPERS)}, title="How many times slower, and why?", verdict=verdict,
+        x_label="time of a step, in times SGD's",
+        provenance=f"saved, mean and 95 % interval over rounds; BiLSTM, {TOKENS} tokens, one CPU thread",
+    )  # fmt: skip
+
+
+def _of_batch(name: str, row: Mapping[str, Any]) -> Row:
+    batch = int(row["batch"])
+    named = {"utterances in a step": f"{batch:,}", "method": name, "batch": batch}
+    return {**named, "× SGD": row["times SGD"], "low": row["low"], "high": row["high"], "rounds": int(row["rounds"])}
 
 
 def scores(epsilon: float, corpora: Sequence[str] = CORPORA) -> Finding:

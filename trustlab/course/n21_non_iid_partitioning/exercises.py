@@ -182,7 +182,7 @@ def as_skewed_as_devices(answer: Any, labels: Sequence[Any], devices: Sequence[A
     natural = skew(partition(devices, scheme="natural"), labels)
     wanted, clients = natural["effective labels"], int(natural["clients"])
     try:
-        made = partition(labels, clients=clients, **alpha_options("fednlp", float(answer), labels))
+        made = partition(labels, clients=clients, **alpha_options("fednlp", float(answer)))
     except (TypeError, ValueError) as error:
         return check(answer, None, because=[(lambda _: True, str(error).splitlines()[0])])
     got = skew(made, labels)["effective labels"]
@@ -213,7 +213,7 @@ hints = Hints({
     as_skewed_as_devices: (
         "The table of natural partitions has the number that you need: effective labels, by device.",
         "Try some α, after `from trustlab.course.alpha import alpha_options`: "
-        '`skew(partition(labels, clients=200, **alpha_options("fednlp", alpha, labels)), labels)["effective labels"]`.',
+        '`skew(partition(labels, clients=200, **alpha_options("fednlp", alpha)), labels)["effective labels"]`.',
         "It is between 10 and 30.",
     ),
 })  # fmt: skip

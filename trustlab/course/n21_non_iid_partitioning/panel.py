@@ -21,6 +21,7 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     prepare,
     task,
     train,
+    tuned,
 )
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
 from trustlab.lab.curves import Curves, write_key
@@ -58,8 +59,8 @@ class SkewPosition(Setting):
 
     @property
     def cell(self) -> Setting:
-        """The training alone."""
-        return Setting(self.corpus, self.scheme, self.alpha, self.seed)
+        """The training alone, with the learning rate that was found for this fleet."""
+        return tuned(self.corpus, self.scheme, self.alpha, self.seed)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.course.n21_non_iid_partitioning import EXPERIMENT
 from trustlab.course.n21_non_iid_partitioning.experiment import (
+    BASELINES,
     CORPORA,
     DEFINITIONS,
     MEASURED_EVERY,
     REFERENCES,
     ROUNDS,
+    SEARCH,
+    tuned,
 )
-from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, select
+from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, read, select
 
 if TYPE_CHECKING:
     import pandas
@@ -43,7 +46,7 @@ def curves_of(trainings: pandas.DataFrame, measure: str = "accuracy") -> list[Ro
         A key of :data:`MEASURES`.
     """
     rows = []
-    for (scheme, alpha), runs in trainings.groupby(["scheme", "alpha"]):
+    for (scheme, alpha), runs in trainings[~trainings["scheme"].isin(BASELINES)].groupby(["scheme", "alpha"]):
         row = {"α of": {**DEFINITIONS, **REFERENCES}[scheme], "α": alpha}
         row["effective labels"] = float(runs["effective_labels"].mean())
         rows.append({**row, **over_seeds(runs[measure])})
@@ -70,16 +73,31 @@ def harm(corpus: str, alphas: tuple[float, float] = (100.0, 0.1)) -> list[Row]:
 
 
 def at_one_alpha(alpha: float, corpora: Sequence[str] = CORPORA) -> list[Row]:
-    """Return what FedAvg reaches at one α in each library, and without skew, in per cent: a row per fleet and corpus.
+    """Return what FedAvg reaches at one α in each library, without skew, and baselines, in per cent.
 
-    A corpus whose table is not there is left out.
+    A row per fleet and corpus. A corpus whose table is not there is left out.
     """
-    rows = []
-    for corpus, (scheme, label) in itertools.product(
-        EXPERIMENT.corpora(corpora), {**DEFINITIONS, **REFERENCES}.items()
-    ):
-        at = math.inf if scheme in REFERENCES else alpha
+    rows, fleets = [], {**DEFINITIONS, **REFERENCES, **BASELINES}
+    for corpus, (scheme, label) in itertools.product(EXPERIMENT.corpora(corpora), fleets.items()):
+        at = alpha if scheme in DEFINITIONS else math.inf
         runs = select(saved(corpus)[0], scheme=scheme, alpha=at)
-        scores = over_seeds((100 * runs["accuracy"]).tolist(), "% right", limits=(0.0, 100.0))
-        rows.append({"fleet": label, "corpus": CORPUS_NAMES[corpus], **scores})
+        if len(runs):
+            scores = over_seeds((100 * runs["accuracy"]).tolist(), "% right", limits=(0.0, 100.0))
+            rows.append({"fleet": label, "corpus": CORPUS_NAMES[corpus], **scores})
+    return rows
+
+
+def over_rates(corpus: str, alphas: Sequence[float] = (0.1, 1.0, 100.0)) -> list[Row]:
+    """Return the search's mean score at each learning rate, for some α of each library: a row per library, α and rate.
+
+    The score is NaN where a seed's training diverged; ``chosen`` says which rate the fleet then has.
+    """
+    rows, search = [], read(SEARCH.format(corpus))[0]
+    for (scheme, label), alpha in itertools.product(DEFINITIONS.items(), alphas):
+        scores = select(search, scheme=scheme, alpha=alpha).groupby("learning_rate")["score"]
+        fleet, own = {"α of": label, "α": f"α = {alpha:g}"}, tuned(corpus, scheme, alpha).learning_rate
+        rows += [
+            {**fleet, "learning rate": rate, "intents right": score, "chosen": rate == own}
+            for rate, score in scores.agg(lambda runs: runs.mean(skipna=False)).items()
+        ]
     return rows

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trustlab.course.n21_non_iid_partitioning.experiment import CORPORA, DEFINITIONS, REFERENCES
-from trustlab.course.n21_non_iid_partitioning.results import MEASURES, Row, at_one_alpha, harm, saved
+from trustlab.course.n21_non_iid_partitioning.experiment import (
+    BASELINES,
+    CORPORA,
+    DEFINITIONS,
+    REFERENCES,
+    SEARCHED,
+    TFIDF,
+    USUAL_RATE,
+)
+from trustlab.course.n21_non_iid_partitioning.results import MEASURES, Row, at_one_alpha, harm, over_rates, saved
 from trustlab.course.partition_panel import side_by_side
 from trustlab.lab.display import per_cent
-from trustlab.lab.finding import Finding, dots, dumbbells
+from trustlab.lab.finding import Finding, dots, dumbbells, lines
 from trustlab.lab.saved import CORPUS_NAMES, means_over, saved_over
 
 LABELS, DISTANCE, GINI = "effective labels", "JS distance", "size Gini"
@@ -66,13 +74,14 @@ def two_skews(by_nature: Sequence[Row], by_scheme: Sequence[Row]) -> Finding:
 
 
 def cost(alpha: float = 0.1, corpora: Sequence[str] = CORPORA) -> Finding:
-    """Draw what FedAvg reaches at one α in each library, without skew, and with all data in one place."""
+    """Draw what FedAvg reaches at one α in each library, without skew, and what is reached without it."""
     rows = at_one_alpha(alpha, corpora)
     first = rows[0]["corpus"]
     right = {row["fleet"]: per_cent(row["% right"] / 100) for row in rows if row["corpus"] == first}
     verdict = (
         f"On {first}, α = {alpha:g} leaves FedAvg {right['FedNLP']} of the intents right in FedNLP's fleet and "
-        f"{right['Flower']} in Flower's; without skew it is {right[REFERENCES['iid']]}."
+        f"{right['Flower']} in Flower's; without skew it is {right[REFERENCES['iid']]}, and counted words in one place "
+        f"reach {right[BASELINES[TFIDF]]}."
     )
     return dots(
         rows, label="fleet", series="corpus", value="% right", low="low", high="high", x_label="intents right, in %",
@@ -93,6 +102,29 @@ def who_pays(corpus: str) -> Finding:
     return dumbbells(
         rows, label="who", start=mild, end=strong, x_label=f"right on {CORPUS_NAMES[corpus]}, in %",
         title="Who pays for skew", verdict=verdict, provenance=means_over(saved(corpus)[1]),
+    )  # fmt: skip
+
+
+def over_the_rate(corpus: str = SEARCHED[0], usual: float = USUAL_RATE) -> Finding:
+    """Draw the search: what each learning rate gives at three α of each library, on the validation split.
+
+    The sentence says what FedNLP's α costs with one rate for all, `usual`, and with each fleet's own.
+    """
+    rows = over_rates(corpus)
+    fleets = [row for row in rows if row["α of"] == DEFINITIONS["fednlp"]]
+    small, large = fleets[0]["α"], fleets[-1]["α"]
+    own = {row["α"]: row for row in fleets if row["chosen"]}
+    alike = {row["α"]: row for row in fleets if row["learning rate"] == usual}
+    seems, costs = (per_cent(at[large]["intents right"] - at[small]["intents right"]) for at in (alike, own))
+    rates = " and ".join(f"{own[alpha]['learning rate']:g}" for alpha in (large, small))
+    verdict = (
+        f"With a rate of {usual:g} for all, going from {large} to {small} (FedNLP's) seems to cost {seems} of the "
+        f"intents; with each fleet's own rate, {rates}, it costs {costs}. A cross is a training that diverged."
+    )
+    return lines(
+        rows, x="learning rate", y="intents right", series="α", pane="α of", chosen="chosen", per_cent=True, log=True,
+        x_label="learning rate", y_label="right, validation split", title="What skew costs depends on the rate",
+        verdict=verdict, provenance=f"saved, the search on {CORPUS_NAMES[corpus]}",
     )  # fmt: skip
 
 

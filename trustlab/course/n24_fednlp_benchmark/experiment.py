@@ -1,14 +1,15 @@
 """The experiment of notebook 24: FedNLP's algorithms over its four families of tasks and its partitions.
 
 One setting is one training. A fleet is made by one of five partitions of the same examples; a third of its devices are
-drawn in each of ninety rounds and take one pass over their own, so that every fleet makes thirty passes over the data
-on average, and all data in one place make thirty as well. The devices' optimizer is the same everywhere, plain SGD:
-what algorithms differ in is FedProx's term or the server's step, and nothing else. (FedNLP's public code changes the
-client optimizer together with the algorithm, so that their effects cannot be separated.)
+drawn in each of ninety rounds and take one pass over their own, so that every fleet makes thirty passes over the
+data on average, and all data in one place make thirty as well. The devices' optimizer is the same everywhere, plain
+SGD: what algorithms differ in is FedProx's term or the server's step, and nothing else. (FedNLP's public code changes
+the client optimizer together with the algorithm, so that their effects cannot be separated.)
 
 Rates were chosen on the embedded corpus with seed 0 by a few trainings without skew and under label skew: one for the
-clients, the largest of a few with which all data in one place still learn steadily, and one for both adaptive servers.
-They are used unchanged on every task, partition and corpus.
+clients, and one for both adaptive servers. They are used unchanged on every task and partition, and suit an
+adaptive server better than FedAvg: :mod:`.algorithm_search` tunes each algorithm on its own. Its trials have other
+seeds, other training examples and the validation split.
 
 Two side questions: what is left of an adaptive server's gain when the devices step with Adam themselves, and what has
 to be trained and sent of a pretrained encoder, of which only the heads and the top layers learn.
@@ -18,32 +19,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
 
 from trustlab.config import check, option
+from trustlab.course.baselines import NAMES, sentence_embeddings
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL, baseline_row
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SMALL_BATCH
 from trustlab.deprecation import old_names
 from trustlab.federated.aggregation import ServerConfig
-from trustlab.federated.partition import Partition, embed, partition, skew
+from trustlab.federated.partition import Partition, partition, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.tasks import FAMILIES, SMALL, SOURCES, Example, read
 
 if TYPE_CHECKING:
     import datasets
 
-CORPORA = tuple(dict.fromkeys(corpus for corpus, _ in SOURCES))
+CORPORA = (EMBEDDED,)
 CENTRALISED = "centralised"
-# Server's rule and rate, and μ. τ is that of Reddi et al. (2021), 1e-3, for both adaptive ones.
-ALGORITHMS: dict[str, tuple[str, float, float]] = {
-    "fedavg": ("sgd", 1.0, 0.0),
-    "fedprox": ("sgd", 1.0, 0.1),
-    "fedadam": ("adam", 0.03, 0.0),
-    "fedyogi": ("yogi", 0.03, 0.0),
-}
+# The server's rule. τ is that of Reddi et al. (2021), 1e-3, for both adaptive ones.
+ALGORITHMS = {"fedavg": "sgd", "fedprox": "sgd", "fedadam": "adam", "fedyogi": "yogi"}
 # The same with Adam on the clients, whose state is reset in every round: what the public code changes together with
 # the algorithm.
 CONFOUNDED = {"fedavg, adam clients": "fedavg", "fedadam, adam clients": "fedadam"}
@@ -55,14 +54,16 @@ PARTITIONS: dict[str, dict[str, Any]] = {
     "natural": dict(scheme="natural"),
 }
 ENCODERS = {"heads": 0, "top 2": 2}  # layers of the offline encoder that are trained, besides its heads
-MODELS = (SMALL, *ENCODERS)
-SGD_RATE, ADAM_RATE, ENCODER_RATE = 0.3, 0.01, 0.1  # of the devices
+MODELS = (SMALL, *ENCODERS, NO_MODEL)
 # Examples to train and to test on, at most: a table of all settings is to take minutes.
 SIZES = {"classification": (800, 200), "tagging": (800, 200), "qa": (800, 200), "seq2seq": (240, 100)}
-MANY_LABELS = {"clinc150": (3000, 600)}  # 151 intents want more than 800 examples; its files are sorted by them
-CLIENTS, SHARE, ROUNDS, MEASURED_EVERY, BATCH = 30, 1 / 3, 90, 10, 10
+TRIAL_SIZES = (1200, 400)  # of a search: utterances to train and to validate on, others for each seed
+CLIENTS, SHARE, ROUNDS, MEASURED_EVERY, BATCH = 30, 1 / 3, 90, 10, SMALL_BATCH
 ENCODER_TRAIN, ENCODER_ROUNDS = 200, 9  # each step of a pretrained model costs as much as fifty of the small one's
 KEY = ("task", "model", "algorithm", "partition")  # with the seed: one row
+# The one rate for all. μ is FedProx's.
+CLIENT_RATES = {"sgd": 0.3, "adam": 0.01, "encoder": 0.1}
+SERVER_RATES, MU = {"sgd": 1.0, "adam": 0.03, "yogi": 0.03}, 0.1
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Setting:
         "fedavg",
         label="Algorithm",
         help="FedAvg averages; FedProx pulls clients back; FedAdam and FedYogi step adaptively along the average. "
-        "Centralised: all data in one place.",
-        values=(*ALGORITHMS, *CONFOUNDED, CENTRALISED),
+        "Centralised: all data in one place. The others are trivial baselines.",
+        values=(*ALGORITHMS, *CONFOUNDED, CENTRALISED, *NAMES),
     )
     partition: str = option(
         "uniform",
@@ -96,11 +97,17 @@ class Setting:
         "over clusters of meaning. natural: by device.",
         values=tuple(PARTITIONS),
     )
-    seed: int = option(0, label="Seed", help="Seed of partition, first weights, selection and minibatches.", low=0)
+    seed: int = option(
+        0, label="Seed", help="Seed of examples, partition, first weights, selection and minibatches.", low=0
+    )
+    client_rate: float = option(0.3, label="Client rate", help="Step size of the clients' optimizer.", low=0)
+    server_rate: float = option(1.0, label="Server rate", help="Step size of the server; 1 is FedAvg's.", low=0)
+    mu: float = option(0.0, label="μ", help="Strength of FedProx's pull to the server's weights.", low=0)
+    batch: int = option(BATCH, label="Minibatch", help="Examples in a step.", low=1)
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this training in a table; data in one place are not divided."""
-        divided = "none" if self.algorithm == CENTRALISED else self.partition
+        divided = "none" if self.algorithm in (CENTRALISED, *NAMES) else self.partition
         names = dict(corpus=self.corpus, task=self.task, model=self.model, algorithm=self.algorithm)
         return {**names, "partition": divided, "seed": self.seed}
 
@@ -110,34 +117,55 @@ def tasks_of(corpus: str) -> list[str]:
 
     Examples
     --------
-    >>> tasks_of("wnut17")
-    ['tagging']
+    >>> tasks_of("assistant")
+    ['classification', 'tagging', 'qa', 'seq2seq']
     """
     return [family for name, family in SOURCES if name == corpus]
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(3), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Setting]:
+def with_one_rate(setting: Setting) -> Setting:
+    """Return a setting with the rates that all have: none is tuned.
+
+    Examples
+    --------
+    >>> with_one_rate(Setting(algorithm="fedadam")).server_rate
+    0.03
+    """
+    stepped = "encoder" if setting.model in ENCODERS else "adam" if setting.algorithm in CONFOUNDED else "sgd"
+    return replace(
+        setting,
+        client_rate=CLIENT_RATES[stepped],
+        server_rate=SERVER_RATES[_rule(setting)],
+        mu=MU if setting.algorithm == "fedprox" else 0.0,
+    )
+
+
+def _rule(setting: Setting) -> str:
+    """Return the server's rule; with all data in one place it puts the one update in place."""
+    return ALGORITHMS.get(CONFOUNDED.get(setting.algorithm, setting.algorithm), "sgd")
+
+
+def grid(corpus: str, *, seeds: Sequence[int] = range(5), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Setting]:
     """Return the settings for `corpus`: every algorithm on every partition, and centralised, for each of its families.
 
-    The real corpora have FedAvg and FedAdam alone, without skew, under label skew and by their own users, where these
-    are known. Two side questions are answered on the embedded corpus: other client optimizers on its slots, a
-    pretrained encoder on its intents. Fewer `tasks` keep a part.
+    Two side questions are answered as well: other client optimizers on the slots, a pretrained encoder on the intents;
+    and there are the trivial baselines of each task. Fewer `tasks` keep a part. Real corpora have an experiment of
+    their own, :mod:`.real_experiment`.
     """
-    embedded = corpus == EMBEDDED
-    algorithms = ALGORITHMS if embedded else ("fedavg", "fedadam")
-    divisions = tuple(PARTITIONS) if embedded else ("uniform", "label", "natural")
     kinds = []
     for task in tasks_of(corpus):
-        known = [name for name in divisions if name != "natural" or corpus != "wnut17"]  # authors are unknown
-        kinds += [(task, SMALL, algorithm, division) for division in known for algorithm in algorithms]
+        kinds += [(task, SMALL, algorithm, division) for division in PARTITIONS for algorithm in ALGORITHMS]
         kinds += [(task, SMALL, CENTRALISED, "uniform")]
-        if (corpus, task) == (EMBEDDED, "tagging"):
-            kinds += [
-                (task, SMALL, algorithm, division) for division in ("uniform", "label") for algorithm in CONFOUNDED
-            ]
-        if (corpus, task) == (EMBEDDED, "classification"):
-            kinds += [(task, model, "fedavg", "label") for model in ENCODERS]
-    return [Setting(corpus, *kind, seed) for kind in kinds if kind[0] in tasks for seed in seeds]
+        kinds += [(task, *each) for each in _SIDE_QUESTIONS.get(task, ())]
+        examples_of = (NO_MODEL, "heads") if task == "classification" else (NO_MODEL,)
+        kinds += [(task, whose, baseline, "uniform") for whose in examples_of for baseline in BASELINES[task]]
+    return [with_one_rate(Setting(corpus, *kind, seed)) for kind in kinds if kind[0] in tasks for seed in seeds]
+
+
+_SIDE_QUESTIONS = {
+    "tagging": [(SMALL, algorithm, division) for division in ("uniform", "label") for algorithm in CONFOUNDED],
+    "classification": [(model, "fedavg", "label") for model in ENCODERS],
+}
 
 
 def result_name(corpus: str) -> str:
@@ -149,13 +177,21 @@ def result_name(corpus: str) -> str:
 
 
 def examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
-    """Return the training and test examples of a setting, the first of the corpus' splits, shuffled where sorted."""
-    most, tested = MANY_LABELS.get(setting.corpus, SIZES[setting.task])
-    most = most if setting.model == SMALL else ENCODER_TRAIN
-    train, test = corpus["train"], corpus["test"]
-    if setting.corpus in MANY_LABELS:
-        train, test = (split.shuffle(seed=0) for split in (train, test))
-    return read(setting.corpus, setting.task, train, most=most), read(setting.corpus, setting.task, test, most=tested)
+    """Return the training and test examples of a setting, the first of the corpus' splits."""
+    most, tested = SIZES[setting.task]
+    most = ENCODER_TRAIN if setting.model in ENCODERS else most
+    how = (setting.corpus, setting.task)
+    return read(*how, corpus["train"], most=most), read(*how, corpus["test"], most=tested)
+
+
+def trial_examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
+    """Return the training and validation examples of a trial: those of its seed."""
+    blocks = []
+    for split, size in zip(("train", "validation"), TRIAL_SIZES, strict=True):
+        start = setting.seed % max(1, len(corpus[split]) // size) * size
+        rows = corpus[split].select(range(start, min(start + size, len(corpus[split]))))
+        blocks.append(read(setting.corpus, setting.task, rows, most=size))
+    return blocks[0], blocks[1]
 
 
 def divide(setting: Setting, train: Sequence[Example]) -> Partition:
@@ -178,8 +214,10 @@ def _divided_by(name: str, train: Sequence[Example]) -> Any:
 
 @functools.lru_cache(maxsize=4)
 def _features(texts: tuple[str, ...]) -> np.ndarray:
-    """Embed texts by the offline encoder: seconds, so once for all settings of a process."""
-    return embed(texts)
+    """Embed texts by the offline encoder, each once: questions about an utterance share its text."""
+    known = list(dict.fromkeys(texts))
+    place = {text: i for i, text in enumerate(known)}
+    return sentence_embeddings(known)[[place[text] for text in texts]]
 
 
 # What is trained
@@ -194,17 +232,15 @@ def problem(setting: Setting, train: Sequence[Example], test: Sequence[Example])
 def recipe(setting: Setting, devices: int = CLIENTS) -> FederatedConfig:
     """Return the options of `setting` for a fleet of so many devices."""
     alone = setting.algorithm == CENTRALISED
-    rule, rate, mu = ALGORITHMS["fedavg" if alone else CONFOUNDED.get(setting.algorithm, setting.algorithm)]
-    adam = setting.algorithm in CONFOUNDED
-    rounds = ROUNDS if setting.model == SMALL else ENCODER_ROUNDS
+    rounds = ENCODER_ROUNDS if setting.model in ENCODERS else ROUNDS
     return FederatedConfig(
         rounds=round(rounds * SHARE) if alone else rounds,
         clients_per_round=1 if alone else max(1, round(SHARE * devices)),
-        batch_size=BATCH,
-        optimizer="adam" if adam else "sgd",
-        learning_rate=ADAM_RATE if adam else SGD_RATE if setting.model == SMALL else ENCODER_RATE,
-        proximal=mu,
-        server=ServerConfig(rule, learning_rate=rate),
+        batch_size=setting.batch,
+        optimizer="adam" if setting.algorithm in CONFOUNDED else "sgd",
+        learning_rate=setting.client_rate,
+        proximal=setting.mu,
+        server=ServerConfig(_rule(setting), learning_rate=setting.server_rate),
         evaluate_every=max(1, round(MEASURED_EVERY * (SHARE if alone else 1))),
         seed=setting.seed,
     )
@@ -224,18 +260,24 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``task``, ``model``, ``algorithm``, ``partition`` and ``seed``; on the test split ``score``, the
-        family's metric, and ``exact``; ``curve``, the scores measured on the way, joined by "|"; ``clients``,
-        ``js_distance`` and ``size_gini`` of the partition, see :func:`trustlab.federated.partition.skew`; ``passes``
-        over the data that were made; ``megabytes`` sent by devices, all rounds together; ``seconds`` of the training.
+        ``corpus``, ``task``, ``model``, ``algorithm``, ``partition`` and ``seed``; its ``client_rate``,
+        ``server_rate``, ``mu`` and ``batch``; on the test split ``score``, the family's metric, and ``exact``;
+        ``curve``, the scores measured on the way, joined by "|"; ``clients``, ``js_distance`` and ``size_gini`` of the
+        partition, see :func:`trustlab.federated.partition.skew`; ``passes`` over the data that were made;
+        ``megabytes`` sent by devices, all rounds together; ``seconds`` of the training. A trivial baseline trains no
+        model: its rates, passes and megabytes are 0.
     """
     check(setting)
     known, asked = examples(setting, corpus)
+    if setting.algorithm in NAMES:
+        yield {**setting.key(), **baseline_row(setting.task, setting.algorithm, known, asked)}
+        return
     clients = divide(setting, known)
     rows = list(train(setting, problem(setting, known, asked), clients))
     measured = skew(clients, [example.label for example in known])
     yield {
         **setting.key(),
+        **{name: getattr(setting, name) for name in DIALS},
         "score": rows[-1]["score"],
         "exact": rows[-1]["exact"],
         "curve": "|".join(f"{row['score']:.4f}" for row in rows if "score" in row),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,20 +11,27 @@ from trustlab.course.n24_fednlp_benchmark.claims import SKEWED, column, differen
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
     CENTRALISED,
+    CLIENT_RATES,
     CONFOUNDED,
-    EMBEDDED,
     ENCODERS,
     MEASURED_EVERY,
     PARTITIONS,
     ROUNDS,
+    SERVER_RATES,
     SHARE,
-    tasks_of,
 )
+from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH
+from trustlab.course.tuning import profile
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
-from trustlab.lab.saved import CORPUS_NAMES, curve, over_seeds, remembered
+from trustlab.lab.saved import curve, over_seeds, read, remembered, select
+
+if TYPE_CHECKING:
+    import pandas
 
 Row = dict[str, Any]
+ONE_SERVER = {"fedavg": SERVER_RATES["sgd"], "fedadam": SERVER_RATES["adam"]}
 FLOOR = 0.02  # a mean score below which a task is hardly learned at all, and skew has nothing to take
 NAMES = {
     "fedavg": "FedAvg",
@@ -35,6 +42,7 @@ NAMES = {
     "fedavg, adam clients": "FedAvg, Adam on clients",
     "fedadam, adam clients": "FedAdam, Adam on clients",
 }
+WHERE = {"uniform": "without skew", SKEWED: "under label skew"}  # the partitions of the search
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 
 
@@ -66,38 +74,56 @@ def rounds_of(task: str, algorithm: str, partition: str) -> list[Row]:
     Passes and not rounds, so that data in one place can be drawn next to a fleet.
     """
     runs = EXPERIMENT.by_seed("curve", task=task, algorithm=algorithm, partition=partition, model=SMALL)
-    every = max(1, round(MEASURED_EVERY * SHARE)) if algorithm == CENTRALISED else MEASURED_EVERY * SHARE
+    alone = algorithm == CENTRALISED
+    every = max(1, round(MEASURED_EVERY * SHARE)) if alone else MEASURED_EVERY * SHARE
     measured = str(runs.iloc[0]).count("|") + 1
     passes = [min(place * every, ROUNDS * SHARE) for place in range(1, measured + 1)]
     return curve(runs, passes, "passes", "score")
 
 
-def real_corpora() -> list[Row]:
-    """Return what the real corpora gave: a row per corpus, partition and algorithm, and one for all in one place."""
-    rows = []
-    for corpus in EXPERIMENT.corpora():
-        if corpus == EMBEDDED:
-            continue
-        (task,) = tasks_of(corpus)
-        table, _ = saved(corpus)
-        about = {"corpus": CORPUS_NAMES[corpus], "metric": FAMILIES[task].metric}
-        about["compares"] = bool(table.loc[table["algorithm"] != CENTRALISED, "score"].any())
-        kept = table[["partition", "algorithm"]].drop_duplicates().itertuples(index=False, name=None)
-        for partition, algorithm in sorted(kept, key=_as_listed):
-            place = {"partition": "one place" if algorithm == CENTRALISED else partition, "algorithm": NAMES[algorithm]}
-            rows.append(about | place | _score(column(table, task, algorithm, partition)))
-    return rows
-
-
-def _as_listed(place: tuple[str, str]) -> tuple[int, int]:
-    """Return the place of a partition and an algorithm in the order that the course names them."""
-    partitions, algorithms = [*PARTITIONS, "none"], [*ALGORITHMS, *CONFOUNDED, CENTRALISED]
-    return partitions.index(place[0]), algorithms.index(place[1])
-
-
 def _score(values: list[float]) -> Row:
     """Return the mean over seeds and its 95 % interval, as a share."""
     return over_seeds(values, "score", limits=(0.0, 1.0))
+
+
+def levels() -> list[Row]:
+    """Return what each task reaches without skew, and in one place, next to its best trivial baseline."""
+    table, _ = saved()
+    rows = []
+    for task in FAMILIES:
+        best = max(BASELINES[task], key=lambda name: np.mean(column(table, task, name, "none", model=NO_MODEL)))
+        kinds = {"best baseline": (best, "none", NO_MODEL)}
+        kinds |= {NAMES[name]: (name, "uniform", SMALL) for name in ("fedavg", "fedadam")}
+        kinds |= {NAMES[CENTRALISED]: (CENTRALISED, "none", SMALL)}
+        for what, (algorithm, partition, model) in kinds.items():
+            score = _score(column(table, task, algorithm, partition, model=model))
+            rows.append({"task": task, "what": what, **score, "baseline": best})
+    return rows
+
+
+def sensitivity(task: str) -> list[Row]:
+    """Return what the search found for FedAvg and FedAdam at each rate of the clients, the server's at its best.
+
+    Rows of :func:`trustlab.course.tuning.profile`, with the algorithm's name and ``where``: the partition in words.
+    """
+    found = profile(_trials(task), "client_rate", by=["partition", "algorithm"], options=DIALS)
+    return [{"where": WHERE[row.pop("partition")], **row, "algorithm": NAMES[row["algorithm"]]} for row in found]
+
+
+def gains(task: str, partition: str) -> tuple[float, float]:
+    """Return FedAdam's score minus FedAvg's in the search: with the one rate for all, and each at its best."""
+    trials = select(_trials(task), partition=partition)
+    once, best = [], []
+    for name, server_rate in ONE_SERVER.items():
+        own = select(trials, algorithm=name)
+        once.append(float(select(own, client_rate=CLIENT_RATES["sgd"], server_rate=server_rate)["score"].mean()))
+        best.append(float(own["score"].max()))
+    return once[1] - once[0], best[1] - best[0]
+
+
+def _trials(task: str) -> pandas.DataFrame:
+    trials = select(read(SEARCH)[0], task=task, model=SMALL)
+    return trials[trials["algorithm"].isin(list(ONE_SERVER))]
 
 
 def label_skew() -> list[Row]:
@@ -118,21 +144,6 @@ def label_skew() -> list[Row]:
         rows.append({"task": task, "partition": "uniform", **_score(even)})
         rows.append({"task": task, "partition": SKEWED, **_score(skewed), "lost": loss, "reading": reading})
     return rows
-
-
-def unequal_sizes() -> list[Row]:
-    """Return FedAvg's score on each task with equal and with unequal sizes, next to the number of passes."""
-    table, _ = saved()
-    return [
-        {
-            "task": task,
-            "partition": partition,
-            **_score(column(table, task, "fedavg", partition)),
-            "passes": float(np.mean(column(table, task, "fedavg", partition, measure="passes"))),
-        }
-        for task in FAMILIES
-        for partition in ("uniform", "quantity")
-    ]
 
 
 def confounded_reading() -> str:

@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.course.n24_fednlp_benchmark.claims import not_claimed
 from trustlab.course.n24_fednlp_benchmark.results import (
+    WHERE,
     Row,
     confounded,
     confounded_reading,
     freezing,
+    gains,
     label_skew,
-    real_corpora,
     saved,
-    unequal_sizes,
+    sensitivity,
 )
+from trustlab.course.n24_fednlp_benchmark.results import levels as task_levels
+from trustlab.federated.tasks import FAMILIES
 from trustlab.lab.display import number, per_cent
-from trustlab.lab.finding import Finding, dots, dumbbells
+from trustlab.lab.finding import Finding, dots, dumbbells, lines
 from trustlab.lab.saved import saved_over
 
 ENDS: dict[str, str] = {"value": "score", "low": "low", "high": "high"}
@@ -70,6 +74,69 @@ def trap(rows: Sequence[Mapping[str, Any]]) -> Finding:
     )  # fmt: skip
 
 
+def levels() -> Finding:
+    """Draw what each task reaches without skew next to its best trivial baseline: which cells can be evidence."""
+    rows = task_levels()
+    reached: dict[str, list[str]] = {}
+    for task in dict.fromkeys(row["task"] for row in rows):
+        own = {row["what"]: row for row in rows if row["task"] == task}
+        bar = own.pop("best baseline")
+        above = [name for name, row in own.items() if row["score"] >= bar["score"]]
+        said = f"{task} ({bar['baseline']}: {per_cent(bar['score'])})"
+        names = [name.removeprefix("in ") for name in above]
+        reached.setdefault("all" if len(above) == len(own) else " and ".join(names) or "none", []).append(said)
+    verdict = "; ".join(_reached(who, tasks) for who, tasks in reached.items())
+    return dots(
+        rows, label="task", series="what", **ENDS, per_cent=True, digits=2,
+        title="Do the models reach what a trivial baseline reaches?", verdict=f"{verdict[0].upper()}{verdict[1:]}.",
+        x_label="score of the task's own metric", provenance=saved_over(saved()[1]),
+    )  # fmt: skip
+
+
+def _reached(who: str, tasks: Sequence[str]) -> str:
+    whom = {"all": "all reach", "none": "none reaches"}.get(who, f"only {who} reach{'' if ' and ' in who else 'es'}")
+    return f"{whom} the best trivial baseline on {' and on '.join(tasks)}"
+
+
+def tuned_alike(task: str = "tagging") -> Finding:
+    """Draw the score of FedAvg and FedAdam at each rate of the clients, each with its best server rate.
+
+    The sentence compares the gain with the one rate for all and the gain of each at its best.
+    """
+    gained = {words: gains(task, partition) for partition, words in WHERE.items()}
+    once, best = (" and ".join(f"{_points(pair[at])} {words}" for words, pair in gained.items()) for at in range(2))
+    verdict = (
+        f"With one rate for all FedAdam is {once} above FedAvg on {task}; each with the best rates of its fifteen "
+        f"trials, {best}."
+    )
+    return lines(
+        sensitivity(task), x="client_rate", y="score", series="algorithm", pane="where", chosen="chosen",
+        per_cent=True, log=True, digits=2, title="How much of the gain is a rate?", verdict=verdict,
+        x_label="rate of the clients", y_label=FAMILIES[task].metric,
+        provenance="saved, the search: one seed, the validation split",
+    )  # fmt: skip
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:.0f} points".replace("-", "−")
+
+
+def unclaimed() -> str:
+    """Say which claims are not judged, because both trainings stay below the task's trivial baselines."""
+    lines = not_claimed(saved()[0])
+    if not lines:
+        return "Every claim compares trainings of which the better reaches the trivial baselines of its task."
+    said = [
+        f"{_named(line['claim'])} ({per_cent(line['better'])} against {per_cent(line['trivial'])})" for line in lines
+    ]
+    return f"Not judged, because the better of both trainings stays below the best trivial baseline: {'; '.join(said)}."
+
+
+def _named(claim: str) -> str:
+    """Return a lettered claim by its letter and task, and one of ours in full."""
+    return claim if claim.startswith("(Ours)") else claim.split(":")[0]
+
+
 def skewed() -> Finding:
     """Draw what label skew takes from FedAvg on each task: claim (a)."""
     rows = label_skew()
@@ -83,27 +150,6 @@ def skewed() -> Finding:
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
-
-
-def unequal() -> Finding:
-    """Draw what unequal sizes give FedAvg on each task."""
-    rows = unequal_sizes()
-    even, uneven = ([row for row in rows if row["partition"] == name] for name in ("uniform", "quantity"))
-    pairs = list(zip(even, uneven, strict=True))
-    higher = [other["task"] for one, other in pairs if other["score"] > one["score"]]
-    apart = [other["task"] for one, other in pairs if other["low"] > one["high"]]
-    verdict = (
-        f"With unequal sizes the mean is higher in {len(higher)} of {len(pairs)} tasks, with intervals that do not "
-        f"overlap in {len(apart)} ({', '.join(apart) or 'none'}). These fleets made {_passes(uneven)} passes instead "
-        f"of {_passes(even)}."
-    )
-    return _by_task(rows, title="Do unequal sizes harm?", verdict=verdict)
-
-
-def _passes(rows: Sequence[Row]) -> str:
-    """Write the range of passes over the data."""
-    ends = [f"{choose(row['passes'] for row in rows):.0f}" for choose in (min, max)]
-    return " to ".join(dict.fromkeys(ends))
 
 
 def _by_task(rows: Sequence[Row], **texts: str) -> Finding:
@@ -136,32 +182,6 @@ def frozen() -> Finding:
         rows, label="trained", **ENDS, per_cent=True, title="What do two more trained layers give?", verdict=verdict,
         x_label="intents right", provenance=saved_over(saved()[1]),
     )  # fmt: skip
-
-
-def real() -> Finding:
-    """Draw FedAvg and FedAdam on real corpora; one on which no fleet scores allows no comparison."""
-    rows = real_corpora()
-    empty = sorted({row["corpus"] for row in rows if not row["compares"]})
-    drawn = [{"where": f"{row['corpus']}, {row['partition']}", **row} for row in rows if row["compares"]]
-    pairs = _pairs(drawn)
-    better = sum(adaptive["score"] > plain["score"] for plain, adaptive in pairs)
-    apart = sum(adaptive["low"] > plain["high"] for plain, adaptive in pairs)
-    verdict = (
-        f"FedAdam's mean is higher than FedAvg's on {better} of {len(pairs)} corpora and partitions, with intervals "
-        f"that do not overlap on {apart}."
-        f"{''.join(f' On {name} no fleet finds anything: nothing to compare.' for name in empty)}"
-    )
-    return dots(
-        drawn, label="where", series="algorithm", **ENDS, per_cent=True, digits=2, title="The same on real corpora",
-        verdict=verdict, x_label="score of the corpus' own metric",
-        provenance="saved, mean and 95 % interval over three seeds",
-    )  # fmt: skip
-
-
-def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """Return the rows of FedAvg and of FedAdam at the same place."""
-    at = {(row["where"], row["algorithm"]): row for row in rows}
-    return [(row, at[where, "FedAdam"]) for (where, algorithm), row in at.items() if algorithm == "FedAvg"]
 
 
 def own_server(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:

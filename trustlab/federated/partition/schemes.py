@@ -15,7 +15,7 @@ from trustlab.columns import as_features, as_ids, as_labels, as_times, count_row
 from trustlab.config import check
 from trustlab.containers import plain
 from trustlab.deprecation import old_arguments, old_attribute
-from trustlab.federated.partition import clusters, dirichlet, natural, shards, sizes
+from trustlab.federated.partition import clusters, dirichlet, natural, pfl_dirichlet, shards, sizes
 from trustlab.federated.partition.indices import Partition
 from trustlab.federated.partition.matching import matching
 from trustlab.federated.partition.minimum import fill_up
@@ -59,6 +59,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "iid": Scheme(sizes.iid),
     "label-dirichlet-fednlp": Scheme(dirichlet.label_fednlp, dirichlet.FedNLPOptions, reads=as_labels),
     "label-dirichlet-flower": Scheme(dirichlet.label_flower, dirichlet.FlowerOptions, reads=as_labels),
+    "label-dirichlet-pfl": Scheme(pfl_dirichlet.label_pfl, pfl_dirichlet.PflOptions, reads=as_labels),
     "quantity-dirichlet": Scheme(sizes.quantity_dirichlet, sizes.QuantityOptions),
     "shards": Scheme(shards.shards, shards.ShardOptions, reads=as_labels),
     "pathological": Scheme(shards.pathological, shards.PathologicalOptions, reads=as_labels),

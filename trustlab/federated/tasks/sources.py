@@ -16,7 +16,6 @@ from trustlab.federated.tasks.protocol import Example
 from trustlab.models.evaluation import entities
 
 Row = Mapping[str, Any]
-MOST_TOKENS = 110  # of a context, so that a question fits before it
 
 
 def read(corpus: str, family: str, split: Iterable[Row], *, most: int | None = None) -> list[Example]:
@@ -88,19 +87,9 @@ def _entities(row: Row) -> Iterator[Example]:
 
 
 def _question(row: Row) -> Iterator[Example]:
-    """Take the question's first word as its label, what or who or how, and a window of the context around the answer.
-
-    The small model reads so many words at most; the window begins where it can hold the answer, at a multiple of half
-    its length. That is a help, in the test as well: without the answer such a cut is not possible, and where the window
-    was moved the answer is never in its first quarter. Scores compare one algorithm with another; they do not measure
-    reading.
-    """
-    first, last = row["answer"]
-    start = max(0, (first // (MOST_TOKENS // 2) - (first % (MOST_TOKENS // 2) < MOST_TOKENS // 4)) * (MOST_TOKENS // 2))
-    context = tuple(word.lower() for word in row["context"][start : start + MOST_TOKENS])
-    question = tuple(word.lower() for word in row["question"][:16])
-    if last - start < len(context):
-        yield Example(context, (first - start, last - start), question[0], row["article"], question)
+    """Take the question's first word as its label, what or who or how. The whole context is read."""
+    question = tuple(row["question"])
+    yield Example(tuple(row["context"]), tuple(row["answer"]), question[0].lower(), row["article"], question)
 
 
 def _restaurant(row: Row) -> Iterator[Example]:

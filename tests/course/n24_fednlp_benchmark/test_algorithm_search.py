@@ -1,0 +1,88 @@
+"""The search for each algorithm's own rates, and the trivial baselines beside it."""
+
+import math
+
+import pytest
+
+from trustlab.course.n24_fednlp_benchmark import algorithm_search
+from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
+from trustlab.course.n24_fednlp_benchmark.algorithm_search import FIRST_SEED, Setting, grid, run
+from trustlab.course.n24_fednlp_benchmark.task_baselines import baseline_answers
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS
+from trustlab.course.tuning import at_the_edge, uneven
+from trustlab.data import assistant
+from trustlab.federated.tasks import Example
+from trustlab.results import read_results
+
+BY = ["task", "model", "algorithm", "partition"]
+
+
+@pytest.fixture(scope="module")
+def search():
+    return read_results(SEARCH)[0]
+
+
+def test_the_committed_search_is_the_grid_and_everything_has_as_many_trials(search):
+    keys = [tuple(setting.key().values()) for setting in grid()]
+    assert list(search[["corpus", "task", "model", "algorithm", "partition", "seed", *DIALS]].itertuples(
+        index=False, name=None)) == keys  # fmt: skip
+    assert uneven(search, by=BY, options=DIALS) == [] and len(search) == TRIALS * len(search.drop_duplicates(BY))
+    assert set(search["seed"]) == {FIRST_SEED}
+
+
+def test_no_chosen_rate_is_at_an_end_without_a_reason(search):
+    assert at_the_edge(search, SPACES, by=BY, options=DIALS, of="algorithm") == []
+
+
+def test_a_trial_is_measured_on_validation_and_one_that_diverges_has_no_score(monkeypatch):
+    for module, name in ((fednlp, "ROUNDS"), (algorithm_search, "ROUNDS"), (algorithm_search, "SEARCH_ROUNDS")):
+        monkeypatch.setattr(module, name, 3)
+    monkeypatch.setattr(fednlp, "TRIAL_SIZES", (60, 20))
+    corpus = assistant(2000, devices=20)
+    trial = Setting(task="tagging", seed=FIRST_SEED)
+    (row,) = run(trial, corpus)
+    assert set(row) == {"corpus", *BY, *DIALS, "seed", "score", "seconds"} and 0 <= row["score"] <= 1
+    monkeypatch.setattr(fednlp, "examples", fednlp.trial_examples)
+    (same,) = fednlp.run(fednlp.Setting(task="tagging", seed=FIRST_SEED), corpus)
+    assert row["score"] == same["score"]
+    (lost,) = run(Setting(task="tagging", seed=FIRST_SEED, client_rate=1e30), corpus)
+    assert math.isnan(lost["score"])
+
+
+def test_other_errors_than_divergence_are_errors(monkeypatch):
+    def broken(*arguments, **options):
+        raise ValueError("Expected something else.")
+        yield
+
+    monkeypatch.setattr(algorithm_search, "simulate", broken)
+    with pytest.raises(ValueError, match="something else"):
+        list(run(Setting(task="tagging", seed=FIRST_SEED), assistant(400, devices=5)))
+
+
+# Trivial baselines
+
+
+def test_the_baselines_of_a_question_mark_words_by_what_answered_such_questions():
+    when, who = ("which", "time"), ("which", "contact")
+    known = [
+        Example(("call", "ann", "at", "six"), (3, 3), "time", question=when),
+        Example(("call", "ann", "at", "six"), (1, 1), "contact", question=who),
+        Example(("at", "half", "past", "six"), (1, 3), "time", question=when),
+    ]
+    asked = [
+        Example(("six", "or", "half", "past", "six"), (2, 4), "time", question=when),
+        Example(("ann", "at", "six"), (0, 0), "contact", question=who),
+        Example(("nothing", "known"), (0, 0), "time", question=when),
+    ]
+    assert baseline_answers("qa", "word's tag", known, asked) == [(2, 4), (0, 0), (0, 0)]
+
+
+def test_the_other_baselines_are_the_courses():
+    known = [Example(("play", "it"), "play", "play"), Example(("stop", "it"), "stop", "stop")]
+    asked = [Example(("stop", "now"), "stop", "stop")]
+    assert baseline_answers("classification", "majority", known, asked) == ["play"]
+    assert baseline_answers("classification", "tf-idf", known, asked) == ["stop"]
+    tagged = [Example(("play", "thriller"), ("O", "B-song"), "song")]
+    assert baseline_answers("tagging", "word's tag", tagged, tagged) == [("O", "B-song")]
+    spoken = [Example(("<play>", "<song>", "thriller"), ("play", "thriller"), "play")]
+    assert baseline_answers("seq2seq", "copied input", spoken, spoken) == [("thriller",)]

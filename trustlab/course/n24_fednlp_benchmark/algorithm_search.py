@@ -1,0 +1,106 @@
+"""The search of notebook 24 for each algorithm's own rates; :mod:`.tuned_rates` says what is tried.
+
+One trial is one training of :mod:`.experiment` with other rates and fewer rounds, measured once, at the end, on the
+validation split.
+Its seeds are not those that are reported, and neither are its training examples. A training of which any update was
+not finite counts as diverged and has no score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from trustlab.config import check
+from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n24_fednlp_benchmark import experiment
+from trustlab.course.n24_fednlp_benchmark.experiment import (
+    CENTRALISED,
+    ROUNDS,
+    divide,
+    problem,
+    recipe,
+    trial_examples,
+)
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS
+from trustlab.course.tuning import trials
+from trustlab.federated.simulation import simulate
+from trustlab.federated.tasks import SMALL
+
+if TYPE_CHECKING:
+    import datasets
+
+CORPORA = (EMBEDDED,)
+FIRST_SEED = 100  # its examples are none of those of the seeds 0 to 4
+KEY = ("task", "model", "algorithm", "partition", *DIALS)  # with the seed: one row
+WHERE = ("uniform", "label")
+SEARCHED_TASKS = ("tagging", "qa")
+SEARCH_ROUNDS = 45  # half of them: a search costs as much as the table
+
+
+@dataclass(frozen=True)
+class Setting(experiment.Setting):
+    """One trial: a training and its rates."""
+
+    def key(self) -> dict[str, Any]:
+        """Return the columns that name this trial in a table."""
+        return {**super().key(), **{name: getattr(self, name) for name in DIALS}}
+
+
+def grid(
+    corpus: str = EMBEDDED, *, seeds: Sequence[int] = range(1), tasks: Sequence[str] = SEARCHED_TASKS
+) -> list[Setting]:
+    """Return the trials of every algorithm that is searched; `seeds` are counted from :data:`FIRST_SEED`."""
+    kinds = [
+        (task, SMALL, algorithm, partition)
+        for task in tasks
+        for algorithm in SPACES
+        for partition in (WHERE if algorithm != CENTRALISED else WHERE[:1])
+    ]
+    return [
+        replace(Setting(corpus, *kind), seed=FIRST_SEED + seed, **values)
+        for kind in kinds
+        for values in trials(SPACES[kind[2]], TRIALS)
+        for seed in seeds
+    ]
+
+
+def result_name(corpus: str = EMBEDDED) -> str:
+    """Return the name under which the search is stored in ``data/results``."""
+    return SEARCH
+
+
+def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
+    """Train one trial and yield its one row.
+
+    Yields
+    ------
+    dict
+        ``corpus``, ``task``, ``model``, ``algorithm``, ``partition``, the rates, ``batch`` and ``seed``; ``score`` at
+        the end on the validation split, NaN for a training that diverged; ``seconds``.
+    """
+    check(setting)
+    known, asked = trial_examples(setting, corpus)
+    clients = divide(setting, known)
+    config = recipe(setting, len(clients))
+    last = round(config.rounds * SEARCH_ROUNDS / ROUNDS)
+    shorter = replace(config, rounds=last, evaluate_every=last)
+    rounds = simulate(problem(setting, known, asked), clients, shorter)
+    score, seconds = math.nan, 0.0
+    for row in _while_finite(rounds):
+        score, seconds = row.get("score", math.nan), row["seconds"]
+    yield {**setting.key(), "score": score, "seconds": seconds}
+
+
+def _while_finite(rounds: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the rounds up to the first of which an update was not finite."""
+    try:
+        for row in rounds:
+            if row["discarded"]:
+                return
+            yield row
+    except (ValueError, FloatingPointError) as error:
+        if "finite" not in str(error):
+            raise
