@@ -229,12 +229,6 @@ def test_near_is_two_points_of_a_hundred_and_caught_up_is_95_of_them(behind, nea
     assert found[NEAR_IT] == [near] * 3 and found[SHARE_OF_IT] == [share] * 3
 
 
-@pytest.mark.parametrize(("behind", "near"), [(0.01, True), (0.03, False), (0.1, False)])
-def test_near_is_two_points_of_a_hundred(behind, near, outcomes):
-    """All at once ends at 0.9 in truth, over time `behind` less."""
-    assert outcomes(made_up({"static": 0.0, "continual": 0.0}, behind=behind))[3:6] == [near] * 3
-
-
 def test_gains_are_differences_between_trainings_of_the_same_seed():
     table = made_up({"static": 0.02, "continual": 0.12})
     np.testing.assert_allclose(gain(table, 1.0), 0.12)
