@@ -56,6 +56,9 @@ class Curves(Drawing):
         Options of matplotlib's legend that differ from the usual ones, such as ``ncols``.
     ringed
         Whether the rows in focus are ringed.
+    one_of
+        Names of which at most one is drawn at a time, after all others: they share a colour, so that it does not
+        depend on which of them was drawn first.
 
     Examples
     --------
@@ -88,10 +91,11 @@ class Curves(Drawing):
         legend_at: float | None = 1.0,
         legend: Mapping[str, Any] | None = None,
         ringed: bool = True,
+        one_of: Sequence[str] = (),
     ) -> None:
         axes = axes or self._new_axes(width, height)
         self.axes, self._legend_at, self._legend = axes, legend_at, dict(legend or {})
-        self.ringed = ringed
+        self.ringed, self._one_of = ringed, frozenset(one_of)
         self.x, self.y, self.series, self.low, self.high = x, y, series, low, high
         self.grid = None if grid is None else list(grid)
         self._x_name = x_label.partition(",")[0] or x
@@ -163,7 +167,7 @@ class Curves(Drawing):
 
     def _draw_series(self, name: str, rows: list[Mapping[str, Any]], *, faded: bool) -> None:
         if name not in self._lines:
-            i = len(self._lines)
+            i = len(self._lines.keys() - self._one_of)
             colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
             self._colours[name] = colour
             (self._lines[name],) = self.axes.plot([], [], color=colour, marker=marker, linewidth=2.2, markersize=7)

@@ -252,6 +252,7 @@ class SelectionDrawing(Drawing):
         self.figure.subplots_adjust(left=0.075, right=0.985, bottom=0.16, top=0.77, wspace=0.08)
         left, right = self.figure.subplots(1, 2, sharey=True)
         look: dict[str, Any] = {"y": "accuracy", "series": "selected by", "live_line": True, "y_limits": y_limits}
+        look |= {"one_of": tuple(OTHERS)}
         # Both have the same series in the same order, so one legend, over both, is enough.
         self.rounds = Curves("round", x_label="round", y_label="accuracy", legend_at=1.1, axes=left, **look)
         self.work = Curves("examples", x_label="examples trained on", log_x=True, legend_at=None, axes=right, **look)
