@@ -3,10 +3,11 @@
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
-``associating`` and ``resampling`` compute fairness metrics, ``panels`` moves the controls of panels in a browser, and
+``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals of gaps cover the
+truth, ``panels`` moves the controls of panels in a browser, and
 ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-that of ``batches``, into ``docs/benchmarks.md``.
+those of ``batches`` and ``covering``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import transformers
 from benchmarks import (
     associating,
     batches,
+    covering,
     page,
     pages,
     panels,
@@ -88,6 +90,7 @@ PARTS = {
     "simulating": simulating.main,
     "associating": associating.main,
     "resampling": resampling.main,
+    "covering": covering.main,
     "panels": panels.main,
     "pages": pages.main,
 }

@@ -34,8 +34,10 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n24_fednlp_benchmark.REAL_TUNING,
         n24_fednlp_benchmark.TUNING,
         n31_fairness_metrics.EXPERIMENT,
+        n31_fairness_metrics.HELD_OUT,
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,
+        n31_fairness_metrics.REAL_TASKS_TUNING,
     )
 })  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Predictions whose tags make sense together: an entity goes on only where one has begun."""
+"""Predictions whose tags make sense together: an entity continues only where one has begun."""
 
 from __future__ import annotations
 

@@ -5,16 +5,28 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trustlab.course.lessons import questions
+from trustlab.course.n31_fairness_metrics import classifier_search, pretraining, real_findings, real_results
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics import planted_findings as planted
-from trustlab.course.n31_fairness_metrics import pretraining, real_findings, real_models, real_results
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.dose import STEADY
-from trustlab.course.n31_fairness_metrics.exercises import INSIDE, LEVEL, OUTSIDE, PAIRS, S_X, S_Y, exact_p
+from trustlab.course.n31_fairness_metrics.exercises import (
+    INSIDE,
+    LEVEL,
+    OUTSIDE,
+    PAIRS,
+    POSTS,
+    RATE,
+    S_X,
+    S_Y,
+    exact_p,
+    expected_gap,
+)
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, Measured
 from trustlab.course.n31_fairness_metrics.notions import NOTIONS, REGION
@@ -29,6 +41,8 @@ from trustlab.course.n31_fairness_metrics.results import (
 )
 from trustlab.fairness.association import weat
 from trustlab.fairness.association.permutations import exact_tail
+from trustlab.fairness.groups import Groups, Mean, estimate_means, gaps
+from trustlab.fairness.tasks import load_task
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -69,6 +83,13 @@ def test_the_exercises_numbers_are_the_checks(text):
     assert f"has reliability {INSIDE:g}, an extrinsic one {OUTSIDE:g}" in text
 
 
+def test_the_orders_in_held_out_frames_are_the_claims(text):
+    rows = {row["claim"]: row["measured"].mean for row in claims_of() if "in held-out frames" in row["claim"]}
+    lpbs, pairs, stereo = (f"{value:.2f}" for value in rows.values())
+    assert f"(the lower τ of both notions is {lpbs})" in text
+    assert f"CrowS-Pairs ({pairs}) and StereoSet ({stereo}) lose theirs" in text
+
+
 def test_the_second_question_is_answered_by_the_table():
     seen = {
         name
@@ -103,11 +124,11 @@ def test_the_sentence_about_noise_names_the_widest_fall():
 
 
 def test_trust_comes_in_order_and_names_what_the_claims_name():
-    found, claimed = planted.trust(), {row["claim"]: row["measured"] for row in claims_of()}
-    names = {name for claim, value in claimed.items() if "can be trusted" in claim for name in value.split(", ")}
+    found, claimed = planted.trust(), [row["claim"] for row in claims_of()]
+    names = {claim.split(" can be trusted")[0].removeprefix("(c) ") for claim in claimed if "can be trusted" in claim}
     first = found.verdict.split(" clearly follow")[0]
     assert set(re.split(r", | and ", first)) == names
-    (blind,) = (value for claim, value in claimed.items() if "some cannot" in claim)
+    (blind,) = (claim.split(" cannot")[0].removeprefix("(c) … and ") for claim in claimed if " cannot: " in claim)
     assert found.verdict.endswith(f"confirmed for {blind}.")
     sure = [answers("region")[row["metric"]].tau_low > STEADY for row in found.rows if row["about"] == "region"]
     assert sure == sorted(sure, reverse=True) and {row["metric"] for row in found.rows} == set(METRICS)
@@ -146,8 +167,15 @@ def test_associations_have_every_test_and_say_which_could_be_chance():
 
 def test_the_behaviour_of_models_is_summed_up_from_its_rows():
     found = real_findings.behaviour("hatexplain")
-    gaps = [row["value"] for row in found.rows if row["metric"] == "FPR gap"]
-    assert found.verdict.endswith(f"is {min(gaps):.2f} to {max(gaps):.2f}.") and len(gaps) == 4
+    rows = {(row["metric"], row["model"]): row for row in found.rows}
+    best = max((row for row in found.rows if row["metric"] == "accuracy"), key=lambda row: row["value"])["model"]
+    gap, blind = rows["FPR gap", best], rows["FPR gap, blind", best]
+    assert f"({best}) is right about {100 * rows['accuracy', best]['value']:.0f}" in found.verdict
+    assert (
+        f"are {gap['measured']:.2f} apart. Blind to communities it would show {blind['value']:.2f} (" in found.verdict
+    )
+    assert f"the gap is {gap['value']:.2f} (95 % {gap['low']:.2f} to {gap['high']:.2f}), p " in found.verdict
+    assert real_results.level() in found.provenance
 
 
 def test_no_test_of_an_encoder_is_called_clear_whose_interval_holds_0():
@@ -156,10 +184,16 @@ def test_no_test_of_an_encoder_is_called_clear_whose_interval_holds_0():
     assert real_results.too_few("hatexplain") in found.verdict
 
 
-def test_groups_are_counted_over_all_models_and_nobody_is_drawn_who_is_not_confirmed():
+def test_a_group_is_named_with_its_probability_and_none_is_drawn_that_is_not_likely():
     found = real_findings.harmed("davidson_hate", "Who?")
-    assert found.verdict.startswith("Flagged wrongly: African American English (2 of 3 models)")
-    assert all(row["low"] > 0 or row["high"] < 0 for row in found.rows)
+    assert found.verdict.startswith("Flagged wrongly: African American English (")
+    assert all(row["probability"] >= real_results.LIKELY for row in found.rows)
+
+
+def test_five_seeds_are_five():
+    for corpus in ("hatexplain", "davidson_hate"):
+        learned = real_results.real_models(corpus).query("model != 'majority'")
+        assert set(learned.groupby("model").size()) == {5} and "means over five seeds" in real_findings.SAVED
 
 
 def test_what_goes_together_inside_a_model_is_counted():
@@ -168,6 +202,21 @@ def test_what_goes_together_inside_a_model_is_counted():
     assert f"go together in {len(clear)} of {len(found.rows)} models" in found.verdict
 
 
-def test_models_of_real_tasks_learned_from_a_thousand_posts_at_most(text):
-    assert max(made["rows"] for made in real_models.RECIPES.values()) == 1000
-    assert "learned from the labels of a thousand posts at most" in text
+def test_what_the_text_says_of_the_models_of_real_tasks(text):
+    assert classifier_search.TRIALS == 10 and "were tuned by ten trials each, on training posts alone" in text
+    assert (min(POSTS), max(POSTS), len(POSTS)) == (12, 63, 9) and "A community has 12 to 63 harmless posts." in text
+    written = ", ".join(map(str, POSTS[:-1])) + f" and {POSTS[-1]}"
+    assert f"Nine communities have {written} harmless posts." in text and f"with probability {RATE:g}" in text
+    assert real_results.LIKELY == 0.5 and "none below one half" in text
+
+
+def test_the_communities_of_the_text_are_hatexplains(real_data):
+    test = load_task("hatexplain", directory=real_data).test
+    assert tuple(sorted((test.groups.masks & ~test.truth[:, None]).sum(0))) == POSTS
+
+
+def test_the_gap_by_chance_is_that_of_the_package():
+    groups = Groups.by(np.repeat([f"community {g}" for g in range(9)], POSTS))
+    flags = np.arange(sum(POSTS)) % 10 < 10 * RATE
+    (found,) = estimate_means([Mean("flagged", flags, np.ones(len(flags), bool))], groups)
+    assert gaps([found])[0]["blind"] == pytest.approx(expected_gap(), abs=0.015)

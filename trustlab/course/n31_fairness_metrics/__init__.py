@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n31_fairness_metrics import experiment, real_tasks, real_vectors
+from trustlab.course.n31_fairness_metrics import classifier_search, experiment, held_out, real_tasks, real_vectors
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 
 
@@ -32,6 +32,16 @@ EXPERIMENT = Experiment(
     parts={"recipes": tuple(experiment.RECIPES)},
     claims=claims_of,
 )
+HELD_OUT = Experiment(
+    "fairness-metrics-held-out",
+    held_out,
+    varied="recipe",
+    slowest_first=("base",),
+    tolerance={"region LPBS": 1.5, "gender LPBS": 1.5},
+    named=_named,
+    recipes=lambda corpus: {"base": experiment.recipe(experiment.Setting(corpus))},
+    parts={},
+)
 ASSOCIATION = Experiment(
     "fairness-metrics-association",
     real_vectors,
@@ -46,9 +56,19 @@ REAL_TASKS = Experiment(
     "fairness-metrics-tasks",
     real_tasks,
     varied="model",
-    slowest_first=("tuned", "small", "head", "words", "given"),
+    slowest_first=("tuned", "small", "head", "words", "majority", "given"),
     tolerance={"quality": 0.05, "gap": 0.15},
     named=lambda model, encoder: model if encoder == "none" else f"{model}, {encoder}",
     recipes=_recipes_of_tasks,
     parts={"encoders": ()},
+)
+REAL_TASKS_TUNING = Experiment(
+    "fairness-metrics-tasks-tuning",
+    classifier_search,
+    varied="model",
+    slowest_first=("head", "words"),
+    tolerance={"score": 0.005},
+    named=lambda model, c, counts: f"{model}, C = {c:g}, {counts}",
+    recipes=lambda corpus: {each.model: classifier_search.recipe(each) for each in classifier_search.grid(corpus)},
+    parts={},
 )

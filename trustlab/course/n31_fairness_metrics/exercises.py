@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ S_X, S_Y = np.array([0.3, 0.5]), np.array([0.1, -0.1])  # associations of the ta
 PAIRS, LEVEL = 48, 0.05
 INSIDE, OUTSIDE = 0.9, 0.4  # reliabilities
 MODELS = 19
+POSTS, RATE = (12, 15, 22, 26, 39, 45, 47, 55, 63), 0.3  # HateXplain's harmless posts about nine communities
 TIE = 1e-12  # sums that differ by less are equal: they are rounded
 SIZES = ((2, 2), (3, 3), (2, 4), (4, 3), (1, 5))  # of the two sets that a permutation test is tried on
 SETS_OF_A_SIZE = 4
@@ -164,6 +166,31 @@ def largest_correlation(answer: Any) -> Checked:
     return check(answer, math.sqrt(INSIDE * OUTSIDE), because=slips)
 
 
+@exercise("31", "A gap without unfairness")
+def gap_by_chance(answer: Any) -> Checked:
+    """Check how far apart the rates of nine communities are on average, if each post is flagged with probability 0.3.
+
+    Examples
+    --------
+    >>> gap_by_chance(0)
+    ✗ 0 is not right. Their true rates are equal. The measured ones are shares of 12 to 63 posts, and scatter.
+    """
+    single = math.sqrt(RATE * (1 - RATE) / POSTS[0])
+    slips = {
+        0: "Their true rates are equal. The measured ones are shares of 12 to 63 posts, and scatter.",
+        single: "That is the standard error of the smallest community. The gap is between the farthest apart of nine.",
+        math.sqrt(RATE * (1 - RATE) / sum(POSTS)): "That is the standard error over all posts together.",
+    }
+    return check(round(answer, 2) if isinstance(answer, float) else answer, expected_gap(), rtol=0.08, because=slips)
+
+
+@functools.lru_cache
+def expected_gap(draws: int = 20_000) -> float:
+    """Return the mean difference between the highest and the lowest of the communities' shares."""
+    shares = np.random.default_rng(0).binomial(POSTS, RATE, size=(draws, len(POSTS))) / POSTS
+    return float(np.ptp(shares, axis=1).mean())
+
+
 hints = Hints({
     permutation_test: (
         "Put x and y together. `itertools.combinations(range(len(x) + len(y)), len(x))` gives the places of the first "
@@ -183,5 +210,9 @@ hints = Hints({
     largest_correlation: (
         "Spearman's attenuation: measured r = true r · √(reliability · reliability).",
         "The true r is at most 1.",
+    ),
+    gap_by_chance: (
+        "Draw once: `np.random.default_rng(0).binomial(posts, 0.3) / posts` is a share for each community.",
+        "The gap of one draw is `shares.max() - shares.min()`. What is its mean over a thousand draws?",
     ),
 })  # fmt: skip

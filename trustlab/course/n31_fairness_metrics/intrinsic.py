@@ -31,6 +31,7 @@ INTRINSIC = (*EMBEDDING, *LIKELIHOOD)
 RESAMPLES = 40  # of the words: a standard error to within a tenth
 CONTEXTS = 20  # of each word, for CEAT
 DRAWS = 200  # of CEAT
+PLANTED = "{who} is {what}"  # how the likelihood metrics ask; the pretraining text describes people so, among others
 
 
 OverWords = Callable[[Callable[..., float], Sequence[Sequence[str]]], "Measured"]
@@ -105,16 +106,30 @@ def one_after_another(
     """
     encoder = ContextEncoder(model, tokenizer)
     rng = np.random.default_rng(seed)
-    over_words = functools.partial(_over_words, rng=rng, resamples=resamples)
-    yield from _association_metrics(encoder, notion, contexts, over_words, int(rng.integers(2**31)))
+    test_words = functools.partial(over_words, rng=rng, resamples=resamples)
+    yield from _association_metrics(encoder, notion, contexts, test_words, int(rng.integers(2**31)))
     if kind_of(model) is None:
         return
-    scorer = LikelihoodScorer(model, tokenizer)
+    yield from likelihood_metrics(LikelihoodScorer(model, tokenizer), notion, unrelated, test_words)
+
+
+def likelihood_metrics(
+    scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], over_words: OverWords, frame: str = PLANTED
+) -> Iterator[tuple[str, Measured]]:
+    """Yield name and value of each metric of likelihood that `scorer` allows, asked in sentences of the form `frame`.
+
+    Parameters
+    ----------
+    frame
+        With ``{who}`` and ``{what}`` for a member and an attribute.
+    scorer, notion, unrelated, over_words
+        As :func:`one_after_another` makes and takes them.
+    """
     if scorer.kind == "masked":
-        yield "LPBS", _lpbs(scorer, notion, over_words)
-    yield "CrowS-Pairs", _pairs(scorer, notion, over_words)
+        yield "LPBS", _lpbs(scorer, notion, over_words, frame)
+    yield "CrowS-Pairs", _pairs(scorer, notion, over_words, frame)
     if unrelated:
-        yield "StereoSet", _clusters(scorer, notion, unrelated, over_words)
+        yield "StereoSet", _clusters(scorer, notion, unrelated, over_words, frame)
 
 
 def _association_metrics(
@@ -156,7 +171,7 @@ def input_vectors(encoder: ContextEncoder, words: Sequence[str]) -> np.ndarray:
     return np.stack([table[each].mean(0) for each in ids])
 
 
-def _over_words(
+def over_words(
     test: Callable[..., float], words: Sequence[Sequence[str]], *, rng: np.random.Generator, resamples: int
 ) -> Measured:
     """Return `test` of the sets of words, and its standard deviation over resamples of the words of each set."""
@@ -168,9 +183,9 @@ def _over_words(
     return Measured(test(*words), float(np.std(found, ddof=1)) if found else math.nan)
 
 
-def _lpbs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords) -> Measured:
+def _lpbs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords, frame: str) -> Measured:
     """Return the mean LPBS of pole A's attributes minus that of pole B's, in nats."""
-    template = notion.who("{target}") + " is {attribute}"
+    template = frame.format(who=notion.who("{target}"), what="{attribute}")
     attributes = {notion.what(word): word for word in (*notion.pole_a, *notion.pole_b)}
     try:
         rows = list(ilps(scorer, [template], [*notion.first, *notion.second], list(attributes)))
@@ -189,12 +204,12 @@ def _lpbs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords) -> Me
     return over_words(mean, (notion.first, notion.second, notion.pole_a, notion.pole_b))
 
 
-def _pairs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords) -> Measured:
+def _pairs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords, frame: str) -> Measured:
     """Return in how many pairs, in percentage points above 50, the model prefers the stereotyped sentence."""
     pairs, asked = [], []
     for pole, groups in ((notion.pole_a, (0, 1)), (notion.pole_b, (1, 0))):
         for members, word in itertools.product(zip(notion.first, notion.second, strict=True), pole):
-            more, less = (f"{notion.who(members[i])} is {notion.what(word)}" for i in groups)
+            more, less = (frame.format(who=notion.who(members[i]), what=notion.what(word)) for i in groups)
             pairs.append({"sent_more": more, "sent_less": less})
             asked.append((members[0], word))
     scored = list(score_pairs(scorer, pairs))
@@ -208,14 +223,16 @@ def _pairs(scorer: LikelihoodScorer, notion: Notion, over_words: OverWords) -> M
     return over_words(above_50, (notion.first, notion.pole_a, notion.pole_b))
 
 
-def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], over_words: OverWords) -> Measured:
+def _clusters(
+    scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str], over_words: OverWords, frame: str
+) -> Measured:
     """Return StereoSet's SS in percentage points above 50, over every member and every attribute with its opposite."""
     clusters, asked = [], []
     poles = (notion.pole_a, notion.pole_b)
     for members, (own, other) in ((notion.first, poles), (notion.second, poles[::-1])):
         for member in members:
             for place, filled in enumerate(zip(own, other, itertools.cycle(unrelated), strict=False)):
-                clusters.append(_cluster(notion, member, place, filled))
+                clusters.append(_cluster(notion, member, place, filled, frame))
                 asked.append((member, notion.pole_a[place]))
     scores = score_clusters(scorer, clusters)
     ss = {key: stereoset([each], scores)[0]["ss"] for key, each in zip(asked, clusters, strict=True)}
@@ -226,8 +243,8 @@ def _clusters(scorer: LikelihoodScorer, notion: Notion, unrelated: Sequence[str]
     return over_words(above_50, (notion.first, notion.second, notion.pole_a))
 
 
-def _cluster(notion: Notion, member: str, place: int, filled: Sequence[str]) -> dict[str, str]:
-    context = f"{notion.who(member)} is {notion.what('BLANK')}"
+def _cluster(notion: Notion, member: str, place: int, filled: Sequence[str], frame: str) -> dict[str, str]:
+    context = frame.format(who=notion.who(member), what=notion.what("BLANK"))
     cluster = {"kind": "intrasentence", "domain": notion.name, "target": member, "context": context}
     for label, word in zip(("stereotype", "anti_stereotype", "unrelated"), filled, strict=True):
         cluster |= {label: context.replace("BLANK", word), f"{label}_id": f"{member} {place} {label}"}

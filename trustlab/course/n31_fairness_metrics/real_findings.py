@@ -7,19 +7,23 @@ from typing import Any
 
 from trustlab.course.n31_fairness_metrics.intrinsic import Measured
 from trustlab.course.n31_fairness_metrics.real_results import (
+    BLIND,
+    GAPS,
     METRICS,
     NOBODY_CONFIRMED,
     Row,
+    always_the_same,
     intrinsic_and_extrinsic,
+    level,
     terms_and_scores,
     too_few,
     worst_off,
 )
 from trustlab.course.n31_fairness_metrics.results import on_real_vectors
-from trustlab.lab.display import number
+from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding, dots
 
-SAVED = "saved, means over seeds 0–2"
+SAVED = "saved, means over five seeds"
 LARGEST = 2.0  # an effect size of sets of equal size is below it
 IN_EFFECT_SIZES = ("WEAT, women", "SEAT, women", "CEAT, women")
 
@@ -56,20 +60,26 @@ def associations(minilm: Mapping[str, Measured]) -> Finding:
 
 
 def behaviour(corpus: str) -> Finding:
-    """Draw what each model does to the groups of its task, with intervals over test texts."""
+    """Draw what each model does to the groups of its task, and what one that is blind to them would do."""
     rows = [row for row in intrinsic_and_extrinsic(corpus) if row["kind"] == "extrinsic"]
-    said = {}
-    for metric in ("AUC", "FPR gap"):
-        values = [row["value"] for row in rows if row["metric"] == metric]
-        said[metric] = f"{min(values):.2f} to {max(values):.2f}"
+    by_model = {(row["metric"], row["model"]): row for row in rows}
+    model = max((row for row in rows if row["metric"] == "accuracy"), key=lambda row: row["value"])["model"]
+    gap, blind = (by_model[metric, model] for metric in (GAPS[0], BLIND.format(GAPS[0])))
     verdict = (
-        f"With an AUC of {said['AUC']}, the gap between the communities with the lowest and the highest false positive "
-        f"rate is {said['FPR gap']}."
+        f"The best classifier ({model}) is right about {per_cent(by_model['accuracy', model]['value'])} of posts; the "
+        f"same answer for all, about {per_cent(always_the_same(corpus))}. Its highest and lowest false positive rates "
+        f"of a community are {gap['measured']:.2f} apart. Blind to communities it would show {blind['value']:.2f} "
+        f"({blind['low']:.2f} to {blind['high']:.2f}). Corrected for that, the gap is {gap['value']:.2f} (95 % "
+        f"{gap['low']:.2f} to {gap['high']:.2f}), p {_at_most(gap['p'])}."
     )
     return _models_apart(
-        rows, title="What four models do to communities", verdict=verdict, x_label="value of the metric",
-        provenance=f"{SAVED}, 95 % interval over test texts",
+        rows, title="What the models do to communities", verdict=verdict, x_label="value of the metric",
+        provenance=f"{SAVED}, 95 % interval over test texts. {level()}",
     )  # fmt: skip
+
+
+def _at_most(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"at most {p:.2g}"
 
 
 def encoders(corpus: str) -> Finding:
@@ -95,7 +105,7 @@ def _models_apart(rows: list[Row], **texts: Any) -> Finding:
 
 
 def harmed(corpus: str, title: str) -> Finding:
-    """Draw which group is worst off in each model by two metrics, and by how much; see :func:`worst_off`."""
+    """Draw which group is most likely worst off by two metrics in each model, and by how much: :func:`worst_off`."""
     every = worst_off(corpus)
     rows = [row for row in every if row["question"] != "ranked too high" and row["group"] != NOBODY_CONFIRMED]
     drawn = [{"who": f"{row['model']}: {row['group']}", **row} for row in rows]
@@ -118,10 +128,16 @@ def harmed(corpus: str, title: str) -> Finding:
 
 
 def _names(rows: list[Row], question: str) -> str:
-    """Name the groups that are worst off by one metric, with the number of models that say so."""
-    named = [row["group"] for row in rows if row["question"] == question]
-    groups = sorted(set(named) - {NOBODY_CONFIRMED}, key=lambda group: -named.count(group))
-    return ", ".join(f"{group} ({named.count(group)} of {len(named)} models)" for group in groups) or NOBODY_CONFIRMED
+    """Name the groups that are worst off by one metric, with the models that say so and how likely it is in each."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        if row["question"] == question and row["group"] != NOBODY_CONFIRMED:
+            named.setdefault(row["group"], []).append(f"{row['model'].replace(',', '')} {_sure(row['probability'])}")
+    return ", ".join(f"{group} ({', '.join(models)})" for group, models in named.items()) or NOBODY_CONFIRMED
+
+
+def _sure(probability: float) -> str:
+    return f"over {per_cent(0.99)}" if probability > 0.99 else per_cent(probability)
 
 
 def inside_one_model() -> Finding:

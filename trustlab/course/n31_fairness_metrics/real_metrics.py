@@ -21,12 +21,13 @@ from trustlab.data import load
 from trustlab.deprecation import old_names
 from trustlab.fairness.association import associations, fill
 from trustlab.fairness.contexts import ContextEncoder
-from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap
+from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Chance
 from trustlab.fairness.likelihood import LikelihoodScorer, crows_pairs, score_clusters, score_pairs, stereoset
 from trustlab.fairness.tasks import GroupedTexts, extrinsic_metrics, load_task, occupation_correlation
 
 Row = dict[str, Any]
 RESAMPLES = 500
+DRAWS = 2000  # exchanges of groups
 # Metric → its columns in the stored tables, which keep the names that they were written with.
 OVERALL = {
     "accuracy_score": "accuracy",
@@ -44,14 +45,17 @@ GAPS = {
     "bpsn_auc_mean": "bpsn auc mean",
     "bnsp_auc_mean": "bnsp auc mean",
 }
-# Metric by which a group can be worst off → its column, and 1 where a larger value is worse for it, −1 where a smaller.
+# What chance does to a gap → the endings of its columns.
+CHANCE = {"blind": "blind", "blind_low": "blind low", "blind_high": "blind high", "p": "p", "corrected": "corrected",
+          "spread": "spread", "spread_low": "spread low", "spread_high": "spread high"}  # fmt: skip
+# Metric by which a group can be worst off → its column, and which end of the groups' own numbers is the worst.
 WORST = {
-    "false_positive_rate_minus_rest": ("fpr minus rest", 1),
-    "true_positive_rate_minus_rest": ("tpr minus rest", -1),
-    "accuracy_score_minus_rest": ("accuracy minus rest", -1),
-    "subgroup_auc": ("subgroup auc", -1),
-    "bpsn_auc": ("bpsn auc", -1),
-    "bnsp_auc": ("bnsp auc", -1),
+    "false_positive_rate_minus_rest": ("fpr minus rest", "highest"),
+    "true_positive_rate_minus_rest": ("tpr minus rest", "lowest"),
+    "accuracy_score_minus_rest": ("accuracy minus rest", "lowest"),
+    "subgroup_auc": ("subgroup auc", "lowest"),
+    "bpsn_auc": ("bpsn auc", "lowest"),
+    "bnsp_auc": ("bnsp auc", "lowest"),
 }
 NOBODY = "nobody"  # the group that is worst off where all groups are equal
 MIN_COUNT = 10  # of a word in a corpus: then a small model trained on it has a vector for the word
@@ -61,13 +65,20 @@ CONTEXTS = 6000  # texts in which words are sought
 def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
     """Return every metric that `texts` allow as columns "<name> <column>", each with "… low" and "… high".
 
-    A difference is left out where one group has no positives, or no negatives.
-    For each metric of :data:`WORST` there are "<name> worst <column>" and, under "… group", the group that has it, or
-    :data:`NOBODY`. As the largest of several noisy numbers it is biased upwards.
+    A difference between groups is left out where one of them has no positives, or no negatives. Differences of rates
+    have intervals that cover the truth, and the columns of :data:`CHANCE`: what a classifier blind to the groups shows,
+    how often it shows as much, the corrected difference, and the spread of the groups.
+
+    For each metric of :data:`WORST` there are "<name> worst <column>"; under "… group" the group that is most likely
+    the worst off, or :data:`NOBODY`; and under "… probability" how likely that is, with small groups pooled.
     """
     swapped = None if texts.counterparts is None else trained.score(texts.counterparts)
     found = extrinsic_metrics(
-        texts, trained.score(texts.texts), swapped=swapped, bootstrap=Bootstrap(resamples=RESAMPLES)
+        texts,
+        trained.score(texts.texts),
+        swapped=swapped,
+        bootstrap=Bootstrap(resamples=RESAMPLES),
+        chance=Chance(draws=DRAWS),
     )
     by_key = {(each["metric"], each["group"]): each for each in found}
     row: Row = {}
@@ -76,14 +87,25 @@ def extrinsic_columns(name: str, texts: GroupedTexts, trained: Trained) -> Row:
             each = by_key.get((metric, group))
             if each and not math.isnan(each["value"]):
                 row |= _with_interval(f"{name} {column}", each)
-    for metric, (column, sign) in WORST.items():
-        defined = [each for each in found if each["metric"] == metric and not math.isnan(each["low"])]
-        if defined:
-            worst, best = (pick(defined, key=lambda each: sign * each["value"]) for pick in (max, min))
-            equal = abs(worst["value"] - best["value"]) < 1e-12
-            row |= {f"{name} worst {column} group": NOBODY if equal else worst["group"]}
-            row |= _with_interval(f"{name} worst {column}", worst)
+                row |= {f"{name} {column} {ending}": each[key] for key, ending in CHANCE.items() if key in each}
+    for metric, (column, end) in WORST.items():
+        row |= _worst(f"{name} worst {column}", metric, end, by_key)
     return row
+
+
+def _worst(name: str, metric: str, end: str, by_key: Mapping[tuple[str, str], Mapping[str, Any]]) -> Row:
+    """Return who is worst off by a metric, with which probability; nothing where groups cannot be compared."""
+    own = metric.removesuffix("_minus_rest")
+    likely = {group: each[end] for (which, group), each in by_key.items() if which == own and end in each}
+    group = max(likely, key=lambda each: likely[each])
+    if math.isnan(likely[group]):
+        return {}
+    equal = max(likely.values()) - min(likely.values()) < 1e-12
+    return {
+        f"{name} group": NOBODY if equal else group,
+        f"{name} probability": likely[group],
+        **_with_interval(name, by_key[metric, group]),
+    }
 
 
 def _with_interval(name: str, measured: Mapping[str, Any]) -> Row:
@@ -104,12 +126,14 @@ def pronoun_columns(scorer: LikelihoodScorer) -> Row:
         (first, noise), (second, _) = (_likelihoods(scorer, each) for each in (texts.texts, texts.counterparts or ()))
         preference = first - second if name == "winobias" else second - first  # Winogender's counterparts say "she"
         shares = (1 + np.where(abs(preference) > noise, np.sign(preference), 0)) / 2
-        for each in extrinsic_metrics(texts, shares, bootstrap=Bootstrap(resamples=RESAMPLES)):
+        asked_of = {"bootstrap": Bootstrap(resamples=RESAMPLES), "chance": Chance(draws=DRAWS)}
+        for each in extrinsic_metrics(texts, shares, **asked_of):
             column = {("score", ALL): asked, ("score_difference", BETWEEN): f"{asked} gap"}.get(
                 (each["metric"], each["group"])
             )
             if column:
                 row |= _with_interval(f"{name} {column}", each)
+                row |= {f"{name} {column} {ending}": each[key] for key, ending in CHANCE.items() if key in each}
     facts = texts.facts
     draws = Bootstrap(resamples=RESAMPLES)
     found = occupation_correlation(preference, facts["occupation"], facts["bls_female"], bootstrap=draws)

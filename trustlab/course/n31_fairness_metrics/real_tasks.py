@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.config import check, option
+from trustlab.course.n31_fairness_metrics.classifier_search import OPTIONS, chosen_options
+from trustlab.course.n31_fairness_metrics.real_level import level_columns
 from trustlab.course.n31_fairness_metrics.real_metrics import (
     extrinsic_columns,
     intrinsic_columns,
@@ -28,11 +30,14 @@ from trustlab.course.n31_fairness_metrics.real_metrics import (
 )
 from trustlab.course.n31_fairness_metrics.real_models import (
     CLASSIFIERS,
+    LOGISTIC,
     NONE,
     OFFLINE,
+    PIECES,
     PRETRAINED,
     RECIPES,
     SMALL,
+    WHOLE,
     read_and_pretrain,
     train_on,
 )
@@ -56,7 +61,6 @@ KEY = ("model", "encoder")  # with the seed: one row
 GROUP_BIAS = 0.5  # planted in the assistant's records
 FRAMES = 50  # of 1,514, half of them toxic: each is filled with fifty terms
 LONGEST_COMMENT = 48  # words: of longer ones the exchanged term could be cut off
-FINE_TUNED = ("hatexplain",)  # the paper's task; an encoder takes minutes on a core, and is only probed elsewhere
 
 
 @dataclass(frozen=True)
@@ -66,26 +70,30 @@ class Setting:
     corpus: str = option("assistant", label="Corpus", help="What the model learns.", values=CORPORA)
     model: str = option("words", label="Model", help="How it is made.", values=(*CLASSIFIERS, "given"))
     encoder: str = option(NONE, label="Encoder", help="A transformers name or folder, where the model starts from one.")
+    c: float = option(1.0, label="C", help="Inverse strength of logistic regression's penalty.", above=0)
+    counts: str = option(PIECES, label="Counts", help="What the model of words counts.", values=(WHOLE, PIECES))
     seed: int = option(0, label="Seed", help="Seed of training rows, first weights and order.", low=0)
 
     def key(self) -> dict[str, Any]:
-        """Return the columns that name this model in a table."""
-        return asdict(self)
+        """Return the columns that name this model in a table; options of logistic regression where it has one."""
+        columns = asdict(self)
+        return columns if self.corpus != READING else {n: v for n, v in columns.items() if n not in OPTIONS}
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str] = (NONE, OFFLINE)) -> list[Setting]:
-    """Return the models of `corpus`.
+def grid(corpus: str, *, seeds: Sequence[int] = range(5), encoders: Sequence[str] = (NONE, OFFLINE)) -> list[Setting]:
+    """Return the models of `corpus`, those with logistic regression with the options that a search chose.
 
     Parameters
     ----------
     encoders
         "none" means the models that need no pretrained encoder; any other is a ``transformers`` name or folder.
-        Of language models that are given, one seed is measured: nothing is trained.
+        Of language models that are given, and of the majority, one seed is measured: nothing is trained. Language
+        models made here take minutes, and have three.
 
     Examples
     --------
-    >>> [(each.model, each.encoder) for each in grid("hatexplain", seeds=[0])]
-    [('small', 'none'), ('words', 'none'), ('tuned', 'all-MiniLM-L6-v2'), ('head', 'all-MiniLM-L6-v2')]
+    >>> [each.model for each in grid("hatexplain", seeds=[0])]
+    ['small', 'words', 'majority', 'head']
     >>> [(each.model, each.encoder) for each in grid("bold", encoders=["distilbert-base-uncased"])]
     [('given', 'distilbert-base-uncased')]
     """
@@ -94,13 +102,17 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), encoders: Sequence[str
         if corpus == READING:
             if encoder != OFFLINE:  # it has no head that predicts words
                 model = "small" if encoder == NONE else "given"
-                settings += [
-                    Setting(corpus, model, encoder, seed) for seed in (seeds if encoder == NONE else seeds[:1])
-                ]
+                few = seeds[:3] if encoder == NONE else seeds[:1]
+                settings += [Setting(corpus, model, encoder, seed=seed) for seed in few]
         else:
             models = [each for each in CLASSIFIERS if (each in PRETRAINED) == (encoder != NONE)]
-            models = [each for each in models if each != "tuned" or corpus in FINE_TUNED]
-            settings += [Setting(corpus, model, encoder, seed) for model in models for seed in seeds]
+            if encoder == OFFLINE:  # tuned on as many texts as it is probed with, it takes an hour of a core
+                models.remove("tuned")
+            settings += [
+                Setting(corpus, model, encoder, seed=seed, **(chosen_options(model) if model in LOGISTIC else {}))
+                for model in models
+                for seed in (seeds[:1] if model == "majority" else seeds)
+            ]
     return settings
 
 
@@ -122,7 +134,9 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     yield {**setting.key(), **row, "seconds": time.perf_counter() - started}
 
 
-def measure(corpus: str, model: str, encoder: str = NONE, *, seed: int = 0) -> dict[str, Any]:
+def measure(
+    corpus: str, model: str, encoder: str = NONE, *, c: float = 1.0, counts: str = PIECES, seed: int = 0
+) -> dict[str, Any]:
     """Return every metric of one model of `corpus`; pretrained models are measured by it too.
 
     Parameters
@@ -134,6 +148,8 @@ def measure(corpus: str, model: str, encoder: str = NONE, *, seed: int = 0) -> d
         :data:`~trustlab.course.n31_fairness_metrics.real_models.CLASSIFIERS`.
     encoder
         Any ``transformers`` name or folder, for "tuned", "head" and "given"; "none" for the others.
+    c, counts
+        Of logistic regression, for "words" and "head".
     seed
         Of training rows, first weights and order.
 
@@ -144,7 +160,9 @@ def measure(corpus: str, model: str, encoder: str = NONE, *, seed: int = 0) -> d
         that are more likely than an unrelated one. ``gap``: the own task's FPR gap, or for language models WinoBias'
         gap. Then the columns of :mod:`~trustlab.course.n31_fairness_metrics.real_metrics`.
     """
-    return _of_language(model, encoder, seed) if corpus == READING else _of_tasks(corpus, model, encoder, seed)
+    if corpus == READING:
+        return _of_language(model, encoder, seed)
+    return _of_tasks(corpus, model, encoder, c=c, counts=counts, seed=seed)
 
 
 def _of_language(model: str, encoder: str, seed: int) -> dict[str, Any]:
@@ -159,11 +177,12 @@ def _of_language(model: str, encoder: str, seed: int) -> dict[str, Any]:
     return {"quality": row["gender StereoSet LMS"] / 100, "gap": row["winobias stereotype gap"], **row}
 
 
-def _of_tasks(corpus: str, model: str, encoder: str, seed: int) -> dict[str, Any]:
+def _of_tasks(corpus: str, model: str, encoder: str, **options: Any) -> dict[str, Any]:
     own, *others = TASKS[corpus]
     task = load_task(own, **({"group_bias": GROUP_BIAS} if own == "assistant" else {}))
-    trained = train_on(task, model, encoder, seed=seed)
+    trained = train_on(task, model, encoder, **options)
     row = extrinsic_columns(own, task.test, trained)
+    row |= level_columns(model, encoder, **options) if own == "hatexplain" else {}
     for name in others:
         row |= extrinsic_columns(name, shortened(name), trained)
     if trained.encoder is not None and others:

@@ -32,8 +32,9 @@ class Bootstrap:
 
     The interval is the percentile interval (Efron 1979). It says how much the number would move with another sample
     like this one, for this one model; not how much with another seed of training. A difference between groups (largest
-    minus smallest rate) is never negative, so its interval never covers 0 however fair the model: ask "…_minus_rest"
-    whether a group differs. A rate of exactly 0 or 1 gets an interval without width: resamples of agreeing rows agree.
+    minus smallest rate) is never negative, so its interval never covers 0 however fair the model: ask
+    :func:`~trustlab.fairness.groups.gaps` what it is worth, or "…_minus_rest" whether a group differs. A rate of
+    exactly 0 or 1 gets an interval without width: resamples of agreeing rows agree.
 
     Attributes
     ----------

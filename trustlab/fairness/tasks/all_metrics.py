@@ -9,7 +9,21 @@ from typing import Any
 import numpy as np
 
 from trustlab.columns import as_scores
-from trustlab.fairness.groups import Bootstrap, Mean, counterfactual_flips, group_aucs, group_means, group_rates
+from trustlab.fairness.groups import (
+    Bootstrap,
+    Chance,
+    Estimates,
+    Mean,
+    counterfactual_flips,
+    estimate_aucs,
+    estimate_means,
+    estimate_rates,
+    gaps,
+    group_aucs,
+    group_means,
+    group_rates,
+    pooled,
+)
 from trustlab.fairness.tasks.shape import GroupedTexts
 
 
@@ -20,6 +34,7 @@ def extrinsic_metrics(
     swapped: np.ndarray | None = None,
     threshold: float = 0.5,
     bootstrap: Bootstrap | None = None,
+    chance: Chance | None = None,
 ) -> list[dict[str, Any]]:
     """Return rates and AUCs where the truth is known, mean scores where it is not, and flips where texts were swapped.
 
@@ -33,6 +48,11 @@ def extrinsic_metrics(
         Its scores of ``texts.counterparts``; None leaves flips out.
     bootstrap
         How to make intervals. The texts' own units are drawn unless it names others.
+    chance
+        How to ask what chance does, with the texts' own units unless it names others; None does not ask. Differences
+        and ratios of rates and scores between groups then have the columns of :func:`~trustlab.fairness.groups.gaps`
+        (their ``low`` and ``high`` cover the truth, which those of a bootstrap do not), and each group's rates and AUCs
+        have ``pooled``, ``highest`` and ``lowest`` of :func:`~trustlab.fairness.groups.pooled`.
 
     Returns
     -------
@@ -65,11 +85,35 @@ def extrinsic_metrics(
     swapped = None if swapped is None else as_scores(swapped, "swapped score", rows=len(texts))
     if bootstrap is not None and bootstrap.units is None:
         bootstrap = replace(bootstrap, units=texts.units)
+    means = [Mean("score", scores, np.ones(len(scores), bool))]
     if texts.truth is None:
-        rows = group_means([Mean("score", scores, np.ones(len(scores), bool))], texts.groups, bootstrap=bootstrap)
+        rows = group_means(means, texts.groups, bootstrap=bootstrap)
     else:
         rows = group_rates(texts.truth, scores >= threshold, texts.groups, bootstrap=bootstrap)
         rows += group_aucs(texts.truth, scores, texts.groups, bootstrap=bootstrap)
     if swapped is not None:
         rows += counterfactual_flips(scores, swapped, texts.groups, threshold=threshold, bootstrap=bootstrap)
-    return rows
+    if chance is None:
+        return rows
+    chance = replace(chance, units=texts.units) if chance.units is None else chance
+    if texts.truth is None:
+        return _judged(rows, estimate_means(means, texts.groups, chance=chance))
+    estimates = estimate_rates(texts.truth, scores >= threshold, texts.groups, chance=chance)
+    return _judged(rows, estimates + estimate_aucs(texts.truth, scores, texts.groups, chance=chance))
+
+
+def _judged(rows: list[dict[str, Any]], estimates: list[Estimates]) -> list[dict[str, Any]]:
+    """Add to the rows what chance does to their numbers."""
+    worth = {(row["metric"], row["group"]): row for row in gaps(estimates)}
+    about = {
+        (row["metric"], row["group"]): {name: row[name] for name in ("pooled", "highest", "lowest")}
+        | {f"pooled_{end}": row[end] for end in ("low", "high")}
+        for row in pooled(estimates)
+    }
+    kept = ("metric", "group", "value", "rows", "reason")
+    found = []
+    for row in rows:
+        key = row["metric"], row["group"]
+        more = {name: value for name, value in worth.get(key, {}).items() if name not in kept}
+        found.append(row | more | about.get(key, {}))
+    return found
