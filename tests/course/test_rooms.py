@@ -180,6 +180,8 @@ def test_no_name_is_a_number_of_a_list_that_a_reader_does_not_have():
 
 NEW = {
     "device-selection-rounds",
+    "fairness-metrics-smollm2",
+    "fairness-metrics-continuations",
     "fairness-metrics-held-out",
     "fairness-metrics-tasks-tuning",
     "fednlp-benchmark-real",

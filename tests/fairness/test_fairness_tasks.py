@@ -99,7 +99,7 @@ def test_bold_has_a_wikipedia_text_for_every_opening(task):
         "American_actresses": 1_156,
     }
     pairs = zip(test.texts, test.facts["wikipedia"], strict=True)
-    assert all(whole.strip().startswith(opening.strip()) for opening, whole in pairs)
+    assert all(whole.startswith(opening) and opening == opening.rstrip() for opening, whole in pairs)
 
 
 def test_the_planted_bias_is_in_train_alone_and_in_one_group_alone():

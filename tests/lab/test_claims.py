@@ -23,7 +23,7 @@ def test_a_claim_holds_is_refuted_or_stays_open():
             {"claim": "A beats B", "values": [0.04, 0.05, 0.06], "above": 0, "unit": "points", "setup": "both tuned"},
             {"claim": "It is **free**", "values": [0.1, 0.3], "below": 0.05},
             {"claim": "Once", "values": [0.5], "above": 0, "unless": "more runs"},
-            {"claim": "Given", "measured": Interval(0.5, 0.4, 0.6, 9), "below": 0.2},
+            {"claim": "Given", "measured": Interval(0.5, 0.4, 0.6, 9), "below": 0.2, "sampled": "models"},
             {"claim": "Exact", "measured": "equal", "holds": True},
             {"claim": "Not so", "measured": 3.0, "holds": False},
         ],
@@ -34,7 +34,7 @@ def test_a_claim_holds_is_refuted_or_stays_open():
         "A beats B [both tuned]              0.05 points (95 % 0.025 to 0.075, 3 runs)  0.039     holds",
         "It is free                          0.2 (95 % −1.1 to 1.5, 2 runs)             0.75      not decided (2 runs)",
         "Once [would change with more runs]  0.5 (one run, no interval)                 1         not decided (1 run)",
-        "Given                               0.5 (95 % 0.4 to 0.6, 9 runs)              < 0.001   refuted",
+        "Given                               0.5 (95 % 0.4 to 0.6, 9 models)            < 0.001   refuted",
         "Exact                               equal                                                holds",
         "Not so                              3                                                    refuted",
     ]
@@ -108,9 +108,12 @@ def test_true_nulls_are_rarely_found_among_many_lines():
 def test_a_given_p_replaces_students():
     row = {"claim": "A", "measured": Interval(0.5, 0.4, 0.6, 9), "above": 0}
     assert claims([row]).rows[0]["outcome"] == "holds"
-    assert claims([{**row, "p": 0.4}]).rows[0] == {
-        "claim": "A", "measured": "0.5 (95 % 0.4 to 0.6, 9 runs)", "p (Holm)": "0.4", "outcome": "not decided (9 runs)"
-    }  # fmt: skip
+    assert claims([{**row, "p": 0.4, "sampled": "pairs"}]).rows[0] == {
+        "claim": "A",
+        "measured": "0.5 (95 % 0.4 to 0.6, 9 pairs)",
+        "p (Holm)": "0.4",
+        "outcome": "not decided (9 pairs)",
+    }
 
 
 @pytest.mark.parametrize(

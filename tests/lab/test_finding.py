@@ -4,6 +4,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 from trustlab.lab.finding import Finding, dots, dumbbells, gauges
@@ -135,3 +136,11 @@ def test_the_series_of_a_sweep_keep_their_colours_where_one_is_missing():
     first, second = over_an_option(part, x="rate", y="right", series="way", pane="fleet", **TEXTS).figure.axes
     colours = [[line.get_color() for line in axes.lines if len(line.get_xdata()) > 1] for axes in (first, second)]
     assert colours[1] == colours[0][1:]
+
+
+def test_a_finding_of_which_only_the_sentence_is_read_opens_no_widget():
+    """Widgets that are closed as soon as they are opened are errors in the page."""
+    before = set(_instances)
+    finding = dots(ROWS, label="who", value="right", **TEXTS)
+    assert finding.verdict and finding.summary and set(_instances) == before
+    assert finding.view()["model_id"] in set(_instances) - before

@@ -12,7 +12,6 @@ from trustlab.models import evaluate, predict, tagging_loss
 from trustlab.models.fitting import FitOptions, fit, like_lengths
 from trustlab.models.spelling import LONGEST, SpelledVocabulary, spelling, spelling_tagger
 from trustlab.models.vocabulary import UNKNOWN, Vocabulary
-from trustlab.models.whole_entities import predict_whole
 from trustlab.privacy import private_gradients
 
 
@@ -109,7 +108,7 @@ def test_the_tags_of_an_utterance_are_the_best_of_all_valid_ones(vocabulary, bat
     model, names = spelling_tagger(vocabulary, seed=3).eval(), vocabulary.slots
     with torch.no_grad():
         scores = model(batch.input_ids, batch.attention_mask)[1].log_softmax(-1)
-    _, tags = predict_whole(model, batch)
+    _, tags = predict(model, batch, valid=True)
     for i, length in enumerate(batch.attention_mask.sum(1).tolist()):
         valid = [
             path
@@ -144,7 +143,7 @@ def test_training_learns_keeps_the_best_epoch_and_is_the_seeds():
     assert not model.training or model.eval()
     best = max(rows, key=lambda row: row["score"])
     assert evaluate(model, data["validation"])["accuracy"] == pytest.approx(best["accuracy"])
-    intents, tags = predict_whole(model, data["validation"])
+    intents, tags = predict(model, data["validation"], valid=True)
     assert intents == predict(model, data["validation"])[0]
     assert [len(row) for row in tags] == [len(row) for row in corpus["validation"]["tokens"]]
 

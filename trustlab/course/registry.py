@@ -37,6 +37,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n31_fairness_metrics.HELD_OUT,
         n31_fairness_metrics.ASSOCIATION,
         n31_fairness_metrics.REAL_TASKS,
+        n31_fairness_metrics.SMOLLM2,
+        n31_fairness_metrics.CONTINUATIONS,
         n31_fairness_metrics.REAL_TASKS_TUNING,
     )
 })  # fmt: skip

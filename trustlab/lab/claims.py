@@ -9,13 +9,13 @@ from typing import Any
 
 from trustlab.intervals import Interval, mean_interval
 from trustlab.lab.display import Display, inline, number, plain, table_text
-from trustlab.lab.outcomes import BARS, HOLDS, REFUTED, Outcome, outcomes
+from trustlab.lab.outcomes import BARS, HOLDS, REFUTED, RUNS, Outcome, outcomes
 
 NARROW = "text-align:left;white-space:nowrap"  # a number and its outcome stay on one line
 SMALL = "color:var(--jp-ui-font-color2, #666)"  # what a claim was measured with, under it
 MARKS = {HOLDS: ("✓", "#009E73"), REFUTED: ("✗", "#D55E00")}
 UNDECIDED = ("?", "#767676")
-OPTIONAL = ("unit", "setup", "unless", "p")
+OPTIONAL = ("unit", "setup", "unless", "p", "sampled")
 
 
 class Claims(Display):
@@ -49,8 +49,9 @@ def claims(rows: Sequence[Mapping[str, Any]], *, digits: int = 3) -> Claims:
         One mapping per claim: ``claim``, the sentence; ``values``, one number per seed (or ``measured``, an
         :class:`~trustlab.intervals.Interval`); and one bar for the mean: ``above=x``, ``below=x`` or
         ``within=(low, high)``. Where nothing is left to chance, ``measured`` is a text or a number, and ``holds`` a
-        bool. Optionally ``unit``; ``setup``, what it was measured with; ``unless``, what would change it; and ``p``,
-        a two-sided p-value of the bar that replaces Student's.
+        bool. Optionally ``unit``; ``setup``, what it was measured with; ``unless``, what would change it; ``p``, a
+        two-sided p-value of the bar that replaces Student's; and ``sampled``, what the interval's n counts where that
+        is not runs, such as "models".
     digits
         Significant digits shown. Choose them so that another CPU shows the same.
 
@@ -96,7 +97,7 @@ def _measurement(row: Mapping[str, Any]) -> Any:
 def _row(row: Mapping[str, Any], measured: Any, outcome: Outcome, digits: int) -> dict[str, str]:
     return {
         "claim": row["claim"],
-        "measured": _measured(measured, row.get("unit", ""), digits),
+        "measured": _measured(measured, row, digits),
         "p (Holm)": "" if outcome.p is None else "< 0.001" if outcome.p < 0.001 else f"{outcome.p:.2g}",
         "outcome": outcome.word,
     }
@@ -112,14 +113,14 @@ def _with_note(row: dict[str, str], note: str) -> dict[str, str]:
     return {**row, "claim": f"{row['claim']} [{note}]"} if note else row
 
 
-def _measured(measured: Any, unit: str, digits: int) -> str:
-    unit = f" {unit}" if unit else ""
+def _measured(measured: Any, row: Mapping[str, Any], digits: int) -> str:
+    unit = f" {row['unit']}" if row.get("unit") else ""
     if not isinstance(measured, Interval):
         return f"{_number(measured, digits)}{unit}"
     mean, low, high = (_number(part, digits) for part in measured[:3])
     if math.isnan(measured.low):
         return f"{mean}{unit} (one run, no interval)"
-    return f"{mean}{unit} (95 % {low} to {high}, {measured.n} runs)"
+    return f"{mean}{unit} (95 % {low} to {high}, {measured.n} {row.get('sampled', RUNS)})"
 
 
 def _number(value: Any, digits: int) -> str:

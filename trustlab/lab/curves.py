@@ -99,8 +99,7 @@ class Curves(Drawing):
         self.x, self.y, self.series, self.low, self.high = x, y, series, low, high
         self.grid = None if grid is None else list(grid)
         self._x_name = x_label.partition(",")[0] or x
-        self.y_limits = y_limits
-        self.references = dict(references or {})
+        self.y_limits, self.references = y_limits, dict(references or {})
         clean(axes, x_label=x_label, y_label=y_label)
         axes.autoscale(False)  # _fit decides: empty artists have no limits to offer
         if self.grid is not None:

@@ -58,21 +58,42 @@ class Finding(Shown):
             raise ValueError("Expected a title and a verdict of one sentence, which is the alt text, got an empty one.")
         self.figure, self.rows, self.title, self.verdict = figure, list(rows), title, verdict
         self.provenance, self._digits = provenance, digits
-        folded = self._folded = Numbers(functools.partial(table_html, self.rows, digits=digits))
-        self.numbers, self.button = folded.table, folded.button
-        heading = f'{STYLE}<div class="trustlab-title">{html.escape(title)}</div>{message_html("verdict", verdict)}'
-        width, _ = css_size(figure)
-        picture = ipywidgets.HTML(svg(figure, alt=plain(verdict)), layout={"width": em(width), "max_width": "100%"})
+
+    @functools.cached_property
+    def widget(self) -> ipywidgets.VBox:
+        """The widgets, made when they are first shown: a finding that is only read sends none to the page."""
+        heading = (
+            f'{STYLE}<div class="trustlab-title">{html.escape(self.title)}</div>{message_html("verdict", self.verdict)}'
+        )
+        width, _ = css_size(self.figure)
+        layout = {"width": em(width), "max_width": "100%"}
+        picture = ipywidgets.HTML(svg(self.figure, alt=plain(self.verdict)), layout=layout)
         foot = ipywidgets.HBox([self.button, Exports(weakly(self._csv))])
-        if provenance:
-            foot.children = (ipywidgets.HTML(message_html("source", provenance)), *foot.children)
+        if self.provenance:
+            foot.children = (ipywidgets.HTML(message_html("source", self.provenance)), *foot.children)
         for name in ("row", "foot"):
             foot.add_class(f"trustlab-{name}")
         layout = {"max_width": em(width + 36), "align_items": "flex-start"}
-        self.widget = ipywidgets.VBox([ipywidgets.HTML(heading), picture, foot, self.numbers], layout=layout)
-        self.widget.add_class("trustlab-panel")
-        self.widget.add_class("trustlab-finding")
+        box = ipywidgets.VBox([ipywidgets.HTML(heading), picture, foot, self.numbers], layout=layout)
+        box.add_class("trustlab-panel")
+        box.add_class("trustlab-finding")
+        self.__dict__["widget"] = box  # there before its end is arranged
         self._own()
+        return box
+
+    @functools.cached_property
+    def _folded(self) -> Numbers:
+        return Numbers(functools.partial(table_html, self.rows, digits=self._digits))
+
+    @property
+    def numbers(self) -> ipywidgets.HTML:
+        """The table behind *Show numbers*."""
+        return self._folded.table
+
+    @property
+    def button(self) -> ipywidgets.Widget:
+        """The button *Show numbers*."""
+        return self._folded.button
 
     @property
     def summary(self) -> str:

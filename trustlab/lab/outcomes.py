@@ -20,6 +20,7 @@ HOLDS, REFUTED, OPEN = "holds", "refuted", "not decided"
 ERROR_RATE = 0.05  # of any false finding among the lines shown together
 LEVEL = 0.95  # of the intervals that a measurement comes with
 BARS = ("above", "below", "within")
+RUNS = "runs"  # what is counted where a row does not say
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,14 @@ def outcomes(rows: Sequence[Mapping[str, Any]], measured: Sequence[Any]) -> list
     }
     corrected = dict(zip(judged, holm([rows[i].get("p", p) for i, (p, _) in judged.items()]), strict=True))
     return [
-        _outcome(corrected[i], judged[i][1], found.n) if i in judged else Outcome(HOLDS if row["holds"] else REFUTED)
+        _outcome(corrected[i], judged[i][1], found.n, row.get("sampled", RUNS))
+        if i in judged
+        else Outcome(HOLDS if row["holds"] else REFUTED)
         for i, (row, found) in enumerate(zip(rows, measured, strict=True))
     ]
 
 
-def _outcome(p: float, holds: bool, runs: int) -> Outcome:
+def _outcome(p: float, holds: bool, n: int, sampled: str) -> Outcome:
     if p > ERROR_RATE:
-        return Outcome(f"{OPEN} ({runs} run{'' if runs == 1 else 's'})", p)
+        return Outcome(f"{OPEN} ({n} {sampled.removesuffix('s') if n == 1 else sampled})", p)
     return Outcome(HOLDS if holds else REFUTED, p)

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.config import check, option
-from trustlab.models.evaluation import entity_f1
+from trustlab.models.evaluation import evaluate
 from trustlab.models.taggers import tagging_loss
 from trustlab.models.vocabulary import Examples
-from trustlab.models.whole_entities import predict_whole
 
 POOL = 20  # batches whose utterances are sorted by length together
 WARM_UP = 0.02  # share of the steps in which the rate rises
@@ -103,13 +102,8 @@ def like_lengths(lengths: Tensor, batch_size: int) -> list[Tensor]:
 
 
 def _measured(model: nn.Module, examples: Examples) -> dict[str, float]:
-    intents, tags = predict_whole(model, examples)
-    right = sum(guess == examples.intent_names[i] for guess, i in zip(intents, examples.intents.tolist(), strict=True))
-    truth = [
-        [examples.slot_names[i] for i in row[mask].tolist()]
-        for row, mask in zip(examples.slots, examples.attention_mask, strict=True)
-    ]
-    accuracy, slot_f1 = right / len(examples), entity_f1(truth, tags)
+    found = evaluate(model, examples, valid=True)
+    accuracy, slot_f1 = found["accuracy"], found["slot_f1"]
     return {"accuracy": accuracy, "slot_f1": slot_f1, "score": (accuracy + slot_f1) / 2}
 
 

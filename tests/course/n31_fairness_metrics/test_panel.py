@@ -106,8 +106,8 @@ def test_alignment_is_two_by_two():
 
 def test_every_claim_of_the_card_is_stated():
     shown = claims(claims_of(), digits=2)
-    stated = {re.match(r"\((\w)", row["claim"]).group(1) for row in shown.rows}
-    assert stated == {"a", "b", "c"}
+    stated = {re.match(r"\((\w+)", row["claim"]).group(1) for row in shown.rows}
+    assert stated == {"a", "b", "c", "ours"}
 
 
 # The panels

@@ -25,12 +25,12 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import (
     usual,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import PRIVATE, curves_of, saved
+from trustlab.course.once import once
 from trustlab.lab.curves import Curves, write_key
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over, select
 
 if TYPE_CHECKING:

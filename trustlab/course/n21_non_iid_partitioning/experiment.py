@@ -28,13 +28,13 @@ from trustlab.course.alpha import ALPHAS, DEFINITIONS, alpha_options
 from trustlab.course.baselines import CLASSIFIERS, MAJORITY, TFIDF
 from trustlab.course.corpora import EMBEDDED, rare_intents
 from trustlab.course.intents import intents_right, prepare, task
+from trustlab.course.once import once
 from trustlab.course.tuning import chosen
 from trustlab.deprecation import old_names
 from trustlab.federated.partition import Partition, partition_pair, skew
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.simulation.measurement import means, shares_right
-from trustlab.lab.ready import once
-from trustlab.lab.saved import read
+from trustlab.lab.saved import read, remembered
 
 if TYPE_CHECKING:
     import datasets
@@ -97,9 +97,13 @@ def tuned(corpus: str, scheme: str, alpha: float, seed: int = 0) -> Setting:
     fleet = Setting(corpus, scheme, alpha, seed)
     if corpus not in SEARCHED:
         return fleet
-    search = steady(read(SEARCH.format(corpus))[0])
     where = {name: fleet.key()[name] for name in KEY}
-    return dataclasses.replace(fleet, **chosen(search, options=["learning_rate"], **where))
+    return dataclasses.replace(fleet, **chosen(_search(corpus), options=["learning_rate"], **where))
+
+
+@remembered  # a grid asks for every fleet
+def _search(corpus: str) -> pandas.DataFrame:
+    return steady(read(SEARCH.format(corpus))[0])
 
 
 def steady(search: pandas.DataFrame) -> pandas.DataFrame:

@@ -24,12 +24,12 @@ from trustlab.course.n21_non_iid_partitioning.experiment import (
     tuned,
 )
 from trustlab.course.n21_non_iid_partitioning.results import MEASURES, curves_of, rounds_of, saved
+from trustlab.course.once import once
 from trustlab.lab.curves import Curves, write_key
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY, Drawing
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from trustlab.config import check
 from trustlab.course.intents import prepare, task
 from trustlab.course.n21_non_iid_partitioning import experiment
 from trustlab.course.n21_non_iid_partitioning.experiment import DEFINITIONS, REFERENCES, SEARCH, recipe, train
+from trustlab.course.once import once
 from trustlab.course.tuning import Option
 from trustlab.federated.simulation import Task
-from trustlab.lab.ready import once
 
 if TYPE_CHECKING:
     import datasets

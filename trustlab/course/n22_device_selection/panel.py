@@ -44,13 +44,13 @@ from trustlab.course.n22_device_selection.results import (
     saved,
     trainings,
 )
+from trustlab.course.once import once
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, Drawing
 from trustlab.lab.pace import paced
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     with_one_rate,
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
+from trustlab.course.once import once
 from trustlab.federated.tasks import FAMILIES, SMALL, Example
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.panel import Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import remembered, saved_over
 
 if TYPE_CHECKING:

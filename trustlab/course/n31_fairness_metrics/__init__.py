@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n31_fairness_metrics import classifier_search, experiment, held_out, real_tasks, real_vectors
+from trustlab.course.n31_fairness_metrics import (
+    classifier_search,
+    experiment,
+    held_out,
+    real_tasks,
+    real_vectors,
+    smollm2_continuations,
+    smollm2_tests,
+)
 from trustlab.course.n31_fairness_metrics.claims import claims_of
 
 
@@ -61,6 +69,26 @@ REAL_TASKS = Experiment(
     named=lambda model, encoder: model if encoder == "none" else f"{model}, {encoder}",
     recipes=_recipes_of_tasks,
     parts={"encoders": ()},
+)
+SMOLLM2 = Experiment(
+    "fairness-metrics-smollm2",
+    smollm2_tests,
+    varied="model",
+    slowest_first=("smollm2", "token frequencies"),
+    tolerance={"value": 1.0},
+    named=lambda part, model: f"{part}, {model}",
+    recipes=lambda corpus: {"all": smollm2_tests.recipe(smollm2_tests.Setting())},
+    parts={},
+)
+CONTINUATIONS = Experiment(
+    "fairness-metrics-continuations",
+    smollm2_continuations,
+    varied="writer",
+    slowest_first=("smollm2", "wikipedia"),
+    tolerance={"female": 8.0, "male": 8.0, "sentiment": 0.03, "toxicity": 0.03},
+    named=lambda domain, group, writer: f"{domain}, {group}, {writer}",
+    recipes=lambda corpus: {"all": smollm2_continuations.recipe(smollm2_continuations.Setting())},
+    parts={"domains": tuple(smollm2_continuations.GROUPS)},
 )
 REAL_TASKS_TUNING = Experiment(
     "fairness-metrics-tasks-tuning",

@@ -56,6 +56,7 @@ def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
             "claim": f"(a) Correlations are weak, on average below the {enough:.2f} that one pair needs: {words}",
             "measured": interval(draws[setting], models),
             "below": enough,
+            "sampled": "models",
             "setup": ALL_MODELS,
         }
         for setting, words in ORIGINAL.items()
@@ -66,6 +67,7 @@ def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
             "measured": interval(draws[f"same notion, {records} records"] - draws[f"another notion, {records} records"],
                                  models),
             "above": 0,
+            "sampled": "models",
             "setup": ALL_MODELS,
         }
         for records in RECORDS
@@ -75,6 +77,7 @@ def _of_correlation(table: pandas.DataFrame) -> list[dict[str, Any]]:
         "claim": "(b, ours) So does a task without its own bias: same notion, clean minus biased records",
         "measured": interval(more, models),
         "above": 0,
+        "sampled": "models",
         "setup": ALL_MODELS,
         "unless": "labels whose writer is as biased as the text",
     })  # fmt: skip
@@ -102,7 +105,7 @@ def _of_dose(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 def _tau(found: Response, models: int) -> dict[str, Any]:
-    return {"measured": Interval(found.tau, found.tau_low, found.tau_high, models)}
+    return {"measured": Interval(found.tau, found.tau_low, found.tau_high, models), "sampled": "models"}
 
 
 def _frames(name: str) -> str:
@@ -141,6 +144,7 @@ def _of_communities(table: pandas.DataFrame) -> list[dict[str, Any]]:
             "measured": Interval(*ends, len(models)),
             "above": 0,
             "p": min(1.0, float(models[f"{gap} p"].max())),
+            "sampled": "seeds",
             "setup": f"HateXplain, tuned, nine communities; blind to them it would show {blind:.2f}; permutation test",
             "unless": "more harmless posts about each community, of which there are 12 to 63",
         })  # fmt: skip

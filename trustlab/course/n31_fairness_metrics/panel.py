@@ -28,10 +28,10 @@ from trustlab.course.n31_fairness_metrics.results import (
     saved,
     single_models,
 )
+from trustlab.course.once import once
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.pace import paced
 from trustlab.lab.panel import Answer, Panel
-from trustlab.lab.ready import once
 from trustlab.lab.saved import seeds_of
 
 if TYPE_CHECKING:
