@@ -14,10 +14,10 @@ from trustlab.course.n23_continual_learning.experiment import (
     EMBEDDED,
     PERIODS,
     ROUNDS,
-    TUNED_BY,
+    candidates,
 )
 from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, curves, kept_and_true, matrices
-from trustlab.course.sensitivity import by_client_rate, stable
+from trustlab.course.sensitivity import by_client_rate
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import number
 from trustlab.lab.saved import curve, numbers, over_seeds, per_cent, select
@@ -96,11 +96,11 @@ def _moved(uniform: pandas.DataFrame, active: pandas.DataFrame, rounds: int = RO
 def sensitivity_rows(drift: float, corpus: str = EMBEDDED) -> list[Row]:
     """Return the search's accuracies over the client's rate, weighted by examples: a row per setting, β and rate."""
     search, rows = TUNING.table(corpus), []
-    candidates = stable(search, TUNED_BY)
+    may = candidates(corpus)
     for setting, label in {"static": AT_ONCE, "continual": OVER_TIME}.items():
         for beta, words in SELECTIONS.items():
             method = dict(setting=setting, drift=drift, beta=beta, weighting="examples")
-            found = by_client_rate(select(search, **method), select(candidates, **method))
+            found = by_client_rate(select(search, **method), select(may, **method))
             rows += [{"data": label, "drawn": words, **row} for row in found]
     return rows
 
