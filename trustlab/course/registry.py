@@ -33,6 +33,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n22_device_selection.TUNING,
         n23_continual_learning.EXPERIMENT,
         n23_continual_learning.PLAYS,
+        n23_continual_learning.TUNING,
         n24_fednlp_benchmark.EXPERIMENT,
         n24_fednlp_benchmark.REAL,
         n24_fednlp_benchmark.REAL_TUNING,

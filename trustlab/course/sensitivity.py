@@ -17,7 +17,7 @@ RATES = ("learning_rate", "server_rate")  # of the client, of the server
 LOST = 0.5  # a training that ends below this share of its method's best has diverged, though its weights are finite
 
 
-def stable(search: pandas.DataFrame, by: Sequence[str]) -> pandas.DataFrame:
+def stable(search: pandas.DataFrame, by: Sequence[str], *, margin: bool = False) -> pandas.DataFrame:
     """Return the trials whose pair of rates lost no training of any method.
 
     Parameters
@@ -26,6 +26,9 @@ def stable(search: pandas.DataFrame, by: Sequence[str]) -> pandas.DataFrame:
         ``learning_rate``, ``server_rate``, ``score`` (NaN where updates were not finite), and the columns `by`.
     by
         Columns that name a method.
+    margin
+        Whether the next larger client's rate tried with the same server's rate must have lost none either. Where tried
+        rates lie close together, the last one before loss is lost by the next seeds.
 
     Examples
     --------
@@ -33,12 +36,23 @@ def stable(search: pandas.DataFrame, by: Sequence[str]) -> pandas.DataFrame:
     >>> rates = {"learning_rate": [6, 12, 6, 12], "server_rate": [1, 1, 1, 1], "way": ["a", "a", "b", "b"]}
     >>> stable(pd.DataFrame({**rates, "score": [0.7, 0.8, 0.7, 0.1]}), ["way"])["learning_rate"].tolist()
     [6, 6]
+    >>> close = {"learning_rate": [4, 8, 12], "server_rate": [1, 1, 1], "way": "a", "score": [0.7, 0.8, 0.1]}
+    >>> stable(pd.DataFrame(close), ["way"], margin=True)["learning_rate"].tolist()
+    [4]
     """
     best = search.groupby([*by])["score"].transform("max")
     lost = search[~(search["score"] >= LOST * best)]
     pairs = set(lost[[*RATES]].itertuples(index=False, name=None))
-    kept = [pair not in pairs for pair in search[[*RATES]].itertuples(index=False, name=None)]
-    return search[kept]
+    tried = list(search[[*RATES]].itertuples(index=False, name=None))
+    if margin:
+        pairs |= {pair for pair in tried if _next(pair, tried) in {None, *pairs}}
+    return search[[pair not in pairs for pair in tried]]
+
+
+def _next(pair: tuple[float, float], tried: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return the pair tried with the next larger client's rate, the server's being the same."""
+    client, server = pair
+    return min(((c, s) for c, s in tried if s == server and c > client), default=None)
 
 
 def by_client_rate(trials: pandas.DataFrame, candidates: pandas.DataFrame) -> list[dict[str, Any]]:

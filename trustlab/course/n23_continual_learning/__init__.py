@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment
-from trustlab.course.n23_continual_learning import experiment, plays
-from trustlab.course.n23_continual_learning.claims import claims_of, claims_on_plays
+from trustlab.course.experiment import FLEETS_LEAVE_OUT, Experiment, without_rates
+from trustlab.course.n23_continual_learning import continual_search, experiment, plays
+from trustlab.course.n23_continual_learning.claims import claims_of
 from trustlab.course.n23_continual_learning.experiment import SETTINGS
 
 
@@ -19,7 +19,7 @@ def _named(setting: str, drift: float, replay: int, beta: float, weighting: str,
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
-    return {setting: experiment.recipe(experiment.Setting(corpus, setting)) for setting in SETTINGS}
+    return {setting: without_rates(experiment.recipe(experiment.Setting(corpus, setting))) for setting in SETTINGS}
 
 
 EXPERIMENT = Experiment(
@@ -43,6 +43,18 @@ PLAYS = Experiment(
     named=lambda setting, beta: f"{setting}, β = {beta:g}",
     recipes=lambda corpus: {setting: plays.recipe(plays.Setting(corpus, setting)) for setting in SETTINGS},
     parts={},
-    claims=claims_on_plays,
+    left_out=lambda kind: FLEETS_LEAVE_OUT,
+)
+TUNING = Experiment(
+    "continual-learning-tuning",
+    continual_search,
+    varied="setting",
+    slowest_first=SETTINGS,
+    tolerance={"score": 0.05},
+    named=lambda setting, drift, beta, weighting, rate, server: (
+        f"{setting}, drift {drift:g}, β = {beta:g}, weights {weighting}, rates {rate:g} and {server:g}"
+    ),
+    recipes=_recipes,
+    parts={"settings": SETTINGS},
     left_out=lambda kind: FLEETS_LEAVE_OUT,
 )

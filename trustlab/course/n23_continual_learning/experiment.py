@@ -5,8 +5,10 @@ static reference), with as many rounds. The intents drift by a stated option, se
 :func:`trustlab.data.population.intent_distribution`. The seed decides all that is random, the corpus included: the
 devices' personas and where intents drift to.
 
-Model and learning rate are notebook 21's, unchanged; a look at one seed had a step twice as long learning faster, under
-every selection. Activity selection is β in q_k ∝ n_k^β, n_k the examples that device k has in the period.
+The model is notebook 21's. The client's and the server's rate are chosen for each setting, drift, selection and
+weighting on its own, with as many trials for each, by :mod:`trustlab.course.n23_continual_learning.continual_search`;
+replay and labels from feedback take those of the same training without them. Activity selection is β in q_k ∝ n_k^β,
+n_k the examples that device k has in the period.
 """
 
 from __future__ import annotations
@@ -24,25 +26,31 @@ from torch import nn
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.intents import intents_right, prepare, task
+from trustlab.course.sensitivity import RATES, stable
+from trustlab.course.tuning import chosen
 from trustlab.deprecation import old_names
 from trustlab.federated.continual import accuracy_matrix, continual, forgetting
 from trustlab.federated.feedback import Users, from_feedback
 from trustlab.federated.partition import Partition
+from trustlab.federated.server_optimizer import ServerConfig
 from trustlab.federated.simulation import FederatedConfig, Task
 from trustlab.federated.simulation.measurement import means, shares_right
+from trustlab.lab.saved import read, remembered
 
 if TYPE_CHECKING:
     import datasets
+    import pandas
 
 CORPORA = (EMBEDDED,)
 SETTINGS = ("static", "continual")
 DRIFTS = (0.0, 1.0, 3.0)
-BUDGETS = (0, 5, 20)
-BETAS = (0.0, 0.5, 1.0)
+BUDGETS = (0, 20)
+BETAS = (0.0, 1.0)
 WEIGHTINGS = ("examples", "equal")
 LABELS = ("true", "feedback")
 PERIODS, DEVICES = 6, 200
 PER_ROUND, ROUNDS, MEASURED_EVERY = 10, 60, 2
+TUNED_BY = ("setting", "drift", "beta", "weighting")  # rates are chosen for each of these on its own
 KEY = ("setting", "drift", "replay", "beta", "weighting", "labels")  # with the seed: one row
 
 
@@ -77,14 +85,20 @@ class Setting:
         values=LABELS,
     )
     seed: int = option(0, label="Seed", help="Seed of corpus, first weights, selection and minibatches.", low=0)
+    learning_rate: float = option(
+        12.0, label="Client's rate", help="Step of SGD on the client; tuned for every selection.", low=0
+    )
+    server_rate: float = option(
+        1.0, label="Server's rate", help="Step of the server along the averaged update; 1 is FedAvg.", low=0
+    )
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this training in a table."""
-        return dataclasses.asdict(self)
+        return {"corpus": self.corpus, **{name: getattr(self, name) for name in KEY}, "seed": self.seed}
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str] = SETTINGS) -> list[Setting]:
-    """Return the settings for `corpus`; fewer `settings` keep a part of them."""
+    """Return the settings for `corpus`, each at its tuned rates; fewer `settings` keep a part of them."""
     kinds = [
         ("static", drift, 0, beta, weighting, "true") for drift in DRIFTS for beta in BETAS for weighting in WEIGHTINGS
     ]
@@ -96,7 +110,29 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str
         for weighting in WEIGHTINGS
     ]
     kinds += [("continual", drift, 0, beta, "examples", "feedback") for drift in DRIFTS for beta in (0.0, 1.0)]
-    return [Setting(corpus, *kind, seed) for kind in kinds if kind[0] in settings for seed in seeds]
+    found = [tuned(Setting(corpus, *kind)) for kind in kinds if kind[0] in settings]
+    return [dataclasses.replace(each, seed=seed) for each in found for seed in seeds]
+
+
+@remembered
+def tuned(setting: Setting) -> Setting:
+    """Return `setting` at the rates that the search chose for its setting, drift, selection and weighting."""
+    method = {name: getattr(setting, name) for name in TUNED_BY}
+    return dataclasses.replace(setting, **chosen(candidates(setting.corpus), options=RATES, **method))
+
+
+@remembered
+def candidates(corpus: str) -> pandas.DataFrame:
+    """Return the trials of the search whose rates may be chosen.
+
+    There is one search seed. Of five reported ones, the largest rates without a loss lost two.
+    """
+    return stable(read(search_name(corpus))[0], TUNED_BY, margin=True)
+
+
+def search_name(corpus: str) -> str:
+    """Return the name under which the search on `corpus` is stored in ``data/results``."""
+    return f"tuning/continual_learning_{corpus}"
 
 
 def result_name(corpus: str) -> str:
@@ -126,8 +162,8 @@ class Stream:
 
 
 @functools.lru_cache(maxsize=16)  # a grid repeats all drifts and seeds many times
-def stream(drift: float = 1.0, seed: int = 0) -> Stream:
-    """Return the assistant's devices over time, and the model's first weights.
+def stream(drift: float = 1.0, seed: int = 0, scored: str = "test") -> Stream:
+    """Return the assistant's devices over time, and the model's first weights; `scored` is what is measured on.
 
     Examples
     --------
@@ -136,6 +172,8 @@ def stream(drift: float = 1.0, seed: int = 0) -> Stream:
     (200, 16000, [316, 318, 366, 340, 328, 332])
     """
     corpus = assistant_over_time(drift, seed)
+    if scored != "test":
+        corpus = type(corpus)({**corpus, "test": corpus[scored]})
     return over_periods(corpus, task(prepare(corpus), seed=seed))
 
 
@@ -158,7 +196,8 @@ def recipe(config: Setting) -> FederatedConfig:
         rounds=ROUNDS if config.setting == "static" else ROUNDS // PERIODS,
         clients_per_round=PER_ROUND,
         batch_size=16,
-        learning_rate=4.0,
+        learning_rate=config.learning_rate,
+        server=ServerConfig(learning_rate=config.server_rate),
         aggregation=config.weighting,
         evaluate_every=MEASURED_EVERY,
         seed=config.seed,
@@ -198,13 +237,15 @@ def run(config: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any
     Yields
     ------
     dict
-        ``corpus``, ``setting``, ``drift``, ``replay``, ``beta``, ``weighting``, ``labels`` and ``seed``; at the end, on
-        the test data of all periods, ``accuracy``, ``accuracy_device`` (mean over devices) and ``accuracy_light`` (over
-        devices with no more training utterances than the median one); ``accuracy_mean``, over all measurements on the
-        way; ``forgetting``, the mean over periods of :func:`trustlab.federated.continual.forgetting` (0 for the static
-        reference); ``examples``, the training examples seen over all rounds; joined by "|": ``curve``, the accuracies
-        on the way, ``now``, those on the test data of the period that it then was, and ``matrix``, row by row what
-        :func:`trustlab.federated.continual.accuracy_matrix` returns; ``seconds`` of the training.
+        ``corpus``, ``setting``, ``drift``, ``replay``, ``beta``, ``weighting``, ``labels`` and ``seed``;
+        ``learning_rate`` and ``server_rate``; at the end, on the test data of all periods, ``accuracy``,
+        ``accuracy_device`` (mean over devices) and ``accuracy_light`` (over devices with no more training utterances
+        than the median one); ``accuracy_mean``, over all measurements on the way; ``forgetting``, the mean over
+        periods of :func:`trustlab.federated.continual.forgetting` (0 for the static reference); ``examples``, the
+        training examples seen over all rounds; ``discarded``, how many updates were not finite; joined by "|":
+        ``curve``, the accuracies on the way, ``now``, those on the test data of the period that it then was, and
+        ``matrix``, row by row what :func:`trustlab.federated.continual.accuracy_matrix` returns; ``seconds`` of the
+        training.
     """
     check(config)
     said = stream(config.drift, config.seed)
@@ -215,11 +256,13 @@ def run(config: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any
     matrix = accuracy_matrix(measured)
     yield {
         **config.key(),
+        **{name: getattr(config, name) for name in RATES},
         "accuracy": curve[-1],
         **_of_devices(model, said),
         "accuracy_mean": float(np.mean(curve)),
         "forgetting": float(forgetting(matrix).mean()) if len(matrix) > 1 else 0.0,
         "examples": sum(row["examples"] for row in rows),
+        "discarded": sum(row["discarded"] for row in rows),
         "curve": _joined(curve),
         "now": _joined([row[f"accuracy_{period_of(row['round'])}"] for row in measured]),
         "matrix": _joined(matrix.ravel()),

@@ -19,6 +19,7 @@ from trustlab.course.n23_continual_learning.experiment import (
     over_periods,
     period_of,
     train,
+    tuned,
 )
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
 from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
@@ -49,10 +50,12 @@ def continual_panel() -> Panel:
         controls={
             "drift": None,
             "replay": None,
-            "beta": [(f"β = {beta:g}" if beta == 0.5 else SELECTIONS[beta], beta) for beta in BETAS],
+            "beta": [(SELECTIONS[beta], beta) for beta in BETAS],
             "weighting": [(WEIGHED[name].removeprefix("updates weighted "), name) for name in WEIGHTINGS],
         },
-        training=Training(rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods", prepare=get_ready),
+        training=Training(
+            rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods", decides=tuned, prepare=get_ready
+        ),
         code="continual_panel()",
     )
 
@@ -86,7 +89,7 @@ def _kept(replay: int) -> str:
 
 
 def _drawn(beta: float) -> str:
-    return {0.0: "uniform selection", 1.0: "selection by activity"}.get(beta, f"selection by n^{beta:g}")
+    return "uniform selection" if beta == 0 else "selection by activity"
 
 
 def _reached(rounds: Sequence[int | None]) -> str:
@@ -117,10 +120,10 @@ def _encoded(drift: float, seed: int) -> tuple[datasets.DatasetDict, dict[str, E
 
 
 def live_rows(at: Setting) -> Iterator[Row]:
-    """Train this position as the saved ones were; yield the rounds that are measured."""
+    """Train this position as the saved ones were, at its tuned rates; yield the rounds that are measured."""
     corpus, examples = _encoded(at.drift, at.seed)
     said = over_periods(corpus, intents.task(examples, seed=at.seed))
-    for row in paced(train(at, said), SECONDS_PER_ROUND):
+    for row in paced(train(tuned(at), said), SECONDS_PER_ROUND):
         if "accuracy" in row:
             shown = {name: row[name] for name in ("round", "period", "accuracy", "stored", "progress")}
             by_period = {name: value for name, value in row.items() if name.startswith("accuracy_")}

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n23_continual_learning import EXPERIMENT, PLAYS, plays
+from trustlab.course.n23_continual_learning import EXPERIMENT, PLAYS, TUNING, plays
 from trustlab.course.n23_continual_learning.experiment import (
     BUDGETS,
     DRIFTS,
     EMBEDDED,
     PERIODS,
     ROUNDS,
+    candidates,
 )
 from trustlab.course.n23_continual_learning.table import MEASURED, catch_ups, chosen, curves, kept_and_true, matrices
+from trustlab.course.sensitivity import by_client_rate
 from trustlab.intervals import mean_interval
 from trustlab.lab.display import number
-from trustlab.lab.saved import curve, numbers, over_seeds, per_cent
+from trustlab.lab.saved import curve, numbers, over_seeds, per_cent, select
 
 if TYPE_CHECKING:
     import pandas
@@ -27,7 +29,7 @@ Row = dict[str, Any]
 AT_ONCE, OVER_TIME = "all at once", "over time"
 UNIFORM, ACTIVE = "uniform", "by activity"
 CLOSE = 0.95  # of the static reference's last accuracy: reaching it counts as caught up
-SELECTIONS = {0.0: UNIFORM, 0.5: "β = 0.5", 1.0: ACTIVE}
+SELECTIONS = {0.0: UNIFORM, 1.0: ACTIVE}
 MEASURED_ON = {
     "accuracy": "all requests",
     "accuracy_device": "mean device",
@@ -89,6 +91,18 @@ def _moved(uniform: pandas.DataFrame, active: pandas.DataFrame, rounds: int = RO
         "gain in points": points(gains),
         "examples per round": " and ".join(f"{runs['examples'].mean() / rounds:.0f}" for runs in (uniform, active)),
     }
+
+
+def sensitivity_rows(drift: float, corpus: str = EMBEDDED) -> list[Row]:
+    """Return the search's accuracies over the client's rate, weighted by examples: a row per setting, β and rate."""
+    search, rows = TUNING.table(corpus), []
+    may = candidates(corpus)
+    for setting, label in {"static": AT_ONCE, "continual": OVER_TIME}.items():
+        for beta, words in SELECTIONS.items():
+            method = dict(setting=setting, drift=drift, beta=beta, weighting="examples")
+            found = by_client_rate(select(search, **method), select(may, **method))
+            rows += [{"data": label, "drawn": words, **row} for row in found]
+    return rows
 
 
 def plays_rows() -> list[Row]:
