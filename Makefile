@@ -104,7 +104,7 @@ test-notebooks: setup
 	$(SEALED) $(PYTEST) $(PARALLEL) --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks $(ARGS)
 
 test-browser: setup chromium
-	$(PYTEST) tests/browser $(ARGS)
+	OMP_NUM_THREADS=1 $(PYTEST) $(PARALLEL) tests/browser $(ARGS)
 
 # Is there nothing to do? The stamp is touched last, so an interrupted installation is never taken for done. It is
 # believed while nothing that it was made from is newer, and while .venv is this checkout's: scripts in .venv hold its
