@@ -21,19 +21,11 @@ from trustlab.data import assistant
 from trustlab.runs import write_results
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
 NO_PROSE = re.compile(
     r"```.*?```|`[^`]+`|\$\$.*?\$\$|\$[^$]+\$|\]\([^)]*\)|^#+ .*?$|<summary>.*?</summary>|^\*\*\d · .*?$", re.S | re.M
 )
 SECONDS = {"sgd": 300.0, "edp-sgd": 21.0, "fast": 33.0, **dict.fromkeys(BASELINES, math.nan)}
 A_STEP = {"SGD": 1.0, "DP-SGD, loop": 20.0, "DP-SGD, fast": 1.5, "DP-SGD, Opacus ghost": 6.0}  # ms an utterance
-
-
-@pytest.fixture(scope="module")
-def tuned_tables():
-    """Skip where notebook 11's search is not computed yet: what it decides cannot be looked at."""
-    if not (RESULTS / f"{method_search.result_name('assistant')}.csv").exists():
-        pytest.skip("python -m trustlab run dp-sgd-vs-edp-sgd-tuning --data assistant --write")
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,6 @@ print(len(panel.picture) > 1000, sorted({"torch", "datasets", "transformers", "s
     assert ran.stdout == "True []\n", ran.stderr
 
 
-@pytest.mark.usefixtures("tuned_tables")
 def test_what_the_notebook_says_was_seen_is_so():
     """Numbers and sentences of "What did you see?" come from the committed table and the saved taggers."""
     (seen,) = ("".join(c["source"]) for c in NOTEBOOK["cells"] if "What did you see?" in "".join(c["source"]))

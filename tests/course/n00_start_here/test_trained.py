@@ -46,7 +46,6 @@ def test_there_is_one_for_each_position_and_together_they_are_small():
     assert sum(files.values()) < 2.5e6
 
 
-@pytest.mark.usefixtures("tuned_tables")
 @pytest.mark.parametrize(("method", "epsilon"), PLACES)
 def test_a_saved_tagger_scores_what_the_table_says_up_to_half_precision(embedded, table, method, epsilon):
     """Every test sentence, by torch: the file's weights and the accuracy of the row that it was trained as."""
@@ -70,7 +69,6 @@ def test_a_saved_tagger_scores_what_the_table_says_up_to_half_precision(embedded
         assert listener.understand(" ".join(embedded["test"][at]["tokens"])).intent == intents[at]
 
 
-@pytest.mark.usefixtures("tuned_tables")
 def test_labels_data_and_origin_are_named(embedded):
     about, vocabulary = trained.description(), Vocabulary.hashed(embedded, buckets=2048)
     assert (tuple(about["intents"]), tuple(about["slots"])) == (vocabulary.intents, vocabulary.slots)

@@ -20,11 +20,10 @@ from trustlab.privacy import epsilon
 from trustlab.runs import read_results
 
 SEEDS = 5
-pytestmark = pytest.mark.usefixtures("tuned_tables")
 
 
 @pytest.fixture(scope="module", params=CORPORA)
-def committed(request, tuned_tables):
+def committed(request):
     table, about = read_results(result_name(request.param))  # refuses a CSV that its JSON does not describe
     return request.param, table, about
 

@@ -15,7 +15,7 @@ TUNED = dict(by=["method", "epsilon"], options=list(OPTIONS))
 
 
 @pytest.fixture(scope="module")
-def search(tuned_tables):
+def search():
     return SEARCH.table()
 
 
