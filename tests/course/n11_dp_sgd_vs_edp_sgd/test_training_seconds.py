@@ -12,7 +12,6 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import (
     training_seconds,
 )
 from trustlab.data import load
-from trustlab.lab.saved import is_saved
 from trustlab.results import read_results
 
 
@@ -32,8 +31,6 @@ def test_the_limit_is_an_utterance_alone_against_one_more_in_a_batch():
 
 @pytest.fixture
 def table():
-    if not is_saved(TIMES):
-        pytest.skip("python -m benchmarks batches --write")
     return read_results(TIMES)[0]
 
 
