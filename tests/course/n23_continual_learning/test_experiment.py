@@ -12,6 +12,7 @@ from trustlab.course.experiment import without_rates
 from trustlab.course.n23_continual_learning import experiment
 from trustlab.course.n23_continual_learning.claims import behind, claims_of, gain, gain_per_example
 from trustlab.course.n23_continual_learning.experiment import (
+    BASELINES,
     BETAS,
     BUDGETS,
     CORPORA,
@@ -138,7 +139,7 @@ def test_the_grid_has_every_cell_once():
     cells = grid("assistant", seeds=range(2))
     keys = [tuple(cell.key().values()) for cell in cells]
     settings = len(DRIFTS) * len(BETAS) * 2
-    assert len(keys) == len(set(keys)) == 2 * (settings + settings * len(BUDGETS) + 2 * len(DRIFTS))
+    assert len(keys) == len(set(keys)) == 2 * (settings + settings * len(BUDGETS) + (2 + len(BASELINES)) * len(DRIFTS))
     part = grid("assistant", seeds=[0], settings=["static"])
     assert {cell.setting for cell in part} == {"static"} and {cell.replay for cell in part} == {0}
 
@@ -152,7 +153,8 @@ def test_the_committed_table_is_whole_and_about_this_data(corpus_name):
     assert committed == [tuple(cell.key().values()) for cell in cells]
     assert about["data_hash"] == fingerprint(load(corpus_name))
     assert about["config"]["continual"] == without_rates(recipe(Setting()))
-    assert all(len(curve.split("|")) == ROUNDS // MEASURED_EVERY for curve in table["curve"])
+    trained = table[table["setting"].isin(SETTINGS)]
+    assert all(len(curve.split("|")) == ROUNDS // MEASURED_EVERY for curve in trained["curve"])
 
 
 def test_the_experiment_is_known_to_the_command():
@@ -170,7 +172,7 @@ def test_the_experiment_is_known_to_the_command():
 def made_up(gains, *, static=0.9, faster=False, behind=0.1):
     """A table in which activity selection gains so much in each setting, and loses to all data at once by 0.1."""
     rows = []
-    for cell in grid("assistant", seeds=range(5)):
+    for cell in grid("assistant", seeds=range(5), settings=SETTINGS):
         over_time = cell.setting == "continual"
         accuracy = static - behind * over_time + gains[cell.setting] * cell.beta + 0.001 * cell.seed * cell.drift
         accuracy -= 0.2 * (cell.labels == "feedback")
@@ -262,3 +264,13 @@ def test_the_past_and_the_labels_are_read_where_they_stand(outcomes):
 
 def test_no_end_is_written_more_finely_than_accuracies_are():
     assert not [row for row in claims(claims_of(), digits=2).rows if "e-" in row["measured"]]
+
+
+def test_a_trivial_baseline_answers_the_same_test_requests():
+    (row,) = run(Setting(setting="majority", drift=3.0, seed=1, learning_rate=0.0, server_rate=0.0), None)
+    said, corpus = stream(3.0, 1), assistant_over_time(3.0, 1)
+    intents = list(corpus["train"]["intent"])
+    most = max(sorted(set(intents)), key=intents.count)
+    right = [intent == most for intent in corpus["test"]["intent"]]
+    assert row["accuracy"] == np.mean(right) and row["examples"] == len(said.periods) and row["curve"] == ""
+    assert 0 < row["accuracy_device"] < 0.3

@@ -26,11 +26,11 @@ EXPERIMENT = Experiment(
     "continual-learning",
     experiment,
     varied="setting",
-    slowest_first=SETTINGS,
+    slowest_first=(*SETTINGS, *experiment.BASELINES),
     tolerance={"accuracy": 0.05, "accuracy_light": 0.06, "forgetting": 0.05},
     named=_named,
     recipes=_recipes,
-    parts={"settings": SETTINGS},
+    parts={"settings": (*SETTINGS, *experiment.BASELINES)},
     claims=claims_of,
     left_out=lambda kind: FLEETS_LEAVE_OUT,
 )

@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ import numpy as np
 from torch import nn
 
 from trustlab.config import check, option
+from trustlab.course.baselines import CLASSIFIERS, MAJORITY, TFIDF
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.intents import intents_right, prepare, task
 from trustlab.course.sensitivity import RATES, stable
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 CORPORA = (EMBEDDED,)
 SETTINGS = ("static", "continual")
+BASELINES = (MAJORITY, TFIDF)
 DRIFTS = (0.0, 1.0, 3.0)
 BUDGETS = (0, 20)
 BETAS = (0.0, 1.0)
@@ -62,8 +65,8 @@ class Setting:
     setting: str = option(
         "continual",
         label="Setting",
-        help="static: all data at once. continual: each period's data alone, then deleted.",
-        values=SETTINGS,
+        help="static: all data at once. continual: each period's data alone, then deleted. Or a trivial baseline.",
+        values=(*SETTINGS, *BASELINES),
     )
     drift: float = option(
         1.0, label="Drift", help="0: the same requests in all periods. Larger: they move further.", values=DRIFTS
@@ -97,8 +100,10 @@ class Setting:
         return {"corpus": self.corpus, **{name: getattr(self, name) for name in KEY}, "seed": self.seed}
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str] = SETTINGS) -> list[Setting]:
-    """Return the settings for `corpus`, each at its tuned rates; fewer `settings` keep a part of them."""
+def grid(
+    corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str] = (*SETTINGS, *BASELINES)
+) -> list[Setting]:
+    """Return the settings for `corpus`, each at its tuned rates, and the baselines; fewer `settings` keep a part."""
     kinds = [
         ("static", drift, 0, beta, weighting, "true") for drift in DRIFTS for beta in BETAS for weighting in WEIGHTINGS
     ]
@@ -111,6 +116,12 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), settings: Sequence[str
     ]
     kinds += [("continual", drift, 0, beta, "examples", "feedback") for drift in DRIFTS for beta in (0.0, 1.0)]
     found = [tuned(Setting(corpus, *kind)) for kind in kinds if kind[0] in settings]
+    answers = [name for name in BASELINES if name in settings]
+    found += [
+        Setting(corpus, name, drift, beta=0.0, learning_rate=0.0, server_rate=0.0)
+        for name in answers
+        for drift in DRIFTS
+    ]
     return [dataclasses.replace(each, seed=seed) for each in found for seed in seeds]
 
 
@@ -245,10 +256,13 @@ def run(config: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any
         training examples seen over all rounds; ``discarded``, how many updates were not finite; joined by "|":
         ``curve``, the accuracies on the way, ``now``, those on the test data of the period that it then was, and
         ``matrix``, row by row what :func:`trustlab.federated.continual.accuracy_matrix` returns; ``seconds`` of the
-        training.
+        training. A baseline is given all data at once; it has no curve.
     """
     check(config)
     said = stream(config.drift, config.seed)
+    if config.setting in BASELINES:
+        yield _trivial_row(config, said)
+        return
     model = copy.deepcopy(said.problem.model)
     rows = list(train(config, said, model=model))
     measured = [row for row in rows if "accuracy" in row]
@@ -258,7 +272,7 @@ def run(config: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any
         **config.key(),
         **{name: getattr(config, name) for name in RATES},
         "accuracy": curve[-1],
-        **_of_devices(model, said),
+        **_of_devices(intents_right(model, said.problem.test).double().numpy(), said),
         "accuracy_mean": float(np.mean(curve)),
         "forgetting": float(forgetting(matrix).mean()) if len(matrix) > 1 else 0.0,
         "examples": sum(row["examples"] for row in rows),
@@ -281,10 +295,29 @@ def period_of(round: int) -> int:
     return (round - 1) * PERIODS // ROUNDS + 1
 
 
-def _of_devices(model: nn.Module, said: Stream) -> dict[str, float]:
-    """Return the mean accuracies over devices that have test data, and over the light ones of them."""
-    test = said.problem.test
-    right = intents_right(model, test).double().numpy()
+def _trivial_row(config: Setting, said: Stream) -> dict[str, Any]:
+    """Return the row of a trivial baseline, which is given what all devices hold over all periods."""
+    corpus, started = assistant_over_time(config.drift, config.seed), time.perf_counter()
+    known, asked = ([" ".join(tokens) for tokens in corpus[split]["tokens"]] for split in ("train", "test"))
+    guesses = CLASSIFIERS[config.setting](known, list(corpus["train"]["intent"]), asked)
+    right = (np.array(guesses) == np.array(corpus["test"]["intent"])).astype(float)
+    accuracy = float(right.mean())
+    return {
+        **config.key(),
+        **{name: getattr(config, name) for name in RATES},
+        "accuracy": accuracy,
+        **_of_devices(right, said),
+        "accuracy_mean": accuracy,
+        "forgetting": 0.0,
+        "examples": len(known),
+        "discarded": 0,
+        **dict.fromkeys(("curve", "now", "matrix"), ""),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _of_devices(right: np.ndarray, said: Stream) -> dict[str, float]:
+    """Return mean shares of right answers over devices that have test data, and over the light ones of them."""
     tested, by_device = shares_right(right, said.tests)
     device, light = means(by_device, tested, said.clients.sizes)
     return {"accuracy_device": device, "accuracy_light": light}

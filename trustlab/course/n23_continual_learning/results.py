@@ -9,6 +9,7 @@ import numpy as np
 
 from trustlab.course.n23_continual_learning import EXPERIMENT, PLAYS, TUNING, plays
 from trustlab.course.n23_continual_learning.experiment import (
+    BASELINES,
     BUDGETS,
     DRIFTS,
     EMBEDDED,
@@ -80,6 +81,12 @@ def gap_rows(corpus: str = EMBEDDED) -> list[Row]:
             row = {"data": f"drift {drift:g}, {label}"}
             rows.append(row | _moved(*(chosen(table, setting=setting, drift=drift, beta=beta) for beta in (0.0, 1.0))))
     return rows
+
+
+def trivial(drift: float, corpus: str = EMBEDDED) -> dict[str, float]:
+    """Return what the trivial baselines reach, all data given at once; mean over seeds."""
+    table, _ = saved(corpus)
+    return {name: float(select(table, setting=name, drift=drift)["accuracy"].mean()) for name in BASELINES}
 
 
 def _moved(uniform: pandas.DataFrame, active: pandas.DataFrame, rounds: int = ROUNDS) -> Row:
