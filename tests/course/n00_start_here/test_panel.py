@@ -89,7 +89,7 @@ def test_it_shows_what_the_saved_tagger_understands_of_each_sentence(panel):
         assert sum(text.startswith("✓ ") for text in taken_for) == right
         assert sum(text.startswith("✗ ") and "(it is: " in text for text in taken_for) == len(SENTENCES) - right
         counts.add(right)
-    assert len(counts) > 3
+    assert len(counts) >= 3
 
 
 def test_a_sentence_of_ones_own_is_understood_at_the_panels_epsilon(panel):
@@ -156,8 +156,10 @@ def test_what_the_notebook_says_was_seen_is_so():
     at = {e: usual[(usual["method"] == "fast") & (usual["epsilon"] == e)]["accuracy"].mean() for e in EPSILONS}
     assert f"at ε = 1 at most {PROMISES[1.0]}" in seen
     assert f"DP-SGD understands {whole(at[8.0])} of the test sentences at ε = 8 and {whole(at[1.0])} at ε = 1" in seen
-    assert tagger("dp-sgd", 8.0).understand(SENTENCES[-1][0]).intent == "set_alarm"
-    assert f'hears "{SENTENCES[-1][0]}" as *set alarm*' in seen
+    assert tagger("dp-sgd", 3.0).understand(SENTENCES[-1][0]).intent == "set_alarm"
+    assert f'Already at ε = 3 the model hears "{SENTENCES[-1][0]}" as *set alarm*' in seen
+    edp = usual[(usual["method"] == "edp-sgd") & (usual["epsilon"] == 1)]["accuracy"].mean()
+    assert f"{whole(edp)} at ε = 1" in seen
 
 
 def test_the_copied_code_makes_the_same_panel_again_whatever_was_typed(panel):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import price_pictures
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import method_search, price_pictures
 from trustlab.lab.figures import png
 from trustlab.results import read_results, results_directory
 from trustlab.runs import write_results
@@ -87,7 +87,8 @@ def test_what_an_option_is_worth_is_the_span_of_its_best_scores(searched):
         lost = []
         for epsilon in (1.0, 3.0, 8.0):
             trials = [row for row in searched if row["method"] == method and row["epsilon"] == epsilon]
-            best = [max(t["score"] for t in trials if t["learning_rate"] == r) for r in (0.004, 0.008, 0.016, 0.032)]
+            rates = method_search.SPACES[method]["learning_rate"].values
+            best = [max(t["score"] for t in trials if t["learning_rate"] == rate) for rate in rates]
             lost.append(100 * (max(best) - min(best)))
         assert f"{words}'s by {min(lost):.0f} to {max(lost):.0f}" in said
 

@@ -60,7 +60,7 @@ def best_of_each_k_rows():
 
 def test_what_an_option_is_worth_is_the_best_trial_of_each_value(searched):
     rows = sensitivity("learning_rate")
-    assert len(rows) == 3 * 3 * 4  # ε, methods, rates
+    assert len(rows) == 3 * 3 * 5  # ε, methods, rates
     for row in rows:
         method = next(name for name, label in COMPARED.items() if label == row["method"])
         epsilon = math.inf if method == "sgd" else float(row["at"].removeprefix("ε = "))

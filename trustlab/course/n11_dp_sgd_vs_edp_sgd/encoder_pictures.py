@@ -54,10 +54,10 @@ def recipe_in_words(corpus: str = "snips", epsilon: float = EPSILON) -> str:
     """Return what to do, in sentences whose numbers are those of the committed trainings."""
     runs = trainings(HEADS, corpus, epsilon)
     one = runs.iloc[0]
-    examples = round(one["batch_size"] / one["share"])
+    examples = round(one["batch_size"] / one["share"], -2)  # the batch is a rounded share
     return (
         f"Read each word's state off layer {LAYER} of all-MiniLM-L6-v2, once: {seconds_of_states(corpus):.0f} s for "
-        f"{examples:,} utterances. Train both heads together, with one loss: {one['epochs']} passes in "
+        f"about {examples:,.0f} utterances. Train both heads together, with one loss: {one['epochs']} passes in "
         f"steps of {one['batch_size']:,} expected utterances (each drawn with probability {one['share']:g}), C = "
         f"{one['clip_norm']:g}, Adam from {one['learning_rate']:g} down to 0. Noise of σ = "
         f"{one['noise_multiplier']:.2f} makes that ε = {one['epsilon_spent']:.2f} at δ = 1e-5, for adding or removing "
