@@ -147,6 +147,8 @@ def test_a_committed_table_written_again_is_the_same_bytes(path, tmp_path):
     raw = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))[1:]
 
     def cell(text, value):  # a column with missing cells holds its ints as floats
+        if value == "":
+            return ""  # an empty text, as csv_types has it
         return None if not text else int(value) if isinstance(value, float) and text.lstrip("-").isdigit() else value
 
     rows = [

@@ -197,7 +197,7 @@ class Experiment:
         Examples
         --------
         >>> from trustlab.course.n11_dp_sgd_vs_edp_sgd import EXPERIMENT
-        >>> "trustlab.privacy.fast.engine.add_clipped" in EXPERIMENT.code("dp-sgd").units
+        >>> "trustlab.privacy.fast.engine.add_clipped" in EXPERIMENT.code("sgd").units
         False
         """
         left_out = self.left_out(kind) if kind is not None else ()

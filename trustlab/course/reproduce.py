@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 
 SEEDS = 3
 ALL = "all"
-PARTS = {option: values for experiment in EXPERIMENTS.values() for option, values in experiment.parts.items()}
+PARTS: dict[str, list[str]] = {}  # values of all experiments that have the option
+for experiment in EXPERIMENTS.values():
+    for option, values in experiment.parts.items():
+        PARTS[option] = list(dict.fromkeys([*PARTS.get(option, []), *values]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

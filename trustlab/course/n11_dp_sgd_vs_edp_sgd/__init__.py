@@ -97,7 +97,7 @@ LEVEL = Experiment(
     tolerance={"accuracy": 0.02, "slot_f1": 0.03},
     named=lambda method: level_experiment.METHODS[method],
     recipes=_levels_recipes,
-    parts={"methods": tuple(level_experiment.METHODS)},
+    parts={},
 )
 
 LEVEL_SEARCH = Experiment(
@@ -116,7 +116,7 @@ def _not_run_by_heads(method: str) -> dict[str, str]:
     """Return what a training of heads does without, or what no gradient trains."""
     if method not in encoder_experiment.METHODS:
         return {"trustlab.privacy.training.train": "It is not trained by gradients."}
-    return {name: why for name, why in _not_run_by(method).items() if name.startswith("trustlab.")}
+    return _not_run_by_the_search(method)
 
 
 def _heads_named(method: str, epsilon: float, *options: float) -> str:

@@ -63,15 +63,13 @@ def models(corpus: str) -> list[str]:
     return [method for method, options in TRAINED.items() if corpus in options]
 
 
-def grid(corpus: str, *, seeds: Sequence[int] = range(5), methods: Sequence[str] = tuple(METHODS)) -> list[Setting]:
+def grid(corpus: str, *, seeds: Sequence[int] = range(5)) -> list[Setting]:
     """Return the settings for `corpus`: each model over `seeds` with the rate found, and each baseline once."""
-    search = read(SEARCH.format(corpus))[0] if set(models(corpus)) & set(methods) else None
-    found = []
+    search, found = read(SEARCH.format(corpus))[0], []
     for method in models(corpus):
-        if method in methods:
-            rate = chosen(search, options=["learning_rate"], method=method)
-            found += [Setting(corpus, method, seed, **rate) for seed in seeds]
-    return found + [Setting(corpus, each, seeds[0]) for each in METHODS if each in methods and each not in TRAINED]
+        rate = chosen(search, options=["learning_rate"], method=method)
+        found += [Setting(corpus, method, seed, **rate) for seed in seeds]
+    return found + [Setting(corpus, each, seeds[0]) for each in METHODS if each not in TRAINED]
 
 
 def result_name(corpus: str) -> str:
