@@ -162,7 +162,7 @@ def test_00_runs_and_shows_its_panel(lab, start):
     assert start.troubles() == []
     expect(start.panels(FIRST)).to_have_count(1)
     assert has_a_picture(start.panel(FIRST))
-    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text("DP-SGD understands 92")
+    expect(start.panel(FIRST).locator(".trustlab-verdict")).to_contain_text("DP-SGD understands 96")
     lab.picture(start.panel(FIRST), "00-first")
 
 
@@ -199,15 +199,15 @@ def test_00_understands_a_sentence_of_ones_own(lab, start):
     typed, verdict = panel.get_by_role("textbox", name="Your sentence"), panel.locator(".trustlab-verdict")
     before = shows(panel)
     typed.click()
-    typed.press_sequentially("I need to talk to Anna!", delay=30)
-    expect(verdict).to_contain_text("It takes your sentence for call contact")
-    expect(typed).to_have_value("I need to talk to Anna!")  # no letter is lost to a slow answer
+    typed.press_sequentially("I want to hear some jazz!", delay=30)
+    expect(verdict).to_contain_text("It takes your sentence for create event")
+    expect(typed).to_have_value("I want to hear some jazz!")  # no letter is lost to a slow answer
     shows_another(panel, before)
-    expect(picture(panel)).to_contain_text("“I need to talk to Anna!” (yours)")
+    expect(picture(panel)).to_contain_text("“I want to hear some jazz!” (yours)")
     lab.picture(panel, "00-typed")
     moves(panel, 0, "ArrowLeft")
     moves(panel, 0, "ArrowLeft")
-    expect(verdict).to_contain_text("It takes your sentence for book flight")
+    expect(verdict).to_contain_text("It takes your sentence for transfer money")
     lab.picture(panel, "00-typed-strong")
     panel.get_by_role("button", name="Reset", exact=True).click()
     expect(typed).to_have_value("")
@@ -271,7 +271,7 @@ def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     stop, reset = (panel.get_by_role("button", name=name, exact=True) for name in ("Stop", "Reset"))
     verdict, handle = panel.locator(".trustlab-verdict"), panel.get_by_role("slider")
     reset.click()
-    expect(verdict).to_have_text(re.compile(r"^At ε = 8 \(weak\), DP-SGD \(loop\) gets "))
+    expect(verdict).to_have_text(re.compile(r"^At ε = 8 \(weak\), DP-SGD, one pass reaches "))
     expect(stop).to_be_disabled()
     saved, blackness = says(panel), black(panel)
 
@@ -285,8 +285,8 @@ def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     expect(provenance(panel)).to_have_text(re.compile(r"^yours, stopped after \d+ steps? · "), timeout=120_000)
 
     reached = (
-        r"After [\d.]+ of \d+ epochs: \d+\s% of the intents right, slot F1 \d+\s% on \d+ validation utterances, "
-        r"ε = [\d.]+ spent\."
+        r"After [\d.]+ of \d+ epochs and [\d.]+ s: \d+\s% of the intents right, slot F1 \d+\s% on \d+ "
+        r"validation utterances, ε = [\d.]+ spent\."
     )
     assert re.fullmatch(reached, says(panel))
     assert black(panel) > blackness  # diamonds at what was reached, and one in the legend
@@ -434,8 +434,11 @@ def test_23_runs_and_its_panels_move(lab, over_time):
         moves(toy, slider, key)
     lab.picture(toy, "23-toy-moved")
     lab.picture(panel, "23-panel")
-    for slider, key in enumerate(("ArrowRight", "ArrowRight")):  # drift, replay
-        moves(panel, slider, key)
+    moves(panel, 0, "ArrowRight")  # drift
+    before = shows(panel)
+    panel.get_by_role("button", name="20", exact=True).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("20 old utterances kept on each device")
+    shows_another(panel, before)
     before = shows(panel)
     panel.get_by_role("button", name="equally", exact=True).click()
     expect(panel.locator(".trustlab-verdict")).to_contain_text("updates weighted equally")

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points
@@ -108,6 +109,9 @@ class Curves(Drawing):
         elif log_x:
             axes.set_xscale("log")
             axes.set_xlim(0.1, 1)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))  # a page has no TeX
+            axes.xaxis.set_minor_formatter(NullFormatter())
         self._lines: dict[str, Any] = {}
         self._bands: dict[str, Any] = {}
         self._colours: dict[str, str] = {}
