@@ -197,3 +197,12 @@ def test_markup_is_small_and_safe():
     )
     assert inline("[next](12_membership_inference.ipynb)") == '<a href="12_membership_inference.ipynb">next</a>'
     assert plain("`a_b` **c** *d*") == "a_b c d"
+
+
+def test_commit_takes_the_choice_that_was_last_though_the_kernel_was_busy():
+    """A choice is a message of its own: states may be kept back until a press of Commit has been heard."""
+    asked = predict("Why?", ["so", "not so"], 1, "It is.")
+    for index in (0, 1):
+        asked.radio._handle_custom_msg({"index": index}, [])
+    asked.commit.click()
+    assert asked.chosen == 1

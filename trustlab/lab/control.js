@@ -64,12 +64,16 @@ function buttons(model, el) {
   });
 }
 
-// An answer to a question; none is chosen at first.
+// An answer to a question; none is chosen at first. A press of Commit is never kept back, so the choice before it must
+// not be either: it goes as a message of its own, or a busy kernel hears Commit first and takes an older choice.
 function radios(model, el) {
   const name = `trustlab-${Math.random()}`;
   const all = model.get("labels").map((label, i) => {
     const input = made("input", { type: "radio", name });
-    input.addEventListener("change", () => send(model, "index", i));
+    input.addEventListener("change", () => {
+      model.set("index", i);
+      model.send({ index: i });
+    });
     return { input, label: made("label", { className: "trustlab-label" }, input, label) };
   });
   const group = made("div", { className: "trustlab-answers", role: "radiogroup", label: model.get("description") });

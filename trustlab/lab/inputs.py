@@ -14,6 +14,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from trustlab.lab.shown import weakly
+
 SCRIPT = (Path(__file__).parent / "control.js").read_text(encoding="utf-8")
 
 
@@ -53,6 +55,10 @@ class Chooser(Input):
     def __init__(self, options: Sequence[tuple[str, Any]], value: Any, **traits: Any) -> None:
         self._values = [each for _, each in options]
         super().__init__(labels=[label for label, _ in options], value=value, index=self._position(value), **traits)
+        self.on_msg(weakly(self._heard))
+
+    def _heard(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        self.index = content["index"]
 
     def _position(self, value: Any) -> int | None:
         return self._values.index(value) if value in self._values else None
