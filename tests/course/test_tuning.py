@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trustlab.course.registry import EXPERIMENTS
 from trustlab.course.tuning import Option, at_the_edge, best, chosen, profile, trials, uneven
 
 SPACE = {"rate": Option((0.1, 0.3, 1.0, 3.0)), "batch": Option((16, 64, 256))}
@@ -104,3 +105,15 @@ def test_a_profile_has_the_best_of_the_other_options_at_each_value():
     lucky = pd.concat([table, table.assign(score=[0.2, 0.0, 0.8, math.nan, 0.9])])
     again = profile(lucky, "rate", by=["method"], options=["rate", "batch"])
     assert [row["score"] for row in again[:2]] == pytest.approx([0.3, 0.85]) and math.isnan(again[2]["score"])
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.endswith("-tuning")])
+def test_a_search_finds_its_trials_again_by_the_seeds_of_its_table(name):
+    """A table is written in the order of the grid of its own seeds."""
+    known = EXPERIMENTS[name]
+    for corpus in known.corpora():
+        table = known.table(corpus)
+        seeds = sorted(set(table["seed"]))
+        again = known.module.grid(corpus, seeds=seeds)
+        keys = [tuple(setting.key().values()) for setting in again]
+        assert keys == list(table[[*again[0].key()]].itertuples(index=False, name=None))

@@ -41,10 +41,11 @@ if TYPE_CHECKING:
 
 SEEDS = 3
 ALL = "all"
-PARTS: dict[str, list[str]] = {}  # values of all experiments that have the option
-for experiment in EXPERIMENTS.values():
-    for option, values in experiment.parts.items():
-        PARTS[option] = list(dict.fromkeys([*PARTS.get(option, []), *values]))
+_GIVEN = [part for experiment in EXPERIMENTS.values() for part in experiment.parts.items()]
+PARTS = {  # the values of all experiments that have the option
+    option: list(dict.fromkeys(value for name, values in _GIVEN if name == option for value in values))
+    for option, _ in _GIVEN
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

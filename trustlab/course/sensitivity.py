@@ -7,7 +7,9 @@ compared, and gives every method the same candidates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +17,31 @@ if TYPE_CHECKING:
 
 RATES = ("learning_rate", "server_rate")  # of the client, of the server
 LOST = 0.5  # a training that ends below this share of its method's best has diverged, though its weights are finite
+
+
+def score_unless_lost(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Train a trial and return its ``score``, NaN where an update was not finite, and its ``seconds``.
+
+    Parameters
+    ----------
+    rows
+        Of :func:`trustlab.federated.simulation.simulate` or :func:`trustlab.federated.continual.continual`.
+
+    Examples
+    --------
+    >>> score_unless_lost([{"accuracy": 0.9, "discarded": 0, "seconds": 2.0}])
+    {'score': 0.9, 'seconds': 2.0}
+    """
+    row: Mapping[str, Any] = {"seconds": 0.0}
+    lost = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of updates that are not finite, which are counted
+        try:
+            for row in rows:
+                lost += row["discarded"]
+        except (ValueError, FloatingPointError):  # no update is finite any more
+            lost += 1
+    return {"score": math.nan if lost else row["accuracy"], "seconds": row["seconds"]}
 
 
 def stable(search: pandas.DataFrame, by: Sequence[str], *, margin: bool = False) -> pandas.DataFrame:

@@ -62,6 +62,18 @@ class Option:
 
 
 Space = Mapping[str, Option]
+FIRST_SEED = 100  # of a search; those below are reported
+
+
+def search_seeds(seeds: Sequence[int]) -> list[int]:
+    """Return the seeds of a search, none of which is reported: those below :data:`FIRST_SEED` are counted from there.
+
+    Examples
+    --------
+    >>> search_seeds([0, 1]), search_seeds([100, 101])  # asked for, and read off a table
+    ([100, 101], [100, 101])
+    """
+    return [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
 
 
 def trials(space: Space, budget: int, seed: int = 0) -> list[dict[str, Value]]:

@@ -6,10 +6,10 @@ import pytest
 
 from trustlab.course.n24_fednlp_benchmark import algorithm_search
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
-from trustlab.course.n24_fednlp_benchmark.algorithm_search import FIRST_SEED, Setting, grid, run
+from trustlab.course.n24_fednlp_benchmark.algorithm_search import Setting, grid, run
 from trustlab.course.n24_fednlp_benchmark.task_baselines import baseline_answers
 from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS
-from trustlab.course.tuning import at_the_edge, uneven
+from trustlab.course.tuning import FIRST_SEED, at_the_edge, uneven
 from trustlab.data import assistant
 from trustlab.federated.tasks import Example
 from trustlab.results import read_results

@@ -10,7 +10,6 @@ import pytest
 
 from trustlab.course.baselines import NAMES
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
-from trustlab.course.n24_fednlp_benchmark.algorithm_search import FIRST_SEED
 from trustlab.course.n24_fednlp_benchmark.claims import claims_of, column, not_claimed
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
@@ -35,6 +34,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES
 from trustlab.course.registry import EXPERIMENTS, experiment_of
 from trustlab.course.reproduce import judge
+from trustlab.course.tuning import FIRST_SEED
 from trustlab.data import assistant, fingerprint, load
 from trustlab.federated.batch_weights import by_batches, by_examples
 from trustlab.federated.simulation import FederatedConfig, simulate

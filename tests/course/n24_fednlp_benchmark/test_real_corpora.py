@@ -19,8 +19,8 @@ from trustlab.course.n24_fednlp_benchmark.real_features import text_vectors, wor
 from trustlab.course.n24_fednlp_benchmark.real_spans import KINDS, LONGEST, MADE_OF, rarity, spans
 from trustlab.course.n24_fednlp_benchmark.real_text_findings import level, levels_reached, real, real_corpora, sources
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED, Training, places, recipe
-from trustlab.course.n24_fednlp_benchmark.real_tuning import BUDGET, BY, FIRST_SEED, OPTIONS, SPACES
-from trustlab.course.tuning import at_the_edge, chosen, uneven
+from trustlab.course.n24_fednlp_benchmark.real_tuning import BUDGET, BY, OPTIONS, SPACES
+from trustlab.course.tuning import FIRST_SEED, at_the_edge, chosen, uneven
 from trustlab.federated.partition import embed
 from trustlab.federated.tasks import Example
 from trustlab.lab.claims import claims

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trustlab.course.experiment import Experiment
@@ -49,10 +50,14 @@ def _named(method: str, epsilon: float, rule: str, noise_decay: float, *options:
     return ", ".join(words)
 
 
-def _tried(method: str, epsilon: float, *options: float) -> str:
-    """Name a trial by all its options; what a method does not have is 0 and left out."""
-    words = [f"{name} {value:g}" for name, value in zip(OPTIONS, options, strict=True) if value]
-    return ", ".join([f"{method} at ε = {epsilon:g}", *words])
+def _by_options(names: Sequence[str]) -> Callable[..., str]:
+    """Return what names a training by all its options; what a method does not have is 0 and left out."""
+
+    def named(method: str, epsilon: float, *options: float) -> str:
+        words = [f"{name} {value:g}" for name, value in zip(names, options, strict=True) if value]
+        return ", ".join([f"{method} at ε = {epsilon:g}", *words])
+
+    return named
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
@@ -79,7 +84,7 @@ SEARCH = Experiment(
     slowest_first=("edp-sgd", "fast", "sgd"),
     left_out=_not_run_by_the_search,
     tolerance={"score": 0.06, "accuracy": 0.06, "slot_f1": 0.08, "epsilon_spent": 0.02},
-    named=_tried,
+    named=_by_options(OPTIONS),
     recipes=lambda corpus: {each.method: method_search.recipe(each) for each in method_search.grid(corpus)},
     parts={"methods": tuple(method_search.SPACES)},
 )
@@ -119,10 +124,8 @@ def _not_run_by_heads(method: str) -> dict[str, str]:
     return _not_run_by_the_search(method)
 
 
-def _heads_named(method: str, epsilon: float, *options: float) -> str:
-    """Name a training of heads: what a method does not have is 0 and left out."""
-    tuned = zip(encoder_experiment.OPTIONS, options, strict=True)
-    return ", ".join([f"{method} at ε = {epsilon:g}", *(f"{name} {value:g}" for name, value in tuned if value)])
+def _heads_recipes(corpus: str) -> dict[str, Any]:
+    return {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"}
 
 
 ENCODER = Experiment(
@@ -132,8 +135,8 @@ ENCODER = Experiment(
     left_out=_not_run_by_heads,
     slowest_first=(encoder_experiment.STATES, "fast", "sgd", *encoder_experiment.BASELINES),
     tolerance={"accuracy": 0.03, "slot_f1": 0.05, "epsilon_spent": 0.02},
-    named=_heads_named,
-    recipes=lambda corpus: {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"},
+    named=_by_options(encoder_experiment.OPTIONS),
+    recipes=_heads_recipes,
     parts={},
     claims=lambda corpus, read: claims_of_encoder(read) if corpus == "snips" else [],
 )
@@ -144,7 +147,7 @@ ENCODER_SEARCH = Experiment(
     left_out=_not_run_by_heads,
     slowest_first=("fast", "sgd"),
     tolerance={"score": 0.03, "accuracy": 0.03, "slot_f1": 0.05, "epsilon_spent": 0.02},
-    named=_heads_named,
-    recipes=lambda corpus: {"heads": "options in the columns; Adam, whose rate falls to zero in a straight line"},
+    named=_by_options(encoder_experiment.OPTIONS),
+    recipes=_heads_recipes,
     parts={},
 )

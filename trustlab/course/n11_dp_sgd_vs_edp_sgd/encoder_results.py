@@ -29,8 +29,7 @@ def trainings(way: str, corpus: str, epsilon: float) -> pandas.DataFrame:
     at = dict(method="sgd" if math.isinf(epsilon) else "fast", epsilon=epsilon)
     if way == HEADS:
         return select(ENCODER.table(corpus), **at)
-    table = usual(EXPERIMENT.table(corpus))
-    return select(table[table["model"] == "bilstm"] if "model" in table else table, **at)
+    return select(usual(EXPERIMENT.table(corpus)), **at)
 
 
 def what_to_ship(corpus: str) -> list[Row]:

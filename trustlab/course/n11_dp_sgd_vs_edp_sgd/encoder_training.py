@@ -22,6 +22,7 @@ from torch import nn
 from trustlab.config import option
 from trustlab.course.budgets import DELTA, EPSILONS
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.one_training import AT_THE_END, CORPORA, TRAINED_BY, by_length
 from trustlab.data import fingerprint
 from trustlab.data.fetching import cache_directory
 from trustlab.durable import digest, to_json
@@ -35,16 +36,9 @@ from trustlab.privacy.training_options import TrainConfig
 if TYPE_CHECKING:
     import datasets
 
-CORPORA = (EMBEDDED, "snips", "atis")
 LAYER = 3
-TRAINED_BY = {
-    "sgd": {"method": "sgd"},
-    "fast": {"method": "dp-sgd", "engine": "fast"},
-    "edp-sgd": {"method": "edp-sgd"},
-}
 OPTIONS = ("share", "epochs", "learning_rate", "clip_norm", "micro_batches")  # what is tuned, as columns
 AT_ONCE = 128  # utterances in one forward and backward pass
-AT_THE_END = 10**6  # steps between two measurements: only the trained model is measured
 
 _kept: dict[str, dict[str, Examples]] = {}  # the last corpus: one process trains on it many times
 
@@ -123,9 +117,7 @@ def prepare(corpus: datasets.DatasetDict) -> dict[str, Examples]:
         encoded = vocabulary.encode_corpus(corpus)
         encoder = functools.cache(lambda: lower_layers(None, LAYER))  # loaded once, and only if states are missing
         _kept[named] = {split: _stated(examples, vocabulary, encoder) for split, examples in encoded.items()}
-        known = _kept[named]["train"]
-        # A part of a batch has little padding; which utterances are drawn does not depend on their order.
-        _kept[named]["train"] = known[known.attention_mask.sum(1).argsort(stable=True)]
+        _kept[named]["train"] = by_length(_kept[named]["train"])  # which are drawn does not depend on their order
     return _kept[named]
 
 

@@ -20,7 +20,7 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.level_experiment import (
     prepare,
     recipe,
 )
-from trustlab.course.tuning import Option, Space
+from trustlab.course.tuning import Option, Space, search_seeds
 from trustlab.models.fitting import fit
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ __all__ = ["CORPORA", "KEY", "SPACES", "Setting", "grid", "recipe", "result_name
 SPACES: Mapping[str, Space] = {
     BILSTM: {"learning_rate": Option((2e-3, 5e-3, 1.2e-2, 3e-2))},
 }
-FIRST_SEED = 100  # those below are reported
 KEY = ("method", "learning_rate")  # with the seed: one row
 
 
@@ -44,13 +43,12 @@ class Setting(level_experiment.Setting):
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Setting]:
-    """Return the trials; `seeds` below :data:`FIRST_SEED` are counted from there."""
-    drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
+    """Return the trials; `seeds` are those of a search."""
     return [
         Setting(corpus, method, seed, rate)
         for method in models(corpus)
         for rate in SPACES[method]["learning_rate"].values
-        for seed in drawn
+        for seed in search_seeds(seeds)
     ]
 
 

@@ -17,7 +17,7 @@ from trustlab.course.intents import prepare, task
 from trustlab.course.n21_non_iid_partitioning import experiment
 from trustlab.course.n21_non_iid_partitioning.experiment import DEFINITIONS, REFERENCES, SEARCH, recipe, train
 from trustlab.course.once import once
-from trustlab.course.tuning import Option
+from trustlab.course.tuning import Option, search_seeds
 from trustlab.federated.simulation import Task
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = ["CORPORA", "KEY", "RATES", "Setting", "grid", "recipe", "result_name"
 CORPORA = experiment.SEARCHED
 RATES = Option((1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0))
 _encoded = once(prepare)  # a corpus is encoded once, for every trial
-FIRST_SEED = 100  # those below are reported
 KEY = ("scheme", "alpha", "learning_rate")  # with the seed: one row
 
 
@@ -45,16 +44,15 @@ class Setting(experiment.Setting):
 def grid(
     corpus: str, *, seeds: Sequence[int] = range(2), schemes: Sequence[str] = (*DEFINITIONS, *REFERENCES)
 ) -> list[Setting]:
-    """Return every fleet of the experiment with every rate; `seeds` below :data:`FIRST_SEED` are counted from there."""
+    """Return every fleet of the experiment with every rate; `seeds` are those of a search."""
     kinds = [(scheme, alpha) for scheme in DEFINITIONS for alpha in experiment.ALPHAS]
     kinds += [(reference, math.inf) for reference in REFERENCES]
-    drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
     return [
         Setting(corpus, scheme, alpha, seed, rate)
         for scheme, alpha in kinds
         for rate in RATES.values
         if scheme in schemes
-        for seed in drawn
+        for seed in search_seeds(seeds)
     ]
 
 

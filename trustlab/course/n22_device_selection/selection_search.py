@@ -12,8 +12,6 @@ see :mod:`trustlab.course.sensitivity`.
 from __future__ import annotations
 
 import dataclasses
-import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,8 +21,8 @@ from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import experiment as activity
 from trustlab.course.n22_device_selection import harm
 from trustlab.course.n22_device_selection.fleets import FLEETS, Problem, problem
-from trustlab.course.sensitivity import RATES
-from trustlab.course.tuning import Option, Space
+from trustlab.course.sensitivity import RATES, score_unless_lost
+from trustlab.course.tuning import FIRST_SEED, Option, Space, search_seeds
 from trustlab.federated.simulation import FederatedConfig, simulate
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 CORPORA = (EMBEDDED,)
 KEY = (*activity.KEY, *RATES)  # with the seed: one row
-FIRST_SEED = 100  # the reported ones are 0 to 4
 FEDAVG = "1 puts the average in place, as FedAvg does; a smaller one takes a part of it"
 SPACE: Space = {
     "learning_rate": Option((3.0, 6.0, 12.0, 18.0, 24.0)),
@@ -62,15 +59,14 @@ def grid(
 ) -> list[Setting]:
     """Return the trials of all methods on `corpus`; fewer `fleets` keep a part of them.
 
-    Seeds below :data:`FIRST_SEED` are counted from there.
+    `seeds` are those of a search, see :func:`trustlab.course.tuning.search_seeds`.
     """
-    drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
     return [
         dataclasses.replace(method, learning_rate=float(rate), server_rate=float(server), seed=seed)
         for method in methods(corpus)
         if method.fleet in fleets
         for rate, server in TRIALS
-        for seed in drawn
+        for seed in search_seeds(seeds)
     ]
 
 
@@ -109,17 +105,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     check(setting)
     made = _problem(setting, corpus)
     rows = simulate(made.task, made.clients, recipe(setting), selector=activity.selector(setting, made.clients))
-    row: dict[str, Any] = {"seconds": 0.0}
-    lost = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of updates that are not finite, which are counted
-        try:
-            for row in rows:
-                lost += row["discarded"]
-        except (ValueError, FloatingPointError):  # no update is finite any more
-            lost += 1
-    score = row["accuracy"] if not lost else math.nan
-    yield {**setting.key(), "score": score, "seconds": row["seconds"]}
+    yield {**setting.key(), **score_unless_lost(rows)}
 
 
 def _problem(setting: Setting, corpus: datasets.DatasetDict) -> Problem:

@@ -9,8 +9,6 @@ method, see :mod:`trustlab.course.sensitivity`.
 from __future__ import annotations
 
 import dataclasses
-import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,8 +24,8 @@ from trustlab.course.n23_continual_learning.experiment import (
     WEIGHTINGS,
     stream,
 )
-from trustlab.course.sensitivity import RATES
-from trustlab.course.tuning import Option, Space
+from trustlab.course.sensitivity import RATES, score_unless_lost
+from trustlab.course.tuning import FIRST_SEED, Option, Space, search_seeds
 from trustlab.federated.continual import continual
 from trustlab.federated.simulation import FederatedConfig
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CORPORA", "KEY", "SPACE", "Setting", "grid", "recipe", "result_name", "run"]
 KEY = (*TUNED_BY, *RATES)  # with the seed: one row
-FIRST_SEED = 100  # the reported ones are 0 to 4
 SPACE: Space = {
     "learning_rate": Option((4.0, 8.0, 12.0, 16.0, 24.0)),
     "server_rate": Option(
@@ -62,7 +59,6 @@ class Setting(experiment.Setting):
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(1), settings: Sequence[str] = SETTINGS) -> list[Setting]:
     """Return the trials of all methods; fewer `settings` keep a part. Seeds below 100 are counted from there."""
-    drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
     return [
         Setting(
             corpus, setting, drift, 0, beta, weighting, seed=seed, learning_rate=float(rate), server_rate=float(server)
@@ -72,7 +68,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(1), settings: Sequence[str
         for beta in BETAS
         for weighting in WEIGHTINGS
         for rate, server in TRIALS
-        for seed in drawn
+        for seed in search_seeds(seeds)
     ]
 
 
@@ -101,13 +97,4 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     periods = said.periods * (setting.setting != "static")
     selection = {"strategy": "power", "beta": setting.beta}
     rows = continual(said.problem, said.clients, periods, recipe(setting), selection=selection)
-    row: dict[str, Any] = {"seconds": 0.0}
-    lost = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of updates that are not finite, which are counted
-        try:
-            for row in rows:
-                lost += row["discarded"]
-        except (ValueError, FloatingPointError):  # no update is finite any more
-            lost += 1
-    yield {**setting.key(), "score": math.nan if lost else row["accuracy"], "seconds": row["seconds"]}
+    yield {**setting.key(), **score_unless_lost(rows)}

@@ -25,7 +25,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     trial_examples,
 )
 from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS
-from trustlab.course.tuning import trials
+from trustlab.course.tuning import search_seeds, trials
 from trustlab.federated.simulation import simulate
 from trustlab.federated.tasks import SMALL
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import datasets
 
 CORPORA = (EMBEDDED,)
-FIRST_SEED = 100  # its examples are none of those of the seeds 0 to 4
 KEY = ("task", "model", "algorithm", "partition", *DIALS)  # with the seed: one row
 WHERE = ("uniform", "label")
 SEARCHED_TASKS = ("tagging", "qa")
@@ -52,7 +51,7 @@ class Setting(experiment.Setting):
 def grid(
     corpus: str = EMBEDDED, *, seeds: Sequence[int] = range(1), tasks: Sequence[str] = SEARCHED_TASKS
 ) -> list[Setting]:
-    """Return the trials of every algorithm that is searched; `seeds` are counted from :data:`FIRST_SEED`."""
+    """Return the trials of every algorithm that is searched; `seeds` are those of a search."""
     kinds = [
         (task, SMALL, algorithm, partition)
         for task in tasks
@@ -60,10 +59,10 @@ def grid(
         for partition in (WHERE if algorithm != CENTRALISED else WHERE[:1])
     ]
     return [
-        replace(Setting(corpus, *kind), seed=FIRST_SEED + seed, **values)
+        replace(Setting(corpus, *kind), seed=seed, **values)
         for kind in kinds
         for values in trials(SPACES[kind[2]], TRIALS)
-        for seed in seeds
+        for seed in search_seeds(seeds)
     ]
 
 

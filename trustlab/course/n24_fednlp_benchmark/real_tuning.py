@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from trustlab.config import check
 from trustlab.course.n24_fednlp_benchmark.real_data import COMMITTED, REAL, divided
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED, Training, places, trained
-from trustlab.course.tuning import Option, Space, chosen, trials
+from trustlab.course.tuning import Option, Space, chosen, search_seeds, trials
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import datasets
 
 CORPORA = COMMITTED
-BUDGET, FIRST_SEED = 8, 100
+BUDGET = 8
 ORDER = 2  # seed of the order of trials: of the first five, the one whose trials lie apart best; chosen before any ran
 AVERAGE = "1 puts the clients' average in place; a shorter step is what smaller client rates take"
 PRODUCT = "with longer server steps and shorter client steps only the product of both counts, as in FedSGD"
@@ -53,13 +53,12 @@ class Setting(Training):
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Setting]:
-    """Return the trials on `corpus`; `seeds` below :data:`FIRST_SEED` are counted from there."""
-    drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
+    """Return the trials on `corpus`; `seeds` are those of a search."""
     return [
         Setting(corpus, algorithm, division, seed, **trial)
         for algorithm, division in places(corpus)
         for trial in trials(SPACES[algorithm], BUDGET, ORDER)
-        for seed in drawn
+        for seed in search_seeds(seeds)
     ]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from trustlab.config import check, option
 from trustlab.course.n31_fairness_metrics.real_models import LOGISTIC, NONE, OFFLINE, PIECES, WHOLE, features
-from trustlab.course.tuning import Option, Space, chosen, trials
+from trustlab.course.tuning import FIRST_SEED, Option, Space, chosen, search_seeds, trials
 from trustlab.results import read_results
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 CORPORA = ("hatexplain",)
 KEY = ("model", "c", "counts")  # with the seed: one row
 OPTIONS = ("c", "counts")
-FIRST_SEED = 100  # those below are reported
 TRIALS = 10  # of each model
 SPACES: Mapping[str, Space] = MappingProxyType({
     "words": {"c": Option((0.1, 0.3, 1.0, 3.0, 10.0, 30.0)), "counts": Option((WHOLE, PIECES))},
@@ -51,13 +50,12 @@ class Setting:
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(3)) -> list[Setting]:
-    """Return every model with as many trials; `seeds` below :data:`FIRST_SEED` are counted from there."""
-    drawn = [seed if seed >= FIRST_SEED else FIRST_SEED + seed for seed in seeds]
+    """Return every model with as many trials; `seeds` are those of a search."""
     return [
         Setting(corpus, model, seed=seed, **options)
         for model in LOGISTIC
         for options in trials(SPACES[model], TRIALS)
-        for seed in drawn
+        for seed in search_seeds(seeds)
     ]
 
 
