@@ -103,15 +103,7 @@ class Curves(Drawing):
         self.y_limits, self.references = y_limits, dict(references or {})
         clean(axes, x_label=x_label, y_label=y_label)
         axes.autoscale(False)  # _fit decides: empty artists have no limits to offer
-        if self.grid is not None:
-            axes.set_xticks(range(len(self.grid)), [number(value) for value in self.grid])
-            axes.set_xlim(-ROOM_BELOW - 0.05, len(self.grid) - 0.65)
-        elif log_x:
-            axes.set_xscale("log")
-            axes.set_xlim(0.1, 1)
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))  # a page has no TeX
-            axes.xaxis.set_minor_formatter(NullFormatter())
+        self._set_x_axis(log_x)
         self._lines: dict[str, Any] = {}
         self._bands: dict[str, Any] = {}
         self._colours: dict[str, str] = {}
@@ -126,6 +118,19 @@ class Curves(Drawing):
         # Fixed margins: a layout engine would cost more than the drawing, and would make the axes jump.
         self.figure.subplots_adjust(left=78 / width, right=1 - 24 / width, bottom=58 / height, top=1 - 42 / height)
         return self.figure.add_subplot()
+
+    def _set_x_axis(self, log_x: bool) -> None:
+        """Give a grid its places, and a logarithmic axis plain numbers."""
+        if self.grid is not None:
+            self.axes.set_xticks(range(len(self.grid)), [number(value) for value in self.grid])
+            self.axes.set_xlim(-ROOM_BELOW - 0.05, len(self.grid) - 0.65)
+        elif log_x:
+            axis = self.axes.xaxis
+            self.axes.set_xscale("log")
+            self.axes.set_xlim(0.1, 1)
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))  # a page has no TeX
+            axis.set_minor_formatter(NullFormatter())
 
     def draw(self, answer: Any) -> None:
         """Move lines, bands, ring and live points to `answer`."""
