@@ -4,10 +4,10 @@
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
 ``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals of gaps cover the
-truth, ``panels`` moves the controls of panels in a browser, and
+truth, ``auditing`` how often bounds on ε claim too much, ``panels`` moves the controls of panels in a browser, and
 ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches`` and ``covering``, into ``docs/benchmarks.md``.
+those of ``batches``, ``covering`` and ``auditing``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import transformers
 
 from benchmarks import (
     associating,
+    auditing,
     batches,
     covering,
     page,
@@ -91,6 +92,7 @@ PARTS = {
     "associating": associating.main,
     "resampling": resampling.main,
     "covering": covering.main,
+    "auditing": auditing.main,
     "panels": panels.main,
     "pages": pages.main,
 }
