@@ -1,10 +1,14 @@
-"""Mean and 95 % interval over seeds: the one place where repeated runs become a number with its uncertainty."""
+"""Intervals: of a mean over seeds, the one place where repeated runs become a number, and of a rate of hits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
 
 
 class Interval(NamedTuple):
@@ -52,3 +56,22 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     deviation = math.sqrt(math.fsum((run - mean) ** 2 for run in runs) / (n - 1))
     half = float(special.stdtrit(n - 1, (1 + level) / 2)) * deviation / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
+
+
+def rate_bounds(hits: ArrayLike, trials: ArrayLike, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and the upper Clopper–Pearson bound of a probability, each of which fails with at most `alpha`.
+
+    Examples
+    --------
+    >>> low, high = rate_bounds([0, 5, 10], 10, 0.025)
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.0, 0.187, 0.692], [0.308, 0.813, 1.0])
+    """
+    import numpy as np
+    from scipy.special import betaincinv
+
+    hits, trials = np.broadcast_arrays(np.asarray(hits, float), np.asarray(trials, float))
+    inside = np.maximum(hits, 1), np.minimum(hits, trials - 1)  # the ends are 0 and 1 by definition
+    low = np.where(hits > 0, betaincinv(inside[0], trials - inside[0] + 1, alpha), 0.0)
+    high = np.where(hits < trials, betaincinv(inside[1] + 1, trials - inside[1], 1 - alpha), 1.0)
+    return low, high

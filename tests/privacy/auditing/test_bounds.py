@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binom, norm
 
+from trustlab.intervals import rate_bounds
 from trustlab.privacy.auditing import (
     Counts,
     clopper_pearson_epsilon,
@@ -23,7 +24,6 @@ from trustlab.privacy.auditing.channels import (
     laplace_channel,
     subsampled_gaussian_channel,
 )
-from trustlab.privacy.auditing.clopper_pearson import rate_bounds
 from trustlab.privacy.auditing.exact_tail import exact_tail
 from trustlab.privacy.auditing.gaussian_curve import mu_epsilon
 from trustlab.privacy.auditing.one_run import one_run_p

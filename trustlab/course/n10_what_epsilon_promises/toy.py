@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.stats import norm
 
 from trustlab.config import option
 from trustlab.course.budgets import DELTA
 from trustlab.guessing import best_hit_rate
+from trustlab.intervals import rate_bounds
 from trustlab.privacy.accounting import noise_multiplier_for
 
 OTHERS = 28
@@ -81,9 +82,8 @@ class Score:
         >>> round(low, 2), round(high, 2)
         (0.35, 0.93)
         """
-        k, n = self.right, self.guesses
-        low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
-        return low, float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
+        low, high = rate_bounds(self.right, self.guesses, 0.025)
+        return float(low), float(high)
 
 
 @functools.cache

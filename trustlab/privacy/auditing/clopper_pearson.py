@@ -20,25 +20,10 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from trustlab.columns import as_scores
+from trustlab.intervals import rate_bounds
 from trustlab.privacy.auditing.counts import Array, check_share
 
 RANKS = 12  # thresholds tried, at geometric distances: more would cost more in α than they find
-
-
-def rate_bounds(hits: ArrayLike, trials: ArrayLike, alpha: float) -> tuple[Array, Array]:
-    """Return the lower and the upper Clopper–Pearson bound of a probability, each of which fails with at most `alpha`.
-
-    Examples
-    --------
-    >>> low, high = rate_bounds([0, 5, 10], 10, 0.025)
-    >>> low.round(3).tolist(), high.round(3).tolist()
-    ([0.0, 0.187, 0.692], [0.308, 0.813, 1.0])
-    """
-    hits, trials = np.broadcast_arrays(np.asarray(hits, float), np.asarray(trials, float))
-    inside = np.maximum(hits, 1), np.minimum(hits, trials - 1)  # the ends are 0 and 1 by definition
-    low = np.where(hits > 0, betaincinv(inside[0], trials - inside[0] + 1, alpha), 0.0)
-    high = np.where(hits < trials, betaincinv(inside[1] + 1, trials - inside[1], 1 - alpha), 1.0)
-    return low, high
 
 
 def clopper_pearson_epsilon(

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from trustlab.columns import as_scores
+from trustlab.intervals import rate_bounds
 from trustlab.privacy.membership.roc import roc
 from trustlab.privacy.pld import pld_epsilon, rounding_share
 
@@ -126,12 +126,8 @@ def above(
     false = np.round(curve.fpr * outside).astype(int)
     at = np.unique(np.searchsorted(false, ranks, side="right") - 1)
     positives, negatives = np.round(curve.tpr[at] * inside), false[at].astype(float)
-    tpr_low = np.where(positives > 0, special.betaincinv(np.maximum(positives, 1), inside - positives + 1, risk), 0.0)
-    fpr_high = np.where(
-        negatives < outside,
-        special.betaincinv(negatives + 1, np.maximum(outside - negatives, 1), 1 - risk),
-        1.0,
-    )
+    tpr_low, _ = rate_bounds(positives, inside, risk)
+    _, fpr_high = rate_bounds(negatives, outside, risk)
     highest = allowed.tpr(fpr_high) if isinstance(allowed, Permitted) else allowed(fpr_high)
     columns = dict(fpr=curve.fpr[at], tpr=curve.tpr[at], fpr_high=fpr_high, tpr_low=tpr_low, permitted=highest)
     return [
