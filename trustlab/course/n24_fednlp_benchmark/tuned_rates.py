@@ -68,13 +68,8 @@ def method(model: str, algorithm: str) -> str:
 
 def candidates() -> pandas.DataFrame:
     """Return the trials of the committed search whose rate may be taken: the next larger one lost no training."""
-    import pandas
-
-    kept = []
-    for _, runs in read(SEARCH)[0].groupby([*TUNED_BY], sort=False):
-        renamed = runs.rename(columns={"client_rate": RATES[0]})
-        kept.append(stable(renamed, TUNED_BY, margin=True).rename(columns={RATES[0]: "client_rate"}))
-    return pandas.concat(kept)
+    search = read(SEARCH)[0].rename(columns={"client_rate": RATES[0]})
+    return stable(search, TUNED_BY, within=TUNED_BY).rename(columns={RATES[0]: "client_rate"})
 
 
 @remembered
