@@ -68,7 +68,7 @@ class Canary:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Canary:
-        """Return an utterance as a canary: its secret starts with its first slot and goes on to the end.
+        """Return an utterance as a canary: its secret is all from its first slot to the end.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""What the adversary has: a trained tagger, a sentence with unknown words, and the words that may stand there.
+"""What the adversary has: a trained tagger, a sentence with unknown words, and the candidates for them.
 
 The adversary is open-box: it has the weights, and computes the model's own loss for any completion. Its side knowledge
 is the prefix, the labels, the number of unknown words and the candidates for them (that a code is made of ten digits).
