@@ -68,19 +68,19 @@ DRAWN = Search(
 WHOLE = Search(
     {
         "fedavg": {
-            "rate": Option((0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)),
+            "rate": Option((0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),
             "server_rate": Option((1.0, 3.0, 10.0), low_end=AVERAGE, high_end=PRODUCT),
         },
         "fedadam": {
             "rate": Option((0.003, 0.01, 0.03, 0.1, 0.3, 1.0)),
-            "server_rate": Option((0.003, 0.01, 0.03, 0.1)),
+            "server_rate": Option((0.003, 0.01, 0.03, 0.1, 0.3)),
         },
         CENTRALISED: {
-            "rate": Option(tuple(float(f"{0.0005 * 2 ** (i / 2):.2g}") for i in range(24))),
+            "rate": Option(tuple(float(f"{0.00025 * 2 ** (i / 2):.2g}") for i in range(30))),
             "server_rate": Option((1.0,)),
         },
     },
-    trials=24,
+    trials=30,
     margin=True,
 )
 SEARCHES: Mapping[str, Search] = {"20newsgroups": WHOLE, "clinc150": DRAWN, "wnut17": WHOLE, "xquad": DRAWN}
