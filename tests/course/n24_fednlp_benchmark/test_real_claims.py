@@ -76,7 +76,7 @@ def test_claims_hold_where_they_were_put_in_and_not_where_they_were_not():
 
 
 def test_no_claim_is_judged_where_a_trivial_baseline_is_better_than_both_trainings(monkeypatch):
-    monkeypatch.setattr(real_claims, "CORPORA", ("wnut17",))
+    monkeypatch.setattr(real_claims, "_saved", lambda: ["wnut17"])
     read = made(0.3, 0.05, usual_tags=0.55)  # above all but one place
     assert [row["claim"].split()[0] for row in claims_of_corpus("wnut17", read)] == ["(Level)", "(b)"]
     assert [(row["claim"].split()[0], row["trivial"]) for row in not_claimed(read)] == [("(a)", 0.55), ("(c)", 0.55)]
