@@ -5,8 +5,8 @@ mechanism knows its probabilities, the left side is computed exactly, for every 
 Noise on vectors has a density instead: it is compared at noisy points, and where the difference is largest, which for a
 norm is on the ray from one word through the other. What is said is computed from that point, and cannot lose more.
 
-The words are drawn at random, each with some of its neighbours: a promise per distance is most easily broken by near
-words. The audit can miss a pair; what it finds is a witness.
+Half of the pairs are of words drawn at random, half of words and their neighbours: a promise per distance is most
+easily broken by near words. The audit can miss a pair; what it finds is a witness.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-NEIGHBOURS = 3  # of each word drawn, which are audited with it
+NEIGHBOURS = 3  # of a word, with which it is a pair
 ROUNDING = 1e-9  # of a ratio; distances below 1e-7 are none
-BLOCK = 512  # pairs at a time
+BLOCK = 128  # pairs at a time
 
 
 @dataclass(frozen=True)
@@ -91,40 +91,45 @@ def audit_words(mechanism: Any, *, pairs: int = 10_000, seed: int = 0) -> WordAu
             f"{type(mechanism).__name__}. Samples alone bound no loss from above."
         )
     rng = np.random.default_rng(seed)
-    words = _words(mechanism.table, pairs, rng)
-    first, second = np.triu_indices(len(words), 1)
-    points = mechanism.table.vectors[words]
-    promised = mechanism.epsilon * mechanism.distance(points[first], points[second])
+    first, second = _pairs(mechanism.table, pairs, rng)
+    points, others = mechanism.table.vectors[first], mechanism.table.vectors[second]
+    promised = mechanism.epsilon * mechanism.distance(points, others)
     if hasattr(mechanism, "log_probabilities"):
-        loss, outputs, how = _of_probabilities(mechanism, words, first, second), len(mechanism.table), "probabilities"
+        loss, outputs, how = _of_probabilities(mechanism, first, second), len(mechanism.table), "probabilities"
     else:
-        loss, outputs, how = *_of_densities(mechanism, points[first], points[second], rng), "densities"
+        loss, outputs, how = *_of_densities(mechanism, points, others, rng), "densities"
     apart = promised > mechanism.epsilon * 1e-7
     ratios = np.divide(loss, promised, out=np.where(loss > ROUNDING, math.inf, 0.0), where=apart)
     worst = int(ratios.argmax())
-    names = tuple(mechanism.table.words[words[side[worst]]] for side in (first, second))
+    names = mechanism.table.words[first[worst]], mechanism.table.words[second[worst]]
     return WordAudit(float(ratios[worst]), names, float(loss[worst]), float(promised[worst]), len(first), outputs, how)
 
 
-def _words(table: Any, pairs: int, rng: np.random.Generator) -> np.ndarray:
-    """Return enough words [m] for `pairs` pairs: some at random, and neighbours of them."""
-    wanted = min(len(table), math.ceil((1 + math.sqrt(1 + 8 * pairs)) / 2))
-    found: dict[int, None] = {}  # a set that keeps its order
-    for number in rng.permutation(len(table)):
-        near = table.distances(table.vectors[number][None])[0].argsort(kind="stable")[: NEIGHBOURS + 1]
-        found.update(dict.fromkeys((int(number), *near.tolist())))
-        if len(found) >= wanted:
-            break
-    return np.array(list(found)[: max(wanted, 2)])
+def _pairs(table: Any, wanted: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids of at least `wanted` pairs: half of words at random, half of near ones; or all that there are."""
+    if wanted >= len(table) * (len(table) - 1) // 2:
+        return np.triu_indices(len(table), 1)
+    some = rng.permutation(len(table))[: math.ceil((1 + math.sqrt(1 + 4 * wanted)) / 2)]
+    first, second = np.triu_indices(len(some), 1)
+    near = rng.permutation(len(table))[: math.ceil(wanted / 2 / NEIGHBOURS)]
+    found = [np.stack([some[first], some[second]])]
+    for start in range(0, len(near), BLOCK):
+        rows = near[start : start + BLOCK]
+        distances = table.distances(table.vectors[rows])
+        distances[np.arange(len(rows)), rows] = math.inf
+        closest = distances.argpartition(NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
+        found.append(np.stack([np.repeat(rows, NEIGHBOURS), closest.ravel()]))
+    return tuple(np.concatenate(found, axis=1))
 
 
-def _of_probabilities(mechanism: Any, words: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _of_probabilities(mechanism: Any, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the largest difference of log probabilities over all outputs, for each pair."""
-    rows = mechanism.log_probabilities(words)
     loss = np.empty(len(first))
     for start in range(0, len(first), BLOCK):
-        block = slice(start, start + BLOCK)
-        loss[block] = np.abs(rows[first[block]] - rows[second[block]]).max(axis=1)
+        sides = np.stack([side[start : start + BLOCK] for side in (first, second)])
+        words, places = np.unique(sides, return_inverse=True)
+        rows, (here, there) = mechanism.log_probabilities(words), places.reshape(sides.shape)
+        loss[start : start + BLOCK] = np.abs(rows[here] - rows[there]).max(axis=1)
     return loss
 
 
