@@ -20,11 +20,6 @@ from trustlab.privacy.auditing.lower_bounds import COVERAGE
 ALPHAS = (0.05, 0.049, 0.048)  # each solves again: outcomes seen before are remembered
 
 
-def measure(audits: int = 2000) -> Iterator[dict[str, Any]]:
-    """Yield one row per mechanism and method."""
-    yield from coverage(audits)
-
-
 def speed() -> Iterator[dict[str, Any]]:
     """Yield the seconds of one bound, 5,000 guesses about 10,000 canaries."""
     for name, method in METHODS.items():
@@ -35,8 +30,8 @@ def speed() -> Iterator[dict[str, Any]]:
 
 def main(asked: argparse.Namespace) -> None:
     """Run, print, and store where asked to."""
-    rows = list(measure())
+    rows = list(coverage())
     print(table(rows))
     print(table(list(speed())))
     if asked.write:
-        print("wrote", store(COVERAGE, rows, [measure], []))
+        print("wrote", store(COVERAGE, rows, [coverage], []))

@@ -15,6 +15,7 @@ from trustlab.columns import as_numbers
 from trustlab.fairness.groups.chance import Chance
 from trustlab.fairness.groups.masks import BETWEEN, Groups
 from trustlab.fairness.groups.metric_names import MetricName
+from trustlab.intervals import rate_bounds
 
 _TIE = 1e-12
 
@@ -85,13 +86,9 @@ def _ratio(female: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 def _interval(female: float, total: float, alpha: float) -> tuple[float, float]:
     """Return the ends of the true ratio, from Clopper and Pearson's interval of the female share."""
-    from scipy import special
-
     if not total:
         return math.nan, math.nan
-    low = special.betaincinv(female, total - female + 1, alpha / 2) if female else 0.0
-    high = special.betaincinv(female + 1, total - female, 1 - alpha / 2) if female < total else 1.0
-    shares = [float(low), float(high)]
+    low, high = shares = [float(end) for end in rate_bounds(female, total, alpha / 2)]
     folded = [min(share, 1 - share) / max(share, 1 - share) for share in shares]
     return min(folded), 1.0 if low <= 0.5 <= high else max(folded)
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv
 
 from trustlab.columns import as_scores
 from trustlab.intervals import rate_bounds
@@ -132,7 +131,7 @@ def _at_ranks(inside: Array, outside: Array, delta: float, alpha: float) -> floa
         threshold = np.sort(spared)[::-1][ranks - 1]
         hits = len(accused) - np.searchsorted(np.sort(accused), threshold, side="right")
         least, _ = rate_bounds(hits, len(accused), own)
-        most = betaincinv(ranks, len(spared) + 1 - ranks, 1 - own)  # of P[score > the rank-th highest]
+        _, most = rate_bounds(ranks - 1, len(spared), own)  # of P[score > the rank-th highest]
         found.append(float(_log_ratio(least - delta, most).max()))
     return max(found)
 

@@ -24,7 +24,6 @@ from trustlab.privacy.membership.quantile import quantile_regression
 from trustlab.privacy.membership.rmia import OFFLINE_A, rmia
 from trustlab.privacy.membership.signals import from_losses
 
-ATTACKS = ("loss", "quantile", "rmia", "lira-offline", "lira-online")
 _REFERENCES, _POPULATION = ("reference", "in_reference"), ("population",)
 NEEDS = {
     "loss": (),
@@ -33,6 +32,7 @@ NEEDS = {
     "lira-offline": _REFERENCES,
     "lira-online": _REFERENCES,
 }
+ATTACKS = tuple(NEEDS)
 
 
 @dataclass(frozen=True, eq=False)

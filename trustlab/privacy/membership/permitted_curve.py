@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.columns import as_scores
+from trustlab.columns import as_mask, as_scores
 from trustlab.intervals import rate_bounds
 from trustlab.privacy.membership.roc import roc
 from trustlab.privacy.pld import pld_epsilon, rounding_share
@@ -119,8 +119,9 @@ def above(
     >>> above(members.astype(float) * 9 + np.arange(400) / 400, members, Permitted(((1.0, 1e-5),)))[0]["fpr"]
     0.005
     """
-    curve = roc(scores, members)
-    inside, outside = int(np.sum(members)), int(np.size(members) - np.sum(members))
+    mask = as_mask(members, what="membership")
+    curve = roc(scores, mask)
+    inside, outside = int(mask.sum()), int((~mask).sum())
     ranks = np.unique(np.geomspace(1, outside, RANKS).astype(int))  # false positives
     risk = (1 - level) / (2 * len(ranks))
     false = np.round(curve.fpr * outside).astype(int)
