@@ -20,7 +20,7 @@ def _recipes(corpus: str) -> dict[str, Any]:
     task = experiment.tasks_of(corpus)[0]
     algorithms = (*experiment.ALGORITHMS, *experiment.CONFOUNDED, experiment.CENTRALISED)
     settings = {each: experiment.Setting(corpus, task, algorithm=each) for each in algorithms}
-    return {each: experiment.recipe(experiment.with_one_rate(setting)) for each, setting in settings.items()}
+    return {each: experiment.recipe(experiment.tuned(setting)) for each, setting in settings.items()}
 
 
 EXPERIMENT = Experiment(
@@ -40,7 +40,7 @@ TUNING = Experiment(
     "fednlp-benchmark-tuning",
     algorithm_search,
     varied="task",
-    slowest_first=algorithm_search.SEARCHED_TASKS,
+    slowest_first=("classification", "seq2seq", "tagging", "qa"),
     tolerance={"score": 0.15},
     named=lambda task, model, algorithm, partition, client, server, mu, batch: (
         f"{task}, {model}, {algorithm}, {partition}, rates {client:g} and {server:g}, μ {mu:g}, batch {batch}"

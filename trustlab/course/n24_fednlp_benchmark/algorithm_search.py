@@ -1,7 +1,6 @@
 """The search of notebook 24 for each algorithm's own rates; :mod:`.tuned_rates` says what is tried.
 
-One trial is one training of :mod:`.experiment` with other rates and fewer rounds, measured once, at the end, on the
-validation split.
+One trial is one training of :mod:`.experiment` with other rates, measured once, at the end, on the validation split.
 Its seeds are not those that are reported, and neither are its training examples. A training of which any update was
 not finite counts as diverged and has no score.
 """
@@ -17,26 +16,25 @@ from trustlab.config import check
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n24_fednlp_benchmark import experiment
 from trustlab.course.n24_fednlp_benchmark.experiment import (
+    ALGORITHMS,
     CENTRALISED,
-    ROUNDS,
+    SIDE_QUESTIONS,
     divide,
     problem,
     recipe,
     trial_examples,
 )
-from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS, TUNED_BY, TUNED_ON, method
 from trustlab.course.tuning import search_seeds, trials
 from trustlab.federated.simulation import simulate
-from trustlab.federated.tasks import SMALL
+from trustlab.federated.tasks import FAMILIES, SMALL
 
 if TYPE_CHECKING:
     import datasets
 
 CORPORA = (EMBEDDED,)
-KEY = ("task", "model", "algorithm", "partition", *DIALS)  # with the seed: one row
-WHERE = ("uniform", "label")
-SEARCHED_TASKS = ("tagging", "qa")
-SEARCH_ROUNDS = 45  # half of them: a search costs as much as the table
+KEY = (*TUNED_BY, *DIALS)  # with the seed: one row
+WHERE = tuple(dict.fromkeys(TUNED_ON.values()))  # the partitions that are searched
 
 
 @dataclass(frozen=True)
@@ -49,21 +47,23 @@ class Setting(experiment.Setting):
 
 
 def grid(
-    corpus: str = EMBEDDED, *, seeds: Sequence[int] = range(1), tasks: Sequence[str] = SEARCHED_TASKS
+    corpus: str = EMBEDDED, *, seeds: Sequence[int] = range(1), tasks: Sequence[str] = tuple(FAMILIES)
 ) -> list[Setting]:
-    """Return the trials of every algorithm that is searched; `seeds` are those of a search."""
-    kinds = [
-        (task, SMALL, algorithm, partition)
-        for task in tasks
-        for algorithm in SPACES
-        for partition in (WHERE if algorithm != CENTRALISED else WHERE[:1])
-    ]
+    """Return the trials of every method that is searched; `seeds` are those of a search."""
     return [
         replace(Setting(corpus, *kind), seed=seed, **values)
-        for kind in kinds
-        for values in trials(SPACES[kind[2]], TRIALS)
+        for task in tasks
+        for kind in _kinds(task)
+        for values in trials(SPACES[method(*kind[1:3])], TRIALS)
         for seed in search_seeds(seeds)
     ]
+
+
+def _kinds(task: str) -> list[tuple[str, str, str, str]]:
+    """Return the task, model, algorithm and partition of every method that a task searches."""
+    compared = [name for name in ALGORITHMS if (task, name) != ("seq2seq", "fedprox")]  # see experiment.tuned
+    kinds = [(task, SMALL, algorithm, partition) for partition in WHERE for algorithm in compared]
+    return [*kinds, (task, SMALL, CENTRALISED, "uniform"), *((task, *each) for each in SIDE_QUESTIONS.get(task, ()))]
 
 
 def result_name(corpus: str = EMBEDDED) -> str:
@@ -83,10 +83,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     check(setting)
     known, asked = trial_examples(setting, corpus)
     clients = divide(setting, known)
-    config = recipe(setting, len(clients))
-    last = round(config.rounds * SEARCH_ROUNDS / ROUNDS)
-    shorter = replace(config, rounds=last, evaluate_every=last)
-    rounds = simulate(problem(setting, known, asked), clients, shorter)
+    options = recipe(setting, len(clients))
+    rounds = simulate(problem(setting, known, asked), clients, replace(options, evaluate_every=options.rounds))
     score, seconds = math.nan, 0.0
     for row in _while_finite(rounds):
         score, seconds = row.get("score", math.nan), row["seconds"]

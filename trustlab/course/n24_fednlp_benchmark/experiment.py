@@ -6,10 +6,8 @@ data on average, and all data in one place make thirty as well. The devices' opt
 SGD: what algorithms differ in is FedProx's term or the server's step, and nothing else. (FedNLP's public code changes
 the client optimizer together with the algorithm, so that their effects cannot be separated.)
 
-Rates were chosen on the embedded corpus with seed 0 by a few trainings without skew and under label skew: one for the
-clients, and one for both adaptive servers. They are used unchanged on every task and partition, and suit an
-adaptive server better than FedAvg: :mod:`.algorithm_search` tunes each algorithm on its own. Its trials have other
-seeds, other training examples and the validation split.
+Every algorithm has its own rates, those of a search with as many trials for each: :mod:`.algorithm_search`. Its trials
+are these trainings with other seeds, other training examples and the validation split.
 
 Two side questions: what is left of an adaptive server's gain when the devices step with Adam themselves, and what has
 to be trained and sent of a pretrained encoder, of which only the heads and the top layers learn.
@@ -29,7 +27,7 @@ from trustlab.config import check, option
 from trustlab.course.baselines import NAMES, sentence_embeddings
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL, baseline_row
-from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SMALL_BATCH
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SMALL_BATCH, TUNED_ON, chosen_rates
 from trustlab.deprecation import old_names
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.partition import Partition, partition, skew
@@ -57,13 +55,11 @@ ENCODERS = {"heads": 0, "top 2": 2}  # layers of the offline encoder that are tr
 MODELS = (SMALL, *ENCODERS, NO_MODEL)
 # Examples to train and to test on, at most: a table of all settings is to take minutes.
 SIZES = {"classification": (800, 200), "tagging": (800, 200), "qa": (800, 200), "seq2seq": (240, 100)}
-TRIAL_SIZES = (1200, 400)  # of a search: utterances to train and to validate on, others for each seed
+VALIDATED = 400  # examples that a trial of a search is scored on, at most
 CLIENTS, SHARE, ROUNDS, MEASURED_EVERY, BATCH = 30, 1 / 3, 90, 10, SMALL_BATCH
 ENCODER_TRAIN, ENCODER_ROUNDS = 200, 9  # each step of a pretrained model costs as much as fifty of the small one's
 KEY = ("task", "model", "algorithm", "partition")  # with the seed: one row
-# The one rate for all. μ is FedProx's.
-CLIENT_RATES = {"sgd": 0.3, "adam": 0.01, "encoder": 0.1}
-SERVER_RATES, MU = {"sgd": 1.0, "adam": 0.03, "yogi": 0.03}, 0.1
+USUAL_MU = 0.1  # FedProx's where it is not tuned
 
 
 @dataclass(frozen=True)
@@ -123,21 +119,24 @@ def tasks_of(corpus: str) -> list[str]:
     return [family for name, family in SOURCES if name == corpus]
 
 
-def with_one_rate(setting: Setting) -> Setting:
-    """Return a setting with the rates that all have: none is tuned.
+def tuned(setting: Setting) -> Setting:
+    """Return a setting at the rates that the search chose for its algorithm on its task; a baseline has none.
+
+    Partitions that were not searched take the rates of the one that divides labels as they do. In seq2seq most devices
+    take one step a round, with which FedProx is FedAvg: there it has FedAvg's rates.
 
     Examples
     --------
-    >>> with_one_rate(Setting(algorithm="fedadam")).server_rate
-    0.03
+    >>> tuned(Setting(algorithm="fedadam")).server_rate
+    0.1
     """
-    stepped = "encoder" if setting.model in ENCODERS else "adam" if setting.algorithm in CONFOUNDED else "sgd"
-    return replace(
-        setting,
-        client_rate=CLIENT_RATES[stepped],
-        server_rate=SERVER_RATES[_rule(setting)],
-        mu=MU if setting.algorithm == "fedprox" else 0.0,
-    )
+    if setting.algorithm in NAMES:
+        return setting
+    prox_is_average = setting.algorithm == "fedprox" and setting.task == "seq2seq"
+    algorithm = "fedavg" if prox_is_average else setting.algorithm
+    where = "none" if algorithm == CENTRALISED else TUNED_ON[setting.partition]
+    rates = chosen_rates()[setting.task, setting.model, algorithm, where]
+    return replace(setting, **{**rates, "mu": USUAL_MU} if prox_is_average else rates)
 
 
 def _rule(setting: Setting) -> str:
@@ -155,14 +154,13 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), tasks: Sequence[str] =
     kinds = []
     for task in tasks_of(corpus):
         kinds += [(task, SMALL, algorithm, division) for division in PARTITIONS for algorithm in ALGORITHMS]
-        kinds += [(task, SMALL, CENTRALISED, "uniform")]
-        kinds += [(task, *each) for each in _SIDE_QUESTIONS.get(task, ())]
+        kinds += [(task, SMALL, CENTRALISED, "uniform"), *((task, *each) for each in SIDE_QUESTIONS.get(task, ()))]
         examples_of = (NO_MODEL, "heads") if task == "classification" else (NO_MODEL,)
         kinds += [(task, whose, baseline, "uniform") for whose in examples_of for baseline in BASELINES[task]]
-    return [with_one_rate(Setting(corpus, *kind, seed)) for kind in kinds if kind[0] in tasks for seed in seeds]
+    return [tuned(Setting(corpus, *kind, seed)) for kind in kinds if kind[0] in tasks for seed in seeds]
 
 
-_SIDE_QUESTIONS = {
+SIDE_QUESTIONS = {
     "tagging": [(SMALL, algorithm, division) for division in ("uniform", "label") for algorithm in CONFOUNDED],
     "classification": [(model, "fedavg", "label") for model in ENCODERS],
 }
@@ -178,20 +176,22 @@ def result_name(corpus: str) -> str:
 
 def examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
     """Return the training and test examples of a setting, the first of the corpus' splits."""
-    most, tested = SIZES[setting.task]
-    most = ENCODER_TRAIN if setting.model in ENCODERS else most
     how = (setting.corpus, setting.task)
-    return read(*how, corpus["train"], most=most), read(*how, corpus["test"], most=tested)
+    return read(*how, corpus["train"], most=_most(setting)), read(*how, corpus["test"], most=SIZES[setting.task][1])
 
 
 def trial_examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list[Example], list[Example]]:
-    """Return the training and validation examples of a trial: those of its seed."""
-    blocks = []
-    for split, size in zip(("train", "validation"), TRIAL_SIZES, strict=True):
-        start = setting.seed % max(1, len(corpus[split]) // size) * size
-        rows = corpus[split].select(range(start, min(start + size, len(corpus[split]))))
-        blocks.append(read(setting.corpus, setting.task, rows, most=size))
-    return blocks[0], blocks[1]
+    """Return the training and validation examples of a trial: those of its seed, none of them reported."""
+    most, how = _most(setting), (setting.corpus, setting.task)
+    blocks = len(corpus["train"]) // most
+    start = (1 + setting.seed % (blocks - 1)) * most
+    rows = corpus["train"].select(range(start, start + most))
+    return read(*how, rows, most=most), read(*how, corpus["validation"], most=VALIDATED)
+
+
+def _most(setting: Setting) -> int:
+    """Return how many examples a training has at most."""
+    return ENCODER_TRAIN if setting.model in ENCODERS else SIZES[setting.task][0]
 
 
 def divide(setting: Setting, train: Sequence[Example]) -> Partition:

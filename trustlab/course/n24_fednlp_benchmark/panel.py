@@ -18,7 +18,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     examples,
     problem,
     recipe,
-    with_one_rate,
+    tuned,
 )
 from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved
 from trustlab.course.once import once
@@ -114,7 +114,7 @@ def live_rows(at: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, A
     """Train one cell as the saved ones were, measured more often; yield a row for each round that was measured."""
     from trustlab.federated.simulation import simulate
 
-    at = with_one_rate(at)
+    at = tuned(at)
     known, asked = _examples(at.task, corpus)
     clients = divide(at, known)
     config = dataclasses.replace(recipe(at, len(clients)), evaluate_every=MEASURED_LIVE)

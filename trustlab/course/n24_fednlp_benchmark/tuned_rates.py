@@ -1,27 +1,84 @@
-"""What the search of notebook 24 tries: each algorithm's own rates, without skew and under label skew."""
+"""The rates that notebook 24 tries for each method, and those it takes: its own, for each task, with and without skew.
+
+Every method has as many trials. Where a method has two dials they are a whole grid; FedProx has three, and draws as
+many of their combinations. A rate counts only if the next larger one lost no training: the last one before loss is
+lost by the next seeds, see :mod:`trustlab.course.sensitivity`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from trustlab.course.tuning import Option, Space
+from trustlab.course.sensitivity import RATES, stable
+from trustlab.course.tuning import Option, Space, Value, best
+from trustlab.lab.saved import read, remembered
+
+if TYPE_CHECKING:
+    import pandas
 
 SEARCH = "tuning/fednlp_benchmark_assistant"  # in data/results
-TRIALS = 15  # of every algorithm, on every task and partition that is searched
+TRIALS = 18  # of every method, on every task and partition that is searched
 DIALS = ("client_rate", "server_rate", "mu", "batch")
+TUNED_BY = ("task", "model", "algorithm", "partition")
 SMALL_BATCH = 10  # of the clients
-_SGD = Option((0.1, 0.3, 0.6, 1.0, 1.5))
-_AVERAGE = Option((1.0, 2.0, 4.0), low_end="1 puts the average in place: FedAvg as it was published")
-_ADAPTIVE = Option((0.03, 0.1, 0.3))
+# Which partition's rates the others take: quantity leaves the labels as even as no skew does.
+TUNED_ON = {"uniform": "uniform", "quantity": "uniform", "label": "label", "feature": "label", "natural": "label"}
+_SGD = Option((0.3, 0.6, 1.0, 1.5, 2.5, 4.0))
+_ADAM = Option((0.001, 0.003, 0.01, 0.03, 0.1, 0.3))
+_AVERAGE = Option(
+    (1.0, 2.0, 3.0),
+    low_end="1 puts the average in place: FedAvg as it was published",
+    high_end="with longer server steps and shorter client steps only the product of both counts, as in FedSGD",
+)
+_ADAPTIVE = {"client_rate": Option((0.1, 0.3, 0.6, 1.0, 1.5, 2.5)), "server_rate": Option((0.03, 0.1, 0.3))}
 _BATCH = Option(
     (SMALL_BATCH, 30, 90),
     low_end="the batch of the clients",
     high_end="a larger batch takes too few steps in as many passes",
 )
-# By algorithm. An option that is missing has its usual value.
+# By method, see :func:`method`. An option that is missing has its usual value.
 SPACES: Mapping[str, Space] = MappingProxyType({
     "fedavg": {"client_rate": _SGD, "server_rate": _AVERAGE},
-    "fedadam": {"client_rate": _SGD, "server_rate": _ADAPTIVE},
-    "centralised": {"client_rate": Option((0.05, 0.1, 0.2, 0.4, 0.8)), "batch": _BATCH},
+    "fedprox": {
+        "client_rate": _SGD, "server_rate": _AVERAGE,
+        "mu": Option((0.01, 0.1, 1.0), low_end="without the term FedProx is FedAvg"),
+    },
+    "fedadam": _ADAPTIVE,
+    "fedyogi": _ADAPTIVE,
+    "centralised": {"client_rate": Option((0.1, 0.2, 0.4, 0.8, 1.6, 3.2)), "batch": _BATCH},
+    "fedavg, adam clients": {"client_rate": _ADAM, "server_rate": _AVERAGE},
+    "fedadam, adam clients": {"client_rate": _ADAM, "server_rate": Option((0.01, 0.03, 0.1))},
+    "heads": {"client_rate": Option((0.3, 1.0, 3.0, 10.0, 30.0, 100.0)), "server_rate": _AVERAGE},
+    "top 2": {"client_rate": Option((0.03, 0.1, 0.3, 1.0, 3.0, 10.0)), "server_rate": _AVERAGE},
 })  # fmt: skip
+
+
+def method(model: str, algorithm: str) -> str:
+    """Return what a search tunes as one: an algorithm with the small model, or what is trained of the encoder.
+
+    Examples
+    --------
+    >>> method("small", "fedadam"), method("heads", "fedavg")
+    ('fedadam', 'heads')
+    """
+    return model if model in SPACES else algorithm
+
+
+def candidates() -> pandas.DataFrame:
+    """Return the trials of the committed search whose rate may be taken: the next larger one lost no training."""
+    import pandas
+
+    kept = []
+    for _, runs in read(SEARCH)[0].groupby([*TUNED_BY], sort=False):
+        renamed = runs.rename(columns={"client_rate": RATES[0]})
+        kept.append(stable(renamed, TUNED_BY, margin=True).rename(columns={RATES[0]: "client_rate"}))
+    return pandas.concat(kept)
+
+
+@remembered
+def chosen_rates() -> dict[tuple[str, ...], dict[str, Value]]:
+    """Return what the search chose: task, model, algorithm and partition → the :data:`DIALS`."""
+    rows = best(candidates(), by=TUNED_BY, options=DIALS).to_dict("records")
+    return {tuple(row[name] for name in TUNED_BY): {name: row[name] for name in DIALS} for row in rows}
