@@ -8,13 +8,21 @@ from trustlab.course.n24_fednlp_benchmark import algorithm_search
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n24_fednlp_benchmark.algorithm_search import Setting, grid, run
 from trustlab.course.n24_fednlp_benchmark.task_baselines import baseline_answers
-from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import (
+    DIALS,
+    SEARCH,
+    SPACES,
+    TRIALS,
+    TUNED_BY,
+    TUNED_ON,
+    candidates,
+    chosen_rates,
+    method,
+)
 from trustlab.course.tuning import FIRST_SEED, at_the_edge, uneven
 from trustlab.data import assistant
 from trustlab.federated.tasks import Example
 from trustlab.results import read_results
-
-BY = ["task", "model", "algorithm", "partition"]
 
 
 @pytest.fixture(scope="module")
@@ -24,24 +32,49 @@ def search():
 
 def test_the_committed_search_is_the_grid_and_everything_has_as_many_trials(search):
     keys = [tuple(setting.key().values()) for setting in grid()]
-    assert list(search[["corpus", "task", "model", "algorithm", "partition", "seed", *DIALS]].itertuples(
+    assert list(search[["corpus", *TUNED_BY, "seed", *DIALS]].itertuples(
         index=False, name=None)) == keys  # fmt: skip
-    assert uneven(search, by=BY, options=DIALS) == [] and len(search) == TRIALS * len(search.drop_duplicates(BY))
+    assert uneven(search, by=TUNED_BY, options=DIALS) == []
+    assert len(search) == TRIALS * len(search.drop_duplicates([*TUNED_BY]))
     assert set(search["seed"]) == {FIRST_SEED}
 
 
-def test_no_chosen_rate_is_at_an_end_without_a_reason(search):
-    assert at_the_edge(search, SPACES, by=BY, options=DIALS, of="algorithm") == []
+def test_no_chosen_rate_is_at_an_end_without_a_reason():
+    kept = candidates()
+    kept["method"] = [method(*pair) for pair in zip(kept["model"], kept["algorithm"], strict=True)]
+    assert at_the_edge(kept, SPACES, by=[*TUNED_BY, "method"], options=DIALS, of="method") == []
+
+
+def test_beyond_a_chosen_rate_no_training_was_lost(search):
+    for key, rates in chosen_rates().items():
+        own = search[(search[[*TUNED_BY]] == list(key)).all(axis=1)]
+        own = own[own["server_rate"] == rates["server_rate"]]
+        larger = own[own["client_rate"] > rates["client_rate"]]
+        beyond = larger[larger["client_rate"] == larger["client_rate"].min()]
+        assert (beyond["score"] >= 0.5 * own["score"].max()).all(), key  # a NaN is not
+
+
+def test_every_training_that_is_reported_has_rates_of_the_search():
+    for setting in fednlp.grid("assistant", seeds=[0]):
+        if setting.model == "none" or setting.algorithm in ("majority", "tf-idf", "frozen encoder"):
+            assert setting == fednlp.tuned(setting)
+            continue
+        found = chosen_rates()
+        prox = (setting.task, setting.algorithm) == ("seq2seq", "fedprox")
+        where = "none" if setting.algorithm == "centralised" else TUNED_ON[setting.partition]
+        rates = found[setting.task, setting.model, "fedavg" if prox else setting.algorithm, where]
+        assert {name: getattr(setting, name) for name in DIALS} == {**rates, **({"mu": 0.1} if prox else {})}
+    assert {name: "uniform" if name in ("uniform", "quantity") else "label" for name in fednlp.PARTITIONS} == TUNED_ON
 
 
 def test_a_trial_is_measured_on_validation_and_one_that_diverges_has_no_score(monkeypatch):
-    for module, name in ((fednlp, "ROUNDS"), (algorithm_search, "ROUNDS"), (algorithm_search, "SEARCH_ROUNDS")):
-        monkeypatch.setattr(module, name, 3)
-    monkeypatch.setattr(fednlp, "TRIAL_SIZES", (60, 20))
+    monkeypatch.setattr(fednlp, "ROUNDS", 3)
+    monkeypatch.setattr(fednlp, "SIZES", {"tagging": (60, 20)})
+    monkeypatch.setattr(fednlp, "VALIDATED", 20)
     corpus = assistant(2000, devices=20)
     trial = Setting(task="tagging", seed=FIRST_SEED)
     (row,) = run(trial, corpus)
-    assert set(row) == {"corpus", *BY, *DIALS, "seed", "score", "seconds"} and 0 <= row["score"] <= 1
+    assert set(row) == {"corpus", *TUNED_BY, *DIALS, "seed", "score", "seconds"} and 0 <= row["score"] <= 1
     monkeypatch.setattr(fednlp, "examples", fednlp.trial_examples)
     (same,) = fednlp.run(fednlp.Setting(task="tagging", seed=FIRST_SEED), corpus)
     assert row["score"] == same["score"]

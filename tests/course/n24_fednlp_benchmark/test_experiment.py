@@ -29,7 +29,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     result_name,
     run,
     tasks_of,
-    with_one_rate,
+    tuned,
 )
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES
 from trustlab.course.registry import EXPERIMENTS, experiment_of
@@ -86,16 +86,20 @@ def test_feature_skew_divides_by_meaning(corpus, short, monkeypatch):
     fednlp._features.cache_clear()
 
 
-def test_a_trial_has_its_seeds_examples_of_train_and_validation():
+@pytest.mark.parametrize("task", FAMILIES)
+def test_a_trial_has_as_many_examples_as_a_training_none_of_them_reported(task):
     whole = load("assistant")
-    for seed in (FIRST_SEED, FIRST_SEED + 1):
-        known, asked = fednlp.trial_examples(Setting(seed=seed), whole)
-        place = seed % (len(whole["train"]) // 1200) * 1200
-        assert place >= 1200  # none of the examples that are reported, the first ones
-        words = [" ".join(row["tokens"]) for row in whole["train"].select(range(place, place + 1200))]
-        assert [example.text for example in known] == words
-        said = {" ".join(row["tokens"]) for row in whole["validation"]}
-        assert len(asked) == 400 and {example.text for example in asked} <= said
+    setting = Setting(task=task)
+    reported = examples(setting, whole)[0]
+    seen = []
+    for seed in range(FIRST_SEED, FIRST_SEED + 40):
+        known, asked = fednlp.trial_examples(dataclasses.replace(setting, seed=seed), whole)
+        assert len(known) == len(reported) and len(asked) == fednlp.VALIDATED
+        seen.append([example.text for example in known])
+        assert seen[-1] != [example.text for example in reported]
+    assert seen[0] != seen[1]
+    said = {" ".join(row["tokens"]) for row in whole["validation"]}
+    assert task == "seq2seq" or {example.text for example in asked} <= said
 
 
 # One training
@@ -163,7 +167,7 @@ def test_a_cell_outside_the_experiment_is_refused_before_any_work(bad, message, 
 
 def test_the_grid_has_every_algorithm_on_every_partition_of_every_task_once():
     cells = grid("assistant", seeds=range(2))
-    assert all(cell == with_one_rate(cell) for cell in cells)
+    assert all(cell == tuned(cell) for cell in cells)
     keys = [tuple(cell.key().values()) for cell in cells]
     assert len(keys) == len(set(keys))
     crossed = {(task, a, p, s) for task, a, p, s in itertools.product(FAMILIES, ALGORITHMS, PARTITIONS, range(2))}
@@ -183,7 +187,7 @@ def test_the_committed_table_is_whole_and_about_this_data(name):
     assert committed == [tuple(cell.key().values()) for cell in grid(name, seeds=about["seeds"])]
     assert about["data_hash"] == fingerprint(load(name))
     assert about["config"]["fedadam"] == dataclasses.asdict(
-        recipe(with_one_rate(Setting(name, tasks_of(name)[0], algorithm="fedadam")))
+        recipe(tuned(Setting(name, tasks_of(name)[0], algorithm="fedadam")))
     )
 
 

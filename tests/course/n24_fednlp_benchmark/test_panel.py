@@ -11,7 +11,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     PARTITIONS,
     grid,
     result_name,
-    with_one_rate,
+    tuned,
 )
 from trustlab.course.n24_fednlp_benchmark.panel import fednlp_panel
 from trustlab.course.n24_fednlp_benchmark.results import (
@@ -137,7 +137,7 @@ def test_a_cell_is_trained_live_as_the_saved_ones_were(panel, corpus, monkeypatc
     monkeypatch.setattr(fednlp, "SIZES", dict.fromkeys(FAMILIES, (60, 20)))
     panel.set(task="tagging", algorithm="fedadam", partition="quantity").start().wait(120)
     assert [row["step"] for row in panel.rows] == [2, 4, 6]
-    cell = with_one_rate(fednlp.Setting(task="tagging", algorithm="fedadam", partition="quantity"))
+    cell = tuned(fednlp.Setting(task="tagging", algorithm="fedadam", partition="quantity"))
     (expected,) = fednlp.run(cell, corpus)
     assert panel.rows[-1]["score"] == expected["score"]
     assert panel.rows[-1]["passes"] == pytest.approx(expected["passes"])

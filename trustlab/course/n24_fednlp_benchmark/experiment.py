@@ -27,7 +27,7 @@ from trustlab.config import check, option
 from trustlab.course.baselines import NAMES, sentence_embeddings
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL, baseline_row
-from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SMALL_BATCH, TUNED_ON, chosen_rates
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SMALL_BATCH, TUNED_ON, USUAL_MU, chosen_rates
 from trustlab.deprecation import old_names
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.partition import Partition, partition, skew
@@ -59,7 +59,6 @@ VALIDATED = 400  # examples that a trial of a search is scored on, at most
 CLIENTS, SHARE, ROUNDS, MEASURED_EVERY, BATCH = 30, 1 / 3, 90, 10, SMALL_BATCH
 ENCODER_TRAIN, ENCODER_ROUNDS = 200, 9  # each step of a pretrained model costs as much as fifty of the small one's
 KEY = ("task", "model", "algorithm", "partition")  # with the seed: one row
-USUAL_MU = 0.1  # FedProx's where it is not tuned
 
 
 @dataclass(frozen=True)

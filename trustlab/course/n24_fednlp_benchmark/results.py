@@ -19,7 +19,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     SHARE,
 )
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL
-from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, chosen_rates
 from trustlab.course.tuning import profile
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
@@ -104,20 +104,32 @@ def sensitivity(task: str) -> list[Row]:
     """Return what the search found for FedAvg and FedAdam at each rate of the clients, the server's at its best.
 
     Rows of :func:`trustlab.course.tuning.profile`, with the algorithm's name and ``where``: the partition in words.
+    ``chosen`` is the rate that is taken, beyond which none was lost.
     """
     found = profile(_trials(task), "client_rate", by=["partition", "algorithm"], options=DIALS)
-    return [{"where": WHERE[row.pop("partition")], **row, "algorithm": NAMES[row["algorithm"]]} for row in found]
+    taken = chosen_rates()
+    return [
+        {
+            "where": WHERE[row.pop("partition")],
+            **row,
+            "algorithm": NAMES[row["algorithm"]],
+            "chosen": row["client_rate"] == rates["client_rate"],
+        }
+        for row in found
+        for rates in [taken[task, SMALL, row["algorithm"], row["partition"]]]
+    ]
 
 
 def gains(task: str, partition: str) -> tuple[float, float]:
-    """Return FedAdam's score minus FedAvg's in the search: with the one rate for all, and each at its best."""
+    """Return FedAdam's score minus FedAvg's in the search: with the one rate for all, and each with its own rates."""
     trials = select(_trials(task), partition=partition)
-    once, best = [], []
+    once, own = [], []
     for name, server_rate in ONE_SERVER.items():
-        own = select(trials, algorithm=name)
-        once.append(float(select(own, client_rate=ONE_RATE, server_rate=server_rate)["score"].mean()))
-        best.append(float(own["score"].max()))
-    return once[1] - once[0], best[1] - best[0]
+        rates = chosen_rates()[task, SMALL, name, partition]
+        usual = dict(client_rate=ONE_RATE, server_rate=server_rate)
+        once.append(float(select(trials, algorithm=name, **usual)["score"].mean()))
+        own.append(float(select(trials, algorithm=name, **rates)["score"].mean()))
+    return once[1] - once[0], own[1] - own[0]
 
 
 def _trials(task: str) -> pandas.DataFrame:

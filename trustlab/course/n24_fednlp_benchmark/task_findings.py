@@ -20,6 +20,7 @@ from trustlab.course.n24_fednlp_benchmark.results import (
     sensitivity,
 )
 from trustlab.course.n24_fednlp_benchmark.results import levels as task_levels
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import TRIALS
 from trustlab.federated.tasks import FAMILIES
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding, dots, dumbbells, lines
@@ -101,13 +102,13 @@ def _reached(who: str, tasks: Sequence[str]) -> str:
 def tuned_alike(task: str = "tagging") -> Finding:
     """Draw the score of FedAvg and FedAdam at each rate of the clients, each with its best server rate.
 
-    The sentence compares the gain with the one rate for all and the gain of each at its best.
+    The sentence compares the gain with the one rate for all and the gain with each one's own.
     """
     gained = {words: gains(task, partition) for partition, words in WHERE.items()}
     once, best = (" and ".join(f"{_points(pair[at])} {words}" for words, pair in gained.items()) for at in range(2))
     verdict = (
-        f"With one rate for all FedAdam is {once} above FedAvg on {task}; each with the best rates of its fifteen "
-        f"trials, {best}."
+        f"With one rate for all FedAdam is {once} above FedAvg on {task}; each with the rates that its {TRIALS} "
+        f"trials chose, {best}."
     )
     return lines(
         sensitivity(task), x="client_rate", y="score", series="algorithm", pane="where", chosen="chosen",

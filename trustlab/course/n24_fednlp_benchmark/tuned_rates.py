@@ -1,8 +1,8 @@
 """The rates that notebook 24 tries for each method, and those it takes: its own, for each task, with and without skew.
 
-Every method has as many trials. Where a method has two dials they are a whole grid; FedProx has three, and draws as
-many of their combinations. A rate counts only if the next larger one lost no training: the last one before loss is
-lost by the next seeds, see :mod:`trustlab.course.sensitivity`.
+Every method has as many trials, a whole grid or as many draws from a larger one; FedProx has those of FedAvg. A rate
+counts only if the next larger one lost no training: the last one before loss is lost by the next seeds, see
+:mod:`trustlab.course.sensitivity`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,21 @@ TRIALS = 18  # of every method, on every task and partition that is searched
 DIALS = ("client_rate", "server_rate", "mu", "batch")
 TUNED_BY = ("task", "model", "algorithm", "partition")
 SMALL_BATCH = 10  # of the clients
+USUAL_MU = 0.1  # FedProx's
 # Which partition's rates the others take: quantity leaves the labels as even as no skew does.
 TUNED_ON = {"uniform": "uniform", "quantity": "uniform", "label": "label", "feature": "label", "natural": "label"}
-_SGD = Option((0.3, 0.6, 1.0, 1.5, 2.5, 4.0))
+_SGD = Option((0.03, 0.1, 0.3, 0.6, 1.0, 1.5))
 _ADAM = Option((0.001, 0.003, 0.01, 0.03, 0.1, 0.3))
 _AVERAGE = Option(
     (1.0, 2.0, 3.0),
     low_end="1 puts the average in place: FedAvg as it was published",
     high_end="with longer server steps and shorter client steps only the product of both counts, as in FedSGD",
 )
-_ADAPTIVE = {"client_rate": Option((0.1, 0.3, 0.6, 1.0, 1.5, 2.5)), "server_rate": Option((0.03, 0.1, 0.3))}
+_SCALED = "the server divides by the updates' size, so that a shorter step of the clients changes little"
+_ADAPTIVE = {
+    "client_rate": Option((0.03, 0.1, 0.3, 0.6, 1.0, 1.5), low_end=_SCALED),
+    "server_rate": Option((0.01, 0.03, 0.1, 0.3)),
+}
 _BATCH = Option(
     (SMALL_BATCH, 30, 90),
     low_end="the batch of the clients",
@@ -41,15 +46,12 @@ _BATCH = Option(
 # By method, see :func:`method`. An option that is missing has its usual value.
 SPACES: Mapping[str, Space] = MappingProxyType({
     "fedavg": {"client_rate": _SGD, "server_rate": _AVERAGE},
-    "fedprox": {
-        "client_rate": _SGD, "server_rate": _AVERAGE,
-        "mu": Option((0.01, 0.1, 1.0), low_end="without the term FedProx is FedAvg"),
-    },
+    "fedprox": {"client_rate": _SGD, "server_rate": _AVERAGE, "mu": Option((USUAL_MU,))},
     "fedadam": _ADAPTIVE,
     "fedyogi": _ADAPTIVE,
-    "centralised": {"client_rate": Option((0.1, 0.2, 0.4, 0.8, 1.6, 3.2)), "batch": _BATCH},
+    "centralised": {"client_rate": Option((0.05, 0.1, 0.2, 0.4, 0.8, 1.6)), "batch": _BATCH},
     "fedavg, adam clients": {"client_rate": _ADAM, "server_rate": _AVERAGE},
-    "fedadam, adam clients": {"client_rate": _ADAM, "server_rate": Option((0.01, 0.03, 0.1))},
+    "fedadam, adam clients": {"client_rate": _ADAM, "server_rate": Option((0.003, 0.01, 0.03, 0.1))},
     "heads": {"client_rate": Option((0.3, 1.0, 3.0, 10.0, 30.0, 100.0)), "server_rate": _AVERAGE},
     "top 2": {"client_rate": Option((0.03, 0.1, 0.3, 1.0, 3.0, 10.0)), "server_rate": _AVERAGE},
 })  # fmt: skip
@@ -71,7 +73,7 @@ def candidates() -> pandas.DataFrame:
     import pandas
 
     kept = []
-    for _, runs in read(SEARCH)[0].groupby([*TUNED_BY], sort=False):
+    for _, runs in read(SEARCH)[0].groupby([*TUNED_BY, "batch"], sort=False):
         renamed = runs.rename(columns={"client_rate": RATES[0]})
         kept.append(stable(renamed, TUNED_BY, margin=True).rename(columns={RATES[0]: "client_rate"}))
     return pandas.concat(kept)
