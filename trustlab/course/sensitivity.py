@@ -1,8 +1,8 @@
 """Which rates a comparison may use, and how much it depends on them: what is read off a search of two rates.
 
 A rate just below the one that diverges is often the best of a search, and is lost with the next seed. So a pair of
-rates is a candidate only if *no* method lost a training with it. The search alone decides that, before anything is
-compared, and gives every method the same candidates.
+rates is a candidate only if neither it nor the next larger client's rate lost a training. The search alone decides
+that, before anything is compared, and by the same rule for every method.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ def score_unless_lost(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return {"score": math.nan if lost else row["accuracy"], "seconds": row["seconds"]}
 
 
-def stable(search: pandas.DataFrame, by: Sequence[str], *, margin: bool = False) -> pandas.DataFrame:
-    """Return the trials whose pair of rates lost no training of any method.
+def stable(search: pandas.DataFrame, by: Sequence[str], *, within: Sequence[str] = ()) -> pandas.DataFrame:
+    """Return the trials whose pair of rates lost no training, nor did the pair with the next larger client's rate.
+
+    The next larger is the one tried with the same server's rate. Where none was tried, the pair is no candidate:
+    nothing says that it is not the last one before loss.
 
     Parameters
     ----------
@@ -53,33 +56,32 @@ def stable(search: pandas.DataFrame, by: Sequence[str], *, margin: bool = False)
         ``learning_rate``, ``server_rate``, ``score`` (NaN where updates were not finite), and the columns `by`.
     by
         Columns that name a method.
-    margin
-        Whether the next larger client's rate tried with the same server's rate must have lost none either. Where tried
-        rates lie close together, the last one before loss is lost by the next seeds.
+    within
+        Those of them whose methods have their candidates in common: what one of these lost is a candidate for none.
+        Without any, all methods have the same candidates; with all of them, each has its own.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> rates = {"learning_rate": [6, 12, 6, 12], "server_rate": [1, 1, 1, 1], "way": ["a", "a", "b", "b"]}
-    >>> stable(pd.DataFrame({**rates, "score": [0.7, 0.8, 0.7, 0.1]}), ["way"])["learning_rate"].tolist()
-    [6, 6]
-    >>> close = {"learning_rate": [4, 8, 12], "server_rate": [1, 1, 1], "way": "a", "score": [0.7, 0.8, 0.1]}
-    >>> stable(pd.DataFrame(close), ["way"], margin=True)["learning_rate"].tolist()
-    [4]
+    >>> rates = {"learning_rate": [4, 8, 12, 16] * 2, "server_rate": 1, "way": ["a"] * 4 + ["b"] * 4}
+    >>> search = pd.DataFrame({**rates, "score": [0.7, 0.8, 0.8, 0.1, 0.7, 0.8, 0.1, 0.1]})
+    >>> stable(search, ["way"])["learning_rate"].tolist()
+    [4, 4]
+    >>> stable(search, ["way"], within=["way"])["learning_rate"].tolist()
+    [4, 8, 4]
     """
     best = search.groupby([*by])["score"].transform("max")
-    lost = search[~(search["score"] >= LOST * best)]
-    pairs = set(lost[[*RATES]].itertuples(index=False, name=None))
-    tried = list(search[[*RATES]].itertuples(index=False, name=None))
-    if margin:
-        pairs |= {pair for pair in tried if _next(pair, tried) in {None, *pairs}}
-    return search[[pair not in pairs for pair in tried]]
+    fine = search["score"] >= LOST * best
+    group = search.groupby([*within]).ngroup() if within else fine * 0
+    tried = list(zip(group, search["server_rate"], search["learning_rate"], strict=True))
+    lost = {trial for trial, trained in zip(tried, fine, strict=True) if not trained}
+    kept = {trial for trial in {*tried} - lost if _next(trial, {*tried}) not in {None, *lost}}
+    return search[[trial in kept for trial in tried]]
 
 
-def _next(pair: tuple[float, float], tried: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """Return the pair tried with the next larger client's rate, the server's being the same."""
-    client, server = pair
-    return min(((c, s) for c, s in tried if s == server and c > client), default=None)
+def _next(trial: tuple[int, float, float], tried: set[tuple[int, float, float]]) -> tuple[int, float, float] | None:
+    """Return the trial with the next larger client's rate, of the same methods and with the same server's rate."""
+    return min((each for each in tried if each[:2] == trial[:2] and each > trial), default=None)
 
 
 def by_client_rate(trials: pandas.DataFrame, candidates: pandas.DataFrame) -> list[dict[str, Any]]:
@@ -95,8 +97,9 @@ def by_client_rate(trials: pandas.DataFrame, candidates: pandas.DataFrame) -> li
     Returns
     -------
     list of dict
-        ``client's rate``; ``server's rate``, the best one; ``score``, None where every trial diverged; ``stable``,
-        whether it is a candidate's; and ``chosen``, whether it is the best candidate's.
+        ``client's rate``; ``server's rate``, the best one; ``score``, mean over the seeds, None where one of them
+        diverged with every server's rate; ``stable``, whether it is a candidate's; and ``chosen``, whether it is the
+        best candidate's.
 
     Examples
     --------
@@ -109,7 +112,7 @@ def by_client_rate(trials: pandas.DataFrame, candidates: pandas.DataFrame) -> li
     rows = []
     for client, tried in trials.groupby("learning_rate"):
         allowed = candidates[candidates["learning_rate"] == client]
-        scores = (tried if allowed.empty else allowed).groupby("server_rate")["score"].mean()
+        scores = (tried if allowed.empty else allowed).groupby("server_rate")["score"].mean(skipna=False)
         server = scores.idxmax() if scores.notna().any() else None
         score = None if server is None else float(scores[server])
         rows.append(

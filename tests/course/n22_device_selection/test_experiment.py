@@ -282,7 +282,7 @@ def write_search(folder, monkeypatch):
     """Take results from `folder`, with the committed search in it: the grid reads its rates there."""
     search = read_results(COMMITTED / search_name("assistant"))[0]
     monkeypatch.setenv("TRUSTLAB_RESULTS", str(folder))
-    write_results(search_name("assistant"), search.to_dict("records"), {"seeds": [100]})
+    write_results(search_name("assistant"), search.to_dict("records"), {"seeds": [100, 101, 102]})
 
 
 def made_up(per_round=0.1, per_example=0.0, light=1.0):

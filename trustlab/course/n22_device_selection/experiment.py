@@ -36,6 +36,7 @@ from trustlab.lab.saved import read, remembered
 
 if TYPE_CHECKING:
     import datasets
+    import pandas
     from torch import nn
 
 CORPORA = tuple(KINDS)
@@ -152,8 +153,13 @@ def baselines() -> list[Setting]:
 def tuned(setting: Setting) -> Setting:
     """Return `setting` at the rates that the search chose for its method."""
     method = {name: getattr(setting, name) for name in KEY}
-    candidates = stable(read(search_name(setting.corpus))[0], KEY)
-    return replace(setting, **chosen(candidates, options=RATES, **method))
+    return replace(setting, **chosen(candidates(setting.corpus), options=RATES, **method))
+
+
+@remembered
+def candidates(corpus: str) -> pandas.DataFrame:
+    """Return the trials of the search whose rates may be chosen: each method has its own candidates."""
+    return stable(read(search_name(corpus))[0], KEY, within=KEY)
 
 
 def search_name(corpus: str) -> str:

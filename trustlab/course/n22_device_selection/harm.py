@@ -22,13 +22,13 @@ from trustlab.config import check
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import experiment as activity
 from trustlab.course.n22_device_selection.fleets import MEASURES, TEST, Problem, extent, made_of
-from trustlab.course.sensitivity import RATES, stable
+from trustlab.course.sensitivity import RATES
 from trustlab.course.tuning import chosen
 from trustlab.data import assistant
 from trustlab.deprecation import old_names
 from trustlab.federated.expectation import HEAVY
 from trustlab.federated.simulation import FederatedConfig, simulate
-from trustlab.lab.saved import read, remembered
+from trustlab.lab.saved import remembered
 
 if TYPE_CHECKING:
     import datasets
@@ -58,9 +58,8 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), aggregations: Sequence
 @remembered
 def tuned(setting: Setting) -> Setting:
     """Return `setting` at the rates that the search chose for its selection and aggregation on this fleet."""
-    candidates = stable(read(activity.search_name(setting.corpus))[0], activity.KEY)
     method = dict(fleet=NAME, selection=setting.selection, aggregation=setting.aggregation)
-    return dataclasses.replace(setting, **chosen(candidates, options=RATES, **method))
+    return dataclasses.replace(setting, **chosen(activity.candidates(setting.corpus), options=RATES, **method))
 
 
 def result_name(corpus: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n22_device_selection import EXPERIMENT, HARM, TUNING
 from trustlab.course.n22_device_selection.claims import accuracy_at
 from trustlab.course.n22_device_selection.experiment import (
@@ -13,13 +14,13 @@ from trustlab.course.n22_device_selection.experiment import (
     COHORTS,
     CORPORA,
     CURVES,
-    KEY,
     OTHERS,
     TRIVIAL,
     WAYS,
+    candidates,
 )
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS
-from trustlab.course.sensitivity import by_client_rate, stable
+from trustlab.course.sensitivity import by_client_rate
 from trustlab.intervals import Interval, mean_interval
 from trustlab.lab import saved as tables
 from trustlab.lab.saved import numbers, over_seeds, per_cent, select
@@ -125,12 +126,11 @@ def beaten(corpus: str) -> dict[str, float]:
 
 def sensitivity_rows(fleet: str) -> list[Row]:
     """Return the search's accuracies over the client's rate on one fleet: a row per weighting, selection and rate."""
-    search, rows = TUNING.table(), []
-    candidates = stable(search, KEY)
+    search, may, rows = TUNING.table(), candidates(EMBEDDED), []
     for way in WAYS:
         for selection, words in {"β = 0": UNIFORM, "β = 1": "β = 1"}.items():
             method = dict(fleet=fleet, selection=selection, aggregation=way)
-            found = by_client_rate(select(search, **method), select(candidates, **method))
+            found = by_client_rate(select(search, **method), select(may, **method))
             rows += [{"weights": name_of(way), "drawn": words, **row} for row in found]
     return rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trustlab.course.corpora import EMBEDDED
-from trustlab.course.n22_device_selection import EXPERIMENT, HARM
+from trustlab.course.n22_device_selection import EXPERIMENT, HARM, TUNING
 from trustlab.course.n22_device_selection.experiment import FIRST_RATES
 from trustlab.course.n22_device_selection.fleets import AS_IT_IS
 from trustlab.course.n22_device_selection.results import (
@@ -25,7 +25,7 @@ from trustlab.federated.selection import Selector
 from trustlab.lab import finding
 from trustlab.lab.display import listed, number, per_cent
 from trustlab.lab.finding import Finding
-from trustlab.lab.saved import means_over, saved_over
+from trustlab.lab.saved import means_over, saved_over, seeds_of
 from trustlab.privacy.accounting import epsilon
 
 MOVED = {"start": UNIFORM, "end": "β = 1", "start_label": "uniform selection", "end_label": "by activity (β = 1)"}
@@ -96,7 +96,7 @@ def whose_rate(fleet: str = AS_IT_IS) -> Finding:
         title="Whose rate?",
         verdict=f"From the rate that was once used for all ({FIRST_RATES[EMBEDDED]:g}) to each one's own (ringed), the "
         f"gain by β = 1 goes in points of a hundred: {'; '.join(gains)}.",
-        provenance="the search: one seed of its own, validation part; a cross is a training that diverged",
+        provenance=f"the search: means over {seeds_of(TUNING.saved()[1])}, validation part; a cross: one diverged",
         per_cent=True,
         log=True,
     )

@@ -5,8 +5,9 @@ training as in :mod:`trustlab.course.n22_device_selection.experiment`, or, on th
 as in :mod:`trustlab.course.n22_device_selection.harm`. Its seed is not reported, so people and utterances are others,
 and it is measured on their validation part.
 
-A training whose updates were not all finite has no score. A pair of rates that lost one is no candidate for any method,
-see :mod:`trustlab.course.sensitivity`.
+A training whose updates were not all finite has no score. A pair of rates is a candidate for a method if none of its
+trainings was lost, with any seed, at that pair and at the next larger client's rate, see
+:mod:`trustlab.course.sensitivity`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ SPACE: Space = {
     "learning_rate": Option((3.0, 6.0, 12.0, 18.0, 24.0)),
     "server_rate": Option((1.0, 2.0, 4.0), low_end=FEDAVG),
 }
-# All rates of a client with FedAvg's server; a larger server's rate with those of a client that one seed did not lose.
+# All rates of a client with FedAvg's server; a larger server's rate with fewer, as their product decides what is lost.
 TRIALS = ((3, 1), (6, 1), (12, 1), (18, 1), (24, 1), (6, 2), (12, 2), (18, 2), (6, 4))
 
 
@@ -55,7 +56,7 @@ class Setting(activity.Setting):
 
 
 def grid(
-    corpus: str, *, seeds: Sequence[int] = range(1), fleets: Sequence[str] = (*FLEETS, harm.NAME)
+    corpus: str, *, seeds: Sequence[int] = range(3), fleets: Sequence[str] = (*FLEETS, harm.NAME)
 ) -> list[Setting]:
     """Return the trials of all methods on `corpus`; fewer `fleets` keep a part of them.
 

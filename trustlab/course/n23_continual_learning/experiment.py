@@ -138,7 +138,7 @@ def candidates(corpus: str) -> pandas.DataFrame:
 
     There is one search seed. Of five reported ones, the largest rates without a loss lost two.
     """
-    return stable(read(search_name(corpus))[0], TUNED_BY, margin=True)
+    return stable(read(search_name(corpus))[0], TUNED_BY)
 
 
 def search_name(corpus: str) -> str:
