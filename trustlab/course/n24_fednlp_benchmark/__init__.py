@@ -18,7 +18,7 @@ from trustlab.federated.tasks import FAMILIES
 
 def _recipes(corpus: str) -> dict[str, Any]:
     task = experiment.tasks_of(corpus)[0]
-    algorithms = (*experiment.ALGORITHMS, *experiment.CONFOUNDED, experiment.CENTRALISED)
+    algorithms = (*experiment.ALGORITHMS, *experiment.CONFOUNDED, *experiment.ALONE)
     settings = {each: experiment.Setting(corpus, task, algorithm=each) for each in algorithms}
     return {each: experiment.recipe(experiment.tuned(setting)) for each, setting in settings.items()}
 

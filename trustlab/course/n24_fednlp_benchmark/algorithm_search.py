@@ -17,7 +17,7 @@ from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n24_fednlp_benchmark import experiment
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
-    CENTRALISED,
+    ALONE,
     SIDE_QUESTIONS,
     divide,
     problem,
@@ -63,7 +63,8 @@ def _kinds(task: str) -> list[tuple[str, str, str, str]]:
     """Return the task, model, algorithm and partition of every method that a task searches."""
     compared = [name for name in ALGORITHMS if (task, name) != ("seq2seq", "fedprox")]  # see experiment.tuned
     kinds = [(task, SMALL, algorithm, partition) for partition in WHERE for algorithm in compared]
-    return [*kinds, (task, SMALL, CENTRALISED, "uniform"), *((task, *each) for each in SIDE_QUESTIONS.get(task, ()))]
+    kinds += [(task, SMALL, alone, "uniform") for alone in ALONE]
+    return kinds + [(task, *each) for each in SIDE_QUESTIONS.get(task, ())]
 
 
 def result_name(corpus: str = EMBEDDED) -> str:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 CORPORA = (EMBEDDED,)
 CENTRALISED = "centralised"
+CENTRALISED_ADAM = "centralised, adam"  # what one would do with all data: Adam, its state new with every pass
+ALONE = (CENTRALISED, CENTRALISED_ADAM)
 # The server's rule. τ is that of Reddi et al. (2021), 1e-3, for both adaptive ones.
 ALGORITHMS = {"fedavg": "sgd", "fedprox": "sgd", "fedadam": "adam", "fedyogi": "yogi"}
 # The same with Adam on the clients, whose state is reset in every round: what the public code changes together with
@@ -82,8 +84,8 @@ class Setting:
         "fedavg",
         label="Algorithm",
         help="FedAvg averages; FedProx pulls clients back; FedAdam and FedYogi step adaptively along the average. "
-        "Centralised: all data in one place. The others are trivial baselines.",
-        values=(*ALGORITHMS, *CONFOUNDED, CENTRALISED, *NAMES),
+        "Centralised: all data in one place, with SGD or Adam. The others are trivial baselines.",
+        values=(*ALGORITHMS, *CONFOUNDED, *ALONE, *NAMES),
     )
     partition: str = option(
         "uniform",
@@ -102,7 +104,7 @@ class Setting:
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this training in a table; data in one place are not divided."""
-        divided = "none" if self.algorithm in (CENTRALISED, *NAMES) else self.partition
+        divided = "none" if self.algorithm in (*ALONE, *NAMES) else self.partition
         names = dict(corpus=self.corpus, task=self.task, model=self.model, algorithm=self.algorithm)
         return {**names, "partition": divided, "seed": self.seed}
 
@@ -133,7 +135,7 @@ def tuned(setting: Setting) -> Setting:
         return setting
     prox_is_average = setting.algorithm == "fedprox" and setting.task == "seq2seq"
     algorithm = "fedavg" if prox_is_average else setting.algorithm
-    where = "none" if algorithm == CENTRALISED else TUNED_ON[setting.partition]
+    where = "none" if algorithm in ALONE else TUNED_ON[setting.partition]
     rates = chosen_rates()[setting.task, setting.model, algorithm, where]
     return replace(setting, **{**rates, "mu": USUAL_MU} if prox_is_average else rates)
 
@@ -144,7 +146,7 @@ def _rule(setting: Setting) -> str:
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(5), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Setting]:
-    """Return the settings for `corpus`: every algorithm on every partition, and centralised, for each of its families.
+    """Return the settings for `corpus`: every algorithm on every partition, and both in one place, for each of its families.
 
     Two side questions are answered as well: other client optimizers on the slots, a pretrained encoder on the intents;
     and there are the trivial baselines of each task. Fewer `tasks` keep a part. Real corpora have an experiment of
@@ -153,7 +155,8 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), tasks: Sequence[str] =
     kinds = []
     for task in tasks_of(corpus):
         kinds += [(task, SMALL, algorithm, division) for division in PARTITIONS for algorithm in ALGORITHMS]
-        kinds += [(task, SMALL, CENTRALISED, "uniform"), *((task, *each) for each in SIDE_QUESTIONS.get(task, ()))]
+        kinds += [(task, SMALL, alone, "uniform") for alone in ALONE]
+        kinds += [(task, *each) for each in SIDE_QUESTIONS.get(task, ())]
         examples_of = (NO_MODEL, "heads") if task == "classification" else (NO_MODEL,)
         kinds += [(task, whose, baseline, "uniform") for whose in examples_of for baseline in BASELINES[task]]
     return [tuned(Setting(corpus, *kind, seed)) for kind in kinds if kind[0] in tasks for seed in seeds]
@@ -195,7 +198,7 @@ def _most(setting: Setting) -> int:
 
 def divide(setting: Setting, train: Sequence[Example]) -> Partition:
     """Return who holds which of the training examples."""
-    if setting.algorithm == CENTRALISED:
+    if setting.algorithm in ALONE:
         return partition(range(len(train)), scheme="iid", clients=1)
     how = PARTITIONS[setting.partition]
     clients = None if how["scheme"] == "natural" else CLIENTS
@@ -230,13 +233,13 @@ def problem(setting: Setting, train: Sequence[Example], test: Sequence[Example])
 
 def recipe(setting: Setting, devices: int = CLIENTS) -> FederatedConfig:
     """Return the options of `setting` for a fleet of so many devices."""
-    alone = setting.algorithm == CENTRALISED
+    alone = setting.algorithm in ALONE
     rounds = ENCODER_ROUNDS if setting.model in ENCODERS else ROUNDS
     return FederatedConfig(
         rounds=round(rounds * SHARE) if alone else rounds,
         clients_per_round=1 if alone else max(1, round(SHARE * devices)),
         batch_size=setting.batch,
-        optimizer="adam" if setting.algorithm in CONFOUNDED else "sgd",
+        optimizer="adam" if setting.algorithm in (*CONFOUNDED, CENTRALISED_ADAM) else "sgd",
         learning_rate=setting.client_rate,
         proximal=setting.mu,
         server=ServerConfig(_rule(setting), learning_rate=setting.server_rate),

@@ -10,7 +10,9 @@ from trustlab.course.n24_fednlp_benchmark import EXPERIMENT
 from trustlab.course.n24_fednlp_benchmark.claims import SKEWED, column, difference
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
+    ALONE,
     CENTRALISED,
+    CENTRALISED_ADAM,
     CONFOUNDED,
     ENCODERS,
     MEASURED_EVERY,
@@ -38,6 +40,7 @@ NAMES = {
     "fedadam": "FedAdam",
     "fedyogi": "FedYogi",
     CENTRALISED: "in one place",
+    CENTRALISED_ADAM: "in one place, with Adam",
     "fedavg, adam clients": "FedAvg, Adam on clients",
     "fedadam, adam clients": "FedAdam, Adam on clients",
 }
@@ -93,7 +96,7 @@ def levels() -> list[Row]:
         best = max(BASELINES[task], key=lambda name: np.mean(column(table, task, name, "none", model=NO_MODEL)))
         kinds = {"best baseline": (best, "none", NO_MODEL)}
         kinds |= {NAMES[name]: (name, "uniform", SMALL) for name in ("fedavg", "fedadam")}
-        kinds |= {NAMES[CENTRALISED]: (CENTRALISED, "none", SMALL)}
+        kinds |= {NAMES[name]: (name, "none", SMALL) for name in ALONE}
         for what, (algorithm, partition, model) in kinds.items():
             score = _score(column(table, task, algorithm, partition, model=model))
             rows.append({"task": task, "what": what, **score, "baseline": best})

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import pandas
 
 SEARCH = "tuning/fednlp_benchmark_assistant"  # in data/results
-TRIALS = 21  # of every method, on every task and partition that is searched
+TRIALS = 24  # of every method, on every task and partition that is searched
 DIALS = ("client_rate", "server_rate", "mu", "batch")
 TUNED_BY = ("task", "model", "algorithm", "partition")
 SMALL_BATCH = 10  # of the clients
 USUAL_MU = 0.1  # FedProx's
 # Which partition's rates the others take: quantity leaves the labels as even as no skew does.
 TUNED_ON = {"uniform": "uniform", "quantity": "uniform", "label": "label", "feature": "label", "natural": "label"}
-_SGD = Option((0.01, 0.03, 0.1, 0.3, 0.6, 1.0, 1.5))
-_ADAM = Option((0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3))
+_SGD = Option((0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 1.5))
+_ADAM = Option((0.0003, 0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1))
 _AVERAGE = Option(
     (1.0, 2.0, 3.0),
     low_end="1 puts the average in place: FedAvg as it was published",
@@ -35,7 +35,7 @@ _AVERAGE = Option(
 )
 _SCALED = "the server divides by the updates' size, so that a shorter step of the clients changes little"
 _ADAPTIVE = {
-    "client_rate": Option((0.03, 0.1, 0.3, 0.6, 1.0, 1.5), low_end=_SCALED),
+    "client_rate": Option((0.1, 0.3, 0.6, 1.2, 2.4), low_end=_SCALED),
     "server_rate": Option((0.003, 0.01, 0.03, 0.1, 0.3)),
 }
 _BATCH = Option(
@@ -49,11 +49,12 @@ SPACES: Mapping[str, Space] = MappingProxyType({
     "fedprox": {"client_rate": _SGD, "server_rate": _AVERAGE, "mu": Option((USUAL_MU,))},
     "fedadam": _ADAPTIVE,
     "fedyogi": _ADAPTIVE,
-    "centralised": {"client_rate": Option((0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)), "batch": _BATCH},
+    "centralised": {"client_rate": Option((0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.6)), "batch": _BATCH},
+    "centralised, adam": {"client_rate": _ADAM, "batch": _BATCH},
     "fedavg, adam clients": {"client_rate": _ADAM, "server_rate": _AVERAGE},
     "fedadam, adam clients": {"client_rate": _ADAM, "server_rate": Option((0.003, 0.01, 0.03, 0.1))},
-    "heads": {"client_rate": Option((0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)), "server_rate": _AVERAGE},
-    "top 2": {"client_rate": Option((0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)), "server_rate": _AVERAGE},
+    "heads": {"client_rate": Option((0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)), "server_rate": _AVERAGE},
+    "top 2": {"client_rate": Option((0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1.0, 3.0)), "server_rate": _AVERAGE},
 })  # fmt: skip
 
 
