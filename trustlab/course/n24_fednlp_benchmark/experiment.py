@@ -146,7 +146,7 @@ def _rule(setting: Setting) -> str:
 
 
 def grid(corpus: str, *, seeds: Sequence[int] = range(5), tasks: Sequence[str] = tuple(FAMILIES)) -> list[Setting]:
-    """Return the settings for `corpus`: every algorithm on every partition, and both in one place, for each of its families.
+    """Return the settings for `corpus`: for each of its families every algorithm on every partition, and in one place.
 
     Two side questions are answered as well: other client optimizers on the slots, a pretrained encoder on the intents;
     and there are the trivial baselines of each task. Fewer `tasks` keep a part. Real corpora have an experiment of
