@@ -4,6 +4,13 @@ The lower three layers of all-MiniLM-L6-v2 are frozen and read every utterance o
 they say, or the fourth layer and such heads. Both are trained as papers train: the rate is the one that
 :mod:`.layers_search` chose on the corpus' own validation split, which also chooses the best pass. That costs privacy,
 and is not what a private training may do.
+
+With noise the fourth layer did not help. Single looks at SNIPS' validation split, which no ε here includes, at ε = 3
+with four passes in batches of 1,636: heads reached a slot F1 of 0.77, heads with LoRA of rank 8 in that layer 0.74, and
+heads with the whole layer 0.66 (its rate 0.001) and 0.64 (0.0001); nine of ten gradients were then longer than C. None
+of these rates was searched. Whitening the states by the embedded corpus' covariance did not help heads either: 0.75
+instead of 0.78, after five passes. Without noise three upper layers reached 0.934 after two passes, where one reached
+0.940 in two fifths of the time.
 """
 
 from __future__ import annotations
