@@ -58,6 +58,15 @@ def test_a_training_is_measured_on_the_test_split_and_a_trial_on_the_validation_
     assert trial["score"] == pytest.approx((trial["accuracy"] + trial["slot_f1"]) / 2)
 
 
+def test_the_finding_has_ours_the_baselines_and_the_papers():
+    found = level_rows(["snips"])
+    intents = {row["who"]: row["%"] for row in found if row["what"] == "SNIPS, intents"}
+    assert intents[METHODS["bilstm"]] == pytest.approx(97.2) and intents["most frequent intent"] == pytest.approx(70)
+    for paper in known("snips intents"):
+        assert intents[paper.model] == pytest.approx(100 * paper.low)
+    assert levels(["snips"]).verdict.count("SNIPS, slot F1 90") == 1
+
+
 def test_layers_of_the_encoder_stand_next_to_the_models_where_they_are_committed(made_up):
     cells = [layers_experiment.Setting("snips", method, seed) for method in ("heads", "layer") for seed in range(5)]
     scores = {"heads": 0.9, "layer": 0.95}
@@ -71,12 +80,3 @@ def test_layers_of_the_encoder_stand_next_to_the_models_where_they_are_committed
     found = {row["who"]: row["%"] for row in level_rows(["snips"]) if row["what"] == "SNIPS, slot F1"}
     assert [found[who] for who in layers_experiment.METHODS.values()] == pytest.approx([90, 95])
     assert f"{layers_experiment.METHODS['layer']}: SNIPS, intents 90" in levels(["snips"]).verdict
-
-
-def test_the_finding_has_ours_the_baselines_and_the_papers():
-    found = level_rows(["snips"])
-    intents = {row["who"]: row["%"] for row in found if row["what"] == "SNIPS, intents"}
-    assert intents[METHODS["bilstm"]] == pytest.approx(97.2) and intents["most frequent intent"] == pytest.approx(70)
-    for paper in known("snips intents"):
-        assert intents[paper.model] == pytest.approx(100 * paper.low)
-    assert levels(["snips"]).verdict.count("SNIPS, slot F1 90") == 1

@@ -36,8 +36,8 @@ def to_ship(corpus: str = "snips") -> Finding:
         f"after {seconds_of_states(corpus):.0f} s for the states; to train the whole encoder would take about "
         f"{minutes_of_full_training(corpus):.0f} minutes. Without privacy, the heads reach {100 * plain[0]:.1f} % and "
         f"{plain[1]:.2f}, with the fourth layer trained too {100 * layer['accuracy']:.1f} % and {layer['slot_f1']:.2f}, "
-        f"counting words ({counted}) {100 * most:.1f} % of the intents, and the literature's BERT, all of it trained, "
-        f"{100 * theirs[0]:.1f} % and {theirs[1]:.2f}."
+        f"counting words ({counted}) {100 * most:.1f} % of the intents, and the literature's BERT, all of it "
+        f"trained, {100 * theirs[0]:.1f} % and {theirs[1]:.2f}."
     )
     return dots(
         what_to_ship(corpus),
