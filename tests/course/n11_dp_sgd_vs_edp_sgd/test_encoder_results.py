@@ -93,10 +93,8 @@ def test_the_picture_says_its_numbers(rows):
     shown = to_ship()
     assert "recognise 92\u00a0% of the intents of SNIPS, with a slot F1 of 0.90. Their" in shown.verdict
     assert "took 16 s, after 12 s for the states" in shown.verdict
-    assert (
-        "the heads reach 99.2 % and 0.97, with the fourth layer trained too 91.2 % and 0.62, counting words (tf-idf) 40.0 % of the intents"
-        in shown.verdict
-    )
+    assert "the heads reach 99.2 % and 0.97, with one layer trained too 91.2 % and 0.62, count" in shown.verdict
+    assert "counting words (tf-idf) 40.0 % of the intents" in shown.verdict
     assert "BERT, all of it trained, 98.6 % and 0.97." in shown.verdict
     assert reached("snips", "slot_f1", 3.0) == pytest.approx(0.902)
 

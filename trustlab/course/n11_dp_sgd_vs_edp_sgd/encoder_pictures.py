@@ -35,7 +35,7 @@ def to_ship(corpus: str = "snips") -> Finding:
         f"{CORPUS_NAMES[corpus]}, with a slot F1 of {slots:.2f}. Their training took {seconds(corpus, EPSILON):.0f} s, "
         f"after {seconds_of_states(corpus):.0f} s for the states; to train the whole encoder would take about "
         f"{minutes_of_full_training(corpus):.0f} minutes. Without privacy, the heads reach {100 * plain[0]:.1f} % and "
-        f"{plain[1]:.2f}, with the fourth layer trained too {100 * layer['accuracy']:.1f} % and {layer['slot_f1']:.2f}, "
+        f"{plain[1]:.2f}, with one layer trained too {100 * layer['accuracy']:.1f} % and {layer['slot_f1']:.2f}, "
         f"counting words ({counted}) {100 * most:.1f} % of the intents, and the literature's BERT, all of it "
         f"trained, {100 * theirs[0]:.1f} % and {theirs[1]:.2f}."
     )
