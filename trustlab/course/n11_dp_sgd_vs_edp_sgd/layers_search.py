@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CORPORA", "KEY", "SPACES", "Setting", "grid", "recipe", "result_name", "run"]
 SPACES: Mapping[str, Space] = {
-    HEADS: {"learning_rate": Option((1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2))},
-    LAYER: {"learning_rate": Option((2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3))},
+    HEADS: {"learning_rate": Option((1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2))},
+    LAYER: {"learning_rate": Option((1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3))},
 }
 KEY = ("method", "learning_rate")  # with the seed: one row
 
