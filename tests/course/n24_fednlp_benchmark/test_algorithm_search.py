@@ -54,6 +54,14 @@ def test_beyond_a_chosen_rate_no_training_was_lost(search):
         assert (beyond["score"] >= 0.5 * own["score"].max()).all(), key  # a NaN is not
 
 
+def test_no_clearly_better_rate_can_lie_beyond_the_largest_that_was_tried(search):
+    for key, rates in chosen_rates().items():
+        own = search[(search[[*TUNED_BY]] == list(key)).all(axis=1)]
+        largest = own[own["client_rate"] == own["client_rate"].max()]["score"].max()
+        taken = own[(own[[*DIALS]] == [rates[name] for name in DIALS]).all(axis=1)]["score"].mean()
+        assert not largest > taken + 0.02, key  # the adaptive servers' scores are flat there
+
+
 def test_every_training_that_is_reported_has_rates_of_the_search():
     for setting in fednlp.grid("assistant", seeds=[0]):
         if setting.model == "none" or setting.algorithm in ("majority", "tf-idf", "frozen encoder"):
@@ -61,7 +69,7 @@ def test_every_training_that_is_reported_has_rates_of_the_search():
             continue
         found = chosen_rates()
         prox = (setting.task, setting.algorithm) == ("seq2seq", "fedprox")
-        where = "none" if setting.algorithm == "centralised" else TUNED_ON[setting.partition]
+        where = "none" if setting.algorithm in fednlp.ALONE else TUNED_ON[setting.partition]
         rates = found[setting.task, setting.model, "fedavg" if prox else setting.algorithm, where]
         assert {name: getattr(setting, name) for name in DIALS} == {**rates, **({"mu": 0.1} if prox else {})}
     assert {name: "uniform" if name in ("uniform", "quantity") else "label" for name in fednlp.PARTITIONS} == TUNED_ON
