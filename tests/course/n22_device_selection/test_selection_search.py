@@ -58,7 +58,7 @@ def test_no_rate_that_was_chosen_is_at_an_open_end(table):
 
 
 def test_no_clearly_better_rate_was_left_out_because_no_larger_one_was_tried(searched):
-    """The largest client's rate with each server's rate is no candidate: it is hardly better, or the next would be lost.
+    """The largest client's rate with each server's rate is no candidate: hardly better, or the next would be lost.
 
     What is lost is decided by the product of both rates, and the next client's rate is at most twice as large.
     """
