@@ -24,7 +24,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     recipe,
     trial_examples,
 )
-from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SPACES, TRIALS, TUNED_BY, TUNED_ON, method
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, SEARCHED, SPACES, TRIALS, TUNED_BY, method
 from trustlab.course.tuning import search_seeds, trials
 from trustlab.federated.simulation import simulate
 from trustlab.federated.tasks import FAMILIES, SMALL
@@ -36,7 +36,6 @@ CORPORA = (EMBEDDED,)
 KEY = (*TUNED_BY, *DIALS)  # with the seed: one row
 # Trainings of taggers are lost with one seed and not with the next, at the same rates: each trial has two there.
 SEEDS = {"tagging": 2}
-WHERE = tuple(dict.fromkeys(TUNED_ON.values()))  # the partitions that are searched
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def grid(
 def _kinds(task: str) -> list[tuple[str, str, str, str]]:
     """Return the task, model, algorithm and partition of every method that a task searches."""
     compared = [name for name in ALGORITHMS if (task, name) != ("seq2seq", "fedprox")]  # see experiment.tuned
-    kinds = [(task, SMALL, algorithm, partition) for partition in WHERE for algorithm in compared]
+    kinds = [(task, SMALL, algorithm, partition) for partition in SEARCHED for algorithm in compared]
     kinds += [(task, SMALL, alone, "uniform") for alone in ALONE]
     return kinds + [(task, *each) for each in SIDE_QUESTIONS.get(task, ())]
 

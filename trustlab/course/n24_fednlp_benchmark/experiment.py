@@ -27,7 +27,14 @@ from trustlab.config import check, option
 from trustlab.course.baselines import NAMES, sentence_embeddings
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL, baseline_row
-from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SMALL_BATCH, TUNED_ON, USUAL_MU, chosen_rates
+from trustlab.course.n24_fednlp_benchmark.tuned_rates import (
+    DIALS,
+    SEARCHED,
+    SMALL_BATCH,
+    USUAL_MU,
+    chosen_rates,
+    shorter_steps,
+)
 from trustlab.deprecation import old_names
 from trustlab.federated.aggregation import ServerConfig
 from trustlab.federated.partition import Partition, partition, skew
@@ -123,8 +130,8 @@ def tasks_of(corpus: str) -> list[str]:
 def tuned(setting: Setting) -> Setting:
     """Return a setting at the rates that the search chose for its algorithm on its task; a baseline has none.
 
-    Partitions that were not searched take the rates found under label skew, where clients' sizes differ as well. In
-    seq2seq most devices take one step a round, with which FedProx is FedAvg: there it has FedAvg's rates.
+    Partitions that were not searched take those of :func:`.tuned_rates.shorter_steps`. In seq2seq most devices take one
+    step a round, with which FedProx is FedAvg: there it has FedAvg's rates.
 
     Examples
     --------
@@ -135,8 +142,9 @@ def tuned(setting: Setting) -> Setting:
         return setting
     prox_is_average = setting.algorithm == "fedprox" and setting.task == "seq2seq"
     algorithm = "fedavg" if prox_is_average else setting.algorithm
-    where = "none" if algorithm in ALONE else TUNED_ON[setting.partition]
-    rates = chosen_rates()[setting.task, setting.model, algorithm, where]
+    place = (setting.task, setting.model, algorithm)
+    where = "none" if algorithm in ALONE else setting.partition
+    rates = chosen_rates()[*place, where] if where in ("none", *SEARCHED) else shorter_steps(*place)
     return replace(setting, **{**rates, "mu": USUAL_MU} if prox_is_average else rates)
 
 
