@@ -204,9 +204,12 @@ def read_words(monkeypatch):
     monkeypatch.setattr(real_answering, "word_states", states)
     monkeypatch.setattr(real_answering, "text_vectors", vectors)
     monkeypatch.setattr(real_classification, "text_vectors", vectors)
-    real_answering.candidates.cache_clear()
+    kept = (real_answering.candidates, words.inputs_of)
+    for each in kept:
+        each.cache_clear()
     yield
-    real_answering.candidates.cache_clear()
+    for each in kept:
+        each.cache_clear()
 
 
 @pytest.mark.parametrize("place", places("wnut17"))
