@@ -130,6 +130,9 @@ def test_the_table_for_a_reader_who_has_to_ship_is_that_of_the_committed_results
     assert f"counting words gets {100 * counted:.1f} % of the intents right" in README
     (states,) = table[table["method"] == "states"]["seconds"]
     assert f"after {states:.0f} s for the encoder" in README
+    layers, _ = read_results(ROOT / "data" / "results" / "dp_sgd_vs_edp_sgd_layers_snips")
+    reached = layers[layers["method"] == "layer"]["slot_f1"].mean()
+    assert f"fourth layer too reaches a slot F1\nof {reached:.2f} without privacy" in README
 
 
 def test_mistakes_are_found():

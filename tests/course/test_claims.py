@@ -15,6 +15,7 @@ WITHOUT = {
     "device-selection on shakespeare_roles": "no claim is made of it",
     "device-selection on 20newsgroups": "no claim is made of it",
     "device-selection-harm": "device-selection's has them, on the same fleet",
+    "dp-sgd-vs-edp-sgd-layers": "dp-sgd-vs-edp-sgd-level's has them, on the same test utterances",
     "device-selection-rounds": "a picture of rounds, of which no claim is made",
     "continual-learning-plays": "no claim is made of it",
     "fairness-metrics": "scores of metrics, not of a task",

@@ -182,6 +182,7 @@ NEW = {
     "device-selection-rounds",
     "dp-sgd-vs-edp-sgd-encoder",
     "dp-sgd-vs-edp-sgd-encoder-tuning",
+    "dp-sgd-vs-edp-sgd-layers",
     "dp-sgd-vs-edp-sgd-level",
     "fairness-metrics-smollm2",
     "fairness-metrics-continuations",

@@ -23,6 +23,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n11_dp_sgd_vs_edp_sgd.SEARCH,
         n11_dp_sgd_vs_edp_sgd.ENCODER,
         n11_dp_sgd_vs_edp_sgd.ENCODER_SEARCH,
+        n11_dp_sgd_vs_edp_sgd.LAYERS,
+        n11_dp_sgd_vs_edp_sgd.LAYERS_SEARCH,
         n11_dp_sgd_vs_edp_sgd.LEVEL,
         n11_dp_sgd_vs_edp_sgd.LEVEL_SEARCH,
         n21_non_iid_partitioning.EXPERIMENT,

@@ -6,12 +6,13 @@ import statistics
 
 import pytest
 
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import encoder_search
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import encoder_search, layers_experiment
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_claims import claims_of_encoder
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_experiment import METHODS, STATES, grid, result_name
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_pictures import recipe_in_words, to_ship
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_results import (
     HEADS,
+    LAYER,
     baseline,
     joint_bert,
     minutes_of_full_training,
@@ -49,6 +50,12 @@ def rows(tmp_path_factory):
             if row["method"] in METHODS
         ]
         write_results(name_of_words("snips"), words, {"seeds": [*range(5)]})
+        layers = [
+            {"corpus": "snips", "method": method, "seed": seed, "accuracy": 0.91 + more, "slot_f1": level + more}
+            for method, level in (("heads", 0.5), ("layer", 0.62))
+            for seed, more in enumerate(MORE)
+        ]
+        write_results(layers_experiment.result_name("snips"), layers, {"seeds": [*range(5)]})
         yield made
 
 
@@ -70,7 +77,8 @@ def _made_up(cell):
 
 def test_a_dot_is_the_mean_over_seeds_with_its_interval(rows, interval):
     found = {(row["measured"], row["way"]): row for row in what_to_ship("snips")}
-    assert len(found) == 2 * (4 * 2 + 2)
+    assert len(found) == 2 * (4 * 2 + 3)
+    assert found["slot F1, no privacy", LAYER]["score"] == pytest.approx(0.62 + statistics.mean(MORE))
     assert found["slot F1, no privacy", "trivial: word's tag"]["score"] == 0.3
     for (_, at), level in LEVEL.items():
         line = "slot F1, no privacy" if math.isinf(at) else f"slot F1, ε = {at:g}"
@@ -85,7 +93,8 @@ def test_the_picture_says_its_numbers(rows):
     shown = to_ship()
     assert "recognise 92\u00a0% of the intents of SNIPS, with a slot F1 of 0.90. Their" in shown.verdict
     assert "took 16 s, after 12 s for the states" in shown.verdict
-    assert "the heads reach 99.2 % and 0.97, counting words (tf-idf) 40.0 % of the intents" in shown.verdict
+    assert "the heads reach 99.2 % and 0.97, with one layer trained too 91.2 % and 0.62, count" in shown.verdict
+    assert "counting words (tf-idf) 40.0 % of the intents" in shown.verdict
     assert "BERT, all of it trained, 98.6 % and 0.97." in shown.verdict
     assert reached("snips", "slot_f1", 3.0) == pytest.approx(0.902)
 

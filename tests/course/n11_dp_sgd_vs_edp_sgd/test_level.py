@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trustlab.course.literature import known
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import level_experiment, level_search
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import layers_experiment, level_experiment, level_search
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.level_experiment import METHODS, TRAINED, Setting, grid, result_name, run
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.level_findings import level_rows, levels
 from trustlab.data import assistant
@@ -65,3 +65,18 @@ def test_the_finding_has_ours_the_baselines_and_the_papers():
     for paper in known("snips intents"):
         assert intents[paper.model] == pytest.approx(100 * paper.low)
     assert levels(["snips"]).verdict.count("SNIPS, slot F1 90") == 1
+
+
+def test_layers_of_the_encoder_stand_next_to_the_models_where_they_are_committed(made_up):
+    cells = [layers_experiment.Setting("snips", method, seed) for method in ("heads", "layer") for seed in range(5)]
+    scores = {"heads": 0.9, "layer": 0.95}
+    found = {row["who"] for row in level_rows(["snips"])}
+    assert not found & set(layers_experiment.METHODS.values())
+    made_up(
+        layers_experiment.result_name("snips"),
+        cells,
+        lambda place, cell: {"accuracy": 0.9, "slot_f1": scores[cell.method]},
+    )
+    found = {row["who"]: row["%"] for row in level_rows(["snips"]) if row["what"] == "SNIPS, slot F1"}
+    assert [found[who] for who in layers_experiment.METHODS.values()] == pytest.approx([90, 95])
+    assert f"{layers_experiment.METHODS['layer']}: SNIPS, intents 90" in levels(["snips"]).verdict

@@ -13,7 +13,7 @@ from trustlab.course.n22_device_selection import selection_search as search
 from trustlab.course.n22_device_selection.fleets import problem
 from trustlab.course.n22_device_selection.selection_baselines import trivial
 from trustlab.course.n22_device_selection.selection_pictures import whose_rate
-from trustlab.course.sensitivity import RATES
+from trustlab.course.sensitivity import LOST, RATES
 from trustlab.course.tuning import at_the_edge, uneven
 from trustlab.data import assistant
 
@@ -57,15 +57,18 @@ def test_no_rate_that_was_chosen_is_at_an_open_end(table):
     assert at_the_edge(activity.candidates("assistant"), spaces, by=BY, options=RATES, of="fleet") == []
 
 
-def test_no_better_rate_was_left_out_because_no_larger_one_was_tried(searched):
-    """The largest client's rate with each server's rate is no candidate: it has to be lost, or no better."""
+def test_no_clearly_better_rate_was_left_out_because_no_larger_one_was_tried(searched):
+    """The largest client's rate with each server's rate is no candidate: hardly better, or the next would be lost.
+
+    What is lost is decided by the product of both rates, and the next client's rate is at most twice as large.
+    """
     for method, trials in searched.items():
         best = max(np.mean(scores) for pair, scores in trials.items() if pair in may_be_chosen(trials))
+        lost = [np.prod(pair) for pair, scores in trials.items() if not min(scores) >= 0.5 * top(trials)]
         for server in {server for _, server in trials}:
             last = max(pair for pair in trials if pair[1] == server)
-            assert min(trials[last]) <= 0.5 * top(trials) or not np.isfinite(trials[last]).all() or (
-                np.mean(trials[last]) <= best
-            ), (method, last)  # fmt: skip
+            next_is_lost = any(product <= 2 * np.prod(last) for product in lost)
+            assert next_is_lost or np.mean(trials[last]) <= best + 0.02, (method, last)
 
 
 def top(trials):
@@ -104,12 +107,12 @@ def test_no_reported_training_was_lost():
         trained = table[table["learning_rate"] > 0]
         method = [name for name in BY if name in trained]
         assert (trained["discarded"] == 0).all()
-        assert (trained["accuracy"] > 0.9 * trained.groupby(method)["accuracy"].transform("max")).all()
+        assert (trained["accuracy"] > LOST * trained.groupby(method)["accuracy"].transform("max")).all()
 
 
 def test_the_search_has_no_seed_that_is_reported(table):
     reported = {each.seed for each in (*activity.grid("assistant"), *harm.grid("assistant"))}
-    assert reported.isdisjoint(table["seed"]) and set(table["seed"]) == {100, 101, 102}
+    assert reported.isdisjoint(table["seed"]) and set(table["seed"]) == {100}
     assert {each.seed for each in search.grid("assistant", seeds=[0, 103])} == {100, 103}
 
 

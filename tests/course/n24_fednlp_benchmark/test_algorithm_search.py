@@ -6,7 +6,7 @@ import pytest
 
 from trustlab.course.n24_fednlp_benchmark import algorithm_search
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
-from trustlab.course.n24_fednlp_benchmark.algorithm_search import Setting, grid, run
+from trustlab.course.n24_fednlp_benchmark.algorithm_search import SEEDS, Setting, grid, run
 from trustlab.course.n24_fednlp_benchmark.task_baselines import baseline_answers
 from trustlab.course.n24_fednlp_benchmark.tuned_rates import (
     DIALS,
@@ -35,8 +35,9 @@ def test_the_committed_search_is_the_grid_and_everything_has_as_many_trials(sear
     assert list(search[["corpus", *TUNED_BY, "seed", *DIALS]].itertuples(
         index=False, name=None)) == keys  # fmt: skip
     assert uneven(search, by=TUNED_BY, options=DIALS) == []
-    assert len(search) == TRIALS * len(search.drop_duplicates([*TUNED_BY]))
-    assert set(search["seed"]) == {FIRST_SEED}
+    for task, own in search.groupby("task"):
+        assert set(own["seed"]) == {*range(FIRST_SEED, FIRST_SEED + SEEDS.get(task, 1))}
+        assert len(own) == TRIALS * own["seed"].nunique() * len(own.drop_duplicates([*TUNED_BY]))
 
 
 def test_no_chosen_rate_is_at_an_end_without_a_reason():
@@ -48,10 +49,18 @@ def test_no_chosen_rate_is_at_an_end_without_a_reason():
 def test_beyond_a_chosen_rate_no_training_was_lost(search):
     for key, rates in chosen_rates().items():
         own = search[(search[[*TUNED_BY]] == list(key)).all(axis=1)]
-        own = own[own["server_rate"] == rates["server_rate"]]
+        own = own[(own["server_rate"] == rates["server_rate"]) & (own["batch"] == rates["batch"])]
         larger = own[own["client_rate"] > rates["client_rate"]]
         beyond = larger[larger["client_rate"] == larger["client_rate"].min()]
         assert (beyond["score"] >= 0.5 * own["score"].max()).all(), key  # a NaN is not
+
+
+def test_no_clearly_better_rate_can_lie_beyond_the_largest_that_was_tried(search):
+    for key, rates in chosen_rates().items():
+        own = search[(search[[*TUNED_BY]] == list(key)).all(axis=1)]
+        largest = own[own["client_rate"] == own["client_rate"].max()]["score"].max()
+        taken = own[(own[[*DIALS]] == [rates[name] for name in DIALS]).all(axis=1)]["score"].mean()
+        assert not largest > taken + 0.02, key  # the adaptive servers' scores are flat there
 
 
 def test_every_training_that_is_reported_has_rates_of_the_search():
@@ -61,10 +70,10 @@ def test_every_training_that_is_reported_has_rates_of_the_search():
             continue
         found = chosen_rates()
         prox = (setting.task, setting.algorithm) == ("seq2seq", "fedprox")
-        where = "none" if setting.algorithm == "centralised" else TUNED_ON[setting.partition]
+        where = "none" if setting.algorithm in fednlp.ALONE else TUNED_ON[setting.partition]
         rates = found[setting.task, setting.model, "fedavg" if prox else setting.algorithm, where]
         assert {name: getattr(setting, name) for name in DIALS} == {**rates, **({"mu": 0.1} if prox else {})}
-    assert {name: "uniform" if name in ("uniform", "quantity") else "label" for name in fednlp.PARTITIONS} == TUNED_ON
+    assert {name: "uniform" if name == "uniform" else "label" for name in fednlp.PARTITIONS} == TUNED_ON
 
 
 def test_a_trial_is_measured_on_validation_and_one_that_diverges_has_no_score(monkeypatch):
@@ -89,6 +98,11 @@ def test_other_errors_than_divergence_are_errors(monkeypatch):
 
     monkeypatch.setattr(algorithm_search, "simulate", broken)
     with pytest.raises(ValueError, match="something else"):
+        list(run(Setting(task="tagging", seed=FIRST_SEED), assistant(2000, devices=5)))
+
+
+def test_a_corpus_without_examples_of_its_own_for_trials_is_refused():
+    with pytest.raises(ValueError, match="Expected at least 1600 utterances to train on, got 320"):
         list(run(Setting(task="tagging", seed=FIRST_SEED), assistant(400, devices=5)))
 
 

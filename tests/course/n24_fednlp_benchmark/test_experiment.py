@@ -13,7 +13,9 @@ from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n24_fednlp_benchmark.claims import claims_of, column, not_claimed
 from trustlab.course.n24_fednlp_benchmark.experiment import (
     ALGORITHMS,
+    ALONE,
     CENTRALISED,
+    CENTRALISED_ADAM,
     CONFOUNDED,
     CORPORA,
     ENCODERS,
@@ -146,6 +148,7 @@ def test_all_data_in_one_place_make_as_many_passes(corpus, short):
     one, many = recipe(Setting(algorithm=CENTRALISED)), recipe(Setting())
     same = ("batch_size", "learning_rate", "optimizer", "local_epochs", "server", "proximal")
     assert all(getattr(one, name) == getattr(many, name) for name in same)
+    assert recipe(Setting(algorithm=CENTRALISED_ADAM)) == dataclasses.replace(one, optimizer="adam")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_the_grid_has_every_algorithm_on_every_partition_of_every_task_once():
     assert len(keys) == len(set(keys))
     crossed = {(task, a, p, s) for task, a, p, s in itertools.product(FAMILIES, ALGORITHMS, PARTITIONS, range(2))}
     assert crossed <= {(c.task, c.algorithm, c.partition, c.seed) for c in cells if c.model == "small"}
-    assert {c.task for c in cells if c.algorithm == CENTRALISED} == set(FAMILIES)
+    assert {(c.task, c.algorithm) for c in cells if c.algorithm in ALONE} == {*itertools.product(FAMILIES, ALONE)}
     assert {(c.task, c.algorithm) for c in cells if c.model == "none"} == {
         (t, b) for t in FAMILIES for b in BASELINES[t]
     }
@@ -195,7 +198,7 @@ def test_the_experiment_is_known_to_the_command():
     known = EXPERIMENTS["fednlp-benchmark"]
     assert experiment_of(Setting()) is known
     assert {cell.task for cell in grid("assistant")} == set(known.slowest_first) == set(known.parts["tasks"])
-    assert set(known.recipes("assistant")) == {*ALGORITHMS, *CONFOUNDED, CENTRALISED}
+    assert set(known.recipes("assistant")) == {*ALGORITHMS, *CONFOUNDED, *ALONE}
 
 
 # The claims

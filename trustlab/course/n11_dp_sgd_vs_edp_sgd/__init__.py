@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trustlab.course.experiment import Experiment
+from trustlab.course.experiment import Experiment, without_rates
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import (
     encoder_experiment,
     encoder_search,
     experiment,
+    layers_experiment,
+    layers_search,
     level_experiment,
     level_search,
     method_search,
 )
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.claims import claims_of
-from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_claims import claims_of_encoder
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.encoder_claims import claims_of_encoder, claims_of_layers
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.one_training import OPTIONS, RULES
 
 ANSWERED = "trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment._answered"
@@ -149,5 +151,35 @@ ENCODER_SEARCH = Experiment(
     tolerance={"score": 0.03, "accuracy": 0.03, "slot_f1": 0.05, "epsilon_spent": 0.02},
     named=_by_options(encoder_experiment.OPTIONS),
     recipes=_heads_recipes,
+    parts={},
+)
+
+
+def _layers_recipes(corpus: str) -> dict[str, Any]:
+    return {
+        method: {**without_rates(layers_experiment.recipe(layers_experiment.Setting(corpus, method))), "layers": layers}
+        for method, layers in layers_experiment.TRAINED.items()
+    }
+
+
+LAYERS = Experiment(
+    "dp-sgd-vs-edp-sgd-layers",
+    layers_experiment,
+    varied="method",
+    slowest_first=(layers_experiment.LAYER, layers_experiment.HEADS),
+    tolerance={"accuracy": 0.02, "slot_f1": 0.03},
+    named=lambda method: layers_experiment.METHODS[method],
+    recipes=_layers_recipes,
+    parts={},
+    claims=lambda corpus, read: claims_of_layers(read) if corpus == "snips" else [],
+)
+LAYERS_SEARCH = Experiment(
+    "dp-sgd-vs-edp-sgd-layers-tuning",
+    layers_search,
+    varied="method",
+    slowest_first=(layers_experiment.LAYER, layers_experiment.HEADS),
+    tolerance={"score": 0.03},
+    named=lambda method, rate: f"{layers_experiment.METHODS[method]}, learning rate {rate:g}",
+    recipes=_layers_recipes,
     parts={},
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trustlab.course.literature import known
-from trustlab.course.n11_dp_sgd_vs_edp_sgd import LEVEL
+from trustlab.course.n11_dp_sgd_vs_edp_sgd import LAYERS, LEVEL, layers_experiment
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.level_experiment import CORPORA, METHODS, TRAINED
 from trustlab.lab.display import per_cent
 from trustlab.lab.finding import Finding, dots
@@ -21,10 +21,11 @@ def level_rows(corpora: Sequence[str] = CORPORA) -> list[dict[str, Any]]:
     for corpus in LEVEL.corpora(corpora):
         for column, measure in MEASURES.items():
             where = {"what": f"{CORPUS_NAMES[corpus]}, {measure}"}
-            for method, label in METHODS.items():
-                scores = (100 * select(LEVEL.table(corpus), method=method)[column]).dropna()
-                if len(scores):
-                    rows.append({**where, "who": label, **over_seeds(scores.tolist(), "%", limits=(0.0, 100.0))})
+            for experiment, labels in (LEVEL, METHODS), (LAYERS, layers_experiment.METHODS):
+                for method, label in labels.items() if experiment.corpora([corpus]) else ():
+                    scores = (100 * select(experiment.table(corpus), method=method)[column]).dropna()
+                    if len(scores):
+                        rows.append({**where, "who": label, **over_seeds(scores.tolist(), "%", limits=(0.0, 100.0))})
             for paper in known(f"{corpus} {measure}"):
                 rows.append({**where, "who": paper.model, "%": 50 * (paper.low + paper.high)})
     return rows
@@ -34,7 +35,8 @@ def levels(corpora: Sequence[str] = CORPORA) -> Finding:
     """Draw the level without privacy: the models trained here, the literature's, and the trivial baselines."""
     rows = level_rows(corpora)
     first = LEVEL.corpora(corpora)[0]
-    said = "; ".join(f"{METHODS[method]}: {_scores(rows, METHODS[method])}" for method in TRAINED)
+    ours = [*(METHODS[method] for method in TRAINED), *layers_experiment.METHODS.values()]
+    said = "; ".join(f"{who}: {scores}" for who in ours if (scores := _scores(rows, who)))
     return dots(
         rows, label="what", series="who", value="%", low="low", high="high", x_label="right, or F1, in %",
         title="The level of the field, without privacy", verdict=f"{said}.",

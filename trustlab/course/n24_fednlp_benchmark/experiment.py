@@ -123,8 +123,8 @@ def tasks_of(corpus: str) -> list[str]:
 def tuned(setting: Setting) -> Setting:
     """Return a setting at the rates that the search chose for its algorithm on its task; a baseline has none.
 
-    Partitions that were not searched take the rates of the one that divides labels as they do. In seq2seq most devices
-    take one step a round, with which FedProx is FedAvg: there it has FedAvg's rates.
+    Partitions that were not searched take the rates found under label skew, where clients' sizes differ as well. In
+    seq2seq most devices take one step a round, with which FedProx is FedAvg: there it has FedAvg's rates.
 
     Examples
     --------
@@ -186,6 +186,11 @@ def trial_examples(setting: Setting, corpus: datasets.DatasetDict) -> tuple[list
     """Return the training and validation examples of a trial: those of its seed, none of them reported."""
     most, how = _most(setting), (setting.corpus, setting.task)
     blocks = len(corpus["train"]) // most
+    if blocks < 2:
+        raise ValueError(
+            f"Expected at least {2 * most} utterances to train on, got {len(corpus['train'])}. The first {most} are "
+            "those that are reported; a trial needs others."
+        )
     start = (1 + setting.seed % (blocks - 1)) * most
     rows = corpus["train"].select(range(start, start + most))
     return read(*how, rows, most=most), read(*how, corpus["validation"], most=VALIDATED)

@@ -40,7 +40,7 @@ NAMES = {
     "fedadam": "FedAdam",
     "fedyogi": "FedYogi",
     CENTRALISED: "in one place",
-    CENTRALISED_ADAM: "in one place, with Adam",
+    CENTRALISED_ADAM: "in one place (Adam)",
     "fedavg, adam clients": "FedAvg, Adam on clients",
     "fedadam, adam clients": "FedAdam, Adam on clients",
 }

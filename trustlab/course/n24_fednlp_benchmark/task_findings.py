@@ -22,7 +22,7 @@ from trustlab.course.n24_fednlp_benchmark.results import (
 from trustlab.course.n24_fednlp_benchmark.results import levels as task_levels
 from trustlab.course.n24_fednlp_benchmark.tuned_rates import TRIALS
 from trustlab.federated.tasks import FAMILIES
-from trustlab.lab.display import number, per_cent
+from trustlab.lab.display import listed, number, per_cent
 from trustlab.lab.finding import Finding, dots, dumbbells, lines
 from trustlab.lab.saved import saved_over
 
@@ -85,7 +85,7 @@ def levels() -> Finding:
         above = [name for name, row in own.items() if row["score"] >= bar["score"]]
         said = f"{task} ({bar['baseline']}: {per_cent(bar['score'])})"
         names = [name.removeprefix("in ") for name in above]
-        reached.setdefault("all" if len(above) == len(own) else " and ".join(names) or "none", []).append(said)
+        reached.setdefault("all" if len(above) == len(own) else listed(names) or "none", []).append(said)
     verdict = "; ".join(_reached(who, tasks) for who, tasks in reached.items())
     return dots(
         rows, label="task", series="what", **ENDS, per_cent=True, digits=2,

@@ -24,8 +24,8 @@ DIALS = ("client_rate", "server_rate", "mu", "batch")
 TUNED_BY = ("task", "model", "algorithm", "partition")
 SMALL_BATCH = 10  # of the clients
 USUAL_MU = 0.1  # FedProx's
-# Which partition's rates the others take: quantity leaves the labels as even as no skew does.
-TUNED_ON = {"uniform": "uniform", "quantity": "uniform", "label": "label", "feature": "label", "natural": "label"}
+# Which partition's rates each takes: on all but the uniform one clients have unlike numbers of examples.
+TUNED_ON = {"uniform": "uniform", "quantity": "label", "label": "label", "feature": "label", "natural": "label"}
 _SGD = Option((0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0, 1.5))
 _ADAM = Option((0.0003, 0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1))
 _AVERAGE = Option(
