@@ -3,7 +3,6 @@ import itertools
 import re
 
 import numpy as np
-import pandas
 import pytest
 import torch
 
@@ -11,19 +10,21 @@ from trustlab.course.n24_fednlp_benchmark import REAL, REAL_TUNING, real_experim
 from trustlab.course.n24_fednlp_benchmark import real_tagging as words
 from trustlab.course.n24_fednlp_benchmark.real_answering import MISSING, STATES, SpanHead
 from trustlab.course.n24_fednlp_benchmark.real_baselines import BASELINES, baseline
-from trustlab.course.n24_fednlp_benchmark.real_claims import LEVELS, best_baseline, by_seed, claims_of_corpus
+from trustlab.course.n24_fednlp_benchmark.real_claims import (
+    LEVELS,
+    best_baseline,
+    by_seed,
+)
 from trustlab.course.n24_fednlp_benchmark.real_data import FOLDS, Divided, divided
 from trustlab.course.n24_fednlp_benchmark.real_data import REAL as CORPORA
 from trustlab.course.n24_fednlp_benchmark.real_experiment import HEAD, Setting, grid, run
 from trustlab.course.n24_fednlp_benchmark.real_features import text_vectors, word_states
 from trustlab.course.n24_fednlp_benchmark.real_spans import KINDS, LONGEST, MADE_OF, rarity, spans
-from trustlab.course.n24_fednlp_benchmark.real_text_findings import level, levels_reached, real, real_corpora, sources
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED, Training, places, recipe
-from trustlab.course.n24_fednlp_benchmark.real_tuning import BUDGET, BY, OPTIONS, SPACES
+from trustlab.course.n24_fednlp_benchmark.real_tuning import BY, OPTIONS, SEARCHES, candidates
 from trustlab.course.tuning import FIRST_SEED, at_the_edge, chosen, uneven
 from trustlab.federated.partition import embed
 from trustlab.federated.tasks import Example
-from trustlab.lab.claims import claims
 from trustlab.results import read_results
 
 SAVED = REAL.corpora()
@@ -203,9 +204,12 @@ def read_words(monkeypatch):
     monkeypatch.setattr(real_answering, "word_states", states)
     monkeypatch.setattr(real_answering, "text_vectors", vectors)
     monkeypatch.setattr(real_classification, "text_vectors", vectors)
-    real_answering.candidates.cache_clear()
+    kept = (real_answering.candidates, words.inputs_of)
+    for each in kept:
+        each.cache_clear()
     yield
-    real_answering.candidates.cache_clear()
+    for each in kept:
+        each.cache_clear()
 
 
 @pytest.mark.parametrize("place", places("wnut17"))
@@ -248,9 +252,11 @@ def test_baselines_know_what_they_should(read_words):
 @pytest.mark.parametrize("corpus", SAVED)
 def test_every_method_was_tuned_alike_and_inside_its_range(corpus):
     table, about = read_results(real_tuning.result_name(corpus))
+    search = SEARCHES[corpus]
     assert not uneven(table, by=BY, options=OPTIONS)
-    assert at_the_edge(table, SPACES, by=BY, options=OPTIONS, of="algorithm") == []
-    assert min(about["seeds"]) >= FIRST_SEED and len(table) == BUDGET * len(places(corpus)) * len(about["seeds"])
+    assert at_the_edge(candidates(corpus), search.spaces, by=BY, options=OPTIONS, of="algorithm") == []
+    assert min(about["seeds"]) >= FIRST_SEED
+    assert len(table) == search.trials * len(places(corpus)) * len(about["seeds"])
 
 
 @pytest.mark.parametrize("corpus", SAVED)
@@ -259,9 +265,8 @@ def test_the_committed_table_is_whole_and_has_the_rates_that_the_search_chose(co
     assert about["seeds"] == list(range(5))
     found = list(table[["corpus", *real_experiment.KEY, "seed"]].itertuples(index=False, name=None))
     assert found == [tuple(setting.key().values()) for setting in grid(corpus)]
-    search = read_results(real_tuning.result_name(corpus))[0]
     for algorithm, division in places(corpus):
-        best = chosen(search, options=OPTIONS, algorithm=algorithm, partition=division)
+        best = chosen(candidates(corpus), options=OPTIONS, algorithm=algorithm, partition=division)
         runs = table[(table["algorithm"] == algorithm) & (table["partition"] == division)]
         assert {tuple(pair) for pair in runs[[*OPTIONS]].to_numpy()} == {tuple(best.values())}
 
@@ -279,42 +284,3 @@ def test_the_experiments_are_known_with_all_corpora():
     assert tuple(CORPORA) == tuple(LEVELS)
     for corpus in SAVED:
         assert set(REAL.recipes(corpus)) == {f"{algorithm}, {division}" for algorithm, division in places(corpus)}
-
-
-# Findings and claims
-
-
-@pytest.mark.skipif(not SAVED, reason="no table is committed")
-def test_findings_say_what_their_tables_say():
-    rows = real_corpora()
-    assert {row["partition"] for row in rows} >= {"baseline", "one place", "uniform", "label"}
-    pairs = re.search(r"on (\d+) of (\d+) corpora", real().verdict)
-    assert int(pairs[2]) == sum(row["algorithm"] == "FedAvg" for row in rows)
-    for corpus in SAVED:
-        measure, _, bar = LEVELS[corpus]
-        mean = np.mean(by_seed(REAL.table(corpus), CENTRALISED, "none", measure))
-        assert f"{mean:.2f} (aim {bar:.2f})" in levels_reached()
-    assert {row["corpus"] for row in sources()} == {row["corpus"] for row in level().rows}
-
-
-def test_fedavgs_rates_did_not_carry_over_from_the_search_as_the_notebook_says():
-    search = read_results(real_tuning.result_name("xquad"))[0]
-    best = search[(search["algorithm"] == "fedavg") & (search["partition"] == "label")].nlargest(1, "score").iloc[0]
-    table = REAL.table("xquad")
-    assert best["train"] < table["train"].min() / 2 and best["server_rate"] == 10
-    assert np.mean(by_seed(table, "fedavg", "label")) < best["score"] - 0.03
-
-
-def test_claims_hold_where_they_were_put_in_and_not_where_they_were_not():
-    def made(skew, adaptive):
-        rows = []
-        for setting in [Setting("wnut17", *place, seed) for place in places("wnut17") for seed in range(5)]:
-            score = 0.5 + 0.001 * setting.seed * len(setting.algorithm)
-            score += 0.1 * (setting.algorithm == CENTRALISED) - skew * (setting.partition == "label")
-            score += adaptive * (setting.algorithm == "fedadam")
-            rows.append({**setting.key(), "score": score, "exact": 0.0})
-        found = claims(claims_of_corpus("wnut17", lambda name: (pandas.DataFrame(rows), {}))).rows
-        return {row["claim"].split()[0]: row["outcome"] for row in found}
-
-    assert made(0.1, 0.2) == dict.fromkeys(("(Level)", "(a)", "(b)", "(c)"), "holds")
-    assert made(0.1, -0.2)["(c)"] == "refuted" and made(-0.1, 0.2)["(a)"] == "refuted"

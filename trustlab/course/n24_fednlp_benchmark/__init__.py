@@ -13,6 +13,7 @@ from trustlab.course.n24_fednlp_benchmark import (
     real_tuning,
 )
 from trustlab.course.n24_fednlp_benchmark.claims import claims_of
+from trustlab.course.n24_fednlp_benchmark.real_claims import claims_of_corpus
 from trustlab.federated.tasks import FAMILIES
 
 
@@ -66,6 +67,7 @@ REAL = Experiment(
     named=lambda task, model, algorithm, partition: f"{task}, {algorithm}, {partition}",
     recipes=_real_recipes,
     parts={},
+    claims=claims_of_corpus,
     left_out=lambda kind: FLEETS_LEAVE_OUT,
 )
 

@@ -58,13 +58,15 @@ class Vectors:
         return replace(self, inputs=self.inputs[index], targets=self.targets[index])
 
 
-class LinearHead(nn.Linear):
-    """A linear layer that starts at zero: before the first step every label is equally probable."""
+def _head(inputs: int, labels: int) -> nn.Linear:
+    """Return a linear layer that starts at zero: before the first step every label is equally probable.
 
-    def __init__(self, inputs: int, labels: int) -> None:
-        super().__init__(inputs, labels)
-        nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
+    No class of its own: the simulation stacks an ordinary layer without ``vmap``, in half the time.
+    """
+    head = nn.Linear(inputs, labels)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head
 
 
 def linear(train: Vectors, test: Vectors, labels: int, scores: Callable[[Tensor], dict[str, float]]) -> Task:
@@ -83,4 +85,4 @@ def linear(train: Vectors, test: Vectors, labels: int, scores: Callable[[Tensor]
     def evaluate(model: nn.Module, batch: Vectors) -> dict[str, float]:
         return scores(torch.cat([model(part.float()) for part in batch.inputs.split(4096)]))
 
-    return Task(LinearHead(train.inputs.shape[1], labels), train, test, per_example_loss, evaluate)
+    return Task(_head(train.inputs.shape[1], labels), train, test, per_example_loss, evaluate)

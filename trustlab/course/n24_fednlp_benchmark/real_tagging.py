@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,9 +20,7 @@ NEVER = -1e9
 def tagging(data: Divided) -> Problem:
     """Return the problem of tagging every word; the rows of a post are its words."""
     posts = tuple(example.source for example in data.examples)
-    states = word_states(posts, layers=LAYERS)
-    shapes = np.concatenate([shapes_of(post) for post in posts])
-    inputs = torch.from_numpy(np.concatenate([states, shapes.astype(np.float16)], axis=1))
+    inputs = inputs_of(posts)
     names = ["O", *sorted({tag for example in data.examples for tag in example.target} - {"O"})]
     number = {name: i for i, name in enumerate(names)}
     targets = torch.tensor([number[tag] for example in data.examples for tag in example.target])
@@ -43,6 +42,16 @@ def tagging(data: Divided) -> Problem:
         return FAMILIES["tagging"].scores(asked, said)
 
     return Problem(linear(train, test, len(names), scores), of_post)
+
+
+@functools.lru_cache(maxsize=1)
+def inputs_of(posts: tuple[tuple[str, ...], ...]) -> torch.Tensor:
+    """Return what a head reads of the words of all posts: their states and their shapes, float16 [words, 1200].
+
+    They are the same for every seed and every trial of a search, so that the last ones are kept.
+    """
+    shapes = np.concatenate([shapes_of(post) for post in posts])
+    return torch.from_numpy(np.concatenate([word_states(posts, layers=LAYERS), shapes.astype(np.float16)], axis=1))
 
 
 def best_tags(scores: np.ndarray, names: Sequence[str]) -> list[int]:

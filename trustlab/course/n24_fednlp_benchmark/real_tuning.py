@@ -6,38 +6,84 @@ articles that no reported number asks. What is reported later is tested on other
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check
 from trustlab.course.n24_fednlp_benchmark.real_data import COMMITTED, REAL, divided
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED, Training, places, trained
+from trustlab.course.sensitivity import RATES, stable
 from trustlab.course.tuning import Option, Space, chosen, search_seeds, trials
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import datasets
+    import pandas
 
 CORPORA = COMMITTED
-BUDGET = 8
 ORDER = 2  # seed of the order of trials: of the first five, the one whose trials lie apart best; chosen before any ran
 AVERAGE = "1 puts the clients' average in place; a shorter step is what smaller client rates take"
 PRODUCT = "with longer server steps and shorter client steps only the product of both counts, as in FedSGD"
-SPACES: dict[str, Space] = {
-    "fedavg": {
-        "rate": Option((0.01, 0.03, 0.1, 0.3, 1.0, 3.0)),
-        "server_rate": Option((1.0, 3.0, 10.0), low_end=AVERAGE, high_end=PRODUCT),
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is tried on one corpus.
+
+    Attributes
+    ----------
+    spaces
+        By algorithm.
+    trials
+        As many for every algorithm on every partition.
+    margin
+        Whether a rate counts only if the next larger one lost no training, see
+        :func:`trustlab.course.sensitivity.stable`. A whole grid can tell; a few draws lie too far apart.
+    """
+
+    spaces: Mapping[str, Space]
+    trials: int
+    margin: bool
+
+
+DRAWN = Search(
+    {
+        "fedavg": {
+            "rate": Option((0.01, 0.03, 0.1, 0.3, 1.0, 3.0)),
+            "server_rate": Option((1.0, 3.0, 10.0), low_end=AVERAGE, high_end=PRODUCT),
+        },
+        "fedadam": {
+            "rate": Option((0.01, 0.03, 0.1, 0.3, 1.0)),
+            "server_rate": Option((0.003, 0.01, 0.03, 0.1, 0.3)),
+        },
+        CENTRALISED: {
+            "rate": Option((0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)),
+            "server_rate": Option((1.0,)),
+        },
     },
-    "fedadam": {
-        "rate": Option((0.01, 0.03, 0.1, 0.3, 1.0)),
-        "server_rate": Option((0.003, 0.01, 0.03, 0.1, 0.3)),
+    trials=8,
+    margin=False,
+)
+WHOLE = Search(
+    {
+        "fedavg": {
+            "rate": Option((0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),
+            "server_rate": Option((1.0, 3.0, 10.0), low_end=AVERAGE, high_end=PRODUCT),
+        },
+        "fedadam": {
+            "rate": Option((0.003, 0.01, 0.03, 0.1, 0.3, 1.0)),
+            "server_rate": Option((0.003, 0.01, 0.03, 0.1, 0.3)),
+        },
+        CENTRALISED: {
+            "rate": Option(tuple(float(f"{0.00025 * 2 ** (i / 2):.2g}") for i in range(30))),
+            "server_rate": Option((1.0,)),
+        },
     },
-    CENTRALISED: {
-        "rate": Option((0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)),
-        "server_rate": Option((1.0,)),
-    },
-}
+    trials=30,
+    margin=True,
+)
+SEARCHES: Mapping[str, Search] = {"20newsgroups": WHOLE, "clinc150": DRAWN, "wnut17": WHOLE, "xquad": DRAWN}
 OPTIONS, BY = ("rate", "server_rate"), ("algorithm", "partition")
 KEY = ("task", *BY, *OPTIONS)  # with the seed: one row
 
@@ -57,7 +103,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(1)) -> list[Setting]:
     return [
         Setting(corpus, algorithm, division, seed, **trial)
         for algorithm, division in places(corpus)
-        for trial in trials(SPACES[algorithm], BUDGET, ORDER)
+        for trial in trials(SEARCHES[corpus].spaces[algorithm], SEARCHES[corpus].trials, ORDER)
         for seed in search_seeds(seeds)
     ]
 
@@ -67,10 +113,17 @@ def result_name(corpus: str) -> str:
     return f"tuning/fednlp_benchmark_real_{corpus}"
 
 
+def candidates(corpus: str, read: Reader = read_results) -> pandas.DataFrame:
+    """Return the trials of the committed search on `corpus` whose rates may be taken."""
+    table = read(result_name(corpus))[0]
+    if not SEARCHES[corpus].margin:
+        return table
+    return stable(table.rename(columns={"rate": RATES[0]}), BY, within=BY).rename(columns={RATES[0]: "rate"})
+
+
 def rates(corpus: str, algorithm: str, division: str, read: Reader = read_results) -> dict[str, Any]:
     """Return the rates that the committed search chose for one method on one partition."""
-    table = read(result_name(corpus))[0]
-    return chosen(table, options=OPTIONS, algorithm=algorithm, partition=division)
+    return chosen(candidates(corpus, read), options=OPTIONS, algorithm=algorithm, partition=division)
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
