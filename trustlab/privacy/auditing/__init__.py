@@ -8,11 +8,16 @@ from trustlab.privacy.auditing.exact_tail import exact_tail_epsilon
 from trustlab.privacy.auditing.lower_bounds import METHODS, LowerBound, lower_bound
 from trustlab.privacy.auditing.one_run import one_run_epsilon
 from trustlab.privacy.auditing.one_run_fdp import one_run_fdp_epsilon
+from trustlab.privacy.auditing.report import AuditReport, Check
+from trustlab.privacy.auditing.step_audit import audit
 
 __all__ = [
     "METHODS",
+    "AuditReport",
+    "Check",
     "Counts",
     "LowerBound",
+    "audit",
     "audit_step",
     "clopper_pearson_epsilon",
     "counted",
