@@ -4,10 +4,10 @@
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
 ``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals of gaps cover the
-truth, ``auditing`` how often bounds on ε claim too much, ``panels`` moves the controls of panels in a browser, and
-``pages`` those of the pages in ``docs/explore``.
+truth, ``auditing`` how often bounds on ε claim too much, ``false_alarms`` how often audits accuse honest steps,
+``panels`` moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering`` and ``auditing``, into ``docs/benchmarks.md``.
+those of ``batches``, ``covering``, ``auditing`` and ``false_alarms``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from benchmarks import (
     auditing,
     batches,
     covering,
+    false_alarms,
     page,
     pages,
     panels,
@@ -93,6 +94,7 @@ PARTS = {
     "resampling": resampling.main,
     "covering": covering.main,
     "auditing": auditing.main,
+    "false_alarms": false_alarms.main,
     "panels": panels.main,
     "pages": pages.main,
 }

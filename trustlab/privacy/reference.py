@@ -155,7 +155,9 @@ def opacus_gradients(
         model, per_example_loss, clip_norm=clip_norm, expected_batch_size=expected_batch_size, engine=engine
     )
 
-    def step(batch: Examples | Tensor, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> Norms:
+    def step(
+        batch: Examples | Tensor, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None
+    ) -> Norms:
         with torch.no_grad():
             for name, value in model.named_parameters():
                 copy.weights[name].copy_(value)

@@ -110,7 +110,9 @@ def sum_check(prober: Prober, sigma: float, sensitivity: float, seed: int) -> Ch
     pair = Pair("copies", along, _copies(along, COPIES))
     repeats = int(np.clip(4 * math.ceil(sigma), 8, MOST))
     try:
-        found = -moves(prober, pair, repeats, rng)
+        found = -moves(prober, pair, 4, rng)
+        if not _screened(found, pair)[1]:
+            found = np.concatenate([found, -moves(prober, pair, repeats, rng)])
     except Exception as error:
         return Check(measured=f"{type(error).__name__}: {error}"[:80], p=math.nan, **told)
     moved, _, p = distance(found, at_most=-LEAST * COPIES)

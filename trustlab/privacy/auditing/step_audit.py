@@ -151,4 +151,3 @@ def _check(
             raise ValueError(f"Expected 0 < {name}={value} < inf. It is what the step declares.")
     if sampler is not None and (rate is None or not 0 < rate < 1):
         raise ValueError(f"Expected sample_rate={rate} in (0, 1) with a sampler. It is the q that is accounted for.")
-
