@@ -203,7 +203,7 @@ def shuffled(rng):
 
 def shuffled_last_batch_dropped(rng):
     def batches(data):
-        size = round(20)
+        size = 20
         order = rng.permutation(len(data))
         return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
 

@@ -121,7 +121,7 @@ class Prober:
         return (flat * (self.divisor / self.clip_norm)).numpy()
 
     def signal(self, signals: Array, seed: int) -> Array:
-        """Take one step with torch's generator (of the CPU) seeded, and return the parameters' first coordinates [P]."""
+        """Take one step after seeding torch's generator (CPU), and return the parameters' first coordinates [P]."""
         torch.default_generator.manual_seed(seed)  # torch.manual_seed takes longer than a step
         return self.shares(signals).sum(0)[self._starts]
 

@@ -89,6 +89,8 @@ class AuditReport:
         Lower bounds on ε, those that take the least for granted first.
     alpha
         Probability of any false accusation, at most.
+    notes
+        Sentences on what the audit takes for granted.
     """
 
     scope: str
@@ -96,6 +98,7 @@ class AuditReport:
     checks: tuple[Check, ...]
     bounds: tuple[LowerBound, ...]
     alpha: float
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -139,7 +142,7 @@ class AuditReport:
         widths = {name: max(len(row[name]) for row in rows) for name in COLUMNS}
         lines = ["  ".join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in rows]
         advice = [f"{row['check']}: {row['means']} {row['do']}" for row in self.rows() if row["means"]]
-        return "\n".join([*lines, *advice, *map(str, self.bounds), self._summary()])
+        return "\n".join([*lines, *advice, *map(str, self.bounds), *self.notes, self._summary()])
 
     def _repr_html_(self) -> str:
         """Return a table with a caption and row headers, and below it the bounds and the summary."""
@@ -151,7 +154,8 @@ class AuditReport:
             cells = [row["expected"], row["measured"], row["verdict"], f"{row['means']} {row['do']}".strip()]
             body += f'<tr><th scope="row" {left}>{html.escape(row["check"])}</th>'
             body += "".join(f"<td {left}>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-        below = "".join(f"<p>{html.escape(text)}</p>" for text in [*map(str, self.bounds), self._summary()])
+        texts = [*map(str, self.bounds), *self.notes, self._summary()]
+        below = "".join(f"<p>{html.escape(text)}</p>" for text in texts)
         caption = f"<caption>Audit of a {self.scope}</caption>"
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"
 

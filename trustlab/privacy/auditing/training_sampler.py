@@ -1,4 +1,4 @@
-"""The batches that :func:`trustlab.privacy.train` really draws, watched while it trains, for an audit of its sampler."""
+"""The batches that :func:`trustlab.privacy.train` really draws, watched while it trains: its sampler, for an audit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from trustlab.models import Examples, Vocabulary, build
