@@ -85,7 +85,7 @@ def audit(
     ...                       expected_batch_size=len(batch) or 1)
     >>> report = audit(step, clip_norm=0.5, noise_multiplier=1.0, expected_batch_size=8)
     >>> report.failed
-    ('sensitivity', 'noise of each parameter', 'noise in each batch')
+    ('sensitivity', 'noise in each batch')
     """
     steps = [step] if callable(step) else list(step)
     _check(steps, clip_norm, noise_multiplier, expected_batch_size, sensitivity, sampler, sample_rate)

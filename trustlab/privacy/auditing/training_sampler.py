@@ -46,8 +46,9 @@ def training_sampler(config: TrainConfig, examples: int = 200) -> Mapping[str, A
 
     Examples
     --------
+    >>> import numpy as np
     >>> watched = training_sampler(TrainConfig(method="sgd", epochs=1, batch_size=20))
-    >>> len(watched["sampler"](torch.ones(200, 4).numpy())), watched["sample_rate"]
+    >>> len(watched["sampler"](np.ones((200, 4)))), watched["sample_rate"]
     (10, 0.1)
     """
     seeds = itertools.count(config.seed)
