@@ -22,7 +22,7 @@ from trustlab.privacy.auditing.report import Check
 
 EXACT = 1e-3  # of C: distances that vary by less have no noise in them
 SLACK = 1.005  # rounding, and clipping by C / (norm + 1e-6)
-MUTATIONS = 10  # tried where distances are exact
+MUTATIONS = 6  # tried where distances are exact
 MOST = 128  # pairs that are averaged
 COPIES = 32  # examples that "sum of examples" adds at once
 HUGE = 1e18  # its square still is a float

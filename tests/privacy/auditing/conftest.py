@@ -6,6 +6,7 @@ Every step is DP-SGD written out, for E = 8 expected examples, C = 0.5, σ = 1; 
 import itertools
 
 import numpy as np
+import pytest
 import torch
 
 E, C, SIGMA = 8, 0.5, 1.0
@@ -264,3 +265,35 @@ SAMPLERS = {
     "batches dropped by data": (batches_dropped_by_data, "number of steps"),
     "next batch overlaps": (next_batch_overlaps, "batches between steps"),
 }
+
+
+def pytest_generate_tests(metafunc):
+    """A test that takes `bug` runs for each step with a bug, one that takes `bad_sampler` for each such sampler."""
+    for name, table in (("bug", STEPS), ("bad_sampler", SAMPLERS)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, list(table.values()), ids=list(table))
+
+
+@pytest.fixture
+def declared():
+    return DECLARED
+
+
+@pytest.fixture
+def honest_step():
+    return honest
+
+
+@pytest.fixture
+def honest_workers():
+    return [Worker(3, seed) for seed in range(3)]
+
+
+@pytest.fixture
+def poisson_sampler():
+    return lambda seed: {"sampler": poisson(np.random.default_rng(seed)), "sample_rate": Q}
+
+
+@pytest.fixture
+def planted_steps():
+    return STEPS
