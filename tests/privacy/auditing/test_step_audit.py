@@ -42,6 +42,12 @@ def test_there_are_bugs_for_every_check_of_a_step(planted_steps, declared, hones
     assert {check for _, check in planted_steps.values()} - {"noise between workers"} == checks - attacks
 
 
+def test_a_bound_whose_assumption_is_refuted_is_not_reported(planted_steps, declared):
+    for bug in ("Laplace noise", "same seed on every shard"):
+        report = audit(planted_steps[bug][0](), **declared)
+        assert report.bound.method == "one run" and len(report.bounds) == 1
+
+
 def test_only_a_waste_is_no_failure(planted_steps, declared):
     report = audit(planted_steps["accumulated sum clipped again"][0](), **declared)
     assert report.holds and report.wasteful == ("sum of examples",)
@@ -127,6 +133,7 @@ def test_the_bounds_are_of_the_declared_step_and_hold(declared, honest_step):
     report = audit(honest_step, **declared)
     assert report.declared["epsilon"] == mu_epsilon(1.0, 1e-5)
     assert [bound.method for bound in report.bounds] == ["one run", "exact tail, Gaussian"]
+    assert report.bound is report.bounds[1]
     assert 0.5 * report.declared["epsilon"] < report.bound.epsilon <= report.declared["epsilon"]
 
 

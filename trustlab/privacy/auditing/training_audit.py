@@ -55,9 +55,9 @@ def audit_training(
     epsilon, delta
         What the training declares. How many examples there are is taken as public.
     methods
-        Keys of :data:`trustlab.privacy.auditing.METHODS`. ``"one run"`` is valid for every (ε, δ) training;
-        ``"exact tail"`` finds more, and needs canaries that act independently, as the gradients of
-        :func:`gradient_fit` do and utterances do not.
+        Keys of :data:`trustlab.privacy.auditing.METHODS`; the last gives the report's ``bound``. ``"one run"`` is
+        valid for every (ε, δ) training; ``"exact tail"`` finds more, and needs canaries that act independently, as the
+        gradients of :func:`gradient_fit` do and utterances do not.
     confidence
         How probable each bound is right.
     alpha
@@ -88,7 +88,7 @@ def audit_training(
             name=f"ε shown ({method})",
             expected=f"at most {epsilon:.3g} at δ = {delta:g}",
             measured=f"at least {bound.epsilon:.3g}",
-            p=0.0 if least > epsilon else 1.0,
+            p=share if least > epsilon else 1.0,
             means=f"Guessing who took part shows more than the declared ε allows; assumed: {METHODS[method].assumes}.",
             do="Audit one step, which says where the error is.",
         )
