@@ -1,6 +1,7 @@
 """The audit finds each planted bug by the check that is made for it, and accuses no honest step."""
 
 import math
+from html import escape
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_a_planted_bug_is_found_by_its_check(bug, declared):
     assert check in report.failed + report.wasteful, str(report)
     found = by_name(report)[check]
     assert found.p < 1e-6 and found.means and found.do
-    assert f"{check}: {found.means}" in str(report) and found.means in report._repr_html_()
+    assert f"{check}: {found.means}" in str(report) and escape(found.means) in report._repr_html_()
 
 
 def test_there_are_bugs_for_every_check_of_a_step(planted_steps, declared, honest_step):
