@@ -93,11 +93,12 @@ class OpacusCopy:
             expected_batch_size=expected_batch_size,
         )
 
-    def backward(self, batch: Examples) -> None:
+    def backward(self, batch: Examples | Tensor) -> None:
         """Compute what Opacus needs of each example in `batch`, which may be empty."""
         self._module.train()  # in evaluation mode Opacus' hooks record nothing
         self._optimizer.zero_grad(set_to_none=True)
-        self._order = batch.attention_mask.sum(1).argsort(descending=True, stable=True)
+        lengths = batch.attention_mask.sum(1) if hasattr(batch, "attention_mask") else torch.zeros(len(batch))
+        self._order = lengths.argsort(descending=True, stable=True)  # examples of no length stay as they are
         if not len(batch):
             for parameter in self.trained:
                 if self.engine == "ghost":
@@ -154,7 +155,9 @@ def opacus_gradients(
         model, per_example_loss, clip_norm=clip_norm, expected_batch_size=expected_batch_size, engine=engine
     )
 
-    def step(batch: Examples, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> Norms:
+    def step(
+        batch: Examples | Tensor, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None
+    ) -> Norms:
         with torch.no_grad():
             for name, value in model.named_parameters():
                 copy.weights[name].copy_(value)

@@ -12,13 +12,16 @@ import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trustlab.privacy.accountants import ACCOUNTANTS
 from trustlab.privacy.accounting import SAMPLINGS, bound
 from trustlab.privacy.methods import METHODS, SENSITIVITY, in_new_words
 from trustlab.privacy.noise_schedules import Schedule, one_schedule
 from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule
+
+if TYPE_CHECKING:
+    from trustlab.privacy.auditing import AuditReport
 
 SAMPLER = {
     "poisson": "Poisson",
@@ -55,6 +58,8 @@ class PrivacyStatement:
         The largest ε that an attack has shown, which is a lower bound; None when no attack was run.
     public, not_covered
         What the guarantee takes as known to everybody, and what it does not cover.
+    audit_words, audit_failed
+        What an audit has shown, and the names of its checks that failed; :meth:`audited` fills them in.
     """
 
     method: str
@@ -72,6 +77,8 @@ class PrivacyStatement:
     audit: float | None
     public: str
     not_covered: str
+    audit_words: str = ""
+    audit_failed: tuple[str, ...] = ()
 
     @classmethod
     def of_steps(
@@ -138,6 +145,23 @@ class PrivacyStatement:
             **run,
         )
 
+    def audited(self, report: AuditReport) -> PrivacyStatement:
+        """Return this statement with what an audit has shown in its line "audit".
+
+        Refused and explained as in :func:`trustlab.privacy.auditing.attached.attached`, which does it.
+
+        Examples
+        --------
+        >>> from trustlab.privacy.auditing import audit_training
+        >>> card = PrivacyStatement.of_steps(method="dp-sgd", clip_norm=1.0, noise_multiplier=1.0, delta=1e-5, steps=1)
+        >>> report = audit_training(lambda included: included, canaries=2000, epsilon=card.epsilon, delta=1e-5)
+        >>> card.audited(report).warning
+        'ε does NOT hold: an attack has shown an ε of at least 4.71. Look for the error.'
+        """
+        from trustlab.privacy.auditing.attached import attached
+
+        return attached(self, report)
+
     @property
     def warning(self) -> str:
         """Why ε does not hold, in words; empty when nothing here contradicts it."""
@@ -149,6 +173,10 @@ class PrivacyStatement:
             )
         if self.audit is not None and self.audit > self.epsilon:
             return f"ε does NOT hold: an attack has shown an ε of at least {self.audit:.3g}. Look for the error."
+        if self.audit_failed:
+            return (
+                f"ε does NOT hold: the audit's checks failed: {', '.join(self.audit_failed)}. Look for the error there."
+            )
         return ""
 
     @property
@@ -162,6 +190,8 @@ class PrivacyStatement:
             return [{"what": "guarantee", "here": "none: plain SGD"}]
         noise = ", then ".join(f"{sigma:.3g} for {count} steps" for sigma, count in self.schedule)
         audit = "none: no attack was run to bound ε from below"
+        if self.audit is not None:
+            audit = f"an attack has shown ε of at least {self.audit:.3g}"
         reported = {
             "ε": self._guarantee() + (" (does NOT hold, see sampler and audit)" if self.warning else ""),
             "neighbours": self._neighbours(),
@@ -170,7 +200,7 @@ class PrivacyStatement:
             "sensitivity": self._moves(),
             "noise multiplier": f"{noise} (σ; the noise has standard deviation σ·C)",
             "accountant": ACCOUNTANTS[self.accountant].words,
-            "audit": audit if self.audit is None else f"an attack has shown ε of at least {self.audit:.3g}",
+            "audit": self.audit_words or audit,
             "taken as public": self.public,
             "not covered": self.not_covered,
         }

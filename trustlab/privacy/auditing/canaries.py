@@ -7,23 +7,15 @@ not: that is an audit of the step's clipping, scale and noise in one run with m 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from trustlab.privacy.auditing.counts import check_whole
+from trustlab.privacy.auditing.counts import Array, check_whole
 from trustlab.privacy.auditing.lower_bounds import LowerBound, lower_bound
+from trustlab.privacy.auditing.probe import NOT_FINITE, Step, probe_loss
 
-Step = Callable[..., Any]
 LONG = 100.0  # a canary's gradient before clipping, over C
-
-
-def probe_loss(model: nn.Module, batch: Tensor) -> Tensor:
-    """Return losses [B] whose gradients are the rows of `batch` [B, d]."""
-    return model(batch).squeeze(-1)
 
 
 def audit_step(
@@ -66,18 +58,32 @@ def audit_step(
     >>> 2.5 < shown.epsilon < 4.38  # the step's ε is 4.377
     True
     """
+    scores, included = canary_scores(step, clip_norm, expected_batch_size, canaries=canaries, seed=seed)
+    return lower_bound(scores, included, delta=delta, alpha=alpha, method=method)
+
+
+def canary_scores(
+    step: Step, clip_norm: float, divisor: float, *, canaries: int, seed: int
+) -> tuple[Array, np.ndarray]:
+    """Take one step on orthogonal canaries and return their scores [m] in units of C, and who took part [m].
+
+    Examples
+    --------
+    >>> from trustlab.privacy import private_gradients
+    >>> options = dict(method="dp-sgd", clip_norm=2.0, expected_batch_size=5.0)  # no noise
+    >>> scores, included = canary_scores(lambda *batch: private_gradients(*batch, **options), 2.0, 5.0,
+    ...                                  canaries=20, seed=0)
+    >>> bool((scores.round(3) == included).all())
+    True
+    """
     check_whole("canaries", canaries, low=20, means="Each is one coordinate of the probe.")
     # NumPy's generator: torch's with the seed of the step's noise would draw the coins from the very same numbers.
-    included = torch.from_numpy(np.random.default_rng(seed).random(canaries) < 0.5)
+    included = np.random.default_rng(seed).random(canaries) < 0.5
     with torch.random.fork_rng(devices=[]):  # nn.Linear's first weights take nothing from the step's noise
         model = nn.Linear(canaries, 1, bias=False)
-    batch = (LONG * clip_norm) * torch.eye(canaries)[included]
+    batch = (LONG * clip_norm) * torch.eye(canaries)[torch.from_numpy(included)]
     step(model, probe_loss, batch)
     released = model.weight.grad
     if released is None or not released.isfinite().all():
-        raise ValueError(
-            "Expected the step to leave a finite gradient in .grad of the model that it is given, got none. Take the "
-            "step on that model, not on a copy."
-        )
-    scores = released[0].double() * expected_batch_size / clip_norm
-    return lower_bound(scores, included, delta=delta, alpha=alpha, method=method)
+        raise ValueError(NOT_FINITE)
+    return (released[0].detach().double() * (divisor / clip_norm)).numpy(), included
