@@ -34,7 +34,7 @@ def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[
         _of_rate("Without defences the attack finds the exact pin more often than by chance", plain["exact"],
                  above=BY_CHANCE["exact"]),
         _of_rate(f"… in more than {100 * WANTED:.0f} % of the trainings", plain["exact"], above=WANTED),
-        _of_rate(f"Dropout, early stopping and characters together keep exact matches below {100 * HALF:.0f} %",
+        _of_rate(f"Dropout, early stopping and characters together keep exact answers below {100 * HALF:.0f} %",
                  three["exact"], below=HALF),
         _of_bits(f"… and the exposure within {NEAR:g} bit of chance, {BY_CHANCE['exposure']:.1f} bits", three),
         _of_rate("(Ours) … and three guesses, as a cash machine allows, find the pin no more often than by chance",

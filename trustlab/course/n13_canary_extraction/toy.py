@@ -19,7 +19,7 @@ from trustlab.privacy.inversion import exposure, rank_of
 
 MEMORIES, STEPS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0), (0, 5, 10, 20, 40, 80)
 SECRET = (4, 7, 1, 1)
-RATE, SEED = 0.5, 13
+RATE, SEED = 0.08, 13
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ToyPlace:
     """The position of the toy."""
 
     memory: float = option(
-        1.0,
+        2.0,
         label="Memory",
         help="By how much the true digit of a place has a smaller loss; the others differ by chance, about 1.",
         values=MEMORIES,
@@ -110,8 +110,9 @@ class DialsDrawing(Drawing):
         self.bits.set(xlim=(-0.2, MEMORIES[-1] + 0.2), ylim=(0, BITS + 0.6))
         self.bits.axhspan(0, BY_CHANCE, color="#efefef", zorder=0)
         self.bits.axhline(THREE_GUESSES, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-        for height, word in ((BY_CHANCE - 0.9, "chance (95 %)"), (THREE_GUESSES + 0.2, "3 guesses")):
-            self.bits.text(MEMORIES[-1] + 0.15, height, word, ha="right", color=GREY, fontsize=FONT_POINTS - 0.5)
+        right = (MEMORIES[-1] + 0.15, BY_CHANCE - 0.9, "right", "chance (95 %)")
+        for place, height, side, word in (right, (-0.15, THREE_GUESSES + 0.2, "left", "3 guesses")):
+            self.bits.text(place, height, word, ha=side, color=GREY, fontsize=FONT_POINTS - 0.5)
         known = [exposure(rank(memory), CODES) for memory in MEMORIES]
         (self._all,) = self.bits.plot(MEMORIES, known, "o-", color=PALETTE[0], markersize=5, linewidth=1.4)
         (self._here,) = self.bits.plot(
