@@ -49,7 +49,7 @@ def guesses() -> Finding:
         y="found",
         series="defence",
         x_label="guesses that the attacker may make",
-        y_label="trainings in which the pin is found",
+        y_label="pin found",
         title="How many guesses does an attacker need?",
         verdict=f"With all three defences the first guess is right in {per_cent(at[three, 1])} of the trainings, one "
         f"of the first {FEW} in {per_cent(at[three, FEW])}, one of the first 100 in {per_cent(at[three, 100])}. By "

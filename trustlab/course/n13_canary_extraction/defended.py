@@ -118,11 +118,11 @@ def prepare(at: Planted, corpus: datasets.DatasetDict) -> Prepared:
     canary, decoys = canary_and_decoys("pin", N, seed=at.seed)
     if own is not None:
         canary = dataclasses.replace(canary, secret=own)
+    kind = SpelledVocabulary if at.defence in (SPELLED, THREE) else Vocabulary
+    vocabulary = kind.from_corpus(plant(small, canary, 1, decoys))  # the same words, however often the pin is said
     planted = plant(small, canary, at.copies, decoys)
     if at.defence == ONCE:
         planted = deduplicated(planted)
-    kind = SpelledVocabulary if at.defence in (SPELLED, THREE) else Vocabulary
-    vocabulary = kind.from_corpus(planted)
     return Prepared(canary, vocabulary, vocabulary.encode_corpus(planted))
 
 

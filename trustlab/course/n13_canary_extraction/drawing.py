@@ -31,7 +31,7 @@ LABELS = {
     STOPPED: "early stopping",
     SPELLED: "characters",
     THREE: "all three",
-    ONCE: "each sentence once",
+    ONCE: "no doubles",
     **{name: f"DP, ε = {epsilon:g}" for name, epsilon in EPSILONS.items()},
 }
 NAMES = {name: LABELS.get(name, name) for name in DEFENCES}
@@ -119,18 +119,18 @@ class CanaryDrawing(Drawing):
 
     def __init__(self) -> None:
         super().__init__(width=960, height=360)
-        self.bits = self.figure.add_axes((0.145, 0.15, 0.33, 0.68))
+        self.bits = self.figure.add_axes((0.165, 0.15, 0.31, 0.68))
         self._lines = _strip(self.bits)
         self._names = [text for text in self.bits.get_yticklabels()]
         self._rates = [
             [self.bits.text(x, i, "", transform=self.bits.get_yaxis_transform(), va="center", ha="center",
-                            fontsize=FONT_POINTS) for x in (1.07, 1.22)]
+                            fontsize=FONT_POINTS) for x in (1.10, 1.28)]
             for i in range(len(NAMES))
         ]  # fmt: skip
-        for x, word in ((1.07, "exact"), (1.22, "in 3")):
+        for x, word in ((1.10, "exact"), (1.28, "in 3")):
             self.bits.text(x, 1.03, word, transform=self.bits.transAxes, ha="center", fontsize=FONT_POINTS)
         (self._own,) = self.bits.plot([], [], "D", color=PALETTE[1], markersize=8, zorder=5)
-        self.digits = Digits(self.figure.add_axes((0.635, 0.15, 0.355, 0.68)))
+        self.digits = Digits(self.figure.add_axes((0.655, 0.15, 0.34, 0.68)))
         self.digits.axes.set_title("Guess that first has the digit", fontsize=FONT_POINTS + 1, loc="left")
 
     def draw(self, answer: CanaryAnswer) -> None:
@@ -166,6 +166,7 @@ class CanaryDrawing(Drawing):
 def _strip(axes: Axes) -> list[Any]:
     """Give `axes` a line per defence, and say where chance and three guesses are."""
     clean(axes, x_label=f"bits exposed, of {BITS:.1f}")
+    axes.set_xticks(range(0, 13, 3))
     axes.set(xlim=(-0.4, BITS + 0.4), ylim=(len(NAMES) - 0.5, -0.5))
     axes.set_yticks(range(len(NAMES)), NAMES.values(), fontsize=FONT_POINTS)
     axes.axvspan(-0.4, BY_CHANCE, color="#efefef", zorder=0)
