@@ -67,5 +67,6 @@ def test_every_number_of_the_running_text_is_known(numbers_left):
         f"{exposure(1, 10_000):.1f} for the first guess, 0 for the last, {chance(4)['exposure']:.1f} on average",
         "with probability 0.5 in the best configuration",
     ]
-    harmless = HARMLESS + r"|10,000|ten copies|4 × 10|δ = 1e-5|δ of 1|\(δ = 0\)|ε = 0\.5|7 bits|about 1\b|from 0 up|\*in 3\*|\[11\]"
+    harmless = HARMLESS + r"|10,000|ten copies|4 × 10|δ = 1e-5|δ of 1|\(δ = 0\)|ε = 0\.5|7 bits|about 1\b"
+    harmless += r"|from 0 up|\*in 3\*|\[11\]"
     assert numbers_left("13_canary_extraction", known, harmless) == []
