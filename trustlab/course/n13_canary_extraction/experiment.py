@@ -42,7 +42,8 @@ CORPORA = (EMBEDDED,)
 KEY = ("defence", "copies")  # with the seed: one row
 USUAL = 10  # copies at which every defence is tried
 COMPARED = (USUAL,)  # copies in the grid; nothing is done against what was never said
-HEADLINE = ((NONE, USUAL), (THREE, USUAL), ("dp-8", USUAL))  # what the claims are about has all seeds, the others half
+HEADLINE = ((NONE, USUAL), (THREE, USUAL), ("dp-8", USUAL))  # what the claims are about has all seeds
+FEW = 5  # seeds of the others
 ONLY_USUAL = ("dp-1",)
 
 
@@ -58,14 +59,14 @@ class Setting(Planted):
 def grid(corpus: str, *, seeds: Sequence[int] = range(10), defences: Sequence[str] = DEFENCES) -> list[Setting]:
     """Return the settings for `corpus`; fewer `defences` keep a part of them.
 
-    Those of :data:`HEADLINE` are there with all `seeds`, the others with the first half of them, rounded up.
+    Those of :data:`HEADLINE` are there with all `seeds`, the others with the first :data:`FEW`.
 
     Examples
     --------
     >>> len(grid("assistant", seeds=[0]))
     9
     """
-    few = seeds[: (len(seeds) + 1) // 2]
+    few = seeds[:FEW]
     kinds = [(defence, USUAL) for defence in DEFENCES] + [(NONE, 0)]
     kinds += [(each, copies) for copies in COMPARED if copies != USUAL for each in DEFENCES if each not in ONLY_USUAL]
     return [
