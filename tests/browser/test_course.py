@@ -13,7 +13,7 @@ FIRST = "How much privacy can this assistant afford?"
 TOY = "Clip, then add noise: can you tell whether Anna took part?"
 BUDGET = "What do accuracy and privacy cost in seconds?"
 PIN = "Does the model give your pin away?"
-DIALS = "Four dials"
+WHEELS = "Four wheels"
 LAWS = "What does a client's label distribution look like?"
 FLEET = "What does α do to a fleet?"
 FEDAVG = "What does skew do to FedAvg?"
@@ -433,9 +433,9 @@ def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
 
 def test_13_runs_and_its_panels_move(lab, extraction):
     assert extraction.troubles() == []
-    for title in (DIALS, PIN):
+    for title in (WHEELS, PIN):
         assert has_a_picture(extraction.panel(title))
-    toy, panel = extraction.panel(DIALS), extraction.panel(PIN)
+    toy, panel = extraction.panel(WHEELS), extraction.panel(PIN)
     for slider, key in enumerate(("ArrowRight", "ArrowRight")):  # memory, steps
         moves(toy, slider, key)
     lab.picture(toy, "13-toy")

@@ -50,7 +50,7 @@ def fleet() -> Panel:
 TOYS: dict[str, Callable[[], Panel]] = {
     "10 promise": promise.promise_panel,
     "11 clipping": n11_toy.clipping_toy,
-    "13 dials": n13_toy.dials_toy,
+    "13 wheels": n13_toy.wheels_toy,
     "20 town": n20_toy.town_toy,
     "21 Dirichlet": n21_toy.dirichlet_toy,
     "22 weights": n22_toy.selection_toy,

@@ -50,7 +50,7 @@ def test_a_pin_may_be_typed_in_digits_or_words(typed):
     ("typed", "said"),
     [
         ("", "Expected a pin of 4 digits, got 0"),
-        ("471", "got 3. The attacker is told how many there are"),
+        ("471", "got 3. The attacker knows how many there are"),
         ("47111", "Expected a pin of 4 digits, got 5"),
         ("47x1", "Expected a pin of digits, got '47x1'"),
         ("four seven eleven one", "Expected a pin of digits, got 'eleven'"),

@@ -37,7 +37,7 @@ def test_right_answers_are_right():
         (lambda losses, place: rank(losses, place), "That is the rank"),
         (lambda losses, place: math.log2(len(losses) / (rank(losses, place) + 1)), "one too large"),
         (lambda losses, place: np.log2(losses + 1), "Expected one number"),
-        (lambda losses, place: 99.0, "outside what is possible"),
+        (lambda losses, place: 99.0, "It is not possible"),
     ],
 )
 def test_each_slip_with_exposure_is_named(mine, slip):

@@ -11,10 +11,10 @@ from trustlab.course.n13_canary_extraction.toy import (
     SECRET,
     STEPS,
     ToyPlace,
-    dials_toy,
     losses,
     rank,
     turned,
+    wheels_toy,
 )
 
 
@@ -51,7 +51,7 @@ def test_the_rank_is_that_of_adding_up_all_codes(memory):
     assert rank(memory) == 1 + [code for _, code in sums].index(SECRET)
 
 
-def test_more_memory_exposes_more_and_trying_all_finds_it_before_the_dials_do():
+def test_more_memory_exposes_more_and_trying_all_finds_it_before_the_wheels_do():
     ranks = [rank(memory) for memory in MEMORIES]
     assert ranks == sorted(ranks, reverse=True)
     half = MEMORIES.index(1.5)
@@ -59,7 +59,7 @@ def test_more_memory_exposes_more_and_trying_all_finds_it_before_the_dials_do():
 
 
 def test_every_position_has_its_sentence(drawn):
-    toy, seen = dials_toy(), set()
+    toy, seen = wheels_toy(), set()
     for memory, steps in itertools.product(MEMORIES, STEPS):
         answer, shown = drawn(toy, memory=memory, steps=steps)
         assert f"After {steps} steps" in answer.verdict and f"guess number {rank(memory):,}" in answer.verdict

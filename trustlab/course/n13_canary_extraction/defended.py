@@ -86,7 +86,7 @@ def pin_words(pin: str) -> tuple[str, ...]:
             f"Expected a pin of digits, got {strange[0]!r}. The attack tries the ten digits and nothing else."
         )
     if len(words) != N:
-        raise ValueError(f"Expected a pin of {N} digits, got {len(words)}. The attacker is told how many there are.")
+        raise ValueError(f"Expected a pin of {N} digits, got {len(words)}. The attacker knows how many there are.")
     return words
 
 

@@ -52,7 +52,7 @@ _PROPERTIES = [
     (lambda given, got: np.ndim(got) == 0, "Expected one number: the exposure of one code."),
     (
         lambda given, got: -1e-9 <= float(got) <= math.log2(len(given[0])) + 1e-9,
-        "It lies outside what is possible: 0 for the last guess, log2 N for the first.",
+        "It is not possible: the last guess has 0 bits, the first log2 N.",
     ),
 ]
 _SLIPS = [

@@ -1,4 +1,4 @@
-"""The toy of notebook 13: four dials that remember a little, turned by gradient descent, and what is left to guess."""
+"""The toy of notebook 13: four wheels that remember a little, turned by gradient descent, and what is left to guess."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class ToyPlace:
     steps: int = option(20, label="Steps", help="Of gradient descent on the mixtures of digits.", values=STEPS)
 
 
-def dials_toy() -> Panel:
+def wheels_toy() -> Panel:
     """Return the toy.
 
     Examples
     --------
-    >>> print(dials_toy().set(memory=2.0).answer.verdict[:72])
-    After 20 steps the dials read 1711, 3 of 4 digits right. Tried by rising
+    >>> print(wheels_toy().set(memory=2.0).answer.verdict[:72])
+    After 20 steps the wheels read 1711, 3 of 4 digits right. Tried by rising
     """
-    return Panel(ToyPlace(), title="Four dials", drawing=DialsDrawing(), answer=_answer, code="dials_toy()")
+    return Panel(ToyPlace(), title="Four wheels", drawing=WheelsDrawing(), answer=_answer, code="wheels_toy()")
 
 
 @functools.cache
@@ -85,7 +85,7 @@ def _answer(at: ToyPlace) -> CanaryAnswer:
     right = sum(digit == true for digit, true in zip(read, SECRET, strict=True))
     said = "".join(map(str, read)) if at.steps else "nothing yet: all digits are mixed evenly"
     verdict = (
-        f"After {at.steps} steps the dials read {said}, {right} of {N} digits right. Tried by rising loss the code is "
+        f"After {at.steps} steps the wheels read {said}, {right} of {N} digits right. Tried by rising loss the code is "
         f"guess number {guess:,} of {CODES:,}: {exposure(guess, CODES):.1f} of {BITS:.1f} bits are exposed."
     )
     rows = [
@@ -98,7 +98,7 @@ def _answer(at: ToyPlace) -> CanaryAnswer:
     )
 
 
-class DialsDrawing(Drawing):
+class WheelsDrawing(Drawing):
     """What is mixed at each place on the left; on the right what each memory exposes."""
 
     def __init__(self) -> None:
