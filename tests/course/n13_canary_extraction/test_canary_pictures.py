@@ -53,8 +53,7 @@ def test_the_guesses_said_are_the_tables(table):
 
 def test_the_questions_answer_is_the_tables(table):
     asked, three = questions("13")["three defences"], runs(table, "all-three")
-    assert f"{exposed(three):.1f} bits" in asked["because"]
-    assert f"{three['exact'].sum()} of {len(three)} trainings" in asked["because"]
+    assert three["exact"].mean() < 0.5  # "wrong in most trainings"
     choice = asked["choices"][asked["answer"]]
     low, high = {"About 1.4": (0, 3), "About 5": (3, 7), "More than 7": (7, 13.3)}[
         next(start for start in ("About 1.4", "About 5", "More than 7") if choice.startswith(start))
