@@ -40,8 +40,8 @@ def wheels_toy() -> Panel:
 
     Examples
     --------
-    >>> print(wheels_toy().set(memory=2.0).answer.verdict[:72])
-    After 20 steps the wheels read 1711, 3 of 4 digits right. Tried by rising
+    >>> print(wheels_toy().set(memory=2.0).answer.verdict[:57])
+    After 20 steps the wheels read 1711, 3 of 4 digits right.
     """
     return Panel(ToyPlace(), title="Four wheels", drawing=WheelsDrawing(), answer=_answer, code="wheels_toy()")
 
