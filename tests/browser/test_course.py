@@ -1,4 +1,4 @@
-"""A reader's hands on notebooks 00, 11, 21 to 24, 31: run all, move sliders, train, stop, predict, ask for a hint."""
+"""A reader's hands on notebooks 00, 11, 13, 21 to 24, 31: run all, move, train, stop, predict, ask for a hint."""
 
 import json
 import re
@@ -12,6 +12,8 @@ pytestmark = pytest.mark.browser
 FIRST = "How much privacy can this assistant afford?"
 TOY = "Clip, then add noise: can you tell whether Anna took part?"
 BUDGET = "What do accuracy and privacy cost in seconds?"
+PIN = "Does the model give your pin away?"
+WHEELS = "Four wheels"
 LAWS = "What does a client's label distribution look like?"
 FLEET = "What does α do to a fleet?"
 FEDAVG = "What does skew do to FedAvg?"
@@ -71,6 +73,12 @@ def by_hand(lab):
 def comparison(lab):
     """Notebook 11 after Run All Cells."""
     return ran(lab, "11_dp_sgd_vs_edp_sgd")
+
+
+@pytest.fixture(scope="module")
+def extraction(lab):
+    """Notebook 13 after Run All Cells."""
+    return ran(lab, "13_canary_extraction")
 
 
 @pytest.fixture(scope="module")
@@ -419,6 +427,36 @@ def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
     )
     assert black(panel) > blackness
     lab.picture(panel, "22-stopped")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
+
+
+def test_13_runs_and_its_panels_move(lab, extraction):
+    assert extraction.troubles() == []
+    for title in (WHEELS, PIN):
+        assert has_a_picture(extraction.panel(title))
+    toy, panel = extraction.panel(WHEELS), extraction.panel(PIN)
+    for slider, key in enumerate(("ArrowRight", "ArrowRight")):  # memory, steps
+        moves(toy, slider, key)
+    lab.picture(toy, "13-toy")
+    lab.picture(panel, "13-panel")
+
+
+def test_13_takes_a_pin_trains_and_shows_its_digits(lab, extraction):
+    panel = extraction.panel(PIN)
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    typed, verdict = panel.get_by_role("textbox", name="Your pin"), panel.locator(".trustlab-verdict")
+    saved = says(panel)
+    typed.fill("08")
+    expect(verdict).to_contain_text("“08” is no pin yet")
+    typed.fill("0890")
+    expect(verdict).to_have_text(saved)
+    panel.get_by_role("button", name=re.compile("^Train")).click()
+    expect(verdict).to_contain_text(re.compile(r"Epoch \d+ of at most 10: it answers \d{4}"), timeout=120_000)
+    lab.picture(panel, "13-training")
+    expect(verdict).to_contain_text(re.compile(r"Step 100 of the attack: it answers \d{4}"), timeout=300_000)
+    expect(verdict).to_contain_text(re.compile(r"Your pin is guess number [\d,]+ of 10,000"))
+    lab.picture(panel, "13-attacked")
     panel.get_by_role("button", name="Reset", exact=True).click()
     expect(verdict).to_have_text(saved)
 

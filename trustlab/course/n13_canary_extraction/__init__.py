@@ -1,0 +1,42 @@
+"""The code of notebook 13: canary extraction, and what keeps a tagger from learning a secret by heart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trustlab.course.experiment import Experiment
+from trustlab.course.n13_canary_extraction import experiment
+from trustlab.course.n13_canary_extraction.defended import DEFENCES, EPSILONS, SPELLED, THREE
+
+OTHERS = tuple(each for each in DEFENCES if each not in (*EPSILONS, THREE, SPELLED))
+
+
+def _not_run_by(defence: str) -> dict[str, str]:
+    """Return what a training with this defence does without."""
+    found = {
+        "trustlab.checkpoint": "A setting is computed in one go; a run that was stopped starts it again.",
+        "trustlab.privacy.training_identity": "The same, for the training inside.",
+        "trustlab.privacy.reference": "Opacus' step is a peer to compare with, and no defence here.",
+    }
+    if defence not in EPSILONS:
+        found["trustlab.privacy.fast"] = "Only private gradients are taken one by one."
+        found["trustlab.privacy.clipping.private_gradients"] = "A training without noise clips nothing."
+        found["trustlab.privacy.accounting"] = "Without noise ε = ∞, there is nothing to account for."
+    return found
+
+
+def _recipes(corpus: str) -> dict[str, Any]:
+    return {each.defence: experiment.recipe(each) for each in experiment.grid(corpus, seeds=[0])}
+
+
+EXPERIMENT = Experiment(
+    "canary-extraction",
+    experiment,
+    varied="defence",
+    slowest_first=(*EPSILONS, THREE, SPELLED, *OTHERS),
+    tolerance={"accuracy": 0.05, "slot_f1": 0.08, "hamming": 0.15},
+    named=lambda defence, copies: f"{defence}, {copies} copies",
+    recipes=_recipes,
+    parts={"defences": DEFENCES},
+    left_out=_not_run_by,
+)
