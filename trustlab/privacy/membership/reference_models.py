@@ -163,7 +163,7 @@ def train_together(
     inside : bool [N, K]
         Which example is in which training, as :func:`halves` draws it.
     config
-        As for :func:`trustlab.privacy.train`; `engine` and `physical_batch` are not used, the noise is added to the sum.
+        As for :func:`trustlab.privacy.train`; `engine` and `physical_batch` are not used, noise is added to the sum.
         A step takes each of a model's examples with probability q = batch_size / (share · N).
     share
         With what probability an example is in a training.

@@ -118,7 +118,7 @@ class _NotOnceError(Exception):
 def _tapped(
     base: nn.Module, layers: Mapping[str, nn.Linear], own: Weights, taps: Weights, loss: Loss, part: Any
 ) -> tuple[Tensor, tuple[Tensor, Weights]]:
-    """Return Σ losses, whose gradient by what is added to a layer's outputs is g, and the losses and a of each layer."""
+    """Return Σ losses, whose gradient by what is added to a layer's outputs is g; the losses, and each layer's a."""
     inputs: Weights = {}
 
     def watch(name: str) -> Callable[..., Tensor]:
