@@ -96,7 +96,7 @@ def one_after_another(make, config, examples, noted, make_optimizer, sigma):
                     by = config.micro_batches if config.method == "edp-sgd" else config.batch_size
                     parameter.grad += sigma * config.clip_norm * step["noise"][i][k] / by
             optimizer.step()
-        trained.append({name: part.detach() for name, part in model.state_dict().items()})
+        trained.append({name: part.detach() for name, part in model.named_parameters()})
     return trained
 
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.privacy.membership import Evidence, Permitted, above, attack, roc, success
-from trustlab.privacy.membership.roc import Curve
+from trustlab.course.budgets import DELTA
+from trustlab.privacy.auditing.counts import counted
+from trustlab.privacy.auditing.lower_bounds import METHODS, default_guesses
+from trustlab.privacy.membership import Evidence, Permitted, above, attack, success
 
 ATTACKS = {"loss": "loss threshold", "rmia": "RMIA", "lira-offline": "LiRA offline", "lira-online": "LiRA online"}
 REFERENCES = (4, 12, 30)
@@ -22,6 +24,7 @@ FPRS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # where a curve i
 MEASURES = ("auc", "advantage", *(f"tpr at fpr {fpr:g}" for fpr in FPRS))
 WITH_INTERVAL = ("auc", "advantage", "tpr at fpr 0.001", "tpr at fpr 0.01")
 RESAMPLES = 200
+AUDIT = "one run"
 
 
 def combinations() -> Iterator[tuple[str, int]]:
@@ -100,6 +103,15 @@ def points_above(scores: np.ndarray, inside: np.ndarray, allowed: Permitted) -> 
     return len(above(scores.ravel(), inside.ravel(), allowed))
 
 
-def curve_of(scores: np.ndarray, inside: np.ndarray) -> Curve:
-    """Return the pooled ROC."""
-    return roc(scores.ravel(), inside.ravel())
+def epsilon_shown(scores: np.ndarray, inside: np.ndarray, *, level: float = 0.95) -> float:
+    """Return the ε that the scores prove at :data:`DELTA`, one bound for all models of a stack.
+
+    Each model is one run with 2n examples that fair coins let in, which is what the audit of Steinke et al. (2023)
+    takes; it needs no independence between examples. α is divided among models and numbers of guesses.
+    """
+    examples, models = scores.shape
+    tried = default_guesses(AUDIT, examples)
+    best = [max(counted(scores[:, k], inside[:, k], r).correct for k in range(models)) for r in tried]
+    alpha = (1 - level) / (models * len(tried))
+    bound = METHODS[AUDIT].epsilon
+    return max(float(bound(v, r, examples, delta=DELTA, alpha=alpha)) for v, r in zip(best, tried, strict=True))

@@ -26,6 +26,7 @@ from trustlab.course.n12_membership_inference.attacked import (
     STRONGEST,
     column,
     combinations,
+    epsilon_shown,
     joined,
     measured,
     points_above,
@@ -123,10 +124,11 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         ``corpus``, ``method``, ``epsilon``, ``size``, ``share``, ``epochs``, ``learning_rate``, ``clip_norm``,
         ``micro_batches``, ``seed``; ``accuracy`` on the test split, mean over the models; ``loss_in``, ``loss_out``,
         the mean loss of members and others; ``epsilon_spent`` and ``noise_multiplier``; of the strongest attack with
-        all references ``auc``, ``advantage``, ``tpr_001`` and ``tpr_01`` (at an FPR of 0.001 and 0.01); ``permitted``,
-        the largest TPR at each FPR of :data:`FPRS`; ``points_above``, how many points of any attack's curve are above
-        it beyond their intervals; ``seconds`` of the training; ``attacks_seconds``; and ``curves``, of each attack and
-        number of references AUC, advantage and the TPRs. What a baseline does not have is NaN or "none".
+        all references ``auc``, ``advantage``, ``tpr_001`` and ``tpr_01`` (at an FPR of 0.001 and 0.01), and
+        ``epsilon_shown``, the ε that it proves; ``points_above``, how many points of any attack's curve are above the
+        permitted one beyond their intervals; ``permitted``, the largest TPR at each FPR of :data:`FPRS`; ``seconds`` of
+        the training and ``attacks_seconds``; and for each attack and number of references a column with AUC, advantage
+        and the TPRs, with all references also the ends of their intervals. What a baseline lacks is NaN or "none".
     """
     check(setting)
     if setting.method in BASELINES:
@@ -164,6 +166,8 @@ def attacked(own: Pool, stack: Any, allowed: Permitted) -> dict[str, Any]:
         all_references = references == REFERENCES[-1]
         texts = measured(scores, own.inside, intervals=all_references)
         row |= {f"{column(name, references)}{end}": text for end, text in texts.items()}
+        if (name, references) == (STRONGEST, REFERENCES[-1]):
+            row["epsilon_shown"] = epsilon_shown(scores, own.inside)
         points += points_above(scores, own.inside, allowed) if all_references else 0
     ((auc, advantage, *tprs),) = numbers([row[column(STRONGEST, REFERENCES[-1])]]).tolist()
     at = dict(zip(FPRS, tprs, strict=True))
@@ -193,6 +197,7 @@ def _answered(setting: Setting, corpus: datasets.DatasetDict) -> dict[str, Any]:
     said = baselines.CLASSIFIERS[setting.method](texts[0], known[learned], texts[1])
     right = float(np.mean([guess == intent for guess, intent in zip(said, asked[learned], strict=True)]))
     names = ("loss_in", "loss_out", "epsilon_spent", "noise_multiplier", "auc", "advantage", "tpr_001", "tpr_01")
+    names += ("epsilon_shown",)
     found: dict[str, Any] = {"accuracy": right, **dict.fromkeys(names, math.nan), "points_above": 0}
     for name, references in combinations():
         ends = ("", "_low", "_high") if references == REFERENCES[-1] else ("",)

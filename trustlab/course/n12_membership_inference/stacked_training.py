@@ -110,9 +110,8 @@ def pool(corpus: datasets.DatasetDict, size: int, seed: int, models: int = MODEL
             f"Expected 2 · size + {POPULATION} <= {block}, a sixth of the distinct utterances, got size={size}. Pools "
             "of different seeds would overlap."
         )
-    own = (
-        places[block * min(seed, REPORTED) :][:block] if seed < REPORTED or seed >= 100 else _drawn(places, seed, block)
-    )
+    reported = seed < REPORTED or seed >= FIRST_SEED
+    own = places[block * min(seed, REPORTED) :][:block] if reported else _drawn(places, seed, block)
     chosen, others = own[: 2 * size], own[block - POPULATION :]
     return Pool(
         rows=chosen,

@@ -46,16 +46,13 @@ class Products:
         """
         if units is None:
             return torch.stack([_length(g) * (1 if a is None else _length(a)) for g, a in self.factors.values()], -1)
-        same = ((units[:, :, None] == units[:, None]) & (units >= 0)[:, :, None]).to(self.losses.dtype)  # [K, B, B]
+        grid, sizes = _grid(units)  # [K, U, R], [K, U]
         found = []
         for g, a in self.factors.values():
-            products = torch.bmm(g.flatten(2), g.flatten(2).mT)
-            if a is not None:
-                products = products * torch.bmm(a, a.mT)
-            # ‖Σ_b g_b‖² over a unit: the sum of its own products, by row and then over the rows of the same unit.
-            rows = (products * same).sum(2)
-            found.append(torch.bmm(same, rows[..., None])[..., 0])
-        found = [each / same.sum(2).clamp(min=1).square() for each in found]
+            # ‖Σ_b g_b‖² over a unit is the sum of all inner products of two of its examples.
+            products = _inner(g.flatten(2), grid) if a is None else _inner(g, grid) * _inner(a, grid)
+            of_unit = products.sum((2, 3)) / sizes.clamp(min=1).square()
+            found.append(of_unit.gather(1, units.clamp(min=0)))
         return torch.stack(found, -1).clamp(min=0)
 
     def sums(self, coefficients: Tensor) -> Weights:
@@ -73,6 +70,26 @@ class Products:
 
 def _length(part: Tensor) -> Tensor:
     return part.flatten(2).square().sum(2)
+
+
+def _grid(units: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the examples of each unit, [K, U, R], filled up with B, and how many they are, [K, U]."""
+    models, size = units.shape
+    members = nn.functional.one_hot(units.clamp(min=0), int(units.max()) + 1) * (units >= 0)[..., None]  # [K, B, U]
+    sizes = members.sum(1)
+    rank = (members.cumsum(1) * members).sum(2) - 1  # of an example in its unit; −1 for what is none
+    grid = units.new_full((models, sizes.shape[1], int(sizes.max())), size)
+    k, b = (units >= 0).nonzero(as_tuple=True)
+    grid[k, units[k, b], rank[k, b]] = b
+    return grid, sizes
+
+
+def _inner(vectors: Tensor, grid: Tensor) -> Tensor:
+    """Return the inner products of any two examples of a unit, [K, U, R, R]; 0 with what fills a unit up."""
+    models, _, wide = vectors.shape
+    filled = torch.cat([vectors, vectors.new_zeros(models, 1, wide)], 1)
+    own = filled[torch.arange(models)[:, None, None], grid].flatten(0, 1)  # [K · U, R, D]
+    return torch.bmm(own, own.mT).unflatten(0, grid.shape[:2])
 
 
 def product_gradients(base: nn.Module, weights: Weights, loss: Loss, batch: Any) -> Products | None:
