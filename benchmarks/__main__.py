@@ -2,12 +2,12 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
-``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
-``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals of gaps cover the
-truth, ``auditing`` how often bounds on ε claim too much, ``panels`` moves the controls of panels in a browser, and
-``pages`` those of the pages in ``docs/explore``.
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
+reference models, ``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals
+of gaps cover the truth, ``auditing`` how often bounds on ε claim too much, ``panels`` moves the controls of panels in a
+browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering`` and ``auditing``, into ``docs/benchmarks.md``.
+those of ``batches``, ``covering``, ``auditing`` and ``stacking``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from benchmarks import (
     resampling,
     selecting,
     simulating,
+    stacking,
 )
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
 from trustlab.data import fingerprint, load
@@ -93,6 +94,7 @@ PARTS = {
     "resampling": resampling.main,
     "covering": covering.main,
     "auditing": auditing.main,
+    "stacking": stacking.main,
     "panels": panels.main,
     "pages": pages.main,
 }

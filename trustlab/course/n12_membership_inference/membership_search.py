@@ -43,7 +43,11 @@ EPOCHS = Option((20,))  # the same number of examples for every method
 RATES = Option((0.003, 0.01, 0.03, 0.1, 0.3, 1.0))
 ALL = "every step takes every utterance"
 SMALL = "a smaller batch takes longer, and understands as much"
-KS = Option((4, 16, 64), high_end="nearly every utterance is alone in its micro-batch: exact clipping, twice the noise")
+KS = Option(
+    (4, 16, 64),
+    low_end="one mean of the whole batch, clipped, is SGD's step; without noise it understands as much as SGD",
+    high_end="nearly every utterance is alone in its micro-batch: exact clipping, twice the noise",
+)
 COMMON: Space = {
     "share": Option((0.125, 0.25, 0.5, 1.0), high_end=ALL, low_end=SMALL),
     "epochs": EPOCHS,

@@ -132,7 +132,7 @@ def get_ready(at: Place, corpus: datasets.DatasetDict) -> None:
 
 
 def live_rows(at: Place, corpus: datasets.DatasetDict) -> Iterator[Row]:
-    """Train this position's stack as the saved ones were, two models more than references, and attack after each epoch."""
+    """Train this position's stack, two models more than references, as the saved ones; attack after each epoch."""
     from trustlab.privacy.membership.reference_models import classification_loss, train_together
 
     setting, count = at.setting, at.references + 2
@@ -142,12 +142,11 @@ def live_rows(at: Place, corpus: datasets.DatasetDict) -> Iterator[Row]:
     for row in train_together(stack, classification_loss, own.candidates, own.inside, config):
         losses, others = (stack.losses(classification_loss, part) for part in (own.candidates, own.population))
         scores = pooled_scores(at.attack, at.references, losses, own.inside, others)
+        text = measured(scores, own.inside)[""]
         yield {
             "step": row["step"],
             **{name: row[name] for name in ("epoch", "epsilon", "loss_in", "loss_out")},
-            "found": float(
-                numbers([(text := measured(scores, own.inside)[""])])[0, MEASURES.index(AT_ONE_IN_A_HUNDRED)]
-            ),
+            "found": float(numbers([text])[0, MEASURES.index(AT_ONE_IN_A_HUNDRED)]),
             "roc": text,
             "ε": at.epsilon,
             "progress": row["progress"],

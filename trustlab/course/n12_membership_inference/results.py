@@ -1,4 +1,4 @@
-"""What the committed trainings of notebook 12 say, as rows: curves, measures over ε, what is permitted, what it costs."""
+"""What the committed trainings of notebook 12 say, as rows: curves, measures over ε, what it costs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def over_budgets(corpus: str, measure: str, size: int, attack: str, references: 
 
 @remembered
 def curves(corpus: str, epsilon: float, size: int, attack: str, references: int) -> dict[str, list[float]]:
-    """Return the mean TPR at each of :data:`FPRS`: of SGD, of the private methods at `epsilon`, and what is permitted."""
+    """Return the mean TPR at each of :data:`FPRS`, of SGD and of private methods at `epsilon`; what is permitted."""
     found = {
         METHODS[method]: [
             float(reached(f"tpr at fpr {fpr:g}", method=method, epsilon=at, size=size, attack=attack,
