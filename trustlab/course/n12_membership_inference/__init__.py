@@ -13,7 +13,9 @@ def _not_run_by(method: str) -> dict[str, str]:
     """Return what a training by `method` does without."""
     if method in experiment.BASELINES:
         return {
-            "trustlab.privacy.membership.reference_models.train_together": "A baseline is not trained by gradients."
+            "trustlab.privacy.membership.reference_models.train_together": "A baseline is not trained by gradients.",
+            "trustlab.course.n12_membership_inference.experiment.attacked": "What a baseline knows is not attacked.",
+            "trustlab.course.n12_membership_inference.experiment.permitted_by": "A baseline has no ε, nor a curve.",
         }
     return {}
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n12_membership_inference.attacked import FPRS, MEASURES, REFERENCES, STRONGEST, column
-from trustlab.course.n12_membership_inference.experiment import result_name
-from trustlab.course.n12_membership_inference.stacked_training import METHODS, SIZES
+from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES, result_name
+from trustlab.course.n12_membership_inference.stacked_training import METHODS
 from trustlab.lab.saved import CORPUS_NAMES, numbers
 from trustlab.results import Reader, read_results
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas
 
 WEAKEST, STRONG = 16.0, 0.5  # the largest and the smallest ε
-SIZE = SIZES[-1]
+SIZE = TRAINED_SIZES[-1]
 CHANCE = 0.01  # TPR of guessing at an FPR of 1 %
 
 
@@ -89,7 +89,7 @@ def _ours(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
     loss, lira = (
         measure(table, f"tpr at fpr {FPRS[0]:g}", attack, method="sgd", size=SIZE) for attack in ("loss", STRONGEST)
     )
-    few, many = (measure(table, "tpr at fpr 0.01", method="sgd", size=size) for size in (SIZES[0], SIZE))
+    few, many = (measure(table, "tpr at fpr 0.01", method="sgd", size=size) for size in (TRAINED_SIZES[0], SIZE))
     clipped = removed(table, "dp-sgd", math.inf)
     return [
         {
@@ -100,7 +100,7 @@ def _ours(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
             "setup": _setup(corpus),
         },
         {
-            "claim": f"(Ours) More is found of {SIZES[0]} utterances than of {SIZE} (SGD, TPR at 1 % FPR, difference)",
+            "claim": f"(Ours) More is found of {TRAINED_SIZES[0]} utterances than of {SIZE} (SGD, TPR at 1 % FPR)",
             "values": list(few - many),
             "above": 0,
             "setup": _setup(corpus).replace(f"{SIZE} utterances; ", ""),

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["CORPORA", "KEY", "Setting", "grid", "recipe", "result_name", "run", "tuned"]
 KEY = ("method", "epsilon", "size", *OPTIONS)
 BASELINES = (baselines.MAJORITY, baselines.TFIDF)
+TRAINED_SIZES = SIZES  # of the committed grid
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,14 @@ def grid(
         for method in METHODS
         if method in methods
         for epsilon in membership_search.EPSILONS[method]
-        for size in SIZES
+        for size in TRAINED_SIZES
         for seed in seeds
     ]
     return trained + [
         Setting(corpus, name, math.inf, size, seeds[0], share=1.0, epochs=1, learning_rate=1.0, clip_norm=0.0)
         for name in BASELINES
         if name in methods
-        for size in SIZES
+        for size in TRAINED_SIZES
     ]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trustlab.course.n12_membership_inference import EXPERIMENT
+from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES
 from trustlab.course.n12_membership_inference.results import auc_and_risk, by_size, leak_and_use
-from trustlab.course.n12_membership_inference.stacked_training import SIZES
 from trustlab.course.n12_membership_inference.who_leaks import by_rarity, trained_and_scored
 from trustlab.lab import finding
 from trustlab.lab.display import per_cent
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 THOUSANDTH = 0.001
 
 
-def auc_hides(size: int = SIZES[-1]) -> Finding:
+def auc_hides(size: int = TRAINED_SIZES[-1]) -> Finding:
     """Draw what four attacks find of plain SGD where they accuse one non-member in a thousand; their AUCs beside it."""
     rows = auc_and_risk(size)
     shown = [{**row, "attack": f"{row['attack']} (AUC {row['AUC']:.2f})"} for row in rows]
@@ -42,7 +42,7 @@ def auc_hides(size: int = SIZES[-1]) -> Finding:
     )
 
 
-def cost_of_privacy(size: int = SIZES[-1]) -> Finding:
+def cost_of_privacy(size: int = TRAINED_SIZES[-1]) -> Finding:
     """Draw accuracy and what LiRA finds of every training."""
     rows = leak_and_use(size)
     plain, best = rows[0], next(row for row in rows if row["training"] == "DP-SGD, ε = 16")

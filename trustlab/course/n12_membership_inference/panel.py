@@ -20,7 +20,7 @@ from trustlab.course.n12_membership_inference.attacked import (
     pooled_scores,
 )
 from trustlab.course.n12_membership_inference.drawing import AttackAnswer, AttackDrawing
-from trustlab.course.n12_membership_inference.experiment import Setting, tuned
+from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES, Setting, tuned
 from trustlab.course.n12_membership_inference.results import (
     AT_ONE_IN_A_HUNDRED,
     EXACT,
@@ -32,7 +32,6 @@ from trustlab.course.n12_membership_inference.stacked_training import (
     CORPORA,
     EPSILONS,
     METHODS,
-    SIZES,
     bags,
     models,
     pool,
@@ -59,7 +58,9 @@ class Place:
         8.0, label="ε", help="What the private trainings promise; at ∞ they clip and add no noise.", values=EPSILONS
     )
     attack: str = option(STRONGEST, label="Attack", help="How members are told from others.", values=tuple(ATTACKS))
-    size: int = option(300, label="Training size", help="Utterances a model is trained on, about.", values=SIZES)
+    size: int = option(
+        300, label="Training size", help="Utterances a model is trained on, about.", values=TRAINED_SIZES
+    )
     references: int = option(
         REFERENCES[-1],
         label="References",

@@ -35,7 +35,7 @@ METHODS = {"sgd": "SGD", "dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, math.inf)
 SIZES = (100, 300, 900)
 MODELS = 32  # each is a target once, and 30 others are its references
-POPULATION = 300  # utterances that no model has
+POPULATION = 1000  # utterances that no model has, at most: RMIA tells one in a thousand apart
 TESTED = 1000  # test utterances
 BUCKETS, WIDTH = 255, 16
 REPORTED = 5  # seeds with pools of their own; the search has the next
@@ -89,6 +89,8 @@ class Pool:
         Where the 2n candidates are in the corpus' training split.
     inside : bool [2n, K]
         Which of them each model is trained on.
+    population
+        Examples that no training has.
     classes
         How many labels there are.
     """
@@ -105,19 +107,19 @@ def pool(corpus: datasets.DatasetDict, size: int, seed: int, models: int = MODEL
     words, labels = bags(corpus)["train"]
     places = distinct(corpus)
     block = len(places) // (REPORTED + 1)
-    if 2 * size + POPULATION > block:
+    if 2 * size > block:
         raise ValueError(
-            f"Expected 2 · size + {POPULATION} <= {block}, a sixth of the distinct utterances, got size={size}. Pools "
-            "of different seeds would overlap."
+            f"Expected 2 · size <= {block}, a sixth of the distinct utterances, got size={size}. Pools of different "
+            "seeds would overlap."
         )
     reported = seed < REPORTED or seed >= FIRST_SEED
     own = places[block * min(seed, REPORTED) :][:block] if reported else _drawn(places, seed, block)
-    chosen, others = own[: 2 * size], own[block - POPULATION :]
+    chosen = own[: 2 * size]
     return Pool(
         rows=chosen,
         candidates=(words[chosen], labels[chosen]),
         inside=halves(2 * size, models, seed=seed),
-        population=(words[others], labels[others]),
+        population=population(corpus),
         classes=int(labels.max()) + 1,
     )
 
@@ -125,6 +127,17 @@ def pool(corpus: datasets.DatasetDict, size: int, seed: int, models: int = MODEL
 def _drawn(places: np.ndarray, seed: int, block: int) -> np.ndarray:
     """Return utterances for a reader's own seed: they may be in a reported pool too."""
     return np.random.default_rng(seed).permutation(places)[:block]
+
+
+@once
+def population(corpus: datasets.DatasetDict) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return words and labels of utterances of the validation split that no training can have, not even a copy."""
+    trained = {" ".join(tokens).lower() for tokens in corpus["train"]["tokens"][:]}
+    others = [
+        i for i, tokens in enumerate(corpus["validation"]["tokens"][:]) if " ".join(tokens).lower() not in trained
+    ]
+    words, labels = bags(corpus)["validation"]
+    return words[others[:POPULATION]], labels[others[:POPULATION]]
 
 
 @once
