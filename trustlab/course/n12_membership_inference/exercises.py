@@ -94,8 +94,8 @@ def out_means(mine: Any) -> Checked:
             because=[
                 (
                     lambda scores, inside: np.where(inside, 0, scores).mean(1),
-                    "You divided by all models: the IN scores became zeros and were averaged in. Divide by how many are "
-                    "OUT.",
+                    "You divided by all models: the IN scores became zeros and were averaged in. Divide by how many "
+                    "are OUT.",
                 ),
                 (lambda scores, inside: scores.mean(1), "That is the mean of all models, IN and OUT together."),
                 (

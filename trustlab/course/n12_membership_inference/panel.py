@@ -16,6 +16,7 @@ from trustlab.course.n12_membership_inference.attacked import (
     MEASURES,
     REFERENCES,
     STRONGEST,
+    combinations,
     measured,
     pooled_scores,
 )
@@ -39,6 +40,7 @@ from trustlab.course.n12_membership_inference.stacked_training import (
 )
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
+from trustlab.lab.pace import paced
 from trustlab.lab.panel import Panel
 from trustlab.lab.saved import numbers, remembered, saved_over
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     import datasets
 
 WORDS = {0.5: "very strong", 1.0: "strong", 4.0: "medium", 8.0: "weak", 16.0: "very weak", math.inf: "no noise"}
+SECONDS_PER_EPOCH = 0.2  # at least: a small stack is trained in less than a second, too little to watch
 Row = dict[str, Any]
 
 
@@ -140,7 +143,8 @@ def live_rows(at: Place, corpus: datasets.DatasetDict) -> Iterator[Row]:
     own = pool(corpus, setting.size, setting.seed, count)
     stack = models(own.classes, setting.seed, count)
     config = dataclasses.replace(recipe(setting), evaluate_every=None)
-    for row in train_together(stack, classification_loss, own.candidates, own.inside, config):
+    trained = train_together(stack, classification_loss, own.candidates, own.inside, config)
+    for row in paced(trained, SECONDS_PER_EPOCH):
         losses, others = (stack.losses(classification_loss, part) for part in (own.candidates, own.population))
         scores = pooled_scores(at.attack, at.references, losses, own.inside, others)
         text = measured(scores, own.inside)[""]
@@ -175,8 +179,11 @@ def _shown(at: Place, base: AttackAnswer, rows: list[Row]) -> AttackAnswer:
 
 
 def _seconds(at: Place) -> float:
-    """Return how long nearly all saved trainings of this kind took, and their attacks after every epoch."""
+    """Return how long nearly all saved trainings of this kind took, and this attack after every epoch.
+
+    The saved ones were attacked once, in all combinations of attacks and references.
+    """
     setting = at.setting
-    same = dict(method=setting.method, epsilon=setting.epsilon, size=setting.size)
-    runs = EXPERIMENT.where(at.corpus, **same)
-    return float((runs["seconds"] + runs["attacks_seconds"]).quantile(0.9))
+    runs = EXPERIMENT.where(at.corpus, method=setting.method, epsilon=setting.epsilon, size=setting.size)
+    attacked = setting.epochs / sum(1 for _ in combinations()) * runs["attacks_seconds"]
+    return max(float((runs["seconds"] + attacked).quantile(0.9)), setting.epochs * SECONDS_PER_EPOCH)
