@@ -16,7 +16,6 @@ from trustlab.course.n12_membership_inference.attacked import (
     MEASURES,
     REFERENCES,
     STRONGEST,
-    combinations,
     measured,
     pooled_scores,
 )
@@ -179,11 +178,9 @@ def _shown(at: Place, base: AttackAnswer, rows: list[Row]) -> AttackAnswer:
 
 
 def _seconds(at: Place) -> float:
-    """Return how long nearly all saved trainings of this kind took, and this attack after every epoch.
-
-    The saved ones were attacked once, in all combinations of attacks and references.
-    """
+    """Return how long nearly all saved trainings of this kind took, and their attacks."""
     setting = at.setting
-    runs = EXPERIMENT.where(at.corpus, method=setting.method, epsilon=setting.epsilon, size=setting.size)
-    attacked = setting.epochs / sum(1 for _ in combinations()) * runs["attacks_seconds"]
-    return max(float((runs["seconds"] + attacked).quantile(0.9)), setting.epochs * SECONDS_PER_EPOCH)
+    seconds = EXPERIMENT.seconds(
+        at.corpus, share=0.9, method=setting.method, epsilon=setting.epsilon, size=setting.size
+    )
+    return max(seconds, setting.epochs * SECONDS_PER_EPOCH)
