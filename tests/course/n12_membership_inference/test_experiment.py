@@ -9,7 +9,7 @@ import pytest
 
 from trustlab.course.n12_membership_inference import experiment, membership_search
 from trustlab.course.n12_membership_inference.attacked import FPRS
-from trustlab.course.n12_membership_inference.experiment import BASELINES, Setting, grid, run
+from trustlab.course.n12_membership_inference.experiment import BASELINES, TRAINED_SIZES, Setting, grid, run
 from trustlab.course.n12_membership_inference.stacked_training import (
     BUCKETS,
     POPULATION,
@@ -89,7 +89,7 @@ def test_the_permitted_curve_is_that_of_the_steps_taken_and_of_the_methods_sensi
 
 def test_baselines_answer_and_are_not_attacked(corpus):
     found = {}
-    for setting in grid("assistant", seeds=[0], methods=BASELINES)[::3]:
+    for setting in grid("assistant", seeds=[0], methods=BASELINES)[:: len(TRAINED_SIZES)]:
         (row,) = run(setting, corpus)
         assert row["lira_online_30"] == "none" and math.isnan(row["auc"])
         found[setting.method] = row["accuracy"]
@@ -106,6 +106,6 @@ def test_the_search_trains_on_a_pool_of_its_own_and_scores_on_validation(corpus)
 
 def test_the_grid_has_every_method_epsilon_and_size_once_a_seed():
     settings = grid("assistant", seeds=[0, 1])
-    assert len(set(settings)) == len(settings) == 2 * 3 * (1 + 7 + 7) + 2 * 3
+    assert len(set(settings)) == len(settings) == 2 * len(TRAINED_SIZES) * (1 + 7 + 7) + 2 * len(TRAINED_SIZES)
     assert {(each.method, each.epsilon) for each in settings if each.method == "sgd"} == {("sgd", math.inf)}
     assert dataclasses.replace(settings[0], seed=1) in settings
