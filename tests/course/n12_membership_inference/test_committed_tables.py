@@ -9,7 +9,7 @@ from trustlab.course.n12_membership_inference import EXPERIMENT, TUNING
 from trustlab.course.n12_membership_inference import membership_search as search
 from trustlab.course.n12_membership_inference.attacked import ATTACKS, FPRS, REFERENCES, column
 from trustlab.course.n12_membership_inference.claims import claims_of, removed
-from trustlab.course.n12_membership_inference.experiment import BASELINES, TRAINED_SIZES
+from trustlab.course.n12_membership_inference.experiment import BASELINES, SIZES_OF, TRAINED_SIZES
 from trustlab.course.n12_membership_inference.results import largest_excess, private, trained
 from trustlab.course.n12_membership_inference.stacked_training import METHODS, OPTIONS
 from trustlab.course.tuning import at_the_edge, best, uneven
@@ -35,7 +35,7 @@ def test_the_trainings_are_at_the_chosen_options(table):
     for row in chosen.to_dict("records"):
         runs = trained(table)
         runs = runs[(runs["method"] == row["method"]) & (runs["epsilon"] == row["epsilon"])]
-        assert len(runs) == 5 * len(TRAINED_SIZES)
+        assert len(runs) == 5 * len(SIZES_OF[row["method"]])
         assert all((runs[name] == row[name]).all() for name in OPTIONS)
 
 
@@ -48,7 +48,7 @@ def test_no_measured_point_is_significantly_above_what_is_permitted(table):
     """Neither by a bound that assumes nothing of how examples act together, nor by one that takes them as independent.
 
     The first: 32 models each prove an ε by their surest guesses (Steinke et al. 2023), corrected for 32 and for the
-    numbers of guesses; with 95 % confidence a stack, so of 180 stacks some could be above by chance, and none is. The
+    numbers of guesses; with 95 % confidence a stack, so of 120 stacks some could be above by chance, and none is. The
     second: Clopper–Pearson at twelve ranks, at 99.9 % together.
     """
     held = private(table)

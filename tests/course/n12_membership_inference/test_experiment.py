@@ -106,6 +106,6 @@ def test_the_search_trains_on_a_pool_of_its_own_and_scores_on_validation(corpus)
 
 def test_the_grid_has_every_method_epsilon_and_size_once_a_seed():
     settings = grid("assistant", seeds=[0, 1])
-    assert len(set(settings)) == len(settings) == 2 * len(TRAINED_SIZES) * (1 + 7 + 7) + 2 * len(TRAINED_SIZES)
+    assert len(set(settings)) == len(settings) == 2 * (2 * (1 + 7) + 7) + 2 * len(TRAINED_SIZES)
     assert {(each.method, each.epsilon) for each in settings if each.method == "sgd"} == {("sgd", math.inf)}
     assert dataclasses.replace(settings[0], seed=1) in settings

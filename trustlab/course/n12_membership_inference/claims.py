@@ -9,7 +9,7 @@ import numpy as np
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n12_membership_inference.attacked import FPRS, MEASURES, REFERENCES, STRONGEST, column
-from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES, result_name
+from trustlab.course.n12_membership_inference.experiment import SIZES_OF, TRAINED_SIZES, result_name
 from trustlab.course.n12_membership_inference.stacked_training import METHODS
 from trustlab.lab.saved import CORPUS_NAMES, numbers
 from trustlab.results import Reader, read_results
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WEAKEST, STRONG = 16.0, 0.5  # the largest and the smallest ε
 SIZE = TRAINED_SIZES[-1]
+LARGEST = {method: sizes[-1] for method, sizes in SIZES_OF.items()}
 CHANCE = 0.01  # TPR of guessing at an FPR of 1 %
 
 
@@ -44,12 +45,12 @@ def _setup(corpus: str, size: int = SIZE) -> str:
 
 
 def _falls(table: pandas.DataFrame, method: str, corpus: str) -> dict[str, Any]:
-    weak, strong = (measure(table, "auc", method=method, epsilon=e, size=SIZE) for e in (WEAKEST, STRONG))
+    weak, strong = (measure(table, "auc", method=method, epsilon=e, size=LARGEST[method]) for e in (WEAKEST, STRONG))
     return {
         "claim": f"Attack success falls with ε: AUC at ε = {WEAKEST:g} minus ε = {STRONG:g} ({METHODS[method]})",
         "values": list(weak - strong),
         "above": 0,
-        "setup": f"{_setup(corpus)}; each tuned for its ε",
+        "setup": f"{_setup(corpus, LARGEST[method])}; each tuned for its ε",
     }
 
 
@@ -58,9 +59,9 @@ def _large_budget(table: pandas.DataFrame, method: str, corpus: str) -> dict[str
     return {
         "claim": f"Even ε = {WEAKEST:g} removes most of what LiRA finds at 1 % FPR beyond guessing: share removed "
         f"({METHODS[method]})",
-        "values": list(removed(table, method, WEAKEST)),
+        "values": list(removed(table, method, WEAKEST, LARGEST[method])),
         "above": 0.5,
-        "setup": f"{_setup(corpus)}; SGD without privacy is 0, guessing 1",
+        "setup": f"{_setup(corpus, LARGEST[method])}; SGD without privacy is 0, guessing 1",
         "unless": "a model that does not overfit: then there is little to remove",
     }
 

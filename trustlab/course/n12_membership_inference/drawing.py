@@ -37,8 +37,8 @@ class AttackDrawing(Drawing):
 
     def __init__(self) -> None:
         super().__init__(width=900, height=400)
-        self.rocs = self.figure.add_axes((0.075, 0.14, 0.42, 0.70))
-        right = self.figure.add_axes((0.59, 0.14, 0.395, 0.70))
+        self.rocs = self.figure.add_axes((0.105, 0.14, 0.385, 0.70))
+        right = self.figure.add_axes((0.595, 0.14, 0.39, 0.70))
         clean(self.rocs, x_label="FPR: non-members accused", y_label="TPR: members found")
         self.rocs.set(xscale="log", yscale="log", xlim=(FPRS[0] * 0.9, 0.55), ylim=(LEAST, 1.25))
         self.rocs.set_xticks([0.001, 0.01, 0.1, 0.5], ["0.1 %", "1 %", "10 %", "50 %"])
@@ -56,7 +56,7 @@ class AttackDrawing(Drawing):
         self._above = self.rocs.fill_between(FPRS, [2.0] * len(FPRS), [2.0] * len(FPRS), color=GREY, alpha=0.1, lw=0)
         handles = [*self._lines.values(), self._permitted, guess, self._own]
         self.rocs.legend(
-            handles=handles, loc="lower left", bbox_to_anchor=(-0.12, 1.0), ncols=3, frameon=False,
+            handles=handles, loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=3, frameon=False,
             fontsize=FONT_POINTS, handlelength=1.8, columnspacing=1.2, labelspacing=0.25,
         )  # fmt: skip
         self.curves = Curves(
@@ -67,7 +67,8 @@ class AttackDrawing(Drawing):
     def draw(self, answer: AttackAnswer) -> None:
         """Move the curves; what is above the permitted one is shaded."""
         for name, line in self._lines.items():
-            line.set_data(FPRS, [max(value, LEAST) for value in answer.rocs[name]])
+            own = answer.rocs.get(name, [])  # not every method was trained on every size
+            line.set_data(FPRS if own else [], [max(value, LEAST) for value in own])
         allowed = answer.rocs[PERMITTED]
         self._permitted.set_data(FPRS, allowed)
         outline = [*zip(FPRS, allowed, strict=True), (FPRS[-1], 2.0), (FPRS[0], 2.0)]

@@ -11,6 +11,7 @@ import numpy as np
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n12_membership_inference import EXPERIMENT
 from trustlab.course.n12_membership_inference.attacked import ATTACKS, FPRS, MEASURES, REFERENCES, STRONGEST, column
+from trustlab.course.n12_membership_inference.experiment import SIZES_OF
 from trustlab.course.n12_membership_inference.membership_search import EPSILONS
 from trustlab.course.n12_membership_inference.stacked_training import METHODS
 from trustlab.lab.saved import numbers, over_seeds, remembered
@@ -22,6 +23,11 @@ SGD, EXACT, EFFICIENT = METHODS
 AT_ONE_IN_A_HUNDRED, AT_ONE_IN_A_THOUSAND = "tpr at fpr 0.01", "tpr at fpr 0.001"
 SHARE = (0.0, 1.0)
 Row = dict[str, Any]
+
+
+def methods_at(size: int) -> list[str]:
+    """Return the methods that were trained on so many utterances."""
+    return [method for method in METHODS if size in SIZES_OF[method]]
 
 
 def reached(
@@ -58,7 +64,7 @@ def over_budgets(corpus: str, measure: str, size: int, attack: str, references: 
                 limits=SHARE,
             ),
         }
-        for method in METHODS
+        for method in methods_at(size)
         for epsilon in EPSILONS[method]
     ]  # fmt: skip
 
@@ -73,6 +79,7 @@ def curves(corpus: str, epsilon: float, size: int, attack: str, references: int)
             for fpr in FPRS
         ]
         for method, at in ((SGD, math.inf), (EXACT, epsilon), (EFFICIENT, epsilon))
+        if method in methods_at(size)
     }  # fmt: skip
     rows = EXPERIMENT.where(corpus, method=EXACT, epsilon=epsilon, size=size)
     return {**found, "permitted": numbers(rows["permitted"])[0].tolist()}
@@ -94,7 +101,7 @@ def auc_and_risk(size: int, corpus: str = EMBEDDED) -> list[Row]:
 def leak_and_use(size: int, corpus: str = EMBEDDED) -> list[Row]:
     """Return accuracy and what the strongest attack finds, of every method at every ε."""
     rows = []
-    for method in METHODS:
+    for method in methods_at(size):
         for epsilon in EPSILONS[method]:
             at = dict(method=method, epsilon=epsilon, size=size)
             rows.append({

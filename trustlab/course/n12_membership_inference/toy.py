@@ -110,7 +110,7 @@ class ToyDrawing(Drawing):
 
     def __init__(self) -> None:
         super().__init__(width=820, height=370)
-        self.figure.subplots_adjust(left=0.085, right=0.98, bottom=0.15, top=0.88, wspace=0.3)
+        self.figure.subplots_adjust(left=0.115, right=0.965, bottom=0.15, top=0.88, wspace=0.36)
         self._panes = list(self.figure.subplots(1, 2))
         self._lines, self._marks = [], []
         for axes, title in zip(self._panes, ("As usual", "Both axes logarithmic"), strict=True):
