@@ -28,7 +28,7 @@ def test_every_position_says_its_numbers(drawn):
             if found > 1.5 * LEAST:
                 assert f"finds {100 * found:.1f} %" in answer.verdict
             else:
-                assert "nobody is found more often than by guessing" in answer.verdict
+                assert "no member is found more often than by guessing" in answer.verdict
 
 
 def test_the_notebooks_example_hides_two_in_a_hundred():

@@ -1,4 +1,4 @@
-"""The code of notebook 12: what leaks in practice, by membership inference, beside what ε permits."""
+"""The code of notebook 12: what leaks in practice, by membership inference, compared with what ε permits."""
 
 from __future__ import annotations
 

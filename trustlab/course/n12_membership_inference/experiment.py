@@ -2,7 +2,7 @@
 
 One setting is one stacked training of 32 models, at the options that the search of :mod:`.membership_search` chose for
 the method at this ε. Each model is the target once; the attack's scores of all are pooled. The curve that the method's
-guarantee permits, from its privacy loss distribution, is kept beside what was measured.
+guarantee permits, from its privacy loss distribution, is kept next to what was measured.
 """
 
 from __future__ import annotations

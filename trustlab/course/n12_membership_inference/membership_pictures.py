@@ -20,7 +20,7 @@ THOUSANDTH = 0.001
 
 
 def auc_hides(size: int = TRAINED_SIZES[-1]) -> Finding:
-    """Draw what four attacks find of plain SGD where they accuse one non-member in a thousand; their AUCs beside it."""
+    """Draw what four attacks find of plain SGD where they accuse one non-member in a thousand; with their AUCs."""
     rows = auc_and_risk(size)
     shown = [{**row, "attack": f"{row['attack']} (AUC {row['AUC']:.2f})"} for row in rows]
     by = {row["attack"]: row for row in rows}
@@ -83,7 +83,7 @@ def over_sizes() -> Finding:
 
 
 def who_is_found(corpus: datasets.DatasetDict) -> Finding:
-    """Train a stack without privacy now, and draw whom LiRA finds by how rare their words are."""
+    """Train a stack without privacy now, and draw who is found by LiRA, by how rare the words are."""
     rows = list(by_rarity(corpus, *trained_and_scored(corpus)))
     rare, usual = rows[0], rows[-1]
     return finding.dots(

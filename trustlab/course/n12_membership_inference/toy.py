@@ -97,12 +97,12 @@ def answer(at: ToyPosition) -> ToyAnswer:
         f"members, {times:.0f} times as many as by guessing."
     )
     if times < 1.5:
-        verdict = f"The AUC is {auc:.2f}, {said}, and nobody is found more often than by guessing."
+        verdict = f"The AUC is {auc:.2f}, {said}, and no member is found more often than by guessing."
     return ToyAnswer(rows, verdict, "computed here, exact", fpr=tuple(fpr), tpr=tuple(tpr))
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:g} % of members" if value else "nobody"
+    return f"{100 * value:g} % of members" if value else "no member"
 
 
 class ToyDrawing(Drawing):

@@ -134,7 +134,7 @@ class Draws:
 def expected_examples(inside: Any, share: float = HALF) -> int:
     """Return how many examples a training is expected to have, by the coin that drew them; not how many one has.
 
-    ε is accounted for this number. How many examples a training really has is known to nobody whom ε protects from.
+    ε is accounted for this number; how many examples a training really has must not decide anything.
     """
     return round(share * len(inside))
 
