@@ -59,7 +59,7 @@ class Place:
     epsilon: float = option(
         8.0, label="ε", help="What the private trainings promise; at ∞ they clip and add no noise.", values=EPSILONS
     )
-    attack: str = option(STRONGEST, label="Attack", help="How members are distinguished from others.", values=tuple(ATTACKS))
+    attack: str = option(STRONGEST, label="Attack", help="How members are recognised.", values=tuple(ATTACKS))
     size: int = option(
         300, label="Training size", help="Utterances a model is trained on, about.", values=TRAINED_SIZES
     )
