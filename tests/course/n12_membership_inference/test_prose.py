@@ -3,13 +3,14 @@
 import math
 
 from trustlab.course.lessons import questions
-from trustlab.course.n12_membership_inference import toy
-from trustlab.course.n12_membership_inference.attacked import REFERENCES
+from trustlab.course.n12_membership_inference import EXPERIMENT, toy
+from trustlab.course.n12_membership_inference.attacked import FPRS, REFERENCES
 from trustlab.course.n12_membership_inference.claims import claims_of
 from trustlab.course.n12_membership_inference.exercises import DELTA, EPSILON, FPR
 from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES
 from trustlab.course.n12_membership_inference.results import AT_ONE_IN_A_HUNDRED, reached
 from trustlab.course.n12_membership_inference.stacked_training import MODELS, REPORTED
+from trustlab.lab.saved import numbers
 
 NOTEBOOK = "12_membership_inference"
 # Years, the paper's number, "(1)" of a title, the indices of models, and what an FPR is in words.
@@ -53,6 +54,8 @@ def test_the_questions_have_the_answers_that_were_measured():
         for method, epsilon in (("sgd", math.inf), ("dp-sgd", 16.0))
     )
     assert asked["large budget"]["answer"] == 2 and weak < plain / 4
+    permitted = numbers(EXPERIMENT.where(method="dp-sgd", epsilon=16.0, size=size)["permitted"])[0]
+    assert permitted[FPRS.index(0.01)] > 0.5  # "more than half of the members"
     found = {
         (attack, measure): reached(measure, method="sgd", epsilon=math.inf, size=size, attack=attack).mean()
         for attack in ("loss", "lira-online")

@@ -141,20 +141,5 @@ def private(table: pandas.DataFrame) -> pandas.DataFrame:
     return table[table["method"].isin((EXACT, EFFICIENT)) & np.isfinite(table["epsilon"])]
 
 
-def largest_excess(table: pandas.DataFrame) -> float:
-    """Return by how much the largest mean TPR over seeds is above what is permitted, over all curves; below 0: never.
-
-    Nothing is corrected here: a mean over five pools, at nine FPRs, of every attack. A sampling error alone can put a
-    point above a curve that it touches.
-    """
-    worst = -math.inf
-    for _, runs in private(table).groupby(["method", "epsilon", "size"]):
-        allowed = numbers(runs["permitted"])[0]
-        for attack in ATTACKS:
-            means = numbers(runs[column(attack, REFERENCES[-1])])[:, 2:].mean(0)
-            worst = max(worst, float((means - allowed).max()))
-    return worst
-
-
 def _written(epsilon: float) -> str:
     return "∞" if math.isinf(epsilon) else f"{epsilon:g}"
