@@ -48,8 +48,8 @@ def test_no_measured_point_is_significantly_above_what_is_permitted(table):
     """Neither by a bound that assumes nothing of how examples act together, nor by one that takes them as independent.
 
     The first: 32 models each prove an ε by their surest guesses (Steinke et al. 2023), corrected for 32 and for the
-    numbers of guesses; with 95 % confidence a stack, so of 120 stacks some could be above by chance, and none is. The
-    second: Clopper–Pearson at twelve ranks, at 99.9 % together. And of the means over five independent pools none is above
+    numbers of guesses; with 95 % confidence a stack, so of 90 stacks some could be above by chance, and none is. The
+    second: Clopper–Pearson at twelve ranks, at 99.9 % together. And of the means over five pools none is above
     by Student's bound, corrected for all; a few are by chance, where little more than guessing is permitted.
     """
     held = private(table)
