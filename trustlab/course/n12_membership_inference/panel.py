@@ -119,12 +119,16 @@ def answer(at: Place) -> AttackAnswer:
     budget = "clipping without noise" if math.isinf(at.epsilon) else f"DP-SGD at ε = {at.epsilon:g}"
     promised = "nothing is promised" if math.isinf(at.epsilon) else f"ε permits {per_cent(most)}"
     verdict = (
-        f"Accusing 1 non-member in 100, {ATTACKS[at.attack]} finds {per_cent(plain)} of the members of SGD and "
+        f"Accusing 1 non-member in 100, {_named(at.attack)} finds {per_cent(plain)} of the members of SGD and "
         f"{per_cent(exact)} of {budget} ({promised}); a guesser finds {per_cent(0.01)}."
     )
     _, about = EXPERIMENT.saved(at.corpus)
     source = f"{saved_over(about)}; 32 models each, {at.size} utterances a model"
     return AttackAnswer(rows, verdict, source, focus={"method": METHODS[EXACT], "ε": at.epsilon}, rocs=rocs)
+
+
+def _named(attack: str) -> str:
+    return f"the {ATTACKS[attack]}" if attack == "loss" else ATTACKS[attack]
 
 
 def get_ready(at: Place, corpus: datasets.DatasetDict) -> None:
@@ -169,7 +173,7 @@ def _shown(at: Place, base: AttackAnswer, rows: list[Row]) -> AttackAnswer:
     own = dict(zip(MEASURES, numbers([last["roc"]])[0], strict=True))
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
     verdict = (
-        f"After epoch {last['epoch']:.0f}, {spent}: accusing 1 non-member in 100, {ATTACKS[at.attack]} finds "
+        f"After epoch {last['epoch']:.0f}, {spent}: accusing 1 non-member in 100, {_named(at.attack)} finds "
         f"{per_cent(last['found'])} of your models' members; AUC {own['auc']:.2f}. Members' mean loss is "
         f"{last['loss_in']:.2f}, the others' {last['loss_out']:.2f}."
     )
