@@ -32,6 +32,7 @@ from trustlab.course.n12_membership_inference.stacked_training import (
     CORPORA,
     EPSILONS,
     METHODS,
+    MODELS,
     bags,
     models,
     pool,
@@ -97,7 +98,7 @@ def attack_panel(corpus: datasets.DatasetDict, name: str = EMBEDDED) -> Panel:
             what="and attack",
             data=corpus,
             decides=_decides,
-            source=lambda at: f"seed {at.seed}, {at.references + 2} models",
+            source=lambda at: f"seed {at.seed}, {MODELS} models",
             unit="steps",
             prepare=get_ready,
         ),
@@ -139,12 +140,12 @@ def get_ready(at: Place, corpus: datasets.DatasetDict) -> None:
 
 
 def live_rows(at: Place, corpus: datasets.DatasetDict) -> Iterator[Row]:
-    """Train this position's stack, two models more than references, as the saved ones; attack after each epoch."""
+    """Train this position's stack as the saved ones were; attack it after each epoch."""
     from trustlab.privacy.membership.reference_models import classification_loss, train_together
 
-    setting, count = at.setting, at.references + 2
-    own = pool(corpus, setting.size, setting.seed, count)
-    stack = models(own.classes, setting.seed, count)
+    setting = at.setting
+    own = pool(corpus, setting.size, setting.seed)
+    stack = models(own.classes, setting.seed)
     config = dataclasses.replace(recipe(setting), evaluate_every=None)
     trained = train_together(stack, classification_loss, own.candidates, own.inside, config)
     for row in paced(trained, SECONDS_PER_EPOCH):
@@ -168,7 +169,7 @@ def _decides(at: Place) -> dict[str, Any]:
 def _shown(at: Place, base: AttackAnswer, rows: list[Row]) -> AttackAnswer:
     """Draw the reader's own curve over the saved ones."""
     if not rows:
-        return dataclasses.replace(base, verdict=f"{at.references + 2} models are training together.")
+        return dataclasses.replace(base, verdict=f"{MODELS} models are training together.")
     last = rows[-1]
     own = dict(zip(MEASURES, numbers([last["roc"]])[0], strict=True))
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
