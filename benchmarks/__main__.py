@@ -2,13 +2,14 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
-``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds,
-``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals of gaps cover the
-truth, ``auditing`` how often bounds on ε claim too much, ``false_alarms`` how often audits accuse honest steps,
-``training_audits`` how often those of whole trainings claim too much, ``panels`` moves the controls of panels in a
-browser, and ``pages`` those of the pages in ``docs/explore``.
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
+reference models, ``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals
+of gaps cover the truth, ``auditing`` how often bounds on ε claim too much, ``false_alarms`` how often audits accuse
+honest steps, ``training_audits`` how often those of whole trainings claim too much, ``panels`` moves the controls of
+panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering``, ``auditing``, ``false_alarms`` and ``training_audits``, into ``docs/benchmarks.md``.
+those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``stacking``, into
+``docs/benchmarks.md``.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from benchmarks import (
     resampling,
     selecting,
     simulating,
+    stacking,
     training_audits,
 )
 from benchmarks.cases import BATCHES, DTYPES, MODELS, TOKENS, Case
@@ -96,6 +98,7 @@ PARTS = {
     "resampling": resampling.main,
     "covering": covering.main,
     "auditing": auditing.main,
+    "stacking": stacking.main,
     "false_alarms": false_alarms.main,
     "training_audits": training_audits.main,
     "panels": panels.main,

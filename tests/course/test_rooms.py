@@ -191,6 +191,7 @@ NEW = {
     "fairness-metrics-tasks-tuning",
     "fednlp-benchmark-real",
     "fednlp-benchmark-real-tuning",
+    "membership-inference",
 }  # experiments that never had another name
 
 

@@ -11,6 +11,8 @@ from trustlab.course.n00_start_here import panel as n00
 from trustlab.course.n10_what_epsilon_promises import panel as n10
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as n11
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as n11_toy
+from trustlab.course.n12_membership_inference import panel as n12
+from trustlab.course.n12_membership_inference import toy as n12_toy
 from trustlab.course.n13_canary_extraction import panel as n13
 from trustlab.course.n13_canary_extraction import toy as n13_toy
 from trustlab.course.n20_one_round_of_fedavg import toy as n20_toy
@@ -50,6 +52,7 @@ def fleet() -> Panel:
 TOYS: dict[str, Callable[[], Panel]] = {
     "10 promise": promise.promise_panel,
     "11 clipping": n11_toy.clipping_toy,
+    "12 exposed": n12_toy.exposed_toy,
     "13 wheels": n13_toy.wheels_toy,
     "20 town": n20_toy.town_toy,
     "21 Dirichlet": n21_toy.dirichlet_toy,
@@ -62,6 +65,7 @@ PANELS: dict[str, Callable[[], Panel]] = {
     "00 first picture": n00.first_picture,
     "10 game": n10.Game,
     "11 budget": lambda: n11.budget_panel(corpus(), EMBEDDED),
+    "12 attacks": lambda: n12.attack_panel(corpus()),
     "13 canary": lambda: n13.canary_panel(corpus()),
     "21 fleet": fleet,
     "21 skew": lambda: n21.skew_panel(corpus(), EMBEDDED),

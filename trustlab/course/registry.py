@@ -8,6 +8,7 @@ from typing import Any
 
 from trustlab.course import (
     n11_dp_sgd_vs_edp_sgd,
+    n12_membership_inference,
     n13_canary_extraction,
     n21_non_iid_partitioning,
     n22_device_selection,
@@ -28,6 +29,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n11_dp_sgd_vs_edp_sgd.LAYERS_SEARCH,
         n11_dp_sgd_vs_edp_sgd.LEVEL,
         n11_dp_sgd_vs_edp_sgd.LEVEL_SEARCH,
+        n12_membership_inference.EXPERIMENT,
+        n12_membership_inference.TUNING,
         n13_canary_extraction.EXPERIMENT,
         n21_non_iid_partitioning.EXPERIMENT,
         n21_non_iid_partitioning.TUNING,
