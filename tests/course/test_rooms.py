@@ -189,6 +189,7 @@ NEW = {
     "fairness-metrics-tasks-tuning",
     "fednlp-benchmark-real",
     "fednlp-benchmark-real-tuning",
+    "private-text",
 }  # experiments that never had another name
 
 

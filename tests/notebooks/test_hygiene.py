@@ -280,6 +280,7 @@ def test_the_expected_notebooks_exist(notebooks):
         "00_start_here",
         "10_what_epsilon_promises",
         "11_dp_sgd_vs_edp_sgd",
+        "14_private_text",
         "20_one_round_of_fedavg",
         "21_non_iid_partitioning",
         "22_device_selection",

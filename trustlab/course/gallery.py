@@ -11,6 +11,8 @@ from trustlab.course.n00_start_here import panel as n00
 from trustlab.course.n10_what_epsilon_promises import panel as n10
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import panel as n11
 from trustlab.course.n11_dp_sgd_vs_edp_sgd import toy as n11_toy
+from trustlab.course.n14_private_text import panel as n14
+from trustlab.course.n14_private_text import toy as n14_toy
 from trustlab.course.n20_one_round_of_fedavg import toy as n20_toy
 from trustlab.course.n21_non_iid_partitioning import panel as n21
 from trustlab.course.n21_non_iid_partitioning import toy as n21_toy
@@ -48,6 +50,7 @@ def fleet() -> Panel:
 TOYS: dict[str, Callable[[], Panel]] = {
     "10 promise": promise.promise_panel,
     "11 clipping": n11_toy.clipping_toy,
+    "14 hiding": n14_toy.hiding_toy,
     "20 town": n20_toy.town_toy,
     "21 Dirichlet": n21_toy.dirichlet_toy,
     "22 weights": n22_toy.selection_toy,
@@ -59,6 +62,7 @@ PANELS: dict[str, Callable[[], Panel]] = {
     "00 first picture": n00.first_picture,
     "10 game": n10.Game,
     "11 budget": lambda: n11.budget_panel(corpus(), EMBEDDED),
+    "14 words": n14.words_panel,
     "21 fleet": fleet,
     "21 skew": lambda: n21.skew_panel(corpus(), EMBEDDED),
     "22 selection": lambda: n22.selection_panel(corpus(), EMBEDDED),

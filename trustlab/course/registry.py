@@ -8,6 +8,7 @@ from typing import Any
 
 from trustlab.course import (
     n11_dp_sgd_vs_edp_sgd,
+    n14_private_text,
     n21_non_iid_partitioning,
     n22_device_selection,
     n23_continual_learning,
@@ -25,6 +26,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n11_dp_sgd_vs_edp_sgd.ENCODER_SEARCH,
         n11_dp_sgd_vs_edp_sgd.LEVEL,
         n11_dp_sgd_vs_edp_sgd.LEVEL_SEARCH,
+        n14_private_text.EXPERIMENT,
         n21_non_iid_partitioning.EXPERIMENT,
         n21_non_iid_partitioning.TUNING,
         n22_device_selection.EXPERIMENT,
