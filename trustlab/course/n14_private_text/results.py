@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n14_private_text import EXPERIMENT
-from trustlab.course.n14_private_text.claims import at_recovered, levels_of
+from trustlab.course.n14_private_text.claims import SAME, at_epsilon, at_recovered, levels_of
 from trustlab.course.n14_private_text.experiment import BASELINES, EPSILONS
-from trustlab.lab.saved import over_seeds, per_cent
+from trustlab.lab.saved import over_seeds
 
 Row = dict[str, Any]
 saved = EXPERIMENT.saved  # the committed table and its provenance
-MEASURES = ("kept", "guessed_alone", "guessed", "accuracy", "accuracy_rewritten")
 
 
 def points(corpus: str = EMBEDDED) -> list[Row]:
@@ -50,21 +47,17 @@ def at_equal_risk(corpus: str = EMBEDDED) -> list[Row]:
 
 
 def same_epsilon(corpus: str = EMBEDDED) -> list[Row]:
-    """Return what an attacker recovers from each mechanism whose grid has such an ε, interpolated at ε = 40.
+    """Return what an attacker recovers at one ε from each mechanism that has it between its values.
 
     Examples
     --------
-    >>> [row["mechanism"] for row in same_epsilon()][:2]
-    ['Laplace', 'Mahalanobis']
+    >>> [row["mechanism"] for row in same_epsilon()]
+    ['Laplace', 'Mahalanobis', 'exponential']
     """
-    rows = []
+    table, rows = saved(corpus)[0], []
     for mechanism, values in EPSILONS.items():
-        if not values[0] <= 40 <= values[-1]:
-            continue
-        runs = [EXPERIMENT.where(corpus, mechanism=mechanism, epsilon=each) for each in values]
-        guessed, accuracy = (
-            [float(np.interp(40, values, column)) for column in np.array([run[name].to_numpy() for run in runs]).T]
-            for name in ("guessed", "accuracy")
-        )
-        rows.append({"mechanism": mechanism, "recovered, %": per_cent(guessed), "accuracy, %": per_cent(accuracy)})
+        if values[0] <= SAME <= values[-1]:
+            recovered = over_seeds(at_epsilon(table, mechanism, SAME), "recovered", limits=(0, 1))
+            accuracy = float(at_epsilon(table, mechanism, SAME, "accuracy").mean())
+            rows.append({"mechanism": mechanism, "ε": SAME, **recovered, "accuracy": accuracy})
     return rows
