@@ -8,7 +8,7 @@ from trustlab.course.n14_private_text.claims import at_recovered, claims_of, lev
 from trustlab.course.n14_private_text.drawing import MOST_WORDS
 from trustlab.course.n14_private_text.experiment import BASELINES, EPSILONS, grid, result_name
 from trustlab.course.n14_private_text.panel import words_panel
-from trustlab.course.n14_private_text.results import at_equal_risk, baselines, points, saved, same_epsilon
+from trustlab.course.n14_private_text.results import at_equal_risk, baselines, points, same_epsilon, saved
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, GUMBEL, LAPLACE, SHAPED, public_table
 from trustlab.lab.claims import claims
 
