@@ -295,7 +295,10 @@ CELLS = [
     ("device-selection", dict(strategy="oort", aggregation="equal", cohort=3)),
     ("device-selection-harm", dict(beta=0.5)),
     ("device-selection-rounds", dict(beta=0.5)),
-    *(("private-text", dict(mechanism=each, epsilon=e)) for each, e in (("exponential", 20.0), ("truncated Gumbel", 1e5))),
+    *(
+        ("private-text", dict(mechanism=each, epsilon=e))
+        for each, e in (("exponential", 20.0), ("truncated Gumbel", 1e5))
+    ),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
 ]

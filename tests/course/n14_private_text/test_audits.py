@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from trustlab.course.n14_private_text.audits import adept, loss_of
-from trustlab.course.n14_private_text.experiment import EPSILONS
+from trustlab.course.n14_private_text.experiment import COMPARED
 from trustlab.course.n14_private_text.toy import PLACES, chances, hiding_toy
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, GUMBEL, LAPLACE, SHAPED
 
 
 @pytest.mark.parametrize("mechanism", [LAPLACE, SHAPED, EXPONENTIAL])
 def test_three_mechanisms_keep_their_promise_on_ten_thousand_pairs(mechanism):
-    for epsilon in (EPSILONS[mechanism][0], EPSILONS[mechanism][-1]):
+    for epsilon in (COMPARED[mechanism][0], COMPARED[mechanism][-1]):
         found = loss_of(mechanism, epsilon)
         assert found["promise"] == "kept" and found["loss / promise"] <= 1 + 1e-9 and found["pairs"] >= 10_000
 
 
 def test_noise_uses_its_promise_up_and_truncated_gumbel_noise_breaks_it():
-    assert loss_of(LAPLACE, EPSILONS[LAPLACE][0])["loss / promise"] == pytest.approx(1, abs=1e-9)
-    found = loss_of(GUMBEL, EPSILONS[GUMBEL][0])
+    assert loss_of(LAPLACE, COMPARED[LAPLACE][0])["loss / promise"] == pytest.approx(1, abs=1e-9)
+    found = loss_of(GUMBEL, COMPARED[GUMBEL][0])
     assert found["promise"] == "broken" and found["loss / promise"] > 1
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from trustlab.course.n14_private_text import EXPERIMENT, experiment
-from trustlab.course.n14_private_text.experiment import BASELINES, EPSILONS, Setting, drawn, grid, run
+from trustlab.course.n14_private_text.experiment import BASELINES, COMPARED, Setting, drawn, grid, run
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, GUMBEL, LAPLACE, RANDOM, lowered
 from trustlab.data import assistant
 
@@ -21,10 +21,10 @@ def small(monkeypatch):
 
 def test_the_grid_has_every_mechanism_at_its_epsilons_and_the_baselines_once():
     settings = grid("assistant", seeds=range(2))
-    assert len(settings) == 2 * (sum(map(len, EPSILONS.values())) + len(BASELINES))
+    assert len(settings) == 2 * (sum(map(len, COMPARED.values())) + len(BASELINES))
     assert len({tuple(each.key().values()) for each in settings}) == len(settings)
     assert {each.mechanism for each in grid("snips", mechanisms=[GUMBEL])} == {GUMBEL}
-    assert all(list(values) == sorted(values) for values in EPSILONS.values())
+    assert all(list(values) == sorted(values) for values in COMPARED.values())
 
 
 def test_a_seed_draws_its_texts_and_public_ones_are_the_validation_split(corpus):

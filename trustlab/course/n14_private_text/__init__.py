@@ -13,13 +13,13 @@ EXPERIMENT = Experiment(
     "private-text",
     experiment,
     varied="mechanism",
-    slowest_first=(*experiment.EPSILONS, *experiment.BASELINES),
+    slowest_first=(*experiment.COMPARED, *experiment.BASELINES),
     tolerance={"accuracy": 0.04, "guessed": 0.04, "kept": 0.03},
     named=lambda mechanism, epsilon: f"{mechanism}, ε = {epsilon:g}",
     recipes=lambda corpus: {
         "all": {name.lower(): getattr(experiment, name) for name in _SIZES}
         | {"words": WORDS, "dimensions": DIMENSIONS, "shape": SHAPE}
     },
-    parts={"mechanisms": (*experiment.EPSILONS, *experiment.BASELINES)},
+    parts={"mechanisms": (*experiment.COMPARED, *experiment.BASELINES)},
     claims=claims_of,
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.course.n14_private_text.experiment import EPSILONS
+from trustlab.course.n14_private_text.experiment import COMPARED
 from trustlab.course.n14_private_text.word_mechanisms import GUMBEL, MAKE, public_table
 from trustlab.privacy.text import LatentNoise, audit_words
 
@@ -45,11 +45,11 @@ def loss_of(mechanism: str, epsilon: float) -> Row:
 
 def audits() -> list[Row]:
     """Return :func:`loss_of` every mechanism at its smallest ε, where it promises most."""
-    return [loss_of(mechanism, values[0]) for mechanism, values in EPSILONS.items()]
+    return [loss_of(mechanism, values[0]) for mechanism, values in COMPARED.items()]
 
 
 def adept(dimensions: Sequence[int] = DIMENSIONS) -> list[Row]:
-    """Return ADePT's published noise beside the corrected one, for latent vectors of several lengths, at ε = 1, C = 1.
+    """Return ADePT's published noise and the corrected one, for latent vectors of several lengths, at ε = 1, C = 1.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.course.corpora import EMBEDDED
-from trustlab.course.n14_private_text.experiment import EPSILONS, result_name
+from trustlab.course.n14_private_text.experiment import COMPARED, result_name
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, GUMBEL, LAPLACE, RANDOM, SHAPED
 from trustlab.lab.saved import CORPUS_NAMES, select
 from trustlab.results import Reader, read_results
@@ -27,8 +27,8 @@ def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[
 
 def _of_noise(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
     """Claim what more noise does (Feyisetan et al. 2020)."""
-    least, most = (column(table, LAPLACE, EPSILONS[LAPLACE][place]) for place in (0, -1))
-    about = {"setup": f"{CORPUS_NAMES[corpus]}, Laplace, ε = {EPSILONS[LAPLACE][0]:g} and {EPSILONS[LAPLACE][-1]:g}"}
+    least, most = (column(table, LAPLACE, COMPARED[LAPLACE][place]) for place in (0, -1))
+    about = {"setup": f"{CORPUS_NAMES[corpus]}, Laplace, ε = {COMPARED[LAPLACE][0]:g} and {COMPARED[LAPLACE][-1]:g}"}
     return [
         {
             "claim": "More noise keeps fewer words (N_w over all words)",
@@ -74,9 +74,9 @@ def _of_density(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
 
 def _of_epsilon(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
     """Claim what an ε per word does not say (ours)."""
-    name, laplace = CORPUS_NAMES[corpus], EPSILONS[LAPLACE]
+    name, laplace = CORPUS_NAMES[corpus], COMPARED[LAPLACE]
     middle = column(table, LAPLACE, laplace[len(laplace) // 2])
-    gumbel = column(table, GUMBEL, EPSILONS[GUMBEL][0])
+    gumbel = column(table, GUMBEL, COMPARED[GUMBEL][0])
     return [
         {
             "claim": "(Ours) At one ε, attackers recover as much from Laplace noise as from the exponential mechanism",
@@ -85,8 +85,8 @@ def _of_epsilon(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
             "setup": f"{name}, ε = {SAME:g}",
         },
         {
-            "claim": "(Ours) Who knows how words follow each other recovers more words than were kept",
-            "values": middle["guessed"].to_numpy() - middle["kept"].to_numpy(),
+            "claim": "(Ours) Who knows how words follow each other recovers more words than from each alone",
+            "values": middle["guessed"].to_numpy() - middle["guessed_alone"].to_numpy(),
             "above": 0,
             "setup": f"{name}, Laplace, ε = {laplace[len(laplace) // 2]:g}",
             "unless": "the attacker has no text of the same kind",
@@ -95,7 +95,7 @@ def _of_epsilon(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
             "claim": "(Ours) Truncated Gumbel noise at its strongest hides half of the words from such an attacker",
             "values": gumbel["guessed"].to_numpy(),
             "below": HALF,
-            "setup": f"{name}, ε = {EPSILONS[GUMBEL][0]:g}, where {gumbel['kept'].mean():.2f} of the words are kept",
+            "setup": f"{name}, ε = {COMPARED[GUMBEL][0]:g}, where {gumbel['kept'].mean():.2f} of the words are kept",
         },
         {
             "claim": "(Ours) At the strongest Laplace noise a classifier learns more than from random words",
@@ -114,7 +114,7 @@ def column(table: pandas.DataFrame, mechanism: str, epsilon: float) -> pandas.Da
 
 def _by_epsilon(table: pandas.DataFrame, mechanism: str, measure: str) -> np.ndarray:
     """Return a measure at every ε of a mechanism [seeds, ε]."""
-    return np.array([column(table, mechanism, each)[measure].to_numpy() for each in EPSILONS[mechanism]]).T
+    return np.array([column(table, mechanism, each)[measure].to_numpy() for each in COMPARED[mechanism]]).T
 
 
 def levels_of(table: pandas.DataFrame, mechanism: str) -> tuple[float, float]:
@@ -141,4 +141,4 @@ def at_recovered(table: pandas.DataFrame, mechanism: str, share: float) -> np.nd
 
 def at_epsilon(table: pandas.DataFrame, mechanism: str, epsilon: float, measure: str = "guessed") -> np.ndarray:
     """Return a measure at an ε between those of the grid, one per seed."""
-    return np.array([np.interp(epsilon, EPSILONS[mechanism], each) for each in _by_epsilon(table, mechanism, measure)])
+    return np.array([np.interp(epsilon, COMPARED[mechanism], each) for each in _by_epsilon(table, mechanism, measure)])

@@ -12,7 +12,7 @@ import numpy as np
 from trustlab.config import option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n14_private_text.drawing import MOST_WORDS, WordsAnswer, WordsDrawing
-from trustlab.course.n14_private_text.experiment import CANDIDATES, DRAWS, EPSILONS
+from trustlab.course.n14_private_text.experiment import CANDIDATES, COMPARED, DRAWS
 from trustlab.course.n14_private_text.results import baselines, points, saved
 from trustlab.course.n14_private_text.word_mechanisms import LAPLACE, MAKE, RANDOM, lowered, public_table
 from trustlab.lab.display import per_cent
@@ -20,8 +20,8 @@ from trustlab.lab.panel import Panel
 from trustlab.lab.saved import seeds_of
 from trustlab.privacy.text import Attacker, Language, deniability
 
-LEVELS = len(EPSILONS[LAPLACE])
-SENTENCE = "please wake me at seven and play some jazz"
+LEVELS = len(COMPARED[LAPLACE])
+SENTENCE = "please play some jazz at seven in the kitchen"
 Row = dict[str, Any]
 
 
@@ -30,11 +30,11 @@ class WordsPosition:
     """The position of the panel."""
 
     sentence: str = option(SENTENCE, label="Your sentence", help=f"Its first {MOST_WORDS} words are rewritten.")
-    mechanism: str = option(LAPLACE, label="Mechanism", help="How words are replaced.", values=tuple(EPSILONS))
+    mechanism: str = option(LAPLACE, label="Mechanism", help="How words are replaced.", values=tuple(COMPARED))
     level: int = option(
         3,
         label="ε",
-        help="Each mechanism has values of its own, from the strongest noise on; the sentence below names it.",
+        help="Each mechanism has values of its own, strongest noise first; the verdict names it.",
         values=tuple(range(1, LEVELS + 1)),
     )
     draw: int = option(0, label="Draw", help="Another draw of the noise.", values=(0, 1, 2, 3, 4))
@@ -42,7 +42,8 @@ class WordsPosition:
     @property
     def epsilon(self) -> float:
         """The mechanism's ε at this level."""
-        return EPSILONS[self.mechanism][self.level - 1]
+        values = COMPARED[self.mechanism]
+        return values[(self.level - 1) * len(values) // LEVELS]
 
 
 def words_panel() -> Panel:
@@ -114,7 +115,7 @@ def _answer(at: WordsPosition) -> WordsAnswer:
         rows.append(
             {"word": word, "said": table.words[number], "distance": float(distance), "N_w": kept, "S_w": distinct}
         )
-    (here,) = (row for row in points() if row["mechanism"] == at.mechanism and row["level"] == at.level)
+    (here,) = (row for row in points() if row["mechanism"] == at.mechanism and row["ε"] == at.epsilon)
     verdict = f"{at.mechanism}, ε = {at.epsilon:g}. {_of_sentence(at, rows)} {_of_corpus(here)}"
     provenance = f"words: computed here, yours; curves: saved, {seeds_of(saved()[1])}"
     focus = {"mechanism": at.mechanism, "guessed": here["guessed"]}

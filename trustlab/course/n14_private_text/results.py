@@ -7,7 +7,7 @@ from typing import Any
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n14_private_text import EXPERIMENT
 from trustlab.course.n14_private_text.claims import SAME, at_epsilon, at_recovered, levels_of
-from trustlab.course.n14_private_text.experiment import BASELINES, EPSILONS
+from trustlab.course.n14_private_text.experiment import BASELINES, COMPARED
 from trustlab.lab.saved import over_seeds
 
 Row = dict[str, Any]
@@ -17,7 +17,7 @@ saved = EXPERIMENT.saved  # the committed table and its provenance
 def points(corpus: str = EMBEDDED) -> list[Row]:
     """Return a row per mechanism and ε: means over seeds, the accuracy's 95 % interval; in the order of ε."""
     rows = []
-    for mechanism, values in EPSILONS.items():
+    for mechanism, values in COMPARED.items():
         for level, epsilon in enumerate(values, start=1):
             runs = EXPERIMENT.where(corpus, mechanism=mechanism, epsilon=epsilon)
             row = {"mechanism": mechanism, "level": level, "ε": epsilon, "guessed": runs["guessed"].mean()}
@@ -38,7 +38,7 @@ def at_equal_risk(corpus: str = EMBEDDED) -> list[Row]:
     """
     table, rows = saved(corpus)[0], []
     for share in (0.25, 0.5, 0.7):
-        for mechanism in EPSILONS:
+        for mechanism in COMPARED:
             row = {"recovered": f"{100 * share:.0f} % recovered", "mechanism": mechanism}
             low, high = levels_of(table, mechanism)
             reached = over_seeds(at_recovered(table, mechanism, share), limits=(0, 1)) if low <= share <= high else {}
@@ -55,7 +55,7 @@ def same_epsilon(corpus: str = EMBEDDED) -> list[Row]:
     ['Laplace', 'Mahalanobis', 'exponential']
     """
     table, rows = saved(corpus)[0], []
-    for mechanism, values in EPSILONS.items():
+    for mechanism, values in COMPARED.items():
         if values[0] <= SAME <= values[-1]:
             recovered = over_seeds(at_epsilon(table, mechanism, SAME), "recovered", limits=(0, 1))
             accuracy = float(at_epsilon(table, mechanism, SAME, "accuracy").mean())

@@ -106,7 +106,7 @@ def audit_words(mechanism: Any, *, pairs: int = 10_000, seed: int = 0) -> WordAu
 
 
 def _pairs(table: Any, wanted: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids of at least `wanted` pairs of words at random, and near ones beside them; or all that there are."""
+    """Return ids of at least `wanted` pairs of words at random, and some near ones; or all that there are."""
     if wanted >= len(table) * (len(table) - 1) // 2:
         return np.triu_indices(len(table), 1)
     some = rng.permutation(len(table))[: math.ceil((1 + math.sqrt(1 + 8 * wanted)) / 2)]
