@@ -274,6 +274,7 @@ def small(experiment, monkeypatch):
         "non-iid-partitioning": [("trustlab.course.n21_non_iid_partitioning.experiment", "ROUNDS", 10)],
         "fednlp-benchmark": [(fednlp, "ROUNDS", 10)],
         "continual-learning": [(drift, "ROUNDS", 12)],
+        "private-text": [("trustlab.course.n14_private_text.experiment", name, 60) for name in ("TRAIN", "CANDIDATES")],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
     }
     for module, name, value in smaller.get(experiment, []):
@@ -297,6 +298,10 @@ CELLS = [
     ("device-selection", dict(strategy="oort", aggregation="equal", cohort=3)),
     ("device-selection-harm", dict(beta=0.5)),
     ("device-selection-rounds", dict(beta=0.5)),
+    *(
+        ("private-text", dict(mechanism=each, epsilon=e))
+        for each, e in (("exponential", 20.0), ("truncated Gumbel", 1e5))
+    ),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
 ]

@@ -192,6 +192,7 @@ NEW = {
     "fednlp-benchmark-real",
     "fednlp-benchmark-real-tuning",
     "membership-inference",
+    "private-text",
 }  # experiments that never had another name
 
 

@@ -282,6 +282,7 @@ def test_the_expected_notebooks_exist(notebooks):
         "11_dp_sgd_vs_edp_sgd",
         "12_membership_inference",
         "13_canary_extraction",
+        "14_private_text",
         "20_one_round_of_fedavg",
         "21_non_iid_partitioning",
         "22_device_selection",

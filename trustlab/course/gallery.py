@@ -15,6 +15,8 @@ from trustlab.course.n12_membership_inference import panel as n12
 from trustlab.course.n12_membership_inference import toy as n12_toy
 from trustlab.course.n13_canary_extraction import panel as n13
 from trustlab.course.n13_canary_extraction import toy as n13_toy
+from trustlab.course.n14_private_text import panel as n14
+from trustlab.course.n14_private_text import toy as n14_toy
 from trustlab.course.n20_one_round_of_fedavg import toy as n20_toy
 from trustlab.course.n21_non_iid_partitioning import panel as n21
 from trustlab.course.n21_non_iid_partitioning import toy as n21_toy
@@ -54,6 +56,7 @@ TOYS: dict[str, Callable[[], Panel]] = {
     "11 clipping": n11_toy.clipping_toy,
     "12 exposed": n12_toy.exposed_toy,
     "13 wheels": n13_toy.wheels_toy,
+    "14 hiding": n14_toy.hiding_toy,
     "20 town": n20_toy.town_toy,
     "21 Dirichlet": n21_toy.dirichlet_toy,
     "22 weights": n22_toy.selection_toy,
@@ -67,6 +70,7 @@ PANELS: dict[str, Callable[[], Panel]] = {
     "11 budget": lambda: n11.budget_panel(corpus(), EMBEDDED),
     "12 attacks": lambda: n12.attack_panel(corpus()),
     "13 canary": lambda: n13.canary_panel(corpus()),
+    "14 words": n14.words_panel,
     "21 fleet": fleet,
     "21 skew": lambda: n21.skew_panel(corpus(), EMBEDDED),
     "22 selection": lambda: n22.selection_panel(corpus(), EMBEDDED),
