@@ -10,7 +10,7 @@ from trustlab.course.n14_private_text.toy import PER, PLACES
 from trustlab.course.n14_private_text.word_mechanisms import DIMENSIONS, EXPONENTIAL, GUMBEL, LAPLACE, public_table
 
 NOTEBOOK = "14_private_text"
-HARMLESS = r"\b(?:19|20)\d\d\b|1910\.08902|notebooks? \d\d"
+HARMLESS = r"1910\.08902|\b(?:19|20)\d\d\b|notebooks? \d\d"
 
 
 def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
