@@ -487,7 +487,10 @@ def test_an_unknown_corpus_is_refused(capsys):
     [
         ([], list(EXPERIMENTS)),
         (["all", "--data", "snips"], [name for name, known in EXPERIMENTS.items() if "snips" in known.module.CORPORA]),
-        (["--methods", "sgd"], ["dp-sgd-vs-edp-sgd", "dp-sgd-vs-edp-sgd-tuning"]),
+        (
+            ["--methods", "sgd"],
+            [f"{name}{kind}" for name in ("dp-sgd-vs-edp-sgd", "membership-inference") for kind in ("", "-tuning")],
+        ),
         (["non-iid-partitioning"], ["non-iid-partitioning"]),
     ],
 )

@@ -56,12 +56,12 @@ class AttackDrawing(Drawing):
         self._above = self.rocs.fill_between(FPRS, [2.0] * len(FPRS), [2.0] * len(FPRS), color=GREY, alpha=0.1, lw=0)
         handles = [*self._lines.values(), self._permitted, guess, self._own]
         self.rocs.legend(
-            handles=handles, loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=3, frameon=False,
+            handles=handles, loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=6, frameon=False,
             fontsize=FONT_POINTS, handlelength=1.8, columnspacing=1.2, labelspacing=0.25,
         )  # fmt: skip
         self.curves = Curves(
             "ε", "found", "method", grid=EPSILONS, x_label="ε", y_label="members found at an FPR of 1 %",
-            y_limits=(0.0, 1.0), references={"guessing": 0.01}, axes=right,
+            y_limits=(0.0, 1.0), references={"guessing": 0.01}, axes=right, legend_at=None,  # the left one names them
         )  # fmt: skip
 
     def draw(self, answer: AttackAnswer) -> None:

@@ -48,7 +48,7 @@ from trustlab.course.n12_membership_inference.stacked_training import (
     recipe,
 )
 from trustlab.course.tuning import chosen
-from trustlab.lab.saved import numbers, read, remembered
+from trustlab.lab.saved import read, remembered
 from trustlab.privacy.membership import Permitted, permitted
 from trustlab.privacy.membership.reference_models import classification_loss, train_together
 from trustlab.privacy.methods import SENSITIVITY
@@ -171,7 +171,7 @@ def attacked(own: Pool, stack: Any, allowed: Permitted) -> dict[str, Any]:
         if (name, references) == (STRONGEST, REFERENCES[-1]):
             row["epsilon_shown"] = epsilon_shown(scores, own.inside)
         points += points_above(scores, own.inside, allowed) if all_references else 0
-    ((auc, advantage, *tprs),) = numbers([row[column(STRONGEST, REFERENCES[-1])]]).tolist()
+    auc, advantage, *tprs = map(float, row[column(STRONGEST, REFERENCES[-1])].split("|"))
     at = dict(zip(FPRS, tprs, strict=True))
     strongest = {"auc": auc, "advantage": advantage, "tpr_001": at[0.001], "tpr_01": at[0.01]}
     return {**strongest, "points_above": points, **row}

@@ -121,12 +121,12 @@ class CanaryDrawing(Drawing):
         super().__init__(width=960, height=360)
         self.bits = self.figure.add_axes((0.165, 0.15, 0.31, 0.68))
         self._lines = _strip(self.bits)
-        self._names = [text for text in self.bits.get_yticklabels()]
+        beside = dict(transform=self.bits.get_yaxis_transform(), va="center", fontsize=FONT_POINTS)
+        # Texts of their own, not labels of ticks: a label that turns bold is not drawn again.
+        self._names = [self.bits.text(-0.03, i, name, ha="right", **beside) for i, name in enumerate(NAMES.values())]
         self._rates = [
-            [self.bits.text(x, i, "", transform=self.bits.get_yaxis_transform(), va="center", ha="center",
-                            fontsize=FONT_POINTS) for x in (1.10, 1.28)]
-            for i in range(len(NAMES))
-        ]  # fmt: skip
+            [self.bits.text(x, i, "", ha="center", **beside) for x in (1.10, 1.28)] for i in range(len(NAMES))
+        ]
         for x, word in ((1.10, "exact"), (1.28, "in 3")):
             self.bits.text(x, 1.03, word, transform=self.bits.transAxes, ha="center", fontsize=FONT_POINTS)
         (self._own,) = self.bits.plot([], [], "D", color=PALETTE[1], markersize=8, zorder=5)
@@ -168,7 +168,7 @@ def _strip(axes: Axes) -> list[Any]:
     clean(axes, x_label=f"bits exposed, of {BITS:.1f}")
     axes.set_xticks(range(0, 13, 3))
     axes.set(xlim=(-0.4, BITS + 0.4), ylim=(len(NAMES) - 0.5, -0.5))
-    axes.set_yticks(range(len(NAMES)), NAMES.values(), fontsize=FONT_POINTS)
+    axes.set_yticks(range(len(NAMES)), [""] * len(NAMES))
     axes.axvspan(-0.4, BY_CHANCE, color="#efefef", zorder=0)
     axes.axvline(THREE_GUESSES, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     above = dict(transform=axes.get_xaxis_transform(), fontsize=FONT_POINTS - 0.5, color=GREY, ha="center")

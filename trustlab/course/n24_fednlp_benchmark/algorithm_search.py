@@ -48,16 +48,15 @@ class Setting(experiment.Setting):
 
 
 def grid(
-    corpus: str = EMBEDDED, *, seeds: Sequence[int] = range(1), tasks: Sequence[str] = tuple(FAMILIES)
+    corpus: str = EMBEDDED, *, seeds: Sequence[int] = range(2), tasks: Sequence[str] = tuple(FAMILIES)
 ) -> list[Setting]:
-    """Return the trials of every method that is searched; `seeds` are the first ones of a trial, those of a search."""
+    """Return the trials of every method that is searched; of the `seeds` of a search most tasks take the first."""
     return [
         replace(Setting(corpus, *kind), seed=seed, **values)
         for task in tasks
         for kind in _kinds(task)
         for values in trials(SPACES[method(*kind[1:3])], TRIALS)
-        for first in search_seeds(seeds)
-        for seed in range(first, first + SEEDS.get(task, 1))
+        for seed in search_seeds(seeds)[: SEEDS.get(task, 1)]
     ]
 
 
