@@ -272,10 +272,11 @@ def test_the_committed_table_is_whole_and_has_the_rates_that_the_search_chose(co
 
 
 @pytest.mark.parametrize("corpus", SAVED)
-def test_no_training_of_a_table_is_below_a_trivial_baseline_that_knows_no_encoder(corpus):
+def test_no_method_of_a_table_is_below_a_trivial_baseline_that_knows_no_encoder(corpus):
     table, task = REAL.table(corpus), CORPORA[corpus][0]
     bars = [by_seed(table, name, "none") for name in BASELINES[task] if name not in ("frozen encoder", "tf-idf")]
-    assert table[table["model"] == HEAD]["score"].min() > max(np.mean(bar) for bar in bars)
+    means = table[table["model"] == HEAD].groupby(["algorithm", "partition"])["score"].mean()
+    assert means.min() > max(np.mean(bar) for bar in bars)
     assert best_baseline(table, task)[1] >= max(np.mean(bar) for bar in bars)
 
 

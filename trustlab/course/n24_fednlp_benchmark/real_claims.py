@@ -11,6 +11,7 @@ from trustlab.course.n24_fednlp_benchmark.real_data import REAL
 from trustlab.course.n24_fednlp_benchmark.real_experiment import CORPORA, result_name
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED
 from trustlab.course.n24_fednlp_benchmark.real_tuning import SEARCHES
+from trustlab.course.sensitivity import LOST
 from trustlab.lab.saved import CORPUS_NAMES, is_saved, select
 from trustlab.results import Reader, read_results
 
@@ -24,6 +25,7 @@ LEVELS: Mapping[str, tuple[str, str, float]] = {
     "wnut17": ("score", "entity F1", 0.30),
     "xquad": ("exact", "exact match", 0.30),
 }
+WHY = ("better", "trivial", "lost")  # what decides whether a claim is judged
 TO_THE_END = ("classification", FROZEN)  # no trivial baseline, but the same head with no limit of passes
 FINER = "a search on as many examples as here: long server steps did not carry over from fewer"
 
@@ -43,14 +45,19 @@ def claims_of_corpus(corpus: str, read: Reader = read_results) -> list[dict[str,
         "above": bar,
         "setup": _setup(corpus),
     }
-    return [level, *(line["row"] for line in _lines(table, corpus) if line["better"] >= line["trivial"])]
+    return [level, *(line["row"] for line in _lines(table, corpus) if _judged(line))]
 
 
 def not_claimed(read: Reader = read_results) -> list[dict[str, Any]]:
-    """Return what is not judged of real corpora: ``claim``, the ``better`` training's score, ``trivial``."""
+    """Return what is not judged of real corpora: ``claim``, the ``better`` training's score, ``trivial``, ``lost``."""
     lines = [line for corpus in _saved() for line in _lines(read(result_name(corpus))[0], corpus)]
-    unused = [line for line in lines if line["better"] < line["trivial"]]
-    return [{"claim": line["row"]["claim"], "better": line["better"], "trivial": line["trivial"]} for line in unused]
+    unused = [line for line in lines if not _judged(line)]
+    return [{"claim": line["row"]["claim"], **{name: line[name] for name in WHY}} for line in unused]
+
+
+def _judged(line: dict[str, Any]) -> bool:
+    """Return whether a line is evidence: above what is trivial, and no training of it was lost."""
+    return line["better"] >= line["trivial"] and not line["lost"]
 
 
 def _saved() -> list[str]:
@@ -63,7 +70,7 @@ def _setup(corpus: str) -> str:
 
 
 def _lines(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
-    """Return claims (a) to (c) with the level of the better training and that of the best trivial baseline."""
+    """Return claims (a) to (c) with both levels, the better training's and the trivial one, and how many were lost."""
     name = CORPUS_NAMES[corpus]
     alone = by_seed(table, CENTRALISED, "none")
     even, skewed, adaptive = (
@@ -75,6 +82,7 @@ def _lines(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
             "row": {"claim": claim, "values": minus(more, less), "above": 0, "setup": _setup(corpus), "unless": unless},
             "better": max(sum(each) / len(each) for each in (more, less)),
             "trivial": trivial,
+            "lost": sum(score < LOST * max(each) for each in (more, less) for score in each),
         }
         for claim, more, less, unless in (
             (f"(a) {name}: FedAvg loses by label skew (uniform minus label, α = 0.1)", even, skewed,

@@ -79,15 +79,22 @@ def levels_reached() -> str:
 
 
 def unclaimed() -> str:
-    """Say which claims are not judged on a real corpus, because both trainings stay below its trivial baselines."""
-    lines = not_claimed()
-    if not lines:
+    """Say which claims are not judged on a real corpus, and why: below trivial baselines, or trainings were lost."""
+    below, lost = [], []
+    for line in not_claimed():
+        name = line["claim"].split(":")[0]
+        if line["better"] < line["trivial"]:
+            below.append(f"{name} ({per_cent(line['better'])} against {per_cent(line['trivial'])})")
+        else:
+            lost.append(f"{name} ({line['lost']} lost)")
+    said = []
+    if below:
+        said.append(f"because a trivial baseline is better than both trainings: {'; '.join(below)}")
+    if lost:
+        said.append(f"because trainings ended below half of the best with the same rates: {'; '.join(lost)}")
+    if not said:
         return "On real corpora the better training of every claim reaches the trivial baselines."
-    said = [
-        f"{line['claim'].split(':')[0]} ({per_cent(line['better'])} against {per_cent(line['trivial'])})"
-        for line in lines
-    ]
-    return f"Not judged on real corpora, because a trivial baseline is better than both trainings: {'; '.join(said)}."
+    return f"Not judged on real corpora, {'. Nor, '.join(said)}."
 
 
 def sources() -> list[Row]:

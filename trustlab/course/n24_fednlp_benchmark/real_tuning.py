@@ -7,7 +7,7 @@ articles that no reported number asks. What is reported later is tested on other
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check
@@ -83,7 +83,11 @@ WHOLE = Search(
     trials=30,
     margin=True,
 )
-SEARCHES: Mapping[str, Search] = {"20newsgroups": WHOLE, "clinc150": DRAWN, "wnut17": WHOLE, "xquad": DRAWN}
+SCALES = "a longer adaptive step scales a linear head, whose largest score stays the largest: the search is flat there"
+# On WNUT17 the adaptive server's best rates are larger.
+_LARGER = {**WHOLE.spaces["fedadam"], "server_rate": Option((0.01, 0.03, 0.1, 0.3, 1.0), high_end=SCALES)}
+LARGER = replace(WHOLE, spaces={**WHOLE.spaces, "fedadam": _LARGER})
+SEARCHES: Mapping[str, Search] = {"20newsgroups": WHOLE, "clinc150": DRAWN, "wnut17": LARGER, "xquad": DRAWN}
 OPTIONS, BY = ("rate", "server_rate"), ("algorithm", "partition")
 KEY = ("task", *BY, *OPTIONS)  # with the seed: one row
 
