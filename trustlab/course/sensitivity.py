@@ -44,7 +44,20 @@ def score_unless_lost(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return {"score": math.nan if lost else row["accuracy"], "seconds": row["seconds"]}
 
 
-def stable(search: pandas.DataFrame, by: Sequence[str], *, within: Sequence[str] = ()) -> pandas.DataFrame:
+def lost(scores: Sequence[float]) -> int:
+    """Return how many trainings of one setting were lost: below half of its best.
+
+    Examples
+    --------
+    >>> lost([0.8, 0.7, 0.1])
+    1
+    """
+    return sum(score < LOST * max(scores) for score in scores)
+
+
+def stable(
+    search: pandas.DataFrame, by: Sequence[str], *, within: Sequence[str] = (), client: str = RATES[0]
+) -> pandas.DataFrame:
     """Return the trials whose pair of rates lost no training, nor did the pair with the next larger client's rate.
 
     The next larger is the one tried with the same server's rate. Where none was tried, the pair is no candidate:
@@ -53,12 +66,14 @@ def stable(search: pandas.DataFrame, by: Sequence[str], *, within: Sequence[str]
     Parameters
     ----------
     search
-        ``learning_rate``, ``server_rate``, ``score`` (NaN where updates were not finite), and the columns `by`.
+        The client's rate, ``server_rate``, ``score`` (NaN where updates were not finite), and the columns `by`.
     by
         Columns that name a method.
     within
         Those of them whose methods have their candidates in common: what one of these lost is a candidate for none.
         Without any, all methods have the same candidates; with all of them, each has its own.
+    client
+        The column of the client's rate.
 
     Examples
     --------
@@ -73,7 +88,7 @@ def stable(search: pandas.DataFrame, by: Sequence[str], *, within: Sequence[str]
     best = search.groupby([*by])["score"].transform("max")
     fine = search["score"] >= LOST * best
     group = search.groupby([*within]).ngroup() if within else fine * 0
-    tried = list(zip(group, search["server_rate"], search["learning_rate"], strict=True))
+    tried = list(zip(group, search["server_rate"], search[client], strict=True))
     lost = {trial for trial, trained in zip(tried, fine, strict=True) if not trained}
     kept = {trial for trial in {*tried} - lost if _next(trial, {*tried}) not in {None, *lost}}
     return search[[trial in kept for trial in tried]]

@@ -23,11 +23,11 @@ from trustlab.course.n24_fednlp_benchmark.results import (
     gains,
     label_skew,
     levels,
-    lost,
     matrix,
     reference,
     rounds_of,
     sensitivity,
+    trainings_lost,
 )
 from trustlab.course.n24_fednlp_benchmark.task_findings import levels as drawn_levels
 from trustlab.course.n24_fednlp_benchmark.task_findings import skewed, tuned_alike, unclaimed
@@ -136,7 +136,10 @@ def test_every_position_has_its_own_sentence_and_frames_its_cell(panel, rows, dr
 
 def test_trainings_that_were_lost_are_counted_in_the_sentence(rows, tmp_path, monkeypatch, corpus):
     retold(rows, tmp_path, monkeypatch, lambda row: 0.1 if row["seed"] == 1 and row["partition"] == "label" else 0.5)
-    assert lost("qa", "fedavg", "label") == (1, SEEDS) and lost("qa", "fedavg", "uniform") == (0, SEEDS)
+    assert trainings_lost("qa", "fedavg", "label") == (1, SEEDS) and trainings_lost("qa", "fedavg", "uniform") == (
+        0,
+        SEEDS,
+    )
     shown = fednlp_panel(corpus).set(task="qa", partition="label")
     assert f"(1 of {SEEDS} trainings learned next to nothing)" in shown.answer.verdict
     assert "next to nothing" not in shown.set(partition="uniform").answer.verdict

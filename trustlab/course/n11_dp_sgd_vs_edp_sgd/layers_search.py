@@ -20,6 +20,7 @@ from trustlab.course.n11_dp_sgd_vs_edp_sgd.layers_experiment import (
     prepare,
     recipe,
 )
+from trustlab.course.n11_dp_sgd_vs_edp_sgd.level_search import best_pass
 from trustlab.course.tuning import Option, Space, search_seeds
 from trustlab.models.fitting import fit
 
@@ -68,7 +69,4 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         ``slot_f1`` on the validation split, and which it was, ``best_epoch``; ``seconds``.
     """
     check(setting)
-    rows = list(fit(*prepare(setting, corpus), recipe(setting)))
-    best = max(rows, key=lambda row: row["score"])
-    found = {name: best[name] for name in ("score", "accuracy", "slot_f1")}
-    yield {**setting.key(), **found, "best_epoch": best["epoch"], "seconds": rows[-1]["seconds"]}
+    yield {**setting.key(), **best_pass(fit(*prepare(setting, corpus), recipe(setting)))}

@@ -6,7 +6,7 @@ intent accuracy and slot F1 on the corpus' own validation split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,18 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         and ``slot_f1`` on the validation split, and which it was, ``best_epoch``; ``seconds``.
     """
     check(setting)
-    rows = list(fit(*prepare(setting, corpus), recipe(setting)))
-    best = max(rows, key=lambda row: row["score"])
+    yield {**setting.key(), **best_pass(fit(*prepare(setting, corpus), recipe(setting)))}
+
+
+def best_pass(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a training reached on the validation split in its best pass, which it was, and its ``seconds``.
+
+    Parameters
+    ----------
+    rows
+        Of :func:`trustlab.models.fitting.fit`.
+    """
+    passes = list(rows)
+    best = max(passes, key=lambda row: row["score"])
     found = {name: best[name] for name in ("score", "accuracy", "slot_f1")}
-    yield {**setting.key(), **found, "best_epoch": best["epoch"], "seconds": rows[-1]["seconds"]}
+    return {**found, "best_epoch": best["epoch"], "seconds": passes[-1]["seconds"]}

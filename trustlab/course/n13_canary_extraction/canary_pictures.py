@@ -5,7 +5,7 @@ from __future__ import annotations
 from trustlab.course.n13_canary_extraction.defended import NONE, STOPPED, THREE
 from trustlab.course.n13_canary_extraction.drawing import BITS, CODES, NAMES
 from trustlab.course.n13_canary_extraction.experiment import USUAL
-from trustlab.course.n13_canary_extraction.results import copies_rows, defence_rows, guess_rows, loss_rows, saved
+from trustlab.course.n13_canary_extraction.results import defence_rows, guess_rows, loss_rows, saved
 from trustlab.lab import finding
 from trustlab.lab.display import per_cent
 from trustlab.lab.finding import Finding
@@ -77,25 +77,5 @@ def losses() -> Finding:
         title="Which loss tells the attacker more?",
         verdict=f"Without a defence the loss of the tags exposes {tags:.1f} bits, and the loss of the intent alone "
         f"{intent:.1f}.",
-        provenance=saved_over(saved()[1]),
-    )
-
-
-def copies() -> Finding:
-    """Draw the bits over the number of copies."""
-    rows = copies_rows((NONE, THREE, "dp-8"))
-    at = {(row["defence"], row["copies"]): row["bits"] for row in rows}
-    never = at[NAMES[NONE], 0]
-    return finding.dots(
-        [{**row, "copies": f"{row['copies']}"} for row in rows],
-        label="copies",
-        value="bits",
-        low="low",
-        high="high",
-        series="defence",
-        x_label=f"bits exposed, of {BITS:.1f}",
-        reference={"chance": chance(4)["exposure"]},
-        title="How often was the pin said?",
-        verdict=f"Never said, {never:.1f} bits seem exposed: that is chance. Said once, {at[NAMES[NONE], 1]:.1f} are.",
         provenance=saved_over(saved()[1]),
     )

@@ -105,14 +105,3 @@ def loss_rows(defences: Sequence[str] = (NONE, THREE), copies: int = USUAL, corp
             mean, low, high, _ = mean_interval(list(bits(runs, column)))
             rows.append({"defence": NAMES[name], "loss": label, "bits": mean, "low": low, "high": high})
     return rows
-
-
-def copies_rows(defences: Sequence[str], corpus: str = EMBEDDED) -> list[Row]:
-    """Return what is found of a pin that was said so often: a row per defence and number of copies."""
-    table, rows = saved(corpus)[0], []
-    for name in defences:
-        for copies, runs in select(table, defence=name).groupby("copies"):
-            mean, low, high, _ = mean_interval(list(bits(runs)))
-            row = {"defence": NAMES[name], "copies": copies, "bits": mean, "low": low, "high": high}
-            rows.append(row | {"exact": f"{runs['exact'].sum():.0f}/{len(runs)}"})
-    return rows

@@ -20,7 +20,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     recipe,
     tuned,
 )
-from trustlab.course.n24_fednlp_benchmark.results import NAMES, lost, matrix, reference, rounds_of, saved
+from trustlab.course.n24_fednlp_benchmark.results import NAMES, matrix, reference, rounds_of, saved, trainings_lost
 from trustlab.course.once import once
 from trustlab.federated.tasks import FAMILIES, SMALL, Example
 from trustlab.lab.display import per_cent
@@ -69,7 +69,7 @@ def answer(at: Setting) -> MatrixAnswer:
     here, even = scores[NAMES[at.algorithm], at.partition], scores[NAMES[at.algorithm], "uniform"]
     metric = FAMILIES[at.task].metric
     skewed = "" if at.partition == "uniform" else f", without skew {per_cent(even)}"
-    gone, runs = lost(at.task, at.algorithm, at.partition)
+    gone, runs = trainings_lost(at.task, at.algorithm, at.partition)
     learned = f" ({gone} of {runs} trainings learned next to nothing)" if gone else ""
     verdict = (
         f"{at.task}: {NAMES[at.algorithm]} on the {at.partition} partition reaches {per_cent(here)} {metric}{learned}"

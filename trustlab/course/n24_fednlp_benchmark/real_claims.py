@@ -11,7 +11,7 @@ from trustlab.course.n24_fednlp_benchmark.real_data import REAL
 from trustlab.course.n24_fednlp_benchmark.real_experiment import CORPORA, result_name
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED
 from trustlab.course.n24_fednlp_benchmark.real_tuning import SEARCHES
-from trustlab.course.sensitivity import LOST
+from trustlab.course.sensitivity import lost
 from trustlab.lab.saved import CORPUS_NAMES, is_saved, select
 from trustlab.results import Reader, read_results
 
@@ -82,7 +82,7 @@ def _lines(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
             "row": {"claim": claim, "values": minus(more, less), "above": 0, "setup": _setup(corpus), "unless": unless},
             "better": max(sum(each) / len(each) for each in (more, less)),
             "trivial": trivial,
-            "lost": sum(score < LOST * max(each) for each in (more, less) for score in each),
+            "lost": lost(more) + lost(less),
         }
         for claim, more, less, unless in (
             (f"(a) {name}: FedAvg loses by label skew (uniform minus label, α = 0.1)", even, skewed,

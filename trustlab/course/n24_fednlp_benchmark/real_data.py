@@ -25,12 +25,7 @@ REAL: dict[str, tuple[str, int | None]] = {
     "wnut17": ("tagging", None),
     "xquad": ("qa", None),
 }
-COMMITTED = (
-    "xquad",
-    "clinc150",
-    "wnut17",
-    "20newsgroups",
-)  # of these, the corpora whose search and table are in data/results
+COMMITTED = ("xquad", "clinc150", "wnut17", "20newsgroups")  # whose search and table are in data/results
 FOLDS = 5  # one of them is held out
 TUNING_ARTICLES = 3  # every third article of XQuAD
 

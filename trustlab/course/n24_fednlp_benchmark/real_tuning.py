@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from trustlab.config import check
 from trustlab.course.n24_fednlp_benchmark.real_data import COMMITTED, REAL, divided
 from trustlab.course.n24_fednlp_benchmark.real_training import CENTRALISED, Training, places, trained
-from trustlab.course.sensitivity import RATES, stable
+from trustlab.course.sensitivity import stable
 from trustlab.course.tuning import Option, Space, chosen, search_seeds, trials
 from trustlab.results import Reader, read_results
 
@@ -120,9 +120,7 @@ def result_name(corpus: str) -> str:
 def candidates(corpus: str, read: Reader = read_results) -> pandas.DataFrame:
     """Return the trials of the committed search on `corpus` whose rates may be taken."""
     table = read(result_name(corpus))[0]
-    if not SEARCHES[corpus].margin:
-        return table
-    return stable(table.rename(columns={"rate": RATES[0]}), BY, within=BY).rename(columns={RATES[0]: "rate"})
+    return stable(table, BY, within=BY, client="rate") if SEARCHES[corpus].margin else table
 
 
 def rates(corpus: str, algorithm: str, division: str, read: Reader = read_results) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
 )
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL
 from trustlab.course.n24_fednlp_benchmark.tuned_rates import DIALS, SEARCH, chosen_rates
-from trustlab.course.sensitivity import LOST
+from trustlab.course.sensitivity import lost
 from trustlab.course.tuning import profile
 from trustlab.federated.tasks import FAMILIES, SMALL
 from trustlab.intervals import mean_interval
@@ -65,10 +65,10 @@ def matrix(task: str, measure: str = "score") -> list[Row]:
 
 
 @remembered
-def lost(task: str, algorithm: str, partition: str) -> tuple[int, int]:
-    """Return how many of a setting's trainings were lost, below half of its best one, and how many there are."""
+def trainings_lost(task: str, algorithm: str, partition: str) -> tuple[int, int]:
+    """Return how many of a setting's trainings were lost, and how many there are."""
     scores = column(saved()[0], task, algorithm, partition)
-    return sum(score < LOST * max(scores) for score in scores), len(scores)
+    return lost(scores), len(scores)
 
 
 @remembered

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from trustlab.course.sensitivity import RATES, stable
+from trustlab.course.sensitivity import stable
 from trustlab.course.tuning import Option, Space, Value, best
 from trustlab.lab.saved import read, remembered
 
@@ -70,8 +70,7 @@ def method(model: str, algorithm: str) -> str:
 
 def candidates() -> pandas.DataFrame:
     """Return the trials of the committed search whose rate may be taken: the next larger one lost no training."""
-    search = read(SEARCH)[0].rename(columns={"client_rate": RATES[0]})
-    return stable(search, TUNED_BY, within=(*TUNED_BY, "batch")).rename(columns={RATES[0]: "client_rate"})
+    return stable(read(SEARCH)[0], TUNED_BY, within=(*TUNED_BY, "batch"), client="client_rate")
 
 
 @remembered
