@@ -78,12 +78,12 @@ class WordsDrawing(Drawing):
 
 
 def _texts(row: Mapping[str, Any]) -> list[str]:
-    """Write a word's row.
+    r"""Write a word's row.
 
     Examples
     --------
     >>> _texts({"word": "tea", "said": "tea", "distance": 0.0, "N_w": 0.5, "S_w": 20.4})
-    ['tea', 'tea', '0.00', '50 %', '20']
+    ['tea', 'tea', '0.00', '50\xa0%', '20']
     """
     known = row["N_w"] is not None
     short = [text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…" for text in (row["word"], row["said"])]
