@@ -9,7 +9,7 @@ from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n13_canary_extraction.defended import EPSILONS, NONE, THREE, N
 from trustlab.course.n13_canary_extraction.drawing import NAMES
 from trustlab.course.n13_canary_extraction.experiment import USUAL, result_name
-from trustlab.course.n13_canary_extraction.results import bits, rate
+from trustlab.course.n13_canary_extraction.extraction_rates import bits, rate
 from trustlab.lab.saved import select
 from trustlab.privacy.inversion import chance
 from trustlab.results import Reader, read_results
