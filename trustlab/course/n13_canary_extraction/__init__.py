@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n13_canary_extraction import experiment
-from trustlab.course.n13_canary_extraction.defended import DEFENCES, EPSILONS, SPELLED, THREE
+from trustlab.course.n13_canary_extraction import experiment, other_secrets
+from trustlab.course.n13_canary_extraction.claims import claims_of, claims_of_secrets
+from trustlab.course.n13_canary_extraction.defended import DEFENCES, EPSILONS, NONE, SPELLED, THREE
 
 OTHERS = tuple(each for each in DEFENCES if each not in (*EPSILONS, THREE, SPELLED))
 
@@ -38,5 +39,24 @@ EXPERIMENT = Experiment(
     named=lambda defence, copies: f"{defence}, {copies} copies",
     recipes=_recipes,
     parts={"defences": DEFENCES},
+    claims=claims_of,
+    left_out=_not_run_by,
+)
+
+
+def _recipes_of_models(corpus: str) -> dict[str, Any]:
+    return {each.model: other_secrets.recipe(each) for each in other_secrets.grid(corpus, seeds=[0])}
+
+
+SECRETS = Experiment(
+    "canary-extraction-secrets",
+    other_secrets,
+    varied="defence",
+    slowest_first=(THREE, NONE),
+    tolerance={"accuracy": 0.05, "slot_f1": 0.08, "hamming": 0.15},
+    named=lambda kind, model, defence, copies: f"{kind}, {model}, {defence}, {copies} copies",
+    recipes=_recipes_of_models,
+    parts={"defences": (THREE, NONE)},
+    claims=claims_of_secrets,
     left_out=_not_run_by,
 )

@@ -1,9 +1,9 @@
 """One training with a planted secret, and with what is meant to keep a tagger from learning it by heart.
 
 A pin is planted in copies among the sentences of a corpus, and so are decoys: calls of other codes, each once. (The
-secret can also be a pin of six digits, or a colour, whose decoys are pins.) The model is a small BiLSTM that reads
-words and learns intents and slots, or a small transformer. Every training of one has the same recipe, which was not
-tuned for a defence.
+secret can also be a pin of six digits, or a colour, whose decoys are coloured lights.) The model is a small BiLSTM that
+reads words and learns intents and slots, or a small transformer. Every training of one has the same recipe, which was
+not tuned for a defence.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from trustlab.course.n13_canary_extraction.drawing import CODES, NAMES
 from trustlab.course.n13_canary_extraction.experiment import USUAL
 from trustlab.course.n13_canary_extraction.extraction_rates import bits, rate
 from trustlab.intervals import Interval, mean_interval
-from trustlab.lab.saved import select
+from trustlab.lab.saved import numbers, select
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas
 
 Row = dict[str, Any]
@@ -53,11 +54,18 @@ def _found(runs: pandas.DataFrame) -> Row:
         "high": high,
         "exact, 95 %": _ends(exact),
         "in 3, 95 %": _ends(three),
+        "median guess": runs["rank"].median(),
         "wrong digits": runs["hamming"].mean(),
+        "right at each place": " ".join(f"{share:.1f}" for share in by_place(runs)),
         "intents right": runs["accuracy"].mean(),
         "slot F1": runs["slot_f1"].mean(),
         "bits of each": "|".join(f"{each:.2f}" for each in exposed),
     }
+
+
+def by_place(runs: pandas.DataFrame) -> np.ndarray:
+    """Return in which share of the trainings the attack's answer is right at each place, [n]."""
+    return numbers(runs["positions"]).mean(0)
 
 
 def _ends(found: Interval) -> str:
