@@ -130,13 +130,19 @@ def test_each_kind_of_secret_has_its_length_its_decoys_and_its_candidates(kind, 
     assert len(target.candidates) == candidates and len(target.code(prepared.canary.secret)) == words
 
 
-def test_the_transformer_has_its_own_rate_and_weights_of_the_seed(corpus):
+def test_a_slow_training_has_smaller_steps_and_more_of_them():
+    usual, slow = recipe(Planted()), recipe(Planted(pace="slow"))
+    assert slow.epochs == 2 * usual.epochs and slow.learning_rate == usual.learning_rate / 3
+    assert dataclasses.replace(slow, epochs=usual.epochs, learning_rate=usual.learning_rate) == usual
+
+
+def test_a_transformer_has_weights_of_the_seed_and_the_same_recipe(corpus):
     at = Planted(model="transformer", seed=2)
     vocabulary = prepare(at, corpus).vocabulary
     one, same = (model_of(at, vocabulary) for _ in range(2))
     assert isinstance(one, TransformerTagger)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert recipe(at).learning_rate < recipe(Planted()).learning_rate
+    assert recipe(at) == recipe(Planted(seed=2))
 
 
 @pytest.mark.parametrize("defence", DEFENCES)

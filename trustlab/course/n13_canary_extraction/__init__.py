@@ -44,8 +44,8 @@ EXPERIMENT = Experiment(
 )
 
 
-def _recipes_of_models(corpus: str) -> dict[str, Any]:
-    return {each.model: other_secrets.recipe(each) for each in other_secrets.grid(corpus, seeds=[0])}
+def _recipes_by_pace(corpus: str) -> dict[str, Any]:
+    return {each.pace: other_secrets.recipe(each) for each in other_secrets.grid(corpus, seeds=[0])}
 
 
 SECRETS = Experiment(
@@ -54,8 +54,8 @@ SECRETS = Experiment(
     varied="defence",
     slowest_first=(THREE, NONE),
     tolerance={"accuracy": 0.05, "slot_f1": 0.08, "hamming": 0.15},
-    named=lambda kind, model, defence, copies: f"{kind}, {model}, {defence}, {copies} copies",
-    recipes=_recipes_of_models,
+    named=lambda kind, model, pace, defence, copies: f"{kind}, {model}, {pace} pace, {defence}, {copies} copies",
+    recipes=_recipes_by_pace,
     parts={"defences": (THREE, NONE)},
     claims=claims_of_secrets,
     left_out=_not_run_by,

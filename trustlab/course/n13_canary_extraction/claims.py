@@ -14,8 +14,10 @@ from trustlab.course.n13_canary_extraction.defended import (
     PIN,
     SENTENCES,
     SIX,
+    SLOW,
     THREE,
     TRANSFORMER,
+    USUAL_PACE,
     N,
 )
 from trustlab.course.n13_canary_extraction.drawing import NAMES
@@ -73,19 +75,23 @@ def _of_more_copies(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]
 def claims_of_secrets(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
     """Return the rows about longer pins, colours and a transformer, all without a defence."""
     table = read(secrets_name(corpus))[0]
-    six, colour, other = (
-        select(table, kind=kind, model=model, defence=NONE)
-        for kind, model in ((SIX, BILSTM), (COLOUR, BILSTM), (PIN, TRANSFORMER))
+    six, slow, colour, other = (
+        select(table, kind=kind, model=model, pace=pace, defence=NONE)["beam_exact"]
+        for kind, model, pace in (
+            (SIX, BILSTM, USUAL_PACE),
+            (SIX, BILSTM, SLOW),
+            (COLOUR, BILSTM, USUAL_PACE),
+            (PIN, TRANSFORMER, USUAL_PACE),
+        )
     )
-    found = "without defences the attack finds"
+    often = f"a pin of six digits exactly in more than {100 * WANTED_OF_SIX:.0f} % of the trainings"
+    by_chance, said = BY_CHANCE["exact"], "more often than by chance"
     rows = [
-        (_of_rate(f"(Ours) {found} a pin of six digits exactly in more than {100 * WANTED_OF_SIX:.0f} % of the "
-                  "trainings", six["exact"], above=WANTED_OF_SIX), BILSTM),
-        (_of_rate(f"(Ours) {found} a colour among {len(COLOURS)} more often than by chance", colour["exact"],
-                  above=chance(1, len(COLOURS))["exact"]), BILSTM),
-        (_of_rate(f"(Ours) {found} the exact pin of four digits in a transformer more often than by chance",
-                  other["exact"], above=BY_CHANCE["exact"]), TRANSFORMER),
-    ]  # fmt: skip
+        (_of_rate(f"(Ours) without defences the beam finds {often}", six, above=WANTED_OF_SIX), BILSTM),
+        (_of_rate(f"(Ours) … trained slowly, {often}", slow, above=WANTED_OF_SIX), BILSTM),
+        (_of_rate(f"(Ours) … a colour of {len(COLOURS)} {said}", colour, above=1 / len(COLOURS)), BILSTM),
+        (_of_rate(f"(Ours) … the exact four digits in a transformer {said}", other, above=by_chance), TRANSFORMER),
+    ]
     return [_told(row, corpus, USUAL, model) for row, model in rows]
 
 

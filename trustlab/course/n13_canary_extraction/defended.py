@@ -2,8 +2,8 @@
 
 A pin is planted in copies among the sentences of a corpus, and so are decoys: calls of other codes, each once. (The
 secret can also be a pin of six digits, or a colour, whose decoys are coloured lights.) The model is a small BiLSTM that
-reads words and learns intents and slots, or a small transformer. Every training of one has the same recipe, which was
-not tuned for a defence.
+reads words and learns intents and slots, or a small transformer. Every training has the same recipe, which was not tuned
+for a defence; a slow one has smaller steps and more of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 N = 4  # digits of a pin
 COPIES = (0, 1, 10, 100, 500)  # 0 is the control: the pin was never said
-EPOCHS, BATCH = 10, 64
+EPOCHS, BATCH, RATE = 10, 64, 0.015
 WIDTH, FILTERS, DROPOUT = 48, 24, 0.5
 DELTA = 1e-5
 ENOUGH = 0.8  # early stopping: the first epoch with this share of the validation intents right is the last
@@ -57,7 +57,7 @@ EPSILONS = MappingProxyType({"dp-8": 8.0, "dp-1": 1.0})
 DEFENCES = (NONE, DROPPED, STOPPED, SPELLED, THREE, ONCE, *EPSILONS)
 CORPORA = (EMBEDDED, "snips", "atis")
 BILSTM, TRANSFORMER = "bilstm", "transformer"
-RATES = MappingProxyType({BILSTM: 0.015, TRANSFORMER: 0.003})
+USUAL_PACE, SLOW = "usual", "slow"  # slow: twice the epochs at a third of the rate
 
 
 class Kind(NamedTuple):
@@ -88,7 +88,8 @@ class Planted:
     seed: int = option(0, label="Seed", help="Of the code, the decoys, first weights, batches and noise.", low=0)
     pin: str = option("", label="Your pin", help="Four digits, such as 4711; empty: a random secret.")
     kind: str = option(PIN, label="Secret", help="What is said in confidence.", values=tuple(KINDS))
-    model: str = option(BILSTM, label="Model", help="Without defence or with noise, either.", values=tuple(RATES))
+    model: str = option(BILSTM, label="Model", help="Reads words, or attends to them.", values=(BILSTM, TRANSFORMER))
+    pace: str = option(USUAL_PACE, label="Pace", help="Slow: smaller steps, more of them.", values=(USUAL_PACE, SLOW))
 
 
 def pin_words(pin: str) -> tuple[str, ...]:
@@ -194,10 +195,11 @@ def model_of(at: Planted, vocabulary: Vocabulary) -> nn.Module:
 
 
 def recipe(at: Planted) -> TrainConfig:
-    """Return the options of the training: a model's are the same for all, with noise where the defence is private."""
+    """Return the options of the training: the same for all, and noise where the defence is differential privacy."""
     private = at.defence in EPSILONS
     noise = dict(method="dp-sgd", epsilon=EPSILONS[at.defence], delta=DELTA) if private else dict(method="sgd")
-    return TrainConfig(epochs=EPOCHS, batch_size=BATCH, learning_rate=RATES[at.model], seed=at.seed, **noise)
+    epochs, rate = (2 * EPOCHS, RATE / 3) if at.pace == SLOW else (EPOCHS, RATE)
+    return TrainConfig(epochs=epochs, batch_size=BATCH, learning_rate=rate, seed=at.seed, **noise)
 
 
 def learn(at: Planted, model: nn.Module, data: dict[str, Examples]) -> Iterator[dict[str, Any]]:

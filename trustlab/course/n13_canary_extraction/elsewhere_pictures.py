@@ -87,7 +87,12 @@ def other_secrets() -> Finding:
         for attack, column in {"ModIvA": "exact", "beam": "beam_exact"}.items():
             share, low, high, n = rate(runs[column])
             what = {"secret": f"{kind}, {model}, {NAMES[defence]}", "attack": attack, "exact": share}
-            found = {"low": low, "high": high, "trainings": n, "by chance": chance(int(runs["places"].iloc[0]), size)["exact"]}
+            found = {
+                "low": low,
+                "high": high,
+                "trainings": n,
+                "by chance": chance(int(runs["places"].iloc[0]), size)["exact"],
+            }
             rows.append(what | found | {"bits": mean, "intents right": runs["accuracy"].mean()})
     return finding.dots(
         rows,

@@ -7,9 +7,11 @@ random ones. The attacker knows the candidates of a secret's words: ten digits, 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,8 +25,10 @@ from trustlab.course.n13_canary_extraction.defended import (
     NONE,
     PIN,
     SIX,
+    SLOW,
     THREE,
     TRANSFORMER,
+    USUAL_PACE,
     Planted,
     attacked,
     recipe,
@@ -48,17 +52,18 @@ if TYPE_CHECKING:
 
 __all__ = ["CORPORA", "KEY", "Setting", "grid", "recipe", "result_name", "run"]
 CORPORA = (EMBEDDED,)
-KEY = ("kind", "model", "defence", "copies")  # with the seed: one row
+KEY = ("kind", "model", "pace", "defence", "copies")  # with the seed: one row
 COPIES = 10
-# With how many seeds: the claims' have ten.
-SEEDS = {
-    (SIX, BILSTM, NONE): 10,
-    (SIX, BILSTM, THREE): 5,
-    (COLOUR, BILSTM, NONE): 10,
-    (COLOUR, BILSTM, THREE): 10,
-    (PIN, TRANSFORMER, NONE): 10,
-    (SIX, TRANSFORMER, NONE): 5,
-}
+# What is trained, and with how many seeds: what the claims are about with ten.
+SEEDS = MappingProxyType({
+    (COLOUR, BILSTM, USUAL_PACE, NONE): 10,
+    (COLOUR, BILSTM, USUAL_PACE, THREE): 10,
+    (SIX, BILSTM, USUAL_PACE, NONE): 10,
+    (SIX, BILSTM, USUAL_PACE, THREE): 5,
+    (SIX, BILSTM, SLOW, NONE): 10,
+    (PIN, TRANSFORMER, USUAL_PACE, NONE): 10,
+    (PIN, TRANSFORMER, SLOW, NONE): 5,
+})  # fmt: skip
 SAMPLED = 10_000  # random completions among which the rank of one of more than MOST is estimated
 
 
@@ -77,11 +82,11 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(10), defences: Sequence[st
     Examples
     --------
     >>> len(grid("assistant")), len(grid("assistant", seeds=[0]))
-    (50, 6)
+    (60, 7)
     """
     return [
-        Setting(corpus, defence, COPIES, seed, kind=kind, model=model)
-        for (kind, model, defence), most in SEEDS.items()
+        Setting(corpus, defence, COPIES, seed, kind=kind, model=model, pace=pace)
+        for (kind, model, pace, defence), most in SEEDS.items()
         if defence in defences
         for seed in seeds[:most]
     ]
@@ -98,13 +103,14 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``kind``, ``model``, ``defence``, ``copies`` and ``seed``; on the test split ``accuracy`` (of
-        intents) and ``slot_f1``; ``epochs`` trained, ``epsilon`` spent for one copy; what ModIvA found by both losses:
-        ``exact``, ``within_3``, ``hamming``, ``positions``, ``exact_restarts`` and ``hamming_restarts``, see
-        :func:`trustlab.privacy.inversion.found`; of the beam ``beam_exact``, ``beam_within_3`` and ``beam_hamming``;
-        ``bits`` exposed, ``bits_intent`` and ``bits_slots`` by one of the losses alone, ``most_bits`` that this way of
-        ranking can find, and the ``candidates`` of each word; ``secret``, the number of each word among them, joined by
-        "|"; ``seconds`` of training, ``attack_seconds`` of ModIvA, ``beam_seconds`` and ``rank_seconds``.
+        ``corpus``, ``kind``, ``model``, ``pace``, ``defence``, ``copies`` and ``seed``; on the test split ``accuracy``
+        (of intents) and ``slot_f1``; ``epochs`` trained, ``epsilon`` spent for one copy; what ModIvA found by both
+        losses: ``exact``, ``within_3``, ``hamming``, ``positions``, ``exact_restarts`` and ``hamming_restarts``, see
+        :func:`trustlab.privacy.inversion.found`; of the beam ``beam_exact``, ``beam_within_3``, ``beam_hamming`` and
+        ``beam_guess``, the guess at which its list has the secret, infinite if it has not; ``bits`` exposed,
+        ``bits_intent`` and ``bits_slots`` by one of the losses alone, ``most_bits`` that this way of ranking can find;
+        ``candidates``, how many there are for each word; ``secret``, the number of each word among them, joined by "|";
+        ``seconds`` of training, ``attack_seconds`` of ModIvA, ``beam_seconds`` and ``rank_seconds``.
     """
     model, prepared, measured = trained(setting, corpus)
     yield {**setting.key(), **measured, **_attacks(attacked(model, prepared), prepared.canary.secret, setting.seed)}
@@ -116,12 +122,15 @@ def _attacks(target: Target, secret: Sequence[str], seed: int) -> dict[str, Any]
     started = time.perf_counter()
     inverted = found(extract(target), true)
     between = time.perf_counter()
-    searched = found(beam(target), true)
+    listed = beam(target)
+    searched = found(listed, true)
+    places = (listed.codes == true).all(1).nonzero()
     after = time.perf_counter()
     exposed = _exposed(target, true, seed)
     return {
         **inverted,
         **{f"beam_{name}": searched[name] for name in ("exact", "within_3", "hamming")},
+        "beam_guess": float(places[0]) + 1 if len(places) else math.inf,
         **exposed,
         "candidates": len(target.candidates),
         "secret": "|".join(str(number) for number in true.tolist()),
