@@ -2,8 +2,8 @@
 
 A pin is planted in copies among the sentences of a corpus, and so are decoys: calls of other codes, each once. (The
 secret can also be a pin of six digits, or a colour, whose decoys are coloured lights.) The model is a small BiLSTM that
-reads words and learns intents and slots, or a small transformer. Every training has the same recipe, which was not tuned
-for a defence; a slow one has smaller steps and more of them.
+reads words and learns intents and slots, or a small transformer. Every training has the same recipe, which was not
+tuned for a defence; a slow one has smaller steps and more of them.
 """
 
 from __future__ import annotations
@@ -218,13 +218,14 @@ def learn(at: Planted, model: nn.Module, data: dict[str, Examples]) -> Iterator[
 def trained(at: Planted, corpus: datasets.DatasetDict) -> tuple[nn.Module, Prepared, dict[str, Any]]:
     """Return a model trained on `corpus` with the secret, what it was trained on, and what was measured of it.
 
-    That is: ``accuracy`` (of intents) and ``slot_f1`` on the test split, ``epochs``, ``epsilon`` and ``seconds``.
+    That is: ``accuracy`` (of intents) and ``slot_f1`` on the test split, ``epochs``, ``epsilon``, and ``seconds`` of the
+    processor's time, which other programs on the machine hardly change.
     """
     prepared = prepare(at, corpus)
     model = model_of(at, prepared.vocabulary)
-    started = time.perf_counter()
+    started = time.process_time()
     rows = list(learn(at, model, prepared.data))
-    spent = {"epochs": len(rows), "epsilon": rows[-1]["epsilon"], "seconds": time.perf_counter() - started}
+    spent = {"epochs": len(rows), "epsilon": rows[-1]["epsilon"], "seconds": time.process_time() - started}
     measured = evaluate(model, prepared.data["test"])
     return model, prepared, {name: measured[name] for name in ("accuracy", "slot_f1")} | spent
 

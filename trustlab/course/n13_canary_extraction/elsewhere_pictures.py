@@ -1,99 +1,112 @@
-"""What notebook 13 finds beyond its own corpus and its own pin, as pictures: SNIPS and ATIS, other secrets and models."""
+"""What notebook 13 finds beyond its own corpus and pin, as pictures: SNIPS and ATIS, other secrets, a transformer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n13_canary_extraction import EXPERIMENT, SECRETS
-from trustlab.course.n13_canary_extraction.defended import KINDS, NONE, SENTENCES, THREE
+from trustlab.course.n13_canary_extraction.defended import KINDS, NONE, SIX, SLOW, THREE, TRANSFORMER, USUAL_PACE, N
 from trustlab.course.n13_canary_extraction.drawing import BITS, NAMES
-from trustlab.course.n13_canary_extraction.experiment import HEADLINE, MORE, USUAL
+from trustlab.course.n13_canary_extraction.experiment import CORPORA, HEADLINE, MORE, USUAL
 from trustlab.course.n13_canary_extraction.extraction_rates import rate
 from trustlab.course.n13_canary_extraction.results import defence_rows
-from trustlab.intervals import mean_interval
 from trustlab.lab import finding
 from trustlab.lab.display import per_cent
 from trustlab.lab.finding import Finding
-from trustlab.lab.saved import CORPUS_NAMES, saved_over
+from trustlab.lab.saved import CORPUS_NAMES, saved_over, seeds_of
 from trustlab.privacy.inversion import chance
 
 Row = dict[str, Any]
-REAL = tuple(corpus for corpus in EXPERIMENT.module.CORPORA if corpus != EMBEDDED)
-CHANCE = {"chance": chance(4)["exposure"]}
-DRAWN = dict(value="bits", low="low", high="high", x_label=f"bits exposed, of {BITS:.1f}", reference=CHANCE)
+REAL = tuple(corpus for corpus in CORPORA if corpus != EMBEDDED)
+PRIVATE = "dp-8"
+
+
+def _bits(rows: list[Row], **options: Any) -> Finding:
+    """Draw rows by the bits exposed."""
+    reference = {"chance": chance(N)["exposure"]}
+    provenance = saved_over(EXPERIMENT.saved(REAL[0])[1])
+    bits = dict(value="bits", low="low", high="high", x_label=f"bits exposed, of {BITS:.1f}")
+    return finding.dots(rows, **bits, reference=reference, provenance=provenance, **options)
+
+
+def _without_single_trainings(row: Mapping[str, Any]) -> Row:
+    return {name: value for name, value in row.items() if name != "bits of each"}
 
 
 def by_corpus() -> Finding:
     """Draw the defences on SNIPS and on ATIS by the bits that they leave exposed."""
+    found = {corpus: {row["defence"]: row for row in defence_rows(USUAL, corpus)} for corpus in REAL}
+    order = sorted(found[REAL[0]], key=lambda name: sum(found[corpus][name]["bits"] for corpus in REAL))
     rows = [
-        {"defence": row["defence"], "corpus": CORPUS_NAMES[corpus], **_shown(row)}
+        {"defence": name, "corpus": CORPUS_NAMES[corpus], **_without_single_trainings(found[corpus][name])}
+        for name in order
         for corpus in REAL
-        for row in defence_rows(USUAL, corpus)
     ]
-    mean = {name: sum(row["bits"] for row in rows if row["defence"] == name) for name in NAMES.values()}
-    rows.sort(key=lambda row: mean[row["defence"]])
-    at = {(row["corpus"], row["defence"]): row for row in rows}
-    said = "; ".join(
-        f"on {name} all three leave {three['bits']:.1f} bits and the exact pin in {three['exact']} trainings, "
-        f"{NAMES['dp-8']} {private['bits']:.1f} bits at {per_cent(private['intents right'])} of the intents, no defence "
-        f"{plain['bits']:.1f} bits and {plain['exact']}"
-        for name in map(CORPUS_NAMES.get, REAL)
-        for three, private, plain in [[at[name, NAMES[each]] for each in (THREE, "dp-8", NONE)]]
-    )
-    return finding.dots(
-        rows,
-        label="defence",
-        series="corpus",
-        title=f"Do the defences hide a pin among real sentences? It was said {USUAL} times",
-        verdict=f"{said[0].upper()}{said[1:]}.",
-        provenance=_provenance(REAL),
-        **DRAWN,
-    )
+    said = [
+        f"{CORPUS_NAMES[corpus]}: all three leave {three['bits']:.1f} bits exposed ({three['exact']} exact), "
+        f"{NAMES[PRIVATE]} leaves {private['bits']:.1f} ({private['exact']}), no defence {plain['bits']:.1f} "
+        f"({plain['exact']})."
+        for corpus in REAL
+        for three, private, plain in [[found[corpus][NAMES[each]] for each in (THREE, PRIVATE, NONE)]]
+    ]
+    title = f"Which defence hides a pin among real sentences? (said {USUAL} times)"
+    return _bits(rows, label="defence", series="corpus", title=title, verdict=" ".join(said))
 
 
 def by_copies() -> Finding:
     """Draw what more copies change, without a defence and with the two strongest."""
     rows = [
-        {"where": f"{CORPUS_NAMES[corpus]}, {copies} {'copy' if copies == 1 else 'copies'}", **_shown(row)}
-        for corpus in MORE
+        {"where": f"{CORPUS_NAMES[corpus]}, {copies} ×", **_without_single_trainings(row)}
+        for corpus in CORPORA
         for copies in sorted((USUAL, *MORE[corpus]))
         for row in defence_rows(copies, corpus)
         if row["defence"] in [NAMES[each] for each in HEADLINE]
     ]
-    private = [row for row in rows if row["defence"] == NAMES["dp-8"] and row["where"].split(",")[0] in _real_names()]
-    most = max(private, key=lambda row: row["bits"])
-    once = next(row for row in rows if row["defence"] == NAMES[NONE] and row["where"].endswith(" 1 copy"))
-    return finding.dots(
+    at = {(row["where"], row["defence"]): row for row in rows}
+    once = at[f"{CORPUS_NAMES[EMBEDDED]}, 1 ×", NAMES[NONE]]
+    often = [
+        f"{at[f'{CORPUS_NAMES[corpus]}, {max(MORE[corpus])} ×', NAMES[PRIVATE]]['bits']:.1f} bits on "
+        f"{CORPUS_NAMES[corpus]}"
+        for corpus in REAL
+    ]
+    return _bits(
         rows,
         label="where",
         series="defence",
         title="What do more copies change?",
-        verdict=f"Said once in {CORPUS_NAMES[EMBEDDED]}, and with no defence, the pin has {once['bits']:.1f} bits exposed. "
-        f"With {NAMES['dp-8']} a sentence it is {most['bits']:.1f} bits on {most['where']}.",
-        provenance=_provenance(list(MORE)),
-        **DRAWN,
+        verdict=f"Said once and without a defence, the pin has {once['bits']:.1f} bits exposed. Said "
+        f"{max(MORE[REAL[0]])} times, {NAMES[PRIVATE]} leaves {' and '.join(often)}.",
     )
 
 
 def other_secrets() -> Finding:
-    """Draw which share of longer pins, colours and pins in a transformer is found exactly, by each attack."""
+    """Draw which share of longer pins, colours and pins in a transformer each attack finds exactly."""
     table, about = SECRETS.saved()
     rows = []
-    for (kind, model, defence), runs in table.groupby(["kind", "model", "defence"], sort=False):
-        mean = mean_interval(list(runs["bits"])).mean
-        size = len(KINDS[kind].candidates)
+    for (kind, model, pace, defence), runs in table.groupby(["kind", "model", "pace", "defence"], sort=False):
+        words = len(runs["positions"].iloc[0].split("|"))
+        by_chance = chance(words, len(KINDS[kind].candidates))["exact"]
+        what = [kind, "trained slowly" if pace == SLOW else "", model if model == TRANSFORMER else "", NAMES[defence]]
         for attack, column in {"ModIvA": "exact", "beam": "beam_exact"}.items():
             share, low, high, n = rate(runs[column])
-            what = {"secret": f"{kind}, {model}, {NAMES[defence]}", "attack": attack, "exact": share}
-            found = {
+            rows.append({
+                "secret": ", ".join(filter(None, what)),
+                "attack": attack,
+                "exact": share,
                 "low": low,
                 "high": high,
                 "trainings": n,
-                "by chance": chance(int(runs["places"].iloc[0]), size)["exact"],
-            }
-            rows.append(what | found | {"bits": mean, "intents right": runs["accuracy"].mean()})
+                "by chance": by_chance,
+                "beam's median guess": runs["beam_guess"].median(),
+                "intents right": runs["accuracy"].mean(),
+            })  # fmt: skip
+    at = {
+        pace: table[(table["kind"] == SIX) & (table["pace"] == pace) & (table["defence"] == NONE)]
+        for pace in (USUAL_PACE, SLOW)
+    }
+    usual, slow = at.values()
     return finding.dots(
         rows,
         label="secret",
@@ -102,8 +115,11 @@ def other_secrets() -> Finding:
         low="low",
         high="high",
         per_cent=True,
-        x_label="exact secrets found",
-        title="Longer pins, colours, another model",
-        verdict="",
-        provenance=f"saved, exact 95 % intervals, {about['seeds']}",
+        x_label="secrets found exactly",
+        title="Six digits, a colour, a transformer",
+        verdict="Of a million codes of six digits, the beam's first guess is right in "
+        f"{per_cent(usual['beam_exact'].mean())} of the trainings, and in {per_cent(slow['beam_exact'].mean())} of the "
+        f"slow ones. In the median training the right one is guess number {usual['beam_guess'].median():.0f}, and "
+        f"{slow['beam_guess'].median():.0f}.",
+        provenance=f"saved, exact 95 % intervals, {seeds_of(about)}",
     )
