@@ -218,8 +218,8 @@ def learn(at: Planted, model: nn.Module, data: dict[str, Examples]) -> Iterator[
 def trained(at: Planted, corpus: datasets.DatasetDict) -> tuple[nn.Module, Prepared, dict[str, Any]]:
     """Return a model trained on `corpus` with the secret, what it was trained on, and what was measured of it.
 
-    That is: ``accuracy`` (of intents) and ``slot_f1`` on the test split, ``epochs``, ``epsilon``, and ``seconds`` of the
-    processor's time, which other programs on the machine hardly change.
+    That is: ``accuracy`` (of intents) and ``slot_f1`` on the test split, ``epochs``, ``epsilon``, and ``seconds`` of
+    the processor's time, which other programs on the machine hardly change.
     """
     prepared = prepare(at, corpus)
     model = model_of(at, prepared.vocabulary)
