@@ -21,6 +21,7 @@ from trustlab.privacy.inversion import chance
 Row = dict[str, Any]
 REAL = tuple(corpus for corpus in CORPORA if corpus != EMBEDDED)
 PRIVATE = "dp-8"
+NEVER = "never said"
 
 
 def _bits(rows: list[Row], **options: Any) -> Finding:
@@ -36,11 +37,13 @@ def _without_single_trainings(row: Mapping[str, Any]) -> Row:
 
 
 def by_corpus() -> Finding:
-    """Draw the defences on SNIPS and on ATIS by the bits that they leave exposed."""
+    """Draw the defences on SNIPS and on ATIS by the bits that they leave exposed, and pins that were never said."""
     found = {corpus: {row["defence"]: row for row in defence_rows(USUAL, corpus)} for corpus in REAL}
+    for corpus in REAL:
+        (found[corpus][NEVER],) = defence_rows(0, corpus)
     order = sorted(found[REAL[0]], key=lambda name: sum(found[corpus][name]["bits"] for corpus in REAL))
     rows = [
-        {"defence": name, "corpus": CORPUS_NAMES[corpus], **_without_single_trainings(found[corpus][name])}
+        {**_without_single_trainings(found[corpus][name]), "defence": name, "corpus": CORPUS_NAMES[corpus]}
         for name in order
         for corpus in REAL
     ]
