@@ -40,10 +40,11 @@ def by_corpus() -> Finding:
     """Draw the defences on SNIPS and on ATIS by the bits that they leave exposed, and pins that were never said."""
     found = {corpus: {row["defence"]: row for row in defence_rows(USUAL, corpus)} for corpus in REAL}
     for corpus in REAL:
-        (found[corpus][NEVER],) = defence_rows(0, corpus)
+        (control,) = defence_rows(0, corpus)
+        found[corpus][NEVER] = {**control, "defence": NEVER}
     order = sorted(found[REAL[0]], key=lambda name: sum(found[corpus][name]["bits"] for corpus in REAL))
     rows = [
-        {**_without_single_trainings(found[corpus][name]), "defence": name, "corpus": CORPUS_NAMES[corpus]}
+        {"defence": name, "corpus": CORPUS_NAMES[corpus], **_without_single_trainings(found[corpus][name])}
         for name in order
         for corpus in REAL
     ]
