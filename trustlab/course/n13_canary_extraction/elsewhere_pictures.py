@@ -63,25 +63,24 @@ def by_copies() -> Finding:
     """Draw what more copies change, without a defence and with the two strongest."""
     rows = [
         {"where": f"{CORPUS_NAMES[corpus]}, {copies} ×", **_without_single_trainings(row)}
-        for corpus in CORPORA
-        for copies in sorted((USUAL, *MORE[corpus]))
+        for corpus in REAL
+        for copies in (USUAL, *MORE[corpus])
         for row in defence_rows(copies, corpus)
         if row["defence"] in [NAMES[each] for each in HEADLINE]
     ]
     at = {(row["where"], row["defence"]): row for row in rows}
-    once = at[f"{CORPUS_NAMES[EMBEDDED]}, 1 ×", NAMES[NONE]]
-    often = [
-        f"{at[f'{CORPUS_NAMES[corpus]}, {max(MORE[corpus])} ×', NAMES[PRIVATE]]['bits']:.1f} bits on "
-        f"{CORPUS_NAMES[corpus]}"
+    said = [
+        f"on {name} {at[f'{name}, {USUAL} ×', NAMES[PRIVATE]]['bits']:.1f} bits of a pin said {USUAL} times and "
+        f"{at[f'{name}, {max(MORE[corpus])} ×', NAMES[PRIVATE]]['bits']:.1f} bits of one said {max(MORE[corpus])} times"
         for corpus in REAL
+        for name in [CORPUS_NAMES[corpus]]
     ]
     return _bits(
         rows,
         label="where",
         series="defence",
         title="What do more copies change?",
-        verdict=f"Said once and without a defence, the pin has {once['bits']:.1f} bits exposed. Said "
-        f"{max(MORE[REAL[0]])} times, {NAMES[PRIVATE]} leaves {' and '.join(often)}.",
+        verdict=f"{NAMES[PRIVATE]} leaves exposed {'; '.join(said)}.",
     )
 
 
