@@ -185,8 +185,8 @@ def test_a_pair_is_measured_with_the_same_noise_on_both_sides(honest_step):
 def test_noise_is_read_in_units_of_c_after_division(honest_step):
     torch.manual_seed(0)
     prober = Prober([honest_step], clip_norm=0.5, divisor=8)
-    parts = prober.noise(np.stack([prober.shares(np.zeros((2, 3)))[0] for _ in range(4)]))
-    assert [part.shape for part in parts] == [(4, 2047), (4, 2047), (4, 1023)]
+    parts = prober.parts(np.stack([prober.shares(np.zeros((2, 3)))[0] for _ in range(4)]))
+    assert [part.shape for part in parts] == [(4, 2048), (4, 2048), (4, 1024)]
     assert all(abs(part.std() - 1) < 0.05 for part in parts)
 
 
@@ -199,7 +199,7 @@ def test_p_of_the_noise_checks_is_that_of_chance(honest_step):
             parameter.grad = torch.from_numpy(0.5 / 8 * rng.normal(size=parameter.shape)).float()
 
     found = [check.p for _ in range(25) for check in noise_checks(Prober([exact], 0.5, 8.0), 1.0, 8.0)]
-    assert len(found) == 125 and min(found) > 1e-5 and np.mean(np.array(found) < 0.05) < 0.12
+    assert len(found) == 150 and min(found) > 1e-5 and np.mean(np.array(found) < 0.05) < 0.12
 
 
 def test_a_correlation_of_independent_columns_is_small():

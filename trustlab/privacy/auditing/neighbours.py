@@ -17,7 +17,7 @@ from scipy.stats import t as student
 
 from trustlab.privacy.auditing.counts import Array
 from trustlab.privacy.auditing.noise_checks import LARGEST_BATCH, LONG
-from trustlab.privacy.auditing.probe import Prober
+from trustlab.privacy.auditing.probe import NotFiniteError, Prober
 from trustlab.privacy.auditing.report import Check
 
 EXACT = 1e-3  # of C: distances that vary by less have no noise in them
@@ -117,6 +117,53 @@ def sum_check(prober: Prober, sigma: float, sensitivity: float, seed: int) -> Ch
         return Check(measured=f"{type(error).__name__}: {error}"[:80], p=math.nan, **told)
     moved, _, p = distance(found, at_most=-LEAST * COPIES)
     return Check(measured=f"{abs(moved) / COPIES:.2f} C", p=p, **told)
+
+
+def memory_check(prober: Prober, sigma: float, seed: int) -> Check:
+    """Check that a step on long examples leaves nothing behind for a step on examples without a gradient."""
+    rng = np.random.default_rng([seed, 1])
+    nothing = np.zeros((3, len(prober.names)))
+    full = _copies(np.full((1, len(prober.names)), LONG), COPIES)
+    told = dict(name="examples of the step before", expected="nothing of them is released again")
+    rows = []
+    try:
+        for own, other in rng.integers(2**31, size=(int(np.clip(4 * math.ceil(sigma), 8, MOST)), 2)).tolist():
+            prober.signal(nothing, other)  # forgets what the audit did before
+            fresh = prober.signal(nothing, own)
+            prober.signal(full, other)
+            rows.append(prober.signal(nothing, own) - fresh)
+    except Exception as error:
+        return Check(measured=f"{type(error).__name__}: {error}"[:80], p=math.nan, means="", do="", **told)
+    moved, _, p = distance(np.stack(rows), at_most=(SLACK - 1) * COPIES)
+    return Check(
+        measured=f"{max(moved, 0) / COPIES:.2f} C of each",
+        p=p,
+        means="A batch is released again with the next one, so one example counts in more steps than are accounted.",
+        do="Forget the gradients of a batch after its step, as optimizer.zero_grad() does.",
+        **told,
+    )
+
+
+def finite_check(prober: Prober) -> Check:
+    """Check that an example whose gradient is no number, or overflows, does not decide the whole result."""
+    along = np.full((1, len(prober.names)), LONG)
+    found = {}
+    for name, value in (("a NaN", math.nan), ("an infinite gradient", math.inf)):
+        try:
+            prober.shares(np.concatenate([_copies(along, 3), value * along]))
+            found[name] = "left out"
+        except NotFiniteError:
+            found[name] = "all of the result is lost"
+        except Exception:  # a step may refuse an example
+            found[name] = "refused"
+    return Check(
+        name="gradients that are no numbers",
+        expected="an example without a finite gradient is left out, or refused",
+        measured="; ".join(f"{name}: {what}" for name, what in found.items()),
+        p=float("all of the result is lost" not in found.values()),
+        means="One example makes the whole result NaN, whatever noise is added: everybody sees that it was there.",
+        do="Leave an example out whose gradient's norm is not finite.",
+    )
 
 
 def moves(prober: Prober, pair: Pair, repeats: int, rng: np.random.Generator) -> Array:

@@ -17,6 +17,12 @@ from torch import Tensor, nn
 from trustlab.privacy.auditing.counts import Array
 
 Step = Callable[..., Any]
+
+
+class NotFiniteError(ValueError):
+    """A step left no finite gradient."""
+
+
 WIDTHS = (2048, 2048, 1024)  # numbers in each parameter; two of one size, so that equal noise in both is seen
 NOT_FINITE = (
     "Expected the step to leave a finite gradient in .grad of the model that it is given, got none. Take the step on "
@@ -92,7 +98,7 @@ class Prober:
         self.model = Probe()
         self.names = [name for name, _ in self.model.named_parameters()]
         self._starts = np.cumsum([0, *WIDTHS[:-1]])
-        self._noise = [slice(start + 1, start + width) for start, width in zip(self._starts, WIDTHS, strict=True)]
+        self._parts = [slice(start, start + width) for start, width in zip(self._starts, WIDTHS, strict=True)]
 
     def batch(self, signals: Array) -> Tensor:
         """Return examples whose gradients along the parameters' first coordinates are `signals` [B, P], in units of C.
@@ -112,7 +118,7 @@ class Prober:
 
         Raises
         ------
-        ValueError
+        NotFiniteError
             Where a step leaves no finite gradient.
         """
         batch, many = self.batch(signals), len(self.steps)
@@ -125,9 +131,9 @@ class Prober:
         torch.default_generator.manual_seed(seed)  # torch.manual_seed takes longer than a step
         return self.shares(signals).sum(0)[self._starts]
 
-    def noise(self, released: Array) -> list[Array]:
-        """Return the coordinates of `released` [..., D] that are noise alone, an array for each parameter."""
-        return [released[..., part] for part in self._noise]
+    def parts(self, released: Array) -> list[Array]:
+        """Divide `released` [..., D] among the parameters; all but the first number of each is noise alone."""
+        return [released[..., part] for part in self._parts]
 
 
 def _taken(step: Step, model: nn.Module, loss: Callable[..., Tensor], batch: Tensor) -> list[Tensor]:
@@ -136,5 +142,5 @@ def _taken(step: Step, model: nn.Module, loss: Callable[..., Tensor], batch: Ten
     step(model, loss, batch)
     left = [parameter.grad for parameter in model.parameters()]
     if any(gradient is None or not gradient.isfinite().all() for gradient in left):
-        raise ValueError(NOT_FINITE)
+        raise NotFiniteError(NOT_FINITE)
     return [gradient.detach().clone() for gradient in left]

@@ -16,14 +16,14 @@ from trustlab.privacy.auditing.canaries import canary_scores
 from trustlab.privacy.auditing.counts import check_share, check_whole
 from trustlab.privacy.auditing.gaussian_curve import mu_epsilon
 from trustlab.privacy.auditing.lower_bounds import LowerBound, lower_bound
-from trustlab.privacy.auditing.neighbours import sensitivity_check, sum_check
+from trustlab.privacy.auditing.neighbours import finite_check, memory_check, sensitivity_check, sum_check
 from trustlab.privacy.auditing.noise_checks import noise_checks
 from trustlab.privacy.auditing.probe import Prober, Step, together
 from trustlab.privacy.auditing.report import AuditReport, Check, decided
 from trustlab.privacy.auditing.sampler_checks import Sampler, sampler_checks
 
 ALPHA = 1e-4  # of any false accusation: 200 audits of honest steps have one with probability 0.02
-SHARE = 20  # more checks than an audit has: each bound may accuse with probability ALPHA / SHARE
+SHARE = 30  # more checks than an audit has: each bound may accuse with probability ALPHA / SHARE
 BOUNDS = ("one run", "exact tail, Gaussian")
 REFUTING = {"noise is Gaussian", "noise between parameters"}  # without these the second bound is not valid
 
@@ -104,10 +104,11 @@ def audit(
         shown = canary_scores(together(steps), clip_norm, expected, canaries=canaries, seed=seed)
         moved = sensitivity_check(prober, sigma, sensitivity, expected, seed)
         added = sum_check(prober, sigma, sensitivity, seed)
+        kept = [memory_check(prober, sigma, seed), finite_check(prober)]
     how = dict(delta=delta)
     bounds = [lower_bound(*shown, alpha=1 - confidence, method=method, **how) for method in BOUNDS]
     refuted = [lower_bound(*shown, alpha=alpha / SHARE, method=method, **how).epsilon > claimed for method in BOUNDS]
-    checks = [moved, added, *noise]
+    checks = [moved, added, *kept, *noise]
     p = [alpha / SHARE if found else 1.0 for found in refuted]
     checks += [_bound(*each, claimed) for each in zip(BOUNDS, bounds, p, strict=True)]
     checks += _sampling(sampler, sample_rate, examples, seed)
