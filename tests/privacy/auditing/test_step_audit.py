@@ -147,10 +147,14 @@ def test_the_audit_is_repeatable_and_leaves_the_generators_as_they_were(declared
 
 
 def test_the_table_of_false_alarms_is_counted_from_audits():
-    (row, *checks) = false_alarms(2, honest={"fast": ("fast", {})})
+    (row, *others) = false_alarms(2, honest={"fast": ("fast", {})})
     assert (row["check"], row["audits"], row["accused"]) == ("any", 2, 0) and row["seconds"] > 0
+    *checks, one_run, tight = others
     assert {each["check"] for each in checks} >= WORDS | {"sensitivity", "batches and data"}
     assert all(0 <= each["p below 0.05"] <= 1 and 0 < each["smallest p"] <= 1 for each in checks)
+    assert (one_run["check"], tight["check"]) == ("one run", "exact tail, Gaussian")
+    assert one_run["shown epsilon"] < tight["shown epsilon"] < tight["declared epsilon"] == one_run["declared epsilon"]
+    assert one_run["false claims"] == 0
 
 
 # --- Parts

@@ -72,11 +72,11 @@ def together(steps: Sequence[Step]) -> Step:
     if len(steps) == 1:
         return steps[0]
 
-    def step(model: nn.Module, loss: Callable[..., Tensor], batch: Tensor) -> None:
+    def step(model: nn.Module, loss: Callable[..., Tensor], batch: Any) -> None:
         shares = []
         for w, own in enumerate(steps):
-            shares.append(_taken(own, model, loss, batch[w :: len(steps)]))
-        for parameter, *parts in zip(model.parameters(), *shares, strict=True):
+            shares.append(taken(own, model, loss, batch[w :: len(steps)]))
+        for parameter, *parts in zip(trained(model), *shares, strict=True):
             parameter.grad = torch.stack(parts).sum(0)
 
     return step
@@ -122,7 +122,7 @@ class Prober:
             Where a step leaves no finite gradient.
         """
         batch, many = self.batch(signals), len(self.steps)
-        found = [_taken(step, self.model, probe_loss, batch[w::many]) for w, step in enumerate(self.steps)]
+        found = [taken(step, self.model, probe_loss, batch[w::many]) for w, step in enumerate(self.steps)]
         flat = torch.stack([torch.cat([part.reshape(-1) for part in parts]) for parts in found]).double()
         return (flat * (self.divisor / self.clip_norm)).numpy()
 
@@ -136,11 +136,16 @@ class Prober:
         return [released[..., part] for part in self._parts]
 
 
-def _taken(step: Step, model: nn.Module, loss: Callable[..., Tensor], batch: Tensor) -> list[Tensor]:
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that a step has to leave a gradient in."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def taken(step: Step, model: nn.Module, loss: Callable[..., Tensor], batch: Any) -> list[Tensor]:
     """Take a step and return the gradients that it leaves."""
     model.zero_grad(set_to_none=True)
     step(model, loss, batch)
-    left = [parameter.grad for parameter in model.parameters()]
+    left = [parameter.grad for parameter in trained(model)]
     if any(gradient is None or not gradient.isfinite().all() for gradient in left):
         raise NotFiniteError(NOT_FINITE)
     return [gradient.detach().clone() for gradient in left]
