@@ -22,6 +22,7 @@ from trustlab.privacy.auditing.engines import engine_step
 from trustlab.privacy.auditing.report import FAILS, UNCHECKED, WASTEFUL, AuditReport
 from trustlab.privacy.auditing.step_audit import audit
 
+TABLE = "audit_false_alarms"  # of 200 audits each, by ``python -m benchmarks false_alarms --write``
 CLIP_NORMS, SIGMAS, BATCHES = (0.1, 0.5, 2.0), (0.7, 1.0, 1.5), (4, 8)
 RATE = 0.1  # of the sampler that is audited with the steps
 # name: an engine, and options of it

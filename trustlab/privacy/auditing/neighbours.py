@@ -204,7 +204,7 @@ def distance(moved: Array, at_most: float) -> tuple[float, float, float]:
 
 
 def repeats_for(exact: bool, sigma: float, declared: float) -> int:
-    """Return how often a distance, declared as at most `declared`, is measured: more often the louder the noise."""
+    """Return how often a distance, declared as at most `declared`, is measured: more often under stronger noise."""
     return 4 if exact else int(np.clip(400 * sigma**2 / declared**2, 16, MOST))
 
 

@@ -98,7 +98,7 @@ def micro_batches_of_sensitivity_1(model: nn.Module, loss: Loss, batch: Any) -> 
 
 
 class StepBeforeAgain:
-    """Keep the clipped sum of the batch before, which nobody resets, and release it again."""
+    """Keep the clipped sum of the batch before, as where no gradient is reset, and release it again."""
 
     def __init__(self) -> None:
         self.kept: list[Tensor] = []
