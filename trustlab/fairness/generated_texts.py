@@ -8,7 +8,6 @@ often a group's texts turn out either way.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from trustlab.fairness.equity_levels import as_polarity, equity_intervals, equit
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, Mean, group_means
 from trustlab.fairness.groups.metric_names import MetricName
 from trustlab.fairness.scorers import TextScorer
+from trustlab.fairness.swaps.word_pairs import CLITICS, WORD
 
 if TYPE_CHECKING:
     from trustlab.fairness.association import WordVectors
@@ -33,8 +33,6 @@ FEMALE, MALE = (
         "grandfather nephew king prince actor mr sir",
     )
 )
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_CLITICS = re.compile(r"(?:'(?:s|ll|d|re|ve|m))+$")  # "she's", "he'd've"; n't is not cut off
 
 
 def unigram_polarity(
@@ -91,8 +89,8 @@ def _folded(name: str, words: Collection[str]) -> set[str]:
 
 def _words(text: str, known: Container[object]) -> list[str]:
     """Return those words of a text that are known, unchanged, or else without what an apostrophe joins to them."""
-    words = _WORD.findall(text.lower().replace("’", "'"))
-    read = (word if word in known else _CLITICS.sub("", word) for word in words)
+    words = WORD.findall(text.lower().replace("’", "'"))
+    read = (word if word in known else CLITICS.sub("", word) for word in words)
     return [word for word in read if word in known]
 
 
