@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trustlab.data import load
 from trustlab.fairness.swaps import OWN_PAIRS, WordPairs, counterfactual, one_to_one, public_pairs
-from trustlab.fairness.swaps.pronouns import FUNCTION_WORDS
+from trustlab.fairness.swaps.his_and_her import FUNCTION_WORDS
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 REAL = Path(os.environ.get("TRUSTLAB_DATA") or SHARED / "data")

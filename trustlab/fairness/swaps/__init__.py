@@ -1,7 +1,7 @@
 """Texts about the other gender: swapped word by word, and back.
 
 Read in this order: :mod:`~trustlab.fairness.swaps.word_pairs` (which words are each other's counterpart),
-:mod:`~trustlab.fairness.swaps.pronouns` (*her* and *his*), :mod:`~trustlab.fairness.swaps.counterfactual` (a text),
+:mod:`~trustlab.fairness.swaps.his_and_her` (*her* and *his*), :mod:`~trustlab.fairness.swaps.counterfactual` (a text),
 :mod:`~trustlab.fairness.swaps.token_alignment` (its tokens).
 """
 

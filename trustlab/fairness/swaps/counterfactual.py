@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from trustlab.columns import as_texts
-from trustlab.fairness.swaps.pronouns import swap_pronoun
+from trustlab.fairness.swaps.his_and_her import swap_pronoun
 from trustlab.fairness.swaps.word_pairs import BY_RULE, CLITICS, OWN_PAIRS, WORD, WordPairs
 
 
@@ -67,7 +67,7 @@ def counterfactual(
         A text, or the words of one (which stay as many: no counterpart has a space).
     tags
         Parts of speech of the words in the Penn Treebank's tags; they decide *her* and *his*. Without them the rule of
-        :mod:`~trustlab.fairness.swaps.pronouns` does.
+        :mod:`~trustlab.fairness.swaps.his_and_her` does.
     pairs
         Which words are swapped.
     names

@@ -2,7 +2,7 @@
 
 A model that reads from left to right has read the same but for gender where a token of the one text and a token of the
 other end at the same place. A swapped word of three sub-tokens whose counterpart has two is aligned at its end, and
-what lies inside has no partner.
+what is inside has no partner.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _aligned(found: Counterfactual, tokenizer: Any) -> TokenAlignment:
 
 
 def _moved(place: int, found: Counterfactual) -> int | None:
-    """Return where a place of the original lies in the counterfactual; None inside a swapped word."""
+    """Return which place of the counterfactual a place of the original is; None inside a swapped word."""
     shift = 0
     for start, end, _, new_end in found.swaps:
         if start < place < end:

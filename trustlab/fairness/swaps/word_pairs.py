@@ -1,7 +1,7 @@
 """Pairs of a female and a male word in which every word occurs once, so that swapping twice changes nothing.
 
 The pronouns *her*, *his*, *him* and *hers* are in no pair: which is whose counterpart depends on the sentence, see
-:mod:`trustlab.fairness.swaps.pronouns`.
+:mod:`trustlab.fairness.swaps.his_and_her`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class WordPairs:
         (female, male), in lower case and without spaces; every word once.
     left_out
         Gendered words whose counterpart is another word's too, such as "ms" where "mr" is paired with "mrs". They are
-        not swapped, and a text with one of them is said to be not covered.
+        not swapped, and a text with one of them is not covered.
 
     Raises
     ------
@@ -111,7 +111,7 @@ OWN_PAIRS = WordPairs(tuple(tuple(pair.split()) for pair in _OWN.split(", ")), _
 def one_to_one(pairs: Sequence[Sequence[str]], *others: Iterable[Sequence[str]]) -> WordPairs:
     """Choose pairs so that every word keeps at most one partner.
 
-    The rule: of all one-to-one choices the one whose pairs stand in the most lists, counted together (a maximum-weight
+    The rule: of all one-to-one choices the one whose pairs are in the most lists, counted together (a maximum-weight
     matching); of equal ones, that with pairs earlier in the list. A word that is left without a partner is left out.
 
     Parameters

@@ -40,7 +40,7 @@ _NEXT = re.compile(r"""\s+["“‘'(\[]*(?:(?P<number>\d)|(?P<word>[^\W\d_]+))""
 
 
 def begins_noun_phrase(rest: str) -> bool:
-    """Say whether the text after a pronoun goes on as if the pronoun were a determiner.
+    """Say whether the text after a pronoun continues as if the pronoun were a determiner.
 
     Examples
     --------
