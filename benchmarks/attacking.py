@@ -169,7 +169,7 @@ def pin_methods() -> Methods:
 
 
 def nearest_methods() -> Methods:
-    """Find the nearest of 30,000 input embeddings of the offline encoder to each of 2,000 noisy ones."""
+    """Find the nearest of 30,000 input embeddings of the offline encoder to each of 10,000 noisy ones."""
     from safetensors.numpy import load_file
     from sklearn.metrics import pairwise_distances_argmin
 
@@ -178,11 +178,11 @@ def nearest_methods() -> Methods:
 
     weights = load_file(offline_encoder() / "model.safetensors")["embeddings.word_embeddings.weight"]
     vectors, rng = weights[:30_000].astype(np.float64), np.random.default_rng(0)
-    drawn = vectors[rng.integers(len(vectors), size=2_000)]
+    drawn = vectors[rng.integers(len(vectors), size=10_000)]
     queries = drawn + rng.normal(scale=vectors.std(), size=drawn.shape)
     return {
         OURS: lambda: nearest(queries, vectors),
-        "scikit-learn": lambda: pairwise_distances_argmin(queries, vectors),
+        "scikit-learn": lambda: pairwise_distances_argmin(queries[:2_000], vectors),
     }
 
 
@@ -217,7 +217,7 @@ RACES = (
     Race("one step audited, 2,000 orthogonal canaries", step_methods, 2.0, alone=True),
     Race("audit of a step", audit_methods, 10.0, alone=True),
     Race("loss of all 10,000 pins, BiLSTM", pin_methods, 5.0, None, IN_PART, _close),
-    Race("nearest words, 2,000 of 30,000 × 384", nearest_methods, 0.4, agree=np.array_equal),
+    Race("nearest words, 10,000 of 30,000 × 384", nearest_methods, 2.0, None, {"scikit-learn": 0.2}, _close),
     Race("words said, 10,000 of 11,925 × 25", word_methods, 1.5, agree=np.array_equal),
 )  # fmt: skip
 
