@@ -9,13 +9,16 @@ import pytest
 
 from trustlab.course.n12_membership_inference import EXPERIMENT, membership_pictures
 from trustlab.course.n12_membership_inference.attacked import ATTACKS, FPRS, MEASURES, REFERENCES, column
+from trustlab.course.n12_membership_inference.audit_pictures import shown_of_epsilon
 from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES
 from trustlab.course.n12_membership_inference.panel import Place, _shown, answer, attack_panel, live_rows
 from trustlab.course.n12_membership_inference.results import auc_and_risk, leak_and_use, methods_at
 from trustlab.course.n12_membership_inference.stacked_training import EPSILONS, METHODS
 from trustlab.data import load
 from trustlab.lab.display import per_cent
-from trustlab.lab.saved import numbers
+from trustlab.lab.saved import numbers, read
+from trustlab.privacy.auditing.false_alarms import HONEST, TABLE
+from trustlab.privacy.auditing.step_audit import BOUNDS
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +65,11 @@ def test_a_live_training_is_that_of_the_table_and_is_drawn_over_it(corpus):
     at = Place(size=TRAINED_SIZES[0], references=REFERENCES[0])
     rows = list(live_rows(at, corpus))
     assert rows[-1]["progress"] == 1 and rows[-1]["epsilon"] <= at.epsilon
+    assert 0 <= rows[-1]["epsilon_shown"] <= rows[-1]["epsilon"]
     base = answer(at)
     shown = _shown(at, base, rows)
     assert len(shown.own) == len(FPRS) and f"{per_cent(rows[-1]['found'])} of your models' members" in shown.verdict
+    assert f"ε ≥ {rows[-1]['epsilon_shown']:.2f} proved" in shown.verdict
     assert "training together" in _shown(at, base, []).verdict
     again = Place(size=TRAINED_SIZES[0], references=REFERENCES[0], epsilon=math.inf)
     assert again.setting.method == "sgd"
@@ -102,3 +107,15 @@ def test_who_is_found_counts_each_quarter(corpus):
     accused = [row["non-members accused"] for row in found.rows]
     assert len(rates) == 4 and np.mean(accused) == pytest.approx(0.01, abs=0.003)
     assert rates[0] > rates[-1] and per_cent(rates[0]) in found.verdict
+
+
+def test_what_audits_show_is_the_tables():
+    table, _ = read(TABLE)
+    found = shown_of_epsilon()
+    rows = {row["step"]: row for row in found.rows}
+    assert len(rows) == len(HONEST) and all(row["shown, Gaussian"] < row["declared ε"] for row in rows.values())
+    own = table[table["step"] == "Opacus ghost"].set_index("check")
+    assert rows["Opacus ghost"]["shown, any mechanism"] == own.loc["one run", "shown epsilon"]
+    fast = table[(table["step"] == "fast") & (table["check"] == BOUNDS[1])].iloc[0]
+    assert f"noise shows {per_cent(fast['shown epsilon'] / fast['declared epsilon'])}" in found.verdict
+    assert found.verdict.startswith(f"0 of {200 * len(HONEST):,} audits")
