@@ -24,10 +24,10 @@ from trustlab.course.n12_membership_inference.senders import LABEL, POST, Sender
 from trustlab.course.n12_membership_inference.senders_attacked import OTHER, OWN, attacked, not_attacked
 from trustlab.course.n12_membership_inference.senders_fleets import (
     CORPORA,
-    FEDAVG,
     FLEETS,
     METHODS,
     OPTIONS,
+    PRIVATE,
     FleetTraining,
     losses,
     permitted_by,
@@ -50,7 +50,7 @@ BASELINES = (baselines.MAJORITY, baselines.TFIDF)
 class Setting(FleetTraining):
     """The fleets of one row, or a baseline's answers."""
 
-    method: str = option(FEDAVG, label="Method", help="How updates are made private.", values=(*METHODS, *BASELINES))
+    method: str = option(PRIVATE, label="Method", help="How updates are made private.", values=(*METHODS, *BASELINES))
 
     def key(self) -> dict[str, Any]:
         """Return the columns that name this row in a table."""

@@ -9,6 +9,7 @@ The model is a linear one on hashed words; it learns which group a post is for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ from trustlab.privacy.membership.reference_models import classification_loss
 CORPORA = ("20newsgroups",)
 FEDAVG, PRIVATE = "fedavg", "dp-fedavg"
 METHODS = {FEDAVG: "FedAvg", PRIVATE: "DP-FedAvg"}
-EPSILONS = (2.0, 8.0, float("inf"))
+EPSILONS = (2.0, 8.0, math.inf)
 FLEETS = 16  # each is a target once, and 14 others are its references
 SHARE = 0.1  # of the registered people, selected in a round
 ROUNDS, LOCAL_EPOCHS, BATCH = 60, 2, 32
@@ -52,7 +53,18 @@ class FleetTraining:
 
 
 def recipe(training: FleetTraining, people: int, fleet: int = 0) -> FederatedConfig:
-    """Return the options of one fleet of a row, in which `people` are registered."""
+    """Return the options of one fleet of a row, in which `people` are registered.
+
+    Raises
+    ------
+    ValueError
+        For FedAvg with a finite ε.
+    """
+    if training.method == FEDAVG and math.isfinite(training.epsilon):
+        raise ValueError(
+            f"Expected epsilon=inf with method={FEDAVG!r}, got {training.epsilon:g}. It adds no noise, so it promises "
+            f"nothing: take {PRIVATE!r}."
+        )
     private: dict[str, Any] = {}
     cohort = round(SHARE * people)
     if training.method == PRIVATE:
