@@ -82,7 +82,7 @@ def attacked(
 
 
 def _strongest(scores: np.ndarray, inside: np.ndarray, posts: np.ndarray) -> dict[str, Any]:
-    """Return what is kept of the strongest attack beside its curve."""
+    """Return what is kept of the strongest attack besides its curve."""
     low, high = over_people(scores, inside)
     within = np.array([headlines(scores[group], inside[group], LOW[1:]) for group in groups(posts)])
     return {

@@ -2,7 +2,7 @@
 
 All people are registered with the server, and each round selects a tenth of them, every one independently. A coin
 decides who is in the fleet: who is not has nothing to train on and sends nothing. That is the adjacency of DP-FedAvg, a
-person's update or zero in its place, and the rate at which people are selected is the same whoever is in the fleet.
+person's update or zero in its place, and the rate at which people are selected does not depend on who is in the fleet.
 
 The model is a linear one on hashed words; it learns which group a post is for.
 """
@@ -115,7 +115,7 @@ def trained(
 
 
 def untrained(groups: int) -> nn.Module:
-    """Return the first model, all zero: it knows nobody."""
+    """Return the first model, all zero: it has learned nothing."""
     model = nn.Linear(BUCKETS + 1, groups)
     for weights in model.parameters():
         nn.init.zeros_(weights)

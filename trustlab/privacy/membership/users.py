@@ -1,8 +1,8 @@
 """From examples to people: what a model gives away about all that one user wrote, as one loss.
 
-Whether a *user* was in the training is asked of all their examples together. The evidence is the mean of the log-odds
-log p/(1 − p) of the true labels. It is kept as a loss, the L = −log p that has these log-odds, so that every attack
-of this package takes users as it takes examples.
+Whether a *user* was in the training is a question about all their examples together. The evidence is the mean of the
+log-odds log p/(1 − p) of the true labels. It is kept as a loss, the L = −log p that has these log-odds, so that every
+attack of this package takes users as it takes examples.
 
 The examples need not be those that were trained on. Others by the same user ask whether the *person* took part.
 """
