@@ -197,7 +197,7 @@ def test_a_row_has_what_it_says_and_keeps_its_promise(setting, corpus, short):
     named = {name for text in (run.__doc__, attacked.__doc__) for name in re.findall(r"``(\w+)``", text)}
     assert named <= set(row) | {each.removeprefix("own_") for each in row}
     assert row["people"] == PEOPLE and row["epsilon_spent"] <= setting.epsilon and row["points_above"] == 0
-    (curve,) = numbers([row["own_lira_online"]])
+    (curve,) = numbers([row["own_lira_offline"]])
     assert [row["own_auc"], row["own_tpr_001"], row["own_tpr_01"]] == pytest.approx(curve[[0, 2, 5]], abs=1e-4)
     (most,) = numbers([row["permitted"]])
     assert (most == 1).all() if setting.method == "fedavg" else most[0] < 0.1

@@ -2,7 +2,9 @@
 
 Two attackers. One has the very posts that a person would train on. The other has only posts that no fleet has seen, by
 the same person: with these no model can be trained *with* the person, so this attacker is offline LiRA, which asks how
-unusual the score is among fleets without them.
+unusual the score is among fleets without them. Both are compared by that attack, so that only the posts differ. The
+first can use online LiRA too; where little leaks it finds less, as means of seven models with and seven without a
+person differ by chance more than by what leaks.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ from trustlab.course.n12_membership_inference.attacked import (
 from trustlab.privacy.membership import Permitted, success
 
 OWN, OTHER = "own", "other"  # the posts that a person would train on; posts of theirs that no fleet has
-# What an attacker has, and the attacks that need no more.
+# What an attacker has, and the attacks that need no more; by the last both are compared.
 ATTACKS: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    OWN: ("loss", "lira-offline", "lira-online"),
+    OWN: ("loss", "lira-online", "lira-offline"),
     OTHER: ("loss", "lira-offline"),
 })  # fmt: skip
 POSTS = (1, 2, 4, 8)  # trained on: the first of each group of people
@@ -67,7 +69,7 @@ def attacked(
     -------
     dict
         ``points_above``, of all attacks' curves above the permitted one beyond their intervals. For each attack, under
-        :func:`column`, AUC, advantage and the TPRs. Of the strongest with each kind of posts, with the kind before the
+        :func:`column`, AUC, advantage and the TPRs. Of offline LiRA with each kind of posts, with the kind before the
         name: ``auc``, ``tpr_001`` and ``tpr_01``; ``low`` and ``high``, the ends of their intervals over people;
         ``auc_by_posts`` and ``tpr_01_by_posts`` of the groups of :data:`POSTS`; ``epsilon_shown``, the ε it proves.
     """
@@ -77,12 +79,12 @@ def attacked(
             scores = pooled_scores(name, inside.shape[1] - 2, people[kind], inside, outsiders)
             row[column(kind, name)] = measured(scores, inside)[""]
             row["points_above"] += points_above(scores, inside, allowed)
-        row |= {f"{kind}_{name}": value for name, value in _strongest(scores, inside, posts).items()}
+        row |= {f"{kind}_{name}": value for name, value in _compared(scores, inside, posts).items()}
     return row
 
 
-def _strongest(scores: np.ndarray, inside: np.ndarray, posts: np.ndarray) -> dict[str, Any]:
-    """Return what is kept of the strongest attack besides its curve."""
+def _compared(scores: np.ndarray, inside: np.ndarray, posts: np.ndarray) -> dict[str, Any]:
+    """Return what is kept of the attack that is compared, besides its curve."""
     low, high = over_people(scores, inside)
     within = np.array([headlines(scores[group], inside[group], LOW[1:]) for group in groups(posts)])
     return {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas
 
 PROMISE = 8.0  # ε of each person
-WITH = {OWN: "LiRA online with the posts trained on", OTHER: "LiRA offline with other posts"}
+WITH = {OWN: "LiRA offline with the posts trained on", OTHER: "LiRA offline with other posts"}
 
 
 def claims_of_senders(corpus: str = CORPORA[0], read: Reader = read_results) -> list[dict[str, Any]]:
