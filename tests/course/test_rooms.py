@@ -193,7 +193,6 @@ NEW = {
     "fednlp-benchmark-real",
     "fednlp-benchmark-real-tuning",
     "membership-inference",
-    "membership-inference-senders",
     "private-text",
 }  # experiments that never had another name
 
