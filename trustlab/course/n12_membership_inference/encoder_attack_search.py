@@ -42,16 +42,15 @@ __all__ = ["CORPORA", "KEY", "SPACES", "HeadTraining", "Setting", "grid", "half"
 CORPORA = (EMBEDDED,)
 KEY = ("method", "epsilon", "size", *OPTIONS)
 SIZES = {EMBEDDED: 4000, "snips": 6429, "atis": 2094}  # half of the distinct utterances, of the embedded corpus fewer
-BUDGET = 12  # trials for every method and ε
+BUDGET = 16  # trials for every method and ε
 EPSILONS = {"sgd": (math.inf,), "dp-sgd": (0.5, 2.0, 8.0, 16.0)}
 EPOCHS = Option((10,))  # the same number of examples for every method
 RATES = Option((0.01, 0.03, 0.1, 0.3, 1.0))
+SHARES = Option((1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0), high_end="every step takes every utterance")
 SPACES: Mapping[str, Space] = {
     "sgd": {"share": Option((1 / 256, 1 / 128, 1 / 64, 1 / 32)), "epochs": EPOCHS, "learning_rate": RATES},
-    "dp-sgd": {
-        "share": Option((1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4)), "epochs": EPOCHS, "learning_rate": RATES,
-    },
-}  # fmt: skip
+    "dp-sgd": {"share": SHARES, "epochs": EPOCHS, "learning_rate": RATES},
+}
 FIXED: Mapping[str, Mapping[str, float | int]] = {
     "sgd": {"clip_norm": 0.0, "micro_batches": 0},
     "dp-sgd": {"clip_norm": 1.0, "micro_batches": 0},
