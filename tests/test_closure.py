@@ -291,7 +291,7 @@ CELLS = [
     ("membership-inference", dict(method="edp-sgd", size=100, micro_batches=16, epochs=1)),
     ("membership-inference", dict(method="majority", size=100)),
     ("membership-inference-tuning", dict(method="dp-sgd", size=100, seed=100, epochs=1)),
-    ("membership-inference-encoder", dict(method="sgd", size=100, epochs=1, clip_norm=0.0)),
+    ("membership-inference-encoder", dict(method="sgd", epsilon=float("inf"), size=100, epochs=1, clip_norm=0.0)),
     ("membership-inference-encoder-tuning", dict(method="dp-sgd", size=100, seed=100, epochs=1)),
     *(("non-iid-partitioning", dict(scheme=scheme, alpha=0.1)) for scheme in ("fednlp", "iid")),
     ("non-iid-partitioning", dict(scheme="centralised")),
