@@ -1,10 +1,10 @@
 """Heads on the frozen encoder: their pools, their search, their committed tables."""
 
 import dataclasses
+import math
 import re
 from collections import Counter
 
-import numpy as np
 import pytest
 import torch
 
@@ -94,8 +94,7 @@ def test_nothing_is_above_what_is_permitted(table):
     assert len(FPRS) == plain.shape[1]
 
 
-def test_a_model_to_ship_understands_more_than_counting_words_does(table):
-    plain = table[table["method"] == "sgd"]["accuracy"].mean()
-    counted = table.set_index("method").loc["tf-idf", "accuracy"]
-    assert np.isfinite(plain) and plain > table.set_index("method").loc["majority", "accuracy"]
-    assert plain > counted - 0.05
+def test_a_model_to_ship_comes_close_to_counting_words_and_private_ones_beat_the_most_frequent_intent(table):
+    means = table.groupby(["method", "epsilon"])["accuracy"].mean()
+    assert means["sgd", math.inf] > means["tf-idf", math.inf] - 0.03
+    assert (means["dp-sgd"] > means["majority", math.inf]).all()
