@@ -193,6 +193,7 @@ NEW = {
     "fednlp-benchmark-real",
     "fednlp-benchmark-real-tuning",
     "membership-inference",
+    "membership-inference-encoder",
     "private-text",
 }  # experiments that never had another name
 

@@ -32,6 +32,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n11_dp_sgd_vs_edp_sgd.LEVEL_SEARCH,
         n12_membership_inference.EXPERIMENT,
         n12_membership_inference.TUNING,
+        n12_membership_inference.ENCODER,
+        n12_membership_inference.ENCODER_TUNING,
         n13_canary_extraction.EXPERIMENT,
         n14_private_text.EXPERIMENT,
         n21_non_iid_partitioning.EXPERIMENT,
