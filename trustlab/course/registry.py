@@ -33,6 +33,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n12_membership_inference.EXPERIMENT,
         n12_membership_inference.TUNING,
         n13_canary_extraction.EXPERIMENT,
+        n13_canary_extraction.LANGUAGE,
         n14_private_text.EXPERIMENT,
         n21_non_iid_partitioning.EXPERIMENT,
         n21_non_iid_partitioning.TUNING,

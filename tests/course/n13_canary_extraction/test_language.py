@@ -10,12 +10,13 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trustlab.course.n13_canary_extraction import language_experiment as experiment
 from trustlab.course.n13_canary_extraction import language_tuning as tuning
-from trustlab.course.n13_canary_extraction.defended import NONE, ONCE
+from trustlab.course.n13_canary_extraction.defended import NONE
 from trustlab.course.n13_canary_extraction.language_experiment import PRIVATE, UNTUNED, Setting, grid, options_of, run
-from trustlab.data import assistant
+from trustlab.data import assistant, load
 from trustlab.models import smollm2
 from trustlab.models.smollm2 import TEXT_START
 from trustlab.privacy.clipping import private_gradients
+from trustlab.privacy.inversion import canary_and_decoys, deduplicated, plant
 
 LLAMA = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2)
 
@@ -48,20 +49,15 @@ def texts(corpus, tokenizer, count=12):
     return tuning.texts_of(corpus["train"].select(range(count)), tokenizer)
 
 
-@pytest.mark.parametrize(("defence", "copies"), [(NONE, 4), (ONCE, 30), (PRIVATE, 4), (UNTUNED, 0)])
+@pytest.mark.parametrize(("defence", "copies"), [(NONE, 4), (PRIVATE, 4), (UNTUNED, 0)])
 def test_a_row_has_the_documented_fields_and_is_flat(defence, copies, corpus, given):
     (row,) = run(Setting(defence=defence, copies=copies, seed=3), corpus)
     assert set(row) == set(re.findall(r"``(\w+)``", run.__doc__.split("Yields")[1]))
     assert all(isinstance(value, int | float | str) for value in row.values())
     assert 1 <= row["rank"] <= 10_000 and len(row["secret"]) == 4 and row["written"] in (0, 1)
-    spent = {NONE: np.inf, ONCE: np.inf, PRIVATE: pytest.approx(8, rel=0.02), UNTUNED: 0}
+    spent = {NONE: np.inf, PRIVATE: pytest.approx(8, rel=0.02), UNTUNED: 0}
     assert row["epsilon"] == spent[defence] and (defence != PRIVATE or row["epsilon"] <= 8)
-    planted = {NONE: 4, ONCE: 1, PRIVATE: 4}
-    most = experiment.SENTENCES + experiment.DECOYS
-    if defence == ONCE:  # an utterance of the corpus that was said twice is there once, too
-        assert most - 5 < row["texts"] <= most + 1
-    else:
-        assert row["texts"] == (most + planted[defence] if defence != UNTUNED else 0)
+    assert row["texts"] == (experiment.SENTENCES + experiment.DECOYS + copies if defence != UNTUNED else 0)
 
 
 def test_the_same_setting_gives_the_same_row_and_another_seed_another(corpus, given):
@@ -76,10 +72,10 @@ def test_before_tuning_nothing_was_added_and_every_code_shares_one_rank(corpus, 
 
 
 def test_copies_move_the_pin_to_the_front(corpus, given, monkeypatch):
-    """A hundred copies among a hundred texts, many passes: even a model with random weights below has learnt it."""
+    """Thirty copies among a hundred texts and many passes: a model whose other weights are random learns it, too."""
     monkeypatch.setattr(experiment, "EPOCHS", 12)
     monkeypatch.setattr(experiment, "LEARNING_RATE", 0.02)
-    never, often = (next(run(Setting(copies=copies, seed=0), corpus)) for copies in (0, 100))
+    never, often = (next(run(Setting(copies=copies, seed=0), corpus)) for copies in (0, 30))
     assert often["loss"] < never["loss"] - 2 and often["rank"] < 30
     assert often["held_out"] != never["held_out"]
 
@@ -132,10 +128,18 @@ def test_private_steps_of_lora_are_clipped_text_by_text(clip_norm, corpus, tiny)
         torch.testing.assert_close(gradient, found[1][1][name], msg=name)
 
 
+def test_without_doubles_the_training_is_that_of_one_copy():
+    """So removing them has no setting of its own: among the sentences that are read no other one is there twice."""
+    corpus, (canary, decoys) = load("assistant"), canary_and_decoys("pin", 4, seed=0)
+    small = {"train": corpus["train"].select(range(experiment.SENTENCES))}
+    ten, one = (plant(small, canary, copies, decoys[: experiment.DECOYS])["train"] for copies in (10, 1))
+    assert list(deduplicated({"train": ten})["train"]) == list(one)
+
+
 def test_the_grid_has_every_setting_once():
     settings = grid("assistant")
     keys = [tuple(each.key().values()) for each in settings]
-    assert len(set(keys)) == len(keys) == 5 * 9
+    assert len(set(keys)) == len(keys) == 5 * 8
     assert {each.copies for each in settings if each.defence == NONE} == set(experiment.COPIES)
     assert {each.defence for each in grid("assistant", defences=[PRIVATE])} == {PRIVATE}
 
