@@ -115,7 +115,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         ``corpus``, ``defence``, ``copies`` and ``seed``; ``texts`` that were tuned on; ``epsilon`` spent for one copy;
         ``held_out``, the mean loss of sentences that were not tuned on, in nats a token; ``rank`` of the true code
         among all (1 is the first guess) and ``rank_added``, by what tuning added to the code's log-likelihood;
-        ``written``, 1 if the model goes on with the code by itself, where it may write any word; ``loss`` of the code,
+        ``written``, 1 if the model's own continuation is the code, where it may write any word; ``loss`` of the code,
         in nats; ``secret``, its digits; ``seconds`` of tuning and ``rank_seconds`` of ranking.
     """
     check(setting)

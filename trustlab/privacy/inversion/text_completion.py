@@ -102,7 +102,7 @@ def completion_losses(model: Any, completion: Completion) -> Tensor:
     Parameters
     ----------
     model
-        A causal model of ``transformers`` that takes a mask of who sees whom (Llama, GPT-2 and most others).
+        A causal model of ``transformers`` that takes a mask of which token sees which (Llama, GPT-2 and most others).
     completion
         Only the number of its secret tokens is used, not which they are.
 
@@ -148,7 +148,7 @@ def completion_losses(model: Any, completion: Completion) -> Tensor:
 
 
 def _ancestors(start: int, count: int, sizes: Sequence[int]) -> Tensor:
-    """Return who sees whom, bool [T, T]: the prefix from left to right, and every node itself and its ancestors."""
+    """Return which token sees which, bool [T, T]: the prefix from left to right, nodes themselves and their ancestors."""
     total = start + sum(sizes)
     seen = torch.zeros(total, total, dtype=torch.bool)
     seen[:, :start] = True
