@@ -148,7 +148,7 @@ def completion_losses(model: Any, completion: Completion) -> Tensor:
 
 
 def _ancestors(start: int, count: int, sizes: Sequence[int]) -> Tensor:
-    """Return which token sees which, bool [T, T]: the prefix from left to right, nodes themselves and their ancestors."""
+    """Return which token sees which, bool [T, T]: a prefix from the left, a node its ancestors and itself."""
     total = start + sum(sizes)
     seen = torch.zeros(total, total, dtype=torch.bool)
     seen[:, :start] = True
