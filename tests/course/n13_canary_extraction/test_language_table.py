@@ -1,5 +1,7 @@
 """What the committed tunings of SmolLM2 say: their table, the picture's sentence, and the claims."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -60,8 +62,11 @@ def test_the_pictures_numbers_are_the_tables(table):
             assert rows[name, label]["bits"] == pytest.approx(exposed.mean())
             assert rows[name, label]["in 3 guesses"] == f"{(exposed >= np.log2(10_000 / 3) - 1e-9).sum()}/5"
     said = [bits(table, NONE, copies).mean() for copies in (0, 1, COPIES[-1], DEFENDED)]
-    said.append(bits(table, PRIVATE, DEFENDED).mean())
-    assert [f"{each:.1f}" in shown.verdict for each in said] == [True] * 5
+    said += [bits(table, NONE, DEFENDED, "rank_added").mean(), bits(table, PRIVATE, DEFENDED).mean()]
+    said += [
+        table[(table["defence"] == each) & (table["copies"] == DEFENDED)]["held_out"].mean() for each in (PRIVATE, NONE)
+    ]
+    assert [f"{each:.1f}" for each in said] == re.findall(r"\d+\.\d", shown.verdict)
     assert "quantised" in shown.provenance and ("not tuned", added) not in rows
 
 

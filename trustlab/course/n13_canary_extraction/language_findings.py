@@ -85,9 +85,9 @@ def exposure_rows() -> list[Row]:
 def copied() -> Finding:
     """Draw how many bits of the pin SmolLM2 exposes after so many copies, and with a defence."""
     rows = exposure_rows()
-    at = {row["the pin"]: row for row in rows if row["ranked by"] == RANKED_BY["rank"]}
-    never, once, most = (at[named(NONE, copies)] for copies in (0, 1, COPIES[-1]))
-    usual, private = (at[named(each, DEFENDED)] for each in (NONE, PRIVATE))
+    likely, added = ({row["the pin"]: row for row in rows if row["ranked by"] == by} for by in RANKED_BY.values())
+    never, once, most = (likely[named(NONE, copies)]["bits"] for copies in (0, 1, COPIES[-1]))
+    usual, private = (likely[named(each, DEFENDED)] for each in (NONE, PRIVATE))
     return finding.dots(
         rows,
         label="the pin",
@@ -98,10 +98,11 @@ def copied() -> Finding:
         x_label=f"bits exposed, of {BITS:.1f}",
         reference={"chance": BY_CHANCE},
         title="How many copies does a language model need?",
-        verdict=f"SmolLM2 exposes {never['bits']:.1f} bits of a pin that was never said, {once['bits']:.1f} after one "
-        f"copy and {most['bits']:.1f} after {COPIES[-1]}. After {DEFENDED} copies it exposes {usual['bits']:.1f} bits; "
-        f"with {NAMES[PRIVATE]} {private['bits']:.1f}, at a held-out loss of {private['held-out loss']:.1f} nats a "
-        f"token instead of {usual['held-out loss']:.1f}.",
+        verdict=f"SmolLM2 exposes {never:.1f} bits of a pin that was never said, {once:.1f} after one copy and {most:.1f} "
+        f"after {COPIES[-1]}. After {DEFENDED} copies it exposes {usual['bits']:.1f} bits by its likelihood and "
+        f"{added[usual['the pin']]['bits']:.1f} by what tuning added to it. With {NAMES[PRIVATE]} it exposes "
+        f"{private['bits']:.1f}, at a held-out loss of {private['held-out loss']:.1f} nats a token instead of "
+        f"{usual['held-out loss']:.1f}.",
         provenance=f"{saved_over(read(result_name(EMBEDDED))[1])}; {MODEL}",
     )
 
