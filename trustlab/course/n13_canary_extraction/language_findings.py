@@ -98,9 +98,9 @@ def copied() -> Finding:
         x_label=f"bits exposed, of {BITS:.1f}",
         reference={"chance": BY_CHANCE},
         title="How many copies does a language model need?",
-        verdict=f"SmolLM2 exposes {never:.1f} bits of a pin that was never said, {once:.1f} after one copy and {most:.1f} "
-        f"after {COPIES[-1]}. After {DEFENDED} copies it exposes {usual['bits']:.1f} bits by its likelihood and "
-        f"{added[usual['the pin']]['bits']:.1f} by what tuning added to it. With {NAMES[PRIVATE]} it exposes "
+        verdict=f"SmolLM2 exposes {never:.1f} bits of a pin that was never said, {once:.1f} after one copy and "
+        f"{most:.1f} after {COPIES[-1]}. After {DEFENDED} copies it exposes {usual['bits']:.1f} bits by its likelihood "
+        f"and {added[usual['the pin']]['bits']:.1f} by what tuning added to it. With {NAMES[PRIVATE]} it exposes "
         f"{private['bits']:.1f}, at a held-out loss of {private['held-out loss']:.1f} nats a token instead of "
         f"{usual['held-out loss']:.1f}.",
         provenance=f"{saved_over(read(result_name(EMBEDDED))[1])}; {MODEL}",
