@@ -31,8 +31,13 @@ def test_the_table_is_that_of_the_grid_with_five_tunings_a_setting(table):
 
 
 def test_its_provenance_names_the_weights_and_that_they_were_quantised():
-    for recipe in LANGUAGE.saved()[1]["config"].values():
-        assert recipe["sha256"] == SMOLLM2_SHA256 and "quantised" in recipe["weights"] and recipe["lora"]["rank"] == 8
+    recipes = LANGUAGE.saved()[1]["config"]
+    for recipe in recipes.values():
+        assert recipe["sha256"] == SMOLLM2_SHA256 and "quantised" in recipe["weights"]
+    assert {name: recipe["lora"]["rank"] for name, recipe in recipes.items() if "lora" in recipe} == {
+        NONE: 8,
+        PRIVATE: 8,
+    }
 
 
 def test_a_pin_that_was_never_said_is_at_chance(table):

@@ -103,7 +103,9 @@ def recipe(setting: Setting) -> dict[str, Any]:
     """Return what was used for a defence: the model, what of it was trained, and on how much."""
     model = {"weights": "quantised (Q4_1)", "sha256": SMOLLM2_SHA256, "start": TEXT_START}
     data = {"sentences": SENTENCES, "decoys": DECOYS, "held_out": HELD_OUT}
-    return {**model, "lora": {"rank": RANK, "targets": PROJECTIONS}, **data, "tuning": asdict(options_of(setting))}
+    if setting.defence == UNTUNED:
+        return {**model, **data}
+    return {**model, **data, "lora": {"rank": RANK, "targets": PROJECTIONS}, "tuning": asdict(options_of(setting))}
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
