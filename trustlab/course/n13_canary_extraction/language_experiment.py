@@ -57,7 +57,9 @@ COPIES = (0, 1, 2, 4, 10, 30)
 DEFENDED = 10  # copies with which noise is tried
 SENTENCES, DECOYS, HELD_OUT = 80, 20, 40  # of train, decoys among them, and of validation
 EPOCHS, BATCH = 2, 8
-LEARNING_RATE = 3e-3  # in single looks at seed 100 the held-out loss was higher with 0.001 and with 0.01
+# One look each, at seed 100: the held-out loss was 5.9 nats with 0.003 and 6.3 with 0.01. A rate of 0.001, in batches
+# of 16 and on more sentences, learned more slowly. No defence was tuned.
+LEARNING_RATE = 3e-3
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,9 @@ from trustlab.course.n13_canary_extraction.language_experiment import (
     grid,
     result_name,
 )
-from trustlab.intervals import mean_interval
 from trustlab.lab import finding
 from trustlab.lab.finding import Finding
-from trustlab.lab.saved import read, saved_over, select
+from trustlab.lab.saved import over_seeds, read, saved_over, select
 from trustlab.privacy.inversion import chance, exposure
 from trustlab.results import Reader, read_results
 
@@ -67,16 +66,13 @@ def exposure_rows() -> list[Row]:
     for defence, copies in [kinds[-1], *kinds[:-1]]:  # the model that was not tuned comes first
         runs = select(table, **dict(zip(KEY, (defence, copies), strict=True)))
         for column, label in RANKED_BY.items() if defence != UNTUNED else [("rank", RANKED_BY["rank"])]:
-            mean, low, high, n = mean_interval(list(exposed(runs, column)))
             rows.append({
                 "the pin": named(defence, copies),
                 "ranked by": label,
-                "bits": mean,
-                "low": low,
-                "high": high,
-                "first guess": f"{(runs[column] == 1).sum()}/{n}",
-                "in 3 guesses": f"{(runs[column] <= FEW).sum()}/{n}",
-                "written": f"{runs['written'].sum()}/{n}",
+                **over_seeds(list(exposed(runs, column)), "bits", limits=(0.0, BITS)),
+                "first guess": f"{(runs[column] == 1).sum()}/{len(runs)}",
+                "in 3 guesses": f"{(runs[column] <= FEW).sum()}/{len(runs)}",
+                "written": f"{runs['written'].sum()}/{len(runs)}",
                 "held-out loss": runs["held_out"].mean(),
             })  # fmt: skip
     return rows
