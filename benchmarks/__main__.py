@@ -3,13 +3,13 @@
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
-reference models, ``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals
-of gaps cover the truth, ``auditing`` how often bounds on ε claim too much, ``false_alarms`` how often audits accuse
-honest steps, ``training_audits`` how often those of whole trainings claim too much, ``panels`` moves the controls of
-panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
+reference models, ``attacking`` scores targets, audits steps and hides words, ``associating`` and ``resampling`` compute
+fairness metrics, ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε
+claim too much, ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole
+trainings claim too much, ``panels`` moves the controls of panels in a browser, and ``pages`` those of the pages in
+``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``stacking``, into
-``docs/benchmarks.md``.
+those of ``batches``, ``covering``, ``auditing``, ``false_alarms`` and ``training_audits``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import transformers
 
 from benchmarks import (
     associating,
+    attacking,
     auditing,
     batches,
     covering,
@@ -99,6 +100,7 @@ PARTS = {
     "covering": covering.main,
     "auditing": auditing.main,
     "stacking": stacking.main,
+    "attacking": attacking.main,
     "false_alarms": false_alarms.main,
     "training_audits": training_audits.main,
     "panels": panels.main,

@@ -10,9 +10,8 @@ from typing import Any
 
 from benchmarks.turns import store
 from trustlab.lab.display import table
-from trustlab.privacy.auditing.false_alarms import HONEST, accusations, timed
+from trustlab.privacy.auditing.false_alarms import HONEST, TABLE, accusations, timed
 
-NAME = "audit_false_alarms"
 AUDITS, BLOCK = 200, 20
 
 
@@ -25,5 +24,5 @@ def main(asked: argparse.Namespace) -> None:
             audits[name] += [timed(engine, seed, options) for seed in range(start, start + BLOCK)]
         rows = [row for name, each in audits.items() for row in accusations(name, each)]
         if asked.write:
-            store(NAME, rows, [timed, accusations], ["opacus"], seeds=f"0 to {start + BLOCK - 1}")
+            store(TABLE, rows, [timed, accusations], ["opacus"], seeds=f"0 to {start + BLOCK - 1}")
     print(table(rows))

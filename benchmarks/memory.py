@@ -1,4 +1,4 @@
-"""Peak memory of one training step, each measured in a fresh process.
+"""Peak memory of one training step, or of any call, each measured in a fresh process.
 
 On a CPU the measure is the process' resident memory, reset and read through ``/proc`` (Linux; elsewhere nothing is
 measured). Processes are forked from a server that has imported everything and computed nothing, so imports are in none
@@ -11,8 +11,10 @@ On a GPU it is ``torch.cuda.max_memory_allocated``.
 from __future__ import annotations
 
 import gc
+import math
 import multiprocessing
 import os
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -38,14 +40,36 @@ def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict
     """
     if case.device == "cpu" and not RESET.exists():
         return {}
+    try:
+        return _fresh(_measure, case, method, micro_batches)
+    except BrokenProcessPool:
+        return {"note": "memory not measured: its process was ended, most likely for want of memory"}
+
+
+def peak_of(build: Callable[[], Mapping[str, Callable[[], Any]]], name: str) -> float:
+    """Return the MB that a second call of ``build()[name]`` takes above what is in use before it, at its peak.
+
+    `build` is a function of a module. Where nothing can be measured the answer is NaN.
+    """
+    return _fresh(_weigh, build, name) if RESET.exists() else math.nan
+
+
+def _fresh(function: Callable[..., Any], *given: Any) -> Any:
+    """Return what `function` returns in a process that has computed nothing before."""
     give_back_at_once()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        try:
-            return pool.submit(_measure, case, method, micro_batches).result()
-        except BrokenProcessPool:
-            return {"note": "memory not measured: its process was ended, most likely for want of memory"}
+        return pool.submit(function, *given).result()
+
+
+def _weigh(build: Callable[[], Mapping[str, Callable[[], Any]]], name: str) -> float:
+    run = build()[name]
+    run()
+    gc.collect()
+    before = _in_use("cpu")
+    run()
+    return (_peak("cpu") - before) / MB
 
 
 def give_back_at_once() -> None:

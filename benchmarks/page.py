@@ -5,11 +5,12 @@ Everything between two marks is made from the committed results; the rest is wri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import associating, resampling, simulating
+from benchmarks import associating, attacking, resampling, simulating, stacking
 from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
@@ -28,6 +29,8 @@ BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the ben
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
 FAIRNESS = (associating.NAME, resampling.NAME)
 PANELS_BEGIN, PANELS_END = "<!-- panels: written by make bench -->\n", "<!-- end of the panels -->\n"
+ATTACKS = (attacking.NAME, stacking.NAME)
+ATTACKS_BEGIN, ATTACKS_END = "<!-- attacks: written by make bench -->\n", "<!-- end of the attacks -->\n"
 FAIRNESS_BEGIN, FAIRNESS_END = "<!-- fairness: written by make bench -->\n", "<!-- end of fairness -->\n"
 HEADS = {
     "bilstm": "BiLSTM",
@@ -56,11 +59,30 @@ def lines() -> str:
         peers = " and ".join(f"{_times(rounds[peer])} as fast as {peer}" for peer in ("pfl", "Flower"))
         found.append(f"**Federated round**, {read_results(SIMULATION)[0]['fleet'][0]}: {peers}")
     if all(map(_there, FAIRNESS)):
-        slow = [read_results(name)[0].query("`times ours` != 1") for name in FAIRNESS]
-        rows = [row for table in slow for row in table.to_dict("records")]
-        peers = (f"{_short(row['what'])} {_times(row['times ours'])} ({_short(row['method'])})" for row in rows)
-        found.append(f"**Fairness metrics**, as fast as the peer in brackets: {', '.join(peers)}")
+        found.append(f"**Fairness metrics**, as fast as the peer in brackets: {_faster(FAIRNESS)}")
+    if all(map(_there, ATTACKS)):
+        found.append(f"**Attacks and audits**, as fast as the peer in brackets: {_faster((attacking.NAME,))}")
+        found.append(f"**Reference models**, stacked, as fast as one after another: {_stacked()}")
     return "\n".join(f"- {line}." for line in found) + "\n"
+
+
+def _faster(names: Sequence[str]) -> str:
+    """Return how many times as fast ours is as each peer, or as a loop where there is none: once for each thing."""
+    found = []
+    for name in names:
+        table = read_results(name)[0]
+        for what, rows in table[table["times ours"] != 1].dropna(subset="times ours").groupby("what", sort=False):
+            row = rows.iloc[0]
+            found.append(f"{_short(what)} {_times(row['times ours'])} ({_short(row['method'])})")
+    return ", ".join(found)
+
+
+def _stacked() -> str:
+    """Return how many times as fast notebook 12's models are trained together, by method."""
+    rows = read_results(stacking.NAME)[0].query(f"method == {stacking.IN_TURN!r}")
+    models, width, methods = stacking.CASES[0]
+    times = zip(methods, rows["times ours"], strict=False)
+    return f"{models} of width {width} by {', '.join(f'{name} {_times(ratio)}' for name, ratio in times)}"
 
 
 def section() -> str:
@@ -85,15 +107,39 @@ def simulation() -> str:
 
 def fairness() -> str:
     """Return the table of fairness metrics as Markdown: of both parts, each with its own provenance."""
-    rows, notes = ["| | time | × ours (95 %) |", "| --- | --: | --: |"], []
-    for name in FAIRNESS:
-        results, about = read_results(name)
+    return _compared(FAIRNESS, "time", "seconds")
+
+
+def attacks() -> str:
+    """Return the table of attacks and audits as Markdown, by the processor's time, and of reference models."""
+    return _compared(ATTACKS, "CPU time", "CPU seconds")
+
+
+def _compared(names: Sequence[str], head: str, time: str) -> str:
+    """Return the rows of several tables of methods that took turns, and below them where each was measured."""
+    tables = {name: read_results(name) for name in names}
+    more = ("goal", "MB") if any("goal" in results for results, _ in tables.values()) else ()
+    heads = ["", head, "× ours (95 %)", *({"goal": "goal", "MB": "memory"}[each] for each in more)]
+    rows, notes = [f"| {' | '.join(heads)} |", f"| ---{' | --:' * (len(heads) - 1)} |"], []
+    for name, (results, about) in tables.items():
         for row in results.to_dict("records"):
             ends = "" if row["times ours"] == 1 else f" ({number(row['low'], 3)} to {number(row['high'], 3)})"
-            times = f"{number(row['times ours'], 3)}{ends}"
-            rows.append(f"| {row['what']}: {row['method']} | {_time(row['seconds'])} | {times} |")
+            times = "" if math.isnan(row["times ours"]) else f"{number(row['times ours'], 3)}{ends}"
+            cells = [f"{row['what']}: {row['method']}", _time(row[time]), times]
+            cells += [_goal(row) if each == "goal" else _megabytes(row.get("MB")) for each in more]
+            rows.append(f"| {' | '.join(cells)} |")
         notes.append(f"{_where(about)} all numbers are in [data/results](../data/results/{name}.csv).")
     return "\n".join([*rows, "", *notes, ""])
+
+
+def _goal(row: Mapping[str, Any]) -> str:
+    """Return what ours may take: seconds, and perhaps memory."""
+    seconds, memory = row.get("goal", math.nan), row.get("goal MB", math.nan)
+    return "" if math.isnan(seconds) else ", ".join(filter(None, (_time(seconds), _megabytes(memory))))
+
+
+def _megabytes(found: float | None) -> str:
+    return "" if found is None or math.isnan(found) else f"{found:.0f} MB"
 
 
 def panels() -> str:
@@ -115,7 +161,8 @@ def _where(about: Mapping[str, Any]) -> str:
     threads = f"{config['threads']} thread{'s' * (config['threads'] > 1)}"
     where = f"{config['cores']} cores ({config['processor']}, {threads})"
     packages = ", ".join(filter(None, (f"torch {about['versions']['torch']}", config["peers"])))
-    return f"Measured on {where}, {about['started'][:10]}, {packages};"
+    busy = f", while {config['load']:g} programs ran or waited" if config.get("load", 0) > config["cores"] else ""
+    return f"Measured on {where}, {about['started'][:10]}{busy}, {packages};"
 
 
 def _there(name: str) -> bool:
@@ -155,6 +202,8 @@ def write(path: Path = PAGE) -> Path:
         text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
     if all(map(_there, FAIRNESS)):
         text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
+    if all(map(_there, ATTACKS)):
+        text = _between(text, path, ATTACKS_BEGIN, attacks(), ATTACKS_END)
     if _there(PANELS):
         text = _between(text, path, PANELS_BEGIN, panels(), PANELS_END)
     write_whole(path, text)

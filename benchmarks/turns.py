@@ -5,6 +5,8 @@ And a table of such times in ``data/results``, with the machine and the peers' v
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
 import statistics
 import time
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from trustlab.doctor import usable_cores
 from trustlab.intervals import mean_interval
@@ -22,7 +25,11 @@ from trustlab.versions import installed
 
 
 def take_turns(
-    methods: Mapping[str, Callable[[], Any]], turns: int, *, shares: Mapping[str, float] | None = None
+    methods: Mapping[str, Callable[[], Any]],
+    turns: int,
+    *,
+    shares: Mapping[str, float] | None = None,
+    by_processor: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each method, compared with the first one, see :func:`compared`.
 
@@ -34,21 +41,31 @@ def take_turns(
         How often each method is timed, >= 1.
     shares
         Of a method that does only a part of the work, which part; its seconds are divided by it.
+    by_processor
+        Compare the processor's time, ``CPU seconds``, which other programs on a busy machine change less. It is all
+        threads' together, so compare on one.
 
     Examples
     --------
     >>> [row["method"] for row in take_turns({"ours": lambda: None, "theirs": lambda: time.sleep(0.01)}, 3)]
     ['ours', 'theirs']
     """
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    walls: dict[str, list[float]] = {name: [] for name in methods}
+    processor: dict[str, list[float]] = {name: [] for name in methods}
     for turn in range(turns + 1):
         for name, method in methods.items():
+            before = time.process_time()
             took = seconds_of(method)
+            busy = time.process_time() - before
             if turn:
-                seconds[name].append(took / (shares or {}).get(name, 1))
+                share = (shares or {}).get(name, 1)
+                walls[name].append(took / share)
+                processor[name].append(busy / share)
+    seconds = processor if by_processor else walls
     first = next(iter(seconds.values()))
     for name, times in seconds.items():
-        yield {"method": name, **compared(times, first)}
+        medians = {"seconds": statistics.median(walls[name]), "CPU seconds": statistics.median(processor[name])}
+        yield {"method": name, **compared(times, first), **medians}
 
 
 def compared(times: Sequence[float], base: Sequence[float]) -> dict[str, Any]:
@@ -67,6 +84,30 @@ def compared(times: Sequence[float], base: Sequence[float]) -> dict[str, Any]:
         mean, low, high = np.exp(mean_interval(ratios)[:3])
         row |= {"times ours": round(float(mean), 12), "low": float(low), "high": float(high)}
     return row
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep NumPy and torch on one thread, on which the processor's time is that of an idle machine's clock.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def load() -> float:
+    """Return how many programs ran or waited in the last minute; NaN where the system does not tell."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else float("nan")
 
 
 def seconds_of(run: Callable[[], Any]) -> float:

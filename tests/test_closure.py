@@ -289,8 +289,11 @@ CELLS = [
     ("dp-sgd-vs-edp-sgd-tuning", dict(method="fast", epsilon=8.0, epochs=1)),
     *(("dp-sgd-vs-edp-sgd-encoder", dict(method=method, clip_norm=c)) for method, c in (("sgd", 0.0), ("fast", 1.0))),
     ("membership-inference", dict(method="edp-sgd", size=100, micro_batches=16, epochs=1)),
+    ("membership-inference", dict(method="sgd", epsilon=float("inf"), size=100, epochs=1, clip_norm=0.0)),
     ("membership-inference", dict(method="majority", size=100)),
     ("membership-inference-tuning", dict(method="dp-sgd", size=100, seed=100, epochs=1)),
+    ("membership-inference-encoder", dict(method="dp-sgd", size=100, epochs=1)),
+    ("membership-inference-encoder-tuning", dict(method="dp-sgd", size=100, seed=100, epochs=1)),
     *(("non-iid-partitioning", dict(scheme=scheme, alpha=0.1)) for scheme in ("fednlp", "iid")),
     ("non-iid-partitioning", dict(scheme="centralised")),
     *(("fednlp-benchmark", dict(task=task)) for task in ("classification", "tagging", "seq2seq")),
@@ -314,7 +317,7 @@ def test_all_code_that_a_cell_runs_is_in_its_closure_and_nothing_that_is_left_ou
     cell = known.module.Setting(**dials)
     kind, threads = getattr(cell, known.varied), torch.get_num_threads()
     torch.set_num_threads(1)
-    corpus = assistant(800 if name.startswith("dp-sgd-vs-edp-sgd") else 4000, seed=0)
+    corpus = assistant(800 if name.startswith(("dp-sgd-vs-edp-sgd", "membership-inference-encoder")) else 4000, seed=0)
     try:
         ran = what_runs(known.module.run(cell, corpus))
     finally:

@@ -2,6 +2,7 @@ import itertools
 import math
 
 import pytest
+import threadpoolctl
 import torch
 
 from benchmarks import page, turns
@@ -32,6 +33,26 @@ def test_a_ratio_is_of_the_same_turn_and_has_the_interval_of_its_logarithm():
     assert row["times ours"] == pytest.approx(math.exp(mean))
     assert (row["low"], row["high"]) == pytest.approx((math.exp(low), math.exp(high)))
     assert turns.compared([6.0], [3.0]) == {"seconds": 6.0, "turns": 1, "times ours": 2.0}
+
+
+def test_the_processors_time_can_be_compared_instead_and_does_not_count_waiting(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(turns.time, "perf_counter", lambda: next(clock) ** 3)
+    busy = itertools.count()
+    monkeypatch.setattr(turns.time, "process_time", lambda: 2 * next(busy))
+    methods = {"ours": int, "half": int}
+    rows = list(turns.take_turns(methods, 3, shares={"half": 0.5}, by_processor=True))
+    assert [row["times ours"] for row in rows] == [1, 2] and [row["CPU seconds"] for row in rows] == [2, 4]
+    assert rows[0]["seconds"] != rows[0]["CPU seconds"]
+    assert turns.load() >= 0
+
+
+def test_on_one_thread_there_is_one_thread_and_then_as_many_as_before():
+    before = torch.get_num_threads()
+    with turns.one_thread():
+        assert torch.get_num_threads() == 1
+        assert all(pool["num_threads"] == 1 for pool in threadpoolctl.threadpool_info())
+    assert torch.get_num_threads() == before
 
 
 def test_a_stored_table_knows_the_machine_and_the_peers_that_are_there(tmp_path, monkeypatch):

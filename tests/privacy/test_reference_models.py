@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from trustlab.privacy import TrainConfig, private_gradients
 from trustlab.privacy.membership import halves
 from trustlab.privacy.membership.reference_models import Draws, Stack, classification_loss, packed, train_together
+from trustlab.privacy.membership.stacked_gradients import example_gradients, mean_gradients, product_gradients
 from trustlab.privacy.training_options import noise_schedule
 
 N, K, WIDE, CLASSES = 60, 4, 6, 3
@@ -150,8 +151,6 @@ def test_stacked_models_equal_models_trained_one_after_another(make, options, op
 
 
 def test_only_linear_layers_are_taken_by_products_and_a_shared_one_is_not():
-    from trustlab.privacy.membership.stacked_gradients import example_gradients, product_gradients
-
     for make, by_products in ((perceptron, True), (Bag, False), (shared, False)):
         stack, (x, y) = Stack(make, K), data(make)
         batch = (x[None, :8].expand(K, *x[:8].shape), y[None, :8].expand(K, 8))
@@ -173,6 +172,7 @@ def test_batches_are_poisson_samples_of_a_models_own_examples():
     places, valid = packed(drawn)
     for k in range(K):
         assert places[k][valid[k]].tolist() == drawn[k].nonzero()[:, 0].tolist()
+    assert drawn.gather(1, places).all()  # what fills a batch up is an example of the model's own batch
 
 
 def test_the_noise_is_that_of_train_for_half_of_the_examples():
@@ -188,11 +188,46 @@ def test_models_begin_differently_and_alike_for_a_seed():
     assert torch.equal(one, again) and not torch.equal(one, other) and not torch.equal(one[0], one[1])
 
 
-def test_no_example_drawn_is_a_step_of_noise_alone():
-    class Empty(Draws):
-        def batches(self, inside, rate):
-            return torch.zeros_like(inside)
+class Empty(Draws):
+    """Draws no example."""
 
+    def batches(self, inside, rate):
+        return torch.zeros_like(inside)
+
+
+def test_without_privacy_no_example_drawn_changes_nothing():
+    for make in (perceptron, Bag):
+        stack = Stack(make, K)
+        before = {name: part.clone() for name, part in stack.weights.items()}
+        config, draws = TrainConfig(method="sgd", batch_size=15, epochs=1), Empty(torch.Generator())
+        list(train_together(stack, classification_loss, data(make), halves(N, K, seed=0), config, draws=draws))
+        assert all(torch.equal(before[name], part) for name, part in stack.weights.items())
+
+
+def test_a_mean_gradient_counts_its_own_examples_only_and_a_weight_without_effect_has_none():
+    class Unused(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.other = nn.Linear(2, 2), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.used(x)
+
+    stack = Stack(Unused, 2)
+    x, y = torch.tensor([[1.0, 2.0], [-9.0, 0.0], [0.5, 0.5]]), torch.tensor([0, 1, 1])
+    valid = torch.tensor([[True, False, True], [False, False, False]])
+    batch = (x.expand(2, 3, 2), y.expand(2, 3))
+    with torch.no_grad():
+        found = mean_gradients(stack.base, stack.weights, classification_loss, batch, valid)
+    model = stack.model(0)
+    F.cross_entropy(model(x[[0, 2]]), y[[0, 2]]).backward()
+    torch.testing.assert_close(found["used.bias"][0], model.used.bias.grad)
+    torch.testing.assert_close(found["used.weight"][0], model.used.weight.grad)
+    assert found["used.weight"].is_contiguous()
+    assert all(not part[1].any() for part in found.values()) and not found["other.weight"].any()
+
+
+def test_no_example_drawn_is_a_step_of_noise_alone():
     draws = Empty(torch.Generator().manual_seed(0))
     config = TrainConfig(method="dp-sgd", epsilon=3.0, delta=1e-3, batch_size=15, epochs=1)
     stack = Stack(perceptron, K)

@@ -10,7 +10,10 @@ Extrinsic metrics measure what a system does:
 
 4. :mod:`~trustlab.fairness.groups`: decisions about groups of people, which may overlap, with intervals.
 5. :mod:`~trustlab.fairness.tasks`: texts, truth and groups, in one shape.
-6. :mod:`~trustlab.fairness.scorers` and :mod:`~trustlab.fairness.generated_texts`: what a model writes about groups.
+6. :mod:`~trustlab.fairness.scorers` and :mod:`~trustlab.fairness.generated_texts`: what a model writes about groups;
+   :mod:`~trustlab.fairness.equity_levels`: what such ratios are worth.
+7. :mod:`~trustlab.fairness.swaps`: the same text about the other gender.
+8. :mod:`~trustlab.fairness.sensitivity`: how much a classifier's answer moves with the words that tell a status.
 
 Intrinsic metrics need not predict extrinsic ones: that is what notebook 31 measures.
 """

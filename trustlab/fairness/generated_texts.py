@@ -7,17 +7,18 @@ often a group's texts turn out either way.
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trustlab.columns import as_numbers, as_texts
+from trustlab.fairness.equity_levels import as_polarity, equity_intervals, equity_ratio, gendered_counts
 from trustlab.fairness.groups import ALL, BETWEEN, Bootstrap, Groups, Mean, group_means
-from trustlab.fairness.groups.means import divide
-from trustlab.fairness.groups.resampling import Key, Statistics, measure
+from trustlab.fairness.groups.metric_names import MetricName
 from trustlab.fairness.scorers import TextScorer
+from trustlab.fairness.swaps.word_pairs import CLITICS, WORD
 
 if TYPE_CHECKING:
     from trustlab.fairness.association import WordVectors
@@ -32,8 +33,6 @@ FEMALE, MALE = (
         "grandfather nephew king prince actor mr sir",
     )
 )
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_CLITICS = re.compile(r"(?:'(?:s|ll|d|re|ve|m))+$")  # "she's", "he'd've"; n't is not cut off
 
 
 def unigram_polarity(
@@ -90,8 +89,8 @@ def _folded(name: str, words: Collection[str]) -> set[str]:
 
 def _words(text: str, known: Container[object]) -> list[str]:
     """Return those words of a text that are known, unchanged, or else without what an apostrophe joins to them."""
-    words = _WORD.findall(text.lower().replace("’", "'"))
-    read = (word if word in known else _CLITICS.sub("", word) for word in words)
+    words = WORD.findall(text.lower().replace("’", "'"))
+    read = (word if word in known else CLITICS.sub("", word) for word in words)
     return [word for word in read if word in known]
 
 
@@ -202,17 +201,18 @@ def projection_polarity(scores: np.ndarray, threshold: float = 0.25) -> np.ndarr
 def equity_ratios(polarity: np.ndarray, groups: Groups, *, bootstrap: Bootstrap | None = None) -> list[dict[str, Any]]:
     """Return min(f/m, m/f) for each group, f and m being its numbers of female and male texts (Gupta et al. 2022).
 
-    1 is balance, 0 says that one gender never occurs. With few gendered texts it is far from 1 by chance alone.
+    1 is balance, 0 says that one gender never occurs. With few gendered texts it is far from 1 by chance alone, and the
+    smallest of many all the more: :func:`~trustlab.fairness.equity_levels.equity_levels` says how far.
 
     Parameters
     ----------
     polarity : int [N]
         1, −1 or 0, of :func:`unigram_polarity` or :func:`projection_polarity`.
     groups
-        Which opening, such as a profession, each text continues.
+        Which opening, such as a profession, each text continues; groups may overlap.
     bootstrap
-        How to make intervals; where groups partition the texts, each with two or more, they are drawn within groups,
-        unless it says otherwise.
+        Level of the intervals, and units of texts that belong together. Nothing is drawn: resamples of a ratio that
+        cannot exceed 1 miss it, so intervals are Clopper and Pearson's of the female share. None makes none.
 
     Returns
     -------
@@ -226,29 +226,31 @@ def equity_ratios(polarity: np.ndarray, groups: Groups, *, bootstrap: Bootstrap 
     >>> {row["group"]: row["value"] for row in rows if row["metric"] == "equity_ratio"}
     {'(all rows)': 1.0, 'nurse': 0.5, 'pilot': 0.0}
     """
-    signs = as_numbers(polarity, "polarity")
-    if signs.shape != (len(groups),) or not np.isin(signs, (-1, 0, 1)).all():
-        raise ValueError(f"Expected a polarity of −1, 0 or 1 for each of {len(groups)} texts, got shape {signs.shape}.")
-    inside = np.column_stack([groups.masks, np.ones(len(groups), dtype=bool)]).astype(float)  # [N, G + 1]
-
-    def statistics(counts: np.ndarray) -> Statistics:
-        female, male = (counts @ (inside * (signs == sign)[:, None]) for sign in (1, -1))
-        ratio = divide(np.minimum(female, male), np.maximum(female, male))  # [R, G + 1]
-        found: Statistics = {("equity_ratio", ALL): ratio[:, -1]}
-        found |= {("equity_ratio", name): ratio[:, g] for g, name in enumerate(groups.names)}
-        each = ratio[:, :-1]
-        return found | {
-            ("equity_ratio_minimum", BETWEEN): each.min(axis=1),
-            ("equity_ratio_mean", BETWEEN): each.mean(axis=1),
-        }
-
-    def reasons(values: Mapping[Key, float]) -> dict[Key, str]:
-        none = [name for name in (*groups.names, ALL) if np.isnan(values["equity_ratio", name])]
-        between = "; ".join(f"{name}: no gendered text" for name in none if name != ALL)
-        found = {("equity_ratio", name): "no gendered text" for name in none}
-        return found | {(f"equity_ratio_{what}", BETWEEN): between for what in ("minimum", "mean")}
-
-    return measure(statistics, reasons, groups, bootstrap, groups.masks.argmax(1) if groups.is_partition else None)
+    signs, everyone = as_polarity(polarity, groups), np.ones((len(groups), 1), dtype=bool)
+    units = None if bootstrap is None else bootstrap.units
+    if units is not None and len(units) != len(groups):
+        raise ValueError(f"Expected units for {len(groups)} rows, got {len(units)}.")
+    of_all, each = (gendered_counts(signs, masks, units) for masks in (everyone, groups.masks))
+    (ratio_of_all,), ratios = (equity_ratio(counts.female, counts.total) for counts in (of_all, each))
+    found = {("equity_ratio", ALL): ratio_of_all}
+    found |= {("equity_ratio", name): ratio for name, ratio in zip(groups.names, ratios, strict=True)}
+    found |= {("equity_ratio_minimum", BETWEEN): ratios.min(), ("equity_ratio_mean", BETWEEN): ratios.mean()}
+    ends = dict.fromkeys(found, (math.nan, math.nan))
+    if bootstrap is not None:
+        (ends["equity_ratio", ALL],), _ = equity_intervals(of_all, 1 - bootstrap.level)
+        inside, between = equity_intervals(each, 1 - bootstrap.level)
+        ends |= {("equity_ratio", name): pair for name, pair in zip(groups.names, inside, strict=True)}
+        ends |= {(metric, BETWEEN): pair for metric, pair in between.items()}
+    sizes = dict(zip(groups.names, groups.sizes.tolist(), strict=True))
+    lacking = [name for name, ratio in zip(groups.names, ratios, strict=True) if math.isnan(ratio)]
+    rows = []
+    for (metric, group), value in found.items():
+        of = lacking if group == BETWEEN else [group] if math.isnan(value) else []
+        reason = "; ".join(f"{name}: no gendered text" if group == BETWEEN else "no gendered text" for name in of)
+        row = {"metric": MetricName(metric), "group": group, "value": float(value)}
+        row |= {"low": ends[metric, group][0], "high": ends[metric, group][1], "rows": sizes.get(group, len(groups))}
+        rows.append(row | {"undefined": 0, "reason": reason})
+    return rows
 
 
 def generation_metrics(

@@ -9,13 +9,16 @@ import pytest
 
 from trustlab.course.n12_membership_inference import EXPERIMENT, membership_pictures
 from trustlab.course.n12_membership_inference.attacked import ATTACKS, FPRS, MEASURES, REFERENCES, column
+from trustlab.course.n12_membership_inference.audit_pictures import shown_of_epsilon
 from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES
 from trustlab.course.n12_membership_inference.panel import Place, _shown, answer, attack_panel, live_rows
 from trustlab.course.n12_membership_inference.results import auc_and_risk, leak_and_use, methods_at
-from trustlab.course.n12_membership_inference.stacked_training import EPSILONS, METHODS
+from trustlab.course.n12_membership_inference.stacked_training import CORPORA, EPSILONS, METHODS
 from trustlab.data import load
 from trustlab.lab.display import per_cent
-from trustlab.lab.saved import numbers
+from trustlab.lab.saved import numbers, read
+from trustlab.privacy.auditing.false_alarms import HONEST, TABLE
+from trustlab.privacy.auditing.step_audit import BOUNDS
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +65,11 @@ def test_a_live_training_is_that_of_the_table_and_is_drawn_over_it(corpus):
     at = Place(size=TRAINED_SIZES[0], references=REFERENCES[0])
     rows = list(live_rows(at, corpus))
     assert rows[-1]["progress"] == 1 and rows[-1]["epsilon"] <= at.epsilon
+    assert 0 <= rows[-1]["epsilon_shown"] <= rows[-1]["epsilon"]
     base = answer(at)
     shown = _shown(at, base, rows)
     assert len(shown.own) == len(FPRS) and f"{per_cent(rows[-1]['found'])} of your models' members" in shown.verdict
+    assert f"ε ≥ {rows[-1]['epsilon_shown']:.2f} proved" in shown.verdict
     assert "training together" in _shown(at, base, []).verdict
     again = Place(size=TRAINED_SIZES[0], references=REFERENCES[0], epsilon=math.inf)
     assert again.setting.method == "sgd"
@@ -83,6 +88,12 @@ def test_a_live_training_can_be_stopped_and_keeps_what_it_found(panel):
     assert "yours, stopped after" in panel.summary and 0 < panel.rows[-1]["progress"] < 1
 
 
+@pytest.mark.parametrize("name", [name for name in CORPORA if name != "assistant"])
+def test_the_panel_is_there_for_real_corpora_too(name):
+    at = Place(name, size=TRAINED_SIZES[0])
+    assert answer(at).rocs["SGD"] and "finds" in answer(at).verdict
+
+
 def test_pictures_say_what_their_numbers_say():
     size = TRAINED_SIZES[-1]
     rows = {row["attack"]: row for row in auc_and_risk(size)}
@@ -96,9 +107,13 @@ def test_pictures_say_what_their_numbers_say():
     assert membership_pictures.over_sizes().rows
 
 
-def test_who_is_found_counts_each_quarter(corpus):
-    found = membership_pictures.who_is_found(corpus)
-    rates = [row["members found"] for row in found.rows]
-    accused = [row["non-members accused"] for row in found.rows]
-    assert len(rates) == 4 and np.mean(accused) == pytest.approx(0.01, abs=0.003)
-    assert rates[0] > rates[-1] and per_cent(rates[0]) in found.verdict
+def test_what_audits_show_is_the_tables():
+    table, _ = read(TABLE)
+    found = shown_of_epsilon()
+    rows = {row["step"]: row for row in found.rows}
+    assert len(rows) == len(HONEST) and all(row["shown, Gaussian"] < row["declared ε"] for row in rows.values())
+    own = table[table["step"] == "Opacus ghost"].set_index("check")
+    assert rows["Opacus ghost"]["shown, any mechanism"] == own.loc["one run", "shown epsilon"]
+    fast = table[(table["step"] == "fast") & (table["check"] == BOUNDS[1])].iloc[0]
+    assert f"noise shows {per_cent(fast['shown epsilon'] / fast['declared epsilon'])}" in found.verdict
+    assert found.verdict.startswith(f"0 of {200 * len(HONEST):,} audits")

@@ -27,7 +27,6 @@ def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
         f"{MODELS} models together for each method",
         f"{words(REPORTED)} times on utterances",
         f"the claims use {words(REPORTED)} independent pools",
-        f"Here {MODELS} models are trained now",
         "at 0.1 and move **exposed** from no member to 10 %",
         "With 2 % of the members exposed",
         "finds these 2 % nearly for sure",

@@ -34,6 +34,7 @@ from trustlab.course.n24_fednlp_benchmark.experiment import (
     tuned,
 )
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES
+from trustlab.course.n24_fednlp_benchmark.task_findings import unclaimed
 from trustlab.course.registry import EXPERIMENTS, experiment_of
 from trustlab.course.reproduce import judge
 from trustlab.course.tuning import FIRST_SEED
@@ -243,6 +244,15 @@ def test_a_difference_below_the_trivial_baseline_is_no_claim(claimed):
     said = [line["claim"][:3] for line in not_claimed(table)]
     assert said.count("(a)") == len(FAMILIES) and len(said) == len(FAMILIES) + 2
     assert all(line["better"] < line["trivial"] == pytest.approx(0.45) for line in not_claimed(table))
+
+
+def test_a_difference_with_a_lost_training_is_no_claim(claimed):
+    table = made_up()
+    gone = (table["task"] == "qa") & (table["algorithm"] == "fedavg") & (table["partition"] == "label")
+    table.loc[gone & (table["seed"] == 1), "score"] = 0.01
+    assert not [claim for claim in claimed(table) if claim.startswith(("(a) qa", "(c) qa"))]
+    assert {line["claim"][:6]: line["lost"] for line in not_claimed(table)} == {"(a) qa": 1, "(c) qa": 1}
+    assert unclaimed().startswith("Not judged because trainings were lost")
 
 
 @pytest.mark.parametrize(

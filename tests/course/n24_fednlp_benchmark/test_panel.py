@@ -249,4 +249,4 @@ def test_who_reaches_the_baseline_is_counted(rows, tmp_path, monkeypatch, fleet,
     scores = {CENTRALISED: one_place, CENTRALISED_ADAM: one_place, "fedavg": fleet, "fedadam": fleet}
     retold(rows, tmp_path, monkeypatch, lambda row: scores.get(row["algorithm"], 0.5))
     assert drawn_levels().verdict.startswith(said)
-    assert unclaimed().startswith("Not judged" if fleet < 0.5 else "Every claim compares")
+    assert unclaimed().startswith("Not judged" if fleet < 0.5 else "Every claim is judged")

@@ -1,6 +1,7 @@
 """Training steps and samplers with the bugs that real libraries had, and for each the check that has to find it.
 
-Every step is DP-SGD written out, for E = 8 expected examples, C = 0.5, σ = 1; `honest` is the right one.
+Every step is DP-SGD written out, for E = 8 expected examples, C = 0.5, σ = 1; `honest` is the right one. A number of
+an issue names the public report of such a bug.
 """
 
 import itertools
@@ -9,59 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-E, C, SIGMA = 8, 0.5, 1.0
-DECLARED = dict(clip_norm=C, noise_multiplier=SIGMA, expected_batch_size=E)
+from trustlab.privacy.auditing.planted_bugs import (
+    DECLARED,
+    PLANTED,
+    SIGMA,
+    C,
+    E,
+    clip,
+    clipped_sum,
+    gradients,
+    honest,
+    leave,
+)
 
-
-def gradients(model, loss, batch):
-    """Every example's gradient of each parameter: a list of [B, ...] tensors."""
-    parameters = list(model.parameters())
-    rows = [torch.autograd.grad(loss(model, batch[i : i + 1]).sum(), parameters) for i in range(len(batch))]
-    if not rows:
-        return [torch.zeros(0, *p.shape) for p in parameters]
-    return [torch.stack(column) for column in zip(*rows, strict=True)]
-
-
-def clip(each, limit=C):
-    """Shorten vectors [B, ...] in several tensors to `limit` all together."""
-    norms = sum(g.flatten(1).double().square().sum(1) for g in each).sqrt()
-    kept = (limit / norms.clamp(min=1e-12)).clamp(max=1).float()
-    return [g * kept.view(-1, *[1] * (g.dim() - 1)) for g in each]
-
-
-def clipped_sum(model, loss, batch):
-    return [g.sum(0) for g in clip(gradients(model, loss, batch))]
-
-
-def leave(model, sums, std=SIGMA * C, divisor=E, draw=torch.randn_like):
-    for parameter, total in zip(model.parameters(), sums, strict=True):
-        parameter.grad = (total + std * draw(total)) / divisor
-
-
-def honest(model, loss, batch):
-    leave(model, clipped_sum(model, loss, batch))
-
-
-# --- Steps with a bug each
-
-
-def noise_scaled_by_the_batch(model, loss, batch):
-    leave(model, clipped_sum(model, loss, batch), std=SIGMA * C * E / max(len(batch), 1))
-
-
-def noise_missing_on_one_group(model, loss, batch):
-    leave(model, clipped_sum(model, loss, batch))
-    *_, (_, last) = model.named_parameters()
-    if len(list(model.parameters())) > 1:
-        last.grad = clipped_sum(model, loss, batch)[-1] / E
-
-
-def micro_batches_of_sensitivity_1(model, loss, batch):
-    each = gradients(model, loss, batch)
-    home = torch.randint(E, (len(batch),))
-    means = [[g[home == k].mean(0) for g in each] for k in home.unique()]
-    sums = [torch.stack(parts) for parts in zip(*means, strict=True)] if means else each
-    leave(model, [g.sum(0) for g in clip(sums)])
+# --- Steps with a bug each, apart from those that notebook 12 shows
 
 
 def clipped_after_averaging(model, loss, batch):
@@ -127,13 +89,6 @@ class NoiseOfEveryThirdStep:
         leave(model, clipped_sum(model, loss, batch), draw=lambda g: torch.randn(g.shape, generator=generator))
 
 
-def same_seed_on_every_shard(model, loss, batch):
-    """Parameters are divided among workers, and each worker begins with the step's seed."""
-    seed = int(torch.randint(2**31, ()))
-    draw = lambda g: torch.randn(g.shape, generator=torch.Generator().manual_seed(seed))  # noqa: E731
-    leave(model, clipped_sum(model, loss, batch), draw=draw)
-
-
 def one_number_for_a_tensor(model, loss, batch):
     leave(model, clipped_sum(model, loss, batch), draw=lambda g: torch.randn(()).expand_as(g))
 
@@ -156,21 +111,98 @@ def a_huge_example_not_clipped(model, loss, batch):
     leave(model, [(g * kept.view(-1, *[1] * (g.dim() - 1))).sum(0) for g in each])
 
 
-class Worker:
-    """One of several workers, with noise of its own; the same `seed` on all of them is the bug."""
+def clipped_to_a_norm_of_its_own(model, loss, batch):
+    """The argument is not used (Opacus, pull request 664)."""
+    leave(model, [g.sum(0) for g in clip(gradients(model, loss, batch), limit=1.0)])
 
-    def __init__(self, workers, seed):
-        self.workers, self.generator = workers, torch.Generator().manual_seed(seed)
+
+def clipped_number_by_number(model, loss, batch):
+    """As np.clip does it (Truxify, pull request 3858)."""
+    leave(model, [g.nan_to_num().clamp(-C, C).sum(0) for g in gradients(model, loss, batch)])
+
+
+def views_clipped_one_by_one(model, loss, batch):
+    """Each example is seen twice, in two augmentations, and both are clipped to C."""
+    each = clip(gradients(model, loss, batch))
+    leave(model, [2 * g.sum(0) for g in each])
+
+
+def padding_repeats_the_first(model, loss, batch):
+    """A batch is filled up to whole parts of four with its first examples (jax_privacy, pull request 223)."""
+    missing = -len(batch) % 4 if len(batch) else 0
+    full = [g[torch.arange(len(batch) + missing) % max(len(batch), 1)] for g in gradients(model, loss, batch)]
+    leave(model, [g.sum(0) for g in clip(full)])
+
+
+def noise_of_the_largest_gradient(model, loss, batch):
+    """The noise has the size of the longest gradient that there was."""
+    each = clip(gradients(model, loss, batch))
+    longest = sum(g.flatten(1).square().sum(1) for g in each).sqrt().amax() if len(batch) else torch.tensor(0.0)
+    leave(model, [g.sum(0) for g in each], std=SIGMA * float(longest))
+
+
+def noise_averaged_over_parts(model, loss, batch):
+    """Each part of four gets its noise, and the parts are averaged (Optax, issue 527)."""
+    parts = max(-(-len(batch) // 4), 1)
+    leave(model, clipped_sum(model, loss, batch), std=SIGMA * C / parts**0.5)
+
+
+def noise_where_gradients_are(model, loss, batch):
+    """Rows of an embedding that no example has seen stay as they are."""
+    leave(model, clipped_sum(model, loss, batch), draw=lambda g: torch.randn_like(g) * (g != 0))
+
+
+def noise_all_but_the_last(model, loss, batch):
+    """One coordinate of each tensor is passed over (as in NVFlare, issue 343)."""
+    leave(model, clipped_sum(model, loss, batch))
+    for parameter, total in zip(model.parameters(), clipped_sum(model, loss, batch), strict=True):
+        parameter.grad[..., -1] = total[..., -1] / E
+
+
+def noise_all_but_the_first(model, loss, batch):
+    leave(model, clipped_sum(model, loss, batch))
+    for parameter, total in zip(model.parameters(), clipped_sum(model, loss, batch), strict=True):
+        parameter.grad[..., 0] = total[..., 0] / E
+
+
+class NoiseFromATable:
+    """Normal numbers are drawn once, and each tensor's noise begins somewhere in them."""
+
+    def __init__(self):
+        self.numbers = torch.randn(2**16)
+
+    def __call__(self, model, loss, batch):
+        leave(model, clipped_sum(model, loss, batch), draw=self.draw)
+
+    def draw(self, total):
+        at = (int(torch.randint(len(self.numbers), ())) + torch.arange(total.numel())) % len(self.numbers)
+        return self.numbers[at].view(total.shape)
+
+
+def a_nan_for_all(model, loss, batch):
+    """What is not finite is clipped like the rest: C / NaN."""
+    each = gradients(model, loss, batch)
+    norms = sum(g.flatten(1).double().square().sum(1) for g in each).sqrt()
+    kept = (C / norms.clamp(min=1e-12)).clamp(max=1).float()
+    leave(model, [(g * kept.view(-1, *[1] * (g.dim() - 1))).sum(0) for g in each])
+
+
+class Worker:
+    """One of several workers, with noise of its own; the same `seed` on all of them is a bug, and so is a `share`
+    of the standard deviation where it is the variance that is shared (TF-Privacy, issue 88; Flower, issue 1892)."""
+
+    def __init__(self, workers, seed, share=0.5):
+        self.scale, self.generator = workers**-share, torch.Generator().manual_seed(seed)
 
     def __call__(self, model, loss, batch):
         draw = lambda g: torch.randn(g.shape, generator=self.generator)  # noqa: E731
-        leave(model, clipped_sum(model, loss, batch), std=SIGMA * C / self.workers**0.5, draw=draw)
+        leave(model, clipped_sum(model, loss, batch), std=SIGMA * C * self.scale, draw=draw)
 
 
 STEPS = {  # what is audited: the check that has to fail
-    "noise scaled by the batch": (lambda: noise_scaled_by_the_batch, "noise in each batch"),
-    "noise missing on one group": (lambda: noise_missing_on_one_group, "noise of each parameter"),
-    "micro-batches of sensitivity 1": (lambda: micro_batches_of_sensitivity_1, "sensitivity"),
+    "noise scaled by the batch": (PLANTED["noise scaled by the batch"], "noise in each batch"),
+    "noise missing on one group": (PLANTED["noise missing on one group"], "noise of each parameter"),
+    "micro-batches of sensitivity 1": (PLANTED["micro-batches of sensitivity 1"], "sensitivity"),
     "clipped after averaging": (lambda: clipped_after_averaging, "sensitivity"),
     "accumulated gradients clipped": (lambda: accumulated_gradients_clipped, "sensitivity"),
     "accumulated examples counted again": (lambda: accumulated_examples_counted_again, "sensitivity"),
@@ -181,12 +213,25 @@ STEPS = {  # what is audited: the check that has to fail
     "noise without clip norm": (lambda: noise_without_clip_norm, "noise of each parameter"),
     "noise drawn once": (NoiseDrawnOnce, "noise between steps"),
     "noise of every third step": (NoiseOfEveryThirdStep, "noise between steps"),
-    "same seed on every shard": (lambda: same_seed_on_every_shard, "noise between parameters"),
+    "same seed on every shard": (PLANTED["same seed on every shard"], "noise between parameters"),
     "same seed on every worker": (lambda: [Worker(3, 5) for _ in range(3)], "noise between workers"),
     "one number for a tensor": (lambda: one_number_for_a_tensor, "noise between parameters"),
     "Laplace noise": (lambda: laplace_noise, "noise is Gaussian"),
     "noise before clipping": (lambda: noise_before_clipping, "noise of each parameter"),
     "a huge example not clipped": (lambda: a_huge_example_not_clipped, "sensitivity"),
+    "clipped to a norm of its own": (lambda: clipped_to_a_norm_of_its_own, "sensitivity"),
+    "clipped number by number": (lambda: clipped_number_by_number, "sensitivity"),
+    "views clipped one by one": (lambda: views_clipped_one_by_one, "sensitivity"),
+    "padding repeats the first": (lambda: padding_repeats_the_first, "sensitivity"),
+    "the step before again": (PLANTED["the step before again"], "examples of the step before"),
+    "noise of the largest gradient": (lambda: noise_of_the_largest_gradient, "noise in each batch"),
+    "noise averaged over parts": (lambda: noise_averaged_over_parts, "noise in each batch"),
+    "noise where gradients are": (lambda: noise_where_gradients_are, "noise of each parameter"),
+    "noise all but the last": (lambda: noise_all_but_the_last, "noise of each coordinate"),
+    "noise all but the first": (lambda: noise_all_but_the_first, "noise of each coordinate"),
+    "noise from a table": (NoiseFromATable, "noise between steps"),
+    "noise share of a worker": (lambda: [Worker(3, seed, share=1) for seed in range(3)], "noise of each parameter"),
+    "a NaN for all": (lambda: a_nan_for_all, "gradients that are no numbers"),
 }
 
 # --- Samplers: of the examples [N, 4] the indices of each batch of one training, expected to be 1 / q = 10 batches
@@ -255,6 +300,22 @@ def next_batch_overlaps(rng):
     return batches
 
 
+def capped(rng):
+    """No batch is larger than what fits into memory."""
+    return lambda data: [batch[: round(1.1 * Q * len(data))] for batch in poisson(rng)(data)]
+
+
+def same_batches_in_every_epoch(rng):
+    """The sampler's generator begins again with each epoch."""
+    kept = {}
+
+    def batches(data):
+        seed = kept.setdefault("seed", int(rng.integers(2**31)))
+        return poisson(np.random.default_rng(seed))(data)
+
+    return batches
+
+
 SAMPLERS = {
     "shuffled, accounted as Poisson": (shuffled, "counts of each example"),
     "last batch dropped": (shuffled_last_batch_dropped, "number of steps"),
@@ -264,6 +325,8 @@ SAMPLERS = {
     "long examples skipped": (long_examples_skipped, "batches and data"),
     "batches dropped by data": (batches_dropped_by_data, "number of steps"),
     "next batch overlaps": (next_batch_overlaps, "batches between steps"),
+    "no batch above a cap": (capped, "batch sizes: mean"),
+    "same batches in every epoch": (same_batches_in_every_epoch, "counts of each example"),
 }
 
 

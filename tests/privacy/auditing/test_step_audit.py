@@ -147,10 +147,14 @@ def test_the_audit_is_repeatable_and_leaves_the_generators_as_they_were(declared
 
 
 def test_the_table_of_false_alarms_is_counted_from_audits():
-    (row, *checks) = false_alarms(2, honest={"fast": ("fast", {})})
+    (row, *others) = false_alarms(2, honest={"fast": ("fast", {})})
     assert (row["check"], row["audits"], row["accused"]) == ("any", 2, 0) and row["seconds"] > 0
+    *checks, one_run, tight = others
     assert {each["check"] for each in checks} >= WORDS | {"sensitivity", "batches and data"}
     assert all(0 <= each["p below 0.05"] <= 1 and 0 < each["smallest p"] <= 1 for each in checks)
+    assert (one_run["check"], tight["check"]) == ("one run", "exact tail, Gaussian")
+    assert one_run["shown epsilon"] < tight["shown epsilon"] < tight["declared epsilon"] == one_run["declared epsilon"]
+    assert one_run["false claims"] == 0
 
 
 # --- Parts
@@ -185,8 +189,8 @@ def test_a_pair_is_measured_with_the_same_noise_on_both_sides(honest_step):
 def test_noise_is_read_in_units_of_c_after_division(honest_step):
     torch.manual_seed(0)
     prober = Prober([honest_step], clip_norm=0.5, divisor=8)
-    parts = prober.noise(np.stack([prober.shares(np.zeros((2, 3)))[0] for _ in range(4)]))
-    assert [part.shape for part in parts] == [(4, 2047), (4, 2047), (4, 1023)]
+    parts = prober.parts(np.stack([prober.shares(np.zeros((2, 3)))[0] for _ in range(4)]))
+    assert [part.shape for part in parts] == [(4, 2048), (4, 2048), (4, 1024)]
     assert all(abs(part.std() - 1) < 0.05 for part in parts)
 
 
@@ -199,7 +203,7 @@ def test_p_of_the_noise_checks_is_that_of_chance(honest_step):
             parameter.grad = torch.from_numpy(0.5 / 8 * rng.normal(size=parameter.shape)).float()
 
     found = [check.p for _ in range(25) for check in noise_checks(Prober([exact], 0.5, 8.0), 1.0, 8.0)]
-    assert len(found) == 125 and min(found) > 1e-5 and np.mean(np.array(found) < 0.05) < 0.12
+    assert len(found) == 150 and min(found) > 1e-5 and np.mean(np.array(found) < 0.05) < 0.12
 
 
 def test_a_correlation_of_independent_columns_is_small():

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n12_membership_inference import experiment, membership_search
+from trustlab.course.n12_membership_inference import (
+    encoder_attack,
+    encoder_attack_search,
+    experiment,
+    membership_search,
+)
 from trustlab.course.n12_membership_inference.claims import claims_of
+from trustlab.course.n12_membership_inference.claims_on_real import claims_of_heads
 
 
 def _not_run_by(method: str) -> dict[str, str]:
@@ -53,4 +59,26 @@ TUNING = Experiment(
     named=_tried,
     recipes=_recipes,
     parts={"methods": tuple(membership_search.SPACES)},
+)
+ENCODER = Experiment(
+    "membership-inference-encoder",
+    encoder_attack,
+    varied="method",
+    slowest_first=("dp-sgd", "sgd", *encoder_attack.BASELINES),
+    tolerance={"accuracy": 0.02, "auc": 0.02, "tpr_01": 0.02, "epsilon_spent": 0.02},
+    named=_named,
+    recipes=_recipes,
+    parts={},
+    claims=claims_of_heads,
+    left_out=_not_run_by,
+)
+ENCODER_TUNING = Experiment(
+    "membership-inference-encoder-tuning",
+    encoder_attack_search,
+    varied="method",
+    slowest_first=("dp-sgd", "sgd"),
+    tolerance={"score": 0.03},
+    named=_tried,
+    recipes=_recipes,
+    parts={},
 )

@@ -20,6 +20,7 @@ from trustlab.privacy.membership import Evidence, Permitted, above, attack, succ
 ATTACKS = {"loss": "loss threshold", "rmia": "RMIA", "lira-offline": "LiRA offline", "lira-online": "LiRA online"}
 REFERENCES = (4, 12, 30)
 STRONGEST = "lira-online"
+WITHOUT = ("loss", "quantile")  # attacks without references
 FPRS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # where a curve is kept
 MEASURES = ("auc", "advantage", *(f"tpr at fpr {fpr:g}" for fpr in FPRS))
 WITH_INTERVAL = ("auc", "advantage", "tpr at fpr 0.001", "tpr at fpr 0.01")
@@ -94,8 +95,8 @@ def joined(values: Any) -> str:
 
 
 def column(name: str, references: int) -> str:
-    """Return the column of an attack with so many references."""
-    return "loss" if name == "loss" else f"{name.replace('-', '_')}_{references}"
+    """Return the column of an attack with so many references; what needs none has one column."""
+    return name if name in WITHOUT else f"{name.replace('-', '_')}_{references}"
 
 
 def points_above(scores: np.ndarray, inside: np.ndarray, allowed: Permitted) -> int:

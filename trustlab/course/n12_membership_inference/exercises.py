@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from trustlab.course.found import exercise
-from trustlab.lab.checks import Checked, check
+from trustlab.course.n12_membership_inference.suspects import BUG_OF, REPORTED, folded_code
+from trustlab.lab.checks import OPEN, RIGHT, WRONG, Checked, check
+from trustlab.lab.display import listed
 from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints
 
@@ -156,6 +158,33 @@ def allowed(answer: Any) -> Checked:
     )
 
 
+@exercise("12", "Which bug?")
+def which_bugs(answers: Any) -> Checked:
+    """Check the bugs found by letter; those that are right get the step's code, folded.
+
+    Examples
+    --------
+    >>> which_bugs({"A": "noise drawn once", "B": ...})
+    ✗ A: “noise drawn once” would show the same noise in every step: a correlation of 1 between steps.
+    """
+    if not isinstance(answers, Mapping) or not set(answers) <= set(BUG_OF):
+        return Checked(WRONG, f"Expected a dict with a bug for each letter of {listed(list(BUG_OF))}.")
+    given = {letter: bug for letter, bug in answers.items() if bug is not ... and bug is not None}
+    for letter, bug in given.items():
+        if bug not in REPORTED:
+            return Checked(WRONG, f"{letter}: expected one of {listed([f'“{name}”' for name in REPORTED])}.")
+        if bug != BUG_OF[letter]:
+            return Checked(WRONG, f"{letter}: “{bug}” would show {REPORTED[bug]}.")
+    if not given:
+        return Checked(OPEN, "Not answered yet: replace `...` by the name of a bug.")
+    left = [letter for letter in BUG_OF if letter not in given]
+    found = "is" if len(given) == 1 else "are"
+    text = f"{listed(sorted(given))} {found} right." + (f" Not answered yet: {listed(left)}." if left else "")
+    result = Checked(OPEN if left else RIGHT, text)
+    result.html += "".join(map(folded_code, sorted(given)))
+    return result
+
+
 hints = Hints({
     tpr_at_fpr: (
         "How many of the non-members may be accused? `np.floor(fpr * len(others))` of them.",
@@ -169,5 +198,10 @@ hints = Hints({
     allowed: (
         "Every attack on an (ε, δ) training obeys TPR ≤ e^ε · FPR + δ.",
         "`np.exp(2) * 0.001 + 1e-5`",
+    ),
+    which_bugs: (
+        "Look at the checks that fail, and at what was measured there; sensitivities differ by their numbers.",
+        "One bug may fail several checks: noise that is missing in one place is missing in every batch too.",
+        "Audit a step that you broke yourself in the way you suspect, and compare the two reports.",
     ),
 })  # fmt: skip

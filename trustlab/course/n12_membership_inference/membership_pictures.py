@@ -1,26 +1,20 @@
-"""What notebook 12 finds, as pictures: what AUC hides, what privacy costs, training size, who leaks."""
+"""What notebook 12 finds, as pictures: what AUC hides, what privacy costs, training size."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from trustlab.course.n12_membership_inference import EXPERIMENT
 from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES
 from trustlab.course.n12_membership_inference.results import auc_and_risk, by_size, leak_and_use
-from trustlab.course.n12_membership_inference.who_leaks import by_rarity, trained_and_scored
 from trustlab.lab import finding
 from trustlab.lab.display import per_cent
 from trustlab.lab.finding import Finding
 from trustlab.lab.saved import means_over, saved_over
 
-if TYPE_CHECKING:
-    import datasets
-
 THOUSANDTH = 0.001
 
 
 def auc_hides(size: int = TRAINED_SIZES[-1]) -> Finding:
-    """Draw what four attacks find of plain SGD where they accuse one non-member in a thousand; with their AUCs."""
+    """Draw what six attacks find of plain SGD where they accuse one non-member in a thousand; with their AUCs."""
     rows = auc_and_risk(size)
     shown = [{**row, "attack": f"{row['attack']} (AUC {row['AUC']:.2f})"} for row in rows]
     by = {row["attack"]: row for row in rows}
@@ -79,21 +73,4 @@ def over_sizes() -> Finding:
         verdict=f"Of {few['size']} utterances SGD gives {per_cent(few['members found'])} away, of {many['size']} "
         f"{per_cent(many['members found'])}.",
         provenance=saved_over(EXPERIMENT.saved()[1]),
-    )
-
-
-def who_is_found(corpus: datasets.DatasetDict) -> Finding:
-    """Train a stack without privacy now, and draw who is found by LiRA, by how rare the words are."""
-    rows = list(by_rarity(corpus, *trained_and_scored(corpus)))
-    rare, usual = rows[0], rows[-1]
-    return finding.dots(
-        rows,
-        label="utterances",
-        value="members found",
-        x_label="members found at an FPR of 1 % over all",
-        per_cent=True,
-        title="Who is found?",
-        verdict=f"Of the utterances with the rarest words {per_cent(rare['members found'])} are found, of the most "
-        f"usual {per_cent(usual['members found'])}.",
-        provenance="trained here: 32 models by SGD on 300 utterances, seed 0",
     )

@@ -16,6 +16,7 @@ from trustlab.course.n12_membership_inference.attacked import (
     MEASURES,
     REFERENCES,
     STRONGEST,
+    epsilon_shown,
     measured,
     pooled_scores,
 )
@@ -156,6 +157,7 @@ def live_rows(at: Place, corpus: datasets.DatasetDict) -> Iterator[Row]:
             "step": row["step"],
             **{name: row[name] for name in ("epoch", "epsilon", "loss_in", "loss_out")},
             "found": float(numbers([text])[0, MEASURES.index(AT_ONE_IN_A_HUNDRED)]),
+            "epsilon_shown": epsilon_shown(scores, own.inside),
             "roc": text,
             "ε": at.epsilon,
             "progress": row["progress"],
@@ -174,7 +176,8 @@ def _shown(at: Place, base: AttackAnswer, rows: list[Row]) -> AttackAnswer:
     own = dict(zip(MEASURES, numbers([last["roc"]])[0], strict=True))
     spent = "no guarantee" if math.isinf(last["epsilon"]) else f"ε = {last['epsilon']:.2f} spent"
     verdict = (
-        f"After epoch {last['epoch']:.0f}, {spent}: accusing 1 non-member in 100, {_named(at.attack)} finds "
+        f"After epoch {last['epoch']:.0f}, {spent}, ε ≥ {last['epsilon_shown']:.2f} proved by this attack (95\u00a0% "
+        f"confidence): accusing 1 non-member in 100, {_named(at.attack)} finds "
         f"{per_cent(last['found'])} of your models' members; AUC {own['auc']:.2f}. Members' mean loss is "
         f"{last['loss_in']:.2f}, the others' {last['loss_out']:.2f}."
     )

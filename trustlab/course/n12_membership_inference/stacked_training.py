@@ -4,12 +4,13 @@ A *pool* is 2n distinct utterances; a fair coin decides for each model whether i
 training has about n. Pools of the five reported seeds have no utterance in common, nor has the search's. The model is a
 perceptron on hashed words, small enough that 32 are trained in a second, and large enough to learn its examples by
 heart. It learns the domain of an utterance on the embedded corpus, whose intents are too many for a hundred utterances,
-and the intent on SNIPS.
+and the intent on SNIPS and ATIS.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from trustlab.privacy.training_options import TrainConfig
 if TYPE_CHECKING:
     import datasets
 
-CORPORA = (EMBEDDED, "snips")
+CORPORA = (EMBEDDED, "snips", "atis")
 METHODS = {"sgd": "SGD", "dp-sgd": "DP-SGD", "edp-sgd": "eDP-SGD"}
 EPSILONS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, math.inf)
 SIZES = (100, 300, 900)
@@ -81,7 +82,7 @@ def recipe(training: Training) -> TrainConfig:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The examples of one stacked training: of each kind words [·, D] and labels [·].
+    """The examples of one stacked training: of each kind what the model reads [·, D] and labels [·].
 
     Attributes
     ----------
@@ -102,9 +103,16 @@ class Pool:
     classes: int
 
 
+Inputs = Callable[["datasets.DatasetDict", str, Sequence[int]], torch.Tensor]  # of a split's rows, what a model reads
+
+
+def words(corpus: datasets.DatasetDict, split: str, rows: Sequence[int]) -> torch.Tensor:
+    """Return the hashed words of some rows, [n, D]."""
+    return bags(corpus)[split][0][rows]
+
+
 def pool(corpus: datasets.DatasetDict, size: int, seed: int, models: int = MODELS) -> Pool:
     """Return the pool of a seed; smaller ones are parts of larger ones of the same seed."""
-    words, labels = bags(corpus)["train"]
     places = distinct(corpus)
     block = len(places) // (REPORTED + 1)
     if 2 * size > block:
@@ -114,13 +122,20 @@ def pool(corpus: datasets.DatasetDict, size: int, seed: int, models: int = MODEL
         )
     reported = seed < REPORTED or seed >= FIRST_SEED
     own = places[block * min(seed, REPORTED) :][:block] if reported else _drawn(places, seed, block)
-    chosen = own[: 2 * size]
+    return pool_of(corpus, own[: 2 * size], seed, models)
+
+
+def pool_of(
+    corpus: datasets.DatasetDict, rows: np.ndarray, seed: int, models: int = MODELS, inputs: Inputs = words
+) -> Pool:
+    """Return the pool of these rows of the training split, for models that read `inputs`."""
+    labels, others = {split: part for split, (_, part) in bags(corpus).items()}, population(corpus)
     return Pool(
-        rows=chosen,
-        candidates=(words[chosen], labels[chosen]),
-        inside=halves(2 * size, models, seed=seed),
-        population=population(corpus),
-        classes=int(labels.max()) + 1,
+        rows=rows,
+        candidates=(inputs(corpus, "train", rows), labels["train"][rows]),
+        inside=halves(len(rows), models, seed=seed),
+        population=(inputs(corpus, "validation", others), labels["validation"][others]),
+        classes=max(int(part.max()) for part in labels.values()) + 1,
     )
 
 
@@ -130,14 +145,13 @@ def _drawn(places: np.ndarray, seed: int, block: int) -> np.ndarray:
 
 
 @once
-def population(corpus: datasets.DatasetDict) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return words and labels of utterances of the validation split that no training can have, not even a copy."""
+def population(corpus: datasets.DatasetDict) -> list[int]:
+    """Return where in the validation split the utterances are that no training can have, not even a copy."""
     trained = {" ".join(tokens).lower() for tokens in corpus["train"]["tokens"][:]}
     others = [
         i for i, tokens in enumerate(corpus["validation"]["tokens"][:]) if " ".join(tokens).lower() not in trained
     ]
-    words, labels = bags(corpus)["validation"]
-    return words[others[:POPULATION]], labels[others[:POPULATION]]
+    return others[:POPULATION]
 
 
 @once
@@ -154,10 +168,13 @@ def distinct(corpus: datasets.DatasetDict) -> np.ndarray:
 
 @once
 def bags(corpus: datasets.DatasetDict) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Return each split as hashed words, counted and scaled to length 1 [N, D], and labels [N]."""
+    """Return each split as hashed words, counted and scaled to length 1 [N, D], and labels [N].
+
+    Labels are named by every split, as the assistant's schema: of ATIS some are in the test split alone.
+    """
     encoded = Vocabulary.hashed(corpus, buckets=BUCKETS).encode_corpus(corpus)
     asked = asked_for(corpus)
-    names = sorted(set(corpus["train"][asked][:]))
+    names = sorted({label for split in corpus.values() for label in split[asked][:]})
     return {
         name: (_bag(part.input_ids, part.attention_mask), torch.tensor([names.index(x) for x in corpus[name][asked]]))
         for name, part in encoded.items()

@@ -1,55 +1,86 @@
-"""Who is found: the members of a stack by how rare their rarest word is. No text is read, only hashed words."""
+"""Who is found: memberships by how rare the intent, the rarest word, or the rarest name of an utterance is.
+
+What is rare is counted in the training split; counts are kept and shown, and no text.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n12_membership_inference.attacked import REFERENCES, STRONGEST, pooled_scores
-from trustlab.course.n12_membership_inference.experiment import tuned
-from trustlab.course.n12_membership_inference.stacked_training import Pool, bags, models, pool, recipe
-from trustlab.privacy.membership.reference_models import classification_loss, train_together
+from trustlab.course.baselines import OUTSIDE
+from trustlab.course.once import once
 
 if TYPE_CHECKING:
     import datasets
 
-GROUPS = ("rarest quarter", "second quarter", "third quarter", "most usual quarter")
+# What is counted; a name is a word of a slot: a person, a place, a title.
+KINDS: Mapping[str, str] = MappingProxyType({"intent": "rare intents", "word": "rare words", "name": "rare names"})
+QUARTERS = 4
 FPR = 0.01
 
 
-def trained_and_scored(corpus: datasets.DatasetDict, size: int = 300, seed: int = 0) -> tuple[Pool, np.ndarray]:
-    """Train a stack without privacy as the committed ones were; return its pool and LiRA's scores [2n, K]."""
-    setting = tuned("assistant", "sgd", math.inf, size, seed)
-    own = pool(corpus, size, seed)
-    stack = models(own.classes, seed)
-    for _ in train_together(stack, classification_loss, own.candidates, own.inside, recipe(setting)):
-        pass
-    losses, others = (stack.losses(classification_loss, part) for part in (own.candidates, own.population))
-    return own, pooled_scores(STRONGEST, REFERENCES[-1], losses, own.inside, others)
+@once
+def how_common(corpus: datasets.DatasetDict) -> dict[str, np.ndarray]:
+    """Return for each of :data:`KINDS` a number per utterance of the training split [N]: small where it is rare.
+
+    An intent counts the utterances that have it; words count those that contain the rarest word of the utterance, names
+    those that contain the rarest word that is in a slot. An utterance without a name has none that is rare: N.
+
+    Examples
+    --------
+    >>> rows = {"tokens": [["call", "Ann"], ["call", "Bob"], ["call", "Bob"], ["stop"]], "intent": ["a", "a", "a", "b"]}
+    >>> tags = [["O", "B-name"], ["O", "B-name"], ["O", "B-name"], ["O"]]
+    >>> {kind: found.tolist() for kind, found in how_common({"train": {**rows, "slots": tags}}).items()}
+    {'intent': [3, 3, 3, 1], 'word': [1, 2, 2, 1], 'name': [1, 2, 2, 4]}
+    """
+    split = corpus["train"]
+    said = [[token.lower() for token in tokens] for tokens in split["tokens"][:]]
+    with_word = Counter(word for words in said for word in set(words))
+    with_intent = Counter(split["intent"][:])
+    named = [
+        [word for word, tag in zip(words, tags, strict=True) if tag != OUTSIDE]
+        for words, tags in zip(said, split["slots"][:], strict=True)
+    ]
+    return {
+        "intent": np.array([with_intent[intent] for intent in split["intent"][:]]),
+        **{
+            kind: np.array([min((with_word[word] for word in words), default=len(said)) for words in each])
+            for kind, each in (("word", said), ("name", named))
+        },
+    }
 
 
-def by_rarity(corpus: datasets.DatasetDict, own: Pool, scores: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield for each quarter of the utterances the share of memberships found at an FPR of 1 % over all.
+def by_quarter(scores: np.ndarray, inside: np.ndarray, common: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Yield, from the rarest quarter of the utterances to the commonest, who is found at an FPR of 1 % over all.
+
+    Parameters
+    ----------
+    scores, inside : [N, K]
+        An attack's scores against K models, and who was in the training of each.
+    common : [N]
+        One of :func:`how_common`; equal ones in the order given.
 
     Yields
     ------
     dict
-        ``utterances``, ``in corpus`` (in how many utterances the rarest word occurs, median), ``members found``, and
-        ``non-members accused``.
+        ``common`` (the median), ``members found`` and ``non-members accused``.
+
+    Examples
+    --------
+    >>> scores, inside = np.array([[9.0], [0.0], [1.0], [2.0]] * 2), np.array([[True], [False], [True], [False]] * 2)
+    >>> [row["members found"] for row in by_quarter(scores, inside, np.array([1, 1, 5, 5] * 2))]
+    [1.0, 1.0, 0.0, 0.0]
     """
-    everyone, _ = bags(corpus)["train"]
-    known = (everyone > 0).sum(0).numpy()  # utterances with each hashed word
-    words = own.candidates[0].numpy() > 0
-    rarest = np.where(words, known, len(everyone)).min(1)
-    threshold = np.quantile(scores[~own.inside], 1 - FPR)
-    for name, part in zip(GROUPS, np.array_split(np.argsort(rarest, kind="stable"), len(GROUPS)), strict=True):
-        called, members = scores[part] > threshold, own.inside[part]
+    threshold = np.quantile(scores[~inside], 1 - FPR)
+    for part in np.array_split(np.argsort(common, kind="stable"), QUARTERS):
+        called, members = scores[part] > threshold, inside[part]
         yield {
-            "utterances": name,
-            "in corpus": int(np.median(rarest[part])),
+            "common": float(np.median(common[part])),
             "members found": float(called[members].mean()),
             "non-members accused": float(called[~members].mean()),
         }

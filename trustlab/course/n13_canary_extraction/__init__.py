@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n13_canary_extraction import experiment, other_secrets
+from trustlab.course.n13_canary_extraction import experiment, language_experiment, other_secrets
 from trustlab.course.n13_canary_extraction.claims import claims_of, claims_of_secrets
 from trustlab.course.n13_canary_extraction.defended import DEFENCES, EPSILONS, NONE, SPELLED, THREE
+from trustlab.course.n13_canary_extraction.language_findings import language_claims
 
 OTHERS = tuple(each for each in DEFENCES if each not in (*EPSILONS, THREE, SPELLED))
+
+
+NOT_PRIVATE = {
+    "trustlab.privacy.fast": "Only private gradients are taken one by one.",
+    "trustlab.privacy.clipping.private_gradients": "A training without noise clips nothing.",
+    "trustlab.privacy.accounting": "Without noise ε = ∞, there is nothing to account for.",
+}
 
 
 def _not_run_by(defence: str) -> dict[str, str]:
@@ -19,11 +27,7 @@ def _not_run_by(defence: str) -> dict[str, str]:
         "trustlab.privacy.training_identity": "The same, for the training inside.",
         "trustlab.privacy.reference": "Opacus' step is a peer to compare with, and no defence here.",
     }
-    if defence not in EPSILONS:
-        found["trustlab.privacy.fast"] = "Only private gradients are taken one by one."
-        found["trustlab.privacy.clipping.private_gradients"] = "A training without noise clips nothing."
-        found["trustlab.privacy.accounting"] = "Without noise ε = ∞, there is nothing to account for."
-    return found
+    return found if defence in EPSILONS else found | NOT_PRIVATE
 
 
 def _recipes(corpus: str) -> dict[str, Any]:
@@ -59,4 +63,18 @@ SECRETS = Experiment(
     parts={"defences": (THREE, NONE)},
     claims=claims_of_secrets,
     left_out=_not_run_by,
+)
+LANGUAGE = Experiment(
+    "canary-extraction-smollm2",
+    language_experiment,
+    varied="defence",
+    slowest_first=language_experiment.DEFENCES,
+    tolerance={"held_out": 0.1, "loss": 2.0},
+    named=lambda defence, copies: f"{defence}, {copies} copies",
+    recipes=lambda corpus: {
+        each.defence: language_experiment.recipe(each) for each in language_experiment.grid(corpus, seeds=[0])
+    },
+    parts={"defences": language_experiment.DEFENCES},
+    claims=language_claims,
+    left_out=lambda defence: {} if defence in EPSILONS else NOT_PRIVATE,
 )

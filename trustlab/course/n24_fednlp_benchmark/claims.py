@@ -1,8 +1,8 @@
 """What FedNLP claims of algorithms, partitions and tasks, and what we add, read off the committed trainings.
 
 Each method has the rates that a search chose for it. A difference is used for a claim only if the better of its two
-trainings reaches the trivial baselines of its task: below them neither has learned the task. Such lines are not judged;
-:func:`not_claimed` names them.
+trainings reaches the trivial baselines of its task, below which neither has learned it, and no training of it was lost.
+Other lines are not judged; :func:`not_claimed` names them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n24_fednlp_benchmark.experiment import CENTRALISED, CONFOUNDED, ENCODERS, result_name, tasks_of
+from trustlab.course.n24_fednlp_benchmark.judged import judged, unused
 from trustlab.course.n24_fednlp_benchmark.task_baselines import BASELINES, NO_MODEL
 from trustlab.course.n24_fednlp_benchmark.tuned_rates import TRIALS
+from trustlab.course.sensitivity import lost
 from trustlab.deprecation import old_names
 from trustlab.federated.tasks import SMALL
 from trustlab.results import Reader, read_results
@@ -33,17 +35,16 @@ def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[
     """
     table = read(result_name(corpus))[0]
     lines = _lines(table, corpus)
-    return [line["row"] for line in lines if line["better"] >= line["trivial"]]
+    return [line["row"] for line in lines if judged(line)]
 
 
 def not_claimed(table: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Return what is not judged of the embedded corpus: ``claim``, the ``better`` training's score, ``trivial``."""
-    unused = [line for line in _lines(table, EMBEDDED) if line["better"] < line["trivial"]]
-    return [{"claim": line["row"]["claim"], "better": line["better"], "trivial": line["trivial"]} for line in unused]
+    """Return what is not judged of the embedded corpus, see :func:`.judged.unused`."""
+    return unused(_lines(table, EMBEDDED))
 
 
 def _lines(table: pandas.DataFrame, corpus: str) -> list[dict[str, Any]]:
-    """Return every claim with the level of its better training and that of the best trivial baseline."""
+    """Return every claim with the level of its better training, that of the best trivial baseline, and those lost."""
     lines = [line for task in tasks_of(corpus) for line in _of_a_task(table, task)]
     return lines + (_of_the_side_questions(table) if corpus == EMBEDDED else [])
 
@@ -55,6 +56,7 @@ def _line(table: pandas.DataFrame, task: str, plus: Place, minus: Place, **row: 
         "row": {"values": [one - two for one, two in zip(*scores, strict=True)], "setup": RECIPE, **row},
         "better": max(sum(each) / len(each) for each in scores),
         "trivial": trivial(table, task),
+        "lost": sum(map(lost, scores)),
     }
 
 
@@ -83,12 +85,12 @@ def _of_the_side_questions(table: pandas.DataFrame) -> list[dict[str, Any]]:
     """Return what we add: the confounded client optimizer, the proximal term, and the frozen encoder."""
     sgd = _line(table, "tagging", ("fedadam", SKEWED), ("fedavg", SKEWED))
     adam = _line(table, "tagging", *((name, SKEWED) for name in reversed(CONFOUNDED)))
-    lost = [one - two for one, two in zip(sgd["row"]["values"], adam["row"]["values"], strict=True)]
+    gone = [one - two for one, two in zip(sgd["row"]["values"], adam["row"]["values"], strict=True)]
     heads, more = (column(table, "classification", "fedavg", SKEWED, model=model) for model in ENCODERS)
     return [
-        {**sgd, "better": max(sgd["better"], adam["better"]), "row": {
+        {**sgd, "better": max(sgd["better"], adam["better"]), "lost": sgd["lost"] + adam["lost"], "row": {
             "claim": "(Ours) tagging: with Adam on the clients FedAdam's gain is smaller (gain minus gain)",
-            "values": lost, "above": 0, "setup": RECIPE.replace("SGD on clients", "SGD or Adam on clients"),
+            "values": gone, "above": 0, "setup": RECIPE.replace("SGD on clients", "SGD or Adam on clients"),
             "unless": "another task, or more rounds",
         }},
         _line(
@@ -105,6 +107,7 @@ def _of_the_side_questions(table: pandas.DataFrame) -> list[dict[str, Any]]:
             },
             "better": max(sum(each) / len(each) for each in (heads, more)),
             "trivial": trivial(table, "classification", model="heads"),
+            "lost": lost(heads) + lost(more),
         },
     ]  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trustlab.course.baselines import FROZEN
+from trustlab.course.n24_fednlp_benchmark.judged import judged, unused
 from trustlab.course.n24_fednlp_benchmark.real_baselines import BASELINES
 from trustlab.course.n24_fednlp_benchmark.real_data import REAL
 from trustlab.course.n24_fednlp_benchmark.real_experiment import CORPORA, result_name
@@ -25,7 +26,6 @@ LEVELS: Mapping[str, tuple[str, str, float]] = {
     "wnut17": ("score", "entity F1", 0.30),
     "xquad": ("exact", "exact match", 0.30),
 }
-WHY = ("better", "trivial", "lost")  # what decides whether a claim is judged
 TO_THE_END = ("classification", FROZEN)  # no trivial baseline, but the same head with no limit of passes
 FINER = "a search on as many examples as here: long server steps did not carry over from fewer"
 
@@ -45,19 +45,12 @@ def claims_of_corpus(corpus: str, read: Reader = read_results) -> list[dict[str,
         "above": bar,
         "setup": _setup(corpus),
     }
-    return [level, *(line["row"] for line in _lines(table, corpus) if _judged(line))]
+    return [level, *(line["row"] for line in _lines(table, corpus) if judged(line))]
 
 
 def not_claimed(read: Reader = read_results) -> list[dict[str, Any]]:
-    """Return what is not judged of real corpora: ``claim``, the ``better`` training's score, ``trivial``, ``lost``."""
-    lines = [line for corpus in _saved() for line in _lines(read(result_name(corpus))[0], corpus)]
-    unused = [line for line in lines if not _judged(line)]
-    return [{"claim": line["row"]["claim"], **{name: line[name] for name in WHY}} for line in unused]
-
-
-def _judged(line: dict[str, Any]) -> bool:
-    """Return whether a line is evidence: above what is trivial, and no training of it was lost."""
-    return line["better"] >= line["trivial"] and not line["lost"]
+    """Return what is not judged of real corpora, see :func:`.judged.unused`."""
+    return unused([line for corpus in _saved() for line in _lines(read(result_name(corpus))[0], corpus)])
 
 
 def _saved() -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from trustlab.course.literature import known
 from trustlab.course.n24_fednlp_benchmark import REAL
+from trustlab.course.n24_fednlp_benchmark.judged import why_not
 from trustlab.course.n24_fednlp_benchmark.real_baselines import BASELINES
 from trustlab.course.n24_fednlp_benchmark.real_claims import LEVELS, best_baseline, by_seed, not_claimed
 from trustlab.course.n24_fednlp_benchmark.real_data import REAL as FAMILY_OF
@@ -79,22 +80,9 @@ def levels_reached() -> str:
 
 
 def unclaimed() -> str:
-    """Say which claims are not judged on a real corpus, and why: below trivial baselines, or trainings were lost."""
-    below, lost = [], []
-    for line in not_claimed():
-        name = line["claim"].split(":")[0]
-        if line["better"] < line["trivial"]:
-            below.append(f"{name} ({per_cent(line['better'])} against {per_cent(line['trivial'])})")
-        else:
-            lost.append(f"{name} ({line['lost']} lost)")
-    said = []
-    if below:
-        said.append(f"because a trivial baseline is better than both trainings: {'; '.join(below)}")
-    if lost:
-        said.append(f"because trainings ended below half of the best with the same rates: {'; '.join(lost)}")
-    if not said:
-        return "On real corpora the better training of every claim reaches the trivial baselines."
-    return f"Not judged on real corpora, {'. Nor, '.join(said)}."
+    """Say which claims are not judged on a real corpus, and why."""
+    said = why_not(not_claimed(), " on real corpora")
+    return said or "On real corpora every claim is judged."
 
 
 def sources() -> list[Row]:

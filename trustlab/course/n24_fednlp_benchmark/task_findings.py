@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trustlab.course.n24_fednlp_benchmark.claims import not_claimed
+from trustlab.course.n24_fednlp_benchmark.judged import why_not
 from trustlab.course.n24_fednlp_benchmark.results import (
     WHERE,
     Row,
@@ -123,19 +124,8 @@ def _points(difference: float) -> str:
 
 
 def unclaimed() -> str:
-    """Say which claims are not judged, because both trainings stay below the task's trivial baselines."""
-    lines = not_claimed(saved()[0])
-    if not lines:
-        return "Every claim compares trainings of which the better reaches the trivial baselines of its task."
-    said = [
-        f"{_named(line['claim'])} ({per_cent(line['better'])} against {per_cent(line['trivial'])})" for line in lines
-    ]
-    return f"Not judged, because the better of both trainings stays below the best trivial baseline: {'; '.join(said)}."
-
-
-def _named(claim: str) -> str:
-    """Return a lettered claim by its letter and task, and one of ours in full."""
-    return claim if claim.startswith("(Ours)") else claim.split(":")[0]
+    """Say which claims are not judged on the embedded corpus, and why."""
+    return why_not(not_claimed(saved()[0])) or "Every claim is judged."
 
 
 def skewed() -> Finding:

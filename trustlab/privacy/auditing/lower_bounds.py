@@ -154,4 +154,5 @@ def measured_coverage(method: str) -> str:
     if not len(own):
         return "its coverage was not measured"
     worst = own.loc[own["false claims"].idxmax()]
-    return f"at most {worst['false claims']:.1%} false claims in {int(worst['audits']):,} simulated audits of each kind"
+    share, audits = 100 * worst["false claims"], int(worst["audits"])
+    return f"at most {share:.1f} % false claims in {audits:,} simulated audits of each kind"

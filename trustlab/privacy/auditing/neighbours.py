@@ -17,7 +17,7 @@ from scipy.stats import t as student
 
 from trustlab.privacy.auditing.counts import Array
 from trustlab.privacy.auditing.noise_checks import LARGEST_BATCH, LONG
-from trustlab.privacy.auditing.probe import Prober
+from trustlab.privacy.auditing.probe import NotFiniteError, Prober
 from trustlab.privacy.auditing.report import Check
 
 EXACT = 1e-3  # of C: distances that vary by less have no noise in them
@@ -72,9 +72,9 @@ def sensitivity_check(prober: Prober, sigma: float, sensitivity: float, expected
     for pair in pairs(len(prober.names), expected):
         try:
             seen = moves(prober, pair, 2, rng)
-            if not _screened(seen, pair)[1]:
+            if not screened(seen, len(pair.extra))[1]:
                 seen = np.concatenate([seen, moves(prober, pair, few - 2, rng)])
-            found[pair.name] = (*_screened(seen, pair), pair)
+            found[pair.name] = (*screened(seen, len(pair.extra)), pair)
         except Exception:  # a step may refuse an example; what it refuses is counted
             refused.append(pair.name)
     if not found:
@@ -83,7 +83,7 @@ def sensitivity_check(prober: Prober, sigma: float, sensitivity: float, expected
     if exact:
         pair = _climbed(prober, pair, best, rng)
     group = len(pair.extra)
-    repeats = 4 if exact else int(np.clip(400 * sigma**2 / (group * sensitivity) ** 2, 16, MOST))
+    repeats = repeats_for(exact, sigma, group * sensitivity)
     moved, error, p = distance(moves(prober, pair, repeats, rng), at_most=group * sensitivity * SLACK)
     noisy = "" if error < EXACT else f" ± {error / group:.2f}"
     told = f"; refused: {', '.join(refused)}" if refused else ""
@@ -111,12 +111,64 @@ def sum_check(prober: Prober, sigma: float, sensitivity: float, seed: int) -> Ch
     repeats = int(np.clip(4 * math.ceil(sigma), 8, MOST))
     try:
         found = -moves(prober, pair, 4, rng)
-        if not _screened(found, pair)[1]:
+        if not screened(found, len(pair.extra))[1]:
             found = np.concatenate([found, -moves(prober, pair, repeats, rng)])
     except Exception as error:
         return Check(measured=f"{type(error).__name__}: {error}"[:80], p=math.nan, **told)
     moved, _, p = distance(found, at_most=-LEAST * COPIES)
     return Check(measured=f"{abs(moved) / COPIES:.2f} C", p=p, **told)
+
+
+def memory_check(prober: Prober, sigma: float, seed: int) -> Check:
+    """Check that a step on long examples leaves nothing behind for a step on examples without a gradient."""
+    rng = np.random.default_rng([seed, 1])
+    nothing = np.zeros((3, len(prober.names)))
+    full = _copies(np.full((1, len(prober.names)), LONG), COPIES)
+    told = dict(name="examples of the step before", expected="nothing of them is released again")
+
+    def left(own: int, other: int) -> Array:
+        prober.signal(nothing, other)  # forgets what the audit did before
+        fresh = prober.signal(nothing, own)
+        prober.signal(full, other)
+        return prober.signal(nothing, own) - fresh
+
+    seeds = rng.integers(2**31, size=(int(np.clip(4 * math.ceil(sigma), 8, MOST)), 2)).tolist()
+    try:
+        rows = [left(*pair) for pair in seeds[:4]]
+        if not screened(np.stack(rows), COPIES)[1]:
+            rows += [left(*pair) for pair in seeds[4:]]
+    except Exception as error:
+        return Check(measured=f"{type(error).__name__}: {error}"[:80], p=math.nan, means="", do="", **told)
+    moved, _, p = distance(np.stack(rows), at_most=(SLACK - 1) * COPIES)
+    return Check(
+        measured=f"{max(moved, 0) / COPIES:.2f} C of each",
+        p=p,
+        means="A batch is released again with the next one, so one example counts in more steps than are accounted.",
+        do="Forget the gradients of a batch after its step, as optimizer.zero_grad() does.",
+        **told,
+    )
+
+
+def finite_check(prober: Prober) -> Check:
+    """Check that an example whose gradient is no number, or overflows, does not decide the whole result."""
+    along = np.full((1, len(prober.names)), LONG)
+    found = {}
+    for name, value in (("a NaN", math.nan), ("an infinite gradient", math.inf)):
+        try:
+            prober.shares(np.concatenate([_copies(along, 3), value * along]))
+            found[name] = "left out"
+        except NotFiniteError:
+            found[name] = "all of the result is lost"
+        except Exception:  # a step may refuse an example
+            found[name] = "refused"
+    return Check(
+        name="gradients that are no numbers",
+        expected="an example without a finite gradient is left out, or refused",
+        measured="; ".join(f"{name}: {what}" for name, what in found.items()),
+        p=float("all of the result is lost" not in found.values()),
+        means="One example makes the whole result NaN, whatever noise is added: everybody sees that it was there.",
+        do="Leave an example out whose gradient's norm is not finite.",
+    )
 
 
 def moves(prober: Prober, pair: Pair, repeats: int, rng: np.random.Generator) -> Array:
@@ -151,11 +203,16 @@ def distance(moved: Array, at_most: float) -> tuple[float, float, float]:
     return mean, error, float(student.sf((mean - at_most) / error, len(along) - 1))
 
 
-def _screened(moved: Array, pair: Pair) -> tuple[float, bool]:
-    """Return a low guess of the distance for each added example, and whether it is exact."""
+def repeats_for(exact: bool, sigma: float, declared: float) -> int:
+    """Return how often a distance, declared as at most `declared`, is measured: more often under stronger noise."""
+    return 4 if exact else int(np.clip(400 * sigma**2 / declared**2, 16, MOST))
+
+
+def screened(moved: Array, added: int) -> tuple[float, bool]:
+    """Return a low guess of the distance for each of `added` examples, and whether it is exact."""
     spread = float(moved.var(0, ddof=1).sum()) / len(moved)  # what noise adds to the square of the mean's length
     length = math.sqrt(max(float(np.square(moved.mean(0)).sum()) - spread, 0.0))
-    return (length - math.sqrt(spread)) / len(pair.extra), spread < EXACT**2
+    return (length - math.sqrt(spread)) / added, spread < EXACT**2
 
 
 def _climbed(prober: Prober, pair: Pair, best: float, rng: np.random.Generator) -> Pair:
@@ -167,7 +224,7 @@ def _climbed(prober: Prober, pair: Pair, best: float, rng: np.random.Generator) 
         signs = rng.choice([-1.0, 1.0], size=pair.extra.shape[1])
         other = Pair(f"{name}, changed", base, pair.extra * signs * 10 ** rng.uniform(-1, 1))
         try:
-            further, exact = _screened(moves(prober, other, 2, rng), other)
+            further, exact = screened(moves(prober, other, 2, rng), len(other.extra))
         except Exception:  # a step may refuse what was made up here
             continue
         if exact and further > best * SLACK:

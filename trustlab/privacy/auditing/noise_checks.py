@@ -1,8 +1,8 @@
 """Is the noise what the step declares: its variance in each parameter and batch, its independence, its distribution.
 
 The probe's spare coordinates are noise alone, so no estimate has to be subtracted. Sums of squares are compared with
-χ², correlations with their normal limit, the shape by Kolmogorov and Smirnov's test and by the kurtosis. Within a check
-p is multiplied by the number of comparisons (Bonferroni).
+χ², correlations with their normal limit, the shape by Kolmogorov and Smirnov's test and by the kurtosis. Noise that
+comes again is found at every shift. Within a check p is multiplied by the number of comparisons (Bonferroni).
 """
 
 from __future__ import annotations
@@ -53,23 +53,27 @@ def noise_checks(prober: Prober, sigma: float, expected: float) -> list[Check]:
     kinds = batches(len(prober.names), expected)
     taken: dict[str, list[Array]] = {name: [] for name in kinds}
     refused: dict[str, str] = {}
-    order = []  # of the steps as they were taken
+    order, silent = [], []  # the steps as they were taken, and whether their examples have a gradient of zero
     for _, (name, batch) in itertools.product(range(REPEATS), kinds.items()):
         if name in refused:
             continue
         try:
             taken[name].append(prober.shares(batch) / sigma)
             order.append(taken[name][-1])
+            silent.append(not batch.any())
         except Exception as error:  # whatever a step raises: with noise of its own for each batch it would not
             refused[name] = f"{type(error).__name__}: {error}"
     if not order:
         raise ValueError(f"Expected a step that can be taken, got only errors, as {next(iter(refused.values()))}")
     workers = np.stack(order)  # [R, W, D]
-    parts = prober.noise(workers.sum(1))  # P arrays [R, n]
+    whole = prober.parts(workers.sum(1))  # P arrays [R, 1 + n], the first column with the examples' sum
+    parts = [part[:, 1:] for part in whole]
+    first = [part[silent, :1] for part in whole]  # where nothing but noise is in it
     return [
-        _variances("noise of each parameter", dict(zip(prober.names, parts, strict=True)), {}),
-        _variances("noise in each batch", {n: _flat(prober, each) for n, each in taken.items() if each}, refused),
-        _between_parameters(prober.names, parts),
+        variances("noise of each parameter", dict(zip(prober.names, parts, strict=True)), {}),
+        variances("noise in each batch", {n: _flat(prober, each) for n, each in taken.items() if each}, refused),
+        coordinates("noise of each coordinate", prober.names, parts, first),
+        between_parameters("noise between parameters", prober.names, parts),
         _between_steps(np.concatenate(parts, axis=1)),
         *([_between_workers(prober, workers)] if workers.shape[1] > 1 else []),
         _gaussian(parts),
@@ -77,10 +81,10 @@ def noise_checks(prober: Prober, sigma: float, expected: float) -> list[Check]:
 
 
 def _flat(prober: Prober, released: Sequence[Array]) -> Array:
-    return np.concatenate(prober.noise(np.stack(released).sum(1)), axis=1)
+    return np.concatenate([part[:, 1:] for part in prober.parts(np.stack(released).sum(1))], axis=1)
 
 
-def _variances(name: str, groups: dict[str, Array], refused: dict[str, str]) -> Check:
+def variances(name: str, groups: dict[str, Array], refused: dict[str, str]) -> Check:
     """Compare Σ z² of each group with χ²; `refused` are groups in which no step could be taken."""
     squares = {group: (float(np.square(z).sum()), z.size) for group, z in groups.items()}
     low = {group: chi2.cdf(total, n) * 2 * len(squares) for group, (total, n) in squares.items()}
@@ -121,16 +125,47 @@ def correlation(one: Array, other: Array) -> tuple[float, float]:
     return r, 2 * float(ndtr(-abs(r) * math.sqrt(one.size)))
 
 
-def _between_parameters(names: Sequence[str], parts: Sequence[Array]) -> Check:
+def coordinates(name: str, names: Sequence[str], parts: Sequence[Array], first: Sequence[Array] | None = None) -> Check:
+    """Look for single coordinates with less noise than the rest of their tensor, [R, n] each; too much is no harm.
+
+    `first` [r, 1] are coordinates of the same tensors that were seen in r of the steps only.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(24, 500))
+    >>> coordinates("", ["weight"], [noise]).p > 0.01, coordinates("", ["weight"], [noise * (np.arange(500) > 0)]).p
+    (True, 0.0)
+    """
+    found = [(1.0, 0.0, "no noise at all")]
+    for tensor, part, alone in zip(names, parts, first or [part[:0] for part in parts], strict=True):
+        unit = np.sqrt(np.square(part).mean(1, keepdims=True))  # each step's own, so that only differences are seen
+        for seen in (part[unit[:, 0] > 0] / unit[unit > 0, None], alone / (np.sqrt(np.square(part).mean()) or 1.0)):
+            if len(seen) and unit.any():
+                least = float(np.square(seen).sum(0).min())
+                found.append((float(chi2.cdf(least, len(seen))), math.sqrt(least / len(seen)), tensor))
+    total = sum(part.shape[1] for part in [*parts, *(first or [])])
+    p, ratio, worst = min(found)
+    return Check(
+        name=name,
+        expected="in each coordinate as in its tensor",
+        measured=f"at least {ratio:.3f} of it ({worst})",
+        p=min(p * total, 1.0),
+        means="A coordinate with less noise shows the sum of its gradients, whatever the others do.",
+        do="Add noise to every coordinate of every tensor that is trained, also where no gradient came.",
+    )
+
+
+def between_parameters(name: str, names: Sequence[str], parts: Sequence[Array]) -> Check:
+    """Compare the noise of every two tensors, [R, n] each, and the halves of each."""
     found = {}
     for (a, one), (b, other) in itertools.combinations(zip(names, parts, strict=True), 2):
         width = min(one.shape[1], other.shape[1])
         found[f"{a} with {b}"] = correlation(one[:, :width], other[:, :width])
-    for name, part in zip(names, parts, strict=True):
+    for tensor, part in zip(names, parts, strict=True):
         half = part.shape[1] // 2
-        found[f"within {name}"] = correlation(part[:, :half], part[:, half : 2 * half])
+        found[f"within {tensor}"] = correlation(part[:, :half], part[:, half : 2 * half])
     return _correlations(
-        "noise between parameters",
+        name,
         found,
         means="Noise that is the same in two places can be subtracted: their difference is without noise.",
         do="Draw every coordinate's noise from one generator, or give each shard a seed of its own.",
@@ -138,23 +173,24 @@ def _between_parameters(names: Sequence[str], parts: Sequence[Array]) -> Check:
 
 
 def _between_steps(flat: Array) -> Check:
+    """Compare every two steps [R, n] at every circular shift: noise from a short table comes again shifted."""
+    steps, width = flat.shape
     lengths = np.linalg.norm(flat, axis=1)
-    unit = flat / np.where(lengths > 0, lengths, 1.0)[:, None]
-    matrix = np.abs(unit @ unit.T)
-    np.fill_diagonal(matrix, 0.0)
-    r, pairs = float(matrix.max()), len(flat) * (len(flat) - 1) / 2
+    spectra = np.fft.rfft(flat / np.where(lengths > 0, lengths, 1.0)[:, None])
+    found = [np.abs(np.fft.irfft(spectra[i + 1 :] * spectra[i].conj(), n=width)).max(initial=0) for i in range(steps)]
+    r, pairs = float(max(found)), width * steps * (steps - 1) / 2
     return Check(
         name="noise between steps",
         expected="no correlation between any two steps",
-        measured=f"largest {r:.3f} of {len(flat)} steps",
-        p=min(2 * float(ndtr(-r * math.sqrt(flat.shape[1]))) * pairs, 1.0),
+        measured=f"largest {r:.3f} of {steps} steps, at any shift",
+        p=min(2 * float(ndtr(-r * math.sqrt(width))) * pairs, 1.0),
         means="Noise that comes again can be subtracted: the difference of two steps shows their gradients.",
         do="Draw new noise at every step, and seed a generator once for the whole training.",
     )
 
 
 def _between_workers(prober: Prober, workers: Array) -> Check:
-    flat = np.concatenate(prober.noise(workers), axis=-1)  # [R, W, D]
+    flat = np.concatenate([part[..., 1:] for part in prober.parts(workers)], axis=-1)  # [R, W, D]
     pairs = itertools.combinations(range(flat.shape[1]), 2)
     return _correlations(
         "noise between workers",

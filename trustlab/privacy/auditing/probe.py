@@ -17,6 +17,12 @@ from torch import Tensor, nn
 from trustlab.privacy.auditing.counts import Array
 
 Step = Callable[..., Any]
+
+
+class NotFiniteError(ValueError):
+    """A step left no finite gradient."""
+
+
 WIDTHS = (2048, 2048, 1024)  # numbers in each parameter; two of one size, so that equal noise in both is seen
 NOT_FINITE = (
     "Expected the step to leave a finite gradient in .grad of the model that it is given, got none. Take the step on "
@@ -66,11 +72,11 @@ def together(steps: Sequence[Step]) -> Step:
     if len(steps) == 1:
         return steps[0]
 
-    def step(model: nn.Module, loss: Callable[..., Tensor], batch: Tensor) -> None:
+    def step(model: nn.Module, loss: Callable[..., Tensor], batch: Any) -> None:
         shares = []
         for w, own in enumerate(steps):
-            shares.append(_taken(own, model, loss, batch[w :: len(steps)]))
-        for parameter, *parts in zip(model.parameters(), *shares, strict=True):
+            shares.append(taken(own, model, loss, batch[w :: len(steps)]))
+        for parameter, *parts in zip(trained(model), *shares, strict=True):
             parameter.grad = torch.stack(parts).sum(0)
 
     return step
@@ -92,7 +98,7 @@ class Prober:
         self.model = Probe()
         self.names = [name for name, _ in self.model.named_parameters()]
         self._starts = np.cumsum([0, *WIDTHS[:-1]])
-        self._noise = [slice(start + 1, start + width) for start, width in zip(self._starts, WIDTHS, strict=True)]
+        self._parts = [slice(start, start + width) for start, width in zip(self._starts, WIDTHS, strict=True)]
 
     def batch(self, signals: Array) -> Tensor:
         """Return examples whose gradients along the parameters' first coordinates are `signals` [B, P], in units of C.
@@ -112,11 +118,11 @@ class Prober:
 
         Raises
         ------
-        ValueError
+        NotFiniteError
             Where a step leaves no finite gradient.
         """
         batch, many = self.batch(signals), len(self.steps)
-        found = [_taken(step, self.model, probe_loss, batch[w::many]) for w, step in enumerate(self.steps)]
+        found = [taken(step, self.model, probe_loss, batch[w::many]) for w, step in enumerate(self.steps)]
         flat = torch.stack([torch.cat([part.reshape(-1) for part in parts]) for parts in found]).double()
         return (flat * (self.divisor / self.clip_norm)).numpy()
 
@@ -125,16 +131,21 @@ class Prober:
         torch.default_generator.manual_seed(seed)  # torch.manual_seed takes longer than a step
         return self.shares(signals).sum(0)[self._starts]
 
-    def noise(self, released: Array) -> list[Array]:
-        """Return the coordinates of `released` [..., D] that are noise alone, an array for each parameter."""
-        return [released[..., part] for part in self._noise]
+    def parts(self, released: Array) -> list[Array]:
+        """Divide `released` [..., D] among the parameters; all but the first number of each is noise alone."""
+        return [released[..., part] for part in self._parts]
 
 
-def _taken(step: Step, model: nn.Module, loss: Callable[..., Tensor], batch: Tensor) -> list[Tensor]:
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that a step has to leave a gradient in."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def taken(step: Step, model: nn.Module, loss: Callable[..., Tensor], batch: Any) -> list[Tensor]:
     """Take a step and return the gradients that it leaves."""
     model.zero_grad(set_to_none=True)
     step(model, loss, batch)
-    left = [parameter.grad for parameter in model.parameters()]
+    left = [parameter.grad for parameter in trained(model)]
     if any(gradient is None or not gradient.isfinite().all() for gradient in left):
-        raise ValueError(NOT_FINITE)
+        raise NotFiniteError(NOT_FINITE)
     return [gradient.detach().clone() for gradient in left]

@@ -110,7 +110,8 @@ def measured(methods: Sequence[str]) -> str:
     if not len(own):
         return "audits of real trainings were not counted with these methods."
     worst = own.loc[own["false claims"].idxmax()]
-    return f"at most {worst['false claims']:.1%} false claims in {int(worst['audits']):,} real trainings of each kind."
+    share, audits = 100 * worst["false claims"], int(worst["audits"])
+    return f"at most {share:.1f} % false claims in {audits:,} real trainings of each kind."
 
 
 def utterance_fit(

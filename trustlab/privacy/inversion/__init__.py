@@ -12,9 +12,11 @@ from trustlab.privacy.inversion.planted_codes import (
 )
 from trustlab.privacy.inversion.ranking import all_codes, beam, place_of, rank_all
 from trustlab.privacy.inversion.target import Target, target_of
+from trustlab.privacy.inversion.text_completion import Completion, completion_losses, completion_of
 
 __all__ = [
     "Canary",
+    "Completion",
     "Extraction",
     "InversionOptions",
     "Target",
@@ -23,6 +25,8 @@ __all__ = [
     "canaries_of",
     "canary_and_decoys",
     "chance",
+    "completion_losses",
+    "completion_of",
     "deduplicated",
     "exposure",
     "extract",

@@ -16,6 +16,7 @@ from trustlab.privacy.membership.quantile import quantile_regression
 from trustlab.privacy.membership.rmia import rmia
 from trustlab.privacy.membership.roc import Curve, hull, roc, success
 from trustlab.privacy.membership.signals import from_logits, from_losses
+from trustlab.privacy.membership.users import user_losses
 
 __all__ = [
     "ATTACKS",
@@ -35,4 +36,5 @@ __all__ = [
     "rmia",
     "roc",
     "success",
+    "user_losses",
 ]

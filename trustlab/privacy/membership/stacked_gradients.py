@@ -1,9 +1,10 @@
-"""Clipped gradients of many models in one forward and one backward: weights stacked [K, …], a batch for each [K, B].
+"""Gradients of many models in one forward and one backward: weights stacked [K, …], a batch for each [K, B].
 
-For every model k the sum Σ_b c_kb · ∇ loss(w_k, x_kb) is wanted, where c is 1/B without privacy, and what clipping
-leaves of an example or a micro-batch with it. A linear layer with inputs a_b and gradients g_b of its outputs has
-Σ_b c_b g_b a_bᵀ, one matrix product, and two examples' gradients have the inner product (g_b·g_c)(a_b·a_c): norms of
-examples and of micro-batches need no gradient of the size of the model. Other layers get one gradient an example.
+Without privacy the gradient of each model's mean loss is wanted, and no example's own. With it, for every model k, the
+sum Σ_b c_kb · ∇ loss(w_k, x_kb) is, where c is what clipping leaves of an example or a micro-batch. A linear layer with
+inputs a_b and gradients g_b of its outputs has Σ_b c_b g_b a_bᵀ, one matrix product, and two examples' gradients have
+the inner product (g_b·g_c)(a_b·a_c): norms of examples and of micro-batches need no gradient of the size of the model.
+Other layers get one gradient an example.
 """
 
 from __future__ import annotations
@@ -20,6 +21,16 @@ from trustlab.privacy.thresholds import Thresholds
 
 Weights = dict[str, Tensor]
 Loss = Callable[[Any, Any], Tensor]  # of a model and a batch: [B]
+
+
+def mean_gradients(base: nn.Module, weights: Weights, loss: Loss, batch: Any, valid: Tensor) -> Weights:
+    """Return the gradient of every model's mean loss over those examples of `batch` that are `valid`, bool [K, B]."""
+    own = {name: part.detach().requires_grad_() for name, part in weights.items()}
+    with torch.enable_grad():
+        losses = vmap(lambda each, part: loss(_Called(base, each), part))(own, batch)  # [K, B]
+        total = (torch.where(valid, losses, 0.0).sum(1) / valid.sum(1).clamp(min=1)).sum()
+    found = torch.autograd.grad(total, list(own.values()), materialize_grads=True)
+    return {name: part.contiguous() for name, part in zip(own, found, strict=True)}  # a layer's comes transposed
 
 
 class Products:
