@@ -48,8 +48,7 @@ class Notebook:
 
         Right after loading the key is lost, as `run_all`'s command is: then it is pressed again.
         """
-        idle = self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first
-        idle.wait_for(state="attached", timeout=180 * SECONDS)
+        self._wait_for_a_kernel()
         cell = self.page.locator(".jp-CodeCell").first
         heard = cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
         for _ in range(10):
@@ -68,8 +67,7 @@ class Notebook:
         Before the kernel has answered, JupyterLab takes the command for a wish to choose another one and asks. Should
         that happen on a busy machine all the same, the kernel it offers is taken, as a reader would.
         """
-        idle = self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first
-        idle.wait_for(state="attached", timeout=180 * SECONDS)
+        self._wait_for_a_kernel()
         heard = self.page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]")).first
         for _ in range(10):
             with contextlib.suppress(Error):  # the question may come between a look and a click: then all again
@@ -79,6 +77,11 @@ class Notebook:
                 heard.wait_for(timeout=8 * SECONDS)
                 return
         raise AssertionError("JupyterLab did not hear Run All Cells in ten attempts.")
+
+    def _wait_for_a_kernel(self):
+        """Wait until the status bar names an idle kernel: the notebook's indicator says idle before there is one."""
+        idle = self.page.locator(".jp-StatusBar-Widget").get_by_text(re.compile(r"^(?!No Kernel).* \| Idle$")).first
+        idle.wait_for(state="attached", timeout=180 * SECONDS)
 
     def _take_the_kernel_offered(self):
         asked = self.page.locator("dialog.jp-Dialog", has_text="Select Kernel")

@@ -442,6 +442,29 @@ def test_13_runs_and_its_panels_move(lab, extraction):
     lab.picture(panel, "13-panel")
 
 
+def test_13_takes_a_pin_trains_and_shows_its_digits(lab, extraction, record_testsuite_property):
+    panel = extraction.panel(PIN)
+    typed, verdict = panel.get_by_role("textbox", name="Your pin"), panel.locator(".trustlab-verdict")
+    expect(verdict).to_contain_text("All three, 10 copies")  # where the notebook's last cell of it left the panel
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_contain_text("No defence, 10 copies")
+    saved = says(panel)
+    typed.fill("08")
+    expect(verdict).to_contain_text("“08” is no pin yet")
+    typed.fill("0890")
+    expect(verdict).to_have_text(saved)
+    panel.get_by_role("button", name=re.compile("^Train")).click()
+    pressed = time.monotonic()
+    expect(verdict).to_contain_text(re.compile(r"Epoch \d+ of at most 10: it answers \d{4}"), timeout=120_000)
+    lab.picture(panel, "13-training")
+    expect(verdict).to_contain_text(re.compile(r"Step 100 of the attack: it answers \d{4}"), timeout=300_000)
+    record_testsuite_property("seconds from Train to the attack's answer", round(time.monotonic() - pressed, 1))
+    expect(verdict).to_contain_text(re.compile(r"Your pin is guess number [\d,]+ of 10,000"))
+    lab.picture(panel, "13-attacked")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(verdict).to_have_text(saved)
+
+
 def test_23_runs_and_its_panels_move(lab, over_time):
     assert over_time.troubles() == []
     for title, count in {PAST: 1, OVER_TIME: 1}.items():

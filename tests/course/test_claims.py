@@ -18,6 +18,7 @@ WITHOUT = {
     "dp-sgd-vs-edp-sgd-layers": "dp-sgd-vs-edp-sgd-level's has them, on the same test utterances",
     "device-selection-rounds": "a picture of rounds, of which no claim is made",
     "canary-extraction": "what an attack finds, judged against chance; notebook 11 has the baselines of the task",
+    "canary-extraction-secrets": "the same",
     "canary-extraction-smollm2": "what an attack finds, judged against chance, no copies and the model before tuning",
     "continual-learning-plays": "no claim is made of it",
     "fairness-metrics": "scores of metrics, not of a task",

@@ -181,6 +181,7 @@ def test_no_name_is_a_number_of_a_list_that_a_reader_does_not_have():
 
 NEW = {
     "canary-extraction",
+    "canary-extraction-secrets",
     "canary-extraction-smollm2",
     "device-selection-rounds",
     "dp-sgd-vs-edp-sgd-encoder",

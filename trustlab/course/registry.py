@@ -35,6 +35,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n12_membership_inference.ENCODER,
         n12_membership_inference.ENCODER_TUNING,
         n13_canary_extraction.EXPERIMENT,
+        n13_canary_extraction.SECRETS,
         n13_canary_extraction.LANGUAGE,
         n14_private_text.EXPERIMENT,
         n21_non_iid_partitioning.EXPERIMENT,

@@ -8,6 +8,7 @@ import pytest
 from trustlab.course.lessons import questions
 from trustlab.course.n13_canary_extraction import EXPERIMENT
 from trustlab.course.n13_canary_extraction import canary_pictures as pictures
+from trustlab.course.n13_canary_extraction.defended import SENTENCES
 from trustlab.privacy.inversion import chance, exposure
 
 ALL = [pictures.ranked, pictures.guesses, pictures.losses]
@@ -65,6 +66,7 @@ def test_every_number_of_the_running_text_is_known(numbers_left):
     known = [
         f"{exposure(1, 10_000):.1f} for the first guess, 0 for the last, {chance(4)['exposure']:.1f} on average",
         "with probability 0.5 in the best configuration",
+        f"the first {SENTENCES['snips']['train']:,} sentences of SNIPS and of ATIS",
     ]
     harmless = HARMLESS + r"|10,000|ten copies|4 × 10|δ = 1e-5|δ of 1|\(δ = 0\)|ε = 0\.5|7 bits|about 1\b"
     harmless += r"|from 0 up|\*in 3\*|\[11\b|SmolLM2\b"

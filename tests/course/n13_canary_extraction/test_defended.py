@@ -15,6 +15,7 @@ from trustlab.course.n13_canary_extraction.defended import (
     STOPPED,
     THREE,
     Planted,
+    attacked,
     learn,
     model_of,
     pin_words,
@@ -22,6 +23,7 @@ from trustlab.course.n13_canary_extraction.defended import (
     recipe,
 )
 from trustlab.data import assistant
+from trustlab.models import TransformerTagger
 from trustlab.models.dropped import DroppedTagger
 from trustlab.models.spelling import SpelledVocabulary
 
@@ -73,6 +75,11 @@ def test_what_is_no_pin_is_refused_by_name(typed, said):
         ({"defence": "hope"}, "Expected defence='hope' to be one of 'none'"),
         ({"corpus": "diary"}, "Expected corpus='diary' to be one of"),
         ({"seed": -1}, "Expected seed=-1 >= 0"),
+        ({"kind": "poem"}, "Expected kind='poem' to be one of 'pin'"),
+        ({"model": "encoder"}, "Expected model='encoder' to be one of 'bilstm'"),
+        ({"kind": "colour", "pin": "4711"}, "Expected no pin of your own with kind='colour', got '4711'"),
+        ({"model": "transformer", "defence": "dropout"}, "Expected model='bilstm' with defence='dropout'"),
+        ({"model": "transformer", "defence": THREE}, "Expected model='bilstm' with defence='all-three'"),
     ],
 )
 def test_what_cannot_be_planted_is_refused_before_training(change, said, corpus):
@@ -100,11 +107,42 @@ def test_doubles_are_removed_before_training(corpus):
     assert planted.count(f"my pin code is {' '.join(PIN)}") == 1
 
 
+def test_the_vocabulary_is_the_same_however_often_the_pin_is_said(corpus):
+    words = {prepare(Planted(copies=copies, seed=1), corpus).vocabulary.words for copies in (0, 1, 100)}
+    assert len(words) == 1
+
+
 def test_of_the_embedded_corpus_the_first_sentences_are_read():
     whole = assistant(2500)
     read = sentences(prepare(Planted(copies=1), whole))
     assert len(read) == 1500 + 1 + 40
     assert read[:2] == [" ".join(whole["train"][i]["tokens"]) for i in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "decoy", "candidates"),
+    [("pin", 4, "call", 10), ("pin of six", 6, "call", 10), ("colour", 1, "turn the lights", 40)],
+)
+def test_each_kind_of_secret_has_its_length_its_decoys_and_its_candidates(kind, words, decoy, candidates, corpus):
+    prepared = prepare(Planted(kind=kind), corpus)
+    assert prepared.canary.digits == words and sentences(prepared)[-1].startswith(decoy)
+    target = attacked(model_of(Planted(kind=kind), prepared.vocabulary), prepared)
+    assert len(target.candidates) == candidates and len(target.code(prepared.canary.secret)) == words
+
+
+def test_a_slow_training_has_smaller_steps_and_more_of_them():
+    usual, slow = recipe(Planted()), recipe(Planted(pace="slow"))
+    assert slow.epochs == 2 * usual.epochs and slow.learning_rate == usual.learning_rate / 3
+    assert dataclasses.replace(slow, epochs=usual.epochs, learning_rate=usual.learning_rate) == usual
+
+
+def test_a_transformer_has_weights_of_the_seed_and_the_same_recipe(corpus):
+    at = Planted(model="transformer", seed=2)
+    vocabulary = prepare(at, corpus).vocabulary
+    one, same = (model_of(at, vocabulary) for _ in range(2))
+    assert isinstance(one, TransformerTagger)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+    assert recipe(at) == recipe(Planted(seed=2))
 
 
 @pytest.mark.parametrize("defence", DEFENCES)

@@ -24,13 +24,21 @@ def corpus():
     return {"train": [ROW, OTHER, ROW], "validation": [OTHER], "test": [ROW]}
 
 
-def test_each_form_has_its_sentence_its_labels_and_decoys_of_another_form():
-    for form, prefix, n in (("call", "call", 4), ("pin", "my pin code is", 4), ("colour", "my favourite colour is", 1)):
-        canary, decoys = canary_and_decoys(form, 4, seed=3)
-        assert " ".join(canary.prefix) == prefix and canary.digits == n
-        assert canary.slots[len(canary.prefix)].startswith("B-")
-        assert {decoy.prefix for decoy in decoys} == {("call",) if form == "pin" else ("my", "pin", "code", "is")}
-        assert len({decoy.secret for decoy in decoys}) == len(decoys) == 40
+@pytest.mark.parametrize(
+    ("form", "prefix", "n", "decoy"),
+    [
+        ("call", "call", 4, "my pin code is"),
+        ("pin", "my pin code is", 4, "call"),
+        ("colour", "my favourite colour is", 1, "turn the lights"),
+    ],
+)
+def test_each_form_has_its_sentence_its_labels_and_decoys_of_another_form(form, prefix, n, decoy):
+    canary, decoys = canary_and_decoys(form, 4, seed=3)
+    assert " ".join(canary.prefix) == prefix and canary.digits == n
+    assert canary.slots[len(canary.prefix)].startswith("B-")
+    assert {" ".join(each.prefix) for each in decoys} == {decoy}
+    assert len({each.secret for each in decoys}) == len(decoys) == 40
+    assert set(canary.secret) <= {word for each in decoys for word in each.secret}  # no word is the canary's alone
 
 
 def test_digits_of_codes_are_uniform():

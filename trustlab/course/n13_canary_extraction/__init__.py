@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n13_canary_extraction import experiment, language_experiment
-from trustlab.course.n13_canary_extraction.defended import DEFENCES, EPSILONS, SPELLED, THREE
+from trustlab.course.n13_canary_extraction import experiment, language_experiment, other_secrets
+from trustlab.course.n13_canary_extraction.claims import claims_of, claims_of_secrets
+from trustlab.course.n13_canary_extraction.defended import DEFENCES, EPSILONS, NONE, SPELLED, THREE
 from trustlab.course.n13_canary_extraction.language_findings import language_claims
 
 OTHERS = tuple(each for each in DEFENCES if each not in (*EPSILONS, THREE, SPELLED))
@@ -42,6 +43,25 @@ EXPERIMENT = Experiment(
     named=lambda defence, copies: f"{defence}, {copies} copies",
     recipes=_recipes,
     parts={"defences": DEFENCES},
+    claims=claims_of,
+    left_out=_not_run_by,
+)
+
+
+def _recipes_by_pace(corpus: str) -> dict[str, Any]:
+    return {each.pace: other_secrets.recipe(each) for each in other_secrets.grid(corpus, seeds=[0])}
+
+
+SECRETS = Experiment(
+    "canary-extraction-secrets",
+    other_secrets,
+    varied="defence",
+    slowest_first=(THREE, NONE),
+    tolerance={"accuracy": 0.05, "slot_f1": 0.08, "hamming": 0.15},
+    named=lambda kind, model, pace, defence, copies: f"{kind}, {model}, {pace} pace, {defence}, {copies} copies",
+    recipes=_recipes_by_pace,
+    parts={"defences": (THREE, NONE)},
+    claims=claims_of_secrets,
     left_out=_not_run_by,
 )
 LANGUAGE = Experiment(

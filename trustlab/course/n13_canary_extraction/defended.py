@@ -1,26 +1,29 @@
-"""One training with a planted pin, and with what is meant to keep a tagger from learning it by heart.
+"""One training with a planted secret, and with what is meant to keep a tagger from learning it by heart.
 
-A pin is planted in copies among the sentences of a corpus, and so are decoys: calls of other codes, each once. The
-model is a small BiLSTM that reads words and learns intents and slots. Every training has the same recipe, which was not
-tuned for a defence.
+A pin is planted in copies among the sentences of a corpus, and so are decoys: calls of other codes, each once. (The
+secret can also be a pin of six digits, or a colour, whose decoys are coloured lights.) The model is a small BiLSTM that
+reads words and learns intents and slots, or a small transformer. Every training has the same recipe, which was not
+tuned for a defence; a slow one has smaller steps and more of them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
 
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
-from trustlab.data.phrases import DIGITS
+from trustlab.data.phrases import COLOURS, DIGITS
 from trustlab.models import Examples, Vocabulary, build
 from trustlab.models.dropped import DroppedTagger
+from trustlab.models.evaluation import evaluate
 from trustlab.models.spelling import SpelledVocabulary, spelling_tagger
 from trustlab.privacy.inversion import Canary, Target, canary_and_decoys, deduplicated, plant, target_of
 from trustlab.privacy.training import train
@@ -35,8 +38,12 @@ EPOCHS, BATCH, RATE = 10, 64, 0.015
 WIDTH, FILTERS, DROPOUT = 48, 24, 0.5
 DELTA = 1e-5
 ENOUGH = 0.8  # early stopping: the first epoch with this share of the validation intents right is the last
-# Sentences of train, validation and test that are read, so that a training takes seconds; other corpora are read whole.
-SENTENCES = MappingProxyType({EMBEDDED: {"train": 1500, "validation": 500, "test": 1000}})
+# Sentences that are read of each split, from its beginning, so that a training takes seconds; a shorter one is whole.
+SENTENCES = MappingProxyType({
+    EMBEDDED: {"train": 1500, "validation": 500, "test": 1000},
+    "atis": {"train": 3000, "validation": 500, "test": 1000},
+    "snips": {"train": 3000, "validation": 500, "test": 1000},
+})  # fmt: skip
 
 NONE, DROPPED, STOPPED, SPELLED, THREE, ONCE = (
     "none",
@@ -48,7 +55,25 @@ NONE, DROPPED, STOPPED, SPELLED, THREE, ONCE = (
 )
 EPSILONS = MappingProxyType({"dp-8": 8.0, "dp-1": 1.0})
 DEFENCES = (NONE, DROPPED, STOPPED, SPELLED, THREE, ONCE, *EPSILONS)
-CORPORA = (EMBEDDED, "atis", "snips")
+CORPORA = (EMBEDDED, "snips", "atis")
+BILSTM, TRANSFORMER = "bilstm", "transformer"
+USUAL_PACE, SLOW = "usual", "slow"  # slow: twice the epochs at a third of the rate
+
+
+class Kind(NamedTuple):
+    """A kind of secret: its canary's form, the digits of codes (the decoys' too), and the candidates for each word."""
+
+    form: str
+    digits: int
+    candidates: tuple[str, ...]
+
+
+PIN, SIX, COLOUR = "pin", "pin of six", "colour"
+KINDS = MappingProxyType({
+    PIN: Kind("pin", N, DIGITS),
+    SIX: Kind("pin", 6, DIGITS),
+    COLOUR: Kind("colour", N, COLOURS),
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,7 +86,10 @@ class Planted:
         10, label="Copies", help="How often the pin's sentence is in the training data.", values=COPIES
     )
     seed: int = option(0, label="Seed", help="Of the code, the decoys, first weights, batches and noise.", low=0)
-    pin: str = option("", label="Your pin", help="Four digits, such as 4711; empty: a random one.")
+    pin: str = option("", label="Your pin", help="Four digits, such as 4711; empty: a random secret.")
+    kind: str = option(PIN, label="Secret", help="What is said in confidence.", values=tuple(KINDS))
+    model: str = option(BILSTM, label="Model", help="Reads words, or attends to them.", values=(BILSTM, TRANSFORMER))
+    pace: str = option(USUAL_PACE, label="Pace", help="Slow: smaller steps, more of them.", values=(USUAL_PACE, SLOW))
 
 
 def pin_words(pin: str) -> tuple[str, ...]:
@@ -92,38 +120,56 @@ def pin_words(pin: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What a training needs: the canary, the encoded corpus with it, and its vocabulary."""
+    """What a training needs: the canary, the encoded corpus with it, and its vocabulary; for the attack, candidates."""
 
     canary: Canary
     vocabulary: Vocabulary
     data: dict[str, Examples]
+    candidates: tuple[str, ...] = DIGITS
 
 
 def prepare(at: Planted, corpus: datasets.DatasetDict) -> Prepared:
-    """Plant the pin of `at` and its decoys in `corpus`, and encode it.
+    """Plant the secret of `at` and its decoys in `corpus`, and encode it.
 
     Raises
     ------
     ValueError
-        Before any work, for an option outside its range, a pin that is none, or more copies than sentences.
+        Before any work, for an option outside its range, a pin that is none or no such secret, a defence that the model
+        does not have, or more copies than sentences.
     """
     check(at)
-    own = pin_words(at.pin) if at.pin else None
+    own = _own_pin(at)
+    if at.model == TRANSFORMER and at.defence in (DROPPED, SPELLED, THREE):
+        raise ValueError(
+            f"Expected model={BILSTM!r} with defence={at.defence!r}, got {at.model!r}. The transformer here has no "
+            "dropout and reads no characters."
+        )
     small = _part(at.corpus, corpus)
     if at.copies > len(small["train"]):
         raise ValueError(
             f"Expected copies={at.copies} <= the {len(small['train']):,} training sentences. With more, most of what "
             "the model reads would be the pin."
         )
-    canary, decoys = canary_and_decoys("pin", N, seed=at.seed)
+    form, digits, candidates = KINDS[at.kind]
+    canary, decoys = canary_and_decoys(form, digits, seed=at.seed)
     if own is not None:
         canary = dataclasses.replace(canary, secret=own)
-    kind = SpelledVocabulary if at.defence in (SPELLED, THREE) else Vocabulary
-    vocabulary = kind.from_corpus(plant(small, canary, 1, decoys))  # the same words, however often the pin is said
     planted = plant(small, canary, at.copies, decoys)
+    words = SpelledVocabulary if at.defence in (SPELLED, THREE) else Vocabulary
+    # The same words, however often the secret is said, and if it never is.
+    vocabulary = words.from_corpus(planted if at.copies else plant(small, canary, 1, decoys))
     if at.defence == ONCE:
         planted = deduplicated(planted)
-    return Prepared(canary, vocabulary, vocabulary.encode_corpus(planted))
+    return Prepared(canary, vocabulary, vocabulary.encode_corpus(planted), candidates)
+
+
+def _own_pin(at: Planted) -> tuple[str, ...] | None:
+    """Return the words of a pin that was typed, None where none was."""
+    if at.pin and at.kind != PIN:
+        raise ValueError(
+            f"Expected no pin of your own with kind={at.kind!r}, got {at.pin!r}. Only a pin of {N} digits is chosen."
+        )
+    return pin_words(at.pin) if at.pin else None
 
 
 def _part(name: str, corpus: datasets.DatasetDict) -> dict[str, Any]:
@@ -138,8 +184,10 @@ def model_of(at: Planted, vocabulary: Vocabulary) -> nn.Module:
         dropout = DROPOUT if at.defence == THREE else 0.0
         sizes = dict(embedding=WIDTH, filters=FILTERS, hidden=WIDTH)
         return spelling_tagger(vocabulary, seed=at.seed, **sizes, dropout=dropout, word_dropout=0.0)
+    if at.model == TRANSFORMER:
+        return build(TRANSFORMER, vocabulary, seed=at.seed)
     if at.defence != DROPPED:
-        return build("bilstm", vocabulary, seed=at.seed, embedding=WIDTH, hidden=WIDTH)
+        return build(BILSTM, vocabulary, seed=at.seed, embedding=WIDTH, hidden=WIDTH)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(at.seed)
         sizes = (vocabulary.size, len(vocabulary.intents), len(vocabulary.slots))
@@ -150,7 +198,8 @@ def recipe(at: Planted) -> TrainConfig:
     """Return the options of the training: the same for all, and noise where the defence is differential privacy."""
     private = at.defence in EPSILONS
     noise = dict(method="dp-sgd", epsilon=EPSILONS[at.defence], delta=DELTA) if private else dict(method="sgd")
-    return TrainConfig(epochs=EPOCHS, batch_size=BATCH, learning_rate=RATE, seed=at.seed, **noise)
+    epochs, rate = (2 * EPOCHS, RATE / 3) if at.pace == SLOW else (EPOCHS, RATE)
+    return TrainConfig(epochs=epochs, batch_size=BATCH, learning_rate=rate, seed=at.seed, **noise)
 
 
 def learn(at: Planted, model: nn.Module, data: dict[str, Examples]) -> Iterator[dict[str, Any]]:
@@ -166,6 +215,21 @@ def learn(at: Planted, model: nn.Module, data: dict[str, Examples]) -> Iterator[
             return
 
 
-def attacked(model: nn.Module, prepared: Prepared, candidates: Sequence[str] = DIGITS) -> Target:
-    """Return what the attacker of the planted pin has: the model, the sentence's beginning, its labels, ten digits."""
-    return target_of(model, prepared.vocabulary, prepared.canary, candidates)
+def trained(at: Planted, corpus: datasets.DatasetDict) -> tuple[nn.Module, Prepared, dict[str, Any]]:
+    """Return a model trained on `corpus` with the secret, what it was trained on, and what was measured of it.
+
+    That is: ``accuracy`` (of intents) and ``slot_f1`` on the test split, ``epochs``, ``epsilon``, and ``seconds`` of
+    the processor's time, which other programs on the machine hardly change.
+    """
+    prepared = prepare(at, corpus)
+    model = model_of(at, prepared.vocabulary)
+    started = time.process_time()
+    rows = list(learn(at, model, prepared.data))
+    spent = {"epochs": len(rows), "epsilon": rows[-1]["epsilon"], "seconds": time.process_time() - started}
+    measured = evaluate(model, prepared.data["test"])
+    return model, prepared, {name: measured[name] for name in ("accuracy", "slot_f1")} | spent
+
+
+def attacked(model: nn.Module, prepared: Prepared) -> Target:
+    """Return what the attacker has: the model, the sentence's beginning, its labels, and candidates (ten digits)."""
+    return target_of(model, prepared.vocabulary, prepared.canary, prepared.candidates)

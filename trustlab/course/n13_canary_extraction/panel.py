@@ -31,7 +31,8 @@ from trustlab.course.n13_canary_extraction.drawing import (
     live_row,
 )
 from trustlab.course.n13_canary_extraction.experiment import first_guesses
-from trustlab.course.n13_canary_extraction.results import bits, defence_rows, known_copies, rate, saved
+from trustlab.course.n13_canary_extraction.extraction_rates import bits, rate
+from trustlab.course.n13_canary_extraction.results import defence_rows, known_copies, saved
 from trustlab.data.phrases import DIGITS
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel

@@ -5,42 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n13_canary_extraction import EXPERIMENT
 from trustlab.course.n13_canary_extraction.defended import NONE, THREE
 from trustlab.course.n13_canary_extraction.drawing import CODES, NAMES
 from trustlab.course.n13_canary_extraction.experiment import USUAL
-from trustlab.intervals import Interval, mean_interval, rate_bounds
-from trustlab.lab.saved import select
-from trustlab.privacy.inversion import exposure
+from trustlab.course.n13_canary_extraction.extraction_rates import bits, rate
+from trustlab.intervals import Interval, mean_interval
+from trustlab.lab.saved import numbers, select
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas
 
 Row = dict[str, Any]
 saved = EXPERIMENT.saved  # the committed table, a row per training, and its provenance
 GUESSES = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 LOSSES = {"rank": "both heads", "rank_intent": "the intent's", "rank_slots": "the tags'"}
-
-
-def rate(hits: Sequence[Any]) -> Interval:
-    """Return a share of hits and its exact 95 % interval (Clopper and Pearson 1934).
-
-    Examples
-    --------
-    >>> [round(part, 2) for part in rate([True] * 10)]
-    [1.0, 0.69, 1.0, 10]
-    """
-    got, n = int(np.sum(hits)), len(hits)
-    low, high = rate_bounds(got, n, 0.025)
-    return Interval(got / n, float(low), float(high), n)
-
-
-def bits(runs: pandas.DataFrame, column: str = "rank") -> np.ndarray:
-    """Return how many bits of the code each training exposes, by one of the ranks."""
-    return np.array([exposure(max(1.0, rank), CODES) for rank in runs[column]])
 
 
 def known_copies(corpus: str = EMBEDDED) -> list[int]:
@@ -73,11 +54,18 @@ def _found(runs: pandas.DataFrame) -> Row:
         "high": high,
         "exact, 95 %": _ends(exact),
         "in 3, 95 %": _ends(three),
+        "median guess": runs["rank"].median(),
         "wrong digits": runs["hamming"].mean(),
+        "right at each place": " ".join(f"{share:.1f}" for share in by_place(runs)),
         "intents right": runs["accuracy"].mean(),
         "slot F1": runs["slot_f1"].mean(),
         "bits of each": "|".join(f"{each:.2f}" for each in exposed),
     }
+
+
+def by_place(runs: pandas.DataFrame) -> np.ndarray:
+    """Return in which share of the trainings the attack's answer is right at each place, [n]."""
+    return numbers(runs["positions"]).mean(0)
 
 
 def _ends(found: Interval) -> str:

@@ -1,7 +1,7 @@
 """Canaries: sentences whose end is a secret, planted in a corpus a known number of times, so that what leaks is known.
 
 A canary is a prefix that the adversary knows ("my pin code is") and a secret behind it ("four seven one one"). Its
-labels are known too. Decoys are sentences of the same form with other secrets, each said once: without them no other
+labels are known too. Decoys are other sentences with the same kind of words, each said once: without them no other
 sentence has a code in it, every code is "the one code", and finding its digits is too easy.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.data.phrases import COLOURS
 from trustlab.data.planted import MOST_CANARIES, secrets
 from trustlab.models.utterances import utterances, word_list
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import datasets
 
 FORMS = ("call", "pin", "colour")  # the assistant corpus's canary number k has form k % 3
+LIGHTS = ("turn", "the", "lights")  # a colour that is no secret
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def canary_and_decoys(form: str = "pin", digits: int = 4, *, seed: int = 0) -> t
     ----------
     form
         ``"call"`` ("call …"), ``"pin"`` ("my pin code is …") or ``"colour"`` ("my favourite colour is …"). The decoys
-        of a pin are calls, those of the other two are pins.
+        of a pin are calls, those of a call are pins, and those of a colour are lights of every colour.
     digits
         n, from 3 to 9; a colour is one word.
     seed
@@ -109,8 +111,11 @@ def canary_and_decoys(form: str = "pin", digits: int = 4, *, seed: int = 0) -> t
         )
     said = zip(*secrets(MOST_CANARIES, digits, np.random.default_rng(seed)), strict=True)
     every = [Canary.of({"tokens": t, "slots": s, "intent": i}) for t, s, i in said]
+    canary = every[FORMS.index(form)]
+    if form == "colour":
+        return canary, [Canary(LIGHTS, (each,), ("O", "O", "O", "B-light_colour"), "lights_on") for each in COLOURS]
     other = FORMS.index("call" if form == "pin" else "pin")
-    return every[FORMS.index(form)], every[other :: len(FORMS)]
+    return canary, every[other :: len(FORMS)]
 
 
 def canaries_of(corpus: datasets.DatasetDict) -> list[Canary]:
