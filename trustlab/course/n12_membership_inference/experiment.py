@@ -182,7 +182,7 @@ def trained_and_attacked(
 def attacked(
     corpus: datasets.DatasetDict, own: Pool, stack: Stack, allowed: Permitted, *, private: bool
 ) -> dict[str, Any]:
-    """Return what every attack reaches against the models of a stack, and whom the strongest one finds."""
+    """Return what every attack reaches against the models of a stack, and which quarters the strongest one finds."""
     losses, others = (stack.losses(classification_loss, part) for part in (own.candidates, own.population))
     row: dict[str, Any] = {}
     points = 0

@@ -1,4 +1,4 @@
-"""What notebook 12 finds on SNIPS and ATIS, as pictures: leaks next to accuracy, and of whom. No text is shown."""
+"""What notebook 12 finds on SNIPS and ATIS, as pictures: leaks next to accuracy, and who is found. No text is shown."""
 
 from __future__ import annotations
 
