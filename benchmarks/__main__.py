@@ -3,13 +3,14 @@
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
-reference models, ``attacking`` scores targets, audits steps and hides words, ``associating`` and ``resampling`` compute
-fairness metrics, ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε
-claim too much, ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole
-trainings claim too much, ``panels`` moves the controls of panels in a browser, and ``pages`` those of the pages in
-``docs/explore``.
+reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words next to two
+packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
+``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
+``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole trainings claim too
+much, ``panels`` moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering``, ``auditing``, ``false_alarms`` and ``training_audits``, into ``docs/benchmarks.md``.
+those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into
+``docs/benchmarks.md``.
 """
 
 import argparse
@@ -30,8 +31,10 @@ from benchmarks import (
     pages,
     panels,
     partitioning,
+    peers_promises,
     private_step,
     resampling,
+    rewriting,
     selecting,
     simulating,
     stacking,
@@ -103,6 +106,8 @@ PARTS = {
     "attacking": attacking.main,
     "false_alarms": false_alarms.main,
     "training_audits": training_audits.main,
+    "peers_promises": peers_promises.main,
+    "rewriting": rewriting.main,
     "panels": panels.main,
     "pages": pages.main,
 }

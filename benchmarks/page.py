@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import associating, attacking, resampling, simulating, stacking
+from benchmarks import associating, attacking, resampling, rewriting, simulating, stacking
 from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
@@ -28,6 +28,7 @@ LINES_BEGIN, LINES_END = "<!-- benchmarks: written by make bench -->\n", "<!-- e
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
 FAIRNESS = (associating.NAME, resampling.NAME)
+REWRITING_BEGIN, REWRITING_END = "<!-- rewriting: written by make bench -->\n", "<!-- end of rewriting -->\n"
 PANELS_BEGIN, PANELS_END = "<!-- panels: written by make bench -->\n", "<!-- end of the panels -->\n"
 ATTACKS = (attacking.NAME, stacking.NAME)
 ATTACKS_BEGIN, ATTACKS_END = "<!-- attacks: written by make bench -->\n", "<!-- end of the attacks -->\n"
@@ -63,6 +64,10 @@ def lines() -> str:
     if all(map(_there, ATTACKS)):
         found.append(f"**Attacks and audits**, as fast as the peer in brackets: {_faster((attacking.NAME,))}")
         found.append(f"**Reference models**, stacked, as fast as one after another: {_stacked()}")
+    if _there(rewriting.NAME):
+        slow = read_results(rewriting.NAME)[0].query("`times ours` != 1").to_dict("records")
+        peers = (f"{row['method']} {_times(row['times ours'])} ({row['what']})" for row in slow)
+        found.append(f"**Private text**, as fast as the peer named: {', '.join(peers)}")
     return "\n".join(f"- {line}." for line in found) + "\n"
 
 
@@ -142,6 +147,18 @@ def _megabytes(found: float | None) -> str:
     return "" if found is None or math.isnan(found) else f"{found:.0f} MB"
 
 
+def private_text() -> str:
+    """Return the table of words rewritten as Markdown."""
+    results, about = read_results(rewriting.NAME)
+    rows = ["| | words a second | time of ours × (95 %) |", "| --- | --: | --: |"]
+    for row in results.to_dict("records"):
+        ends = "" if row["times ours"] == 1 else f" ({number(row['low'], 3)} to {number(row['high'], 3)})"
+        times = f"{number(row['times ours'], 3)}{ends}"
+        rows.append(f"| {row['what']}: {row['method']} | {number(row['words a second'], 3)} | {times} |")
+    note = f"{_where(about)} all numbers are in [data/results](../data/results/{rewriting.NAME}.csv)."
+    return "\n".join([*rows, "", note, ""])
+
+
 def panels() -> str:
     """Return the table of panels as Markdown: what a reader waits for."""
     results, about = read_results(PANELS)
@@ -204,6 +221,8 @@ def write(path: Path = PAGE) -> Path:
         text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
     if all(map(_there, ATTACKS)):
         text = _between(text, path, ATTACKS_BEGIN, attacks(), ATTACKS_END)
+    if _there(rewriting.NAME):
+        text = _between(text, path, REWRITING_BEGIN, private_text(), REWRITING_END)
     if _there(PANELS):
         text = _between(text, path, PANELS_BEGIN, panels(), PANELS_END)
     write_whole(path, text)

@@ -275,6 +275,7 @@ def small(experiment, monkeypatch):
         "fednlp-benchmark": [(fednlp, "ROUNDS", 10)],
         "continual-learning": [(drift, "ROUNDS", 12)],
         "private-text": [("trustlab.course.n14_private_text.experiment", name, 60) for name in ("TRAIN", "CANDIDATES")],
+        "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
     }
     for module, name, value in smaller.get(experiment, []):
@@ -305,6 +306,7 @@ CELLS = [
         ("private-text", dict(mechanism=each, epsilon=e))
         for each, e in (("exponential", 20.0), ("truncated Gumbel", 1e5))
     ),
+    ("private-text-tuning", dict(shape=0.25, seed=100)),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
 ]

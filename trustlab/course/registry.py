@@ -38,6 +38,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n13_canary_extraction.SECRETS,
         n13_canary_extraction.LANGUAGE,
         n14_private_text.EXPERIMENT,
+        n14_private_text.TUNING,
         n21_non_iid_partitioning.EXPERIMENT,
         n21_non_iid_partitioning.TUNING,
         n22_device_selection.EXPERIMENT,

@@ -24,7 +24,7 @@ def row(place, cell):
             ("accuracy", "accuracy_rewritten"), level + wobble
         )
     step = COMPARED[cell.mechanism].index(cell.epsilon)
-    guessed = (0.6 + 0.1 * step if cell.mechanism == GUMBEL else 0.05 + 0.15 * step) + wobble
+    guessed = (0.6 + 0.04 * step if cell.mechanism == GUMBEL else 0.05 + 0.15 * step) + wobble
     lift = 0.01 * MECHANISMS.index(cell.mechanism)
     return {
         "kept": guessed - 0.04,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n14_private_text import experiment
-from trustlab.course.n14_private_text.claims import claims_of
+from trustlab.course.n14_private_text import experiment, shape_search
+from trustlab.course.n14_private_text.claims import HALF, claims_of
 from trustlab.course.n14_private_text.word_mechanisms import DIMENSIONS, SHAPE, WORDS
 
 _SIZES = ("TRAIN", "TEST", "ATTACKED", "CANDIDATES", "DRAWS", "WATCHED")
@@ -22,4 +22,15 @@ EXPERIMENT = Experiment(
     },
     parts={"mechanisms": (*experiment.COMPARED, *experiment.BASELINES)},
     claims=claims_of,
+)
+
+TUNING = Experiment(
+    "private-text-tuning",
+    shape_search,
+    varied="mechanism",
+    slowest_first=tuple(shape_search.SPACES),
+    tolerance={"score": 0.05},
+    named=lambda mechanism, shape: f"{mechanism}, λ = {shape:g}",
+    recipes=lambda corpus: {"all": {"recovered": HALF, "epsilons": shape_search.AROUND}},
+    parts={"mechanisms": tuple(shape_search.SPACES)},
 )

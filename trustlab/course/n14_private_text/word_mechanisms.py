@@ -19,7 +19,7 @@ from trustlab.privacy.text import NoisyVectors, TruncatedExponential, TruncatedG
 WORDS, DIMENSIONS = 2000, 25
 LAPLACE, SHAPED, EXPONENTIAL, GUMBEL = "Laplace", "Mahalanobis", "exponential", "truncated Gumbel"
 RANDOM = "random words"
-SHAPE = 0.9  # λ of regularised Mahalanobis noise
+SHAPE = 0.5  # λ of regularised Mahalanobis noise, as :mod:`.shape_search` chose it
 
 
 class RandomWords:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n14_private_text.audits import adept, audits
-from trustlab.course.n14_private_text.results import at_equal_risk, points, same_epsilon, saved
+from trustlab.course.n14_private_text.results import (
+    PACKAGES,
+    at_equal_risk,
+    packages,
+    points,
+    same_epsilon,
+    saved,
+)
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, GUMBEL, LAPLACE
 from trustlab.lab.finding import Finding, dots, gauges
-from trustlab.lab.saved import CORPUS_NAMES, means_over, saved_over
+from trustlab.lab.saved import CORPUS_NAMES, means_over, read, saved_over
 
 
 def promises() -> Finding:
@@ -27,6 +34,29 @@ def promises() -> Finding:
         title="Is the promise kept?",
         verdict=verdict,
         provenance="computed here",
+    )
+
+
+def public_packages() -> Finding:
+    """Draw what public packages lose of their promise, next to ours."""
+    rows, about = packages(), read(PACKAGES)[1]
+    said = {row["mechanism"]: row["loss / promise"] for row in rows if row["audited"] == "words said"}
+    kept = [row["mechanism"] for row in rows if row["promise"] == "kept" and "trustlab" not in row["mechanism"]]
+    verdict = (
+        f"mldp-text's exponential mechanism loses up to {said['exponential, mldp-text']:.1f} times what it promises, "
+        f"pypantera's {_bounded(said['exponential, pypantera'])}; its Mahalanobis noise loses up to "
+        f"{said['Mahalanobis, pypantera']:.1f} times on the toy's map. Kept: {'; '.join(dict.fromkeys(kept))}."
+    )
+    return dots(
+        [{"audited": f"{row.pop('mechanism')}: {row.pop('audited')}", **row} for row in map(dict, rows)],
+        label="audited",
+        value="loss / promise",
+        log=True,
+        x_label="largest loss found, over ε·d(w, w′)",
+        reference={"promise": 1.0},
+        title="Do public packages keep it?",
+        verdict=verdict,
+        provenance=f"saved; {', '.join(about['config']['peers'].split(', ')[:2])}",
     )
 
 
@@ -115,6 +145,10 @@ def kept_and_guessed(corpus: str = EMBEDDED) -> Finding:
         provenance=f"{means_over(saved(corpus)[1])}, {CORPUS_NAMES[corpus]}",
         digits=2,
     )
+
+
+def _bounded(ratio: float | None) -> str:
+    return "without bound" if ratio is None else f"{ratio:.1f} times"
 
 
 def _share(value: float | None) -> str:
