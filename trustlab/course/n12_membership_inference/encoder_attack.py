@@ -1,7 +1,7 @@
 """A model fit to be shipped, attacked: a linear intent head on the frozen encoder of notebook 11.
 
 Sentence embeddings by all-MiniLM-L6-v2 are the inputs; the encoder was trained on public text and is not trained here,
-so only the head can remember an utterance. A pool is as many utterances as the corpus has, and each training has half of
+so only the head can remember an utterance. A pool is all the utterances of the corpus, and each training has half of
 them, by coins: a seed draws other coins, weights, batches and noise for the same utterances. Options are those of the
 search :mod:`.encoder_attack_search` on the embedded corpus.
 """
