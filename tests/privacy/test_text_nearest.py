@@ -33,16 +33,27 @@ def test_a_product_in_bfloat16_changes_no_answer(monkeypatch):
         assert (nearest(queries, vectors) == by_scipy(queries, vectors)).all()
 
 
-def test_the_bounds_of_both_products_hold(monkeypatch):
+@pytest.mark.parametrize("unit", [False, True])
+@pytest.mark.parametrize("gap", [1e-3, 1e-6])
+def test_words_that_are_almost_equally_near_are_told_apart(unit, gap, monkeypatch):
+    """All distances are 1 up to `gap`, which a product in low precision does not see."""
+    monkeypatch.setattr(nearest_words, "_has_bfloat16_unit", lambda: unit)
     rng = np.random.default_rng(2)
-    vectors, queries = rng.normal(size=(500, 384)).astype(np.float32), rng.normal(size=(64, 384)).astype(np.float32)
-    exact = queries.astype(float) @ vectors.T.astype(float)
-    lengths = np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(vectors, axis=1)
-    for unit in (False, True):
-        monkeypatch.setattr(nearest_words, "_has_bfloat16_unit", lambda unit=unit: unit)
-        product, bound = nearest_words._product(vectors)
-        off = (np.abs(product(queries) - exact) / lengths).max()
-        assert 0 < off <= bound
+    queries = rng.normal(size=(8, 384))
+    around = rng.normal(size=(8, 200, 384))
+    around *= (1 + gap * rng.random((8, 200, 1))) / np.linalg.norm(around, axis=2, keepdims=True)
+    vectors = (queries[:, None] + around).reshape(-1, 384)
+    assert (nearest(queries, vectors) == by_scipy(queries, vectors)).all()
+
+
+@pytest.mark.parametrize("unit", [False, True])
+def test_few_words_are_compared_in_float64(unit, monkeypatch):
+    monkeypatch.setattr(nearest_words, "_has_bfloat16_unit", lambda: unit)
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(3000, 384)) * 0.05
+    queries = vectors[:200] + 0.05 * rng.normal(size=(200, 384))
+    compared = sum(len(words) for _, _, words in nearest_words._candidates(queries, vectors))
+    assert 200 <= compared < 400
 
 
 def test_of_equally_near_words_the_first_is_taken():
