@@ -1,14 +1,16 @@
 """The nearest word of each vector: exact, though most of the work is done in low precision.
 
 ‖q − x‖² is smallest where q·x − ‖x‖²/2 is largest, so one matrix product finds a few candidates for each q, and only
-those are compared in float64. A product in lower precision is faster and less exact; Cauchy and Schwarz bound how far
-any of its entries can be off, and every word within that bound of the best is a candidate. The answer is therefore that
-of float64 in any case: lower precision costs more candidates, not errors.
+those are compared in float64. A product in lower precision is faster and less exact. With q̂ and x̂ for the rounded
+vectors, q·x − q̂·x̂ = (q − q̂)·x + q̂·(x − x̂), and Cauchy and Schwarz bound both terms by lengths that are known; every
+word within that bound of the best is a candidate. The answer is therefore that of float64 in any case: lower precision
+costs more candidates, not errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -56,35 +58,45 @@ def nearest(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 def _candidates(queries: np.ndarray, vectors: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yield for each block its first query, and the pairs (query of the block, word) that may be nearest."""
-    products, error = _product(vectors.astype(np.float32))
+    low = _bfloat16 if vectors.shape[1] >= WIDE and _has_bfloat16_unit() else _float32
+    (right, _, lost), result = low(vectors), UNIT_BFLOAT16 if low is _bfloat16 else 0.0
     halves = ((vectors**2).sum(axis=1) / 2).astype(np.float32)
     longest = float(np.sqrt((vectors**2).sum(axis=1).max()))
+    sums = 2 * vectors.shape[1] * UNIT_FLOAT32  # of d products, in any order
     for start in range(0, len(queries), BLOCK):
-        block = queries[start : start + BLOCK]
-        scores = products(block.astype(np.float32))  # [block, V]
+        left, lengths, strays = low(queries[start : start + BLOCK])
+        scores = (left @ right.T).float().numpy()  # [block, V]
+        largest = np.maximum(scores.max(axis=1), -scores.min(axis=1))
         scores -= halves
-        lengths = np.linalg.norm(block, axis=1)
-        off = error * lengths * longest + 4 * UNIT_FLOAT32 * longest * (lengths + longest)
+        off = strays * longest + lengths * lost.max() + sums * lengths * (longest + lost.max()) + result * largest
+        off += 4 * UNIT_FLOAT32 * longest * (lengths + longest)  # of the difference
         # The best may be too low and another one too high, so twice; comparing rounds once more.
         least = scores.max(axis=1) - (2.01 * off).astype(np.float32)
         yield start, *np.divmod(np.flatnonzero(scores >= least[:, None]), len(vectors))
 
 
-def _product(vectors: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
-    """Return what multiplies queries [n, d] with `vectors` [V, d] to [n, V], and its largest error over ‖q‖‖x‖."""
-    width = vectors.shape[1]
-    sums = 2 * width * UNIT_FLOAT32  # of d products, in any order
-    if width >= WIDE and _has_bfloat16_unit():
-        import torch
+def _float32(vectors: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return `vectors` rounded, as a tensor [n, d]; the length of each, [n]; and that of what it lost, [n]."""
+    import torch
 
-        right = torch.from_numpy(vectors).bfloat16().T
-        rounded = 3.1 * UNIT_BFLOAT16  # both factors, and the result
-        return lambda queries: (torch.from_numpy(queries).bfloat16() @ right).float().numpy(), rounded + sums
-    return lambda queries: queries @ vectors.T, sums
+    return _rounded(vectors, torch.from_numpy(vectors.astype(np.float32)))
+
+
+def _bfloat16(vectors: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return the same as :func:`_float32`, in half as many bits."""
+    import torch
+
+    return _rounded(vectors, torch.from_numpy(vectors.astype(np.float32)).bfloat16())
+
+
+def _rounded(vectors: np.ndarray, low: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    exact = low.double().numpy()
+    return low, np.linalg.norm(exact, axis=1), np.linalg.norm(vectors - exact, axis=1)
 
 
 def _has_bfloat16_unit() -> bool:
-    """Say whether the processor multiplies matrices of bfloat16 in a unit of its own, as with AMX."""
+    """Say whether the processor multiplies numbers of bfloat16 in a unit of its own, as with AMX or AVX512-BF16."""
     import torch
 
-    return getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
