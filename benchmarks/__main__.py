@@ -5,11 +5,12 @@
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
 reference models, ``associating`` and ``resampling`` compute fairness metrics, ``covering`` counts how often intervals
 of gaps cover the truth, ``auditing`` how often bounds on ε claim too much, ``false_alarms`` how often audits accuse
-honest steps, ``training_audits`` how often those of whole trainings claim too much, ``panels`` moves the controls of
-panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
+honest steps, ``training_audits`` how often those of whole trainings claim too much, ``rewriting`` hides words and
+``peers_promises`` audits packages that do, ``panels`` moves the controls of panels in a browser, and ``pages`` those of
+the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``stacking``, into
-``docs/benchmarks.md``.
+those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits``, ``stacking`` and
+``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -29,8 +30,10 @@ from benchmarks import (
     pages,
     panels,
     partitioning,
+    peers_promises,
     private_step,
     resampling,
+    rewriting,
     selecting,
     simulating,
     stacking,
@@ -101,6 +104,8 @@ PARTS = {
     "stacking": stacking.main,
     "false_alarms": false_alarms.main,
     "training_audits": training_audits.main,
+    "peers_promises": peers_promises.main,
+    "rewriting": rewriting.main,
     "panels": panels.main,
     "pages": pages.main,
 }

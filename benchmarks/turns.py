@@ -77,14 +77,20 @@ def seconds_of(run: Callable[[], Any]) -> float:
 
 
 def store(
-    name: str, rows: Sequence[Mapping[str, Any]], code: Sequence[Any], peers: Sequence[str], **settings: Any
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    code: Sequence[Any],
+    peers: Sequence[str] | Mapping[str, str],
+    **settings: Any,
 ) -> str:
     """Write `rows` as the committed table `name` and return its file's name.
 
     `code` is what measured them, see :func:`trustlab.provenance.code_version`. Next to it go `settings`, cores, threads
-    and processor, and the versions of those `peers` that are installed.
+    and processor, and the versions of those `peers` that are installed; or versions themselves, of peers elsewhere.
     """
-    about = {**settings, "cores": usable_cores(), "threads": torch.get_num_threads()}
+    about = {"cores": usable_cores(), "threads": torch.get_num_threads(), **settings}
+    if not isinstance(peers, Mapping):
+        peers = {peer: version for peer in peers if (version := installed(peer))}
     about["processor"] = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-    about["peers"] = ", ".join(f"{peer} {version}" for peer in peers if (version := installed(peer)))
+    about["peers"] = ", ".join(f"{peer} {version}" for peer, version in peers.items())
     return write_results(name, rows, provenance(about, code=list(code))).name

@@ -129,7 +129,12 @@ def _of_probabilities(mechanism: Any, first: np.ndarray, second: np.ndarray) -> 
         sides = np.stack([side[start : start + BLOCK] for side in (first, second)])
         words, places = np.unique(sides, return_inverse=True)
         rows, (here, there) = mechanism.log_probabilities(words), places.reshape(sides.shape)
-        loss[start : start + BLOCK] = np.abs(rows[here] - rows[there]).max(axis=1)
+        if np.isnan(rows).any():
+            raise ValueError(f"Expected log probabilities from {type(mechanism).__name__}, got NaN. No loss is known.")
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(rows[here] - rows[there])
+        difference[np.isnan(difference)] = 0.0  # −∞ on both sides: neither says it
+        loss[start : start + BLOCK] = difference.max(axis=1)
     return loss
 
 
