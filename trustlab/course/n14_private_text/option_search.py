@@ -17,6 +17,7 @@ import numpy as np
 
 from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n14_private_text.claims import HALF
 from trustlab.course.n14_private_text.experiment import TEST, TRAIN, Texts, released
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, MAKE, OPTION, SHAPED, lowered, public_table
 from trustlab.course.tuning import Option, Space, search_seeds, trials
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AROUND", "CORPORA", "HALF", "KEY", "OPTION", "SPACES", "Setting", "grid", "result_name", "run"]
 CORPORA = (EMBEDDED,)
 KEY = ("mechanism", "value")
-HALF, BUDGET = 0.5, 6  # share of words recovered; trials for each mechanism
+BUDGET = 6  # trials for each mechanism
 AROUND: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {SHAPED: (40.0, 55.0, 75.0), EXPONENTIAL: (20.0, 25.0, 32.0, 50.0)}
 )
@@ -97,8 +98,9 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``mechanism``, ``value`` and ``seed``; ``score``, the accuracy where half of the words are recovered,
-        NaN if they are at no ε; ``least`` and ``most``, the shares recovered at the first and last ε; ``seconds``.
+        ``corpus``, ``mechanism``, ``value`` and ``seed``; ``score``, the accuracy where half of the words are
+        recovered, NaN if they are at no ε; ``least`` and ``most``, what is recovered at the first and last ε;
+        ``seconds``.
     """
     check(setting)
     started, said = time.perf_counter(), held_back(corpus, setting.seed)
