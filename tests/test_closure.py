@@ -275,6 +275,8 @@ def small(experiment, monkeypatch):
         "fednlp-benchmark": [(fednlp, "ROUNDS", 10)],
         "continual-learning": [(drift, "ROUNDS", 12)],
         "private-text": [("trustlab.course.n14_private_text.experiment", name, 60) for name in ("TRAIN", "CANDIDATES")],
+        "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
+        "private-text-tuning": [("trustlab.course.n14_private_text.option_search", "TRAIN", 60)],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
     }
     for module, name, value in smaller.get(experiment, []):
@@ -302,6 +304,8 @@ CELLS = [
         ("private-text", dict(mechanism=each, epsilon=e))
         for each, e in (("exponential", 20.0), ("truncated Gumbel", 1e5))
     ),
+    ("private-text-adept", dict(noise="corrected")),
+    ("private-text-tuning", dict(mechanism="exponential", value=0.01, seed=100)),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
 ]

@@ -193,6 +193,7 @@ NEW = {
     "fednlp-benchmark-real-tuning",
     "membership-inference",
     "private-text",
+    "private-text-adept",
 }  # experiments that never had another name
 
 

@@ -34,6 +34,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n12_membership_inference.TUNING,
         n13_canary_extraction.EXPERIMENT,
         n14_private_text.EXPERIMENT,
+        n14_private_text.ADEPT,
         n14_private_text.TUNING,
         n21_non_iid_partitioning.EXPERIMENT,
         n21_non_iid_partitioning.TUNING,

@@ -11,6 +11,7 @@ from trustlab.models.saved_models import load, save
 from trustlab.models.smollm2 import load_smollm2
 from trustlab.models.state_tagger import StateTagger
 from trustlab.models.taggers import BiLSTMTagger, TransformerTagger, tagging_loss
+from trustlab.models.text_autoencoder import RepeatOptions, TextAutoencoder, learn_to_repeat
 from trustlab.models.vocabulary import Examples, Vocabulary
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "Examples",
     "LanguageModel",
     "LoRALinear",
+    "RepeatOptions",
     "StateTagger",
     "SubwordVocabulary",
+    "TextAutoencoder",
     "TransformerTagger",
     "Vocabulary",
     "add_lora",
@@ -29,6 +32,7 @@ __all__ = [
     "entities",
     "entity_f1",
     "evaluate",
+    "learn_to_repeat",
     "load",
     "load_smollm2",
     "next_token_loss",

@@ -5,7 +5,7 @@ replace words; ``rewriting`` applies one to texts. ``word_audit`` compares what 
 ``deniability`` says among how many words a word hides, and ``reconstruction`` guesses it. ``adept`` hides whole texts.
 """
 
-from trustlab.privacy.text.adept import LatentNoise
+from trustlab.privacy.text.adept import LatentNoise, transformed
 from trustlab.privacy.text.deniability import deniability, exact_deniability
 from trustlab.privacy.text.nearest_words import nearest
 from trustlab.privacy.text.reconstruction import Attacker, Language, recovered
@@ -31,4 +31,5 @@ __all__ = [
     "nearest",
     "recovered",
     "rewrite",
+    "transformed",
 ]

@@ -6,13 +6,16 @@ differential privacy meets NLP: The devil is in the detail": Laplace noise is ca
 vectors of length C in ‖·‖₂ are up to 2C√d apart in ‖·‖₁. The published scale loses ε√d, not ε. Gaussian noise is
 calibrated to ‖·‖₂, where 2C is right.
 
-A whole text is the unit: ε holds between any two texts, whatever they say and however long they are.
+A whole text is the unit: ε holds between any two texts, whatever they say and however long they are. It says nothing of
+the texts that the autoencoder was trained on: those have to be public, or learned from privately.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -102,6 +105,34 @@ class LatentNoise:
             raise ValueError("Expected Laplace noise, got Gaussian. Its ratio has no largest value: that is its δ.")
         first = np.full(self.dimension, self.clip_norm / math.sqrt(self.dimension))
         return first, -first, float(np.abs(first + first).sum() / self.scale)
+
+
+def transformed(
+    texts: Sequence[Sequence[str]], autoencoder: Any, noise: LatentNoise, rng: np.random.Generator
+) -> list[list[str]]:
+    """Return what is said for each text: its vector clipped, noise added, and another text decoded.
+
+    Parameters
+    ----------
+    texts
+        Each a list of words.
+    autoencoder
+        With ``vectors(texts)`` [n, d] and ``say(vectors)``, see :class:`trustlab.models.TextAutoencoder`.
+
+    Raises
+    ------
+    ValueError
+        If its vectors have another length than the noise.
+
+    Examples
+    --------
+    >>> from trustlab.models import TextAutoencoder
+    >>> model = TextAutoencoder(["play", "jazz"], latent=4, width=8, longest=3)
+    >>> said = transformed([["play", "polka"]], model, LatentNoise(dimension=4), np.random.default_rng(0))
+    >>> len(said), {word for text in said for word in text} <= {"play", "jazz"}
+    (1, True)
+    """
+    return autoencoder.say(noise.private(autoencoder.vectors(texts), rng))
 
 
 def _gaussian_multiplier(epsilon: float, delta: float) -> float:
