@@ -276,7 +276,7 @@ def small(experiment, monkeypatch):
         "continual-learning": [(drift, "ROUNDS", 12)],
         "private-text": [("trustlab.course.n14_private_text.experiment", name, 60) for name in ("TRAIN", "CANDIDATES")],
         "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
-        "private-text-tuning": [("trustlab.course.n14_private_text.option_search", "TRAIN", 60)],
+        "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
     }
     for module, name, value in smaller.get(experiment, []):
@@ -305,7 +305,7 @@ CELLS = [
         for each, e in (("exponential", 20.0), ("truncated Gumbel", 1e5))
     ),
     ("private-text-adept", dict(noise="corrected")),
-    ("private-text-tuning", dict(mechanism="exponential", value=0.01, seed=100)),
+    ("private-text-tuning", dict(shape=0.25, seed=100)),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
 ]

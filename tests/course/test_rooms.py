@@ -151,7 +151,7 @@ def test_every_table_belongs_to_an_experiment_or_a_benchmark():
     results = ROOT / "data" / "results"
     stems = {str(path.relative_to(results).with_suffix("")) for path in results.rglob("*.csv")}
     assert tables <= stems
-    assert all(re.fullmatch(r"\w+_(speed|time|coverage)", stem) for stem in stems - tables)  # of benchmarks/
+    assert all(re.fullmatch(r"\w+_(speed|time|coverage|peers)", stem) for stem in stems - tables)  # of benchmarks/
 
 
 @pytest.mark.parametrize(("old", "new"), deprecation.EXPERIMENTS.items())

@@ -1,7 +1,7 @@
 """A text through a vector of few numbers and back: a recurrent encoder and decoder, trained to repeat what they read.
 
-The vector is shortened to a length of at most 1, in training too, so that whoever adds noise to it knows how large it
-can be. B texts, T tokens, V words, D width, Z latent dimensions.
+The vector is shortened to a length of at most 1, in training too, so that noise can be scaled to how large it can be.
+B texts, T tokens, V words, D width, Z latent dimensions.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n14_private_text import adept_experiment, experiment, option_search
-from trustlab.course.n14_private_text.claims import claims_of
-from trustlab.course.n14_private_text.word_mechanisms import BETA, DIMENSIONS, SHAPE, WORDS
+from trustlab.course.n14_private_text import adept_experiment, experiment, shape_search
+from trustlab.course.n14_private_text.claims import HALF, claims_of
+from trustlab.course.n14_private_text.word_mechanisms import DIMENSIONS, SHAPE, WORDS
 
 _SIZES = ("TRAIN", "TEST", "ATTACKED", "CANDIDATES", "DRAWS", "WATCHED")
 
@@ -20,7 +20,7 @@ EXPERIMENT = Experiment(
     named=lambda mechanism, epsilon: f"{mechanism}, ε = {epsilon:g}",
     recipes=lambda corpus: {
         "all": {name.lower(): getattr(experiment, name) for name in _SIZES}
-        | {"words": WORDS, "dimensions": DIMENSIONS, "shape": SHAPE, "beta": BETA}
+        | {"words": WORDS, "dimensions": DIMENSIONS, "shape": SHAPE}
     },
     parts={"mechanisms": (*experiment.COMPARED, *experiment.BASELINES)},
     claims=claims_of,
@@ -41,11 +41,11 @@ ADEPT = Experiment(
 )
 TUNING = Experiment(
     "private-text-tuning",
-    option_search,
+    shape_search,
     varied="mechanism",
-    slowest_first=tuple(option_search.SPACES),
+    slowest_first=tuple(shape_search.SPACES),
     tolerance={"score": 0.05},
-    named=lambda mechanism, value: f"{mechanism}, {option_search.OPTION[mechanism]} {value:g}",
-    recipes=lambda corpus: {"all": {"recovered": option_search.HALF, "epsilons": dict(option_search.AROUND)}},
-    parts={"mechanisms": tuple(option_search.SPACES)},
+    named=lambda mechanism, shape: f"{mechanism}, λ = {shape:g}",
+    recipes=lambda corpus: {"all": {"recovered": HALF, "epsilons": shape_search.AROUND}},
+    parts={"mechanisms": tuple(shape_search.SPACES)},
 )

@@ -3,7 +3,7 @@
 An autoencoder learns to repeat requests that are public here. Each private text becomes a vector, gets Laplace noise of
 the published scale, of the corrected one, or Gaussian noise, and is said as another text. All have the same values of
 the stated ε, of a whole text. As in the first experiment, a classifier learns from the texts that are said, and is
-tested on texts as they were said. An attacker who has 200 candidates, each said by somebody, takes the one whose vector
+tested on texts as they were said. An attacker who has 200 candidates takes the one whose vector
 is nearest to that of what is said; by chance it is right once in 200 times.
 
 The seed decides which texts are drawn, the autoencoder's weights, and all noise.

@@ -2,8 +2,7 @@
 
 Each has its own grid of ε, from a guess that recovers hardly a word to one that recovers nearly all: an ε per unit of
 distance means something else for each of them. Truncated Gumbel noise has no values for strong noise: it says one of
-about ln V neighbours, however small its ε. The two mechanisms that have an option of their own are compared at the
-value that a search chose, see :mod:`.option_search`.
+about ln V neighbours, however small its ε.
 """
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from trustlab.privacy.text import NoisyVectors, TruncatedExponential, TruncatedG
 WORDS, DIMENSIONS = 2000, 25
 LAPLACE, SHAPED, EXPONENTIAL, GUMBEL = "Laplace", "Mahalanobis", "exponential", "truncated Gumbel"
 RANDOM = "random words"
-SHAPE = 0.9  # λ of regularised Mahalanobis noise
-BETA = 0.001  # of the exponential mechanism: the probability that its threshold leaves to words beyond it
-OPTION: Mapping[str, str] = MappingProxyType({SHAPED: "shape", EXPONENTIAL: "beta"})  # the others have none
+SHAPE = 0.5  # λ of regularised Mahalanobis noise, as :mod:`.shape_search` chose it
 
 
 class RandomWords:
@@ -46,7 +43,7 @@ class RandomWords:
 MAKE: Mapping[str, Callable[[WordTable, float], Any]] = MappingProxyType({
     LAPLACE: NoisyVectors,
     SHAPED: functools.partial(NoisyVectors, shape=SHAPE),
-    EXPONENTIAL: functools.partial(TruncatedExponential, beta=BETA),
+    EXPONENTIAL: TruncatedExponential,
     GUMBEL: TruncatedGumbel,
     RANDOM: RandomWords,
 })  # fmt: skip

@@ -1,8 +1,9 @@
-"""The search for the options that mechanisms of notebook 14 have besides ε: λ of Mahalanobis noise, and TEM's β.
+"""The search for λ of regularised Mahalanobis noise, the one option that a mechanism of notebook 14 is tuned by.
 
-A trial is scored by the accuracy of a classifier where an attacker recovers half of the words, between values of ε
-around that: as mechanisms are compared. Its seeds are not those that are reported, and it is tested on texts of the
-training split that it did not learn from. Laplace and truncated Gumbel noise have no option.
+A trial is scored by the accuracy of a classifier where an attacker recovers half of the words, between three values of
+ε around that: as mechanisms are compared. Its seeds are not those that are reported, and it is tested on texts of the
+training split that it did not learn from. Laplace noise is λ = 0; truncated Gumbel noise has no option, and the
+exponential mechanism has the β of its public implementations.
 """
 
 from __future__ import annotations
@@ -19,34 +20,23 @@ from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n14_private_text.claims import HALF
 from trustlab.course.n14_private_text.experiment import TEST, TRAIN, Texts, released
-from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, MAKE, OPTION, SHAPED, lowered, public_table
-from trustlab.course.tuning import Option, Space, search_seeds, trials
+from trustlab.course.n14_private_text.word_mechanisms import SHAPED, lowered, public_table
+from trustlab.course.tuning import Option, Space, search_seeds
+from trustlab.privacy.text import NoisyVectors
 
 if TYPE_CHECKING:
     import datasets
 
-__all__ = ["AROUND", "CORPORA", "HALF", "KEY", "OPTION", "SPACES", "Setting", "grid", "result_name", "run"]
+__all__ = ["AROUND", "CORPORA", "KEY", "SPACES", "Setting", "grid", "result_name", "run"]
 CORPORA = (EMBEDDED,)
-KEY = ("mechanism", "value")
-BUDGET = 6  # trials for each mechanism
-AROUND: Mapping[str, tuple[float, ...]] = MappingProxyType(
-    {SHAPED: (40.0, 55.0, 75.0), EXPONENTIAL: (20.0, 25.0, 32.0, 50.0)}
+KEY = ("mechanism", "shape")
+AROUND = (40.0, 55.0, 75.0)  # ε
+LAMBDA = Option(
+    (0.1, 0.25, 0.5, 0.75, 0.9, 1.0),
+    low_end="0 is Laplace noise, which is compared on its own",
+    high_end="1 is noise shaped like the table alone",
 )
-SPACES: Mapping[str, Space] = MappingProxyType({
-    SHAPED: {
-        "value": Option(
-            (0.1, 0.25, 0.5, 0.75, 0.9, 1.0),
-            low_end="0 is Laplace noise, which is compared on its own",
-            high_end="1 is noise shaped like the table alone",
-        )
-    },
-    EXPONENTIAL: {
-        "value": Option(
-            (1e-5, 1e-4, 0.001, 0.01, 0.05, 0.2),
-            low_end="the threshold is beyond nearly all words already: that is the mechanism without one",
-        )
-    },
-})  # fmt: skip
+SPACES: Mapping[str, Space] = MappingProxyType({SHAPED: {"shape": LAMBDA}})
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class Setting:
 
     corpus: str = option(EMBEDDED, label="Corpus", help="What is rewritten.", values=CORPORA)
     mechanism: str = option(SHAPED, label="Mechanism", help="How words are replaced.", values=tuple(SPACES))
-    value: float = option(0.5, label="Option", help="λ of Mahalanobis noise, or β.", above=0, high=1)
+    shape: float = option(0.5, label="λ", help="0 is spherical noise, 1 is shaped like the table.", low=0, high=1)
     seed: int = option(100, label="Seed", help="Of the texts drawn, and of all noise.", low=0)
 
     def key(self) -> dict[str, Any]:
@@ -69,12 +59,12 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(3), mechanisms: Sequence[s
     Examples
     --------
     >>> len(grid("assistant"))
-    36
+    18
     """
     return [
-        Setting(corpus, mechanism, trial["value"], seed)
+        Setting(corpus, mechanism, shape, seed)
         for mechanism in mechanisms
-        for trial in trials(SPACES[mechanism], BUDGET)
+        for shape in LAMBDA.values
         for seed in search_seeds(seeds)
     ]
 
@@ -98,14 +88,14 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        ``corpus``, ``mechanism``, ``value`` and ``seed``; ``score``, the accuracy where half of the words are
+        ``corpus``, ``mechanism``, ``shape`` and ``seed``; ``score``, the accuracy where half of the words are
         recovered, NaN if they are at no ε; ``least`` and ``most``, what is recovered at the first and last ε;
         ``seconds``.
     """
     check(setting)
     started, said = time.perf_counter(), held_back(corpus, setting.seed)
-    make, given = MAKE[setting.mechanism], {OPTION[setting.mechanism]: setting.value}
-    found = [released(make(public_table(), each, **given), said, setting.seed) for each in AROUND[setting.mechanism]]
+    tried = [NoisyVectors(public_table(), epsilon, shape=setting.shape) for epsilon in AROUND]
+    found = [released(each, said, setting.seed) for each in tried]
     guessed, accuracy = (np.array([each[name] for each in found]) for name in ("guessed", "accuracy"))
     rising = np.maximum.accumulate(guessed)
     reached = rising[0] <= HALF <= rising[-1]
