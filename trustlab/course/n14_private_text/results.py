@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from trustlab.course.corpora import EMBEDDED
-from trustlab.course.n14_private_text import EXPERIMENT
+from trustlab.course.n14_private_text import ADEPT, EXPERIMENT
+from trustlab.course.n14_private_text.adept_experiment import EPSILONS, NOISES
 from trustlab.course.n14_private_text.claims import SAME, at_epsilon, at_recovered, levels_of
 from trustlab.course.n14_private_text.experiment import BASELINES, COMPARED
-from trustlab.lab.saved import over_seeds
+from trustlab.lab.saved import over_seeds, read
 
 Row = dict[str, Any]
 saved = EXPERIMENT.saved  # the committed table and its provenance
+PACKAGES = "private_text_peers"  # written by ``python -m benchmarks peers_promises``
 
 
 def points(corpus: str = EMBEDDED) -> list[Row]:
@@ -60,4 +63,35 @@ def same_epsilon(corpus: str = EMBEDDED) -> list[Row]:
             recovered = over_seeds(at_epsilon(table, mechanism, SAME), "recovered", limits=(0, 1))
             accuracy = float(at_epsilon(table, mechanism, SAME, "accuracy").mean())
             rows.append({"mechanism": mechanism, "ε": SAME, **recovered, "accuracy": accuracy})
+    return rows
+
+
+def packages() -> list[Row]:
+    """Return the largest loss over the promise that was found of each mechanism of a public package, and of ours.
+
+    Returns
+    -------
+    list of dict
+        ``mechanism`` with its package; ``loss / promise``, None where it has no bound; ``ε`` and ``audited`` of that
+        row: what is said, the noisy vector before it, or a bound; ``unknown words kept``, the share that is said as it
+        is. Noise that is audited on the map of twelve words too has a row of its own for what is said there.
+    """
+    rows = []
+    for (mechanism, package, how), found in read(PACKAGES)[0].groupby(["mechanism", "package", "audited"], sort=False):
+        worst = found.loc[found["loss / promise"].idxmax()]
+        ratio, kept = float(worst["loss / promise"]), worst["unknown unchanged"]
+        row = {"mechanism": f"{mechanism}, {package}", "audited": how, "ε": worst["epsilon"]}
+        row |= {"loss / promise": ratio if math.isfinite(ratio) else None, "promise": worst["promise"]}
+        rows.append(row | {"unknown words kept": None if math.isnan(kept) else float(kept)})
+    return rows
+
+
+def adept_texts(corpus: str = EMBEDDED) -> list[Row]:
+    """Return what ADePT's texts are worth: a row per noise and stated ε, means over seeds."""
+    rows = []
+    for noise in NOISES:
+        for epsilon in EPSILONS:
+            runs = ADEPT.where(corpus, noise=noise, epsilon=epsilon)
+            row = {"noise": noise, "stated ε": epsilon, "true ε": float(runs["true_epsilon"].mean())}
+            rows.append(row | {"intents right": runs["accuracy"].mean(), "found": runs["found"].mean()})
     return rows

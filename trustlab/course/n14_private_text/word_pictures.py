@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n14_private_text import ADEPT
 from trustlab.course.n14_private_text.audits import adept, audits
-from trustlab.course.n14_private_text.results import at_equal_risk, points, same_epsilon, saved
+from trustlab.course.n14_private_text.results import (
+    PACKAGES,
+    adept_texts,
+    at_equal_risk,
+    packages,
+    points,
+    same_epsilon,
+    saved,
+)
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, GUMBEL, LAPLACE
-from trustlab.lab.finding import Finding, dots, gauges
-from trustlab.lab.saved import CORPUS_NAMES, means_over, saved_over
+from trustlab.lab.finding import Finding, dots, gauges, lines
+from trustlab.lab.saved import CORPUS_NAMES, means_over, read, saved_over
 
 
 def promises() -> Finding:
@@ -27,6 +36,63 @@ def promises() -> Finding:
         title="Is the promise kept?",
         verdict=verdict,
         provenance="computed here",
+    )
+
+
+def public_packages() -> Finding:
+    """Draw what public packages lose of their promise, next to ours."""
+    rows, about = packages(), read(PACKAGES)[1]
+    said = {row["mechanism"]: row["loss / promise"] for row in rows if row["audited"] == "words said"}
+    kept = [row["mechanism"] for row in rows if row["promise"] == "kept" and "trustlab" not in row["mechanism"]]
+    verdict = (
+        f"mldp-text's exponential mechanism loses up to {said['exponential, mldp-text']:.1f} times what it promises, "
+        f"pypantera's {_bounded(said['exponential, pypantera'])}; its Mahalanobis noise loses up to "
+        f"{said['Mahalanobis, pypantera']:.1f} times on the toy's map. Kept: {'; '.join(dict.fromkeys(kept))}."
+    )
+    return dots(
+        [{"": f"{row['mechanism']}: {row['audited']}", **row} for row in rows],
+        label="",
+        value="loss / promise",
+        log=True,
+        x_label="largest loss found, over ε·d(w, w′)",
+        reference={"promise": 1.0},
+        title="Do public packages keep it?",
+        verdict=verdict,
+        provenance=f"saved; {', '.join(about['config']['peers'].split(', ')[:2])}",
+    )
+
+
+def worth_of_adept(corpus: str = EMBEDDED) -> Finding:
+    """Draw what a classifier learns from ADePT's texts, over the stated and over the true ε."""
+    rows = adept_texts(corpus)
+    stated = {(row["noise"], row["stated ε"]): row["intents right"] for row in rows}
+    most = max(row["stated ε"] for row in rows)
+    shown = [
+        {"noise": row["noise"], "pane": f"{kind} ε of a whole text", "ε": row[f"{kind} ε"]}
+        | {name: row[name] for name in ("intents right", "found")}
+        for kind in ("stated", "true")
+        for row in rows
+    ]
+    alone = ADEPT.where(corpus, noise="no noise")["accuracy"].mean()
+    verdict = (
+        f"Where it states ε = {most:g}, the published noise lets a classifier get {_share(stated['published', most])} "
+        f"right, the corrected one {_share(stated['corrected', most])}; without noise it is {_share(alone)}. Over the "
+        "true ε both are one curve."
+    )
+    return lines(
+        shown,
+        x="ε",
+        y="intents right",
+        series="noise",
+        pane="pane",
+        log=True,
+        per_cent=True,
+        x_label="ε",
+        y_label="intents right",
+        title="What did the published ε buy?",
+        verdict=verdict,
+        provenance=f"{means_over(ADEPT.saved(corpus)[1])}, {CORPUS_NAMES[corpus]}",
+        digits=2,
     )
 
 
@@ -115,6 +181,10 @@ def kept_and_guessed(corpus: str = EMBEDDED) -> Finding:
         provenance=f"{means_over(saved(corpus)[1])}, {CORPUS_NAMES[corpus]}",
         digits=2,
     )
+
+
+def _bounded(ratio: float | None) -> str:
+    return "without bound" if ratio is None else f"{ratio:.1f} times"
 
 
 def _share(value: float | None) -> str:

@@ -8,7 +8,8 @@ distance γ share one entry ⊥ with score −γ + (2/ε)·ln(number of them), a
 
 which is what is computed and drawn from here. The score moves by at most d(w, w′) from one word to another and so does
 (2/ε)·ln Z_w: together ε·d(w, w′)-metric differential privacy. An implementation with another number in ⊥'s
-logarithm loses that; :mod:`trustlab.privacy.text.word_audit` finds it.
+logarithm, such as mldp-text's, or one that says the word itself for ⊥, such as pypantera's, loses that. So
+:mod:`trustlab.privacy.text.word_audit` finds, see ``benchmarks/peers_promises.py``.
 """
 
 from __future__ import annotations
