@@ -8,8 +8,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trustlab.models import TextAutoencoder
 from trustlab.privacy import epsilon as accountant
-from trustlab.privacy.text import LatentNoise
+from trustlab.privacy.text import LatentNoise, transformed
 
 # Goldens text/adept_scale_d16 and d768: Habernal (2021); the same formula in trusthlt/dp-bart-private-rewriting.
 GOLDENS = {16: (2.0, 8.0), 768: (2.0, 55.42562584220407)}
@@ -61,6 +62,33 @@ def test_clipping_shortens_and_keeps_what_is_short():
 def test_what_is_released_has_the_stated_noise(kind, std):
     released = LatentNoise(dimension=16, noise=kind).private(np.zeros((5000, 16)), np.random.default_rng(0))
     assert released.std() == pytest.approx(std, rel=4 * 1.12 / math.sqrt(80_000))  # kurtosis 6
+
+
+class Echo:
+    """An autoencoder whose vectors are known, and that says the numbers that it is given."""
+
+    def vectors(self, texts):
+        return np.array([[len(text), 0.0] for text in texts])
+
+    def say(self, vectors):
+        return [[f"{x:.3f}" for x in row] for row in vectors]
+
+
+def test_a_text_is_encoded_clipped_and_decoded_with_the_noise_of_its_seed():
+    noise = LatentNoise(dimension=2, clip_norm=1.5, epsilon=2.0)
+    texts = [["a"], ["a", "b", "c"]]
+    said = transformed(texts, Echo(), noise, np.random.default_rng(5))
+    drawn = np.random.default_rng(5).laplace(scale=2 * 1.5 * math.sqrt(2) / 2.0, size=(2, 2))
+    assert said == [[f"{x:.3f}" for x in row] for row in np.array([[1.0, 0.0], [1.5, 0.0]]) + drawn]
+    weak = LatentNoise(dimension=2, clip_norm=1.5, epsilon=1e12)
+    (_, long) = transformed(texts, Echo(), weak, np.random.default_rng(5))
+    assert [abs(float(x)) for x in long] == [1.5, 0.0]
+
+
+def test_noise_of_another_length_than_the_autoencoders_is_refused():
+    model = TextAutoencoder(["a"], latent=3, width=4)
+    with pytest.raises(ValueError, match="latent vectors of 2 numbers, got 3"):
+        transformed([["a"]], model, LatentNoise(dimension=2), np.random.default_rng(0))
 
 
 REFUSED = {

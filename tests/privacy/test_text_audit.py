@@ -158,6 +158,32 @@ def test_two_words_with_one_vector_must_be_said_alike():
     assert audit_words(Telling(table, 2.0)).ratio == math.inf
 
 
+def test_what_neither_word_says_loses_nothing_and_what_one_says_loses_all():
+    class Never(TruncatedExponential):
+        """A word is not said, for any word or for some."""
+
+        whose = slice(None)
+
+        def log_probabilities(self, ids):
+            logs = super().log_probabilities(ids)
+            logs[np.isin(ids, np.arange(3)[self.whose]), 2] = -math.inf
+            return logs
+
+    mechanism = Never(WordTable(["a", "b", "c"], [[0.0], [0.5], [1.0]]), 2.0)
+    assert audit_words(mechanism).kept
+    mechanism.whose = slice(0, 1)
+    assert audit_words(mechanism).ratio == math.inf
+
+
+def test_probabilities_that_are_no_numbers_are_refused():
+    class Broken(TruncatedExponential):
+        def log_probabilities(self, ids):
+            return super().log_probabilities(ids) * math.nan
+
+    with pytest.raises(ValueError, match="Expected log probabilities from Broken, got NaN"):
+        audit_words(Broken(table_of(), 1.0))
+
+
 @pytest.mark.parametrize(("mechanism", "pairs"), [(object(), 10), (None, 0)])
 def test_what_cannot_be_audited_is_refused(mechanism, pairs):
     with pytest.raises(ValueError, match="Samples alone bound no loss"):

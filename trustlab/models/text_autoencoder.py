@@ -123,9 +123,18 @@ def learn_to_repeat(
     ------
     dict
         ``epoch``, ``loss`` and ``seconds`` so far; ``model``.
+
+    Raises
+    ------
+    ValueError
+        Without texts or words, before anything is trained.
     """
     check(options)
-    counts = Counter(word for text in texts for word in text)
+    counts = Counter(word for i, text in enumerate(texts) for word in word_list(text, f"text {i}"))
+    if not counts or most < 1:
+        raise ValueError(
+            f"Expected at least one public text with a word, and most={most} >= 1. Else there is nothing to repeat."
+        )
     started = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)

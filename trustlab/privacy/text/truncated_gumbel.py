@@ -5,8 +5,10 @@ truncated Gumbel noise", the noise of the article "Calibrating noise addition to
 improves utility of privacy-protected text". The paper's body could not be consulted: the steps are those of a public
 implementation, the package mldp-text, but for what its code adds: it also draws k = 0 and then says the word itself,
 takes Δ and δ from one random word unless they are given, and has squared distances where it searches with faiss.
-``benchmarks/peers_promises.py`` bounds what that package loses. Draw k from a Poisson distribution of mean ln V, cut to [1, V]; take the k nearest words, the word
-itself among them; add Gumbel noise, cut to [−Δ, Δ], to their distances; say the nearest. Its scale is
+``benchmarks/peers_promises.py`` bounds what that package loses.
+
+Draw k from a Poisson distribution of mean ln V, cut to [1, V]; take the k nearest words, the word itself among them;
+add Gumbel noise, cut to [−Δ, Δ], to their distances; say the nearest. Its scale is
 
     b = 2Δ / min(W(2αΔ), ln(αδ))  with  α = (ε − 2(1 + ln V)/δ)/3 ,
 
