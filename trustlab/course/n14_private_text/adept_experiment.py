@@ -22,7 +22,7 @@ import numpy as np
 from trustlab.config import check, option
 from trustlab.course.baselines import MAJORITY, TFIDF, majority, tfidf_logistic
 from trustlab.course.corpora import EMBEDDED
-from trustlab.course.n14_private_text.experiment import ATTACKED, TRAIN, drawn
+from trustlab.course.n14_private_text.experiment import ATTACKED, TRAIN, Texts, drawn
 from trustlab.course.n14_private_text.word_mechanisms import lowered
 from trustlab.models import RepeatOptions, TextAutoencoder, learn_to_repeat
 from trustlab.privacy.text import LatentNoise, transformed
@@ -88,22 +88,28 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         that the attacker finds; ``seconds``. Of a text as it is, and of none, the attacker is not asked.
     """
     check(setting)
-    started, said, true = time.perf_counter(), drawn(corpus, setting.seed), setting.epsilon
-    if setting.noise in (MAJORITY, TFIDF):
-        plain = setting.noise == TFIDF
-        measured = {"accuracy": _accuracy(said, said.train if plain else None)}
-        measured |= {"same": 1.0, "found": 1.0} if plain else {"same": 0.0, "found": 1 / ATTACKED}
+    noise = None  # refused, if at all, before an autoencoder is trained
+    if setting.noise in NOISES:
+        noise = LatentNoise(dimension=LATENT, epsilon=setting.epsilon, noise=setting.noise)
+    started, said = time.perf_counter(), drawn(corpus, setting.seed)
+    if setting.noise == MAJORITY:
+        measured = {"accuracy": _accuracy(said, None), "same": 0.0, "found": 1 / ATTACKED}
+    elif setting.noise == TFIDF:
+        measured = {"accuracy": _accuracy(said, said.train), "same": 1.0, "found": 1.0}
     else:
-        model = _repeating(strangers(corpus, setting.seed), setting.seed)
-        rng = np.random.default_rng([setting.seed, 43])
-        if setting.noise == REPEATED:
-            train, test = (model.say(model.vectors(texts)) for texts in (said.train, said.test[:ATTACKED]))
-        else:
-            noise = LatentNoise(dimension=LATENT, epsilon=setting.epsilon, noise=setting.noise)
-            train, test = (transformed(texts, model, noise, rng) for texts in (said.train, said.test[:ATTACKED]))
-            true = noise.true_epsilon
-        measured = {"accuracy": _accuracy(said, train), **_read(model, said.test[:ATTACKED], test)}
+        measured = _transformed(said, _repeating(strangers(corpus, setting.seed), setting.seed), noise, setting.seed)
+    true = noise.true_epsilon if noise else NONE
     yield {**setting.key(), "true_epsilon": true, **measured, "seconds": time.perf_counter() - started}
+
+
+def _transformed(said: Texts, model: TextAutoencoder, noise: LatentNoise | None, seed: int) -> dict[str, float]:
+    """Return what is measured of texts that an autoencoder says, with noise or without."""
+    rng, attacked = np.random.default_rng([seed, 43]), said.test[:ATTACKED]
+    if noise:
+        train, seen = (transformed(texts, model, noise, rng) for texts in (said.train, attacked))
+    else:
+        train, seen = (model.say(model.vectors(texts)) for texts in (said.train, attacked))
+    return {"accuracy": _accuracy(said, train), **_read(model, attacked, seen)}
 
 
 def strangers(corpus: datasets.DatasetDict, seed: int) -> tuple[tuple[str, ...], ...]:
@@ -120,7 +126,7 @@ def _repeating(texts: tuple[tuple[str, ...], ...], seed: int) -> TextAutoencoder
     return last["model"]
 
 
-def _accuracy(said: Any, train: Sequence[Sequence[str]] | None) -> float:
+def _accuracy(said: Texts, train: Sequence[Sequence[str]] | None) -> float:
     """Return the accuracy of a classifier of `train` on test texts as they were said; of the majority without texts."""
     if train is None:
         answers = majority(said.train_intents, len(said.test))
