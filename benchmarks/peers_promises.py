@@ -18,6 +18,12 @@ and for Mahalanobis noise that of its paper. Above 1 the promise is broken. A ro
 - noisy vector: P is the density of the vector, before the nearest word is said. Above 1 the proof fails, and what is
   said may lose less.
 - bound: P(w | w) from below and P(w | w′) from above. The loss is at least this.
+
+What came (2026-11-29, 100 s): mldp-text's exponential mechanism keeps its promise at ε = 12 and 20 and loses 2.12 times
+at 32, on 15,012 pairs; pypantera's has no bound at 20 and 32, because it says no word beyond its threshold. pypantera's
+Mahalanobis noise loses up to 1.19 times on the map, where what is said is computed, and 2.17 times in notebook 14's
+table, on the noisy vector. mldp-text's Laplace and Mahalanobis noise and pypantera's Laplace noise use their promise up
+and keep it. mldp-text says every unknown word as it is, and so does pypantera's exponential mechanism.
 """
 
 from __future__ import annotations
@@ -198,7 +204,10 @@ def of_gumbel(peer: Peer, words: WordTable, kind: tuple[str, str], epsilon: floa
     ids = np.random.default_rng(0).permutation(len(words))[:200]
     distances = words.distances(words.vectors[ids])
     ranks = 1 + distances.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")[:, ids]
-    loss = np.logaddexp(count.logpmf(0), count.logpmf(1)) - count.logsf(ranks - 1)
+    # P(K ≥ r) is at most 1, and beyond the mean a geometric series; scipy's own tail is 0 where it is very small.
+    share = drawn["mean"] / (ranks + 1)
+    beyond = np.where(share < 1, count.logpmf(ranks) - np.log1p(-np.minimum(share, 0.999)), 0.0)
+    loss = np.logaddexp(count.logpmf(0), count.logpmf(1)) - np.minimum(beyond, 0.0)
     promised = epsilon * distances[:, ids]
     ratio = np.divide(loss, promised, out=np.zeros_like(loss), where=promised > 0)
     other, word = np.unravel_index(ratio.argmax(), ratio.shape)
@@ -250,12 +259,14 @@ def checks(peer: Peer, tables: Mapping[str, WordTable], kind: tuple[str, str]) -
 
 
 def agreement(counts: np.ndarray, expected: np.ndarray) -> float:
-    """Return the p-value of χ², words that are expected less than five times taken together."""
+    """Return the p-value of χ², words that are expected less than five times together; 0 for impossible ones."""
     from scipy import stats
 
+    if counts[expected == 0].any():
+        return 0.0
     rare = expected < 5
     pooled = [np.append(each[~rare], each[rare].sum()) for each in (counts, expected * counts.sum() / expected.sum())]
-    held = [each[: len(each) if rare.any() else -1] for each in pooled]
+    held = [each[: len(each) if expected[rare].any() else -1] for each in pooled]
     return float(stats.chisquare(*held).pvalue)
 
 
