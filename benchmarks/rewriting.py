@@ -6,6 +6,10 @@ process, which holds its mechanism ready, and rewrites fewer words, whose second
 words, with the offline encoder's input embeddings as vectors.
 
 mldp-text searches with faiss, as it does by default and which is not exact, and without it.
+
+What came (two busy cores, 2026-11-29): 10,000 words in 0.67 s with 11,925 words × 25, mldp-text 8.8 and 26 times that,
+pypantera 31 times; the exponential mechanism 2.1 s, the packages 260 and 267 times. With 30,000 × 384, 2,200 words a
+second, where our goal is 5,000, and mldp-text takes 93 and 288 times as long.
 """
 
 from __future__ import annotations
