@@ -10,6 +10,7 @@ from trustlab.privacy.auditing.false_alarms import TABLE
 from trustlab.privacy.auditing.step_audit import BOUNDS
 
 ANY, TIGHT = BOUNDS
+SHORT = ("also on a model with dropout", "with dropout")  # a label has little room
 Row = dict[str, float | int | str]
 
 
@@ -21,7 +22,7 @@ def shown_rows() -> list[Row]:
     for step, own in table.groupby("step", sort=False):
         by = own.set_index("check")
         rows.append({
-            "step": f"DP-SGD, {step}" if step.startswith(("loop", "fast")) else str(step),
+            "step": (f"DP-SGD, {step}" if step.startswith(("loop", "fast")) else str(step)).replace(*SHORT),
             "declared ε": float(by.loc[TIGHT, "declared epsilon"]),
             "shown, Gaussian": float(by.loc[TIGHT, "shown epsilon"]),
             "shown, any mechanism": float(by.loc[ANY, "shown epsilon"]),

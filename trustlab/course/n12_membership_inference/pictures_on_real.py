@@ -41,7 +41,8 @@ def leak_and_use_on_real() -> list[Row]:
                 where = dict(method=method, epsilon=epsilon, **at)
                 frequent = experiment.where(corpus, method=MAJORITY, **at)["accuracy"]
                 rows.append({
-                    "training": f"{CORPUS_NAMES[corpus]}, {model} on {at['size']:,}: {name}",
+                    "training": f"{CORPUS_NAMES[corpus]}, {model}: {name}",
+                    "utterances": int(at["size"]),
                     "accuracy": float(experiment.by_seed("accuracy", corpus, **where).mean()),
                     "members found": float(measure(table, AT_ONE_IN_A_HUNDRED, **where).mean()),
                     "AUC": float(measure(table, "auc", **where).mean()),

@@ -91,7 +91,7 @@ def other_secrets() -> Finding:
     for (kind, model, pace, defence), runs in table.groupby(["kind", "model", "pace", "defence"], sort=False):
         words = len(runs["positions"].iloc[0].split("|"))
         by_chance = chance(words, len(KINDS[kind].candidates))["exact"]
-        what = [kind, "trained slowly" if pace == SLOW else "", model if model == TRANSFORMER else "", NAMES[defence]]
+        what = [kind, "slow" if pace == SLOW else "", model if model == TRANSFORMER else "", NAMES[defence]]
         for attack, column in {"ModIvA": "exact", "beam": "beam_exact"}.items():
             share, low, high, n = rate(runs[column])
             rows.append({
