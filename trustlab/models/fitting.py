@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,11 @@ def fit(model: nn.Module, data: Mapping[str, Examples], options: FitOptions) -> 
     """
     check(options)
     train, best, kept = data["train"], -math.inf, copy.deepcopy(model.state_dict())
+    lengths = train.attention_mask.sum(1)
+
+    def loss_of(index: Tensor) -> Tensor:
+        return tagging_loss(model, train[index]).mean()
+
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, fused=True)
     steps = options.epochs * math.ceil(len(train) / options.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -58,7 +63,8 @@ def fit(model: nn.Module, data: Mapping[str, Examples], options: FitOptions) -> 
     state, start = _seeded(options.seed), time.perf_counter()
     try:
         for epoch in range(1, options.epochs + 1):
-            state, loss = _epoch(model, train, options.batch_size, optimizer, schedule, state)
+            model.train()
+            state, loss = one_pass(model, lengths, loss_of, options.batch_size, optimizer, schedule, state)
             row = {"epoch": epoch, "train_loss": loss, **_measured(model, data["validation"])}
             if row["score"] > best:
                 best, kept = row["score"], copy.deepcopy(model.state_dict())
@@ -67,16 +73,27 @@ def fit(model: nn.Module, data: Mapping[str, Examples], options: FitOptions) -> 
         model.load_state_dict(kept)
 
 
-def _epoch(
-    model: nn.Module, train: Examples, batch_size: int, optimizer: Any, schedule: Any, state: Tensor
+def one_pass(
+    model: nn.Module,
+    lengths: Tensor,
+    loss_of: Callable[[Tensor], Tensor],
+    batch_size: int,
+    optimizer: Any,
+    schedule: Any,
+    state: Tensor,
 ) -> tuple[Tensor, float]:
-    """Make one pass with torch's generator in `state`; return its state afterwards, and the mean loss."""
-    model.train()
+    """Make one pass over texts of `lengths` [N] with torch's generator in `state`; return its state, and the mean loss.
+
+    Parameters
+    ----------
+    loss_of
+        Indices of a batch → its mean loss.
+    """
     losses = []
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(state)
-        for index in like_lengths(train.attention_mask.sum(1), batch_size):
-            loss = tagging_loss(model, train[index]).mean()
+        for index in like_lengths(lengths, batch_size):
+            loss = loss_of(index)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trustlab.config import check, option
-from trustlab.models.fitting import CLIP_NORM, like_lengths
+from trustlab.models.fitting import FitOptions, one_pass
 from trustlab.models.utterances import word_list
 from trustlab.models.vocabulary import IGNORE, PADDING, UNKNOWN
 
@@ -97,14 +97,11 @@ class TextAutoencoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class RepeatOptions:
+class RepeatOptions(FitOptions):
     """Options of :func:`learn_to_repeat`."""
 
-    learning_rate: float = option(4e-3, label="Rate", help="Adam's largest; it falls linearly to 0.", above=0)
-    batch_size: int = option(64, label="Batch", help="Texts per step.", low=1)
     epochs: int = option(20, label="Epochs", help="Passes over the texts.", low=1)
     noise: float = option(0.0, label="Noise", help="σ on each latent number in training.", low=0)
-    seed: int = option(0, label="Seed", help="Of weights, batches and noise.", low=0)
 
 
 def learn_to_repeat(
@@ -145,19 +142,12 @@ def learn_to_repeat(
     lengths = (ids != PADDING).sum(1)
     steps = options.epochs * -(-len(ids) // options.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+
+    def loss_of(index: Tensor) -> Tensor:
+        batch = ids[index, : int(lengths[index].max())]
+        vectors = model.read(batch)
+        return model(batch, vectors + options.noise * torch.randn_like(vectors)).mean()
+
     for epoch in range(1, options.epochs + 1):
-        losses = []
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(state)
-            for index in like_lengths(lengths, options.batch_size):
-                batch = ids[index, : int(lengths[index].max())]
-                vectors = model.read(batch)
-                loss = model(batch, vectors + options.noise * torch.randn_like(vectors)).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-                optimizer.step()
-                schedule.step()
-                losses.append(loss.item())
-            state = torch.get_rng_state()
-        yield {"epoch": epoch, "loss": float(np.mean(losses)), "seconds": time.perf_counter() - started, "model": model}
+        state, loss = one_pass(model, lengths, loss_of, options.batch_size, optimizer, schedule, state)
+        yield {"epoch": epoch, "loss": loss, "seconds": time.perf_counter() - started, "model": model}

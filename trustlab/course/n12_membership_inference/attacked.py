@@ -31,7 +31,7 @@ AUDIT = "one run"
 def combinations() -> Iterator[tuple[str, int]]:
     """Yield each attack with each number of references that it is tried with; the loss threshold needs none."""
     for name in ATTACKS:
-        yield from ((name, references) for references in (REFERENCES if name != "loss" else REFERENCES[-1:]))
+        yield from ((name, references) for references in (REFERENCES if name not in WITHOUT else REFERENCES[-1:]))
 
 
 def references_of(target: int, models: int, count: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def pooled_scores(
     """
     models, found = losses.shape[1], []
     for target in range(models):
-        others = references_of(target, models, count) if name != "loss" else []
+        others = references_of(target, models, count) if name not in WITHOUT else []
         evidence = Evidence(
             losses[:, target],
             reference=losses[:, others],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WEAKEST, STRONG = 16.0, 0.5  # the largest and the smallest ε
 SIZE = TRAINED_SIZES[-1]
 LARGEST = {method: sizes[-1] for method, sizes in SIZES_OF.items()}
+ATTACKER = f"LiRA online, fixed variance, {REFERENCES[-1]} references"
 CHANCE = 0.01  # TPR of guessing at an FPR of 1 %
 
 
@@ -59,7 +60,7 @@ def measure(table: pandas.DataFrame, name: str, attack: str = STRONGEST, **where
 
 
 def _setup(corpus: str, size: int = SIZE) -> str:
-    return f"LiRA online, fixed variance, {REFERENCES[-1]} references; {size} utterances; {CORPUS_NAMES[corpus]}"
+    return f"{ATTACKER}; {size} utterances; {CORPUS_NAMES[corpus]}"
 
 
 def falls(table: pandas.DataFrame, method: str, setup: str, size: int) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trustlab.course.n12_membership_inference import encoder_attack
-from trustlab.course.n12_membership_inference.attacked import REFERENCES
 from trustlab.course.n12_membership_inference.claims import (
+    ATTACKER,
     SIZE,
     claims_of_the_paper,
     falls,
@@ -53,7 +53,7 @@ def claims_of_heads(corpus: str, read: Reader = read_results) -> list[dict[str, 
     """Return what the paper claims, of linear heads on the frozen encoder."""
     table, size = read(encoder_attack.result_name(corpus))[0], SIZES[corpus]
     where = f"linear head on a frozen encoder; {size} utterances; {CORPUS_NAMES[corpus]}"
-    setup = f"LiRA online, fixed variance, {REFERENCES[-1]} references; {where}"
+    setup = f"{ATTACKER}; {where}"
     return [
         falls(table, "dp-sgd", setup, size),
         large_budget(table, "dp-sgd", setup, size),

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
-from trustlab.course import baselines
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n12_membership_inference import encoder_attack_search
 from trustlab.course.n12_membership_inference.encoder_attack_search import SIZES, HeadTraining, half, head, sentences
-from trustlab.course.n12_membership_inference.experiment import answered, trained_and_attacked
+from trustlab.course.n12_membership_inference.experiment import BASELINES, answered, trained_and_attacked
 from trustlab.course.n12_membership_inference.stacked_training import OPTIONS, TESTED, bags
 from trustlab.course.tuning import chosen
 from trustlab.lab.saved import read
@@ -30,7 +29,6 @@ __all__ = ["CORPORA", "KEY", "Setting", "grid", "result_name", "run"]
 CORPORA = ("snips", "atis")
 KEY = ("method", "epsilon", "size", *OPTIONS)
 METHODS = tuple(encoder_attack_search.SPACES)
-BASELINES = (baselines.MAJORITY, baselines.TFIDF)
 
 
 @dataclass(frozen=True)

@@ -19,21 +19,20 @@ from torch import nn
 from trustlab.config import check, option
 from trustlab.course.baselines import sentence_embeddings
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n12_membership_inference.membership_search import tried
 from trustlab.course.n12_membership_inference.stacked_training import (
     MODELS,
     OPTIONS,
     TESTED,
     Pool,
     Training,
-    accuracy,
     bags,
     distinct,
     pool_of,
-    recipe,
 )
 from trustlab.course.once import once
 from trustlab.course.tuning import FIRST_SEED, Option, Space, trials
-from trustlab.privacy.membership.reference_models import Stack, classification_loss, train_together
+from trustlab.privacy.membership.reference_models import Stack
 
 if TYPE_CHECKING:
     import datasets
@@ -93,16 +92,9 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     check(setting)
     own = half(corpus, setting.size, setting.seed, models=2)
     stack = head(own, setting.seed)
-    *_, last = train_together(stack, classification_loss, own.candidates, own.inside, recipe(setting))
     labels = bags(corpus)["validation"][1][:TESTED]
-    yield {
-        **setting.key(),
-        "score": accuracy(stack, sentences(corpus, "validation", range(len(labels))), labels),
-        "loss_in": last["loss_in"],
-        "loss_out": last["loss_out"],
-        "epsilon_spent": last["epsilon"],
-        "seconds": last["seconds"],
-    }
+    asked = (sentences(corpus, "validation", range(len(labels))), labels)
+    yield {**setting.key(), **tried(setting, own, stack, asked)}
 
 
 def half(corpus: datasets.DatasetDict, size: int, seed: int, models: int = MODELS) -> Pool:

@@ -18,6 +18,7 @@ from trustlab.course.n12_membership_inference.stacked_training import (
     OPTIONS,
     SIZES,
     TESTED,
+    Pool,
     Training,
     accuracy,
     bags,
@@ -26,10 +27,11 @@ from trustlab.course.n12_membership_inference.stacked_training import (
     recipe,
 )
 from trustlab.course.tuning import FIRST_SEED, Option, Space, trials
-from trustlab.privacy.membership.reference_models import classification_loss, train_together
+from trustlab.privacy.membership.reference_models import Stack, classification_loss, train_together
 
 if TYPE_CHECKING:
     import datasets
+    from torch import Tensor
 
 __all__ = ["CORPORA", "KEY", "SPACES", "Setting", "grid", "recipe", "result_name", "run"]
 CORPORA = (EMBEDDED,)
@@ -94,11 +96,15 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     check(setting)
     own = pool(corpus, setting.size, setting.seed, MODELS)
     stack = models(own.classes, setting.seed, MODELS)
-    *_, last = train_together(stack, classification_loss, own.candidates, own.inside, recipe(setting))
     words, labels = bags(corpus)["validation"]
-    yield {
-        **setting.key(),
-        "score": accuracy(stack, words[:TESTED], labels[:TESTED]),
+    yield {**setting.key(), **tried(setting, own, stack, (words[:TESTED], labels[:TESTED]))}
+
+
+def tried(setting: Training, own: Pool, stack: Stack, asked: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """Train a stack on its pool and return what a search keeps: its ``score`` is the accuracy on `asked`."""
+    *_, last = train_together(stack, classification_loss, own.candidates, own.inside, recipe(setting))
+    return {
+        "score": accuracy(stack, *asked),
         "loss_in": last["loss_in"],
         "loss_out": last["loss_out"],
         "epsilon_spent": last["epsilon"],

@@ -8,7 +8,8 @@ import numpy as np
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n13_canary_extraction.defended import EPSILONS, NONE
-from trustlab.course.n13_canary_extraction.drawing import BITS, CODES, NAMES
+from trustlab.course.n13_canary_extraction.drawing import BITS, NAMES
+from trustlab.course.n13_canary_extraction.extraction_rates import bits
 from trustlab.course.n13_canary_extraction.language_experiment import (
     COPIES,
     DECOYS,
@@ -23,7 +24,7 @@ from trustlab.course.n13_canary_extraction.language_experiment import (
 from trustlab.lab import finding
 from trustlab.lab.finding import Finding
 from trustlab.lab.saved import over_seeds, read, saved_over, select
-from trustlab.privacy.inversion import chance, exposure
+from trustlab.privacy.inversion import chance
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
@@ -38,11 +39,6 @@ MODEL = "SmolLM2-135M-Instruct, weights quantised (Q4_1)"
 SETUP = f"{MODEL}, LoRA on {SENTENCES} sentences of the embedded corpus, {DECOYS} decoys and a random pin; one recipe"
 UNLESS = "more sentences or passes, a larger model, or other decoys"
 RANKED_BY = {"rank": "likelihood", "rank_added": "what tuning added to it"}
-
-
-def exposed(runs: pandas.DataFrame, column: str = "rank") -> np.ndarray:
-    """Return the bits that each tuning exposes, by one of the ranks."""
-    return np.array([exposure(rank, CODES) for rank in runs[column]])
 
 
 def named(defence: str, copies: int) -> str:
@@ -69,7 +65,7 @@ def exposure_rows() -> list[Row]:
             rows.append({
                 "the pin": named(defence, copies),
                 "ranked by": label,
-                **over_seeds(list(exposed(runs, column)), "bits", limits=(0.0, BITS)),
+                **over_seeds(list(bits(runs, column)), "bits", limits=(0.0, BITS)),
                 "first guess": f"{(runs[column] == 1).sum()}/{len(runs)}",
                 "in 3 guesses": f"{(runs[column] <= FEW).sum()}/{len(runs)}",
                 "written": f"{runs['written'].sum()}/{len(runs)}",
@@ -115,9 +111,9 @@ def language_claims(corpus: str = EMBEDDED, read: Reader = read_results) -> list
         {"claim": f"Each doubling of the copies, from 1 to {COPIES[-1]}, exposes more bits",
          "values": list(slopes(table)), "above": 0.0, "unit": "bits"},
         {"claim": f"{DEFENDED} copies expose more than {MUCH:g} bits more than none",
-         "values": list(exposed(usual) - exposed(never)), "above": MUCH, "unit": "bits"},
+         "values": list(bits(usual) - bits(never)), "above": MUCH, "unit": "bits"},
         {"claim": f"{NAMES[PRIVATE]} hides more than {MUCH:g} of these bits",
-         "values": list(exposed(usual) - exposed(private)), "above": MUCH, "unit": "bits",
+         "values": list(bits(usual) - bits(private)), "above": MUCH, "unit": "bits",
          "unless": f"fewer copies: what is promised for {DEFENDED} is ε = {DEFENDED * EPSILONS[PRIVATE]:g}"},
         {"claim": f"… and its held-out loss is higher by more than {LOST:g} nats",
          "values": list(lost), "above": LOST, "unit": "nats"},
@@ -128,4 +124,4 @@ def language_claims(corpus: str = EMBEDDED, read: Reader = read_results) -> list
 def slopes(table: pandas.DataFrame) -> np.ndarray:
     """Return the slope of the bits over log2 of the copies, by least squares, of each seed."""
     said = table[(table["defence"] == NONE) & (table["copies"] > 0)]
-    return np.array([np.polyfit(np.log2(runs["copies"]), exposed(runs), 1)[0] for _, runs in said.groupby("seed")])
+    return np.array([np.polyfit(np.log2(runs["copies"]), bits(runs), 1)[0] for _, runs in said.groupby("seed")])
