@@ -275,6 +275,7 @@ def small(experiment, monkeypatch):
         "fednlp-benchmark": [(fednlp, "ROUNDS", 10)],
         "continual-learning": [(drift, "ROUNDS", 12)],
         "private-text": [("trustlab.course.n14_private_text.experiment", name, 60) for name in ("TRAIN", "CANDIDATES")],
+        "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
         "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
     }
@@ -306,6 +307,7 @@ CELLS = [
         ("private-text", dict(mechanism=each, epsilon=e))
         for each, e in (("exponential", 20.0), ("truncated Gumbel", 1e5))
     ),
+    ("private-text-adept", dict(noise="corrected")),
     ("private-text-tuning", dict(shape=0.25, seed=100)),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),

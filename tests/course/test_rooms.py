@@ -196,7 +196,9 @@ NEW = {
     "fednlp-benchmark-real-tuning",
     "membership-inference",
     "membership-inference-encoder",
+    "membership-inference-senders",
     "private-text",
+    "private-text-adept",
 }  # experiments that never had another name
 
 

@@ -1,12 +1,15 @@
 """Every number in the notebook's running text comes from what it speaks of."""
 
+import itertools
+
 import numpy as np
 
 from trustlab.course.lessons import questions
 from trustlab.course.n14_private_text import TUNING
+from trustlab.course.n14_private_text.adept_experiment import EPSILONS, LATENT, PUBLIC
 from trustlab.course.n14_private_text.claims import SAME
 from trustlab.course.n14_private_text.experiment import COMPARED, TRAIN
-from trustlab.course.n14_private_text.results import PACKAGES, packages, points, same_epsilon
+from trustlab.course.n14_private_text.results import PACKAGES, adept_texts, packages, points, same_epsilon
 from trustlab.course.n14_private_text.toy import PER, PLACES
 from trustlab.course.n14_private_text.word_mechanisms import (
     DIMENSIONS,
@@ -31,6 +34,7 @@ def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
         f"learns from {TRAIN} rewritten requests",
         f"input embeddings in {DIMENSIONS} dimensions",
         f"In {DIMENSIONS} dimensions that is measured on the noisy vector",
+        f"learned to repeat {PUBLIC:,} public requests, as vectors of {LATENT} numbers",
         f"shaped by λ = {SHAPE:g}, chosen by a search",
         f"and of λ = {read(PACKAGES)[1]['config']['lambda']:g}, pypantera's default",
     ]
@@ -61,6 +65,17 @@ def test_what_is_said_of_public_packages_is_in_their_table():
     )
     assert known["exponential, pypantera"] == 1.0
     assert all(row["promise"] == "kept" for (name, _), row in rows.items() if name == "exponential, trustlab")
+
+
+def test_one_stated_epsilon_of_adept_is_another_true_one_and_over_that_both_noises_are_one_curve():
+    rows = adept_texts()
+    worth = {(row["noise"], row["stated ε"]): row for row in rows}
+    for epsilon in EPSILONS[:-1]:
+        assert worth["published", epsilon]["intents right"] > worth["corrected", epsilon]["intents right"]
+    curve = sorted((row["true ε"], row["intents right"]) for row in rows if row["noise"] != "gaussian")
+    assert all(right > before - 0.05 for (_, before), (_, right) in itertools.pairwise(curve))
+    learned = [row for row in rows if row["intents right"] > 0.6]
+    assert learned and all(row["found"] > 0.5 for row in learned)  # finds most texts where a classifier learns well
 
 
 def test_the_question_about_one_word_in_five_has_the_tables_answer():

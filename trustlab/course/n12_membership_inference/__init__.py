@@ -10,6 +10,8 @@ from trustlab.course.n12_membership_inference import (
     encoder_attack_search,
     experiment,
     membership_search,
+    senders_experiment,
+    senders_search,
 )
 from trustlab.course.n12_membership_inference.claims import claims_of
 from trustlab.course.n12_membership_inference.claims_on_real import claims_of_heads
@@ -81,4 +83,48 @@ ENCODER_TUNING = Experiment(
     named=_tried,
     recipes=_recipes,
     parts={},
+)
+
+
+def _not_run_by_senders(method: str) -> dict[str, str]:
+    """Return what fleets of senders, or a baseline on their posts, do without."""
+    left = {"trustlab.checkpoint": "A row is computed in one go; a run that was stopped starts it again."}
+    if method in senders_experiment.BASELINES:
+        left |= {
+            "trustlab.federated.simulation.rounds.simulate": "A baseline is no fleet.",
+            "trustlab.course.n12_membership_inference.senders_attacked.attacked": "What a baseline knows is no model.",
+            "trustlab.course.n12_membership_inference.senders_fleets.permitted_by": "A baseline has no ε, nor a curve.",
+        }
+    return left
+
+
+def _senders_named(method: str, epsilon: float, learning_rate: float, server_rate: float) -> str:
+    return f"{method} at ε = {epsilon:g}, rates {learning_rate:g} and {server_rate:g}"
+
+
+def _senders_recipes(corpus: str) -> dict[str, Any]:
+    return {"fleets": "16, options in the columns; a tenth of the people a round, SGD, the server's Adam"}
+
+
+SENDERS = Experiment(
+    "membership-inference-senders",
+    senders_experiment,
+    varied="method",
+    slowest_first=("dp-fedavg", "fedavg", *senders_experiment.BASELINES),
+    tolerance={"accuracy": 0.03, "own_auc": 0.02, "own_tpr_01": 0.05, "other_auc": 0.02, "epsilon_spent": 0.02},
+    named=_senders_named,
+    recipes=_senders_recipes,
+    parts={"methods": ("fedavg", "dp-fedavg", *senders_experiment.BASELINES)},
+    left_out=_not_run_by_senders,
+)
+SENDERS_TUNING = Experiment(
+    "membership-inference-senders-tuning",
+    senders_search,
+    varied="method",
+    slowest_first=("dp-fedavg", "fedavg"),
+    tolerance={"score": 0.05},
+    named=_senders_named,
+    recipes=_senders_recipes,
+    parts={"methods": ("fedavg", "dp-fedavg")},
+    left_out=_not_run_by_senders,
 )

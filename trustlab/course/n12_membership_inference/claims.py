@@ -120,10 +120,14 @@ def points_over(table: pandas.DataFrame, level: float = 0.95) -> tuple[int, int,
     for _, runs in held.groupby(["method", "epsilon", "size"]):
         allowed = numbers(runs["permitted"])
         found += [numbers(runs[column(attack, REFERENCES[-1])])[:, 2:] - allowed for attack in ATTACKS]
-    over = np.concatenate(found, axis=1)  # [pools, means]
-    pools, means = over.shape
-    spread = np.maximum(over.std(0, ddof=1), 1e-12) / math.sqrt(pools)
-    bound = over.mean(0) - float(special.stdtrit(pools - 1, 1 - (1 - level) / means)) * spread
+    return counted_over(np.concatenate(found, axis=1), level)
+
+
+def counted_over(over: np.ndarray, level: float = 0.95) -> tuple[int, int, int]:
+    """Return how many means there are of `over` [runs, means], how many are above 0, and how many significantly so."""
+    runs, means = over.shape
+    spread = np.maximum(over.std(0, ddof=1), 1e-12) / math.sqrt(runs)
+    bound = over.mean(0) - float(special.stdtrit(runs - 1, 1 - (1 - level) / means)) * spread
     return means, int((over.mean(0) > 0).sum()), int((bound > 0).sum())
 
 

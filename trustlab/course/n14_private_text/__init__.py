@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from trustlab.course.experiment import Experiment
-from trustlab.course.n14_private_text import experiment, shape_search
+from trustlab.course.n14_private_text import adept_experiment, experiment, shape_search
 from trustlab.course.n14_private_text.claims import HALF, claims_of
 from trustlab.course.n14_private_text.word_mechanisms import DIMENSIONS, SHAPE, WORDS
 
@@ -24,6 +26,19 @@ EXPERIMENT = Experiment(
     claims=claims_of,
 )
 
+ADEPT = Experiment(
+    "private-text-adept",
+    adept_experiment,
+    varied="noise",
+    slowest_first=(*adept_experiment.NOISES, adept_experiment.REPEATED, *experiment.BASELINES[:2]),
+    tolerance={"accuracy": 0.05, "same": 0.05, "found": 0.06},
+    named=lambda noise, epsilon: f"{noise} noise, ε = {epsilon:g}",
+    recipes=lambda corpus: {
+        "autoencoder": dataclasses.asdict(adept_experiment.RECIPE)
+        | {"public": adept_experiment.PUBLIC, "latent": adept_experiment.LATENT}
+    },
+    parts={"noises": (*adept_experiment.NOISES, *adept_experiment.BASELINES)},
+)
 TUNING = Experiment(
     "private-text-tuning",
     shape_search,

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from trustlab.course.corpora import EMBEDDED
-from trustlab.course.n14_private_text import EXPERIMENT
+from trustlab.course.n14_private_text import ADEPT, EXPERIMENT
+from trustlab.course.n14_private_text.adept_experiment import EPSILONS, NOISES
 from trustlab.course.n14_private_text.claims import SAME, at_epsilon, at_recovered, levels_of
 from trustlab.course.n14_private_text.experiment import BASELINES, COMPARED
 from trustlab.lab.saved import over_seeds, read
@@ -82,4 +83,15 @@ def packages() -> list[Row]:
         row = {"mechanism": f"{mechanism}, {package}", "audited": how, "ε": worst["epsilon"]}
         row |= {"loss / promise": ratio if math.isfinite(ratio) else None, "promise": worst["promise"]}
         rows.append(row | {"unknown words kept": None if math.isnan(kept) else float(kept)})
+    return rows
+
+
+def adept_texts(corpus: str = EMBEDDED) -> list[Row]:
+    """Return what ADePT's texts are worth: a row per noise and stated ε, means over seeds."""
+    rows = []
+    for noise in NOISES:
+        for epsilon in EPSILONS:
+            runs = ADEPT.where(corpus, noise=noise, epsilon=epsilon)
+            row = {"noise": noise, "stated ε": epsilon, "true ε": float(runs["true_epsilon"].mean())}
+            rows.append(row | {"intents right": runs["accuracy"].mean(), "found": runs["found"].mean()})
     return rows

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.n14_private_text import ADEPT
 from trustlab.course.n14_private_text.audits import adept, audits
 from trustlab.course.n14_private_text.results import (
     PACKAGES,
+    adept_texts,
     at_equal_risk,
     packages,
     points,
@@ -13,7 +15,7 @@ from trustlab.course.n14_private_text.results import (
     saved,
 )
 from trustlab.course.n14_private_text.word_mechanisms import EXPONENTIAL, GUMBEL, LAPLACE
-from trustlab.lab.finding import Finding, dots, gauges
+from trustlab.lab.finding import Finding, dots, gauges, lines
 from trustlab.lab.saved import CORPUS_NAMES, means_over, read, saved_over
 
 
@@ -57,6 +59,40 @@ def public_packages() -> Finding:
         title="Do public packages keep it?",
         verdict=verdict,
         provenance=f"saved; {', '.join(about['config']['peers'].split(', ')[:2])}",
+    )
+
+
+def worth_of_adept(corpus: str = EMBEDDED) -> Finding:
+    """Draw what a classifier learns from ADePT's texts, over the stated and over the true ε."""
+    rows = adept_texts(corpus)
+    stated = {(row["noise"], row["stated ε"]): row["intents right"] for row in rows}
+    most = max(row["stated ε"] for row in rows)
+    shown = [
+        {"noise": row["noise"], "pane": f"{kind} ε of a whole text", "ε": row[f"{kind} ε"]}
+        | {name: row[name] for name in ("intents right", "found")}
+        for kind in ("stated", "true")
+        for row in rows
+    ]
+    alone = ADEPT.where(corpus, noise="no noise")["accuracy"].mean()
+    verdict = (
+        f"Where it states ε = {most:g}, the published noise lets a classifier get {_share(stated['published', most])} "
+        f"right, the corrected one {_share(stated['corrected', most])}; without noise it is {_share(alone)}. Over the "
+        "true ε both are one curve."
+    )
+    return lines(
+        shown,
+        x="ε",
+        y="intents right",
+        series="noise",
+        pane="pane",
+        log=True,
+        per_cent=True,
+        x_label="ε",
+        y_label="intents right",
+        title="What did the published ε buy?",
+        verdict=verdict,
+        provenance=f"{means_over(ADEPT.saved(corpus)[1])}, {CORPUS_NAMES[corpus]}",
+        digits=2,
     )
 
 
