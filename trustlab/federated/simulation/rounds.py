@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from trustlab.batch_tensors import hashed
 from trustlab.checkpoint import Checkpoint, describe_model
 from trustlab.federated.selection import Selector
-from trustlab.federated.simulation.definitions import Batches, FederatedConfig, Task, as_tensors, check_config
+from trustlab.federated.simulation.definitions import FederatedConfig, Task, check_config
 from trustlab.federated.simulation.dp_fedavg import check_selection, spent
 from trustlab.federated.simulation.engine_choice import Verdict, choose_engine
 from trustlab.federated.simulation.fleet import Fleet, counts
@@ -29,7 +30,7 @@ from trustlab.federated.simulation.local_training import (
     works,
 )
 from trustlab.federated.simulation.loss_checks import check_learning
-from trustlab.federated.simulation.measurement import check_scores, client_losses, measure
+from trustlab.federated.simulation.measurement import check_measure, check_scores, client_losses, measure
 from trustlab.federated.simulation.model_state import check_model, copied, modes_kept
 from trustlab.federated.simulation.server import Server, Weigh, average, check_heard, check_known, update_weights
 from trustlab.federated.simulation.stacked import train_stacked
@@ -129,6 +130,7 @@ def simulate(
     server = Server(copied(task.model) if model is None else model, config, weigh)
     check_model(server.model)
     check_learning(server.model, task, fleet.some_examples())
+    check_measure(server.model, task)
     if test_clients is not None and task.per_example_scores is not None:
         check_scores(server.model, task)
     verdict = choose_engine(server.model, task, config, fleet.some_examples())
@@ -240,8 +242,8 @@ def identity(task: Task, fleet: Fleet, config: FederatedConfig, weigh: Weigh | N
         "model": describe_model(task.model),
         "loss": _name(task.per_example_loss),
         "weigh": "none" if weigh is None else _name(weigh),
-        "train data": _examples(task.train),
-        "test data": _examples(task.test),
+        "train data": hashed(task.train),
+        "test data": hashed(task.test),
         "clients": _holders(fleet.clients),
         "test clients": "none" if fleet.test_clients is None else _holders(fleet.test_clients),
         "selector": f"{fleet.selector.config}, {_digest(*_cohorts(fleet, config))}",
@@ -250,12 +252,6 @@ def identity(task: Task, fleet: Fleet, config: FederatedConfig, weigh: Weigh | N
 
 def _name(function: Any) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
-
-
-def _examples(examples: Batches) -> str:
-    """Name examples by their number and a hash of all their tensors."""
-    tensors, _ = as_tensors(examples[torch.arange(len(examples))])
-    return f"{len(examples)} examples, {_digest(*(tensor.detach().cpu().numpy() for tensor in tensors))}"
 
 
 def _holders(clients: Sequence[Any]) -> str:
