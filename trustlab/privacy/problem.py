@@ -16,9 +16,9 @@ from trustlab.batches import Collate, Columns, Rows, as_examples, reads_content
 from trustlab.measures import Measure, as_measures
 from trustlab.models import evaluate, tagging_loss
 from trustlab.models.batching import evaluating
-from trustlab.privacy.losses import PerExampleLoss
+from trustlab.privacy.losses import PerExampleLoss, check_losses
 
-TRIED = 32  # validation examples on which a measure is tried
+TRIED, FEW = 32, 2  # validation examples on which a measure is tried; training examples, the loss
 COLUMNS = ("step", "epoch", "epsilon", "seconds", "noise_multiplier", "clipped", "dropped", "progress")  # of a row
 
 
@@ -57,10 +57,14 @@ def read_problem(
             "Expected evaluate with a per_example_loss of your own: the default measures taggers. Give a function "
             "evaluate(model, examples) that returns a dict of numbers."
         )
-    read = {split: as_examples(part, collate_fn, what=f"data[{split!r}]") for split, part in data.items()}
+    read = data
     if own:
+        read = {split: as_examples(part, collate_fn, what=f"data[{split!r}]") for split, part in data.items()}
         few = read["validation"][torch.linspace(0, len(read["validation"]) - 1, TRIED).long().unique()]
         if any(isinstance(part, Columns | Rows) for part in read.values()):
             per_example_loss, measure = reads_content(per_example_loss), reads_content(measure)
+        with torch.random.fork_rng(), torch.enable_grad():
+            some = read["train"][torch.arange(min(FEW, len(read["train"])))]
+            check_losses(per_example_loss(model, some), len(some))
         Problem({"validation": few}, per_example_loss, measure).measured(model)
     return Problem(read, per_example_loss, measure)
