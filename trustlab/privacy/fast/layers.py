@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trustlab.privacy.fast import calls, function, lstm
+from trustlab.privacy.fast import calls, function, recurrent
 from trustlab.privacy.fast.factors import Dense, Rows, outer, single
 from trustlab.privacy.fast.recording import Layer, Parts, Recording, detached
 
@@ -36,7 +36,7 @@ def _rule_of(module: nn.Module) -> Callable[..., Any]:
         return function.rule
     if "forward" not in vars(module):  # else the user replaced the class's forward
         if isinstance(module, nn.RNNBase):
-            return lstm.rule
+            return recurrent.rule
         for forward, knows, parts in RULES:
             if type(module).forward is forward and knows(module):
                 return _simple(parts)
