@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,8 +25,10 @@ from torch.nn import functional as F
 from benchmarks.turns import store
 from trustlab.lab.display import table
 from trustlab.privacy import private_gradients
+from trustlab.results import read_results
+from trustlab.versions import ROOT
 
-NAME = "architectures"
+NAME, PAGE = "architectures", ROOT / "docs" / "architectures.md"
 WORDS, TOKENS, EXAMPLES, LABELS, CLIP_NORM = 40, 6, 3, 3, 0.1
 WAYS = ("fp32", "bf16", "train")
 NEAR = 1e-3  # of the largest number of a parameter's gradient; and three times what bfloat16 does to autograd's
@@ -203,9 +205,60 @@ def measure() -> Iterator[dict[str, Any]]:
             yield {"kind": kind, "architecture": name, **{way: verdict(model, loss, way) for way in WAYS}}
 
 
+def page(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> str:
+    """Return ``docs/architectures.md``: what is right, and why the others are not."""
+    right = sum(all(row[way] == "right" for way in WAYS) for row in rows)
+    lines = [
+        f"| {row['kind']} | {row['architecture']} | " + " | ".join(map(_cell, _verdicts(row))) + " |" for row in rows
+    ]
+    said = {}
+    for row in rows:
+        said.setdefault(next((v for v in _verdicts(row) if v != "right"), "right"), []).append(row["architecture"])
+    reasons = [f"- {', '.join(names)}: {reason}" for reason, names in said.items() if reason != "right"]
+    return TEXT.format(
+        right=right, all=len(rows), table="\n".join(lines), reasons="\n".join(reasons),
+        peers=about["config"]["peers"], command="python -m benchmarks architectures --write",
+    )  # fmt: skip
+
+
+def _verdicts(row: Mapping[str, Any]) -> list[str]:
+    return [str(row[way]) for way in WAYS]
+
+
+def _cell(verdict: str) -> str:
+    return verdict.partition(":")[0]
+
+
+TEXT = """# Architectures under the fast method
+
+`private_gradients(..., engine="fast")` clips every example exactly, or refuses the model by name. {right} of {all}
+architectures here are right in all three ways: in single precision (*fp32*), under bfloat16 autocast (*bf16*), and in
+training mode with their dropout (*train*). Right means: the clipped sum is that of autograd, example by example, from
+one forward with the same random numbers. What is refused trains with `engine="loop"`.
+
+Models are small and have random weights; classifiers and language models of `transformers` are made from their
+configurations. `{command}` measures again ({peers}).
+
+| kind | architecture | fp32 | bf16 | train |
+| --- | --- | --- | --- | --- |
+{table}
+
+## Why not
+
+{reasons}
+"""
+
+
 def main(asked: argparse.Namespace) -> None:
     """Run, print, and store where asked to."""
     rows = list(measure())
     print(table(rows))
     if asked.write:
         print("wrote", store(NAME, rows, [measure], ("transformers",)))
+        PAGE.write_text(page(*read_rows()), encoding="utf-8")
+
+
+def read_rows() -> tuple[list[dict[str, Any]], Mapping[str, Any]]:
+    """Return the committed rows, and what they were measured with."""
+    found, about = read_results(NAME)
+    return found.to_dict("records"), about
