@@ -10,8 +10,8 @@ packages that do and ``peers_promises`` audits those, ``associating`` and ``resa
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into
-``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and
+``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
