@@ -31,7 +31,7 @@ from trustlab.versions import ROOT
 NAME, PAGE = "architectures", ROOT / "docs" / "architectures.md"
 WORDS, TOKENS, EXAMPLES, LABELS, CLIP_NORM = 40, 6, 3, 3, 0.1
 WAYS = ("fp32", "bf16", "train")
-NEAR = 1e-3  # of the largest number of a parameter's gradient; and three times what bfloat16 does to autograd's
+NEAR = 1e-3  # of the length of a parameter's gradient; and three times what bfloat16 does to autograd's
 STEP: dict[str, Any] = dict(method="dp-sgd", clip_norm=CLIP_NORM, expected_batch_size=EXAMPLES)
 CAUSAL, CLASSIFIER, SEQ2SEQ = "causal", "classifier", "seq2seq"
 TRANSFORMERS: dict[str, str] = {
@@ -169,9 +169,9 @@ def verdict(model: nn.Module, loss: Loss, way: str) -> str:
         except (ValueError, RuntimeError) as error:
             return f"refused: {str(error).splitlines()[0]}"
     found = [parameter.grad for parameter in model.parameters() if parameter.requires_grad]
-    largest = max(part.abs().max() for part in exact)
+    largest = max(part.norm() for part in exact)
     off = [
-        float((one - true).abs().max() / (NEAR * true.abs().max() + 3 * (other - true).abs().max() + 1e-6 * largest))
+        float((one - true).norm() / (NEAR * true.norm() + 3 * (other - true).norm() + 1e-6 * largest))
         for one, other, true in zip(found, rounded, exact, strict=True)
     ]
     return "right" if max(off) < 1 else f"WRONG, {max(off):.2g} times what rounding explains"
