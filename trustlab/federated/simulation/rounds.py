@@ -82,7 +82,7 @@ def simulate(
         A file that stores the training before each row; if it exists, the training continues from it. It then equals,
         on the same machine and versions, an uninterrupted one bit for bit. The rows kept are yielded again first, so
         that the rows are those of the whole training, also for the run store. Where no ε was promised, a finished
-        training goes on with more ``rounds``.
+        training continues with more ``rounds``.
     weigh
         Your own rule in place of ``config.aggregation``: ``weigh(examples)`` returns a weight for each client that
         arrived, [K], from the number of its examples, [K].
@@ -210,7 +210,7 @@ def _kept_run(
 
 
 def _check_goes_on(counters: Row, configs: Sequence[FederatedConfig], schedules: Mapping[str, Schedule] | None) -> None:
-    """Refuse a checkpoint of more rounds than are asked for, or whose rounds had other values of the schedules."""
+    """Refuse a checkpoint of more rounds than ``config.rounds``, or whose rounds had other values of the schedules."""
     if counters["round"] > len(configs):
         raise ValueError(
             f"Expected rounds={len(configs)} >= {counters['round']}, which the checkpoint has taken. Ask for as many "

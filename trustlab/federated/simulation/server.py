@@ -33,7 +33,7 @@ class Server:
     round
         Rounds finished.
     before
-        Rounds that earlier calls took on the same model: what is drawn now goes on after them.
+        Rounds that earlier calls took on the same model: what is drawn now comes after them.
     seconds
         Spent on them, measuring left out.
     rows
