@@ -1,0 +1,17 @@
+"""The code of notebook 32: does a classifier's prediction move with the words that tell a protected status?"""
+
+from __future__ import annotations
+
+from trustlab.course.experiment import Experiment
+from trustlab.course.n32_prediction_sensitivity import experiment
+
+EXPERIMENT = Experiment(
+    "prediction-sensitivity",
+    experiment,
+    varied="recorder",
+    slowest_first=experiment.RECORDERS,
+    tolerance={"accuracy": 0.03, "P, predicted, hard, 2, probabilities": 0.02, "counterfactual, probabilities": 0.06},
+    named=lambda recorder, dose: f"{recorder} recorder, dose {dose:g}",
+    recipes=lambda corpus: {"all": experiment.RECIPE},
+    parts={"recorders": experiment.RECORDERS},
+)
