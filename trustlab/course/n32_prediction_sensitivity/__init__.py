@@ -1,4 +1,4 @@
-"""The code of notebook 32: does a classifier's prediction move with the words that tell a protected status?"""
+"""The code of notebook 32: how much a prediction moves with the words that tell a protected status."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def variants(
 
 
 def quietly(*arguments: Any, **options: Any) -> Sensitivity:
-    """Return the accumulated prediction sensitivity; that a model is sure is no warning where log odds are measured too."""
+    """Return the accumulated prediction sensitivity without a warning of sure models: log odds are measured, too."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The classifier is nearly sure", UserWarning)
         return accumulated_prediction_sensitivity(*arguments, **options)
