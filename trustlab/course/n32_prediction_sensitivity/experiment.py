@@ -181,7 +181,7 @@ def _told(name: str, values: np.ndarray, planted: np.ndarray, area: bool = True)
 def _learnt(
     found: Made, texts: Sequence[Sequence[str]], weights: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[Variant, np.ndarray]]:
-    """Yield P with token weights whose mixture is learnt on validation requests, of which it is known who is wronged."""
+    """Yield P with token weights whose mixture is learnt where it is known who is wronged, on validation requests."""
     known = found.requests["validation"]
     known = known.take(np.array([bool(marked(words).any()) for words in known.words]))
     theirs = token_weights(found.classifier, known.words, found.status, masks(known))
