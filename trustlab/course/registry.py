@@ -63,7 +63,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n31_fairness_metrics.SMOLLM2,
         n31_fairness_metrics.CONTINUATIONS,
         n31_fairness_metrics.REAL_TASKS_TUNING,
+        n31_fairness_metrics.GRADIENTS,
         n32_prediction_sensitivity.EXPERIMENT,
+        n32_prediction_sensitivity.REAL,
     )
 })  # fmt: skip
 

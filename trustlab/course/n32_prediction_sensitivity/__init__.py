@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n32_prediction_sensitivity import experiment
+from trustlab.course.n32_prediction_sensitivity import experiment, posts_experiment
 
 EXPERIMENT = Experiment(
     "prediction-sensitivity",
@@ -14,4 +14,14 @@ EXPERIMENT = Experiment(
     named=lambda recorder, dose: f"{recorder} recorder, dose {dose:g}",
     recipes=lambda corpus: {"all": experiment.RECIPE},
     parts={"recorders": experiment.RECORDERS},
+)
+REAL = Experiment(
+    "prediction-sensitivity-real",
+    posts_experiment,
+    varied="model",
+    slowest_first=(posts_experiment.NETWORK,),
+    tolerance={"accuracy": 0.03, "leaning, P, predicted, hard, 2, probabilities": 0.06},
+    named=lambda model: model,
+    recipes=lambda corpus: {"all": posts_experiment.RECIPE},
+    parts={},
 )
