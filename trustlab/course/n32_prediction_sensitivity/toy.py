@@ -17,7 +17,7 @@ WORDS = {"she": (0.0, 1.0), "sings": (0.3, 0.0), "well": (1.0, 0.0)}
 OTHER = (0.0, -1.0)  # he
 BIASES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 SHARPNESS = (0.5, 1.0, 2.0, 4.0, 8.0)
-SENSITIVE, SWAPPED, DIRECTED = "prediction sensitivity P", "swap: |f(x) − f(swap(x))|", "gradient towards the swap"
+SENSITIVE, SWAPPED, DIRECTED = "P", "change by the swap", "gradient towards the swap"
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def measured(bias: float, sharpness: float, of: str) -> dict[str, float]:
 
     Examples
     --------
-    >>> {name: round(value, 3) for name, value in measured(0.5, 2.0, "log odds").items()}  # doctest: +ELLIPSIS
-    {'prediction sensitivity P': 2.236, 'swap: |f(x) − f(swap(x))|': 2.0, 'gradient towards the swap': 2.0}
+    >>> {name: round(value, 3) for name, value in measured(0.5, 2.0, "log odds").items()}
+    {'P': 2.236, 'change by the swap': 2.0, 'gradient towards the swap': 2.0}
     """
     direction = sharpness * np.array([1.0, bias])  # of the log odds, at every word
     she, he = np.array(WORDS["she"]), np.array(OTHER)
