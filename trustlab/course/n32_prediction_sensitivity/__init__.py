@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trustlab.course.experiment import Experiment
 from trustlab.course.n32_prediction_sensitivity import experiment, posts_experiment
+from trustlab.course.n32_prediction_sensitivity.claims import claims_of
 
 EXPERIMENT = Experiment(
     "prediction-sensitivity",
@@ -14,6 +15,7 @@ EXPERIMENT = Experiment(
     named=lambda recorder, dose: f"{recorder} recorder, dose {dose:g}",
     recipes=lambda corpus: {"all": experiment.RECIPE},
     parts={"recorders": experiment.RECORDERS},
+    claims=claims_of,
 )
 REAL = Experiment(
     "prediction-sensitivity-real",

@@ -152,7 +152,7 @@ def _dials() -> dict[str, list[Any]]:
 
 def _named(dial: str, value: Any) -> str:
     written = {"log_odds": "log odds", float("inf"): "∞"}.get(value, value)
-    return f"{dial} {written}" if dial in ("norm", "of") else f"{dial} = {written}"
+    return {"norm": f"norm {written}", "of": f"f = {written}"}.get(dial, f"{dial} = {written}")
 
 
 @remembered

@@ -39,8 +39,8 @@ def doses() -> Finding:
         x_label="dose",
         y_label="share of its largest mean",
         title="What rises with the dose?",
-        verdict=f"At dose {COMPARED:g} the biased recorder's model has {ratio['P']:.1f} times the P of the blind one's, and "
-        f"{ratio['swap']:.1f} times its change by a swap. At dose {DOSES[-1]:g} its P falls: it is sure again.",
+        verdict=f"At dose {COMPARED:g} the biased recorder's model has {ratio['P']:.1f} times the P of the blind one's, "
+        f"and {ratio['swap']:.1f} times its change by a swap. At dose {DOSES[-1]:g} its P falls: it is sure again.",
         provenance=means_over(saved()[1]),
         digits=2,
     )
@@ -59,7 +59,7 @@ def weights() -> Finding:
         per_cent=True,
         x_label="share of the weight that is on openers and closers",
         title="Do token weights find the words that tell who speaks?",
-        verdict=f"Soft weights have {per_cent(at['soft'])} on them, hardly more than even ones ({per_cent(at['even'])}); "
+        verdict=f"Soft weights put {per_cent(at['soft'])} there, hardly more than even ones ({per_cent(at['even'])}), "
         f"the status model's attributions, |IG|, {per_cent(at['|IG|'])}.",
         provenance=saved_over(saved()[1]),
         digits=2,
@@ -102,8 +102,8 @@ def examples() -> Finding:
         x_label="AUC of the requests for the bank's services",
         reference={"chance": 0.5},
         title="Which measure finds the examples?",
-        verdict=f"Of the biased recorder's model P has an AUC of {at['P', BIASED]:.2f}, the swap {at['swap', BIASED]:.2f}. Of "
-        f"the blind one's, which treats nobody unequally, P “finds” as many: {at['P', BLIND]:.2f}.",
+        verdict=f"Of the biased recorder's model P has an AUC of {at['P', BIASED]:.2f}, the swap {at['swap', BIASED]:.2f}. "
+        f"Of the blind one's, which treats nobody unequally, P “finds” as many: {at['P', BLIND]:.2f}.",
         provenance=f"{saved_over(saved()[1])}, dose {COMPARED:g}",
         digits=2,
     )
@@ -122,9 +122,9 @@ def choices() -> Finding:
         x_label="right verdicts: the biased recorder's model is the less fair one",
         reference={"coin": 0.5},
         title="Does the verdict depend on norm, w, v and what is differentiated?",
-        verdict=f"Yes: the {len(VARIANTS)} choices disagree on {per_cent(apart['blind against biased'])} of the pairs of a "
-        f"blind and a biased model; with {least['choice']} {per_cent(least['right'])} of verdicts are right. The swap has "
-        "them all right.",
+        verdict=f"Yes: the {len(VARIANTS)} choices disagree on {per_cent(apart['blind against biased'])} of the pairs of "
+        f"a blind and a biased model; where it is {least['choice']}, {per_cent(least['right'])} of verdicts are right. "
+        "The swap has them all right.",
         provenance=f"saved, five pairs of models, dose {COMPARED:g}",
         digits=2,
     )
@@ -143,8 +143,8 @@ def among_metrics() -> Finding:
         x_label="Kendall's τ with the dose, of the notion where it is lower",
         reference={"steady": STEADY, "none": 0.0},
         title="Where does P enter notebook 31's ranking?",
-        verdict=f"P is number {names.index('P') + 1} of {len(names)}, on the 25 models of known bias of notebook 31; the "
-        f"change by a swap, there the score change, is number {names.index('score change') + 1}.",
+        verdict=f"P is number {names.index('P') + 1} of {len(names)}, on the 25 models of known bias of notebook 31; "
+        f"the change by a swap, there the score change, is number {names.index('score change') + 1}.",
         provenance="saved, the first is the most trustworthy",
         digits=2,
     )
@@ -184,7 +184,7 @@ def marked_words() -> Finding:
         reference={"chance": 0.5},
         title="On real posts: which words are people's reasons?",
         verdict=f"Words that move the prediction are found with an AUC of {at['movement']:.2f}; weighted by the status "
-        f"model's attributions, as in P, {at['share of P, |IG|']:.2f}; input × gradient has {at['input × gradient']:.2f}.",
+        f"model's attributions, as in P, {at['share of P, |IG|']:.2f}; input × gradient: {at['input × gradient']:.2f}.",
         provenance=saved_over(REAL.saved("hatexplain")[1]),
         digits=2,
     )
