@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from trustlab.config import option
-from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n32_prediction_sensitivity.drawing import MOST_WORDS, SensitivityAnswer, SensitivityDrawing
-from trustlab.course.n32_prediction_sensitivity.experiment import Setting, made
+from trustlab.course.n32_prediction_sensitivity.saved_classifiers import DOSE, models
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     CLASS_WEIGHTS,
     EVEN,
@@ -33,11 +32,10 @@ from trustlab.course.n32_prediction_sensitivity.spoken_requests import (
     marked,
     said_by,
 )
-from trustlab.fairness.sensitivity import StatusModel, TextClassifier, counterfactual_change
+from trustlab.fairness.sensitivity import counterfactual_change
 from trustlab.lab.panel import Panel
 
 SENTENCE = "good day pay the water bill much obliged"
-DOSE = 0.5
 Row = dict[str, Any]
 
 
@@ -63,7 +61,7 @@ class SentencePosition:
 
 
 def sensitivity_panel() -> Panel:
-    """Return the panel; it trains two models and the status model first, which takes about 20 seconds.
+    """Return the panel.
 
     Examples
     --------
@@ -79,16 +77,6 @@ def sensitivity_panel() -> Panel:
         controls=dict.fromkeys(("sentence", "recorder", "w", "v", "norm", "of")),
         code="sensitivity_panel()",
     )
-
-
-@functools.cache
-def models() -> tuple[dict[str, TextClassifier], StatusModel]:
-    """Return the classifiers of the biased and of the blind recorder, and the status model; trained once."""
-    from trustlab.data import load
-
-    corpus = load(EMBEDDED)
-    found = {who: made(Setting(recorder=who, dose=DOSE), corpus) for who in RECORDERS}
-    return {who: each.classifier for who, each in found.items()}, found[BIASED].status
 
 
 @functools.lru_cache(maxsize=64)
@@ -132,7 +120,7 @@ def choices(words: tuple[str, ...], w: str, of: str) -> list[Row]:
 
 def _answer(at: SentencePosition) -> SensitivityAnswer:
     words = tuple(re.findall(r"[^\W_]+", at.sentence.lower())[:MOST_WORDS])
-    provenance = f"computed here: two models trained here on records of dose {DOSE:g}, seed 0"
+    provenance = f"computed here, by saved models of records of dose {DOSE:g}, seed 0"
     if not words:
         return SensitivityAnswer([], "Type a sentence.", provenance)
     moved, probabilities = _movement(words, at.recorder, at.w, at.norm, at.of)

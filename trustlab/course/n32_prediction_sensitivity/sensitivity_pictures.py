@@ -39,7 +39,7 @@ def doses() -> Finding:
         x_label="dose",
         y_label="share of its largest mean",
         title="What rises with the dose?",
-        verdict=f"At dose {COMPARED:g} the biased recorder's model has {ratio['P']:.1f} times the P of the blind one's, "
+        verdict=f"At dose {COMPARED:g} the biased recorder's model has {ratio['P']:.1f} times the P of the blind one's "
         f"and {ratio['swap']:.1f} times its change by a swap. At dose {DOSES[-1]:g} its P falls: it is sure again.",
         provenance=means_over(saved()[1]),
         digits=2,
@@ -102,8 +102,8 @@ def examples() -> Finding:
         x_label="AUC of the requests for the bank's services",
         reference={"chance": 0.5},
         title="Which measure finds the examples?",
-        verdict=f"Of the biased recorder's model P has an AUC of {at['P', BIASED]:.2f}, the swap {at['swap', BIASED]:.2f}. "
-        f"Of the blind one's, which treats nobody unequally, P “finds” as many: {at['P', BLIND]:.2f}.",
+        verdict=f"For the biased recorder's model P has AUC {at['P', BIASED]:.2f}, the swap {at['swap', BIASED]:.2f}."
+        f" Of the blind one's, which treats nobody unequally, P “finds” as many: {at['P', BLIND]:.2f}.",
         provenance=f"{saved_over(saved()[1])}, dose {COMPARED:g}",
         digits=2,
     )
@@ -122,8 +122,8 @@ def choices() -> Finding:
         x_label="right verdicts: the biased recorder's model is the less fair one",
         reference={"coin": 0.5},
         title="Does the verdict depend on norm, w, v and what is differentiated?",
-        verdict=f"Yes: the {len(VARIANTS)} choices disagree on {per_cent(apart['blind against biased'])} of the pairs of "
-        f"a blind and a biased model; where it is {least['choice']}, {per_cent(least['right'])} of verdicts are right. "
+        verdict=f"Yes: the {len(VARIANTS)} choices disagree on {per_cent(apart['blind against biased'])} of pairs of a "
+        f"blind and a biased model; where it is {least['choice']}, {per_cent(least['right'])} of verdicts are right. "
         "The swap has them all right.",
         provenance=f"saved, five pairs of models, dose {COMPARED:g}",
         digits=2,
