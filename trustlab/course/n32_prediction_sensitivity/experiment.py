@@ -1,10 +1,10 @@
 """The experiment of notebook 32: models of known bias, and whether prediction sensitivity sees it.
 
 One setting is one model: a recorder, its dose and a seed. A small recurrent network learns what a request asks a bank
-for, from records of a biased recorder or of a blind one, who makes as many mistakes about anybody. Another network,
-which never sees what was asked, learns who speaks: the model of the protected status. On test requests with an opener
-or a closer every measure is taken, as its mean (does it rise with the dose?) and as the area under the ROC curve of the
-requests that the biased recorder treats unequally against the others (does it find the examples?).
+for, from records of a biased recorder or of a blind one, who makes as many mistakes about all groups alike. Another
+network, which never sees the labels, learns who speaks: the model of the protected status. On test requests with an
+opener or a closer every measure is taken, as its mean (does it rise with the dose?) and as the area under the ROC curve
+of the requests that the biased recorder treats unequally against the others (does it find the examples?).
 
 Sizes and epochs were chosen on seed 0 so that a model takes ten seconds and knows its requests at dose 0; no measure
 was looked at to choose them but that the status model is better than chance.
@@ -130,7 +130,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     Yields
     ------
     dict
-        The columns of :meth:`Setting.key`; ``accuracy`` on what was asked, the ``gap`` between the rates at which the
+        The columns of :meth:`Setting.key`; ``accuracy`` on true requests, the ``gap`` between the rates at which the
         bank's services are given to the best and to the worst treated group, ``wrong``, the share of training labels
         that are mistakes, the balanced accuracy of the status model, ``status``, and ``sure``, the share of answers
         above 0.99; the share of each kind of token weights that is on the group's words; the mean of every measure

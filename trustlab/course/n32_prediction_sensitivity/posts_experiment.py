@@ -3,11 +3,12 @@
 A recurrent network learns from HateXplain's training posts whether a post is normal, offensive or hateful. Measured are
 test posts that name a community by a word of a short list. What people said decides: the words that annotators marked
 as their reason (rationales), how much of their marks is on the community's words (*leaning*: the post counts as abuse
-because of whom it names), and whether they disagreed. The words of posts are read from their files and never printed.
+because of the community it names), and whether they disagreed. The words of posts are read from their files and never
+printed.
 
 The status model learns from the validation posts about one of the five most frequent communities which one it is; of
-training posts nobody knows. Sizes were chosen to take a minute a model. The list of words is ours, without slurs: so it
-misses posts that name people by one.
+training posts that is unknown. Sizes were chosen to take a minute a model. The list of words is ours, without slurs: so
+it misses posts that name people by one.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Posts(NamedTuple):
     named : bool [N, T]
         Words of :data:`PAIRS`.
     marks : [N, T]
-        Share of annotators who marked a word, 0 where nobody marked any.
+        Share of annotators who marked a word, 0 in a post without a mark.
     split : bool [N]
         Whether the three annotators disagreed.
     label
@@ -230,7 +231,7 @@ def measured(
 
 
 def _agreement(name: str, values: np.ndarray, posts: Posts) -> dict[str, float]:
-    """Return how a measure of examples goes with what people said."""
+    """Return how far a measure of examples agrees with what people said."""
     from scipy.stats import spearmanr
     from sklearn.metrics import roc_auc_score
 

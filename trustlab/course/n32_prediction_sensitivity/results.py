@@ -129,7 +129,7 @@ def verdicts() -> dict[str, np.ndarray]:
 
 
 def robustness() -> list[Row]:
-    """Return the share of right verdicts over seeds and variants, for each value of each dial, and of the swap."""
+    """Return the share of right verdicts over seeds and variants, for each value of each choice, and of the swap."""
     rows = []
     for comparison, right in verdicts().items():
         for dial, values in _dials().items():

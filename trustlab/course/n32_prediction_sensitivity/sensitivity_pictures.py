@@ -103,14 +103,14 @@ def examples() -> Finding:
         reference={"chance": 0.5},
         title="Which measure finds the examples?",
         verdict=f"For the biased recorder's model P has AUC {at['P', BIASED]:.2f}, the swap {at['swap', BIASED]:.2f}."
-        f" Of the blind one's, which treats nobody unequally, P “finds” as many: {at['P', BLIND]:.2f}.",
+        f" Of the blind one's, which treats all alike, P “finds” as many: {at['P', BLIND]:.2f}.",
         provenance=f"{saved_over(saved()[1])}, dose {COMPARED:g}",
         digits=2,
     )
 
 
 def choices() -> Finding:
-    """Draw the share of right verdicts about which of two models is fairer, by the choice of each dial."""
+    """Draw the share of right verdicts about which of two models is fairer, by each choice."""
     rows, apart = robustness(), disagreeing()
     least = min((row for row in rows if row["choice"] != "swap"), key=lambda row: row["right"])
     return dots(

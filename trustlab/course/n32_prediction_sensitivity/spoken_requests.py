@@ -2,7 +2,8 @@
 
 The embedded corpus knows who speaks by openers and closers alone ("good day", "much obliged"), so that a request can be
 said as another group would. A biased recorder denies the bank's services to one group. A *blind* one makes as many
-mistakes, about anybody: its model is as unsure and treats all alike. A measure of fairness has to tell the two apart.
+mistakes, about all groups: its model is as unsure and treats them alike. A measure of fairness has to tell the two
+apart.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PHRASES = {
 
 @dataclass(frozen=True)
 class Requests:
-    """N requests: words, the speakers' groups, what was asked and what was recorded."""
+    """N requests: words, the speakers' groups, true labels and recorded ones."""
 
     words: list[list[str]]
     group: np.ndarray
@@ -62,7 +63,7 @@ def drawn(corpus: datasets.DatasetDict, recorder: str, dose: float, seed: int) -
         The embedded corpus.
     recorder, dose
         "biased": a request of the one group for a service is recorded wrongly with probability `dose`. "blind": as many
-        are, whoever speaks.
+        are, of all groups alike.
     seed
         Of the rows, their order and the mistakes.
 
