@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from trustlab.config import check, option
+from trustlab.course.n32_prediction_sensitivity.identity_templates import ranks_of_terms
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     EVEN,
     HARD,
@@ -61,10 +62,11 @@ RECIPE = {"epochs": 3, "status_epochs": 15, "longest": 40, "least": 3}
 COMMUNITIES = ("African", "Islam", "Jewish", "Homosexual", "Women")
 NAMED = "share of named words"
 LEANING, SPLIT, MARKED = "leaning, ", "disagreement, ", "marked words, "  # what people said, in a column's name
+TERMS = "terms, "  # of Dixon's templates
 # Communities' words and the counterparts that a swap gives them; ours, and one of many possible choices.
 _PAIRS = (
     "muslim christian, muslims christians, islam christianity, islamic catholic, jew buddhist, jews buddhists, "
-    "jewish hindu, black white, blacks whites, african european, africans europeans, gay straight, "
+    "jewish hindu, black white, blacks whites, african european, africans europeans, gay straight, gays straights, "
     "homosexual heterosexual, homosexuals heterosexuals, immigrant citizen, immigrants citizens, refugee resident, "
     "refugees residents, arab american, arabs americans, mexican canadian, mexicans canadians, asian australian, "
     "asians australians"
@@ -179,7 +181,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         The columns of :meth:`Setting.key`; ``accuracy`` on all test posts, the balanced accuracy of the ``status``
         model, ``posts`` measured; for each measure of examples Spearman's correlation with *leaning* and the area under
         the ROC curve of *disagreement*; for each measure of words the mean over posts of the area under the ROC curve
-        of *marked words*; ``seconds``.
+        of *marked words*; what :func:`.identity_templates.ranks_of_terms` says of each; ``seconds``.
     """
     check(setting)
     started = time.perf_counter()
@@ -200,6 +202,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         row |= _agreement(name, values, posts)
     for name, values in of_words.items():
         row[MARKED + name] = _found_words(values, posts)
+    row |= {TERMS + name: value for name, value in ranks_of_terms(classifier).items()}
     yield {**setting.key(), **row, "seconds": time.perf_counter() - started}
 
 
