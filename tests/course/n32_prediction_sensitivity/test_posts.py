@@ -4,7 +4,8 @@ import datasets
 import numpy as np
 import pytest
 
-from trustlab.course.n32_prediction_sensitivity import posts_experiment
+from trustlab.course.n32_prediction_sensitivity import identity_templates, posts_experiment
+from trustlab.course.n32_prediction_sensitivity.identity_templates import Templates
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import (
     COMMUNITIES,
     LEANING,
@@ -12,6 +13,7 @@ from trustlab.course.n32_prediction_sensitivity.posts_experiment import (
     NAMED,
     PAIRS,
     SPLIT,
+    TERMS,
     Setting,
     grid,
     posts_of,
@@ -55,11 +57,14 @@ def test_no_word_of_the_list_has_two_partners_and_swapping_twice_gives_it_back()
 
 
 def test_a_model_leaves_a_row(corpus, monkeypatch):
+    words = [f"they {verb} {term} today".split() for verb in ("mock", "greet") for term in KINDS.values()]
+    made_up = Templates(words, np.tile([False, False, True, False], (len(words), 1)), (2, len(KINDS)))
+    monkeypatch.setattr(identity_templates, "templates", lambda: made_up)
     monkeypatch.setitem(posts_experiment.RECIPE, "epochs", 4)
     (row,) = run(Setting(), corpus)
     assert row["accuracy"] > 0.9 and row["status"] > 0.8 and row["posts"] == 100
     assert all(-1 <= row[name] <= 1 for name in row if name.startswith(LEANING))
     assert all(0 <= row[name] <= 1 for name in row if name.startswith((SPLIT, MARKED)))
     assert row[f"{MARKED}movement, probabilities"] > 0.5  # the verb decides, and people marked it
-    assert f"{LEANING}{NAMED}" in row
+    assert f"{LEANING}{NAMED}" in row and all(-1 <= row[name] <= 1 for name in row if name.startswith(TERMS))
     assert [each.seed for each in grid("hatexplain", seeds=range(2))] == [0, 1]

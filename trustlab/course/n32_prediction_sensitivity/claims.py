@@ -8,7 +8,8 @@ from trustlab.course.corpora import EMBEDDED
 from trustlab.course.dose import dose_response
 from trustlab.course.n32_prediction_sensitivity import posts_experiment
 from trustlab.course.n32_prediction_sensitivity.experiment import AREA, result_name
-from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, NAMED, SPLIT
+from trustlab.course.n32_prediction_sensitivity.identity_templates import FRAMES
+from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, NAMED, SPLIT, TERMS
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import EVEN, SWAPPED, UNSURE, Variant
 from trustlab.course.n32_prediction_sensitivity.spoken_requests import BIASED, BLIND
 from trustlab.intervals import Interval
@@ -22,7 +23,6 @@ P, P_EVEN, P_ODDS = Variant().name, Variant(v=EVEN).name, Variant(of="log_odds")
 SWAP = f"{SWAPPED}, probabilities"
 SAME = 0.5  # dose of both recorders
 PLANTED = f"embedded corpus, recurrent network, dose {SAME:g}; w predicted, v hard, norm 2, probabilities"
-POSTS = "HateXplain, 1,051 test posts that name a community by a listed word; a recurrent network"
 
 
 def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[str, Any]]:
@@ -91,30 +91,39 @@ def _of_examples(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 def _of_posts(table: pandas.DataFrame) -> list[dict[str, Any]]:
     lean = {name: table[LEANING + name].to_numpy() for name in (P, SWAP, NAMED)}
+    posts = (
+        f"HateXplain, {table['posts'].iloc[0]:,} test posts that name a community by a listed word; a recurrent network"
+    )
     return [
         {
             "claim": "(b) P ranks posts closer to how much people's reasons are the community's name than a swap does: "
             "difference of Spearman's ρ",
             "values": lean[P] - lean[SWAP],
             "above": 0,
-            "setup": POSTS,
+            "setup": posts,
         },
         {
             "claim": "(b, ours) … and closer than the share of the post's words that name a community",
             "values": lean[P] - lean[NAMED],
             "above": 0,
-            "setup": POSTS,
+            "setup": posts,
         },
         {
             "claim": "(b) Words that people marked move the prediction more than others: AUC within a post",
             "values": table[f"{MARKED}movement, probabilities"].to_numpy(),
             "above": 0.5,
-            "setup": POSTS,
+            "setup": posts,
         },
         {
             "claim": "(b, ours) P finds posts whose annotators disagreed better than a swap: difference of AUC",
             "values": table[SPLIT + P].to_numpy() - table[SPLIT + SWAP].to_numpy(),
             "above": 0,
-            "setup": POSTS,
+            "setup": posts,
+        },
+        {
+            "claim": "(b, ours) P ranks identity terms by how unequally the model treats them: Spearman's ρ",
+            "values": table[TERMS + P].to_numpy(),
+            "above": 0.5,
+            "setup": f"Dixon's templates, {FRAMES} harmless frames with 50 terms each; the same models",
         },
     ]

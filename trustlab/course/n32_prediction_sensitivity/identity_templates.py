@@ -1,6 +1,6 @@
 """Dixon's templates: the same frames with fifty identity terms, so that it is known which term a model treats unlike.
 
-A frame says the same of whoever its term names. So a term whose texts get another mean score than all texts is treated
+A frame says the same with each term. So a term whose texts get another mean score than all texts is treated
 unequally, by as much. A measure of single predictions that is averaged over a term's texts should rank terms alike.
 """
 

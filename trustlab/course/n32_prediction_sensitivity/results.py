@@ -191,7 +191,7 @@ def _metric(notion: str, column: str) -> str:
 
 
 def on_posts(kind: str) -> list[Row]:
-    """Return how measures go with what people said of posts: `kind` is LEANING, SPLIT or MARKED of the experiment."""
+    """Return how far measures agree with the truth of posts: `kind` is LEANING, SPLIT, MARKED or TERMS."""
     table = REAL.table("hatexplain")
     names = [column.removeprefix(kind) for column in table.columns if column.startswith(kind)]
     if kind == MARKED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trustlab.course.dose import STEADY
 from trustlab.course.n32_prediction_sensitivity import REAL
 from trustlab.course.n32_prediction_sensitivity.experiment import DOSES
-from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED
+from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, TERMS
 from trustlab.course.n32_prediction_sensitivity.results import (
     COMPARED,
     disagreeing,
@@ -185,6 +185,26 @@ def marked_words() -> Finding:
         title="On real posts: which words are people's reasons?",
         verdict=f"Words that move the prediction are found with an AUC of {at['movement']:.2f}; weighted by the status "
         f"model's attributions, as in P, {at['share of P, |IG|']:.2f}; input × gradient: {at['input × gradient']:.2f}.",
+        provenance=saved_over(REAL.saved("hatexplain")[1]),
+        digits=2,
+    )
+
+
+def identity_terms() -> Finding:
+    """Draw how well measures rank identity terms by how unequally a model treats them."""
+    rows = on_posts(TERMS)
+    at = {row["measure"]: row["agreement"] for row in rows}
+    return dots(
+        rows,
+        label="measure",
+        value="agreement",
+        low="low",
+        high="high",
+        x_label="Spearman's ρ over 50 terms with how unequally the term is treated",
+        reference={"none": 0.0},
+        title="In templates: which measure finds the terms that are treated unequally?",
+        verdict=f"The change by a swap of terms has ρ = {at['swap']:.2f}, P {at['P']:.2f}, and with even weights "
+        f"{at['P, v = even']:.2f}.",
         provenance=saved_over(REAL.saved("hatexplain")[1]),
         digits=2,
     )

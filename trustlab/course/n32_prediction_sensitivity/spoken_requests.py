@@ -72,7 +72,7 @@ def drawn(corpus: datasets.DatasetDict, recorder: str, dose: float, seed: int) -
     >>> from trustlab.data import assistant
     >>> found = drawn(assistant(1000), "biased", 1.0, 0)["train"]
     >>> wrong = found.truth != found.recorded
-    >>> set(found.group[wrong]), set(found.recorded[wrong])
+    >>> set(found.group[wrong].tolist()), set(found.recorded[wrong].tolist())
     ({'valley'}, {'ask_agent'})
     """
     rng, found = np.random.default_rng([seed, 32]), {}
