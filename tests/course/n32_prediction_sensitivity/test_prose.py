@@ -2,7 +2,7 @@
 
 from trustlab.course.lessons import questions
 from trustlab.course.n32_prediction_sensitivity import EXPERIMENT
-from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED
+from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, TERMS
 from trustlab.course.n32_prediction_sensitivity.results import (
     SHOWN,
     on_posts,
@@ -26,6 +26,7 @@ def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
         "P goes where 1 − p goes",
         "P is above 0",
         "not negative and sum to 1",
+        "with each of 50 identity terms",
     ]
     assert numbers_left(NOTEBOOK, fragments, HARMLESS) == []
     assert (len(NORMS), len(CLASS_WEIGHTS), len(OF)) == (3, 2, 3)
@@ -60,6 +61,8 @@ def test_what_is_said_of_examples_weights_and_choices_is_so():
 def test_what_is_said_of_posts_is_so():
     at = {row["measure"]: row["agreement"] for row in on_posts(LEANING)}
     assert at["share of named words"] > at["P"] > at["swap"] > at["P, v = even"]
+    terms = {row["measure"]: row["agreement"] for row in on_posts(TERMS)}
+    assert terms["swap"] > 0.8 and abs(terms["P"]) < 0.2
     words = {row["measure"]: row["agreement"] for row in on_posts(MARKED)}
     assert words["movement"] > 0.5 and words["share of P, |IG|"] <= words["movement"]
 

@@ -20,7 +20,7 @@ from trustlab.course.n32_prediction_sensitivity.results import (
 )
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import UNSURE, VARIANTS
 from trustlab.course.n32_prediction_sensitivity.spoken_requests import BIASED, BLIND
-from trustlab.lab.display import per_cent
+from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding, dots, lines
 from trustlab.lab.saved import means_over, saved_over
 
@@ -204,7 +204,7 @@ def identity_terms() -> Finding:
         reference={"none": 0.0},
         title="In templates: which measure finds the terms that are treated unequally?",
         verdict=f"The change by a swap of terms has ρ = {at['swap']:.2f}, P {at['P']:.2f}, and with even weights "
-        f"{at['P, v = even']:.2f}.",
+        f"{number(at['P, v = even'], 1)}.",
         provenance=saved_over(REAL.saved("hatexplain")[1]),
         digits=2,
     )
