@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import TOKEN_WEIGHTS
 from trustlab.lab.answer import Answer
+from trustlab.lab.display import number
 from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points
 
 MOST_WORDS = 12
@@ -47,8 +49,11 @@ class SensitivityDrawing(Drawing):
         ]  # fmt: skip
         axes = self.axes = self.figure.add_axes((0.61, 0.15, 0.37, 0.70))
         clean(axes, x_label="model of the blind recorder", y_label="model of the biased recorder")
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        axes.set(xscale="log", yscale="log", xlim=(0.1, 1), ylim=(0.1, 1))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 3), numticks=6))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))  # a page has no TeX
+            axis.set_minor_formatter(NullFormatter())
         (self._same,) = axes.plot([], [], color=GREY, linewidth=1, linestyle="--")
         self._dots = {
             name: axes.plot([], [], marker, color=colour, markersize=7, linestyle="none", alpha=0.8, label=name)[0]
