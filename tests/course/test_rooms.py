@@ -201,6 +201,7 @@ NEW = {
     "private-text",
     "private-text-adept",
     "prediction-sensitivity",
+    "prediction-sensitivity-dialect",
     "prediction-sensitivity-real",
 }  # experiments that never had another name
 

@@ -66,6 +66,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n31_fairness_metrics.GRADIENTS,
         n32_prediction_sensitivity.EXPERIMENT,
         n32_prediction_sensitivity.REAL,
+        n32_prediction_sensitivity.DIALECT,
     )
 })  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n32_prediction_sensitivity import experiment, posts_experiment
+from trustlab.course.n32_prediction_sensitivity import dialect_experiment, experiment, posts_experiment
 from trustlab.course.n32_prediction_sensitivity.claims import claims_of
 
 EXPERIMENT = Experiment(
@@ -25,5 +25,15 @@ REAL = Experiment(
     tolerance={"accuracy": 0.03, "leaning, P, predicted, hard, 2, probabilities": 0.06},
     named=lambda model: model,
     recipes=lambda corpus: {"all": posts_experiment.RECIPE},
+    parts={},
+)
+DIALECT = Experiment(
+    "prediction-sensitivity-dialect",
+    dialect_experiment,
+    varied="model",
+    slowest_first=(dialect_experiment.NETWORK,),
+    tolerance={"accuracy": 0.03, "flagged": 0.05, "ratio, 1 − p": 0.3},
+    named=lambda model: model,
+    recipes=lambda corpus: {"all": dialect_experiment.RECIPE},
     parts={},
 )
