@@ -129,5 +129,6 @@ def test_what_the_pictures_say_is_in_their_tables():
     places = [row["measure"] for row in ranking()]
     assert places.index("score change") < places.index("P") and len(places) == len(set(places))
     for draw in (pictures.doses, pictures.weights, pictures.responses_to_dose, pictures.examples, pictures.choices,
-                 pictures.among_metrics, pictures.posts, pictures.marked_words, pictures.identity_terms):  # fmt: skip
+                 pictures.among_metrics, pictures.posts, pictures.marked_words, pictures.identity_terms,
+                 pictures.dialects):  # fmt: skip
         assert draw().verdict and draw().rows

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from trustlab.course.dose import Response, dose_response, rank
-from trustlab.course.n32_prediction_sensitivity import EXPERIMENT, REAL
+from trustlab.course.n32_prediction_sensitivity import DIALECT, EXPERIMENT, REAL
+from trustlab.course.n32_prediction_sensitivity.dialect_experiment import AMONG, RATIO
 from trustlab.course.n32_prediction_sensitivity.experiment import AREA, DOSES, HELD
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import MARKED
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
@@ -198,6 +199,22 @@ def on_posts(kind: str) -> list[Row]:
         names = [name for name in names if not name.endswith("log_odds")]
     rows = [{"measure": _short(name)} | over_seeds(table[kind + name], "agreement") for name in names]
     return sorted(rows, key=lambda row: -row["agreement"])
+
+
+def by_dialect() -> list[Row]:
+    """Return each measure's mean over tweets of the one dialect over that of the other, of all and of harmless ones."""
+    table = DIALECT.table("davidson_hate")
+    names = [column.removeprefix(RATIO) for column in table.columns if column.startswith(RATIO)]
+    return [
+        {"measure": _short(name), "tweets": tweets} | over_seeds(table[prefix + name], "ratio")
+        for name in names
+        for prefix, tweets in ((RATIO, "all"), (AMONG, "harmless"))
+    ]
+
+
+def flagged_more() -> Row:
+    """Return the difference of the shares of harmless tweets that are flagged, with its interval over seeds."""
+    return over_seeds(DIALECT.table("davidson_hate")["flagged"], "flagged")
 
 
 def _short(column: str) -> str:

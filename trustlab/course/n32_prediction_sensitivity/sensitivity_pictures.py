@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from trustlab.course.dose import STEADY
-from trustlab.course.n32_prediction_sensitivity import REAL
+from trustlab.course.n32_prediction_sensitivity import DIALECT, REAL
 from trustlab.course.n32_prediction_sensitivity.experiment import DOSES
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, TERMS
 from trustlab.course.n32_prediction_sensitivity.results import (
     COMPARED,
+    by_dialect,
     disagreeing,
+    flagged_more,
     on_posts,
     over_doses,
     ranking,
@@ -206,5 +208,28 @@ def identity_terms() -> Finding:
         verdict=f"The change by a swap of terms has ρ = {at['swap']:.2f}, P {at['P']:.2f}, and with even weights "
         f"{number(at['P, v = even'], 1)}.",
         provenance=saved_over(REAL.saved("hatexplain")[1]),
+        digits=2,
+    )
+
+
+def dialects() -> Finding:
+    """Draw how much larger measures are for tweets of the dialect whose harmless tweets are flagged more often."""
+    rows, flagged = by_dialect(), flagged_more()
+    at = {(row["measure"], row["tweets"]): row["ratio"] for row in rows}
+    return dots(
+        rows,
+        label="measure",
+        value="ratio",
+        low="low",
+        high="high",
+        series="tweets",
+        x_label="mean for African American English over that for white-aligned English",
+        reference={"alike": 1.0},
+        title="Whose predictions are called sensitive?",
+        verdict=f"Harmless tweets in African American English are flagged {100 * flagged['flagged']:.0f} percentage "
+        f"points more often. P is {at['P, v = |IG|', 'all']:.2f} times as large for that dialect, and 1 − p "
+        f"{at['1 − p', 'all']:.2f} times; of harmless tweets {at['P, v = |IG|', 'harmless']:.2f} and "
+        f"{at['1 − p', 'harmless']:.2f}.",
+        provenance=saved_over(DIALECT.saved("davidson_hate")[1]),
         digits=2,
     )
