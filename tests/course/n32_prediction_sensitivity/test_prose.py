@@ -5,6 +5,8 @@ from trustlab.course.n32_prediction_sensitivity import EXPERIMENT
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, TERMS
 from trustlab.course.n32_prediction_sensitivity.results import (
     SHOWN,
+    by_dialect,
+    flagged_more,
     on_posts,
     over_doses,
     ranks_of_examples,
@@ -76,3 +78,10 @@ def test_the_questions_have_the_tables_answers():
     assert mistakes["choices"][mistakes["answer"]] == "Both are about the same"
     biased, blind = (EXPERIMENT.where(recorder=who, dose=0.5)[SHOWN["P"]].mean() for who in ("biased", "blind"))
     assert 0.8 < biased / blind < 1.25
+
+
+def test_what_is_said_of_dialects_is_so():
+    ratio = {(row["measure"], row["tweets"]): row for row in by_dialect()}
+    assert flagged_more()["low"] > 0.1  # far more often
+    assert ratio["P, v = |IG|", "all"]["high"] < 1 < ratio["P, v = |IG|", "harmless"]["low"]
+    assert ratio["1 − p", "all"]["high"] < 1

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.dose import dose_response
-from trustlab.course.n32_prediction_sensitivity import posts_experiment
+from trustlab.course.n32_prediction_sensitivity import dialect_experiment, posts_experiment
+from trustlab.course.n32_prediction_sensitivity.dialect_experiment import AMONG, RATIO
 from trustlab.course.n32_prediction_sensitivity.experiment import AREA, result_name
 from trustlab.course.n32_prediction_sensitivity.identity_templates import FRAMES
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, NAMED, SPLIT, TERMS
-from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import EVEN, SWAPPED, UNSURE, Variant
+from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import EVEN, SWAPPED, TOLD, UNSURE, Variant
 from trustlab.course.n32_prediction_sensitivity.spoken_requests import BIASED, BLIND
 from trustlab.intervals import Interval
 from trustlab.lab.saved import select
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 P, P_EVEN, P_ODDS = Variant().name, Variant(v=EVEN).name, Variant(of="log_odds").name
+P_TOLD = Variant(v=TOLD).name
 SWAP = f"{SWAPPED}, probabilities"
 SAME = 0.5  # dose of both recorders
 PLANTED = f"embedded corpus, recurrent network, dose {SAME:g}; w predicted, v hard, norm 2, probabilities"
@@ -29,7 +31,8 @@ def claims_of(corpus: str = EMBEDDED, read: Reader = read_results) -> list[dict[
     """Return the rows for :func:`trustlab.lab.claims.claims`, from the tables that `read` finds."""
     table = read(result_name(corpus))[0]
     posts = read(posts_experiment.result_name("hatexplain"))[0]
-    return [*_of_dose(table), *_of_examples(table), *_of_posts(posts)]
+    tweets = read(dialect_experiment.result_name("davidson_hate"))[0]
+    return [*_of_dose(table), *_of_examples(table), *_of_posts(posts), *_of_dialects(tweets)]
 
 
 def _of_dose(table: pandas.DataFrame) -> list[dict[str, Any]]:
@@ -125,5 +128,25 @@ def _of_posts(table: pandas.DataFrame) -> list[dict[str, Any]]:
             "values": table[TERMS + P].to_numpy(),
             "above": 0.5,
             "setup": f"Dixon's templates, {FRAMES} harmless frames with 50 terms each; the same models",
+        },
+    ]
+
+
+def _of_dialects(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Claim that P is larger where harm is (ours)."""
+    setup = "Davidson's tweets, a recurrent network; v of the dialect's model, |IG|; w predicted, norm 2, probabilities"
+    return [
+        {
+            "claim": "(ours) P is larger for tweets of the dialect whose harmless tweets are flagged more often: ratio",
+            "values": table[RATIO + P_TOLD].to_numpy(),
+            "above": 1,
+            "setup": setup,
+        },
+        {
+            "claim": "(ours) … and it is so among harmless tweets",
+            "values": table[AMONG + P_TOLD].to_numpy(),
+            "above": 1,
+            "setup": setup,
+            "unless": "tweets as long are compared",
         },
     ]
