@@ -8,10 +8,11 @@ packages that do and ``peers_promises`` audits those, ``associating`` and ``resa
 ``sensing`` a prediction's sensitivity,
 ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
 ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole trainings claim too
-much, ``panels`` moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
+much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
+moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into
-``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and
+``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import torch
 import transformers
 
 from benchmarks import (
+    architectures,
     associating,
     attacking,
     auditing,
@@ -96,6 +98,7 @@ def step(asked: argparse.Namespace) -> None:
 
 PARTS = {
     "step": step,
+    "architectures": architectures.main,
     "batches": batches.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,

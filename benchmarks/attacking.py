@@ -1,4 +1,4 @@
-"""How long attacks, audits and private words take, next to other packages' code and to plain loops.
+"""How long attacks and audits take, next to other packages' code and to plain loops.
 
 ``python -m benchmarks attacking`` prints a table, and with ``--write`` stores it. Methods take turns on one thread and
 are compared by the processor's time. A method that answers differently from ours ends the run with an error, where both
@@ -168,42 +168,6 @@ def pin_methods() -> Methods:
     }
 
 
-def nearest_methods() -> Methods:
-    """Find the nearest of 30,000 input embeddings of the offline encoder to each of 10,000 noisy ones."""
-    from safetensors.numpy import load_file
-    from sklearn.metrics import pairwise_distances_argmin
-
-    from trustlab.models import offline_encoder
-    from trustlab.privacy.text.nearest_words import nearest
-
-    weights = load_file(offline_encoder() / "model.safetensors")["embeddings.word_embeddings.weight"]
-    vectors, rng = weights[:30_000].astype(np.float64), np.random.default_rng(0)
-    drawn = vectors[rng.integers(len(vectors), size=10_000)]
-    queries = drawn + rng.normal(scale=vectors.std(), size=drawn.shape)
-    return {
-        OURS: lambda: nearest(queries, vectors),
-        "scikit-learn": lambda: pairwise_distances_argmin(queries[:2_000], vectors),
-    }
-
-
-def word_methods() -> Methods:
-    """Say 10,000 words by multivariate Laplace noise in a table of 11,925 words × 25 dimensions."""
-    from sklearn.metrics import pairwise_distances_argmin
-
-    from trustlab.privacy.text.word_noise import NoisyVectors
-    from trustlab.privacy.text.word_table import WordTable
-
-    rng = np.random.default_rng(0)
-    words = WordTable([f"word{i}" for i in range(11_925)], rng.normal(size=(11_925, 25)))
-    mechanism, ids = NoisyVectors(words, epsilon=10.0), rng.integers(len(words), size=10_000)
-
-    def peer() -> np.ndarray:
-        noise = mechanism.noise(len(ids), np.random.default_rng(1))
-        return pairwise_distances_argmin(words.points(ids) + noise, words.vectors)
-
-    return {OURS: lambda: mechanism.draw(ids, np.random.default_rng(1)), "scikit-learn": peer}
-
-
 IN_PART = {LOOP: 1 / FEW, "loop over pins": 1 / FEW, "scikit-learn in a loop": 1 / FEW}
 SIZE = f"{TARGETS:,} targets × {MODELS} references"
 RACES = (
@@ -217,8 +181,6 @@ RACES = (
     Race("one step audited, 2,000 orthogonal canaries", step_methods, 2.0, alone=True),
     Race("audit of a step", audit_methods, 10.0, alone=True),
     Race("loss of all 10,000 pins, BiLSTM", pin_methods, 5.0, None, IN_PART, _close),
-    Race("nearest words, 10,000 of 30,000 × 384", nearest_methods, 2.0, None, {"scikit-learn": 0.2}, _close),
-    Race("words said, 10,000 of 11,925 × 25", word_methods, 1.5, agree=np.array_equal),
 )  # fmt: skip
 
 

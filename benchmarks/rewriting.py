@@ -1,4 +1,4 @@
-"""Words rewritten in a second, ours next to mldp-text's and pypantera's.
+"""Words rewritten in a second, ours next to scikit-learn's, mldp-text's and pypantera's.
 
 ``TRUSTLAB_TEXT_PEERS=peers/bin/python python -m benchmarks rewriting``, the packages in an environment of their own,
 see :mod:`benchmarks.peers_promises`. Every method has one thread. They take turns; a package answers from its own
@@ -33,7 +33,7 @@ from trustlab.privacy.text import NoisyVectors, TruncatedExponential, WordTable
 
 NAME = "rewriting_speed"
 WORDS, CHUNK = 10_000, 20  # rewritten in a turn; in a text that a package is given
-OURS, OURS_CHOSEN = "trustlab, Laplace", "trustlab, exponential"
+OURS, OURS_CHOSEN, NEIGHBOURS = "trustlab, Laplace", "trustlab, exponential", "scikit-learn, Laplace"
 SIZES: Mapping[tuple[int, int], float] = {(11_925, 25): 40.0, (30_000, 384): 400.0}  # words × numbers, and Laplace's ε
 CHOSEN = 25.0  # ε of the exponential mechanism, in 25 dimensions
 FAISS = {"use_faiss": True}
@@ -83,6 +83,8 @@ def side_by_side(
     rng = np.random.default_rng(1)
     methods: dict[str, Callable[[], Any]] = {own: lambda: mechanism.draw(ids, rng)}
     shares = {}
+    if isinstance(mechanism, NoisyVectors):
+        methods[NEIGHBOURS], shares[NEIGHBOURS] = exact_neighbours(mechanism, words, ids[: WORDS // 5]), 1 / 5
     if peer:
         peer.give(name, words.words, words.vectors)
         for each, (part, how) in theirs.items():
@@ -91,6 +93,19 @@ def side_by_side(
             methods[each], shares[each] = functools.partial(peer.ask, "rewrite", **asked), part / WORDS
     for row in take_turns(methods, turns, shares=shares):
         yield {"what": name, **row, "words a second": WORDS / row["seconds"]}
+
+
+def exact_neighbours(mechanism: NoisyVectors, words: WordTable, ids: np.ndarray) -> Callable[[], np.ndarray]:
+    """Return how scikit-learn says words by the same noise; raise ``RuntimeError`` where they are not ours."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    def said() -> np.ndarray:
+        noise = mechanism.noise(len(ids), np.random.default_rng(2))
+        return pairwise_distances_argmin(words.points(ids) + noise, words.vectors)
+
+    if not np.array_equal(said(), mechanism.draw(ids, np.random.default_rng(2))):
+        raise RuntimeError("Expected the words that scikit-learn says to be ours, got others: time means nothing then.")
+    return said
 
 
 def main(asked: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 import base64
 import io
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -144,3 +145,22 @@ def test_a_finding_of_which_only_the_sentence_is_read_opens_no_widget():
     finding = dots(ROWS, label="who", value="right", **TEXTS)
     assert finding.verdict and finding.summary and set(_instances) == before
     assert finding.view()["model_id"] in set(_instances) - before
+
+
+@pytest.mark.parametrize(("most", "written"), [(724.0, ["20", "50", "100", "200", "500"]), (16e5, ["100", "1,000"])])
+def test_a_logarithmic_axis_has_a_few_plain_numbers_that_do_not_overlap(most, written):
+    values = np.geomspace(16, most, 9)  # more than are marked one by one
+    rows = [{"ε": value, "right": 0.5, "way": "one"} for value in values]
+    drawn = [
+        over_an_option(rows, x="ε", y="right", series="way", log=True, **TEXTS),
+        dots([{"who": str(i), "ε": each} for i, each in enumerate(values)], label="who", value="ε", log=True, **TEXTS),
+    ]
+    for figure in (each.figure for each in drawn):
+        figure.canvas.draw()
+        axis = figure.axes[0].xaxis
+        low, high = sorted(axis.get_view_interval())
+        major = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        assert set(written) <= {tick.label1.get_text() for tick in major}
+        assert not any(tick.label1.get_text() for tick in axis.get_minor_ticks())
+        boxes = [tick.label1.get_window_extent() for tick in major if tick.label1.get_text()]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))

@@ -85,6 +85,43 @@ PRIVACY = (
         "The same promise by six ways to train, each tuned: what does it reach, and in how many seconds?",
         ALL["11 budget"],
     ),
+    Explorable(
+        "12-exposed",
+        "12_membership_inference",
+        "A few members are exposed. The AUC hardly moves, and an attacker finds nearly all of them.",
+        ALL["12 exposed"],
+    ),
+    Explorable(
+        "12-attacks",
+        "12_membership_inference",
+        "Attack models with and without privacy: how many members are found, and how many would ε permit?",
+        ALL["12 attacks"],
+    ),
+    Explorable(
+        "13-wheels",
+        "13_canary_extraction",
+        "A lock of four wheels: how many guesses does an attacker need, and when do they know a digit?",
+        ALL["13 wheels"],
+    ),
+    Explorable(
+        "13-canary",
+        "13_canary_extraction",
+        "A pin was in the training data. Choose a defence, and see how many guesses the model still saves.",
+        ALL["13 canary"],
+    ),
+    Explorable(
+        "14-hiding",
+        "14_private_text",
+        "Hide a word among its neighbours: the smaller ε, the farther the noise carries it.",
+        ALL["14 hiding"],
+    ),
+    Explorable(
+        "14-words",
+        "14_private_text",
+        "Four mechanisms rewrite a sentence word by word. What is kept, and what does an attacker recover?",
+        ALL["14 words"],
+        only={"draw": (0,)},
+    ),
 )
 
 FEDERATED = (

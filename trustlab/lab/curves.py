@@ -10,10 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from trustlab.lab.display import number
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, points
+from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, logarithmic, points
 from trustlab.lab.vector import fade, name_points
 
 FADED = 0.42  # how much of its colour a series out of focus keeps
@@ -125,12 +124,8 @@ class Curves(Drawing):
             self.axes.set_xticks(range(len(self.grid)), [number(value) for value in self.grid])
             self.axes.set_xlim(-ROOM_BELOW - 0.05, len(self.grid) - 0.65)
         elif log_x:
-            axis = self.axes.xaxis
-            self.axes.set_xscale("log")
+            logarithmic(self.axes)
             self.axes.set_xlim(0.1, 1)
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))  # a page has no TeX
-            axis.set_minor_formatter(NullFormatter())
 
     def draw(self, answer: Any) -> None:
         """Move lines, bands, ring and live points to `answer`."""

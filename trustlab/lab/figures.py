@@ -20,8 +20,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from PIL import Image
 
+from trustlab.lab.display import number
 from trustlab.lab.fragments import Fragments, joined
 from trustlab.lab.look import em
 from trustlab.lab.panes import cuts_of, panes_html
@@ -57,6 +59,22 @@ def clean(axes: Axes, *, x_label: str = "", y_label: str = "") -> None:
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+class _LogTicks(LogLocator):
+    """1, 2 and 5 of each decade where a few are shown, so that no axis has one number only; else whole decades."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        self.set_params(subs=(1, 2, 5) if vmax < 200 * vmin else (1,))
+        return super().tick_values(vmin, vmax)
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the x axis logarithmic, with plain numbers: a page has no TeX, and "2 × 10¹" is wide enough to overlap."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(_LogTicks())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
 
 
 def svg(figure: Figure, *, alt: str) -> str:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trustlab.lab.display import number
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, clean, new_figure
+from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, clean, logarithmic, new_figure
 from trustlab.lab.vector import name_points
 
 WIDTH = 760  # CSS pixels
@@ -59,7 +59,7 @@ class Page:
         self.axes.set_ylim(len(self._labels) - 0.5, -0.5)
         self.axes.tick_params(axis="y", length=0)
         if log:
-            self.axes.set_xscale("log")
+            logarithmic(self.axes)
         elif per_cent:
             self.axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))  # no halves of a per cent
         self.axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: self.written(value)))

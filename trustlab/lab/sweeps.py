@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from trustlab.lab.display import number
-from trustlab.lab.figures import FONT_POINTS, MARKERS, PALETTE, clean, new_figure
+from trustlab.lab.figures import FONT_POINTS, MARKERS, PALETTE, clean, logarithmic, new_figure
 from trustlab.lab.vector import name_points
 
 ONE, PANE, HEIGHT = 620, 320, 330  # CSS pixels: the width of one pane alone, of each of several, and the height
@@ -90,7 +90,7 @@ def written(value: float, per_cent: bool) -> str:
 
 def _scale(ax: Axes, values: Sequence[float], *, log: bool, per_cent: bool) -> None:
     if log:
-        ax.set_xscale("log")
+        logarithmic(ax)
     if len(values) <= CROWDED:
         ax.xaxis.set_major_locator(FixedLocator(values))
         ax.xaxis.set_minor_locator(NullLocator())

@@ -3,12 +3,14 @@
 import math
 
 from trustlab.course.lessons import questions
-from trustlab.course.n12_membership_inference import EXPERIMENT, toy
+from trustlab.course.n12_membership_inference import EXPERIMENT, SENDERS, toy
 from trustlab.course.n12_membership_inference.attacked import FPRS, REFERENCES
 from trustlab.course.n12_membership_inference.claims import claims_of
 from trustlab.course.n12_membership_inference.exercises import DELTA, EPSILON, FPR
 from trustlab.course.n12_membership_inference.experiment import TRAINED_SIZES
 from trustlab.course.n12_membership_inference.results import AT_ONE_IN_A_HUNDRED, reached
+from trustlab.course.n12_membership_inference.senders_claims import people
+from trustlab.course.n12_membership_inference.senders_fleets import CORPORA, FLEETS
 from trustlab.course.n12_membership_inference.stacked_training import MODELS, REPORTED
 from trustlab.lab.saved import numbers
 
@@ -33,6 +35,8 @@ def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
         "members found at an FPR of 1 %",
         "wrong in at most 5 % of stacks",
         "With 16 models",
+        f"The people are the {people(SENDERS.table(CORPORA[0])):,} senders of 20 Newsgroups",
+        f"{FLEETS} fleets at a time",
     ]
     left = numbers_left(NOTEBOOK, fragments, HARMLESS)
     assert not left, left

@@ -98,9 +98,10 @@ def test_claims_are_read_off_the_table(table, fleets):
 
 def test_pictures_say_what_the_table_says(fleets):
     drawn = senders_pictures.who_takes_part()
+    verdict = drawn.verdict.replace("\u00a0", " ")
     plain = select(fleets, method="fedavg")
-    assert f"{100 * plain['other_tpr_01'].mean():.1f} % by posts that no fleet has seen" in drawn.verdict
-    assert f"{100 * plain['own_tpr_01'].mean():.0f} % of the people" in drawn.verdict
+    assert f"{100 * plain['other_tpr_01'].mean():.1f} % by posts that no fleet has seen" in verdict
+    assert f"{100 * plain['own_tpr_01'].mean():.0f} % of the people" in verdict
     assert len(drawn.rows) == 2 * len(search.COMPARED)
     half = stats.t.ppf(0.975, 4) * plain["own_tpr_01"].std() / math.sqrt(5)
     assert drawn.rows[0]["high"] - drawn.rows[0]["people found"] == pytest.approx(half)
