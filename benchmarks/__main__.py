@@ -5,6 +5,7 @@
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
 reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words next to two
 packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
+``sensing`` a prediction's sensitivity,
 ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
 ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole trainings claim too
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
@@ -38,6 +39,7 @@ from benchmarks import (
     resampling,
     rewriting,
     selecting,
+    sensing,
     simulating,
     stacking,
     training_audits,
@@ -103,6 +105,7 @@ PARTS = {
     "simulating": simulating.main,
     "associating": associating.main,
     "resampling": resampling.main,
+    "sensing": sensing.main,
     "covering": covering.main,
     "auditing": auditing.main,
     "stacking": stacking.main,

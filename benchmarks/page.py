@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import associating, attacking, resampling, rewriting, simulating, stacking
+from benchmarks import associating, attacking, resampling, rewriting, sensing, simulating, stacking
 from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
@@ -27,7 +27,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 LINES_BEGIN, LINES_END = "<!-- benchmarks: written by make bench -->\n", "<!-- end of the benchmarks -->\n"
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
-FAIRNESS = (associating.NAME, resampling.NAME)
+FAIRNESS = (associating.NAME, resampling.NAME, sensing.NAME)
 REWRITING_BEGIN, REWRITING_END = "<!-- rewriting: written by make bench -->\n", "<!-- end of rewriting -->\n"
 PANELS_BEGIN, PANELS_END = "<!-- panels: written by make bench -->\n", "<!-- end of the panels -->\n"
 ATTACKS = (attacking.NAME, stacking.NAME)

@@ -278,6 +278,7 @@ def small(experiment, monkeypatch):
         "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
         "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
+        "fairness-metrics-sensitivity": [(population, name, 150) for name in ("DESCRIBED", "EXPLAINED")],
     }
     for module, name, value in smaller.get(experiment, []):
         monkeypatch.setattr(importlib.import_module(module) if isinstance(module, str) else module, name, value)
@@ -311,6 +312,8 @@ CELLS = [
     ("private-text-tuning", dict(shape=0.25, seed=100)),
     ("fairness-metrics", dict(recipe="augmented", region_dose=0.5)),
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
+    ("fairness-metrics-sensitivity", dict(region_dose=0.5)),
+    ("prediction-sensitivity", dict(dose=0.5)),
 ]
 
 

@@ -104,7 +104,7 @@ def test_the_wheel_holds_the_package_with_its_files_and_the_results_only(install
     tables = {f"trustlab/saved_results/{path.relative_to(results)}" for path in results.rglob("*") if path.is_file()}
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trustlab").rglob("*") if path.is_file()}
     assert names == tables | {name for name in package if "__pycache__" not in name}
-    assert len([name for name in names if name.endswith(".safetensors")]) == 8  # notebook 00's taggers
+    assert len([name for name in names if name.endswith(".safetensors")]) == 11  # of notebooks 00 and 32
 
 
 def test_the_sdist_is_the_whole_project(source, tmp_path):

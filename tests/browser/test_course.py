@@ -26,6 +26,7 @@ MATRIX = "Which algorithm, on which partition?"
 EFFECT = "What is an effect size the size of?"
 AGREE = "Do two metrics rank models alike?"
 DOSE = "Which metric sees the bias that is there?"
+WHICH = "Which words move the answer, and which of two models is fairer?"
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,12 @@ def benchmark(lab):
 def metrics(lab):
     """Notebook 31 after Run All Cells."""
     return ran(lab, "31_fairness_metrics")
+
+
+@pytest.fixture(scope="module")
+def sensitivity(lab):
+    """Notebook 32 after Run All Cells."""
+    return ran(lab, "32_prediction_sensitivity")
 
 
 @pytest.fixture(autouse=True)
@@ -627,6 +634,21 @@ def test_its_panels_fit_a_small_screen(request, name):
         assert {title: height for title, height in heights.items() if height > room} == {}
     finally:
         page.set_viewport_size(tall)
+
+
+def test_32_swaps_a_word_and_both_measures_change(lab, sensitivity):
+    assert sensitivity.troubles() == []
+    panel = sensitivity.panel(WHICH)
+    assert has_a_picture(panel)
+    typed, verdict = panel.get_by_role("textbox", name="Your sentence"), panel.locator(".trustlab-verdict")
+    before, measures = shows(panel), re.search(r"P = (\S+), swap (\S+)\. ", says(panel)).groups()
+    typed.fill("good day pay the water bill cheers")
+    shows_another(panel, before)
+    expect(verdict).not_to_contain_text(f"P = {measures[0]}, ")
+    expect(verdict).not_to_contain_text(f"swap {measures[1]}. ")
+    expect(verdict).to_contain_text("choices of v and norm")
+    lab.picture(panel, "32-swapped")
+    panel.get_by_role("button", name="Reset", exact=True).click()
 
 
 def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):

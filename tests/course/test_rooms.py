@@ -190,6 +190,7 @@ NEW = {
     "dp-sgd-vs-edp-sgd-level",
     "fairness-metrics-smollm2",
     "fairness-metrics-continuations",
+    "fairness-metrics-sensitivity",
     "fairness-metrics-held-out",
     "fairness-metrics-tasks-tuning",
     "fednlp-benchmark-real",
@@ -199,6 +200,9 @@ NEW = {
     "membership-inference-senders",
     "private-text",
     "private-text-adept",
+    "prediction-sensitivity",
+    "prediction-sensitivity-dialect",
+    "prediction-sensitivity-real",
 }  # experiments that never had another name
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from trustlab.course.correlation import bootstrap, correlations
+from trustlab.course.dose import dose_response
 from trustlab.course.n31_fairness_metrics.alignment import interval
-from trustlab.course.n31_fairness_metrics.correlation import bootstrap, correlations
-from trustlab.course.n31_fairness_metrics.dose import dose_response
 
 DOSES = np.repeat([0.0, 0.1, 0.25, 0.5, 1.0], 5)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trustlab.course.correlation import needed
+from trustlab.course.dose import STEADY
 from trustlab.course.lessons import questions
 from trustlab.course.n31_fairness_metrics import classifier_search, pretraining, real_findings, real_results
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics import planted_findings as planted
 from trustlab.course.n31_fairness_metrics.claims import claims_of
-from trustlab.course.n31_fairness_metrics.correlation import needed
-from trustlab.course.n31_fairness_metrics.dose import STEADY
 from trustlab.course.n31_fairness_metrics.exercises import (
     INSIDE,
     LEVEL,

@@ -5,11 +5,11 @@ import statistics
 import pytest
 from scipy import stats
 
+from trustlab.course.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics import panel as live
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS
 from trustlab.course.n31_fairness_metrics.claims import claims_of
-from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, KEY, column, grid
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC
 from trustlab.course.n31_fairness_metrics.notions import REGION

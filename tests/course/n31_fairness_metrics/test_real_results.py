@@ -6,8 +6,8 @@ import re
 import pandas
 import pytest
 
+from trustlab.course.correlation import needed
 from trustlab.course.n31_fairness_metrics import real_results as fairness_real
-from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.real_metrics import CHANCE, GAPS, NOBODY, WORST
 from trustlab.course.n31_fairness_metrics.real_results import (
     NOBODY_CONFIRMED,

@@ -5,15 +5,15 @@ import pandas
 import pytest
 from scipy import stats
 
-from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations, sides
-from trustlab.course.n31_fairness_metrics.correlation import (
+from trustlab.course.correlation import (
     _permutations,
     correlation_matrix,
     correlations,
     needed,
     reliability,
 )
-from trustlab.course.n31_fairness_metrics.dose import DETECTABLE, dose_response, rank
+from trustlab.course.dose import DETECTABLE, dose_response, rank
+from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations, sides
 from trustlab.course.n31_fairness_metrics.experiment import RECORDS, column, grid
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC

@@ -165,6 +165,17 @@ def test_it_grows_with_a_planted_bias_at_constant_accuracy():
     np.testing.assert_allclose(unequal, 2 * 2 * np.arange(5) * 0.2 / 3)  # twice the gender's share of the log odds
 
 
+def test_a_text_may_be_compared_with_a_counterpart_that_is_given():
+    model = read(linear(seed=1))
+    others = [["he", "good"], ["she", "bad", "film", "good"], ["his", "actor", "bad"], ["the", "actress"]]
+    given = counterfactual_change(model, SAID, counterparts=others, class_weights="uniform")
+    before, after = (model.logits(texts).softmax(-1).numpy() for texts in (SAID, others))
+    np.testing.assert_allclose(given.score, abs(after - before).mean(axis=1), rtol=1e-12)
+    assert given.texts == ()
+    with pytest.raises(ValueError, match="a counterpart of each of 4 texts, got 1"):
+        counterfactual_change(model, SAID, counterparts=others[:1])
+
+
 # Invariances and cost
 
 

@@ -8,6 +8,7 @@ from trustlab.course.experiment import Experiment
 from trustlab.course.n31_fairness_metrics import (
     classifier_search,
     experiment,
+    gradient_measures,
     held_out,
     real_tasks,
     real_vectors,
@@ -46,6 +47,16 @@ HELD_OUT = Experiment(
     varied="recipe",
     slowest_first=("base",),
     tolerance={"region LPBS": 1.5, "gender LPBS": 1.5},
+    named=_named,
+    recipes=lambda corpus: {"base": experiment.recipe(experiment.Setting(corpus))},
+    parts={},
+)
+GRADIENTS = Experiment(
+    "fairness-metrics-sensitivity",
+    gradient_measures,
+    varied="recipe",
+    slowest_first=("base",),
+    tolerance={"region P, probabilities, clean records": 0.05, "gender P, probabilities, clean records": 0.05},
     named=_named,
     recipes=lambda corpus: {"base": experiment.recipe(experiment.Setting(corpus))},
     parts={},

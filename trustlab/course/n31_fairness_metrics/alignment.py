@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from trustlab.course.n31_fairness_metrics.correlation import bootstrap, correlation_matrix
+from trustlab.course.correlation import bootstrap, correlation_matrix
 from trustlab.course.n31_fairness_metrics.experiment import column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trustlab.course.corpora import EMBEDDED
+from trustlab.course.correlation import needed
+from trustlab.course.dose import STEADY, Response, dose_response
 from trustlab.course.n31_fairness_metrics import held_out, real_tasks
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations
-from trustlab.course.n31_fairness_metrics.correlation import needed
-from trustlab.course.n31_fairness_metrics.dose import STEADY, Response, dose_response
 from trustlab.course.n31_fairness_metrics.experiment import RECORDS, column, result_name
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC, LIKELIHOOD

@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
+from trustlab.course.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.experiment import RECIPES
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.course.correlation import needed
 from trustlab.course.found import exercise
-from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.lab.checks import Checked, check
 from trustlab.lab.functions import check_function
 from trustlab.lab.teaching import Hints

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.config import option
+from trustlab.course.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, sides
-from trustlab.course.n31_fairness_metrics.dose import DETECTABLE
 from trustlab.course.n31_fairness_metrics.drawing import AgreementDrawing, NeedleDrawing
 from trustlab.course.n31_fairness_metrics.experiment import DOSES, EMBEDDED, Setting, column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from trustlab.course.n31_fairness_metrics.correlation import needed
-from trustlab.course.n31_fairness_metrics.dose import STEADY, Response, rank
+from trustlab.course.correlation import needed
+from trustlab.course.dose import STEADY, Response, rank
 from trustlab.course.n31_fairness_metrics.experiment import DOSES
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trustlab.course.n31_fairness_metrics.correlation import correlations
+from trustlab.course.correlation import correlations
 from trustlab.course.n31_fairness_metrics.intrinsic import intrinsic_metrics
 from trustlab.course.n31_fairness_metrics.notions import Notion
 from trustlab.course.n31_fairness_metrics.real_models import Trained

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.correlation import needed
 from trustlab.course.literature import known
 from trustlab.course.n31_fairness_metrics import REAL_TASKS
-from trustlab.course.n31_fairness_metrics.correlation import needed
 from trustlab.course.n31_fairness_metrics.extrinsic import Z
 from trustlab.course.n31_fairness_metrics.real_level import ACCURACY
 from trustlab.course.n31_fairness_metrics.real_metrics import NOBODY

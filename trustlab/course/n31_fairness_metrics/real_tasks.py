@@ -6,7 +6,7 @@ HateXplain, on comments whose identity terms were exchanged. Small language mode
 predict pronouns. The encoder of each is measured too, before it learned the task.
 
 That is a handful of models a corpus, of which two share an encoder: far too few for a correlation over models
-(:func:`trustlab.course.n31_fairness_metrics.correlation.needed`). Each number's interval can be reported.
+(:func:`trustlab.course.correlation.needed`). Each number's interval can be reported.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from trustlab.course.correlation import correlations, reliability
+from trustlab.course.dose import Response
 from trustlab.course.n31_fairness_metrics import ASSOCIATION, EXPERIMENT
 from trustlab.course.n31_fairness_metrics.alignment import SETTINGS, interval, mean_correlations, sides
 from trustlab.course.n31_fairness_metrics.claims import responses
-from trustlab.course.n31_fairness_metrics.correlation import correlations, reliability
-from trustlab.course.n31_fairness_metrics.dose import Response
 from trustlab.course.n31_fairness_metrics.experiment import column
 from trustlab.course.n31_fairness_metrics.extrinsic import EXTRINSIC
 from trustlab.course.n31_fairness_metrics.intrinsic import INTRINSIC

@@ -29,7 +29,8 @@ class CounterfactualChange(NamedTuple):
     change : [N]
         f_k(swap(x)) − f_k(x) of the class k that is predicted of x: its sign shows which gender the class favours.
     texts
-        The counterfactuals; ``texts[i].covered`` says whether all gendered words were swapped.
+        The counterfactuals; ``texts[i].covered`` says whether all gendered words were swapped. Empty where the other
+        texts were given.
     """
 
     score: np.ndarray
@@ -45,6 +46,7 @@ def counterfactual_change(
     of: str = "probabilities",
     pairs: WordPairs = OWN_PAIRS,
     names: Sequence[tuple[str, str]] = (),
+    counterparts: Sequence[str] | Sequence[Sequence[str]] | None = None,
 ) -> CounterfactualChange:
     """Return how much each prediction changes when the text's gendered words are swapped.
 
@@ -58,11 +60,14 @@ def counterfactual_change(
         As for :func:`~trustlab.fairness.sensitivity.accumulated_prediction_sensitivity`.
     pairs, names
         As for :func:`~trustlab.fairness.swaps.counterfactual`.
+    counterparts
+        Of each text the one to compare with, where no list of pairs of words makes it: a dialect, an identity. None
+        swaps words.
 
     Raises
     ------
     ValueError
-        For one text instead of a list, or a classifier without a reader.
+        For one text instead of a list, a classifier without a reader, or not one counterpart for each text.
 
     Examples
     --------
@@ -76,8 +81,13 @@ def counterfactual_change(
     classifier = as_classifier(classifier)
     if isinstance(texts, str):
         as_texts(texts)  # refuses it by name
-    swapped = tuple(counterfactual(text, pairs=pairs, names=names) for text in texts)
-    others = [each.text if isinstance(text, str) else each.words for text, each in zip(texts, swapped, strict=True)]
+    if counterparts is None:
+        swapped = tuple(counterfactual(text, pairs=pairs, names=names) for text in texts)
+        others = [each.text if isinstance(text, str) else each.words for text, each in zip(texts, swapped, strict=True)]
+    else:
+        swapped, others = (), list(counterparts)
+        if isinstance(counterparts, str) or len(others) != len(texts):
+            raise ValueError(f"Expected a counterpart of each of {len(texts)} texts, got {len(others)}.")
     before, after = classifier.logits(list(texts)), classifier.logits(others)
     predicted, (rows, classes) = before.argmax(-1), before.shape
     values = [

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trustlab.columns import as_scores
-from trustlab.course.n31_fairness_metrics.correlation import bootstrap, correlation_matrix
+from trustlab.course.correlation import bootstrap, correlation_matrix
 from trustlab.deprecation import old_names
 
 # In units of noise: one model is distinguished from one without bias, one-sided at 5 % if the noise were known. It is
