@@ -6,8 +6,8 @@ network, which never sees the labels, learns who speaks: the model of the protec
 opener or a closer every measure is taken, as its mean (does it rise with the dose?) and as the area under the ROC curve
 of the requests that the biased recorder treats unequally against the others (does it find the examples?).
 
-Sizes and epochs were chosen on seed 0 so that a model takes ten seconds and knows its requests at dose 0; no measure
-was looked at to choose them but that the status model is better than chance.
+Sizes and epochs are the first that made a model take ten seconds and know its requests at dose 0. Seed 0 was seen with
+its measures before the others were run: there P followed how unsure a model is, which is why the blind recorder is here.
 """
 
 from __future__ import annotations
