@@ -225,6 +225,18 @@ def test_a_measure_is_tried_before_the_first_round_and_the_first_step(reader, ba
         train(reader, data, config, per_example_loss=loss)
 
 
+def test_a_measure_that_knows_the_whole_test_set_is_tried_on_that(reader, batch):
+    """Notebook 22 looks up who each test example is of."""
+    def by_group(model, examples):
+        right = model(examples["input_ids"], examples["attention_mask"]).argmax(-1) == examples["y"]
+        return {"first": right[group == 0].float().mean()}
+
+    batch = {name: torch.cat([part] * 4) for name, part in batch.items()}
+    group = torch.arange(4 * N) % 2  # more than are tried
+    *_, last = simulate(Task(reader, batch, batch, loss, by_group), [np.arange(N)], FederatedConfig(1, 1))
+    assert 0 <= last["first"] <= 1
+
+
 def test_periods_are_measured_on_parts_of_what_holds_the_examples(reader, batch):
     task = Task(reader, batch, batch, loss, measure)
     periods = np.repeat([0, 1], N // 2)

@@ -7,7 +7,7 @@ opener or a closer every measure is taken, as its mean (does it rise with the do
 of the requests that the biased recorder treats unequally against the others (does it find the examples?).
 
 Sizes and epochs are the first that made a model take ten seconds and know its requests at dose 0. Seed 0 was seen with
-its measures before the others were run: there P followed how unsure a model is, which is why the blind recorder is here.
+its measures before the others were run: there P followed how unsure a model is, so the blind recorder came.
 """
 
 from __future__ import annotations
