@@ -243,7 +243,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        (LINES.replace("said,label", "said,said"), {}, "every column of x.csv to have a name of its own, got 'said' twice"),
+        (LINES.replace("said,label", "said,said"), {}, "to have a name of its own, got 'said' twice"),
         (LINES.replace(",", ";"), {}, "its first line is one cell, 'said;label'. Pass separator=';'"),
         (LINES, {"text": "sayd"}, "a column of x.csv, which has 'said', 'label'. Did you mean 'said'"),
         (LINES, {"text": None}, "Expected text= or tokens= to name a column of x.csv, which has 'said', 'label'"),
@@ -318,7 +318,7 @@ def test_what_a_corpus_serves_is_said_with_what_is_missing():
 
 
 def test_one_rule_cuts_texts_into_words_everywhere():
-    from trustlab.data.words import WORD_OR_SIGN
+    from trustlab.data.words_of_text import WORD_OR_SIGN
     from trustlab.fairness.sensitivity import token_batch
 
     assert WORD_OR_SIGN.pattern == token_batch._WORD_OR_SIGN.pattern

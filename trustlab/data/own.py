@@ -46,7 +46,7 @@ def load_own(
         between sentences, ``# intent = play`` before one). Or a pandas frame, a ``datasets.Dataset`` or
         ``DatasetDict``. Or a mapping from "train", "validation" and "test" to any of them.
     text
-        Column with each row's text, cut into words by :func:`trustlab.data.words.words_in`.
+        Column with each row's text, cut into words by :func:`trustlab.data.words_of_text.words_in`.
     tokens
         Instead of `text`, a column with the words: a list, a JSON list, or a text with a space between words. CoNLL has
         them without a name.

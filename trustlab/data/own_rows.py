@@ -15,7 +15,7 @@ from typing import Any
 
 from trustlab.containers import is_missing, plain
 from trustlab.data.own_tables import Line, Table
-from trustlab.data.words import words_in
+from trustlab.data.words_of_text import words_in
 
 OUTSIDE = "O"
 SHOWN = 5  # wrong rows that an error quotes
@@ -61,7 +61,7 @@ def refuse_wrong(wrong: list[str], rows: int, name: str) -> None:
     more = f"\n  … and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
     raise ValueError(
         f"Expected every row of {name} to be complete and well-formed, {len(wrong)} of {rows} "
-        f"{'is' if len(wrong) == 1 else 'are'} not. Mend these rows or leave them out:\n{shown}{more}"
+        f"{'is' if len(wrong) == 1 else 'are'} not. Correct these rows or leave them out:\n{shown}{more}"
     )
 
 

@@ -51,7 +51,7 @@ def read_table(source: Any, *, format: str | None, separator: str | None, encodi
     source
         A path, a pandas frame or a ``datasets.Dataset``.
     format
-        A key of :data:`FORMATS`; None goes by the file's ending.
+        A key of :data:`FORMATS`; None takes what the file's ending says.
     separator
         What separates the cells of a CSV file; None is a comma, and a tab in TSV.
     encoding
