@@ -13,6 +13,8 @@ from trustlab.data.own_tables import WORD_AND_TAG, Table, read_table, refuse_abs
 if TYPE_CHECKING:
     import datasets
 
+OWN = "own"  # the name that a corpus of the user's own rows carries
+
 
 def load_own(
     source: Any,
@@ -127,13 +129,21 @@ def _corpus(rows: list[dict[str, Any]], *, periods: int, by_user: bool, **draw: 
     columns = {"tokens": "tokens", "slots": "slots", "intent": "intent", "user": "device", "time": "time",
                "period": "period", "group": "group"}  # fmt: skip
     kept = {role: name for role, name in columns.items() if role in rows[0]}
+    about = datasets.DatasetInfo(dataset_name=OWN)
+    parts: dict[str, dict[str, list[Any]]] = {
+        part: {name: [] for name in kept.values()} for part in (TRAIN, VALIDATION, TEST)
+    }
+    for row, part in zip(rows, splits, strict=True):
+        for role, name in kept.items():
+            parts[part][name].append(row[role])
     return datasets.DatasetDict({
-        part: datasets.Dataset.from_dict({
-            name: [row[role] for row, where in zip(rows, splits, strict=True) if where == part]
-            for role, name in kept.items()
-        })
-        for part in (TRAIN, VALIDATION, TEST)
+        part: datasets.Dataset.from_dict(columns, info=about.copy()) for part, columns in parts.items()
     })  # fmt: skip
+
+
+def is_own(corpus: Mapping[str, Any]) -> bool:
+    """Return whether :func:`load_own` made a corpus; of any other Hugging Face data set this is not known."""
+    return any(getattr(getattr(split, "info", None), "dataset_name", None) == OWN for split in corpus.values())
 
 
 def _by_split(source: Any, split: str | None) -> dict[str | None, Any]:

@@ -86,7 +86,7 @@ def _row(line: Line, roles: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _name(value: Any, column: str) -> str:
-    """Return a label or the name of somebody as a text; numbers are names too."""
+    """Return a label or a name as a text; numbers are names too."""
     if isinstance(value, list | tuple | dict | set):
         raise WrongRow(f"expected one value in {column!r}, got {_short(value)}")
     value = plain(value)

@@ -70,7 +70,7 @@ def draw_splits(
 
 
 def _refuse_divided(users: Sequence[str] | None, splits: Sequence[str]) -> None:
-    """Refuse given splits that divide somebody's rows, where they are to be on one side."""
+    """Refuse given splits that divide a user's rows, where they are to be on one side."""
     if users is None:
         return
     where: dict[str, set[str]] = {}
