@@ -7,10 +7,11 @@
 """
 
 from trustlab.data.catalogue import catalog
+from trustlab.data.example_file import example_file
 from trustlab.data.fingerprint import fingerprint
 from trustlab.data.loading import load
 from trustlab.data.own import load_own
 from trustlab.data.serving import serves
 from trustlab.data.synthetic import assistant
 
-__all__ = ["assistant", "catalog", "fingerprint", "load", "load_own", "serves"]
+__all__ = ["assistant", "catalog", "example_file", "fingerprint", "load", "load_own", "serves"]

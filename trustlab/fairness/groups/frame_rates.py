@@ -1,4 +1,4 @@
-"""One's own classifier in one call: its predictions or scores beside a table, with weights and thresholds of groups.
+"""One's own classifier in one call: its predictions or scores with a table, its weights and thresholds of groups.
 
 A column is the name of one in the table, or its values in any container. What comes out are the rows of
 :func:`~trustlab.fairness.groups.group_rates`; with equal weights they are the same numbers. Sample weights mean what
