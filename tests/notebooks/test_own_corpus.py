@@ -49,6 +49,8 @@ def rows(count=1600, seed=7):
                 marked.append([len(text), len(text) + len(value), kind])
                 part = value
             text += part
+        if who % 2 and rng.random() < 0.25:
+            wish = str(rng.choice(wishes))  # on the south floor a quarter is recorded carelessly
         made.append({"Said": text, "Wish": wish, "Marked": json.dumps(marked), "Badge": f"badge {who}",
                      "When": f"2026-{1 + 6 * i // count:02d}-15", "Floor": ("north", "south")[who % 2]})  # fmt: skip
     return pd.DataFrame(made)
