@@ -1,13 +1,14 @@
 """A user's own rows become a corpus, and every wrong row is named where the user finds it."""
 
 import json
+from pathlib import Path
 
 import datasets
 import numpy as np
 import pandas as pd
 import pytest
 
-from trustlab.data import load_own, serves
+from trustlab.data import load, load_own, serves
 from trustlab.data.own_splits import draw_splits, periods_of
 from trustlab.models import Vocabulary
 
@@ -322,3 +323,23 @@ def test_one_rule_cuts_texts_into_words_everywhere():
     from trustlab.fairness.sensitivity import token_batch
 
     assert WORD_OR_SIGN.pattern == token_batch._WORD_OR_SIGN.pattern
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my.csv", r"load_own\('my.csv', text=\"utterance\", intent=\"label\", user=\"who\"\), from trustlab.data"),
+        ("rows/said.jsonl", r"load_own\('rows/said.jsonl', text="),
+        (Path("said.conll"), r"load_own\('said.conll', text="),
+        ("snps", r"Rows of your own are loaded by load_own\(path, text=…, intent=…\)"),
+        (3, r"name their columns: load_own\(int"),
+    ],
+)
+def test_load_says_how_ones_own_rows_are_loaded(name, said):
+    with pytest.raises(ValueError, match=rf"Expected name=.* to be one of 'assistant', 'snips'.*{said}"):
+        load(name)
+
+
+def test_a_frame_given_to_load_is_told_where_to_go():
+    with pytest.raises(ValueError, match=r"name their columns: load_own\(DataFrame, text="):
+        load(frame())
