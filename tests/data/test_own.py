@@ -182,6 +182,7 @@ def broken(**cells):
         ({"Parts": {0: [[9, 18, "a"], [15, 18, "b"]]}}, "expected slots that do not overlap, 'b' at 15 to 18 does"),
         ({"Parts": {0: [["x"]]}}, r"expected a span as \[start, end, label\] in 'Parts', got \['x'\]"),
         ({"Parts": {0: "[[9, 18"}}, "as JSON in 'Parts', got"),
+        ({"Parts": {0: "O O B-drink"}}, "where they are BIO tags, name the words by tokens="),
     ],
 )
 def test_a_wrong_row_is_named_with_what_was_expected(cells, said):
@@ -193,7 +194,11 @@ def test_a_wrong_row_is_named_with_what_was_expected(cells, said):
     ("words", "tags", "said"),
     [
         (["a", "b"], ["O"], "expected a tag for each of 2 words, got 1 in 'tags'"),
-        (["a", "b"], ["O", "I-x"], "expected 'I-x' of 'b' after B-x or I-x, got it after 'O': a slot begins with B-"),
+        (
+            ["a", "b"],
+            ["O", "I-x"],
+            "expected 'I-x' of 'b' after B-x or I-x, got it after 'O': in BIO a slot begins with B-",
+        ),
         (["a", "b"], ["B-y", "I-x"], "got it after 'B-y'"),
         (["a"], ["I-x"], "got it after 'O'"),
         (["a"], ["X"], "expected the tags O, B-<slot> and I-<slot> in 'tags', got 'X'"),
@@ -281,8 +286,10 @@ def test_encodings_and_byte_order_marks(tmp_path):
 def test_what_is_no_source_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is none in .* loaded by trustlab.data.load\(name\)"):
         load_own("snips", **SHORT)
-    with pytest.raises(ValueError, match=r"got list. Make a frame of it"):
+    with pytest.raises(ValueError, match=r"got builtins.list. Make a frame of it: pandas.DataFrame\(rows\)"):
         load_own([{"said": "go"}], **SHORT)
+    with pytest.raises(ValueError, match=r"got datasets.iterable_dataset.IterableDataset. Make a frame of it"):
+        load_own(datasets.Dataset.from_dict({"said": ["go"]}).to_iterable_dataset(), **SHORT)
     with pytest.raises(ValueError, match=r"end in '.csv'.*pandas.read_excel"):
         load_own(write(tmp_path / "x.xlsx", "x"), **SHORT)
     with pytest.raises(ValueError, match=r"Expected a source for 'train'.*got 'said'"):

@@ -178,8 +178,8 @@ def _tags(value: Any, column: str, words: list[str]) -> list[str]:
             raise WrongRow(f"expected the tags O, B-<slot> and I-<slot> in {column!r}, got {tag!r}")
         if tag.startswith("I-") and before[2:] != tag[2:]:
             raise WrongRow(
-                f"expected {tag!r} of {words[place]!r} after B-{tag[2:]} or {tag}, got it after {before!r}: a slot "
-                "begins with B-"
+                f"expected {tag!r} of {words[place]!r} after B-{tag[2:]} or {tag}, got it after {before!r}: in "
+                "BIO a slot begins with B- (IOB1 tags have to be converted)"
             )
         before = tag
     return list(tags)
@@ -193,7 +193,8 @@ def _listed(value: Any, column: str, what: str, *, split: bool = False) -> list[
         if not value.lstrip().startswith("["):
             if split:
                 return value.split()
-            raise WrongRow(f"expected {what} in {column!r}, got {_short(value)}")
+            bio = "; where they are BIO tags, name the words by tokens=" if re.match(r"[BIO](-|\s|$)", value) else ""
+            raise WrongRow(f"expected {what} in {column!r}, got {_short(value)}{bio}")
         try:
             value = json.loads(value)
         except ValueError:

@@ -65,8 +65,8 @@ def read_table(source: Any, *, format: str | None, separator: str | None, encodi
         If there is no such file.
     """
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), format, separator, encoding)
-    if hasattr(source, "column_names") and hasattr(source, "features"):
+        return _read_file(Path(source).expanduser(), format, separator, encoding)
+    if hasattr(source, "column_names") and hasattr(source, "features") and hasattr(source, "__len__"):
         return _read_dataset(source)
     if hasattr(source, "columns") and hasattr(source, "iloc"):
         names = _distinct([str(name) for name in source.columns], "the frame")
@@ -75,8 +75,8 @@ def read_table(source: Any, *, format: str | None, separator: str | None, encodi
             "the frame", names, [Line(f"row {i}", dict(zip(names, row, strict=True))) for i, row in enumerate(rows)]
         )
     raise ValueError(
-        f"Expected a path, a pandas DataFrame, a datasets.Dataset or DatasetDict, got {type(source).__name__}. Make a "
-        "frame of it: pandas.DataFrame(rows)."
+        f"Expected a path, a pandas DataFrame, a datasets.Dataset or DatasetDict, got {type(source).__module__}."
+        f"{type(source).__name__}. Make a frame of it: pandas.DataFrame(rows), or rows.to_pandas()."
     )
 
 
