@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from fairlearn import metrics as fairlearn
+from sklearn.metrics import accuracy_score
 
 from trustlab.fairness.groups import Bootstrap, Groups, frame_rates, group_rates
 
 RATES = {
+    "accuracy_score": accuracy_score,
     "selection_rate": fairlearn.selection_rate,
     "true_positive_rate": fairlearn.true_positive_rate,
     "false_positive_rate": fairlearn.false_positive_rate,

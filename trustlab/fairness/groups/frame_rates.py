@@ -61,7 +61,9 @@ def frame_rates(
     Returns
     -------
     list of rows
-        As :func:`~trustlab.fairness.groups.group_rates`; ``rows`` counts rows and not weights.
+        As :func:`~trustlab.fairness.groups.group_rates`; ``rows`` counts rows and not weights. What a difference is
+        worth, without weights, say :func:`~trustlab.fairness.groups.estimate_rates` and
+        :func:`~trustlab.fairness.groups.gaps`.
 
     Raises
     ------
