@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from trustlab.data import load, load_own, serves
+from trustlab.data.own import is_own
 from trustlab.data.own_splits import draw_splits, periods_of
 from trustlab.models import Vocabulary
 
@@ -75,6 +76,12 @@ def test_words_tags_and_columns_are_the_documented_ones():
     vocabulary = Vocabulary.hashed(corpus)
     assert vocabulary.intents == ("hours", "order", "refund") and vocabulary.slots == ("O", "B-drink", "I-drink")
     assert len(vocabulary.encode(corpus["test"])) == 6
+
+
+def test_a_corpus_of_ones_own_is_known_as_such_and_no_other_is():
+    corpus = load_own(frame(), **NAMES)
+    assert is_own(corpus) and is_own({"train": corpus["train"].select(range(3))})
+    assert not is_own(load("assistant")) and not is_own({"train": {"tokens": []}}) and not is_own(None)
 
 
 def test_conll_has_words_and_tags_without_names_and_remarks_as_columns(tmp_path):

@@ -141,9 +141,10 @@ def _corpus(rows: list[dict[str, Any]], *, periods: int, by_user: bool, **draw: 
     })  # fmt: skip
 
 
-def is_own(corpus: Mapping[str, Any]) -> bool:
+def is_own(corpus: Any) -> bool:
     """Return whether :func:`load_own` made a corpus; of any other Hugging Face data set this is not known."""
-    return any(getattr(getattr(split, "info", None), "dataset_name", None) == OWN for split in corpus.values())
+    splits = corpus.values() if isinstance(corpus, Mapping) else ()
+    return any(getattr(getattr(split, "info", None), "dataset_name", None) == OWN for split in splits)
 
 
 def _by_split(source: Any, split: str | None) -> dict[str | None, Any]:
