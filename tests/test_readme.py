@@ -57,7 +57,7 @@ def test_there_are_examples():
 def test_the_readmes_examples_have_as_many_lines_as_is_said_of_them():
     lines = [[line for line in code.splitlines() if line.strip()] for name, code in EXAMPLES if name == "README.md"]
     assert [len(each) for each in lines] == [5, 12]
-    assert "## The library in five lines\n" in README and "is named by its line. Twelve lines:\n" in README
+    assert "## The library in five lines\n" in README and "is named by its line.\nTwelve lines:\n" in README
 
 
 def run(source):

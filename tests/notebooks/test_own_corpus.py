@@ -105,7 +105,7 @@ def test_the_corpus_serves_everything(written):
     assert serves(load_own(written, separator=";", **COLUMNS))["runs"].all()
 
 
-YOURS = "It is your corpus. Saved results are of the embedded corpus; what is computed here is of yours."
+YOURS = "It is your corpus. Saved results are of the embedded corpus; what is computed here is of yours, unless it says"
 
 
 def source(panel):
@@ -165,6 +165,9 @@ def test_notebook_23(own):
     assert re.search(rf"1,280 utterances of \d+ devices in 6 periods. {YOURS}", shown)
     assert sorted(set(names["said"].periods)) == list(range(6)) and len(names["said"].test_periods) == 160
     assert "requests are right, by hand and in the package" in shown
+    assert (
+        source(names["panel"]) == " corpus; of yours nothing is saved, and none is trained: its drift cannot be chosen"
+    )
 
 
 def test_notebook_24(own):

@@ -67,14 +67,19 @@ def results_for(corpus: datasets.DatasetDict, name: str, notebook: str, task: st
             f"Expected a corpus for notebook {notebook}, yours lacks: {missing}. Name them in load_own, or put "
             "load('assistant') here: the pictures of saved results are of that corpus and need none of yours."
         )
-    said = f" It is your corpus. Saved results are of {CORPUS_NAMES[EMBEDDED]}; what is computed here is of yours."
+    said = (
+        f" It is your corpus. Saved results are of {CORPUS_NAMES[EMBEDDED]}; what is computed here is of yours, unless "
+        "it says otherwise."
+    )
     table = serves(corpus)
     for use in table[(table["notebook"] == notebook) & ~table["runs"]].itertuples():
         said += f" It cannot be used to {use.task}; missing: {use.missing}."
     return EMBEDDED, said
 
 
-def noting_own(answer: Callable[[Any], Any], corpus: datasets.DatasetDict) -> Callable[[Any], Any]:
+def noting_own(
+    answer: Callable[[Any], Any], corpus: datasets.DatasetDict | None, button: str = "the button trains on it"
+) -> Callable[[Any], Any]:
     """Return a panel's answers so that their source says what is saved of another corpus and what is trained.
 
     Parameters
@@ -82,12 +87,14 @@ def noting_own(answer: Callable[[Any], Any], corpus: datasets.DatasetDict) -> Ca
     answer
         From a position to what is saved there.
     corpus
-        The one that the panel's button trains on; only of a reader's own something is said.
+        The notebook's; only of a reader's own something is said.
+    button
+        What the panel's button does with it.
     """
-    return functools.partial(_noted, answer=answer) if is_own(corpus) else answer
+    return functools.partial(_noted, answer=answer, button=button) if is_own(corpus) else answer
 
 
-def _noted(at: Any, *, answer: Callable[[Any], Any]) -> Any:
+def _noted(at: Any, *, answer: Callable[[Any], Any], button: str) -> Any:
     found = answer(at)
-    note = f"{found.provenance}, of {CORPUS_NAMES[EMBEDDED]}; of yours nothing is saved, the button trains on it"
+    note = f"{found.provenance}, of {CORPUS_NAMES[EMBEDDED]}; of yours nothing is saved, {button}"
     return dataclasses.replace(found, provenance=note)
