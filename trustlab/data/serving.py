@@ -121,4 +121,4 @@ def _columns(corpus: Mapping[str, object], split: str) -> dict[str, list]:
     rows = corpus.get(split, {})
     names = getattr(rows, "column_names", None) or list(rows)
     kept = ("tokens", "slots", "intent", "device", "period", "group", "persona", "domain")
-    return {name: list(rows[name]) for name in names if name in kept}
+    return {name: rows[name][:] for name in names if name in kept}  # a slice of a column is read at once
