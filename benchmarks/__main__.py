@@ -7,10 +7,11 @@ reference models, ``attacking`` scores targets, audits steps and hides words, ``
 packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
 ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
 ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole trainings claim too
-much, ``panels`` moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
+much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
+moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into
-``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and
+``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import torch
 import transformers
 
 from benchmarks import (
+    architectures,
     associating,
     attacking,
     auditing,
@@ -94,6 +96,7 @@ def step(asked: argparse.Namespace) -> None:
 
 PARTS = {
     "step": step,
+    "architectures": architectures.main,
     "batches": batches.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,

@@ -13,6 +13,8 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+WHOLE = (int, "int", "int | None")  # how a field says that it counts something
+
 
 def option(
     default: Any,
@@ -61,18 +63,19 @@ def option(
 def check(config: Any) -> None:
     """Raise ``ValueError`` for the first field of `config` outside the range its :func:`option` declares.
 
-    A field whose default is None may be None; NaN is never inside a range.
+    A field whose default is None may be None; NaN is never inside a range. NumPy's numbers are numbers; of what is
+    counted, a fraction is none.
     """
     for field in dataclasses.fields(config):
         value, rule = getattr(config, field.name), field.metadata
         if not rule or (value is None and field.default is None):
             continue
-        expected = _violated(value, rule)
+        expected = _violated(value, rule, whole=field.type in WHOLE)
         if expected:
             raise ValueError(f"Expected {field.name}={value!r} {expected}. {rule['help']}")
 
 
-def _violated(value: Any, rule: Any) -> str:
+def _violated(value: Any, rule: Any, *, whole: bool) -> str:
     """Return the part of `rule` that `value` breaks, in words; empty when it keeps them all."""
     if rule["values"] is not None:
         return "" if value in rule["values"] else f"to be one of {', '.join(map(repr, rule['values']))}"
@@ -82,6 +85,8 @@ def _violated(value: Any, rule: Any) -> str:
     # NumPy's numbers are numbers too; its bool, like Python's, is none.
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
         return "to be a number"
+    if whole and not isinstance(value, numbers.Integral):
+        return "to be a whole number"
     low, high, above = bounds
     if above is not None and not value > above:
         return f"> {above:g}"

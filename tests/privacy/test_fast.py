@@ -555,15 +555,9 @@ class BehindTheLayer(nn.Module):
         return F.linear(self.words(batch), self.words.weight)
 
 
-class Positions(nn.Module):
-    """nanoGPT's positions: no batch dimension at all."""
-
-    def __init__(self):
-        super().__init__()
-        self.words, self.positions = nn.Embedding(WORDS, WIDTH), nn.Embedding(TIMES, WIDTH)
-
-    def forward(self, batch):
-        return self.words(batch) + self.positions(torch.arange(batch.shape[1]))
+class OwnGru(nn.GRU):
+    def forward(self, input):
+        return super().forward(2 * input)[0]
 
 
 class TimeFirst(nn.Module):
@@ -713,12 +707,11 @@ class ReturnsAnObject(Rooted):
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4).requires_grad_(False)), states(WIDTH), "BatchN"),
         (Mixing, states(WIDTH), "stay apart in 'first'"),
         (BehindTheLayer, ids(), "'words.weight' to be used by calling its layer only"),
-        (Positions, ids(), r"'positions' to have 3 rows, one per example, got shape \(5, 6\)"),
         (TimeFirst, states(), r"'linear' to have 3 rows, one per example, got shape \(5, 3, 2\)"),
         (TimeFirst, states(3, WIDTH), "whose rows are not the examples"),  # three times and three examples look alike
         (ChangesItsInput, states(WIDTH), "input of 'second' unchanged"),
         (functools.partial(Recurrent, proj_size=2), states(), "'lstm' to be an nn.LSTM without proj_size"),
-        (lambda: nn.GRU(WIDTH, 4), states(), "nn.LSTM without proj_size, got GRU"),
+        (lambda: OwnGru(WIDTH, 4), states(), "an nn.GRU or an nn.RNN, got OwnGru"),
         (lambda: FirstState(), states(), "no first state for 'lstm'"),
     ],
 )

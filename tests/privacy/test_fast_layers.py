@@ -121,7 +121,109 @@ class TwoUses(nn.Embedding):
         return F.dropout(super().forward(batch), 0.0) * self.weight.norm()
 
 
+class Positions(nn.Module):
+    """nanoGPT's positions: no dimension of examples at all."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.positions = nn.Embedding(WORDS, WIDTH), nn.Embedding(TIMES, WIDTH)
+
+    def forward(self, batch):
+        return self.words(batch) + self.positions(torch.arange(batch.shape[1]))
+
+
+class InOneDimension(nn.Module):
+    """OPT and mixtures of experts compute the tokens of all examples as rows of one matrix."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first, self.second, self.norm = first, nn.Linear(4, 3), Scale(3)
+
+    def forward(self, batch):
+        rows = self.first(batch.flatten(0, 1) if batch.is_floating_point() else batch.flatten())
+        return self.norm(self.second(rows).tanh()).unflatten(0, batch.shape[:2])
+
+
+class Scale(nn.Module):
+    """A layer that no rule knows."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.gain = nn.Parameter(torch.linspace(0.5, 2, width))
+
+    def forward(self, rows):
+        return rows * self.gain
+
+
+class Biased(nn.Module):
+    """T5's attention looks up one bias for the places of all examples, [1, heads, T, T]."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = Attention()
+
+    def forward(self, batch):
+        return self.attention(batch)
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query, self.bias = nn.Linear(WIDTH, 4), nn.Embedding(2 * TIMES, 2)
+
+    def forward(self, batch):
+        places = torch.arange(batch.shape[1])
+        bias = self.bias(places[:, None] - places + TIMES).permute(2, 0, 1)[None]  # [1, heads, T, T]
+        query = self.query(batch).unflatten(2, (2, 2)).transpose(1, 2)  # [B, heads, T, 2]
+        return ((query @ query.mT + bias).softmax(-1) @ query).flatten(1)
+
+
+class Outside(nn.Module):
+    """Mamba computes with its convolution's weight, without a call of the convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.mixer, self.out = Mixer(), nn.Linear(TIMES - 1, 2)
+
+    def forward(self, batch):
+        return self.out(self.mixer(batch))
+
+
+class Mixer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(WIDTH, WIDTH, 2, groups=WIDTH)
+
+    def forward(self, batch):
+        return nn.functional.conv1d(batch.mT, self.conv.weight, self.conv.bias, groups=WIDTH)
+
+
+class Read(nn.Module):
+    """The outputs and the last state of a recurrent layer."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, batch):
+        output, last = self.layer(batch)
+        return torch.cat([output.flatten(1), last.transpose(0, 1).flatten(1)], dim=1)
+
+
 LAYERS = {
+    "one output for all examples": (Positions, ids()),
+    "tokens in one dimension": (lambda: InOneDimension(nn.Linear(WIDTH, 4)), states()),
+    "words in one dimension": (lambda: InOneDimension(nn.Embedding(WORDS, 4)), ids()),
+    "one bias for all examples": (Biased, states()),
+    "a weight outside its layer": (Outside, states()),
+    "GRU": (lambda: Read(nn.GRU(WIDTH, 3, batch_first=True)), states()),
+    "GRU, two layers, both directions": (
+        lambda: Read(nn.GRU(WIDTH, 3, 2, batch_first=True, bidirectional=True)),
+        states(),
+    ),
+    "GRU without bias": (lambda: Read(nn.GRU(WIDTH, 3, bias=False, batch_first=True)), states()),
+    "RNN": (lambda: Read(nn.RNN(WIDTH, 3, batch_first=True)), states()),
+    "RNN of ReLUs": (lambda: Read(nn.RNN(WIDTH, 3, nonlinearity="relu", batch_first=True)), states()),
     "scalar at the root": (lambda: Temperature(nn.Linear(WIDTH, 3)), states()),
     "scalar of a layer": (lambda: nn.Sequential(nn.Linear(WIDTH, 3), Temperature()), states()),
     "scalar used twice": (lambda: (lambda own: nn.Sequential(own, nn.Linear(WIDTH, 3), own))(Temperature()), states()),
@@ -317,7 +419,7 @@ REFUSED = {
         lambda m, n: m.mlp(m.vectors(NUMBERS[None])).repeat(n, 1, 1),
         r"a row for each of 3 examples from 'vectors', got one row for all.* ids.expand\(len\(batch\), -1\)",
     ),
-    "no row at all": (lambda m, n: m.mlp(m.vectors(NUMBERS)).expand(n, -1, -1), "stay apart in|to have 3 rows"),
+    "no row at all": (lambda m, n: m.mlp(m.vectors(NUMBERS)).expand(n, -1, -1), "to be called alike with one example"),
     "the weight itself": (lambda m, n: m.vectors.weight.repeat(n, 1, 1), "'vectors.weight' to be used by calling"),
 }
 
@@ -354,3 +456,22 @@ def test_an_error_of_the_users_own_is_shown_as_it_is():
     model = Prompted(RIGHT["one row of ids, expanded"])
     with pytest.raises(RuntimeError, match="of my own"):
         private_gradients(model, loss, ids(), method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
+
+
+def test_texts_of_another_length_follow_in_one_dimension_too():
+    """What a first batch shows of its five tokens is not taken for a rule: the next has three, or one."""
+    torch.manual_seed(0)
+    model = InOneDimension(nn.Embedding(WORDS, 4)).double()
+    for length in (TIMES, 3, 1, TIMES):
+        assert_equal_to_single_examples(model, ids()[:, :length])
+
+
+def test_rows_in_one_dimension_that_are_not_examples_in_turn_are_refused():
+    class TimeFirst(InOneDimension):
+        def forward(self, batch):
+            return super().forward(batch.transpose(0, 1).contiguous()).transpose(0, 1)
+
+    with pytest.raises(ValueError, match=r"stay apart in|rows are not the examples"):
+        private_gradients(
+            TimeFirst(nn.Linear(WIDTH, 4)), squares, states(), method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0
+        )

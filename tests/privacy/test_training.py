@@ -128,8 +128,8 @@ def test_batches_are_poisson_samples(vocabulary, data):
 def test_an_empty_batch_releases_fresh_noise_of_the_declared_size_on_every_weight(way, vocabulary, data, monkeypatch):
     released, gradients = [], training._gradients
 
-    def watched(model, options):
-        step = gradients(model, options)
+    def watched(model, *options):
+        step = gradients(model, *options)
 
         def take(batch, **noise):
             norms = step(batch, **noise)
@@ -241,7 +241,7 @@ def test_dropout_throws_the_seeds_dice_and_leaves_the_global_ones(vocabulary, da
 
 def test_units_of_no_finite_norm_are_counted_since_the_last_row(vocabulary, data, monkeypatch):
     monkeypatch.setattr(
-        training, "_gradients", lambda model, config: lambda batch, **noise: Norms(torch.empty(0), 0.5, dropped=2)
+        training, "_gradients", lambda model, *how: lambda batch, **noise: Norms(torch.empty(0), 0.5, dropped=2)
     )
     rows = list(train(build("bilstm", vocabulary), data, config("fast")))
     assert [row["dropped"] for row in rows] == [20, 20]

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trustlab.batches import as_examples
 from trustlab.columns import as_times
 from trustlab.deprecation import old_names
 from trustlab.federated.partition import Partition, only
@@ -234,6 +235,7 @@ def _by_period(evaluate: Callable[..., dict[str, float]], tests: np.ndarray) -> 
     places = [torch.from_numpy(np.flatnonzero(tests == period)) for period in np.unique(tests)]
 
     def each(model: nn.Module, examples: Any) -> dict[str, float]:
+        examples = as_examples(examples)  # of which parts can be taken: a task gives it what its own measure is given
         found = dict(evaluate(model, examples))
         for number, place in enumerate(places, start=1):
             found |= {f"{name}_{number}": value for name, value in evaluate(model, examples[place]).items()}

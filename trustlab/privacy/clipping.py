@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trustlab.batches import Collate, with_loss
 from trustlab.deprecation import old_arguments
 from trustlab.privacy import fast
 from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
@@ -73,6 +74,7 @@ def private_gradients(
     physical_batch: int | None = None,
     generator: torch.Generator | None = None,
     secure: bool = False,
+    collate_fn: Collate | None = None,
 ) -> Norms:
     """Leave ``(Σ clipped gradients + noise) / expected_batch_size`` in ``.grad`` of the trainable parameters.
 
@@ -84,7 +86,8 @@ def private_gradients(
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry depends only on its own example.
     batch
-        Has a length B, possibly 0, and can be indexed with a tensor of indices, which gives a batch again.
+        B examples, possibly none: a tensor; dicts, a ``BatchEncoding`` or tuples of tensors; a map-style dataset; or a
+        class with ``__len__`` and ``__getitem__`` for a tensor of indices. The loss gets parts of the same kind.
     method
         ``"dp-sgd"`` clips every example, ``"edp-sgd"`` every micro-batch; see :mod:`trustlab.privacy.methods`.
     engine
@@ -115,6 +118,8 @@ def private_gradients(
         predictable for anyone who knows the seed.
     secure
         Draw the noise from the operating system's generator; takes no `generator`. See :mod:`trustlab.privacy.noise`.
+    collate_fn
+        Makes a batch of a list of a dataset's rows, as in ``torch.utils.data.DataLoader``.
 
     Raises
     ------
@@ -140,7 +145,7 @@ def private_gradients(
         raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, OWN_ENGINES))}.")
     _check(method, clip_norm, noise_multiplier, expected_batch_size, micro_batches, noise_by, physical_batch)
     clip_norm, noise_multiplier = float(clip_norm), float(noise_multiplier)  # NumPy's and torch's are numbers too
-    _check_batch(batch)
+    batch, per_example_loss = with_loss(batch, per_example_loss, collate_fn)
     refuse_mixers(model)
     refuse_unfit(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -227,22 +232,6 @@ def _summary(norms: Tensor, kept: Tensor) -> Norms:
     finite = norms.isfinite()
     shortened = finite & (kept < 1).any(1)
     return Norms(norms, shortened.sum().item() / len(norms) if len(norms) else math.nan, int((~finite).sum()))
-
-
-def _check_batch(batch: Any) -> None:
-    """Refuse a batch whose examples cannot be selected by index; pandas would look labels up."""
-    try:
-        few = torch.arange(min(len(batch), 2))
-        picked = batch[few] if not hasattr(batch, "iloc") else None
-        fits = picked is not None and len(picked) == len(few) and not isinstance(picked, Mapping | tuple)
-        cause = None
-    except (TypeError, KeyError, IndexError, ValueError, RuntimeError) as error:
-        fits, cause = False, error
-    if not fits:
-        raise ValueError(
-            f"Expected a batch with a length that gives a batch for a tensor of indices, got {type(batch).__name__}. "
-            "Its examples are clipped one by one: use a tensor, or a class with __len__ and __getitem__."
-        ) from cause
 
 
 def _check(

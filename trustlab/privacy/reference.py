@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trustlab.batches import attention_mask, with_loss
 from trustlab.deprecation import old_arguments
-from trustlab.models import Examples
 from trustlab.privacy.clipping import Norms
 from trustlab.privacy.losses import PerExampleLoss, checked
 from trustlab.privacy.mixers import refuse_mixers
@@ -93,11 +94,13 @@ class OpacusCopy:
             expected_batch_size=expected_batch_size,
         )
 
-    def backward(self, batch: Examples | Tensor) -> None:
+    def backward(self, batch: Any) -> None:
         """Compute what Opacus needs of each example in `batch`, which may be empty."""
+        batch, loss = with_loss(batch, self._loss)
         self._module.train()  # in evaluation mode Opacus' hooks record nothing
         self._optimizer.zero_grad(set_to_none=True)
-        lengths = batch.attention_mask.sum(1) if hasattr(batch, "attention_mask") else torch.zeros(len(batch))
+        mask = attention_mask(batch)
+        lengths = torch.zeros(len(batch)) if mask is None else mask.sum(1)
         self._order = lengths.argsort(descending=True, stable=True)  # examples of no length stay as they are
         if not len(batch):
             for parameter in self.trained:
@@ -106,13 +109,13 @@ class OpacusCopy:
                 else:
                     parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
             return
-        refuse_writers(self._original, self._loss, batch)  # the copy's layers keep what Opacus' hooks write
+        refuse_writers(self._original, loss, batch)  # the copy's layers keep what Opacus' hooks write
         with warnings.catch_warnings():
             # Token ids carry no gradient, so torch warns that a full backward hook sees none.
             warnings.filterwarnings("ignore", message="Full backward hook is firing")
             # functorch requests autocast in the type of the ids; torch rightly declines with a warning.
             warnings.filterwarnings("ignore", message="In CPU autocast, but the target dtype")
-            losses = checked(self._module, self._loss)(self._module, batch[self._order])  # [B]
+            losses = checked(self._module, loss)(self._module, batch[self._order])  # [B]
             if self.engine == "ghost":
                 from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
 
@@ -155,9 +158,7 @@ def opacus_gradients(
         model, per_example_loss, clip_norm=clip_norm, expected_batch_size=expected_batch_size, engine=engine
     )
 
-    def step(
-        batch: Examples | Tensor, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None
-    ) -> Norms:
+    def step(batch: Any, *, noise_multiplier: float = 0.0, generator: torch.Generator | None = None) -> Norms:
         with torch.no_grad():
             for name, value in model.named_parameters():
                 copy.weights[name].copy_(value)

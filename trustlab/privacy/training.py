@@ -1,10 +1,11 @@
-"""Train a tagger, with or without privacy: one loop for every method, which yields flat rows as it goes.
+"""Train a model, with or without privacy: one loop for every method, which yields flat rows as it goes.
 
 Each step draws a Poisson batch (every example independently with probability q = batch_size / N, so the batch varies
 in size and may be empty), computes the gradients by the chosen method, and lets an ordinary optimizer do the rest.
 The ε of a row is what the steps so far guarantee under the sampler that was used.
 
-For your own loop, or a model that is not a tagger, :func:`trustlab.privacy.private_gradients` takes one step.
+A tagger is trained by default; another model brings its loss and its measure. For your own loop,
+:func:`trustlab.privacy.private_gradients` takes one step.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from trustlab.models import Examples, evaluate, tagging_loss
+from trustlab.batches import Collate, with_loss
+from trustlab.measures import Measure
+from trustlab.models import evaluate, tagging_loss
 from trustlab.privacy.clipping import Norms, private_gradients
 from trustlab.privacy.losses import PerExampleLoss, check_losses
+from trustlab.privacy.problem import Problem, read_problem
 from trustlab.privacy.training_identity import Checkpoint, identity
 from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule, spent
 from trustlab.privacy.training_state import TrainingState
@@ -32,9 +36,12 @@ Row = dict[str, Any]
 
 def train(
     model: nn.Module,
-    data: Mapping[str, Examples],
+    data: Mapping[str, Any],
     config: TrainConfig,
     *,
+    per_example_loss: PerExampleLoss = tagging_loss,
+    evaluate: Measure = evaluate,
+    collate_fn: Collate | None = None,
     optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None = None,
     scheduler: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
     checkpoint: str | Path | None = None,
@@ -45,12 +52,21 @@ def train(
     Parameters
     ----------
     model
-        A tagger, see :mod:`trustlab.models`.
+        A tagger, see :mod:`trustlab.models`; or any module, with a loss and a measure of its own.
     data
-        Examples under ``"train"`` and ``"validation"``; the latter is taken as public and only measured on.
+        Examples under ``"train"`` and ``"validation"``; the latter is taken as public and only measured on. Tensors,
+        also in dicts, ``BatchEncoding`` and tuples, map-style datasets such as those of ``datasets.DatasetDict``, or
+        :class:`trustlab.models.Examples`.
     config
         Every option; `config.seed` fixes batches, dropout and noise, not the model's first weights. torch's global
         generators are left as they were.
+    per_example_loss
+        ``per_example_loss(model, batch) -> Tensor [B]``, each entry depends only on its own example.
+    evaluate
+        ``evaluate(model, examples) -> {"accuracy": ...}``, flat numbers of the validation examples, which are of the
+        kind that a batch is. It is tried on a few before the first step.
+    collate_fn
+        Makes a batch of a list of a dataset's rows, as in ``torch.utils.data.DataLoader``.
     optimizer
         Makes the optimizer from the trainable parameters, as ``lambda parameters: AdamW(parameters, lr=1e-3)``; default
         Adam with ``config.learning_rate``. It sees only noisy gradients, so no optimizer costs extra ε.
@@ -69,16 +85,16 @@ def train(
     Yields
     ------
     dict
-        ``step``, ``epoch`` (expected passes so far), ``epsilon`` (spent so far; ``inf`` without noise), ``loss``,
-        ``accuracy``, ``slot_f1`` (on validation), ``seconds`` (of training, evaluation left out), ``noise_multiplier``
-        (σ of this step), ``clipped`` (share of units clipped) and ``dropped`` (units left out for a norm that is not
-        finite) since the last row, neither covered by ε, ``progress``.
+        ``step``, ``epoch`` (expected passes so far), ``epsilon`` (spent so far; ``inf`` without noise), what
+        `evaluate` returns (of a tagger ``loss``, ``accuracy`` and ``slot_f1``), ``seconds`` (of training, evaluation
+        left out), ``noise_multiplier`` (σ of this step), ``clipped`` (share of units clipped) and ``dropped`` (units
+        left out for a norm that is not finite) since the last row, neither covered by ε, ``progress``.
 
     Raises
     ------
     ValueError
-        At once, before any step, for options outside their range, a δ that 1/N makes meaningless, or a checkpoint that
-        is damaged or of another training.
+        At once, before any step, for options outside their range, a δ that 1/N makes meaningless, data or a measure of
+        another kind, or a checkpoint that is damaged or of another training.
     FloatingPointError
         In a step, when the weights are no longer finite, or for ``"sgd"`` and Opacus a loss or a norm is not.
     OSError
@@ -95,7 +111,8 @@ def train(
     >>> last["step"], last["epsilon"] <= 8.0
     (10, True)
     """
-    _check_data(data)
+    problem = read_problem(model, data, per_example_loss, evaluate, collate_fn)
+    data = problem.data
     check_training(config, len(data["train"]))
     if checkpoint_every is not None and (checkpoint is None or checkpoint_every < 1):
         raise ValueError(
@@ -106,18 +123,18 @@ def train(
     rates = _scheduler(made, scheduler)
     state = TrainingState(model, made, rates, config.seed, noise_schedule(config, len(data["train"])))
     if checkpoint is None:
-        return _run(state, data, config)
+        return _run(state, problem, config)
     named = identity(config, model=model, data=data, optimizer=made, scheduler=rates)
     kept = Checkpoint(Path(checkpoint), named)
     content = kept.read()
     if content is None or content["counters"]["step"] < state.steps:
         kept.write(content or state.to_dict())  # a file that cannot be written is found out before any ε is spent
-    return _kept_run(state, data, config, kept, content, checkpoint_every)
+    return _kept_run(state, problem, config, kept, content, checkpoint_every)
 
 
 def _run(
     state: TrainingState,
-    data: Mapping[str, Examples],
+    problem: Problem,
     config: TrainConfig,
     keep: Callable[[bool], None] = lambda shown: None,
 ) -> Iterator[Row]:
@@ -125,7 +142,7 @@ def _run(
 
     `keep` is called after every step, with whether a row is about to be yielded.
     """
-    gradients, examples = _gradients(state.model, config), data["train"]
+    gradients, examples = _gradients(state.model, problem.per_example_loss, config), problem.data["train"]
     sigmas = [sigma for sigma, count in state.schedule for _ in range(count)]
     sample_rate, steps_per_epoch = config.batch_size / len(examples), state.steps // config.epochs
     every = config.evaluate_every or steps_per_epoch
@@ -145,7 +162,7 @@ def _run(
         state.dropped.append(norms.dropped)
         shown = state.step % every == 0 or state.step == state.steps
         if shown:
-            state.rows.append(_row(state, config, data, sigma, state.step / steps_per_epoch))
+            state.rows.append(_row(state, config, problem, sigma, state.step / steps_per_epoch))
             state.clipped, state.dropped = [], []
         keep(shown)
         if shown:
@@ -154,7 +171,7 @@ def _run(
 
 def _kept_run(
     state: TrainingState,
-    data: Mapping[str, Examples],
+    problem: Problem,
     config: TrainConfig,
     kept: Checkpoint,
     content: Mapping[str, Any] | None,
@@ -169,16 +186,16 @@ def _kept_run(
         if shown or (every is not None and state.step % every == 0):
             kept.write(state.to_dict())
 
-    yield from _run(state, data, config, keep)
+    yield from _run(state, problem, config, keep)
 
 
-def _row(state: TrainingState, config: TrainConfig, data: Mapping[str, Examples], sigma: float, epoch: float) -> Row:
+def _row(state: TrainingState, config: TrainConfig, problem: Problem, sigma: float, epoch: float) -> Row:
     """Measure the model and return a row."""
     return {
         "step": state.step,
         "epoch": epoch,
-        "epsilon": spent(config, state.schedule, state.step, len(data["train"])),
-        **evaluate(state.model, data["validation"]),
+        "epsilon": spent(config, state.schedule, state.step, len(problem.data["train"])),
+        **problem.measured(state.model),
         "seconds": state.seconds,
         "noise_multiplier": sigma,
         "clipped": _mean(state.clipped),
@@ -187,25 +204,29 @@ def _row(state: TrainingState, config: TrainConfig, data: Mapping[str, Examples]
     }
 
 
-def _gradients(model: nn.Module, config: TrainConfig) -> Step:
+def _gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: TrainConfig) -> Step:
     """Return the function that fills ``.grad`` from a batch by the method of `config`."""
     if config.method == "sgd":
-        return lambda batch, **noise: plain_gradients(model, batch, physical_batch=config.physical_batch)
+        return lambda batch, **noise: plain_gradients(
+            model, batch, per_example_loss=per_example_loss, physical_batch=config.physical_batch
+        )
     if config.engine == "opacus":
         from trustlab.privacy.reference import opacus_gradients
 
-        return opacus_gradients(model, tagging_loss, clip_norm=config.clip_norm, expected_batch_size=config.batch_size)
+        return opacus_gradients(
+            model, per_example_loss, clip_norm=config.clip_norm, expected_batch_size=config.batch_size
+        )
     own = dict(expected_batch_size=config.batch_size)
     if config.method == "edp-sgd":
         own = dict(micro_batches=config.micro_batches, noise_by=config.noise_by)
     alike = {name: getattr(config, name) for name in ("clip_norm", "layerwise", "automatic", "physical_batch")}
     options = dict(method=config.method, engine=config.engine, **alike, **own)
-    return lambda batch, **noise: private_gradients(model, tagging_loss, batch, **options, **noise)
+    return lambda batch, **noise: private_gradients(model, per_example_loss, batch, **options, **noise)
 
 
 def plain_gradients(
     model: nn.Module,
-    batch: Examples,
+    batch: Any,
     *,
     per_example_loss: PerExampleLoss = tagging_loss,
     physical_batch: int | None = None,
@@ -221,6 +242,7 @@ def plain_gradients(
     FloatingPointError
         For a loss that is not finite: its gradient would turn the whole model into NaN. ``.grad`` is None then.
     """
+    batch, per_example_loss = with_loss(batch, per_example_loss)
     model.zero_grad(set_to_none=True)
     at_once = physical_batch or max(len(batch), 1)
     try:
@@ -280,15 +302,6 @@ def _scheduler(
             "private step does not have: use LambdaLR, OneCycleLR or another one."
         )
     return made
-
-
-def _check_data(data: Mapping[str, Examples]) -> None:
-    """Refuse a corpus that is not encoded or lacks a split."""
-    if any(hasattr(examples, "column_names") for examples in data.values()):
-        raise TypeError("Expected encoded examples, got a corpus of words. Pass vocabulary.encode_corpus(corpus).")
-    for split in ("train", "validation"):
-        if split not in data or not len(data[split]):
-            raise ValueError(f"Expected examples under {split!r} in data, got none. Encode every split of a corpus.")
 
 
 def _mean(shares: list[float]) -> float:

@@ -7,13 +7,13 @@ Weights, optimizer, scheduler, random generators, the planned noise and the step
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from trustlab.batch_tensors import hashed
 from trustlab.checkpoint import Checkpoint, describe_model
 
 __all__ = ["Checkpoint", "identity"]
@@ -36,17 +36,7 @@ def identity(
     return {
         **{field.name: repr(getattr(config, field.name)) for field in dataclasses.fields(config)},
         "model": describe_model(model),
-        **{f"{split} data": _data(data[split]) for split in sorted(data)},
+        **{f"{split} data": hashed(data[split]) for split in sorted(data)},
         "optimizer": f"{type(optimizer).__qualname__} {settings}",
         "scheduler": type(scheduler).__qualname__ if scheduler is not None else "none",
     }
-
-
-def _data(examples: Any) -> str:
-    """Name a split by its length and a hash of all that it holds."""
-    hashed = hashlib.sha256()
-    for name, value in sorted(vars(examples).items()):
-        tensor = isinstance(value, torch.Tensor)
-        hashed.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() if tensor else f"{name} {value}".encode())
-        hashed.update(value.detach().cpu().contiguous().numpy().tobytes() if tensor else b"")
-    return f"{len(examples)} examples, {hashed.hexdigest()[:8]}"

@@ -5,7 +5,6 @@ Which clients take part is neither: it is a rule over their activity, given to `
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from trustlab.batches import Collate, Columns, Rows, as_examples, reads_content
 from trustlab.config import check, option
 from trustlab.deprecation import old_arguments, old_attribute
 from trustlab.federated.aggregation import AGGREGATIONS, ServerConfig
@@ -40,17 +39,21 @@ class Task:
         buffers, are assumed to be on every client already. A layer that writes to these, a count of batches among them,
         is refused: it would pass from one simulated client to the next.
     train, test
-        All clients' examples in one place; index arrays say which client holds which.
+        All clients' examples in one place; index arrays say which client holds which. Tensors, also in dicts,
+        ``BatchEncoding`` and tuples, map-style datasets, or a class of your own, see :mod:`trustlab.batches`.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``. Each entry depends on its own example only, neither on the
         others nor on the padding next to it: clients are trained in common batches.
     evaluate
-        ``evaluate(model, examples) -> {"accuracy": ...}``, flat numbers.
+        ``evaluate(model, examples) -> {"accuracy": ...}``, flat numbers, of all test examples or of a client's part:
+        both of the kind that `test` is, of a dataset what ``collate_fn`` makes of those rows.
     per_example_scores
         ``per_example_scores(model, batch) -> {"accuracy": (score [B], weight [B])}``, with which thousands of clients
         are measured in one pass. What ``evaluate`` returns for any examples must be the sum of their scores over
         the sum of their weights: right or wrong over 1, right words of a text over its words. None: there is no such
         measure.
+    collate_fn
+        Makes a batch of a list of rows, where `train` and `test` are datasets; None stacks their numbers.
 
     Examples
     --------
@@ -69,9 +72,19 @@ class Task:
     per_example_loss: Callable[[nn.Module, Any], Tensor]
     evaluate: Callable[[nn.Module, Any], dict[str, float]]
     per_example_scores: Callable[[nn.Module, Any], dict[str, tuple[Tensor, Tensor]]] | None = None
+    collate_fn: Collate | None = None
 
     def __post_init__(self) -> None:
         check_model(self.model)
+        for name in ("train", "test"):
+            given = getattr(self, name)
+            known = isinstance(given, Columns | Rows)  # a task that another one was made of
+            read = given if known else as_examples(given, self.collate_fn, what=f"{name} examples")
+            object.__setattr__(self, name, read)
+        if isinstance(self.train, Columns | Rows):
+            for name in ("per_example_loss", "evaluate", "per_example_scores"):
+                if (function := getattr(self, name)) is not None:
+                    object.__setattr__(self, name, reads_content(function))
 
 
 @dataclass(frozen=True)
@@ -171,46 +184,6 @@ def check_config(config: FederatedConfig, clients: int) -> None:
             f"Expected delta={config.delta:g} < 1/clients = {1 / clients:.2g}. With δ ≥ 1/N, publishing one whole "
             "client at random would count as private."
         )
-
-
-Rebuild = Callable[[list[Tensor]], Any]
-
-
-def as_tensors(batch: Any) -> tuple[list[Tensor], Rebuild]:
-    """Return the tensors of `batch`, each with a row per example, and what makes such a batch of other tensors.
-
-    A batch is a tensor, a dataclass such as :class:`trustlab.models.Examples`, or tuples, lists and dicts of tensors;
-    what else it holds is the same for every example and stays.
-
-    Raises
-    ------
-    TypeError
-        For a batch without a tensor.
-
-    Examples
-    --------
-    >>> import torch
-    >>> tensors, rebuild = as_tensors({"x": torch.ones(2, 3), "name": "a"})
-    >>> rebuild([tensors[0] + 1])
-    {'x': tensor([[2., 2., 2.],
-            [2., 2., 2.]]), 'name': 'a'}
-    """
-    whole = dataclasses.is_dataclass(batch) and not isinstance(batch, type)
-    values, shape = tree_flatten(
-        {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)} if whole else batch
-    )
-    places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
-    if not places:
-        raise TypeError(f"Expected a batch of tensors, got {type(batch).__name__} without any. Encode the examples.")
-
-    def rebuild(tensors: list[Tensor]) -> Any:
-        filled = list(values)
-        for place, tensor in zip(places, tensors, strict=True):
-            filled[place] = tensor
-        content = tree_unflatten(filled, shape)
-        return dataclasses.replace(batch, **content) if whole else content
-
-    return [values[place] for place in places], rebuild
 
 
 def rectangle(batches: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:

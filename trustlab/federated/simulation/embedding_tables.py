@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trustlab.federated.simulation.definitions import Task, as_tensors
+from trustlab.batch_tensors import as_tensors
+from trustlab.federated.simulation.definitions import Task
 
 MISSING = -(1 << 40)  # the place of a row that is not there: so far below zero that looking it up is an error
 

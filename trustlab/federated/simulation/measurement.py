@@ -16,9 +16,11 @@ from torch import nn
 
 from trustlab.federated.simulation.definitions import Task
 from trustlab.federated.simulation.fleet import Fleet, counts
+from trustlab.federated.simulation.loss_checks import seeded
 from trustlab.federated.simulation.model_state import left_as_it_is
+from trustlab.measures import as_measures
 
-AT_ONCE = 1024  # examples in one forward
+AT_ONCE, TRIED = 1024, 32  # examples in one forward; on which a measure is tried
 
 
 @contextlib.contextmanager
@@ -45,7 +47,7 @@ def measure(model: nn.Module, task: Task, fleet: Fleet) -> dict[str, float]:
     """
     with without_side_effects(model):
         # Plain numbers: a checkpoint holds nothing else.
-        row = {name: float(value) for name, value in task.evaluate(model, task.test).items()}
+        row = as_measures(task.evaluate(model, task.test))
         if fleet.test_clients is None or not len(clients := np.flatnonzero(counts(fleet.test_clients))):
             return row
         by_client = _one_by_one if task.per_example_scores is None else _in_one_pass
@@ -60,7 +62,7 @@ def _one_by_one(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np.
     rows = []
     for indices in tests:
         with without_side_effects(model):  # each client's by itself
-            rows.append(task.evaluate(model, task.test[torch.as_tensor(indices)]))
+            rows.append(as_measures(task.evaluate(model, task.test[torch.as_tensor(indices)])))
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -76,6 +78,20 @@ def _in_one_pass(model: nn.Module, task: Task, tests: list[Any]) -> dict[str, np
         score, weight = (torch.cat([part[name][i] for part in parts]).double().cpu().numpy()[places] for i in (0, 1))
         found[name] = np.bincount(owners, score) / np.bincount(owners, weight)
     return found
+
+
+@torch.no_grad()
+def check_measure(model: nn.Module, task: Task) -> None:
+    """Try ``task.evaluate`` on a few test examples, so that no round is computed that cannot be measured.
+
+    Raises
+    ------
+    ValueError
+        If it returns anything but a dict of numbers; and whatever it raises itself.
+    """
+    few = torch.linspace(0, len(task.test) - 1, min(len(task.test), TRIED)).long()
+    with without_side_effects(model), seeded():
+        as_measures(task.evaluate(model, task.test[few]))
 
 
 @torch.no_grad()

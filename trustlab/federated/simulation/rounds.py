@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from trustlab.batch_tensors import hashed
 from trustlab.checkpoint import Checkpoint, describe_model
 from trustlab.federated.selection import Selector
-from trustlab.federated.simulation.definitions import Batches, FederatedConfig, Task, as_tensors, check_config
+from trustlab.federated.simulation.definitions import FederatedConfig, Task
 from trustlab.federated.simulation.dp_fedavg import check_selection, spent
 from trustlab.federated.simulation.engine_choice import Verdict, choose_engine
 from trustlab.federated.simulation.fleet import Fleet, counts
@@ -29,12 +31,15 @@ from trustlab.federated.simulation.local_training import (
     works,
 )
 from trustlab.federated.simulation.loss_checks import check_learning
-from trustlab.federated.simulation.measurement import check_scores, client_losses, measure
+from trustlab.federated.simulation.measurement import check_measure, check_scores, client_losses, measure
 from trustlab.federated.simulation.model_state import check_model, copied, modes_kept
+from trustlab.federated.simulation.schedules import Schedule, plan_rounds, scheduled
 from trustlab.federated.simulation.server import Server, Weigh, average, check_heard, check_known, update_weights
 from trustlab.federated.simulation.stacked import train_stacked
 
 Row = dict[str, Any]
+# Rounds taken on a model that was given, by seed: what is drawn in a second call is new.
+_taken: weakref.WeakKeyDictionary[nn.Module, dict[int, int]] = weakref.WeakKeyDictionary()
 
 
 def simulate(
@@ -47,6 +52,8 @@ def simulate(
     model: nn.Module | None = None,
     checkpoint: str | Path | None = None,
     weigh: Weigh | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    repeat: bool = False,
 ) -> Iterator[Row]:
     """Train on many clients and yield a row after each round.
 
@@ -69,13 +76,21 @@ def simulate(
         :func:`trustlab.federated.partition.partition_pair`, not two natural partitions.
     model
         Trained in place, from the weights that it has; None trains a copy of ``task.model``, which is discarded.
+        Called again with the same model and seed, cohorts and minibatches are new ones: they go on where the last call
+        ended. An ε is that of one call; those of several add up at most.
     checkpoint
         A file that stores the training before each row; if it exists, the training continues from it. It then equals,
         on the same machine and versions, an uninterrupted one bit for bit. The rows kept are yielded again first, so
-        that the rows are those of the whole training, also for the run store.
+        that the rows are those of the whole training, also for the run store. Where no ε was promised, a finished
+        training continues with more ``rounds``.
     weigh
         Your own rule in place of ``config.aggregation``: ``weigh(examples)`` returns a weight for each client that
         arrived, [K], from the number of its examples, [K].
+    schedules
+        Options that change, see :mod:`trustlab.federated.simulation.schedules`: ``{"learning_rate": lambda round: 1 /
+        round}``, with rounds from 1, or a list with a value for each. Rows have a column for each.
+    repeat
+        Draw the cohorts and minibatches of the first call with `model` again.
 
     Yields
     ------
@@ -121,42 +136,55 @@ def simulate(
     (True, 'stacked')
     """
     fleet = Fleet.of(clients, selector, test_clients, train=len(task.train), test=len(task.test))
-    check_config(config, len(fleet))
+    configs = plan_rounds(config, schedules, len(fleet))
     check_selection(config, fleet.selector)
     check_known(fleet, config)
     if weigh is not None and config.clip_norm is not None:
         raise ValueError("Expected weigh=None with clip_norm: no ε is known for unequal weights.")
     server = Server(copied(task.model) if model is None else model, config, weigh)
+    if model is not None and not repeat:
+        server.before = _taken.get(model, {}).get(config.seed, 0)
     check_model(server.model)
     check_learning(server.model, task, fleet.some_examples())
+    check_measure(server.model, task)
     if test_clients is not None and task.per_example_scores is not None:
         check_scores(server.model, task)
     verdict = choose_engine(server.model, task, config, fleet.some_examples())
     if checkpoint is None:
-        return _run(server, task, fleet, config, verdict)
+        return _run(server, task, fleet, configs, schedules, verdict)
     kept = Checkpoint(Path(checkpoint), identity(task, fleet, config, weigh))
     content = kept.read()
+    if content is not None:
+        _check_goes_on(content["counters"], configs, schedules)
     if content is None or content["counters"]["round"] < config.rounds:
         kept.write(content or server.to_dict())  # a file that cannot be written is found out before any round
-    return _kept_run(server, task, fleet, config, verdict, kept, content)
+    return _kept_run(server, task, fleet, configs, schedules, verdict, kept, content)
 
 
 def _run(
     server: Server,
     task: Task,
     fleet: Fleet,
-    config: FederatedConfig,
+    configs: Sequence[FederatedConfig],
+    schedules: Mapping[str, Schedule] | None,
     verdict: Verdict,
     keep: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
     """Take the rounds that are left; a generator, so closing it stops the training where it is."""
     about = {"engine": verdict.engine, "engine_note": verdict.reason}
-    while server.round < config.rounds:
-        started = time.perf_counter()
+    while server.round < len(configs):
+        started, config = time.perf_counter(), configs[server.round]
+        server.optimizer.config = config.server
         row = _round(server, task, fleet, config, verdict)
         server.round += 1
+        _taken.setdefault(server.model, {})[config.seed] = server.draw
         server.seconds += time.perf_counter() - started
-        row |= {"seconds": server.seconds, **about, "progress": server.round / config.rounds}
+        row |= {
+            "seconds": server.seconds,
+            **scheduled(schedules, config),
+            **about,
+            "progress": server.round / config.rounds,
+        }
         if server.round % config.evaluate_every == 0 or server.round == config.rounds:
             row |= measure(server.model, task, fleet)
         server.rows.append({"round": server.round, **row})
@@ -168,7 +196,8 @@ def _kept_run(
     server: Server,
     task: Task,
     fleet: Fleet,
-    config: FederatedConfig,
+    configs: Sequence[FederatedConfig],
+    schedules: Mapping[str, Schedule] | None,
     verdict: Verdict,
     kept: Checkpoint,
     content: Row | None,
@@ -177,19 +206,35 @@ def _kept_run(
     if content is not None:
         server.restore(content)
         yield from map(dict, list(server.rows))
-    yield from _run(server, task, fleet, config, verdict, lambda: kept.write(server.to_dict()))
+    yield from _run(server, task, fleet, configs, schedules, verdict, lambda: kept.write(server.to_dict()))
+
+
+def _check_goes_on(counters: Row, configs: Sequence[FederatedConfig], schedules: Mapping[str, Schedule] | None) -> None:
+    """Refuse a checkpoint of more rounds than ``config.rounds``, or whose rounds had other values of the schedules."""
+    if counters["round"] > len(configs):
+        raise ValueError(
+            f"Expected rounds={len(configs)} >= {counters['round']}, which the checkpoint has taken. Ask for as many "
+            "or more, or use another file."
+        )
+    for row, config in zip(counters["rows"], configs, strict=False):
+        now = scheduled(schedules, config)
+        if any(row.get(name) != value for name, value in now.items()):
+            raise ValueError(
+                f"Expected the schedules of the checkpoint, got others: in round {row['round']} they say {now} and "
+                f"were { ({name: row.get(name) for name in now}) }. Use the same ones, or another file."
+            )
 
 
 def _round(server: Server, task: Task, fleet: Fleet, config: FederatedConfig, verdict: Verdict) -> Row:
     """Move the server by one round and return a row about it."""
     selected, times = np.unique(_drawn(server, task, fleet, config), return_counts=True)
-    planned = works(config, server.round, selected, fleet.clients)
+    planned = works(config, server.draw, selected, fleet.clients)
     # What is lost on the way need not be trained here.
     arrived = [work for work in planned if work.arrives]
     weights = update_weights(arrived, times[[work.arrives for work in planned]], server, fleet, config)
     with torch.random.fork_rng(), torch.enable_grad(), modes_kept(server.model):
         server.model.train()
-        torch.manual_seed(int(rng_of(config, server.round, TORCH).integers(2**62)))
+        torch.manual_seed(int(rng_of(config, server.draw, TORCH).integers(2**62)))
         found = average(_updates(server.model, task, arrived, config, verdict), weights, server, fleet, config)
     check_heard(arrived, found.heard, server, config)
     server.step(found.delta)
@@ -213,7 +258,7 @@ def _drawn(server: Server, task: Task, fleet: Fleet, config: FederatedConfig) ->
     asked = {}
     if fleet.selector.design == "power-of-choice":
         asked["losses"] = lambda clients: client_losses(server.model, task, fleet, clients)
-    return fleet.selector.draw(config.clients_per_round, rng_of(config, server.round, SELECTION), **asked)
+    return fleet.selector.draw(config.clients_per_round, rng_of(config, server.draw, SELECTION), **asked)
 
 
 def _updates(
@@ -235,13 +280,16 @@ def identity(task: Task, fleet: Fleet, config: FederatedConfig, weigh: Weigh | N
     of `weigh`, of which only the names are known; a selector is known by its options and by the clients that it
     draws with fixed seeds.
     """
+    options = {field.name: repr(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    if not config.noise_multiplier:
+        del options["rounds"]  # no ε was promised for so many: the training may go on
     return {
-        **{field.name: repr(getattr(config, field.name)) for field in dataclasses.fields(config)},
+        **options,
         "model": describe_model(task.model),
         "loss": _name(task.per_example_loss),
         "weigh": "none" if weigh is None else _name(weigh),
-        "train data": _examples(task.train),
-        "test data": _examples(task.test),
+        "train data": hashed(task.train),
+        "test data": hashed(task.test),
         "clients": _holders(fleet.clients),
         "test clients": "none" if fleet.test_clients is None else _holders(fleet.test_clients),
         "selector": f"{fleet.selector.config}, {_digest(*_cohorts(fleet, config))}",
@@ -250,12 +298,6 @@ def identity(task: Task, fleet: Fleet, config: FederatedConfig, weigh: Weigh | N
 
 def _name(function: Any) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
-
-
-def _examples(examples: Batches) -> str:
-    """Name examples by their number and a hash of all their tensors."""
-    tensors, _ = as_tensors(examples[torch.arange(len(examples))])
-    return f"{len(examples)} examples, {_digest(*(tensor.detach().cpu().numpy() for tensor in tensors))}"
 
 
 def _holders(clients: Sequence[Any]) -> str:

@@ -20,7 +20,7 @@ from trustlab.federated.simulation.fleet import Fleet
 from trustlab.federated.simulation.local_training import NOISE, Update, Work, rng_of
 
 Weigh = Callable[[np.ndarray], np.ndarray]
-COUNTERS = ("round", "seconds", "rows", "largest_rate")
+COUNTERS = ("round", "before", "seconds", "rows", "largest_rate")
 
 
 class Server:
@@ -32,6 +32,8 @@ class Server:
         With the weights after `round` rounds.
     round
         Rounds finished.
+    before
+        Rounds that earlier calls took on the same model: what is drawn now comes after them.
     seconds
         Spent on them, measuring left out.
     rows
@@ -47,9 +49,14 @@ class Server:
 
     def __init__(self, model: nn.Module, config: FederatedConfig, weigh: Weigh | None = None) -> None:
         self.model, self.optimizer, self.weigh = model, ServerOptimizer(config.server), weigh
-        self.round, self.seconds, self.largest_rate = 0, 0.0, 0.0
+        self.round, self.before, self.seconds, self.largest_rate = 0, 0, 0.0, 0.0
         self.rows: list[dict[str, Any]] = []
         self.warned = False
+
+    @property
+    def draw(self) -> int:
+        """Return the number from which everything random of the present round is drawn."""
+        return self.before + self.round
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -129,9 +136,7 @@ def average(
             value *= float(weights.sum() / left) if left > 0 else 0.0
     if config.noise_multiplier:
         chances = fleet.selector.inclusion(config.clients_per_round)
-        add_noise(
-            total, config.noise_multiplier * config.clip_norm / chances.sum(), rng_of(config, server.round, NOISE)
-        )
+        add_noise(total, config.noise_multiplier * config.clip_norm / chances.sum(), rng_of(config, server.draw, NOISE))
         server.largest_rate = max(server.largest_rate, float(chances.max()))
     return Average(total, losses, heard)
 

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from trustlab.batch_tensors import Rebuild, as_tensors
 from trustlab.federated.aggregation import summed_in
-from trustlab.federated.simulation.definitions import FederatedConfig, Rebuild, Task, as_tensors, rectangle
+from trustlab.federated.simulation.definitions import FederatedConfig, Task, rectangle
 from trustlab.federated.simulation.embedding_tables import Rows, Table, looked_up_by, rows_read, still_padding
 from trustlab.federated.simulation.grouped import Layers, Losses, grouped
 from trustlab.federated.simulation.local_training import Update, Work

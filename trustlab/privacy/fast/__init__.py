@@ -10,7 +10,7 @@ x_t and the loss's gradients δ_t at its outputs, and the example's gradient is 
 (Goodfellow 2015; Li et al. 2022, "Large language models can be strong DP learners"; Bu et al. 2022/2023, book-keeping).
 
 Read in this order: ``engine`` (the step), ``recording`` (how x and δ are caught), ``layers`` (what each layer's
-gradient is made of), ``factors`` (its norm and its weighted sum), ``lstm``, ``function`` (any other module) and
+gradient is made of), ``factors`` (its norm and its weighted sum), ``recurrent``, ``function`` (any other module) and
 ``apart`` (examples must not mix).
 """
 

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import CheckpointError
 from trustlab.privacy.fast.apart import Proof
 from trustlab.privacy.fast.factors import Factor, single, square_norms
 from trustlab.privacy.fast.follow import Plan
+from trustlab.privacy.fast.function import Inside, compute_around, forget_around
 from trustlab.privacy.fast.layers import trained_layers
 from trustlab.privacy.fast.recording import Layer, Recording, recording
 from trustlab.privacy.losses import UNREACHED
@@ -58,6 +59,33 @@ def add_clipped(
     ValueError
         For a model in which examples meet, or a parameter used outside its layer.
     """
+    refused: Inside | None = None
+    while True:
+        try:
+            factors, squares = _measured(model, per_example_loss, batch, sizes=sizes, trained=trained)
+            break
+        except Inside as error:
+            if not compute_around(model, error.names):
+                raise ValueError(str(refused or error)) from error.__cause__
+            refused = refused or error
+        except ValueError:
+            if refused is None:
+                raise
+            forget_around(model)
+            raise ValueError(str(refused)) from refused.__cause__
+    with _full_precision(squares.device):
+        return _clip_and_add(factors, squares, sizes=sizes, thresholds=thresholds, total=total, scale=scale)
+
+
+def _measured(
+    model: nn.Module,
+    per_example_loss: Callable[[nn.Module, Any], Tensor],
+    batch: Any,
+    *,
+    sizes: Tensor,
+    trained: dict[str, nn.Parameter],
+) -> tuple[list[list[Factor]], Tensor]:
+    """Return the factors of each parameter's gradients, and their squared norms [P, U], once examples stay apart."""
     layers = trained_layers(model)
 
     def met(batch: Any) -> Recording:
@@ -76,9 +104,8 @@ def add_clipped(
 
     proof = Proof(model, per_example_loss, trained, met=met, gradients=gradients, measured=measured)
     proof.check(batch)
-    losses, factors, squares = proof.planned(batch, lambda plan: measured(batch, sizes, plan, complete=False))
-    with _full_precision(losses.device):
-        return _clip_and_add(factors, squares, sizes=sizes, thresholds=thresholds, total=total, scale=scale)
+    _, factors, squares = proof.planned(batch, lambda plan: measured(batch, sizes, plan, complete=False))
+    return factors, squares
 
 
 def _clip_and_add(
@@ -150,10 +177,11 @@ def _refuse_widened(record: Recording, failure: Exception, plain: Callable[[], T
     except Exception:  # it fails by itself: the user's own error is the one to be shown
         return
     names = ", ".join(map(repr, sorted(record.widened)))
-    raise ValueError(
+    raise Inside(
         f"Expected a row for each of {record.examples} examples from {names}, got one row for all. Widened to have a "
         f"gradient for each example, it no longer fits the model: {str(failure).splitlines()[0]} Give the layer's "
-        "input the batch's size, as in ids.expand(len(batch), -1), and leave the repeating out; or use engine='loop'."
+        "input the batch's size, as in ids.expand(len(batch), -1), and leave the repeating out; or use engine='loop'.",
+        record.widened,
     ) from failure
 
 
@@ -174,12 +202,13 @@ def _gradients(
                 "nothing is recorded. Turn checkpointing of activations off; physical_batch saves memory too."
             ) from error
         caught, direct = found[: len(record.taps)], found[len(record.taps) :]
-        for name, gradient in zip(trained, direct, strict=True):
-            if gradient is not None:
-                raise ValueError(
-                    f"Expected {name!r} to be used by calling its layer only, but it also reaches the loss directly. "
-                    "What an example does through it was not recorded: call the layer, or use engine='loop'."
-                )
+        outside = [name for name, gradient in zip(trained, direct, strict=True) if gradient is not None]
+        if outside:
+            raise Inside(
+                f"Expected {outside[0]!r} to be used by calling its layer only, but it also reaches the loss directly. "
+                "What an example does through it was not recorded: call the layer, or use engine='loop'.",
+                {name.rpartition(".")[0] for name in outside},
+            )
         if all(gradient is None for gradient in caught):
             raise ValueError(UNREACHED)
         pairs = zip(record.taps, caught, strict=True)

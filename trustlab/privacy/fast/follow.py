@@ -12,6 +12,7 @@ from torch import Tensor
 
 Key = tuple[str, int, int]  # a layer's name, the number of its call, and that of the tensor in the call, from 0
 Look = tuple[int, object, bool]
+SEVERAL = -1
 
 
 class Unknown(Exception):
@@ -27,7 +28,9 @@ class Follows:
     dim
         The dimension that counts examples; None where the tensor is the same for all, as positions are.
     each
-        Rows of one example in this dimension; 0 where it neither follows the batch nor stays the same.
+        Rows of one example in this dimension; 0 where it neither follows the batch nor stays the same. In a
+        :class:`Plan` all numbers above 1 are :data:`SEVERAL`: tokens of a batch in one dimension, of which the next
+        batch has others.
     """
 
     dim: int | None
@@ -46,12 +49,19 @@ class Plan:
         for key in fewer.keys() & more.keys():
             if look(fewer[key])[:2] == look(more[key])[:2]:
                 found, place = compared(fewer[key].shape, more[key].shape, counts), (key, look(more[key]))
+                if found.each > 1:
+                    found = Follows(found.dim, SEVERAL)
+                before = self.known.get(place, found)
+                if {before, found} == {Follows(found.dim, 1), Follows(found.dim, SEVERAL)}:  # texts of one token
+                    before = found = Follows(found.dim, SEVERAL)
                 # Different each time: unknown for the next batch.
-                self.known[place] = found if self.known.get(place, found) == found else Follows(0, 0)
+                self.known[place] = found if before == found else Follows(0, 0)
 
     def of(self, key: Key, tensor: Tensor, examples: int) -> Follows:
         """Return how `tensor`, met in a batch of so many examples, follows it."""
         found = self.known.get((key, look(tensor)))
+        if found is not None and found.each == SEVERAL:
+            found = Follows(found.dim, tensor.shape[found.dim] // examples)
         if found is None or (found.dim is not None and found.each and tensor.shape[found.dim] != found.each * examples):
             raise Unknown(key[0])
         return found

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import torch
@@ -26,6 +27,31 @@ from trustlab.privacy.fast.recording import Parts, Recording, detached
 
 # Modules that use their children's parameters without calling the children: computed as one.
 WHOLE = (nn.MultiheadAttention,)
+# Others of which this was found out.
+_as_one: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+
+
+class Inside(ValueError):
+    """Layers `names` cannot be recorded by themselves, perhaps as a part of the modules that they are in."""
+
+    def __init__(self, message: str, names: Collection[str]) -> None:
+        super().__init__(message)
+        self.names = names
+
+
+def compute_around(model: nn.Module, names: Collection[str]) -> bool:
+    """Let the modules that hold the layers `names` be computed as one; False where that would be the whole model."""
+    outer = {name.rpartition(".")[0] for name in names}
+    if "" in outer or any(is_whole(model.get_submodule(name)) for name in outer):
+        return False
+    _as_one.update(model.get_submodule(name) for name in outer)
+    return True
+
+
+def forget_around(model: nn.Module) -> None:
+    """Record the layers of `model` by themselves again: as one they cannot be computed either."""
+    for module in model.modules():
+        _as_one.discard(module)
 
 
 def is_whole(module: nn.Module) -> bool:
@@ -33,7 +59,7 @@ def is_whole(module: nn.Module) -> bool:
 
     A weight normalised by ``torch.nn.utils.parametrizations``, for instance: that function has no examples.
     """
-    return isinstance(module, WHOLE) or parametrize.is_parametrized(module)
+    return isinstance(module, WHOLE) or module in _as_one or parametrize.is_parametrized(module)
 
 
 def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -71,15 +97,23 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
                 f"got {type(values[0]).__name__}. Gradients arrive at tensors: return them, or use engine='loop'."
             )
         device = values[differentiable[0]].device.type
+        dims = [values[i].ndim for i in differentiable]
         for i in differentiable:
             values[i] = record.tap(name, values[i])
+        shapes = [tap.shape for tap in record.taps[-len(differentiable) :]]
+        # An output without a dimension of examples, or with their rows in one: an example's is the whole of its own.
+        wholly = [len(shape) > dim for shape, dim in zip(shapes, dims, strict=True)]
         # A copy: changing an output in place later does not change the numbers compared.
-        outputs = [_some(values[i].detach(), record.complete).clone() for i in differentiable]
+        outputs = [
+            _some(values[i].detach().reshape(shape), record.complete).clone()
+            for i, shape in zip(differentiable, shapes, strict=True)
+        ]
         mixed, around = torch.is_autocast_enabled(device), _autocast_here(device)
 
         def parts(*deltas: Tensor) -> Parts:
             rows = list(zip(map(_single, inputs) if mixed else inputs, follow, strict=True))
-            compute = functools.partial(_per_example, name, module, trained, (rows, call), differentiable)
+            places = list(zip(differentiable, wholly, strict=True))
+            compute = functools.partial(_per_example, name, module, trained, (rows, call), places)
             try:
                 with around():
                     found, again = compute(deltas, draws.drawn)
@@ -142,7 +176,7 @@ def _per_example(
     module: nn.Module,
     trained: dict[str, nn.Parameter],
     inputs: tuple[list[tuple[Any, Follows | None]], Any],
-    differentiable: list[int],
+    places: list[tuple[int, bool]],
     deltas: tuple[Tensor, ...],
     drawn: list[Tensor],
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
@@ -163,7 +197,7 @@ def _per_example(
         with Again(drawn, examples, example[None]):
             # Weights that are tied to a child's are the child's there: it is recorded on its own.
             outputs, _ = tree_flatten(functional_call(module, weights, args, kwargs, tie_weights=False))
-        own = [outputs[i][0] for i in differentiable]
+        own = [outputs[i] if whole else outputs[i][0] for i, whole in places]
         return sum((one * delta).sum() for one, delta in zip(own, deltas, strict=True)), own
 
     weights = {own: parameter.detach() for own, parameter in trained.items()}

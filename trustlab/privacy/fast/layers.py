@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trustlab.privacy.fast import calls, function, lstm
+from trustlab.privacy.fast import calls, function, recurrent
 from trustlab.privacy.fast.factors import Dense, Rows, outer, single
 from trustlab.privacy.fast.recording import Layer, Parts, Recording, detached
 
@@ -36,7 +36,7 @@ def _rule_of(module: nn.Module) -> Callable[..., Any]:
         return function.rule
     if "forward" not in vars(module):  # else the user replaced the class's forward
         if isinstance(module, nn.RNNBase):
-            return lstm.rule
+            return recurrent.rule
         for forward, knows, parts in RULES:
             if type(module).forward is forward and knows(module):
                 return _simple(parts)
@@ -52,16 +52,28 @@ def _simple(parts: Callable[[nn.Module, Tensor, Tensor], Parts]) -> Callable[...
         def recorded(*args: Tensor, **kwargs: Tensor) -> Tensor:
             (x,) = (*args, *kwargs.values())
             with detached(module):
-                output = record.tap(name, forward(x))
-            # One row for all examples is their common input; anything else is refused by tap(). These layers' outputs
-            # have their inputs' rows.
-            shared = x.expand(record.examples, *x.shape[1:]) if x.shape[:1] == (1,) else x
-            record.note(name, [x], 1, lambda delta: _trainable(parts(module, shared.detach(), delta)))
+                plain = forward(x)
+            output, more = record.tap(name, plain), plain.ndim - x.ndim
+            record.note(name, [x], 1, lambda delta: _trainable(parts(module, _as_rows_of(x, delta, more), delta)))
             return output
 
         return recorded
 
     return rule
+
+
+def _as_rows_of(x: Tensor, delta: Tensor, more: int) -> Tensor:
+    """Return the input with the examples first, as the gradient of its output has them: these layers keep their rows.
+
+    The output has `more` dimensions than the input. One row for all examples is their common input, and so is what does
+    not follow the batch; tokens of all examples in one dimension are divided. Anything else was refused by ``tap``.
+    """
+    x = x.detach()
+    if x.shape[:1] == (1,):
+        return x.expand(len(delta), *x.shape[1:])
+    if delta.ndim == x.ndim + more:
+        return x
+    return x.expand(len(delta), *x.shape) if len(x) == delta.shape[1] else x.unflatten(0, delta.shape[:2])
 
 
 def _trainable(parts: Parts) -> Parts:

@@ -115,13 +115,21 @@ class Recording:
         return Follows(0, len(tensor) // self.examples if tensor.ndim else 1)
 
     def tap(self, name: str, output: Tensor, *, owner: Tensor | None = None) -> Tensor:
-        """Note where the gradient of `output` [B, ...] arrives, and return the tensor to go on with."""
+        """Note where the gradient of `output` [B, ...] arrives, and return the tensor to go on with.
+
+        Where the rows of all examples are in one dimension [B·T, ...], example by example, that gradient is
+        [B, T, ...]. One output for all examples is widened to one for each.
+        """
+        in_one = False
         if owner is None:
             follows = self.follows(name, output)
-            if output.shape[:1] == (1,) and self.examples > 1:
-                # One row for all examples, such as BERT's positions: each gets its own, to have its own gradient.
-                output = output.expand(self.examples, *output.shape[1:])
+            if self.examples > 1 and (output.shape[:1] == (1,) or (self.plan is not None and follows.dim is None)):
+                # One for all examples, such as positions: each gets its own, to have its own gradient.
+                one = output[0] if output.shape[:1] == (1,) else output
+                output = one.expand(self.examples, *one.shape)
                 self.widened.add(name)
+            elif self.plan is not None and output.ndim > 1 and follows.dim == 0 and follows.each > 1:
+                output, in_one = output.unflatten(0, (self.examples, follows.each)), True
             elif self.plan is not None:
                 self.check_rows(name, "output", output, follows)
         inner = output.requires_grad
@@ -130,7 +138,8 @@ class Recording:
         self.taps.append(Tap(name, get_gradient_edge(start), output.shape, kind, owner))
         if inner and output._is_view():
             self.written.append((name, output, output._version))
-        return start if inner else start.clone()  # a leaf of the graph would refuse to be changed in place
+        going_on = start if inner else start.clone()  # a leaf of the graph would refuse to be changed in place
+        return going_on.flatten(0, 1) if in_one else going_on
 
     def note(self, name: str, inputs: list[Tensor], taps: int, parts: Callable[..., Parts]) -> None:
         """Note a call: the last `taps` taps are its own, and `parts` turns their gradients into factors."""
