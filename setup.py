@@ -4,12 +4,14 @@ from setuptools import find_namespace_packages, setup
 
 # In a checkout the tables lie in data/results; an installed package finds them beside its code.
 RESULTS = "trustlab.saved_results"
+EXAMPLES = "trustlab.example_files"  # from data/examples
 
 setup(
-    packages=[*find_namespace_packages(include=["trustlab*"]), RESULTS],
-    package_dir={RESULTS: "data/results"},
+    packages=[*find_namespace_packages(include=["trustlab*"]), RESULTS, EXAMPLES],
+    package_dir={RESULTS: "data/results", EXAMPLES: "data/examples"},
     package_data={
         RESULTS: ["*.csv", "*.json", "tuning/*.csv", "tuning/*.json"],
+        EXAMPLES: ["*.csv"],
         "trustlab.data": ["registry.txt"],
         "trustlab.course.n00_start_here": ["models/*"],
         "trustlab.lab": ["*.css"],

@@ -77,6 +77,16 @@ print(skew_panel(load("assistant"), "assistant").summary)
     assert any("saved, " in line for line in summary)
 
 
+def test_the_readmes_own_data_works_in_an_empty_folder_beside_an_installed_package(installed):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (example,) = [code for code in examples if "load_own" in code]
+    shown = run(f"{example}\nprint(path, round(last['epsilon']), len(rates))", installed)
+    assert shown.returncode == 0, shown.stderr
+    path, epsilon, rates = shown.stdout.splitlines()[-1].rsplit(" ", 2)
+    assert path == str(installed / "trustlab" / "example_files" / "utterances.csv")
+    assert epsilon == "8" and int(rates) > 20
+
+
 def test_an_installed_package_refuses_to_write_into_itself(installed, tmp_path):
     before = sorted(path for path in installed.rglob("*") if "__pycache__" not in path.parts)
     code = "from trustlab.results import write_results; print(write_results('mine', [{'a': 1}], {}))"
@@ -97,12 +107,13 @@ def test_a_reproduction_that_could_not_be_written_does_not_begin(monkeypatch, ca
     assert "Set TRUSTLAB_RESULTS" in capsys.readouterr().err
 
 
-def test_the_wheel_holds_the_package_with_its_files_and_the_results_only(installed):
+def test_the_wheel_holds_the_package_with_its_files_the_results_and_the_example_only(installed):
     names = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
     names = {name for name in names if ".dist-info/" not in name and "__pycache__" not in name}
     results = ROOT / "data" / "results"
     tables = {f"trustlab/saved_results/{path.relative_to(results)}" for path in results.rglob("*") if path.is_file()}
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trustlab").rglob("*") if path.is_file()}
+    tables.add("trustlab/example_files/utterances.csv")
     assert names == tables | {name for name in package if "__pycache__" not in name}
     assert len([name for name in names if name.endswith(".safetensors")]) == 11  # of notebooks 00 and 32
 

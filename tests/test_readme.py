@@ -4,9 +4,11 @@ The README's course table and notebook 00's list the notebooks that there are.
 """
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import inspect
+import io
 import json
 import math
 import re
@@ -49,13 +51,38 @@ def mistakes(source):
 
 
 def test_there_are_examples():
-    assert [name for name, _ in EXAMPLES].count("README.md") == 1 and len(EXAMPLES) == 19
+    assert [name for name, _ in EXAMPLES].count("README.md") == 2 and len(EXAMPLES) == 21
 
 
-def test_the_readmes_example_has_as_many_lines_as_its_heading_says():
-    ((_, code),) = [each for each in EXAMPLES if each[0] == "README.md"]
-    assert len([line for line in code.splitlines() if line.strip()]) == 5
-    assert "## The library in five lines\n" in README
+def test_the_readmes_examples_have_as_many_lines_as_is_said_of_them():
+    lines = [[line for line in code.splitlines() if line.strip()] for name, code in EXAMPLES if name == "README.md"]
+    assert [len(each) for each in lines] == [5, 12]
+    assert "## The library in five lines\n" in README and "is named by its line.\nTwelve lines:\n" in README
+
+
+def run(source):
+    """Run an example and return its names, and what it printed."""
+    names, printed = {}, io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(source, "example", "exec"), names)
+    return names, printed.getvalue()
+
+
+def test_your_own_data_works_when_pasted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (source,) = [code for name, code in EXAMPLES if name == "README.md" and "load_own" in code]
+    names, printed = run(source)
+    assert "train a tagger of slots privately" in printed and "False" not in printed
+    assert 7.9 < names["last"]["epsilon"] <= 8 and names["last"]["accuracy"] > 0.5  # of six wishes
+    assert {row["group"] for row in names["rates"]} == {"(all rows)", "(between groups)", "harbour", "hill"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fairness_of_ones_own_classifier_works_when_pasted():
+    (source,) = [code for name, code in EXAMPLES if "frame_rates" in code and name == "fairness.md"]
+    _, printed = run(source)
+    # of hill's 1 + 2 one of weight 1, of valley's 1 + 1 both
+    assert printed.splitlines() == ["(all rows): 0.60 of 6 rows", "hill: 0.33 of 3 rows", "valley: 1.00 of 3 rows"]
 
 
 @pytest.mark.parametrize(("name", "source"), EXAMPLES, ids=lambda text: text.split("\n")[0])

@@ -171,3 +171,21 @@ def test_words_without_an_order_are_no_utterance():
     vocabulary = Vocabulary(intents=("x",), slots=("O",), buckets=5)
     with pytest.raises(ValueError, match="tokens of utterance 0 to be a list of words, got set"):
         vocabulary.encode([{"tokens": {"play", "jazz"}, "slots": ["O", "O"], "intent": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("corpus", "said"),
+    [
+        (datasets.DatasetDict({"train": datasets.Dataset.from_dict({"utterance": ["hi"], "label": ["greet"]})}),
+         r"'train' has no .*slots, intent; it has utterance, label\. .*trustlab\.data\.load_own\(rows, text="),
+        ({"train": {"tokens": [["hi"]], "intent": ["greet"]}}, "'train' has no slots; it has tokens, intent"),
+        (datasets.Dataset.from_dict({"tokens": [["hi"]]}), "Expected a corpus, a mapping .*, got Dataset.*load_own"),
+        ([{"tokens": ["hi"]}], "got list.*load_own"),
+        ({}, "got nothing.*load_own"),
+        ({"train": [{"tokens": ["hi"]}]}, "Expected rows with columns in 'train', got list.*load_own"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("make", [Vocabulary.hashed, Vocabulary.from_corpus])
+def test_a_corpus_without_the_columns_is_refused_with_the_way_to_ones_own(make, corpus, said):
+    with pytest.raises(ValueError, match=said):
+        make(corpus)

@@ -278,6 +278,7 @@ def test_the_courses_notebooks_keep_to_the_rules(notebooks):
 def test_the_expected_notebooks_exist(notebooks):
     stems = (
         "00_start_here",
+        "02_your_data",
         "10_what_epsilon_promises",
         "11_dp_sgd_vs_edp_sgd",
         "12_membership_inference",

@@ -1,4 +1,4 @@
-"""Corpora as ``datasets.DatasetDict``: the synthetic assistant corpus, and real sets read from disk or downloaded.
+"""Corpora as ``datasets.DatasetDict``: the synthetic assistant corpus, real sets read or downloaded, and your own rows.
 
 >>> from trustlab.data import catalog, load
 >>> corpus = load("assistant", seed=0)
@@ -7,8 +7,11 @@
 """
 
 from trustlab.data.catalogue import catalog
+from trustlab.data.example_file import example_file
 from trustlab.data.fingerprint import fingerprint
 from trustlab.data.loading import load
+from trustlab.data.own import load_own
+from trustlab.data.serving import serves
 from trustlab.data.synthetic import assistant
 
-__all__ = ["assistant", "catalog", "fingerprint", "load"]
+__all__ = ["assistant", "catalog", "example_file", "fingerprint", "load", "load_own", "serves"]

@@ -58,7 +58,8 @@ def load(
     Raises
     ------
     ValueError
-        If the name or a split is unknown, a file is not the expected one, or a row is malformed.
+        If the name or a split is unknown, a file is not the expected one, or a row is malformed. Your own files are
+        read by :func:`~trustlab.data.load_own`.
     OSError
         If a file is missing, the network failed or the cache cannot be written; the message says what to do.
 
@@ -68,8 +69,8 @@ def load(
     ['tokens', 'slots', 'intent']
     """
     known = ("assistant", *READERS)
-    if name not in known:
-        raise ValueError(f"Expected name={name!r} to be one of {', '.join(map(repr, known))}.")
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"Expected name={_named(name)} to be one of {', '.join(map(repr, known))}.{_way_to_own(name)}")
     wanted = SPLITS if split is None else (split,) if isinstance(split, str) else tuple(split)
     if not wanted or set(wanted) - set(SPLITS):
         raise ValueError(f"Expected split={split!r} to be one or several of {', '.join(map(repr, SPLITS))}.")
@@ -86,3 +87,18 @@ def load(
     if split is not None and len(kept) < len(wanted):
         raise ValueError(f"Expected split={split!r} among those of {name!r}: {', '.join(corpus)}. It has no others.")
     return datasets.DatasetDict({part: corpus[part] for part in kept})
+
+
+def _named(given: object) -> str:
+    """Return how an error names what was given for a name: quoted, of an object its type."""
+    return repr(os.fspath(given)) if isinstance(given, str | os.PathLike) else type(given).__name__
+
+
+def _way_to_own(given: object) -> str:
+    """Return how rows of one's own are loaded, with the call where it looks as if these were some."""
+    if isinstance(given, str) and not any(sign in given for sign in "./\\"):
+        return " Rows of your own are loaded by load_own(path, text=…, intent=…)."
+    return (
+        f' For rows of your own, name their columns: load_own({_named(given)}, text="utterance", intent="label", '
+        'user="who"), from trustlab.data.'
+    )

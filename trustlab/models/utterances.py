@@ -6,7 +6,7 @@ letter, and a list of tags that is too short would leave words without one: both
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -77,3 +77,38 @@ def _utterance(i: int, row: Any) -> Utterance:
             "the word at its place: give every word one, 'O' where it is no part of a slot."
         )
     return Utterance(words, tags, row["intent"])
+
+
+def check_columns(corpus: Any, names: Sequence[str] = ("tokens", "slots", "intent")) -> None:
+    """Refuse what is no corpus with these columns in every split, and say how one's own rows become one.
+
+    Raises
+    ------
+    ValueError
+        If it is no mapping from splits to rows, has no split, or a split lacks a column.
+
+    Examples
+    --------
+    >>> check_columns({"train": {"utterance": ["hi"], "label": ["greet"]}})
+    Traceback (most recent call last):
+    ValueError: Expected the columns tokens, slots, intent in every split, 'train' has no tokens, slots, intent; it \
+has utterance, label. Make a corpus of rows of your own, and name their columns: trustlab.data.load_own(rows, \
+text="utterance", intent="label").
+    """
+    way = (
+        "Make a corpus of rows of your own, and name their columns: trustlab.data.load_own(rows, "
+        'text="utterance", intent="label").'
+    )
+    if not isinstance(corpus, Mapping) or not corpus:
+        kind = "nothing" if isinstance(corpus, Mapping) else type(corpus).__name__
+        raise ValueError(f"Expected a corpus, a mapping from 'train' and others to their rows, got {kind}. {way}")
+    for split, rows in corpus.items():
+        there = getattr(rows, "column_names", None)
+        there = list(rows) if there is None and isinstance(rows, Mapping) else there
+        if there is None:
+            raise ValueError(f"Expected rows with columns in {split!r}, got {type(rows).__name__}. {way}")
+        if lacks := [name for name in names if name not in there]:
+            raise ValueError(
+                f"Expected the columns {', '.join(names)} in every split, {split!r} has no {', '.join(lacks)}; it has "
+                f"{', '.join(map(str, there)) or 'none'}. {way}"
+            )

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from trustlab.models.batching import rectangle
-from trustlab.models.utterances import utterances, word_list
+from trustlab.models.utterances import check_columns, utterances, word_list
 
 if TYPE_CHECKING:
     import datasets
@@ -118,6 +118,7 @@ class Vocabulary:
     @classmethod
     def from_corpus(cls, corpus: datasets.DatasetDict, *, min_count: int = 1, max_length: int = 48) -> Vocabulary:
         """List the words that occur at least `min_count` times in ``corpus["train"]``; labels come from every split."""
+        check_columns(corpus)
         said = enumerate(corpus["train"]["tokens"])
         counts = Counter(word for i, tokens in said for word in word_list(tokens, f"the tokens of utterance {i}"))
         words = tuple(sorted(word for word, count in counts.items() if count >= min_count))
@@ -182,6 +183,7 @@ def check_names(**names: tuple[str, ...]) -> None:
 
 def labels(corpus: datasets.DatasetDict) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return all intent names and all slot tags of `corpus`, sorted, with "O" first among the tags."""
+    check_columns(corpus, ("slots", "intent"))
     # A column is read row by row, and its slice at once: a hundred times faster.
     intents = {name for split in corpus.values() for name in split["intent"][:]}
     tags = {

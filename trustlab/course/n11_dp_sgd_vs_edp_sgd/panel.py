@@ -14,22 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from trustlab.config import option
 from trustlab.course.budgets import budget_label
-from trustlab.course.corpora import EMBEDDED
+from trustlab.course.corpora import EMBEDDED, noting_own
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.experiment import CORPORA, MODEL, Setting, by_length, prepare, recipe, tuned
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.results import EPSILONS, MEASURES, saved, seconds_and_accuracy
 from trustlab.course.n11_dp_sgd_vs_edp_sgd.training_seconds import WAYS, rounded_seconds
 from trustlab.course.once import once
+from trustlab.data.own import is_own
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.figures import FONT_POINTS, GREY
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over
+from trustlab.privacy.training_options import TrainConfig
 
 if TYPE_CHECKING:
     import datasets
 
 ROWS_PER_RUN = 50  # a live training shows its progress this often …
+TUNED_ON = 16_000  # training utterances of the embedded corpus, on which settings were chosen
 MEASURED_LIVE = 500  # … on so many validation utterances, so that showing takes little of its time
 _encoded = once(prepare)  # a corpus is encoded once, for every training of it
 
@@ -66,7 +69,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
     training = Training(
         rows=live_rows,
         shown=_shown,
-        seconds=_seconds,
+        seconds=lambda place: _seconds(place) * smaller(corpus),
         what="this point",
         data=corpus,
         decides=lambda place: place.setting,
@@ -78,7 +81,7 @@ def budget_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         Place(name),
         title="What do accuracy and privacy cost in seconds?",
         drawing=PriceDrawing(),
-        answer=answer,
+        answer=noting_own(answer, corpus),
         controls={
             "epsilon": [(budget_label(epsilon), epsilon) for epsilon in EPSILONS],
             "way": [(way.label, name) for name, way in WAYS.items()],
@@ -139,7 +142,7 @@ def live_rows(place: Place, corpus: datasets.DatasetDict) -> Iterator[dict[str, 
     from trustlab.privacy import train
 
     vocabulary, data = _encoded(corpus)
-    config = recipe(place.setting)
+    config = fitted(recipe(place.setting), corpus)
     steps = config.epochs * round(len(data["train"]) / config.batch_size)
     config = dataclasses.replace(config, evaluate_every=max(1, steps // ROWS_PER_RUN))
     measured = data["validation"][:MEASURED_LIVE]
@@ -147,6 +150,23 @@ def live_rows(place: Place, corpus: datasets.DatasetDict) -> Iterator[dict[str, 
     with _one_thread():
         for row in train(build(MODEL, vocabulary, seed=place.seed), splits, config):
             yield {**row, "measured on": len(measured)}
+
+
+def fitted(config: TrainConfig, corpus: datasets.DatasetDict) -> TrainConfig:
+    """Return a recipe for a corpus of the reader's own: on a small one a step takes the same share of it.
+
+    Settings were chosen on the embedded corpus. With its sampling rate and its steps a smaller corpus needs the same σ,
+    on fewer gradients: what small data cost is then seen and not hidden in other settings.
+    """
+    if not is_own(corpus):
+        return config
+    batch = max(1, round(config.batch_size * smaller(corpus)))
+    return dataclasses.replace(config, batch_size=batch, micro_batches=min(config.micro_batches, batch))
+
+
+def smaller(corpus: datasets.DatasetDict) -> float:
+    """Return the size of a reader's own training split over that of the embedded corpus, at most 1; 1 of others."""
+    return min(1.0, corpus["train"].num_rows / TUNED_ON) if is_own(corpus) else 1.0
 
 
 @contextlib.contextmanager

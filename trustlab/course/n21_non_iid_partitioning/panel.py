@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from trustlab.config import option
+from trustlab.course.corpora import noting_own
 from trustlab.course.n21_non_iid_partitioning.experiment import (
     ALPHAS,
     DEFINITIONS,
@@ -87,7 +88,7 @@ def skew_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         SkewPosition(name, "fednlp", 0.1),
         title="What does skew do to FedAvg?",
         drawing=SkewDrawing(),
-        answer=answer,
+        answer=noting_own(answer, corpus),
         controls={
             "scheme": [(label, scheme) for scheme, label in DEFINITIONS.items()],
             "alpha": ALPHAS,

@@ -51,7 +51,7 @@ def two_skews(by_nature: Sequence[Row], by_scheme: Sequence[Row]) -> Finding:
     ----------
     by_nature, by_scheme
         Rows with the fleet's name under ``fleet`` and what :func:`trustlab.federated.partition.skew` returns, of fleets
-        that are in the corpus and of fleets that schemes make, ``"iid"`` among them.
+        that are in the corpus, if there are any, and of fleets that schemes make, ``"iid"`` among them.
     """
     words = {GINI: "of sizes: Gini coefficient", DISTANCE: "of labels: JS distance"}
     rows = [
@@ -60,9 +60,10 @@ def two_skews(by_nature: Sequence[Row], by_scheme: Sequence[Row]) -> Finding:
         for name, said in words.items()
     ]
     at = {row["fleet"]: f"Gini {row[GINI]:.2f}, distance {row[DISTANCE]:.2f}" for row in (*by_nature, *by_scheme)}
-    first = by_nature[0]["fleet"]
+    fleets = [row["fleet"] for row in by_nature]
+    natural = f"The natural fleet {fleets[0]}: {at[fleets[0]]}." if fleets else "No column says whose each row is."
     verdict = (
-        f"The natural fleet {first}: {at[first]}. FedNLP's scheme by label leaves the sizes equal "
+        f"{natural} FedNLP's scheme by label leaves the sizes equal "
         f"({at['label-dirichlet-fednlp']}); a scheme by size such as sizes-square leaves the labels nearer to chance "
         f"({at['sizes-square']}; at random {at['iid']})."
     )

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from trustlab.config import option
 from trustlab.course import intents
+from trustlab.course.corpora import noting_own
 from trustlab.course.n22_device_selection import EXPERIMENT
 from trustlab.course.n22_device_selection.experiment import (
     AGGREGATIONS,
@@ -45,6 +46,7 @@ from trustlab.course.n22_device_selection.results import (
     trainings,
 )
 from trustlab.course.once import once
+from trustlab.data.own import is_own
 from trustlab.lab.curves import Curves
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
@@ -116,16 +118,13 @@ def selection_panel(corpus: datasets.DatasetDict, name: str) -> Panel:
         "measure": [(MEASURES[measure], measure) for measure in WHOSE],
     }
     if embedded:
-        controls = {
-            "fleet": tuple(FLEETS),
-            "strategy": ("power", *OTHERS),
-            **controls,
-        }
+        fleets = {} if is_own(corpus) else {"fleet": tuple(FLEETS)}  # the activity of real users is what it is
+        controls = {**fleets, "strategy": ("power", *OTHERS), **controls}
     return experiment_panel(
         SelectionPosition(name, cohort=max(COHORTS[name])),
         title="Which clients should train?",
         drawing=SelectionDrawing((0.0, 1.0) if embedded else None),  # others are far from 1
-        answer=answer,
+        answer=noting_own(answer, corpus),
         controls=controls,
         training=Training(
             rows=live_rows, shown=_shown, seconds=_seconds, data=corpus, decides=lambda at: at.cell, prepare=get_ready

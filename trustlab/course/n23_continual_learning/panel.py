@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trustlab.course import intents
+from trustlab.course.corpora import noting_own
 from trustlab.course.n23_continual_learning import EXPERIMENT
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, ContinualDrawing
 from trustlab.course.n23_continual_learning.experiment import (
@@ -40,13 +41,19 @@ Row = dict[str, Any]
 WEIGHED = {"examples": "updates weighted by examples", "equal": "updates weighted equally"}
 
 
-def continual_panel() -> Panel:
-    """Return the panel over the committed trainings on the assistant's devices."""
+def continual_panel(corpus: datasets.DatasetDict | None = None) -> Panel:
+    """Return the panel over the committed trainings on the assistant's devices.
+
+    Parameters
+    ----------
+    corpus
+        The notebook's. It is not trained on, for its drift is what it is; of a reader's own the panel says so.
+    """
     return experiment_panel(
         Setting(),
         title="What is activity worth when data arrive and are deleted?",
         drawing=ContinualDrawing(),
-        answer=answer,
+        answer=noting_own(answer, corpus, "and none is trained: its drift cannot be chosen"),
         controls={
             "drift": None,
             "replay": None,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from trustlab.course.corpora import noting_own
 from trustlab.course.n24_fednlp_benchmark import EXPERIMENT
 from trustlab.course.n24_fednlp_benchmark.drawing import MatrixAnswer, MatrixDrawing
 from trustlab.course.n24_fednlp_benchmark.experiment import (
@@ -46,7 +47,7 @@ def fednlp_panel(corpus: datasets.DatasetDict) -> Panel:
         Setting(algorithm="fedavg", partition="label"),
         title="Which algorithm, on which partition?",
         drawing=MatrixDrawing(tuple(NAMES[name] for name in ALGORITHMS), tuple(PARTITIONS)),
-        answer=answer,
+        answer=noting_own(answer, corpus),
         controls={
             "task": tuple(FAMILIES),
             "algorithm": [(NAMES[name], name) for name in ALGORITHMS],

@@ -4,7 +4,8 @@ Read in this order: :mod:`~trustlab.fairness.groups.masks` (who belongs where),
 :mod:`~trustlab.fairness.groups.resampling` (how sure a number is), :mod:`~trustlab.fairness.groups.means` (the one
 engine: means of a group, differences between groups), :mod:`~trustlab.fairness.groups.rates` (accuracy, selection
 rate, true and false positive rate, equalised odds), :mod:`~trustlab.fairness.groups.auc` (subgroup, BPSN and BNSP AUC),
-:mod:`~trustlab.fairness.groups.flips` (counterfactuals), :mod:`~trustlab.fairness.groups.frame` (fairlearn).
+:mod:`~trustlab.fairness.groups.flips` (counterfactuals), :mod:`~trustlab.fairness.groups.frame_rates` (a table, with
+sample weights and thresholds), :mod:`~trustlab.fairness.groups.frame` (fairlearn).
 
 What a difference between many groups is worth, and which group is worst off: :mod:`~trustlab.fairness.groups.chance`
 and :mod:`~trustlab.fairness.groups.auc_chance` (what chance does), :mod:`~trustlab.fairness.groups.gaps` (level,
@@ -19,6 +20,7 @@ from trustlab.fairness.groups.auc_chance import estimate_aucs
 from trustlab.fairness.groups.chance import Chance, Estimates, estimate_means, estimate_rates
 from trustlab.fairness.groups.flips import counterfactual_flips
 from trustlab.fairness.groups.frame import to_metric_frame
+from trustlab.fairness.groups.frame_rates import frame_rates
 from trustlab.fairness.groups.gaps import gaps
 from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.means import Mean, group_means
@@ -38,6 +40,7 @@ __all__ = [
     "estimate_aucs",
     "estimate_means",
     "estimate_rates",
+    "frame_rates",
     "gaps",
     "generalized_mean",
     "group_aucs",
