@@ -14,6 +14,7 @@ setup(
         EXAMPLES: ["*.csv"],
         "trustlab.data": ["registry.txt"],
         "trustlab.course.n00_start_here": ["models/*"],
+        "trustlab.course.n32_prediction_sensitivity": ["models/*/*"],
         "trustlab.lab": ["*.css"],
         "trustlab.site": ["*.css"],
         "trustlab.app_pages": ["*.j2"],

@@ -75,7 +75,11 @@ def _chosen(
             "part without --write, its rows are kept; then write the whole."
         )
     named = EXPERIMENTS if arguments.experiment == ALL else {arguments.experiment: EXPERIMENTS[arguments.experiment]}
-    meant = [each for each in named.values() if set(part) <= set(each.parts)]
+    meant = [
+        each
+        for each in named.values()
+        if all(set(asked) <= set(each.parts.get(name, ())) for name, asked in part.items())
+    ]
     if not meant:
         parser.error(f"Expected --{', --'.join(part)} with an experiment that has them, got {arguments.experiment}.")
     chosen = [each for each in meant if arguments.data in (None, *each.module.CORPORA)]
