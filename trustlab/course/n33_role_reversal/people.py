@@ -45,12 +45,12 @@ _GENDER_FIRST = (
     "{she} works at the {place} . {she} {work} . {she} is a {job} .",
     "{she} {work} and lost {her} {thing} . {she} is a {job} .",
 )
-BIOGRAPHY = "{she} works at the {place} . {she} {work} ."
+BIOGRAPHY = "{she} works at the {place} . {she} {work} and {also} ."
 NEUTRAL = 0.15  # share of the texts with the profession first that have no word of gender
 
 
 class Texts(NamedTuple):
-    """N texts with the truth about each: index of its profession, int [N], and whether it is about a woman, bool [N]."""
+    """N texts and the truth about each: index of its profession, int [N]; whether it is about a woman, bool [N]."""
 
     texts: list[str]
     profession: np.ndarray
@@ -92,8 +92,11 @@ def people(count: int, rng: np.random.Generator, *, skew: float = 1.0) -> Texts:
 def biographies(count: int, rng: np.random.Generator, *, skew: float = 1.0) -> Texts:
     """Return `count` texts that do not name the profession, to guess it from: place, work, and words of gender."""
     who = _drawn(count, rng, skew)
-    words = [_words(PROFESSIONS[j], f, rng) for j, f in zip(who.profession, who.female, strict=True)]
-    return who._replace(texts=[BIOGRAPHY.format_map(each) for each in words])
+    texts = []
+    for j, f in zip(who.profession, who.female, strict=True):
+        words, more = (_words(PROFESSIONS[j], f, rng) for _ in range(2))
+        texts.append(BIOGRAPHY.format_map({**words, "also": more["work"]}))
+    return who._replace(texts=texts)
 
 
 def prompts() -> dict[str, list[str]]:
