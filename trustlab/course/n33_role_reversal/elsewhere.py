@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trustlab.course.n33_role_reversal.generation import WORDS_FEMALE, WORDS_MALE, input_vectors
-from trustlab.course.n33_role_reversal.people import PROFESSIONS, SHARES, Texts, biographies, people
+from trustlab.course.n33_role_reversal.working_people import PROFESSIONS, SHARES, Texts, biographies, people
 from trustlab.fairness.association import ceat, weat
 from trustlab.fairness.contexts import ContextEncoder, embed_in_context, occurrences
 from trustlab.fairness.swaps import counterfactual

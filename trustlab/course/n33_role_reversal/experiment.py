@@ -32,8 +32,8 @@ from trustlab.course.n33_role_reversal.generation import (
     vectors_polarity,
     words_polarity,
 )
-from trustlab.course.n33_role_reversal.language import LONGEST, held_out, perplexity, teacher_of, texts_of
-from trustlab.course.n33_role_reversal.people import OPENINGS, PROFESSIONS
+from trustlab.course.n33_role_reversal.whole_word_models import LONGEST, held_out, perplexity, teacher_of, texts_of
+from trustlab.course.n33_role_reversal.working_people import OPENINGS, PROFESSIONS
 from trustlab.fairness.distillation import REVERSALS, DistillOptions, distill, half_depth
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trustlab.course.n33_role_reversal.people import FEMALE, MALE, PROFESSIONS, RELATIVES, prompts
+from trustlab.course.n33_role_reversal.working_people import FEMALE, MALE, PROFESSIONS, RELATIVES, prompts
 from trustlab.fairness.association import WordVectors
 from trustlab.fairness.equity_levels import equity_levels, equity_ratio
 from trustlab.fairness.generated_texts import projection_polarity, projection_scores, unigram_polarity

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trustlab.course.n33_role_reversal.people import people
+from trustlab.course.n33_role_reversal.working_people import people
 from trustlab.fairness.swaps import counterfactual
 from trustlab.models.batching import evaluating, rectangle
 
