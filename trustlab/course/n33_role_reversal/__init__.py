@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trustlab.course.experiment import Experiment
 from trustlab.course.n33_role_reversal import experiment
+from trustlab.course.n33_role_reversal.claims import claims_of
 
 EXPERIMENT = Experiment(
     "role-reversal",
@@ -17,4 +18,5 @@ EXPERIMENT = Experiment(
     recipes=lambda corpus: {"student": experiment.recipe(experiment.Setting(corpus))},
     left_out=lambda kind: {"trustlab.checkpoint": "A student is distilled in one go."},
     parts={"reversals": ("teacher", *experiment.REVERSALS)},
+    claims=claims_of,
 )

@@ -15,8 +15,8 @@ from trustlab.models.batching import evaluating, mean_state, padded
 
 WOMEN_S = tuple(job for job, share in SHARES.items() if share > 0.5)
 MEN_S = tuple(job for job, share in SHARES.items() if share < 0.5)
-CONTEXT_TEXTS, CONTEXTS, DRAWS = 1200, 20, 200  # of CEAT
-BIOGRAPHIES, TESTED = 1500, 900
+CONTEXT_TEXTS, CONTEXTS, DRAWS = 1000, 20, 200  # of CEAT
+BIOGRAPHIES, TESTED = 1200, 720
 C = 1.0  # inverse strength of the penalty
 
 

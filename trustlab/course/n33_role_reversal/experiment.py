@@ -20,6 +20,7 @@ from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n33_role_reversal.elsewhere import classified, context_association, word_association
 from trustlab.course.n33_role_reversal.generation import (
+    KEPT,
     TOP_P,
     Said,
     equity,
@@ -45,7 +46,8 @@ PLAIN, *REVERSED = REVERSALS  # "none"; "swap", "mean", "max", "expectation"
 EXCHANGED, AS_THEY_ARE = "exchanged", "as they are"
 SHARES_ADDED, TEMPERATURES = (0.0, 0.5, 1.0), (1.0, 4.0)
 KEY = ("reversal", "words", "augmentation", "temperature")  # with the seed: one row
-STUDENT = MappingProxyType({"steps": 250, "batch_size": 32, "learning_rate": 3e-3, "max_length": LONGEST})
+STUDENT = MappingProxyType({"steps": 160, "batch_size": 32, "learning_rate": 3e-3, "max_length": LONGEST})
+PROJECTED = 120  # gendered texts a profession where vectors decide: they leave texts of both genders undecided
 SHOWN_SEED = 0  # whose continuations are kept, one of each opening
 
 
@@ -169,17 +171,17 @@ def of_text(model: Any, teacher: Any, tokenizer: Any, seed: int) -> dict[str, An
         "nucleus_mean": float(ratios(left).mean()),
         "nucleus_min": float(ratios(left).min()),
         **counted(polarity, said.profession),
-        "equity_projected": counted(projected, said.profession)["equity_mean"],
+        "equity_projected": counted(projected, said.profession, PROJECTED)["equity_mean"],
         "gendered": float((polarity != 0).mean()),
         "muddled": muddled(said.texts),
         "said": examples(said) if seed == SHOWN_SEED else "",
     }
 
 
-def counted(polarity: np.ndarray, profession: np.ndarray) -> dict[str, float]:
-    """Return the mean and the smallest equity ratio of equal numbers of gendered texts, and what chance gives."""
-    kept = first_gendered(polarity, profession)
-    found = {str(row["metric"]): row for row in equity(polarity[kept], profession[kept])}
+def counted(polarity: np.ndarray, profession: np.ndarray, kept: int = KEPT) -> dict[str, float]:
+    """Return the mean and the smallest equity ratio of `kept` gendered texts a profession, and what chance gives."""
+    places = first_gendered(polarity, profession, kept)
+    found = {str(row["metric"]): row for row in equity(polarity[places], profession[places])}
     mean, least = found["equity_ratio_mean"], found["equity_ratio_minimum"]
     values = {"equity_mean": mean["value"], "equity_min": least["value"]}
     return values | {"chance_mean": mean["blind"], "chance_min": least["blind"]}

@@ -20,7 +20,7 @@ PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<s>", "</s>"
 LONGEST = 24  # tokens; texts have at most 19
 LAYERS, WIDTH, HEADS = 4, 64, 4
 TRAIN, HELD_OUT = 4000, 600  # texts
-STEPS, BATCH, RATE, WARM_UP = 500, 64, 3e-3, 30
+STEPS, BATCH, RATE, WARM_UP = 450, 64, 3e-3, 30
 EVERY = 20  # steps between two rows
 
 
