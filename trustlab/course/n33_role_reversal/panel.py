@@ -102,13 +102,16 @@ def answer(at: Place) -> SaidAnswer:
         f"{here['perplexity']:.3f} ({more:+.1f} %). After “the {at.profession} …” a word of gender is female in "
         f"{per_cent(share)} of the cases."
     ).replace("-", "−")
-    rows = zip(OPENINGS, said(at.profession, words=EXCHANGED, **plain), said(at.profession, words=EXCHANGED, **setting))
+    texts = (said(at.profession, words=EXCHANGED, **each) for each in (plain, setting))
     return SaidAnswer(
         front(at.temperature),
         verdict,
         f"saved, means over {seeds_of(saved()[1])}; texts of seed 0",
         focus={"operation": at.reversal, "added": at.augmentation},
-        said=[{"opening": o.format(job=at.profession), "plain": p, "this": t} for o, p, t in rows],
+        said=[
+            {"opening": o.format(job=at.profession), "plain": p, "this": t}
+            for o, p, t in zip(OPENINGS, *texts, strict=True)
+        ],
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from trustlab.course.n33_role_reversal.claims import methods
@@ -41,6 +44,41 @@ def fair_writer() -> Finding:
         f"{told['50', 'smallest']:.2f}; with 200 they are {told['200', 'mean']:.2f} and {told['200', 'smallest']:.2f}.",
         provenance="computed here, the middle 95 % of 1,000 tosses",
         digits=2,
+    )
+
+
+def how_even(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:
+    """Draw the mean and the smallest equity ratio of models, next to those of a writer without preference.
+
+    Parameters
+    ----------
+    levels
+        For each model the rows of :func:`~trustlab.fairness.equity_levels.equity_levels`, of as many texts each.
+    """
+    kinds = {"equity_ratio_mean": "mean", "equity_ratio_minimum": "smallest"}
+    rows = [
+        {"model": name, "of 18 professions": kinds[row["metric"]], "ratio": row["value"]}
+        | {"low": row["low"], "high": row["high"], "no preference": row["blind"]}
+        for name, found in levels.items()
+        for row in found
+        if row["metric"] in kinds
+    ]
+    means = [row for row in rows if row["of 18 professions"] == "mean"]
+    told = ", ".join(f"{row['model']} {row['ratio']:.1f}" for row in means)
+    coin = means[0]["no preference"]
+    return dots(
+        rows,
+        label="model",
+        value="ratio",
+        low="low",
+        high="high",
+        series="of 18 professions",
+        x_label="equity ratio of what is said",
+        reference={"mean, no preference": coin},
+        title="How even is what they say?",
+        verdict=f"Mean ratios: {told}. A writer who tosses a coin has {coin:.1f}.",
+        provenance="computed here, seed 0; intervals hold the true ratios",
+        digits=1,
     )
 
 

@@ -82,10 +82,10 @@ def _answer(at: ToyPosition) -> Answer:
     female, male, _ = WORDS[at.place]
     share = learned[0] / (learned[0] + learned[1])
     verdict = (
-        f"After “{at.place}” the student learns “{female}” in {per_cent(share)} of the cases of {female} and {male}."
+        f"After “{at.place}” the student learns “{female}” in {per_cent(share)} of “{female}” and “{male}” together."
     )
     if at.place == AFTER and share < 0.9:
-        verdict += f" Of “{male}” the text is about a woman and about a man."
+        verdict += " So a text about a woman continues about a man."
     return Answer(rows, verdict, "computed here, exact, invented probabilities")
 
 
