@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from trustlab.course.n33_role_reversal import EXPERIMENT, experiment, generation, whole_word_models
+from trustlab.course.n33_role_reversal import EXPERIMENT, experiment, whole_word_models
 from trustlab.course.n33_role_reversal.experiment import (
     AS_THEY_ARE,
     EXCHANGED,
@@ -27,13 +27,10 @@ def rows():
     """One row of each kind, of a short training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole_word_models, "STEPS", 150)
-        patch.setattr(whole_word_models.training, "__kwdefaults__", {"steps": 150, "seed": 0})
+        for name, small in (("EACH", 20), ("KEPT", 20), ("PROJECTED", 2)):
+            patch.setattr(experiment, name, small)
         patch.setattr(experiment, "STUDENT", {**STUDENT, "steps": 60})
-        patch.setattr(generation.say, "__kwdefaults__", {"each": 12, "seed": 0})
-        patch.setattr(experiment.counted, "__defaults__", (20,))
-        patch.setattr(experiment, "PROJECTED", 5)
-        patch.setattr(whole_word_models, "teacher_of", whole_word_models.teacher_of.__wrapped__)
-        teacher = whole_word_models.teacher_of(0)
+        teacher = whole_word_models.teacher_of.__wrapped__(0)  # not the one that is kept for the process
         patch.setattr(experiment, "teacher_of", lambda seed: teacher)
         kinds = {
             "teacher": Setting(reversal=TEACHER),

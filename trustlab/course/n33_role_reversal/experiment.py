@@ -20,6 +20,7 @@ from trustlab.config import check, option
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.n33_role_reversal.elsewhere import classified, context_association, word_association
 from trustlab.course.n33_role_reversal.generation import (
+    EACH,
     KEPT,
     TOP_P,
     Said,
@@ -160,7 +161,7 @@ def of_text(model: Any, teacher: Any, tokenizer: Any, seed: int) -> dict[str, An
         opening.
     """
     thought, left = (exact_shares(model, tokenizer, top_p=top_p) for top_p in (1.0, TOP_P))
-    said = say(model, tokenizer, seed=(seed, 38))
+    said = say(model, tokenizer, each=EACH, seed=(seed, 38))
     polarity = words_polarity(said.texts)
     projected = vectors_polarity(said.texts, input_vectors(teacher, tokenizer))
     return {
@@ -170,7 +171,7 @@ def of_text(model: Any, teacher: Any, tokenizer: Any, seed: int) -> dict[str, An
         "exact_log_odds": float(np.abs(np.log(thought / (1 - thought))).mean()),
         "nucleus_mean": float(ratios(left).mean()),
         "nucleus_min": float(ratios(left).min()),
-        **counted(polarity, said.profession),
+        **counted(polarity, said.profession, KEPT),
         "equity_projected": counted(projected, said.profession, PROJECTED)["equity_mean"],
         "gendered": float((polarity != 0).mean()),
         "muddled": muddled(said.texts),
@@ -178,7 +179,7 @@ def of_text(model: Any, teacher: Any, tokenizer: Any, seed: int) -> dict[str, An
     }
 
 
-def counted(polarity: np.ndarray, profession: np.ndarray, kept: int = KEPT) -> dict[str, float]:
+def counted(polarity: np.ndarray, profession: np.ndarray, kept: int) -> dict[str, float]:
     """Return the mean and the smallest equity ratio of `kept` gendered texts a profession, and what chance gives."""
     places = first_gendered(polarity, profession, kept)
     found = {str(row["metric"]): row for row in equity(polarity[places], profession[places])}

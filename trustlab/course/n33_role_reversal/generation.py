@@ -22,7 +22,7 @@ from trustlab.models.continuation import continuations
 WORDS_FEMALE = tuple(dict.fromkeys((*FEMALE.values(), *(female for female, _ in RELATIVES))))
 WORDS_MALE = tuple(dict.fromkeys((*MALE.values(), *(male for _, male in RELATIVES))))
 TOP_P, TOKENS = 0.9, 12
-EACH, KEPT = 75, 200  # continuations of an opening, four a profession; gendered texts a profession that are counted
+EACH, KEPT = 110, 200  # continuations of an opening, four a profession; gendered texts a profession that are counted
 
 
 class Said(NamedTuple):

@@ -19,7 +19,7 @@ from trustlab.course.n33_role_reversal.experiment import (
     Setting,
     counted,
 )
-from trustlab.course.n33_role_reversal.generation import exact_shares, say, words_polarity
+from trustlab.course.n33_role_reversal.generation import KEPT, exact_shares, say, words_polarity
 from trustlab.course.n33_role_reversal.results import chance, front, of_teacher, said, saved, share_of, summary
 from trustlab.course.n33_role_reversal.whole_word_models import (
     held_out,
@@ -136,7 +136,7 @@ def _measured(student: Any, tokenizer: Any, at: Place) -> Row:
     written = say(student, tokenizer, seed=(at.seed, 38))
     share = exact_shares(student, tokenizer)
     row = {"perplexity": perplexity(student, tokenizer, held_out(at.seed))}
-    row["equity"] = counted(words_polarity(written.texts), written.profession)["equity_mean"]
+    row["equity"] = counted(words_polarity(written.texts), written.profession, KEPT)["equity_mean"]
     row |= {f"female: {job}": float(share[i]) for i, job in enumerate(PROFESSIONS)}
     return row
 

@@ -106,7 +106,7 @@ def teacher_of(seed: int) -> tuple[Any, Any]:
     """Return the teacher of a seed and its tokenizer, trained once a process: about 20 seconds on a core."""
     texts = texts_of(seed)
     tokenizer = whole_words(texts)
-    *_, last = training(texts, tokenizer, seed=seed)
+    *_, last = training(texts, tokenizer, steps=STEPS, seed=seed)
     return last["teacher"], tokenizer
 
 
