@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
 from trustlab.course.n33_role_reversal.generation import WORDS_FEMALE, WORDS_MALE
 from trustlab.lab.answer import Answer
 from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing
 
-FEMALE, MALE, BOTH = PALETTE[3], PALETTE[0], PALETTE[1]
+FEMALE, MALE, BOTH = PALETTE[2], PALETTE[0], PALETTE[1]
 LETTERS = 58  # of a continuation that are drawn
 ROWS = 4
 WHO = ("plain", "this")
@@ -49,9 +51,13 @@ class SaidDrawing(Drawing):
             legend={"ncols": 3},
             axes=left,
         )
+        left.xaxis.set_major_locator(MaxNLocator(4))
         self.words = self.figure.add_axes((0.47, 0.03, 0.52, 0.94))
-        self.words.set(xlim=(0, 1), ylim=(ROWS * 3, 0))
+        self.words.set(xlim=(0, 1), ylim=(ROWS * 3 + 1, 0))
         self.words.axis("off")
+        key = {"words of gender: female": FEMALE, "male": MALE, "both": BOTH, "none": GREY}
+        for (name, tone), x in zip(key.items(), (0.03, 0.42, 0.52, 0.62), strict=True):
+            self.words.text(x, 3 * ROWS + 0.5, name, fontsize=FONT_POINTS - 0.5, color=tone, va="center")
         self._openings = [self.words.text(0, 3 * i + 0.5, "", fontsize=FONT_POINTS, va="center") for i in range(ROWS)]
         self._said = [
             [self.words.text(0.13, 3 * i + j + 1.4, "", fontsize=FONT_POINTS, va="center") for j in range(2)]

@@ -64,7 +64,7 @@ def classified(model: Any, tokenizer: Any, *, seed: int = 0) -> Decisions:
 
 
 def biographies_asked(seed: int) -> tuple[Texts, list[str]]:
-    """Return biographies to test on and their counterfactuals; of each person both are asked."""
+    """Return biographies to test on and their counterfactuals: each person is tested as both."""
     asked = biographies(TESTED, np.random.default_rng([seed, 37]), skew=0.0)
     return asked, [counterfactual(text).text for text in asked.texts]
 

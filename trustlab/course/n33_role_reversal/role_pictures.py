@@ -118,7 +118,7 @@ def each_profession() -> Finding:
         x_label="P(female word), exact, after four openings",
         reference={"even": 0.5},
         per_cent=True,
-        title="Who says what about whom?",
+        title="How often is each profession female?",
         verdict=f"After “the nurse …” a word of gender is female in {100 * nurse['plain student']:.0f} % for the plain "
         f"student and in {100 * nurse['mean, texts added']:.0f} % for the other; in the generated world it is in "
         f"{100 * nurse['world']:.0f} %.",
