@@ -18,7 +18,8 @@ from trustlab.course.n33_role_reversal.experiment import (
     SHOWN_SEED,
     TEACHER,
 )
-from trustlab.course.n33_role_reversal.working_people import OPENINGS, PROFESSIONS, SHARES, shares
+from trustlab.course.n33_role_reversal.whole_word_models import texts_of
+from trustlab.course.n33_role_reversal.working_people import NEUTRAL, OPENINGS, PROFESSIONS, SHARES, shares
 from trustlab.fairness.distillation import REVERSALS
 from trustlab.lab.saved import numbers, over_seeds
 
@@ -115,3 +116,19 @@ def price(reversal: str, share: float) -> float:
     table = saved(EMBEDDED)[0]
     ratio = measure(table, "perplexity", reversal, share) / measure(table, "perplexity", PLAIN)
     return float(100 * (np.mean(ratio) - 1))
+
+
+def even_price() -> float:
+    """Return by how many per cent perplexity must rise if gender says nothing of a profession, and nothing of gender.
+
+    A text with words of gender loses the information that profession and gender have of each other, once.
+
+    Examples
+    --------
+    >>> round(even_price(), 1)
+    1.0
+    """
+    women = np.array([*SHARES.values()])
+    lost = np.mean(np.log(2) + women * np.log(women) + (1 - women) * np.log(1 - women))  # nats a text
+    words = np.mean([len(text.split()) + 1 for text in texts_of(SHOWN_SEED)])  # the end of a text is one
+    return float(100 * np.expm1((1 - NEUTRAL / 2) * lost / words))

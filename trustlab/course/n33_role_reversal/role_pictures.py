@@ -10,7 +10,7 @@ import numpy as np
 from trustlab.course.n33_role_reversal.claims import methods
 from trustlab.course.n33_role_reversal.experiment import AS_THEY_ARE, EXCHANGED
 from trustlab.course.n33_role_reversal.generation import equity
-from trustlab.course.n33_role_reversal.results import by_profession, carried, of_teacher, price, readings, saved
+from trustlab.course.n33_role_reversal.results import by_profession, carried, even_price, price, readings, saved
 from trustlab.course.n33_role_reversal.working_people import PROFESSIONS
 from trustlab.lab.finding import Finding, dots, dumbbells
 from trustlab.lab.saved import CORPUS_NAMES, means_over, saved_over
@@ -85,10 +85,11 @@ def how_even(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:
 def two_readings() -> Finding:
     """Draw equity of each operation with words exchanged, and as they are."""
     rows = readings()
-    left = [row for row in rows if row["words"] == AS_THEY_ARE]
-    most = max(left, key=lambda row: row["both genders"])
-    gain = max(row["equity"] for row in left)
-    least = min(row["equity"] for row in rows if row["words"] == EXCHANGED)
+    told = []
+    for words in (EXCHANGED, AS_THEY_ARE):
+        equities, mixed = ([row[name] for row in rows if row["words"] == words] for name in ("equity", "both genders"))
+        told += [f"{min(equities):.2f} to {max(equities):.2f}", f"{100 * min(mixed):.0f} to {_share(max(mixed))}"]
+    even, mix, left_even, left_mix = told
     return dots(
         rows,
         label="operation",
@@ -98,9 +99,8 @@ def two_readings() -> Finding:
         series="words",
         x_label="equity ratio of what is said, mean over professions",
         title="Two readings of the swapped prediction",
-        verdict=f"With words as they are, equity is at most {gain:.2f}; with words exchanged at least {least:.2f}. "
-        f"As they are, {100 * most['both genders']:.0f} % of the texts of “{most['operation']}” change gender "
-        "halfway.",
+        verdict=f"With words exchanged, equity is {even}, and {mix} of the gendered texts have words of both genders; "
+        f"with words as they are it is {left_even}, and {left_mix} have both.",
         provenance=f"{saved_over(saved()[1])}, {CORPUS_NAMES['assistant']}",
         digits=2,
     )
@@ -151,11 +151,11 @@ def where_a_gain_stays() -> Finding:
 
 
 def in_words() -> str:
-    """Return one sentence about what all methods gain and cost."""
+    """Return what the methods cost, and what even odds must cost in a world that is not even."""
     cheap, dear = (pick(price(*kind) for kind in methods().values()) for pick in (min, max))
     return (
-        f"The teacher's mean equity ratio is {of_teacher():.2f}. The six ways to reverse roles cost from {cheap:.1f} % "
-        f"to {dear:.1f} % of perplexity against the plain student."
+        f"The six ways to reverse roles cost from {cheap:.1f} % to {dear:.1f} % of perplexity against the plain student. "
+        f"A model that knows this world, but for genders, for which it gives even odds, loses {even_price():.1f} %."
     ).replace("-", "−")
 
 
