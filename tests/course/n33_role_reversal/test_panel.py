@@ -138,7 +138,7 @@ def test_the_pictures_say_what_their_rows_have():
     assert len(role_pictures.each_profession().rows) == 18
     stays = role_pictures.where_a_gain_stays()
     assert "of the disparity in what is said goes away" in stays.verdict and len(stays.rows) == 12
-    assert "cost from 0.3 % to 0.7 % of perplexity" in role_pictures.in_words()
+    assert "cost 0.3 % to 0.7 % of perplexity" in role_pictures.in_words()
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)

@@ -57,11 +57,12 @@ def how_even(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:
     """
     kinds = {"equity_ratio_mean": "mean", "equity_ratio_minimum": "smallest"}
     rows = [
-        {"model": name, "of 18 professions": kinds[row["metric"]], "ratio": row["value"]}
+        {"model": name, "of 18 professions": kind, "ratio": row["value"]}
         | {"low": row["low"], "high": row["high"], "no preference": row["blind"]}
         for name, found in levels.items()
+        for metric, kind in kinds.items()
         for row in found
-        if row["metric"] in kinds
+        if row["metric"] == metric
     ]
     means = [row for row in rows if row["of 18 professions"] == "mean"]
     told = ", ".join(f"{row['model']} {row['ratio']:.1f}" for row in means)
@@ -74,7 +75,7 @@ def how_even(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Finding:
         high="high",
         series="of 18 professions",
         x_label="equity ratio of what is said",
-        reference={"mean, no preference": coin},
+        reference={"a coin": coin},
         title="How even is what they say?",
         verdict=f"Mean ratios: {told}. A writer who tosses a coin has {coin:.1f}.",
         provenance="computed here, seed 0; intervals hold the true ratios",
@@ -102,7 +103,7 @@ def two_readings() -> Finding:
         verdict=f"With words exchanged, equity is {even}, and {mix} of the gendered texts have words of both genders; "
         f"with words as they are it is {left_even}, and {left_mix} have both.",
         provenance=f"{saved_over(saved()[1])}, {CORPUS_NAMES['assistant']}",
-        digits=2,
+        digits=3,
     )
 
 
@@ -154,7 +155,7 @@ def in_words() -> str:
     """Return what the methods cost, and what even odds must cost in a world that is not even."""
     cheap, dear = (pick(price(*kind) for kind in methods().values()) for pick in (min, max))
     return (
-        f"The six ways to reverse roles cost from {cheap:.1f} % to {dear:.1f} % of perplexity against the plain student. "
+        f"The six ways to reverse roles cost {cheap:.1f} % to {dear:.1f} % of perplexity against the plain student. "
         f"A model that knows this world, but for genders, for which it gives even odds, loses {even_price():.1f} %."
     ).replace("-", "−")
 
