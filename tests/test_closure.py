@@ -280,7 +280,7 @@ def small(experiment, monkeypatch):
         "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
         "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
         "role-reversal": [
-            (whole_word_models, "STEPS", 150),
+            (whole_word_models, "STEPS", 250),
             *((role_reversal, name, n) for name, n in [("EACH", 30), ("KEPT", 5), ("PROJECTED", 2)]),
             (role_reversal, "STUDENT", {**role_reversal.STUDENT, "steps": 3}),
         ],
