@@ -199,6 +199,7 @@ NEW = {
     "membership-inference-senders",
     "private-text",
     "private-text-adept",
+    "role-reversal",
 }  # experiments that never had another name
 
 

@@ -29,6 +29,8 @@ from trustlab.course.n24_fednlp_benchmark import panel as n24
 from trustlab.course.n30_one_gap_by_hand import toy as n30_toy
 from trustlab.course.n31_fairness_metrics import panel as n31
 from trustlab.course.n31_fairness_metrics import toy as n31_toy
+from trustlab.course.n33_role_reversal import panel as n33
+from trustlab.course.n33_role_reversal import toy as n33_toy
 from trustlab.lab.panel import Panel
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ TOYS: dict[str, Callable[[], Panel]] = {
     "23 following": n23_toy.continual_toy,
     "30 loans": n30_toy.loan_toy,
     "31 effect size": n31_toy.association_toy,
+    "33 two predictions": n33_toy.reversal_toy,
 }
 PANELS: dict[str, Callable[[], Panel]] = {
     "00 first picture": n00.first_picture,
@@ -79,5 +82,6 @@ PANELS: dict[str, Callable[[], Panel]] = {
     "24 benchmark": lambda: n24.fednlp_panel(corpus()),
     "31 agreement": n31.agreement_panel,
     "31 dose": lambda: n31.dose_panel(corpus()),
+    "33 reversal": n33.reversal_panel,
 }
 ALL = {**TOYS, **PANELS}

@@ -16,6 +16,7 @@ from trustlab.course import (
     n23_continual_learning,
     n24_fednlp_benchmark,
     n31_fairness_metrics,
+    n33_role_reversal,
 )
 from trustlab.course.experiment import Experiment
 
@@ -62,6 +63,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n31_fairness_metrics.SMOLLM2,
         n31_fairness_metrics.CONTINUATIONS,
         n31_fairness_metrics.REAL_TASKS_TUNING,
+        n33_role_reversal.EXPERIMENT,
     )
 })  # fmt: skip
 
