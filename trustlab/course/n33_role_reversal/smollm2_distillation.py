@@ -30,7 +30,7 @@ CORPORA = ("bold",)
 SEEDS = 3
 TEACHER = "teacher"
 RECIPE = DistillOptions(
-    alpha=0.9, learning_rate=5e-4, batch_size=8, steps=128, max_length=33, top=64, precision="bfloat16", row_every=40
+    alpha=0.9, learning_rate=5e-4, batch_size=8, steps=128, max_length=33, top=64, precision="bfloat16", row_every=32
 )
 # A student's name → what it has beside the recipe.
 STUDENTS = MappingProxyType(
