@@ -32,7 +32,7 @@ TEACHER = "teacher"
 RECIPE = DistillOptions(
     alpha=0.9, learning_rate=5e-4, batch_size=8, steps=128, max_length=33, top=64, precision="bfloat16", row_every=32
 )
-# A student's name → what it has beside the recipe.
+# A student's name → what it does not share with the others.
 STUDENTS = MappingProxyType(
     {
         "plain": {},

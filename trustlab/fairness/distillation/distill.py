@@ -1,7 +1,7 @@
 """Distillation with reversed roles: α T² KL(teacher ‖ student) + (1 − α) CE of the text's own next tokens.
 
 The teacher's side of the divergence is what :mod:`~trustlab.fairness.distillation.reversal` makes of its predictions
-for a text and for its counterfactual. Batches are drawn once, of like lengths, and each pass goes through them in
+for a text and for its counterfactual. Batches are drawn once, of like lengths, and each pass reads them in
 another order: so what the teacher says of a batch can be kept.
 """
 

