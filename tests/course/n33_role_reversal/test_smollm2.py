@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trustlab.course.n33_role_reversal import smollm2_distillation as distillation
-from trustlab.course.n33_role_reversal import smollm2_measures as measures
+from trustlab.course.n33_role_reversal import smollm2_leanings as measures
 from trustlab.course.n33_role_reversal import smollm2_texts as texts
 from trustlab.course.n33_role_reversal.smollm2_experiment import SMOLLM2
 from trustlab.fairness.generated_texts import unigram_polarity

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
-from trustlab.course.n33_role_reversal.smollm2_measures import EACH, TOKENS, TOP_P, leanings, preferences, said
+from trustlab.course.n33_role_reversal.smollm2_leanings import EACH, TOKENS, TOP_P, leanings, preferences, said
 from trustlab.course.n33_role_reversal.smollm2_texts import HELD_OUT, TRAINING, begun, divided, training
 from trustlab.fairness.distillation import DistillOptions, distill, half_depth
 from trustlab.models.perplexity import perplexity
@@ -99,7 +99,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     dict
         :meth:`Setting.key`; ``kl`` and ``ce`` of the last steps, and ``tokens`` learnt from (0 for the teacher);
         ``perplexity`` on held-out texts about professions; what
-        :mod:`~trustlab.course.n33_role_reversal.smollm2_measures` has; ``trained``, seconds of training, and
+        :mod:`~trustlab.course.n33_role_reversal.smollm2_leanings` has; ``trained``, seconds of training, and
         ``seconds`` of all.
     """
     check(setting)

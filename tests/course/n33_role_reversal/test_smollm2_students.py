@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from trustlab.course.n33_role_reversal import smollm2_results as results
+from trustlab.course.n33_role_reversal import smollm2_students as results
 from trustlab.course.n33_role_reversal.smollm2_texts import PROFESSIONS, openings
 
 

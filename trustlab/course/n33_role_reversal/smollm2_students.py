@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.course.n33_role_reversal.smollm2_distillation import STUDENTS, TEACHER, result_name
-from trustlab.course.n33_role_reversal.smollm2_measures import equal_gendered, ratio
+from trustlab.course.n33_role_reversal.smollm2_leanings import equal_gendered, ratio
 from trustlab.course.n33_role_reversal.smollm2_texts import PROFESSIONS, openings
 from trustlab.results import Reader, read_results
 
