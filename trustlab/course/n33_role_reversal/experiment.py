@@ -45,7 +45,7 @@ CORPORA = (EMBEDDED,)
 TEACHER = "teacher"
 PLAIN, *REVERSED = REVERSALS  # "none"; "swap", "mean", "max", "expectation"
 EXCHANGED, AS_THEY_ARE = "exchanged", "as they are"
-SHARES_ADDED, TEMPERATURES = (0.0, 0.5, 1.0), (1.0,)
+SHARES_ADDED, TEMPERATURES = (0.0, 0.5, 1.0), (1.0, 4.0)
 KEY = ("reversal", "words", "augmentation", "temperature")  # with the seed: one row
 STUDENT = MappingProxyType({"steps": 160, "batch_size": 32, "learning_rate": 3e-3, "max_length": LONGEST})
 PROJECTED = 120  # gendered texts a profession where vectors decide: they leave texts of both genders undecided
@@ -88,7 +88,7 @@ def grid(corpus: str, *, seeds: Sequence[int] = range(5), reversals: Sequence[st
     Examples
     --------
     >>> len(grid("assistant", seeds=[0])), len(grid("assistant", seeds=[0], reversals=["mean"]))
-    (20, 4)
+    (35, 7)
     """
     kinds: list[tuple[str, str, float, float]] = [(TEACHER, EXCHANGED, 0.0, 1.0)]
     kinds += [
