@@ -5,11 +5,12 @@
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
 reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words next to two
 packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
-``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
-``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole trainings claim too
-much, ``panels`` moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
-``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into
+``continuing`` writes texts, ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often
+bounds on ε claim too much, ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those
+of whole trainings claim too much, ``panels`` moves the controls of panels in a browser, and ``pages`` those of the
+pages in ``docs/explore``. ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in
+``data/results`` and writes them, but for those of ``batches``, ``continuing``, ``covering``, ``auditing``,
+``false_alarms``, ``training_audits`` and ``peers_promises``, into
 ``docs/benchmarks.md``.
 """
 
@@ -25,6 +26,7 @@ from benchmarks import (
     attacking,
     auditing,
     batches,
+    continuing,
     covering,
     false_alarms,
     page,
@@ -100,6 +102,7 @@ PARTS = {
     "simulating": simulating.main,
     "associating": associating.main,
     "resampling": resampling.main,
+    "continuing": continuing.main,
     "covering": covering.main,
     "auditing": auditing.main,
     "stacking": stacking.main,

@@ -1,7 +1,7 @@
 """Distillation with reversed roles: α T² KL(teacher ‖ student) + (1 − α) CE of the text's own next tokens.
 
 The teacher's side of the divergence is what :mod:`~trustlab.fairness.distillation.reversal` makes of its predictions
-for a text and for its counterfactual. Batches are drawn once, of like lengths, and each pass goes through them in
+for a text and for its counterfactual. Batches are drawn once, of like lengths, and each pass reads them in
 another order: so what the teacher says of a batch can be kept.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from trustlab.fairness.distillation.options import DistillOptions
 from trustlab.fairness.distillation.roles import Role, read_roles
 from trustlab.fairness.distillation.state import DistillState, identity
 from trustlab.fairness.distillation.student import student_of
-from trustlab.fairness.distillation.targets import Target, Targets
+from trustlab.fairness.distillation.targets import Target, Targets, log_softmax
 from trustlab.fairness.swaps import OWN_PAIRS, WordPairs
 from trustlab.models.batching import padded
 from trustlab.models.fitting import CLIP_NORM, like_lengths
@@ -98,8 +98,8 @@ def distill(
     >>> last["step"], last["tokens"], last["student"].config.num_hidden_layers
     (3, 27, 1)
     """
-    options = replace(options or DistillOptions(), **keywords)
-    check(options)
+    options = _options(options, keywords)
+    _check_writing(checkpoint, checkpoint_every)
     student = student_of(teacher, student_config, layers=options.layers)
     _check_reading(teacher, tokenizer, options)
     reading = {name: getattr(options, name) for name in ("augmentation", "max_length", "seed")}
@@ -110,14 +110,29 @@ def distill(
     state = DistillState(student, options)
     targets = Targets(teacher, batches, options, exchange)
     if checkpoint is None:
-        if checkpoint_every is not None:
-            raise ValueError("Expected a checkpoint with checkpoint_every, got none. It is how often that is written.")
         return _run(state, targets, numbers, options)
     kept = Checkpoint(Path(checkpoint), identity(options, teacher, student_config, roles, exchange))
     content = kept.read()
     if content is None:
         kept.write(state.to_dict())  # a file that cannot be written is found out before any step
     return _kept_run(state, targets, numbers, options, kept, content, checkpoint_every)
+
+
+def _options(options: DistillOptions | None, keywords: dict[str, Any]) -> DistillOptions:
+    """Return the options with single ones replaced, after checking them."""
+    known = [field.name for field in fields(DistillOptions)]
+    if unknown := [name for name in keywords if name not in known]:
+        raise ValueError(f"Expected options of DistillOptions, got {unknown[0]!r}. There are {', '.join(known)}.")
+    found = replace(options or DistillOptions(), **keywords)
+    check(found)
+    return found
+
+
+def _check_writing(checkpoint: str | Path | None, every: int | None) -> None:
+    if every is not None and checkpoint is None:
+        raise ValueError("Expected a checkpoint with checkpoint_every, got none. It is how often that is written.")
+    if every is not None and every < 1:
+        raise ValueError(f"Expected checkpoint_every={every} >= 1: the steps between two writes of the checkpoint.")
 
 
 def _check_reading(teacher: Any, tokenizer: Any, options: DistillOptions) -> None:
@@ -216,7 +231,11 @@ def _step(state: DistillState, roles: Sequence[Role], target: Target, options: D
 def _losses(logits: Tensor, inputs: dict[str, Tensor], target: Target, temperature: float) -> tuple[Tensor, Tensor]:
     """Return the mean divergence from the target, and the mean cross entropy of the next tokens."""
     there = inputs["attention_mask"][:, 1:].bool()
-    ce = F.cross_entropy(logits[there].float(), inputs["input_ids"][:, 1:][there])
-    at_places = logits[target.rows, target.places].float() / temperature
-    kl = target.divergence(at_places).sum() / max(len(target.rows), 1)  # a batch may have no place with a partner
-    return kl, ce
+    selected = logits[there]  # [N, V]: all that predict a token of a text
+    number = there.flatten().cumsum(0).reshape(there.shape) - 1
+    log_q = log_softmax(selected, 1.0)
+    ce = F.nll_loss(log_q, inputs["input_ids"][:, 1:][there])
+    if temperature != 1:
+        log_q = log_softmax(selected, temperature)
+    kl = target.divergence(log_q, number[target.rows, target.places]).sum()
+    return kl / max(len(target.rows), 1), ce  # a batch may have no place with a partner

@@ -8,7 +8,7 @@ from trustlab.config import option
 from trustlab.fairness.distillation.reversal import REVERSALS
 from trustlab.fairness.distillation.student import LAYERS
 
-TEACHER = ("once", "each time")
+PREDICTIONS = ("kept", "computed again")
 PRECISION = ("float32", "bfloat16")
 
 
@@ -48,8 +48,8 @@ class DistillOptions:
     steps: int = option(100, label="Steps", help="Steps of the optimizer.", low=1)
     max_length: int = option(32, label="Longest text", help="Longer texts are cut.", unit="tokens", low=2)
     layers: str = option("even", label="Layers", help="Which of the teacher's layers the student gets.", values=LAYERS)
-    teacher: str = option(
-        "once", label="Teacher", help="Keep its predictions, or compute them again for each step.", values=TEACHER
+    predictions: str = option(
+        "kept", label="Predictions", help="Keep the teacher's, or compute them again for each step.", values=PREDICTIONS
     )
     top: int = option(
         0, label="Words kept", help="Likeliest words that the divergence sees singly, the rest as one; 0: all.", low=0

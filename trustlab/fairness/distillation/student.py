@@ -95,7 +95,7 @@ def student_of(teacher: Any, student_config: Any, *, layers: str = "even") -> An
         given[name] = weights[source]
     student.load_state_dict(given)
     student.tie_weights()
-    return student.to(next(teacher.parameters()).device)
+    return student.to(next(teacher.parameters()).device).eval()
 
 
 def check_student(teacher: Any, config: Any) -> None:

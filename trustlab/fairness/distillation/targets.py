@@ -2,7 +2,10 @@
 
 Kept whole, a prediction is a number for each word: of a vocabulary of 49,152, two hundred kB for each token. With
 ``top`` it is the likeliest words, each with its number, and the rest as one. The divergence of such distributions is a
-lower bound of the whole one (data processing), and never below 0.
+lower bound of the whole one (data processing), and never below 0. Measured on 16 of Wikipedia's sentences with SmolLM2:
+the 64 likeliest words have 0.86 of the mass; the gradient on the student's logits is off by 9 % of its length (cosine
+0.997) where the student is untrained, and by 2 % where it is near its teacher; with 16 words by 14 and 5 %. The teacher
+in bfloat16 is 0.001 nats from itself.
 """
 
 from __future__ import annotations
@@ -37,12 +40,19 @@ class Target(NamedTuple):
     log_p: Tensor
     words: Tensor | None
 
-    def divergence(self, logits: Tensor) -> Tensor:
-        """Return KL(target ‖ student) [K] of the student's `logits` [K, V] at these places."""
-        log_q = logits.log_softmax(-1)
-        if self.words is not None:
-            log_q = _with_rest(log_q.gather(1, self.words))
+    def divergence(self, log_q: Tensor, index: Tensor) -> Tensor:
+        """Return KL(target ‖ student) [K], the student's log-probabilities being rows `index` [K] of `log_q` [N, V]."""
+        if self.words is None:
+            log_q = log_q[index]
+        else:  # the few words of each row, without a copy of all
+            log_q = _with_rest(log_q.take(index[:, None] * log_q.shape[1] + self.words))
         return (self.log_p.exp() * (self.log_p - log_q)).sum(1)
+
+
+def log_softmax(logits: Tensor, temperature: float) -> Tensor:
+    """Return the log-probabilities of `logits` in single precision, or better, at a temperature."""
+    precise = logits if logits.dtype == torch.float64 else logits.float()
+    return (precise if temperature == 1 else precise / temperature).log_softmax(-1)  # a copy less: V is large
 
 
 def _with_rest(log_p: Tensor) -> Tensor:
@@ -63,10 +73,11 @@ def target_of(
         inputs = {name: each.to(device) for name, each in padded(read, None).items()}
         logits = teacher(**inputs, use_cache=False).logits
     with torch.no_grad():
-        log_p = (logits[rows, places].float() / options.temperature).log_softmax(-1)
+        log_p = log_softmax(logits[rows, places], options.temperature)
         if options.reversal != "none":
-            there = (logits[partner_rows, partner_places].float() / options.temperature).log_softmax(-1)
-            log_p = reverse(log_p, there if exchange is None else exchange(log_p, there), options.reversal)
+            there = log_softmax(logits[partner_rows, partner_places], options.temperature)
+            there = there if exchange is None else exchange(log_p, there)
+            log_p = reverse(log_p, there, options.reversal, normalised=True)
         if not options.top or options.top >= log_p.shape[1]:
             return Target(rows, places, log_p, None)
         likeliest, words = log_p.topk(options.top)
@@ -104,11 +115,11 @@ class Targets:
         words = teacher.config.vocab_size
         each = 4 * words if not options.top or options.top >= words else 12 * options.top
         size = each * sum(len(role.places) for batch in batches for role in batch)
-        if options.teacher == "once" and size > KEPT_BYTES:
+        if options.predictions == "kept" and size > KEPT_BYTES:
             raise ValueError(
                 f"Expected the teacher's predictions to fit into {KEPT_BYTES / 2**30:.3g} GiB, got "
                 f"{size / 2**30:.3g}. Keep the likeliest words only (top=64), or compute them again for each step "
-                '(teacher="each time").'
+                '(predictions="computed again").'
             )
 
     def __getitem__(self, number: int) -> Target:
@@ -116,6 +127,6 @@ class Targets:
         found = self._kept.get(number)
         if found is None:
             found = target_of(self.teacher, self.batches[number], self.options, self.exchange)
-            if self.options.teacher == "once":
+            if self.options.predictions == "kept":
                 self._kept[number] = found
         return found
