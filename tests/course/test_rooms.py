@@ -200,6 +200,7 @@ NEW = {
     "private-text",
     "private-text-adept",
     "role-reversal",
+    "role-reversal-smollm2",
 }  # experiments that never had another name
 
 

@@ -64,6 +64,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n31_fairness_metrics.CONTINUATIONS,
         n31_fairness_metrics.REAL_TASKS_TUNING,
         n33_role_reversal.EXPERIMENT,
+        n33_role_reversal.SMOLLM2,
     )
 })  # fmt: skip
 

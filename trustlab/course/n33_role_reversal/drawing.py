@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.ticker import MaxNLocator
-
+from trustlab.course.n33_role_reversal.front import Front
 from trustlab.course.n33_role_reversal.generation import WORDS_FEMALE, WORDS_MALE
 from trustlab.lab.answer import Answer
-from trustlab.lab.curves import Curves
 from trustlab.lab.figures import FONT_POINTS, GREY, PALETTE, Drawing
 
 FEMALE, MALE, BOTH = PALETTE[2], PALETTE[0], PALETTE[1]
@@ -38,20 +35,7 @@ class SaidDrawing(Drawing):
 
     def __init__(self, references: Mapping[str, float]) -> None:
         super().__init__(width=960, height=380)
-        left = self.figure.add_axes((0.07, 0.15, 0.36, 0.63))
-        self.front = Curves(
-            "perplexity",
-            "equity",
-            "operation",
-            x_label="perplexity, held-out texts",
-            y_label="equity ratio, mean",
-            references=references,
-            y_limits=(0.3, 1.0),
-            legend_at=1.02,
-            legend={"ncols": 3},
-            axes=left,
-        )
-        left.xaxis.set_major_locator(MaxNLocator(4))
+        self.front = Front(self.figure.add_axes((0.07, 0.15, 0.36, 0.63)), references)
         self.words = self.figure.add_axes((0.47, 0.03, 0.52, 0.94))
         self.words.set(xlim=(0, 1), ylim=(ROWS * 3 + 1, 0))
         self.words.axis("off")
@@ -69,7 +53,7 @@ class SaidDrawing(Drawing):
 
     def draw(self, answer: SaidAnswer) -> None:
         """Move the ring, and write what is said; its colour is the gender of its words."""
-        self.front.draw(dataclasses.replace(answer))
+        self.front.draw(answer)
         for i in range(ROWS):
             row = answer.said[i] if i < len(answer.said) else {"opening": "", "plain": "", "this": ""}
             self._openings[i].set_text(f"{row['opening']} …" if row["opening"] else "")

@@ -55,12 +55,12 @@ def next_words(model: Any, tokenizer: Any, *, top_p: float = 1.0) -> tuple[np.nd
 
 
 def nucleus(p: np.ndarray, top_p: float) -> np.ndarray:
-    """Return probabilities [N, V] with all words outside the nucleus set to 0, not yet normalised again.
+    """Return probabilities [N, V] with all words outside the nucleus set to 0, normalised again.
 
     Examples
     --------
-    >>> nucleus(np.array([[0.2, 0.5, 0.3]]), 0.7).tolist()
-    [[0.0, 0.5, 0.3]]
+    >>> nucleus(np.array([[0.2, 0.5, 0.3]]), 0.7).round(3).tolist()
+    [[0.0, 0.625, 0.375]]
     """
     order = np.argsort(-p, axis=1, kind="stable")
     sorted_p = np.take_along_axis(p, order, 1)

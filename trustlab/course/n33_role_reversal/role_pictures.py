@@ -89,7 +89,7 @@ def two_readings() -> Finding:
     told = []
     for words in (EXCHANGED, AS_THEY_ARE):
         equities, mixed = ([row[name] for row in rows if row["words"] == words] for name in ("equity", "both genders"))
-        told += [f"{min(equities):.2f} to {max(equities):.2f}", f"{100 * min(mixed):.0f} to {_share(max(mixed))}"]
+        told += [f"{min(equities):.2f} to {max(equities):.2f}", _span(mixed)]
     even, mix, left_even, left_mix = told
     return dots(
         rows,
@@ -162,3 +162,14 @@ def in_words() -> str:
 
 def _share(value: float) -> str:
     return f"{100 * value:.0f} %".replace("-", "−")
+
+
+def _span(shares: Sequence[float]) -> str:
+    """Return the smallest and the largest share.
+
+    Examples
+    --------
+    >>> _span([0.18, 0.44]), _span([0.0, 0.001])
+    ('18 to 44 %', 'less than 1 %')
+    """
+    return "less than 1 %" if max(shares) < 0.01 else f"{100 * min(shares):.0f} to {_share(max(shares))}"
