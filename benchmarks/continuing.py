@@ -10,9 +10,9 @@ Predictions, written before the first run of this file:
 - One by one every token reads all weights for itself: five times as long as ours or more.
 - ``generate`` in a batch of 64 is as fast as ours, from 0.8 to 1.5 times: ours is there for its random numbers.
 
-What came (a busy machine, 2026-11-29): one by one 9.1 times as long as ours (95 % 8.5 to 9.8); in a batch 1.7 times (1.6
-to 1.9), more than predicted: it sorts the whole vocabulary. The very first run had weights of 0.02: all words alike, a
-nucleus of most of the vocabulary, and then it was 4.4 and 0.8 times.
+What came (a busy machine, 2026-11-29): one by one 9.1 times as long as ours (95 % 8.5 to 9.8); in a batch 1.7 times
+(1.6 to 1.9), more than predicted: it sorts the whole vocabulary. The very first run had weights of 0.02: all words
+alike, a nucleus of most of the vocabulary, and then it was 4.4 and 0.8 times.
 """
 
 from __future__ import annotations
