@@ -5,14 +5,14 @@
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
 reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words next to two
 packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
-``sensing`` a prediction's sensitivity,
+``sensing`` a prediction's sensitivity, ``continuing`` writes texts,
 ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
 ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole trainings claim too
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and
-``peers_promises``, into ``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``continuing``, ``covering``, ``auditing``, ``false_alarms``,
+``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from benchmarks import (
     attacking,
     auditing,
     batches,
+    continuing,
     covering,
     false_alarms,
     page,
@@ -106,6 +107,7 @@ PARTS = {
     "associating": associating.main,
     "resampling": resampling.main,
     "sensing": sensing.main,
+    "continuing": continuing.main,
     "covering": covering.main,
     "auditing": auditing.main,
     "stacking": stacking.main,

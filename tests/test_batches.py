@@ -227,6 +227,7 @@ def test_a_measure_is_tried_before_the_first_round_and_the_first_step(reader, ba
 
 def test_a_measure_that_knows_the_whole_test_set_is_tried_on_that(reader, batch):
     """Notebook 22 looks up who each test example is of."""
+
     def by_group(model, examples):
         right = model(examples["input_ids"], examples["attention_mask"]).argmax(-1) == examples["y"]
         return {"first": right[group == 0].float().mean()}

@@ -20,6 +20,8 @@ from trustlab.course.experiment import OLD_NAMES
 from trustlab.course.n23_continual_learning import experiment as drift
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n31_fairness_metrics import experiment as population
+from trustlab.course.n33_role_reversal import experiment as role_reversal
+from trustlab.course.n33_role_reversal import whole_word_models
 from trustlab.course.registry import EXPERIMENTS
 from trustlab.data import assistant
 from trustlab.meaning import meaning
@@ -277,6 +279,11 @@ def small(experiment, monkeypatch):
         "private-text": [("trustlab.course.n14_private_text.experiment", name, 60) for name in ("TRAIN", "CANDIDATES")],
         "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
         "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
+        "role-reversal": [
+            (whole_word_models, "STEPS", 250),
+            *((role_reversal, name, n) for name, n in [("EACH", 30), ("KEPT", 5), ("PROJECTED", 2)]),
+            (role_reversal, "STUDENT", {**role_reversal.STUDENT, "steps": 3}),
+        ],
         "fairness-metrics": [(population, name, n) for name, n in [("DESCRIBED", 200), ("EXPLAINED", 150)]],
         "fairness-metrics-sensitivity": [(population, name, 150) for name in ("DESCRIBED", "EXPLAINED")],
     }
@@ -314,6 +321,7 @@ CELLS = [
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
     ("fairness-metrics-sensitivity", dict(region_dose=0.5)),
     ("prediction-sensitivity", dict(dose=0.5)),
+    ("role-reversal", dict(reversal="mean", augmentation=0.5)),
 ]
 
 

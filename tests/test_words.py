@@ -65,6 +65,7 @@ ALLOWED = {
     "trustlab/course/n22_device_selection/fleets.py": {"power law": "a name"},
     "trustlab/course/n11_dp_sgd_vs_edp_sgd/experiment.py": {"nobody's data": "invented"},
     "trustlab/course/n31_fairness_metrics/sentences.py": {"somebody": "a word of the invented sentences"},
+    "trustlab/course/n33_role_reversal/working_people.py": {"nobody {work}": "a word of the generated sentences"},
     "trustlab/fairness/swaps/his_and_her.py": {
         "beside besides": "function words",
         "whom whose": "function words",

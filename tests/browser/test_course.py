@@ -1,4 +1,4 @@
-"""A reader's hands on notebooks 00, 11, 13, 21 to 24, 31: run all, move, train, stop, predict, ask for a hint."""
+"""A reader's hands on notebooks 00, 11, 13, 21 to 24, 31, 33: run all, move, train, stop, predict, ask for a hint."""
 
 import json
 import re
@@ -27,6 +27,8 @@ EFFECT = "What is an effect size the size of?"
 AGREE = "Do two metrics rank models alike?"
 DOSE = "Which metric sees the bias that is there?"
 WHICH = "Which words move the answer, and which of two models is fairer?"
+PREDICTIONS = "What does a student learn of two predictions?"
+REVERSAL = "What does the fairer student say, and what does it cost?"
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,11 @@ def metrics(lab):
 def sensitivity(lab):
     """Notebook 32 after Run All Cells."""
     return ran(lab, "32_prediction_sensitivity")
+
+
+def reversal(lab):
+    """Notebook 33 after Run All Cells."""
+    return ran(lab, "33_role_reversal")
 
 
 @pytest.fixture(autouse=True)
@@ -571,6 +578,33 @@ def test_31_trains_a_model_of_known_bias(lab, metrics):
     expect(dose.locator(".trustlab-verdict")).to_contain_text("metrics distinguish your model from", timeout=120_000)
     assert black(dose) > blackness
     lab.picture(dose, "31-dose-trained")
+
+
+def test_33_runs_and_its_panels_move(lab, reversal):
+    assert reversal.troubles() == []
+    for title in (PREDICTIONS, REVERSAL):
+        assert has_a_picture(reversal.panel(title))
+    toy, panel = (reversal.panel(title) for title in (PREDICTIONS, REVERSAL))
+    toy.get_by_role("button", name="Reset", exact=True).click()
+    moves(toy, 0, "ArrowLeft")  # P(she)
+    lab.picture(toy, "33-toy-moved")
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    before = says(panel)
+    panel.get_by_role("combobox").last.select_option("carpenter")
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("After “the carpenter …”")
+    assert says(panel) != before
+    lab.picture(panel, "33-reversal-moved")
+
+
+def test_33_trains_a_teacher_and_its_student(lab, reversal):
+    panel = reversal.panel(REVERSAL)
+    panel.get_by_role("button", name="Reset", exact=True).click()
+    blackness = black(panel)
+    panel.get_by_role("button", name=re.compile("^Train")).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("The teacher learns", timeout=60_000)
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("Your student: equity", timeout=180_000)
+    assert black(panel) > blackness
+    lab.picture(panel, "33-reversal-trained")
 
 
 def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):

@@ -203,6 +203,8 @@ NEW = {
     "prediction-sensitivity",
     "prediction-sensitivity-dialect",
     "prediction-sensitivity-real",
+    "role-reversal",
+    "role-reversal-smollm2",
 }  # experiments that never had another name
 
 

@@ -292,6 +292,7 @@ def test_the_expected_notebooks_exist(notebooks):
         "30_one_gap_by_hand",
         "31_fairness_metrics",
         "32_prediction_sensitivity",
+        "33_role_reversal",
     )
     expected = {f"{stem}.ipynb" for stem in stems}
     assert expected <= {path.name for path in notebooks}

@@ -31,6 +31,8 @@ from trustlab.course.n31_fairness_metrics import panel as n31
 from trustlab.course.n31_fairness_metrics import toy as n31_toy
 from trustlab.course.n32_prediction_sensitivity import panel as n32
 from trustlab.course.n32_prediction_sensitivity import toy as n32_toy
+from trustlab.course.n33_role_reversal import panel as n33
+from trustlab.course.n33_role_reversal import toy as n33_toy
 from trustlab.lab.panel import Panel
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ TOYS: dict[str, Callable[[], Panel]] = {
     "30 loans": n30_toy.loan_toy,
     "31 effect size": n31_toy.association_toy,
     "32 bias": n32_toy.bias_toy,
+    "33 two predictions": n33_toy.reversal_toy,
 }
 PANELS: dict[str, Callable[[], Panel]] = {
     "00 first picture": n00.first_picture,
@@ -83,5 +86,6 @@ PANELS: dict[str, Callable[[], Panel]] = {
     "31 agreement": n31.agreement_panel,
     "31 dose": lambda: n31.dose_panel(corpus()),
     "32 sentence": n32.sensitivity_panel,
+    "33 reversal": n33.reversal_panel,
 }
 ALL = {**TOYS, **PANELS}

@@ -17,6 +17,7 @@ from trustlab.course import (
     n24_fednlp_benchmark,
     n31_fairness_metrics,
     n32_prediction_sensitivity,
+    n33_role_reversal,
 )
 from trustlab.course.experiment import Experiment
 
@@ -67,6 +68,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n32_prediction_sensitivity.EXPERIMENT,
         n32_prediction_sensitivity.REAL,
         n32_prediction_sensitivity.DIALECT,
+        n33_role_reversal.EXPERIMENT,
+        n33_role_reversal.SMOLLM2,
     )
 })  # fmt: skip
 

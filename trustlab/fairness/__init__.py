@@ -15,5 +15,9 @@ Extrinsic metrics measure what a system does:
 7. :mod:`~trustlab.fairness.swaps`: the same text about the other gender.
 8. :mod:`~trustlab.fairness.sensitivity`: how much a classifier's answer moves with the words that tell a status.
 
+And one method changes a model:
+
+9. :mod:`~trustlab.fairness.distillation`: a smaller language model learns from predictions with reversed roles.
+
 Intrinsic metrics need not predict extrinsic ones: that is what notebook 31 measures.
 """

@@ -1,0 +1,68 @@
+"""Every number in the notebook's running text comes from what it speaks of, and so do the answers to its questions."""
+
+import numpy as np
+
+from trustlab.course.lessons import questions
+from trustlab.course.n33_role_reversal import EXPERIMENT, exercises
+from trustlab.course.n33_role_reversal.claims import closed
+from trustlab.course.n33_role_reversal.experiment import AS_THEY_ARE, EXCHANGED, PLAIN, REVERSED
+from trustlab.course.n33_role_reversal.generation import KEPT
+from trustlab.course.n33_role_reversal.results import carried, chance, front, readings, saved, share_of
+from trustlab.course.n33_role_reversal.whole_word_models import LAYERS
+from trustlab.course.n33_role_reversal.working_people import OPENINGS, PROFESSIONS, SHARES
+
+NOTEBOOK = "33_role_reversal"
+HARMLESS = r"2203\.12574|\b(?:19|20)\d\d\b|notebooks? \d\d"
+
+
+def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
+    fragments = [
+        f"at least {KEPT} gendered texts a profession",
+    ]
+    assert numbers_left(NOTEBOOK, fragments, HARMLESS) == []
+    assert (exercises.SHARE, exercises.SAYS, exercises.TEXTS) == (0.8, (160, 40), 200)
+    assert len(PROFESSIONS) == 18 and len(OPENINGS) == 4 and LAYERS == 4  # eighteen, four, four
+
+
+def test_swap_alone_comes_nearer_to_the_middle_than_the_mean_alone_and_added_texts_help_the_mean():
+    at = {(row["operation"], row["added"]): row["equity"] for row in front()}
+    assert at["swap", 0.0] > at["mean", 0.0] + 0.05 and at["mean", 1.0] > at["mean", 0.0] + 0.05
+    assert at["mean", 0.0] < (at[PLAIN, 0.0] + chance()) / 2 + 0.1  # about halfway
+    assert all(at[PLAIN, 0.0] < at[each, 0.0] for each in REVERSED)
+
+
+def test_words_as_they_are_leave_equity_and_mix_genders():
+    rows = {(row["operation"], row["words"]): row for row in readings()}
+    for reversal in REVERSED:
+        assert rows[reversal, AS_THEY_ARE]["both genders"] > 0.05 > rows[reversal, EXCHANGED]["both genders"]
+    plain = EXPERIMENT.where(reversal=PLAIN, augmentation=0.0, temperature=1.0)["equity_mean"].mean()
+    assert rows["mean", AS_THEY_ARE]["equity"] - plain < (rows["mean", EXCHANGED]["equity"] - plain) / 2
+
+
+def test_in_this_world_most_nurses_are_women_and_the_student_says_so_less_often():
+    plain, both = (
+        share_of("nurse", reversal=kind, augmentation=share, temperature=1.0, words=EXCHANGED)
+        for kind, share in ((PLAIN, 0.0), ("mean", 1.0))
+    )
+    assert SHARES["nurse"] > 0.5 and both < plain - 0.1
+
+
+def test_most_of_the_disparity_leaves_what_is_said_a_part_of_the_vectors_and_nothing_of_the_classifier():
+    gone = {row["measured"]: row["goes away"] for row in carried() if row["student"] == "Mean and texts added"}
+    assert gone["what is said (log odds)"] > 0.6
+    assert 0.05 < gone["input embeddings (WEAT)"] < 0.3 and 0.05 < gone["vectors in context (CEAT)"] < 0.4
+    low, high = next((row["low"], row["high"]) for row in carried() if row["measured"] == "classifier (TPR gap)")
+    assert low < 0 < high
+
+
+def test_a_mean_of_two_equal_predictions_is_the_answer_to_the_first_question():
+    asked = questions("33")["before the first pronoun"]
+    assert asked["choices"][asked["answer"]].startswith("In about nine of ten")
+
+
+def test_the_question_about_the_classifier_has_the_tables_answer():
+    asked = questions("33")["the same student elsewhere"]
+    gone = closed(saved()[0], "tpr_gap")
+    assert np.mean(gone) < 0.15 and asked["choices"][asked["answer"]].startswith("Hardly smaller")
+    nurse = share_of("nurse", reversal="mean", augmentation=1.0, temperature=1.0, words=EXCHANGED)
+    assert 0.4 < nurse < 0.65  # nearly as many female as male nurses

@@ -1,0 +1,42 @@
+"""What is read off a table of SmolLM2's students, against a table small enough to count by hand."""
+
+import pandas as pd
+import pytest
+
+from trustlab.course.n33_role_reversal import smollm2_students as results
+from trustlab.course.n33_role_reversal.smollm2_texts import PROFESSIONS, openings
+
+
+def made(name):
+    assert name == "role_reversal_smollm2_bold"
+    rows = []
+    for model, polarity, leaning in (("plain", ("fm-m", "mmmm"), -2.0), ("teacher", ("ffff", "-ff-"), 1.0)):
+        for seed in (1, 0):
+            row = {"model": model, "seed": seed, "leaning": abs(leaning) + seed, "perplexity": 60.0 + 10 * seed}
+            row |= {"ss": 50.0, "lms": 80.0, "gendered": 75.0, "said": "|".join(f"{model} {i}" for i in range(24))}
+            row |= {f"polarity of {each}": polarity[seed] for each in PROFESSIONS}
+            rows.append(row | {f"leaning of {each}": leaning + seed for each in PROFESSIONS})
+    return pd.DataFrame(rows), {}
+
+
+def test_models_are_compared_over_seeds_and_with_as_many_gendered_texts(monkeypatch):
+    monkeypatch.setattr(results, "LEAST", 6)
+    teacher, plain = results.comparison(read=made)
+    assert (teacher["model"], plain["model"], plain["seeds"]) == ("teacher", "plain", 2)
+    assert (plain["leaning"], plain["leaning low"], plain["leaning high"]) == (2.5, 2.0, 3.0)
+    assert teacher["perplexity"] == 65.0
+    # Of both seeds plain wrote one woman and six men; the teacher six women, so that one of plain's is left out.
+    assert teacher["texts"] == plain["texts"] == 6
+    assert plain["equity_mean"] < 0.3 and teacher["equity_min"] == 0 and teacher["equity_min blind"] > 0.1
+    assert plain["equity_mean low"] < plain["equity_mean"] < plain["equity_mean high"]
+
+
+def test_too_few_gendered_texts_are_refused():
+    with pytest.raises(ValueError, match="100"):
+        results.comparison(read=made)
+
+
+def test_leanings_and_texts_of_one_model():
+    assert results.leanings_of("plain", read=made) == dict.fromkeys(PROFESSIONS, -1.5)
+    said = results.said_by("teacher", read=made)
+    assert list(said) == openings() and said["The nurse was late because"] == "teacher 4"
