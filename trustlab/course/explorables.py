@@ -213,6 +213,12 @@ FAIRNESS = (
         "The bias was planted, so we know that it is there. Watch which metrics notice.",
         ALL["31 dose"],
     ),
+    Explorable(
+        "33-two-predictions",
+        "33_role_reversal",
+        "A teacher reads a text, and the same text with genders swapped. What does its student learn from both?",
+        ALL["33 two predictions"],
+    ),
 )
 
 CHAPTERS = (
