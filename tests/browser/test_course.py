@@ -630,6 +630,7 @@ NOTEBOOKS = (
     "benchmark",
     "by_hand",
     "metrics",
+    "reversal",
 )
 
 
