@@ -49,7 +49,7 @@ def mistakes(source):
 
 
 def test_there_are_examples():
-    assert [name for name, _ in EXAMPLES].count("README.md") == 1 and len(EXAMPLES) == 17
+    assert [name for name, _ in EXAMPLES].count("README.md") == 1 and len(EXAMPLES) == 18
 
 
 def test_the_readmes_example_has_as_many_lines_as_its_heading_says():

@@ -101,12 +101,6 @@ def test_polarities_are_those_of_the_texts_profession_by_profession(given, monke
     assert row["gendered"] == pytest.approx(100 * (1 - letters.count("-") / len(letters)))
 
 
-def test_models_are_compared_with_as_many_gendered_texts_each():
-    assert measures.equal_gendered(["f--m", "ffm-", "-fmmm"]) == 2
-    assert [measures.ratio(each, 2) for each in ("f--m", "ffm-", "-fmmm")] == [1.0, 0.0, 1.0]
-    assert measures.ratio("ffm", 3) == 0.5
-
-
 def made_clusters():
     rows = [
         {"kind": kind, "domain": domain, "target": target, "context": f"The {target} is BLANK"}

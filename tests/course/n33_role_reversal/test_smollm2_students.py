@@ -19,14 +19,21 @@ def made(name):
     return pd.DataFrame(rows), {}
 
 
-def test_models_are_compared_over_seeds_and_with_as_many_gendered_texts():
+def test_models_are_compared_over_seeds_and_with_as_many_gendered_texts(monkeypatch):
+    monkeypatch.setattr(results, "LEAST", 6)
     teacher, plain = results.comparison(read=made)
     assert (teacher["model"], plain["model"], plain["seeds"]) == ("teacher", "plain", 2)
     assert (plain["leaning"], plain["leaning low"], plain["leaning high"]) == (2.5, 2.0, 3.0)
     assert teacher["perplexity"] == 65.0
-    # In turns over seeds plain wrote f m, m m, - m, m m: seven gendered; the teacher f -, f f, f f, f -: six.
+    # Of both seeds plain wrote one woman and six men; the teacher six women, so that one of plain's is left out.
     assert teacher["texts"] == plain["texts"] == 6
-    assert plain["equity_mean"] == pytest.approx(1 / 5) and teacher["equity_min"] == 0
+    assert plain["equity_mean"] < 0.3 and teacher["equity_min"] == 0 and teacher["equity_min blind"] > 0.1
+    assert plain["equity_mean low"] < plain["equity_mean"] < plain["equity_mean high"]
+
+
+def test_too_few_gendered_texts_are_refused():
+    with pytest.raises(ValueError, match="100"):
+        results.comparison(read=made)
 
 
 def test_leanings_and_texts_of_one_model():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,21 +75,3 @@ def preferences(model: Any, tokenizer: Any) -> dict[str, float]:
     scorer = LikelihoodScorer(model, tokenizer, kind="causal", start=TEXT_START, batch_tokens=512)
     found = stereoset(clusters, score_clusters(scorer, clusters, rules="authors"), rules="authors")[0]
     return {name: float(found[name]) for name in ("ss", "lms", "icat")}
-
-
-def equal_gendered(polarities: Sequence[str]) -> int:
-    """Return how many gendered texts every one of these has: as many are compared of each."""
-    return min(len(each.replace("-", "")) for each in polarities)
-
-
-def ratio(polarity: str, texts: int) -> float:
-    """Return min(f/m, m/f) of the first `texts` gendered ones.
-
-    Examples
-    --------
-    >>> ratio("f-mm-fmm", 4), ratio("---", 0)
-    (1.0, nan)
-    """
-    kept = polarity.replace("-", "")[:texts]
-    counts = sorted((kept.count("f"), kept.count("m")))
-    return counts[0] / counts[1] if counts[1] else math.nan

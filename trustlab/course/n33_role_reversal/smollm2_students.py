@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trustlab.course.n33_role_reversal.smollm2_distillation import STUDENTS, TEACHER, result_name
-from trustlab.course.n33_role_reversal.smollm2_leanings import equal_gendered, ratio
+from trustlab.course.n33_role_reversal.smollm2_leanings import LETTERS
 from trustlab.course.n33_role_reversal.smollm2_texts import PROFESSIONS, openings
+from trustlab.fairness.equity_levels import equal_gendered, equity_levels
+from trustlab.fairness.groups import Groups
 from trustlab.results import Reader, read_results
 
 if TYPE_CHECKING:
     import pandas
 
 Row = dict[str, Any]
+LEAST = 100  # gendered texts a profession that every model has, its seeds together
 MEASURES = ("leaning", "perplexity", "ss", "lms", "gendered")
 
 
@@ -28,24 +31,39 @@ def comparison(corpus: str = "bold", read: Reader = read_results) -> list[Row]:
     -------
     list of dict
         ``model``, ``seeds``; for each of :data:`MEASURES` its mean over seeds and, with " low" and " high", the
-        smallest and largest of them; ``equity_mean`` and ``equity_min``, over professions, of as many gendered texts
-        of all seeds together for every model, ``texts`` a profession at least.
+        smallest and largest of them; ``equity_mean`` and ``equity_min``, over professions, of all seeds' texts
+        together and as many gendered ones for every model, with their intervals' ends and, as " blind", what a writer
+        without preference has; ``texts``, those of the profession with fewest.
     """
     table = read(result_name(corpus))[0]
-    kept = {
-        profession: equal_gendered([_pooled(table, model, profession) for model in _models(table)])
-        for profession in PROFESSIONS
-    }
+    models = [model for model in (TEACHER, *STUDENTS) if (table["model"] == model).any()]
+    said = {model: _said(table[table["model"] == model]) for model in models}
+    kept = equal_gendered(said, least=LEAST)
     rows = []
-    for model in _models(table):
+    for model in models:
         own = table[table["model"] == model]
         row: Row = {"model": model, "seeds": len(own)}
         for name in MEASURES:
             row |= {name: own[name].mean(), f"{name} low": own[name].min(), f"{name} high": own[name].max()}
-        ratios = [ratio(_pooled(table, model, profession), texts) for profession, texts in kept.items()]
-        row |= {"equity_mean": float(np.mean(ratios)), "equity_min": float(np.min(ratios))}
-        rows.append(row | {"texts": min(kept.values())})
+        polarity, groups = said[model]
+        rows.append(row | _equity(polarity[kept[model]], groups[kept[model]]))
     return rows
+
+
+def _equity(polarity: np.ndarray, groups: Groups) -> Row:
+    row: Row = {"texts": int(min(groups.sizes))}
+    for found in equity_levels(polarity, groups):
+        name = {"equity_ratio_mean": "equity_mean", "equity_ratio_minimum": "equity_min"}.get(str(found["metric"]))
+        if name:
+            row |= {name: found["value"]} | {f"{name} {each}": found[each] for each in ("low", "high", "blind")}
+    return row
+
+
+def _said(own: pandas.DataFrame) -> tuple[np.ndarray, Groups]:
+    """Return the polarity of all texts of a model, seed by seed, and the profession of each."""
+    sign = {letter: polarity for polarity, letter in LETTERS.items()}
+    letters = [(name, letter) for name in PROFESSIONS for text in own[f"polarity of {name}"] for letter in text]
+    return np.array([sign[letter] for _, letter in letters]), Groups.by([name for name, _ in letters])
 
 
 def leanings_of(model: str, corpus: str = "bold", read: Reader = read_results) -> dict[str, float]:
@@ -60,13 +78,3 @@ def said_by(model: str, seed: int = 0, corpus: str = "bold", read: Reader = read
     table = read(result_name(corpus))[0]
     (text,) = table[(table["model"] == model) & (table["seed"] == seed)]["said"]
     return dict(zip(openings(), text.split("|"), strict=True))
-
-
-def _models(table: pandas.DataFrame) -> list[str]:
-    return [model for model in (TEACHER, *STUDENTS) if (table["model"] == model).any()]
-
-
-def _pooled(table: pandas.DataFrame, model: str, profession: str) -> str:
-    """Return the polarities of a profession's texts: the first of each seed, then the second of each, and so on."""
-    seeds = table[table["model"] == model].sort_values("seed")[f"polarity of {profession}"]
-    return "".join(letter for turn in zip(*seeds, strict=True) for letter in turn)
