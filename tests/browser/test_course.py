@@ -636,6 +636,7 @@ NOTEBOOKS = (
     "benchmark",
     "by_hand",
     "metrics",
+    "reversal",
 )
 
 

@@ -31,6 +31,8 @@ WITHOUT = {
     "fairness-metrics-tasks on bold": "texts that were written, which nothing trivial judges",
     "fairness-metrics-smollm2": "preferences of a language model: 50 % is what chance prefers",
     "fairness-metrics-continuations": "texts that were written, which nothing trivial judges",
+    "role-reversal": "texts that were written, judged against the plain student and a writer without preference",
+    "role-reversal-smollm2": "texts that were written, which nothing trivial judges",
 }
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from trustlab.course.lessons import questions
 from trustlab.course.n33_role_reversal import EXPERIMENT, exercises
 from trustlab.course.n33_role_reversal.claims import closed
-from trustlab.course.n33_role_reversal.experiment import AS_THEY_ARE, EXCHANGED, PLAIN, REVERSED
+from trustlab.course.n33_role_reversal.experiment import AS_THEY_ARE, EXCHANGED, PLAIN, REVERSED, TEMPERATURES
 from trustlab.course.n33_role_reversal.generation import KEPT
 from trustlab.course.n33_role_reversal.results import carried, chance, front, readings, saved, share_of
 from trustlab.course.n33_role_reversal.whole_word_models import LAYERS
@@ -66,3 +66,9 @@ def test_the_question_about_the_classifier_has_the_tables_answer():
     assert np.mean(gone) < 0.15 and asked["choices"][asked["answer"]].startswith("Hardly smaller")
     nurse = share_of("nurse", reversal="mean", augmentation=1.0, temperature=1.0, words=EXCHANGED)
     assert 0.4 < nurse < 0.65  # nearly as many female as male nurses
+
+
+def test_a_high_temperature_costs_more_and_with_a_reversal_gains_less():
+    low, high = ({(row["operation"], row["added"]): row for row in front(each)} for each in TEMPERATURES)
+    assert all(high[key]["perplexity"] > low[key]["perplexity"] for key in low)
+    assert np.mean([low[key]["equity"] - high[key]["equity"] for key in low if key[0] in REVERSED]) > 0.02
