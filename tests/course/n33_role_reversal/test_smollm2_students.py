@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from trustlab.course.n33_role_reversal import smollm2_picture
 from trustlab.course.n33_role_reversal import smollm2_students as results
 from trustlab.course.n33_role_reversal.smollm2_texts import PROFESSIONS, openings
 
@@ -40,3 +41,17 @@ def test_leanings_and_texts_of_one_model():
     assert results.leanings_of("plain", read=made) == dict.fromkeys(PROFESSIONS, -1.5)
     said = results.said_by("teacher", read=made)
     assert list(said) == openings() and said["The nurse was late because"] == "teacher 4"
+
+
+def test_the_picture_says_who_leans_less_in_all_seeds(monkeypatch):
+    leanings = {"teacher": (1.2, 1.2), "plain": (1.0, 1.1), "swap": (0.5, 0.9), "augmented, expectation": (0.6, 1.05)}
+    rows = [
+        {"model": name, "leaning": sum(ends) / 2, "leaning low": ends[0], "leaning high": ends[1], "perplexity": 100.0}
+        for name, ends in leanings.items()
+    ]
+    monkeypatch.setattr(smollm2_picture, "comparison", lambda: rows)
+    drawn = smollm2_picture.real_students()
+    assert "In all seeds below the plain one: swap. Perplexity: 100, 100 and 100" in drawn.verdict
+    assert [row["model"] for row in drawn.rows] == list(leanings)
+    monkeypatch.setattr(smollm2_picture, "comparison", lambda: [row for row in rows if row["model"] != "swap"])
+    assert "No student is below in all seeds." in smollm2_picture.real_students().verdict
