@@ -8,16 +8,23 @@ from trustlab.course.n33_role_reversal.claims import closed
 from trustlab.course.n33_role_reversal.experiment import AS_THEY_ARE, EXCHANGED, PLAIN, REVERSED, TEMPERATURES
 from trustlab.course.n33_role_reversal.generation import KEPT
 from trustlab.course.n33_role_reversal.results import carried, chance, front, readings, saved, share_of
+from trustlab.course.n33_role_reversal.smollm2_distillation import SEEDS, STUDENTS, result_name
+from trustlab.course.n33_role_reversal.smollm2_students import comparison
 from trustlab.course.n33_role_reversal.whole_word_models import LAYERS
 from trustlab.course.n33_role_reversal.working_people import OPENINGS, PROFESSIONS, SHARES
+from trustlab.models import smollm2
+from trustlab.results import read_results
 
 NOTEBOOK = "33_role_reversal"
 HARMLESS = r"2203\.12574|\b(?:19|20)\d\d\b|notebooks? \d\d"
 
 
 def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
+    layers = smollm2.SHAPE["num_hidden_layers"]
     fragments = [
         f"at least {KEPT} gendered texts a profession",
+        f"with {layers} layers, distilled to {layers // 2} on Wikipedia's sentences",
+        "A leaning of 1 nat",
     ]
     assert numbers_left(NOTEBOOK, fragments, HARMLESS) == []
     assert (exercises.SHARE, exercises.SAYS, exercises.TEXTS) == (0.8, (160, 40), 200)
@@ -53,6 +60,14 @@ def test_most_of_the_disparity_leaves_what_is_said_a_part_of_the_vectors_and_not
     assert 0.05 < gone["input embeddings (WEAT)"] < 0.3 and 0.05 < gone["vectors in context (CEAT)"] < 0.4
     low, high = next((row["low"], row["high"]) for row in carried() if row["measured"] == "classifier (TPR gap)")
     assert low < 0 < high
+
+
+def test_smollm2s_students_are_weak():
+    rows = {row["model"]: row for row in comparison()}
+    assert all(rows[name]["perplexity"] > 2.5 * rows["teacher"]["perplexity"] for name in STUDENTS)
+    assert all(row["seeds"] == SEEDS == 3 for row in rows.values())
+    words = read_results(result_name("bold"))[0].query("model == 'plain'")["tokens"]
+    assert 5_000 < words.min() and words.max() < 40_000  # some ten thousand
 
 
 def test_a_mean_of_two_equal_predictions_is_the_answer_to_the_first_question():
