@@ -1,10 +1,13 @@
 """Posts, made up here: what people marked, and the row that a model of them leaves."""
 
+from types import SimpleNamespace
+
 import datasets
 import numpy as np
 import pytest
+import torch
 
-from trustlab.course.n32_prediction_sensitivity import identity_templates, posts_experiment
+from trustlab.course.n32_prediction_sensitivity import identity_templates, posts_experiment, winogender_sentences
 from trustlab.course.n32_prediction_sensitivity.identity_templates import Templates
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import (
     COMMUNITIES,
@@ -12,6 +15,7 @@ from trustlab.course.n32_prediction_sensitivity.posts_experiment import (
     MARKED,
     NAMED,
     PAIRS,
+    PRONOUNS,
     SPLIT,
     TERMS,
     Setting,
@@ -60,11 +64,40 @@ def test_a_model_leaves_a_row(corpus, monkeypatch):
     words = [f"they {verb} {term} today".split() for verb in ("mock", "greet") for term in KINDS.values()]
     made_up = Templates(words, np.tile([False, False, True, False], (len(words), 1)), (2, len(KINDS)))
     monkeypatch.setattr(identity_templates, "templates", lambda: made_up)
+    pairs = Templates(words[:6], np.tile([False, False, True, False], (6, 1)), (3, 2))
+    monkeypatch.setattr(winogender_sentences, "sentences", lambda: pairs)
     monkeypatch.setitem(posts_experiment.RECIPE, "epochs", 4)
     (row,) = run(Setting(), corpus)
     assert row["accuracy"] > 0.9 and row["status"] > 0.8 and row["posts"] == 100
     assert all(-1 <= row[name] <= 1 for name in row if name.startswith(LEANING))
     assert all(0 <= row[name] <= 1 for name in row if name.startswith((SPLIT, MARKED)))
     assert row[f"{MARKED}movement, probabilities"] > 0.5  # the verb decides, and people marked it
-    assert f"{LEANING}{NAMED}" in row and all(-1 <= row[name] <= 1 for name in row if name.startswith(TERMS))
+    assert f"{LEANING}{NAMED}" in row and all(
+        -1 <= row[name] <= 1 for name in row if name.startswith((TERMS, PRONOUNS))
+    )
     assert [each.seed for each in grid("hatexplain", seeds=range(2))] == [0, 1]
+
+
+def test_winogenders_sentences_differ_in_their_pronoun_only(real_data):
+    found = winogender_sentences.sentences()
+    frames, columns = found.shape
+    assert columns == 2 and len(found.words) == 2 * frames and frames >= 100
+    assert (found.named.sum(axis=1) == 1).all()
+    for male, female, where in zip(found.words[::2], found.words[1::2], found.named[::2], strict=True):
+        (place,) = np.flatnonzero(where)
+        assert male[:place] == female[:place] and male[place + 1 :] == female[place + 1 :]
+        assert {male[place], female[place]} in ({"he", "she"}, {"his", "her"}, {"him", "her"})
+
+
+def test_a_model_that_reacts_to_one_pronoun_is_found_by_its_swap(monkeypatch):
+    words = [f"the {job} said {who} left".split() for job in ("clerk", "nurse", "pilot") for who in ("he", "she")]
+    pairs = Templates(words, np.tile([False, False, False, True, False], (6, 1)), (3, 2))
+    monkeypatch.setattr(winogender_sentences, "sentences", lambda: pairs)
+    seen = {"he": 0.0, "she": 1.0}
+    jobs = {"clerk": 0.5, "nurse": 1.0, "pilot": 2.0}
+    logits = torch.tensor([[0.0, seen[text[3]] * jobs[text[1]]] for text in words])
+    probabilities = logits.softmax(-1).double().numpy()
+    changed = abs(probabilities[::2, 0] - probabilities[1::2, 0])
+    monkeypatch.setattr(winogender_sentences, "measures_of", lambda *_: {"swap": np.repeat(changed, 2)})
+    classifier = SimpleNamespace(logits=lambda given: logits, reader=SimpleNamespace(intents=["normal", "abuse"]))
+    assert winogender_sentences.ranks_of_sentences(classifier) == {"swap": pytest.approx(1.0)}

@@ -78,13 +78,13 @@ def ranks_of_terms(classifier: TextClassifier) -> dict[str, float]:
     probabilities = classifier.logits(found.words).softmax(-1).double().numpy()
     abusive = 1 - probabilities[:, classifier.reader.intents.index(NORMAL)].reshape(found.shape)
     unequal = abs(abusive.mean(axis=0) - abusive.mean())
-    values = _measures(classifier, found, probabilities)
+    values = measures_of(classifier, found, probabilities)
     means = {name: each.reshape(found.shape).mean(axis=0) for name, each in values.items()}
     return {name: float(spearmanr(each, unequal).statistic) for name, each in means.items()}
 
 
-def _measures(classifier: TextClassifier, found: Templates, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-    """Return measures of each text; the swap's is the mean over all other terms in the frame."""
+def measures_of(classifier: TextClassifier, found: Templates, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+    """Return measures of each text, the same numbers in each row; a swap's is the mean over all other terms there."""
     there = np.zeros(found.named.shape)
     for row, words in enumerate(found.words):
         there[row, : len(words)] = 1

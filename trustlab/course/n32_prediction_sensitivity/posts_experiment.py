@@ -39,6 +39,7 @@ from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     quietly,
     token_weights,
 )
+from trustlab.course.n32_prediction_sensitivity.winogender_sentences import ranks_of_sentences
 from trustlab.fairness.sensitivity import (
     StatusModel,
     TextClassifier,
@@ -63,6 +64,7 @@ COMMUNITIES = ("African", "Islam", "Jewish", "Homosexual", "Women")
 NAMED = "share of named words"
 LEANING, SPLIT, MARKED = "leaning, ", "disagreement, ", "marked words, "  # what people said, in a column's name
 TERMS = "terms, "  # of Dixon's templates
+PRONOUNS = "pronouns, "  # of Winogender's sentences
 # Communities' words and the counterparts that a swap gives them; ours, and one of many possible choices.
 _PAIRS = (
     "muslim christian, muslims christians, islam christianity, islamic catholic, jew buddhist, jews buddhists, "
@@ -181,7 +183,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         The columns of :meth:`Setting.key`; ``accuracy`` on all test posts, the balanced accuracy of the ``status``
         model, ``posts`` measured; for each measure of examples Spearman's correlation with *leaning* and the area under
         the ROC curve of *disagreement*; for each measure of words the mean over posts of the area under the ROC curve
-        of *marked words*; what :func:`.identity_templates.ranks_of_terms` says of each; ``seconds``.
+        of *marked words*; what :func:`.identity_templates.ranks_of_terms` and
+        :func:`.winogender_sentences.ranks_of_sentences` say of each; ``seconds``.
     """
     check(setting)
     started = time.perf_counter()
@@ -203,6 +206,7 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     for name, values in of_words.items():
         row[MARKED + name] = _found_words(values, posts)
     row |= {TERMS + name: value for name, value in ranks_of_terms(classifier).items()}
+    row |= {PRONOUNS + name: value for name, value in ranks_of_sentences(classifier).items()}
     yield {**setting.key(), **row, "seconds": time.perf_counter() - started}
 
 

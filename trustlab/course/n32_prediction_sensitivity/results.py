@@ -192,7 +192,7 @@ def _metric(notion: str, column: str) -> str:
 
 
 def on_posts(kind: str) -> list[Row]:
-    """Return how far measures agree with the truth of posts: `kind` is LEANING, SPLIT, MARKED or TERMS."""
+    """Return how far measures agree with the truth of posts: `kind` is LEANING, SPLIT, MARKED, TERMS or PRONOUNS."""
     table = REAL.table("hatexplain")
     names = [column.removeprefix(kind) for column in table.columns if column.startswith(kind)]
     if kind == MARKED:

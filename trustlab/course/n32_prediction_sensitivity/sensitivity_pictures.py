@@ -5,7 +5,7 @@ from __future__ import annotations
 from trustlab.course.dose import STEADY
 from trustlab.course.n32_prediction_sensitivity import DIALECT, REAL
 from trustlab.course.n32_prediction_sensitivity.experiment import DOSES
-from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, TERMS
+from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, PRONOUNS, TERMS
 from trustlab.course.n32_prediction_sensitivity.results import (
     COMPARED,
     by_dialect,
@@ -193,20 +193,23 @@ def marked_words() -> Finding:
 
 
 def identity_terms() -> Finding:
-    """Draw how well measures rank identity terms by how unequally a model treats them."""
-    rows = on_posts(TERMS)
-    at = {row["measure"]: row["agreement"] for row in rows}
+    """Draw how well measures rank terms, and pronouns in sentences, by how unequally a model treats them."""
+    sets = {"50 identity terms": on_posts(TERMS), "Winogender's pronouns": on_posts(PRONOUNS)}
+    rows = [{"measure": row["measure"], "over": name, **row} for name, own in sets.items() for row in own]
+    terms, pronouns = ({row["measure"]: row["agreement"] for row in own} for own in sets.values())
     return dots(
         rows,
         label="measure",
         value="agreement",
         low="low",
         high="high",
-        x_label="Spearman's ρ over 50 terms with how unequally the term is treated",
+        series="over",
+        x_label="Spearman's ρ with how unequally the term, or the pronoun, is treated",
         reference={"none": 0.0},
-        title="In templates: which measure finds the terms that are treated unequally?",
-        verdict=f"The change by a swap of terms has ρ = {at['swap']:.2f}, P {at['P']:.2f}, and with even weights "
-        f"{number(at['P, v = even'], 1)}.",
+        title="In templates: which measure finds what is treated unequally?",
+        verdict=f"The change by a swap of terms has ρ = {terms['swap']:.2f}, P {terms['P']:.2f}, and with even weights "
+        f"{number(terms['P, v = even'], 1)}. In sentences that differ in a pronoun it has {pronouns['swap']:.2f}, "
+        f"P {pronouns['P']:.2f}.",
         provenance=saved_over(REAL.saved("hatexplain")[1]),
         digits=2,
     )
