@@ -318,5 +318,6 @@ def test_examples_are_known_by_all_that_they_hold(batch):
 def test_a_measure_returns_plain_numbers():
     found = as_measures({"a": torch.tensor(0.5), "b": np.float64(0.25), "c": True, "d": np.array(2)})
     assert found == {"a": 0.5, "b": 0.25, "c": 1.0, "d": 2.0} and all(type(value) is float for value in found.values())
-    with pytest.raises(ValueError, match="got an empty one"):
-        as_measures({})
+    assert as_measures({}) == {}  # nothing is measured
+    with pytest.raises(ValueError, match="got list"):
+        as_measures([0.5])

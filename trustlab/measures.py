@@ -15,7 +15,7 @@ def as_measures(found: Any, *, taken: tuple[str, ...] = ()) -> dict[str, float]:
     Parameters
     ----------
     found
-        A dict of numbers: Python's, NumPy's, or tensors of one number.
+        A dict of numbers: Python's, NumPy's, or tensors of one number; an empty one measures nothing.
     taken
         Columns that a row has already.
 
@@ -33,10 +33,10 @@ def as_measures(found: Any, *, taken: tuple[str, ...] = ()) -> dict[str, float]:
     ...
     ValueError: Expected evaluate to return a dict of numbers, got float. Name what is measured: {"accuracy": 0.9}.
     """
-    if not isinstance(found, Mapping) or not found or not all(isinstance(name, str) for name in found):
-        came = "an empty one" if isinstance(found, Mapping) and not found else type(found).__name__
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         raise ValueError(
-            f'Expected evaluate to return a dict of numbers, got {came}. Name what is measured: {{"accuracy": 0.9}}.'
+            f"Expected evaluate to return a dict of numbers, got {type(found).__name__}. Name what is measured: "
+            '{"accuracy": 0.9}.'
         )
     if double := sorted(set(found) & set(taken)):
         raise ValueError(f"Expected other names than {', '.join(map(repr, double))} from evaluate: a row has them.")

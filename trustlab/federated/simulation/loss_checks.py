@@ -6,6 +6,7 @@ given, or layers and losses that keep something which passes from client to clie
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -63,7 +64,7 @@ def _reseed() -> None:
 
 def _module_behind(task: Task) -> nn.Module | None:
     """Return the module that the loss is, or is a method of."""
-    loss = task.per_example_loss
+    loss = inspect.unwrap(task.per_example_loss)  # of what gives it the tensors as they came
     owner = loss if isinstance(loss, nn.Module) else getattr(loss, "__self__", None)
     return owner if isinstance(owner, nn.Module) else None
 
