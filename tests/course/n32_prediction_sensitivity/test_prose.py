@@ -2,7 +2,7 @@
 
 from trustlab.course.lessons import questions
 from trustlab.course.n32_prediction_sensitivity import EXPERIMENT
-from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, TERMS
+from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, PRONOUNS, TERMS
 from trustlab.course.n32_prediction_sensitivity.results import (
     SHOWN,
     by_dialect,
@@ -65,6 +65,8 @@ def test_what_is_said_of_posts_is_so():
     assert at["share of named words"] > at["P"] > at["swap"] > at["P, v = even"]
     terms = {row["measure"]: row["agreement"] for row in on_posts(TERMS)}
     assert terms["swap"] > 0.8 and abs(terms["P"]) < 0.2
+    pronouns = {row["measure"]: row["agreement"] for row in on_posts(PRONOUNS)}
+    assert pronouns["P, v = even"] + 0.1 < pronouns["P"] < pronouns["swap"] - 0.3
     words = {row["measure"]: row["agreement"] for row in on_posts(MARKED)}
     assert words["movement"] > 0.5 and words["share of P, |IG|"] <= words["movement"]
 
