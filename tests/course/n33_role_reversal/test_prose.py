@@ -24,7 +24,7 @@ def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
     fragments = [
         f"at least {KEPT} gendered texts a profession",
         f"with {layers} layers, distilled to {layers // 2} on Wikipedia's sentences",
-        "A leaning of 1 nat",
+        "of 1 nat means",
     ]
     assert numbers_left(NOTEBOOK, fragments, HARMLESS) == []
     assert (exercises.SHARE, exercises.SAYS, exercises.TEXTS) == (0.8, (160, 40), 200)

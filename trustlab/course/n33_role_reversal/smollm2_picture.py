@@ -18,7 +18,7 @@ def real_students() -> Finding:
     at = {row["model"]: row for row in rows}
     teacher, plain, both = (at[name] for name in (TEACHER, PLAIN, BOTH))
     lower = [row["model"] for row in rows if row["leaning high"] < plain["leaning low"]]
-    apart = f"In all seeds below the plain one: {', '.join(lower)}." if lower else "No student is below in all seeds."
+    apart = f"In all seeds below the plain one: {'; '.join(lower)}." if lower else "No student is below in all seeds."
     return dots(
         [{name: row[name] for name in row if not name.startswith("equity")} for row in rows],
         label="model",
