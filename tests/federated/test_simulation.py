@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
+from trustlab.batches import Columns
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.models import Vocabulary, build, tagging_loss
 from trustlab.models import evaluate as evaluate_tagger
@@ -131,10 +132,13 @@ def assert_engines_agree(task, clients, config, tolerance=1e-5, **options):
 
 def in_double_precision(task):
     task.model.double()
-    if isinstance(task.train, TensorDataset):
-        for data in (task.train, task.test):
-            data.tensors = tuple(each.double() if each.is_floating_point() else each for each in data.tensors)
-    return task
+    if not isinstance(task.train, Columns):
+        return task
+
+    def wide(data):
+        return TensorDataset(*(each.double() if each.is_floating_point() else each for each in data.tensors))
+
+    return dataclasses.replace(task, train=wide(task.train), test=wide(task.test))
 
 
 OPTIMIZERS = {

@@ -16,7 +16,7 @@ from trustlab.models import smollm2
 from trustlab.results import read_results
 
 NOTEBOOK = "33_role_reversal"
-HARMLESS = r"2203\.12574|\b(?:19|20)\d\d\b|notebooks? \d\d"
+HARMLESS = r"SmolLM2|2203\.12574|\b(?:19|20)\d\d\b|notebooks? \d\d"
 
 
 def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):

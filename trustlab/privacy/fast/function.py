@@ -97,22 +97,11 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
                 f"got {type(values[0]).__name__}. Gradients arrive at tensors: return them, or use engine='loop'."
             )
         device = values[differentiable[0]].device.type
-        dims = [values[i].ndim for i in differentiable]
-        for i in differentiable:
-            values[i] = record.tap(name, values[i])
-        shapes = [tap.shape for tap in record.taps[-len(differentiable) :]]
-        # An output without a dimension of examples, or with their rows in one: an example's is the whole of its own.
-        wholly = [len(shape) > dim for shape, dim in zip(shapes, dims, strict=True)]
-        # A copy: changing an output in place later does not change the numbers compared.
-        outputs = [
-            _some(values[i].detach().reshape(shape), record.complete).clone()
-            for i, shape in zip(differentiable, shapes, strict=True)
-        ]
+        places, outputs = _tapped(name, values, differentiable, record)
         mixed, around = torch.is_autocast_enabled(device), _autocast_here(device)
 
         def parts(*deltas: Tensor) -> Parts:
             rows = list(zip(map(_single, inputs) if mixed else inputs, follow, strict=True))
-            places = list(zip(differentiable, wholly, strict=True))
             compute = functools.partial(_per_example, name, module, trained, (rows, call), places)
             try:
                 with around():
@@ -130,6 +119,25 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         return tree_unflatten(values, shape)
 
     return recorded
+
+
+def _tapped(
+    name: str, values: list[Any], differentiable: list[int], record: Recording
+) -> tuple[list[tuple[int, bool]], list[Tensor]]:
+    """Tap the outputs among `values`, in place; return where they are, and enough of their numbers to compare.
+
+    With each place goes whether an example's output is the whole of its own: it has no dimension of examples, or their
+    rows are in one.
+    """
+    places, outputs = [], []
+    for i in differentiable:
+        dims = values[i].ndim
+        values[i] = record.tap(name, values[i])
+        shape = record.taps[-1].shape
+        places.append((i, len(shape) > dims))
+        # A copy: changing an output in place later does not change the numbers compared.
+        outputs.append(_some(values[i].detach().reshape(shape), record.complete).clone())
+    return places, outputs
 
 
 def _single(value: Any) -> Any:
