@@ -7,9 +7,9 @@ words, with the offline encoder's input embeddings as vectors.
 
 mldp-text searches with faiss, as it does by default and which is not exact, and without it.
 
-What came (two busy cores, 2026-11-29): 10,000 words in 0.67 s with 11,925 words × 25, mldp-text 8.8 and 26 times that,
-pypantera 31 times; the exponential mechanism 2.1 s, the packages 260 and 267 times. With 30,000 × 384, 2,200 words a
-second, where our goal is 5,000, and mldp-text takes 93 and 288 times as long.
+What came (two busy cores with bfloat16, 2026-11-29): 10,000 words in 0.25 s with 11,925 words × 25, scikit-learn 1.3
+times that, mldp-text 9.9 and 29 times, pypantera 42 times; the exponential mechanism 1.4 s, the packages 258 and 252
+times. With 30,000 × 384, 6,300 words a second (our goal is 5,000); on a processor without bfloat16 it had been 2,200.
 """
 
 from __future__ import annotations

@@ -268,6 +268,25 @@ def test_what_has_no_row_for_each_example_is_refused_by_name(given, said):
         as_examples(given)[torch.arange(1)]
 
 
+def test_a_dataset_that_takes_a_tensor_of_indices_is_asked_once(batch):
+    class Counting(Pairs):
+        asked = 0
+
+        def __getitem__(self, index):
+            Counting.asked += 1
+            return super().__getitem__(index)
+
+    class Reversed(Pairs):
+        def __getitem__(self, index):  # another order for several rows than for one
+            return super().__getitem__(index.flip(0) if isinstance(index, torch.Tensor) else index)
+
+    data = as_examples(Counting(batch))
+    before = Counting.asked
+    assert data[torch.tensor([3, 1, 7])].content["y"].tolist() == batch["y"][[3, 1, 7]].tolist()
+    assert Counting.asked == before + 1
+    assert as_examples(Reversed(batch))[torch.tensor([3, 1])].content["y"].tolist() == batch["y"][[3, 1]].tolist()
+
+
 def test_a_stream_is_refused():
     class Stream(IterableDataset):
         def __iter__(self):

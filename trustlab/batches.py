@@ -67,12 +67,16 @@ class Rows:
 
     def __init__(self, dataset: Any, collate_fn: Collate | None) -> None:
         self.dataset, self.collate_fn = dataset, collate_fn
+        self.at_once = collate_fn is None and _gives_rows_at_once(dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: slice | Tensor) -> Columns:
-        chosen = torch.arange(len(self))[index].tolist()
+        places = torch.arange(len(self))[index]
+        if self.at_once:
+            return columns(self.dataset[places], "a dataset's rows")
+        chosen = places.tolist()
         if not chosen:
             return self[torch.zeros(1, dtype=torch.long)][:0]  # most functions cannot collate no rows
         many = getattr(self.dataset, "__getitems__", None)
@@ -256,6 +260,18 @@ def _gives_parts(data: Any) -> bool:
         picked = data[few] if not hasattr(data, "iloc") else None  # pandas would look labels up
         return picked is not None and not isinstance(picked, Mapping | tuple) and len(picked) == len(few)
     except (TypeError, KeyError, IndexError, ValueError, RuntimeError):
+        return False
+
+
+def _gives_rows_at_once(dataset: Any) -> bool:
+    """Say whether a tensor of indices gives the same rows as one index after the other, stacked: many times as fast."""
+    try:
+        few = torch.arange(min(len(dataset), FEW))
+        together = columns(dataset[few], "a dataset's rows").tensors
+        single = columns(stacked([dataset[place] for place in few.tolist()]), "a dataset's rows").tensors
+        pairs = zip(tree_leaves(together), tree_leaves(single), strict=True)
+        return len(few) > 1 and all(one.shape == other.shape and torch.equal(one, other) for one, other in pairs)
+    except Exception:  # of any kind: it is somebody else's code, asked for what it need not know
         return False
 
 
