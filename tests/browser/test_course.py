@@ -120,6 +120,7 @@ def sensitivity(lab):
     return ran(lab, "32_prediction_sensitivity")
 
 
+@pytest.fixture(scope="module")
 def reversal(lab):
     """Notebook 33 after Run All Cells."""
     return ran(lab, "33_role_reversal")
