@@ -271,7 +271,7 @@ def _gives_rows_at_once(dataset: Any) -> bool:
         single = columns(stacked([dataset[place] for place in few.tolist()]), "a dataset's rows").tensors
         pairs = zip(tree_leaves(together), tree_leaves(single), strict=True)
         return len(few) > 1 and all(one.shape == other.shape and torch.equal(one, other) for one, other in pairs)
-    except Exception:  # of any kind: it is somebody else's code, asked for what it need not know
+    except Exception:  # of any kind: the dataset's own code decides
         return False
 
 
