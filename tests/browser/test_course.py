@@ -590,6 +590,7 @@ def test_33_runs_and_its_panels_move(lab, reversal):
     moves(toy, 0, "ArrowLeft")  # P(she)
     lab.picture(toy, "33-toy-moved")
     panel.get_by_role("button", name="Reset", exact=True).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("After “the nurse …”")  # the reset has been drawn
     before = says(panel)
     panel.get_by_role("combobox").last.select_option("carpenter")
     expect(panel.locator(".trustlab-verdict")).to_contain_text("After “the carpenter …”")
