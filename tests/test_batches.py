@@ -334,6 +334,22 @@ def test_examples_are_known_by_all_that_they_hold(batch):
     assert hashed(as_examples(batch)) == hashed(as_examples(Pairs(batch))) != hashed(as_examples(other))
 
 
+def test_examples_of_a_class_of_its_own_are_known_by_its_attributes_and_those_of_no_tensor_are_refused():
+    class Own:
+        def __init__(self, x):
+            self.x, self.name = x, "own"
+
+        def __len__(self):
+            return len(self.x)
+
+        def __getitem__(self, index):
+            return Own(self.x[index])
+
+    assert hashed(Own(torch.zeros(3))) == hashed(Own(torch.zeros(3))) != hashed(Own(torch.ones(3)))
+    with pytest.raises(TypeError, match="batch of tensors, got Own without any"):
+        hashed(Own(np.zeros(3)))
+
+
 def test_a_measure_returns_plain_numbers():
     found = as_measures({"a": torch.tensor(0.5), "b": np.float64(0.25), "c": True, "d": np.array(2)})
     assert found == {"a": 0.5, "b": 0.25, "c": 1.0, "d": 2.0} and all(type(value) is float for value in found.values())

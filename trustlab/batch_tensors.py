@@ -56,8 +56,29 @@ def _leaves(batch: Any) -> tuple[list[Any], Any]:
     return tree_flatten({f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)} if whole else batch)
 
 
+def _held(batch: Any) -> list[Any]:
+    """Return what is in a batch, also in an object that is no dataclass: what its attributes hold.
+
+    Raises
+    ------
+    TypeError
+        For a batch without a tensor: two such batches could not be told apart.
+    """
+    values = _leaves(batch)[0]
+    if not any(isinstance(value, Tensor) for value in values) and hasattr(batch, "__dict__"):
+        values = [leaf for value in vars(batch).values() for leaf in _leaves(value)[0]]
+    if not any(isinstance(value, Tensor) for value in values):
+        raise TypeError(f"Expected a batch of tensors, got {type(batch).__name__} without any. Encode the examples.")
+    return values
+
+
 def hashed(examples: Any) -> str:
     """Name examples by their number and a hash of all that they hold, for a checkpoint that must belong to them.
+
+    Raises
+    ------
+    TypeError
+        For examples without a tensor.
 
     Examples
     --------
@@ -66,7 +87,7 @@ def hashed(examples: Any) -> str:
     """
     found = hashlib.sha256()
     for places in torch.arange(len(examples)).split(AT_ONCE):
-        for value in _leaves(examples[places])[0]:
+        for value in _held(examples[places]):
             if isinstance(value, Tensor):
                 found.update(f"{value.dtype} {tuple(value.shape)}".encode())
                 found.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())

@@ -333,10 +333,10 @@ def test_what_a_corpus_serves_is_said_with_what_is_missing():
 
 
 def test_one_rule_cuts_texts_into_words_everywhere():
-    from trustlab.data.words_of_text import WORD_OR_SIGN
+    from trustlab.data.words_of_text import words_in
     from trustlab.fairness.sensitivity import token_batch
 
-    assert WORD_OR_SIGN.pattern == token_batch._WORD_OR_SIGN.pattern
+    assert token_batch.words_in is words_in
 
 
 @pytest.mark.parametrize(

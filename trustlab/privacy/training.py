@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from trustlab.batches import Collate, with_loss
+from trustlab.batches import Collate
 from trustlab.measures import Measure
 from trustlab.models import evaluate, tagging_loss
 from trustlab.privacy.clipping import Norms, private_gradients
@@ -242,7 +242,6 @@ def plain_gradients(
     FloatingPointError
         For a loss that is not finite: its gradient would turn the whole model into NaN. ``.grad`` is None then.
     """
-    batch, per_example_loss = with_loss(batch, per_example_loss)
     model.zero_grad(set_to_none=True)
     at_once = physical_batch or max(len(batch), 1)
     try:

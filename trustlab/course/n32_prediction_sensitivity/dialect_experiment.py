@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,10 +27,10 @@ from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     quietly,
     token_weights,
 )
+from trustlab.course.n32_prediction_sensitivity.word_classifiers import classifier_of
 from trustlab.fairness.sensitivity import StatusModel, TextClassifier, fit_status_model
 from trustlab.fairness.tasks.dialect import DialectModel
-from trustlab.models import Vocabulary, build
-from trustlab.models.fitting import FitOptions, fit
+from trustlab.models.fitting import FitOptions
 
 if TYPE_CHECKING:
     import datasets
@@ -93,23 +92,12 @@ def tweets_of(rows: datasets.Dataset, dialects: DialectModel) -> Tweets:
 
 def trained(tweets: dict[str, Tweets], seed: int) -> tuple[TextClassifier, StatusModel]:
     """Train a classifier of tweets of both dialects, and one of the dialect."""
-    counts = Counter(word for words in tweets["train"].words for word in words)
-    known = tuple(sorted(word for word, count in counts.items() if count >= RECIPE["least"]))
-    classes = tuple(sorted(set(tweets["train"].label.tolist())))
-    vocabulary = Vocabulary(intents=classes, slots=("O",), words=known, max_length=RECIPE["longest"])
-    splits = {
-        split: vocabulary.encode(
-            {"tokens": words, "slots": ["O"] * len(words), "intent": label}
-            for words, label in zip(tweets[split].words, tweets[split].label.tolist(), strict=True)
-        )
-        for split in ("train", "validation")
-    }
+    said = {split: each.words for split, each in tweets.items()}
+    labels = {split: each.label.tolist() for split, each in tweets.items()}
     options = FitOptions(epochs=RECIPE["epochs"], seed=seed)
-    model = build("bilstm", vocabulary, seed=seed)
-    for _ in fit(model, splits, options):
-        pass
+    classifier = classifier_of(said, labels, least=RECIPE["least"], longest=RECIPE["longest"], options=options)
     named = [(each.words, np.where(each.first, *GROUPS)) for each in (tweets["train"], tweets["test"])]
-    return TextClassifier(model, vocabulary), fit_status_model(*named, vocabulary, options=options)
+    return classifier, fit_status_model(*named, classifier.reader, options=options)
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:

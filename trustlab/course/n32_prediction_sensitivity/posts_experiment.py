@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,6 +39,7 @@ from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     token_weights,
 )
 from trustlab.course.n32_prediction_sensitivity.winogender_sentences import ranks_of_sentences
+from trustlab.course.n32_prediction_sensitivity.word_classifiers import classifier_of
 from trustlab.fairness.sensitivity import (
     StatusModel,
     TextClassifier,
@@ -49,8 +49,7 @@ from trustlab.fairness.sensitivity import (
     integrated_gradients,
 )
 from trustlab.fairness.swaps import OWN_PAIRS, WordPairs
-from trustlab.models import Vocabulary, build
-from trustlab.models.fitting import FitOptions, fit
+from trustlab.models.fitting import FitOptions
 
 if TYPE_CHECKING:
     import datasets
@@ -150,21 +149,12 @@ def trained(corpus: datasets.DatasetDict, seed: int) -> tuple[TextClassifier, St
     """Train a classifier of posts, and one of the community that a post is about."""
     longest = RECIPE["longest"]
     said = {split: [text.lower().split()[:longest] for text in rows["text"]] for split, rows in corpus.items()}
-    counts = Counter(word for words in said["train"] for word in words)
-    known = tuple(sorted(word for word, count in counts.items() if count >= RECIPE["least"]))
-    classes = tuple(sorted(set(corpus["train"]["label"])))
-    vocabulary = Vocabulary(intents=classes, slots=("O",), words=known, max_length=longest)
-    splits = {}
-    for split in ("train", "validation"):
-        labelled = zip(said[split], corpus[split]["label"], strict=True)
-        rows = [{"tokens": words, "slots": ["O"] * len(words), "intent": label} for words, label in labelled if words]
-        splits[split] = vocabulary.encode(rows)
-    model = build("bilstm", vocabulary, seed=seed)
-    for _ in fit(model, splits, FitOptions(epochs=RECIPE["epochs"], seed=seed)):
-        pass
+    labels = {split: rows["label"][:] for split, rows in corpus.items()}
+    learning = FitOptions(epochs=RECIPE["epochs"], seed=seed)
+    classifier = classifier_of(said, labels, least=RECIPE["least"], longest=longest, options=learning)
     about = [_about_one(said[split], corpus[split]["targets"]) for split in ("validation", "test")]
     options = FitOptions(epochs=RECIPE["status_epochs"], seed=seed)
-    return TextClassifier(model, vocabulary), fit_status_model(*about, vocabulary, options=options, least=0.6)
+    return classifier, fit_status_model(*about, classifier.reader, options=options, least=0.6)
 
 
 def _about_one(words: Sequence[list[str]], targets: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from trustlab.course.n33_role_reversal.working_people import people
 from trustlab.fairness.swaps import counterfactual
-from trustlab.models.batching import evaluating, rectangle
+from trustlab.models.batching import rectangle
+from trustlab.models.perplexity import perplexity as of_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -112,9 +112,7 @@ def teacher_of(seed: int) -> tuple[Any, Any]:
 
 def perplexity(model: Any, tokenizer: Any, texts: Sequence[str]) -> float:
     """Return exp of the mean loss per word, the end of a text included."""
-    ids = rectangle(tokenizer(list(texts))["input_ids"], tokenizer.pad_token_id)
-    with evaluating(model):
-        return math.exp(float(_losses(model, ids).mean()))
+    return of_tokens(model, tokenizer(list(texts))["input_ids"])
 
 
 def _new(words: int) -> Any:

@@ -6,7 +6,6 @@ is. A word is what a reader would call one: "she's" is one word however many sub
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,12 @@ import numpy as np
 import torch
 
 from trustlab.columns import as_texts
+from trustlab.data.words_of_text import words_in
 from trustlab.models.batching import lengths_mask, rectangle
 from trustlab.models.encoder import SubwordVocabulary
 from trustlab.models.vocabulary import Examples, Vocabulary
 
 NO_WORD = -1
-_WORD_OR_SIGN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
 _NOT_FOR_MODELS = ("labels", "special_tokens_mask", "offset_mapping", "length", "overflow_to_sample_mapping")
 
 
@@ -187,11 +186,11 @@ def _tokenized(texts: list[str] | list[list[str]], tokenizer: Any, longest: int 
             words.append(tuple(text))
             places.append([NO_WORD if place is None else place for place in found.word_ids(row)])
             continue
-        spans = list(_WORD_OR_SIGN.finditer(text))
+        spans = words_in(text)
         at = np.full(len(text) + 1, NO_WORD)
         for place, span in enumerate(spans):
-            at[span.start() : span.end()] = place
-        words.append(tuple(span.group() for span in spans))
+            at[span.start : span.end] = place
+        words.append(tuple(span.text for span in spans))
         # A token may begin with a space: its word is that of its last character.
         offsets = zip(found["offset_mapping"][row], found["special_tokens_mask"][row], strict=True)
         places.append([NO_WORD if special or a == b else int(at[b - 1]) for (a, b), special in offsets])
