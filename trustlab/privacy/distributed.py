@@ -18,7 +18,6 @@ import datetime
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 
 from trustlab import __version__
 from trustlab.batch_tensors import hashed
+from trustlab.batches import Chosen
 
 TIMEOUT = 600.0  # seconds
 DRIFT = 1e-4  # by which the norms of a parameter may differ on machines of different kinds
@@ -243,32 +243,6 @@ def join(*, timeout: float = TIMEOUT, backend: str | None = None) -> Iterator[Wo
         yield Workers(dist.group.WORLD)
     finally:
         dist.destroy_process_group()
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Some of the `examples`, of which only those that are asked for are read.
-
-    Attributes
-    ----------
-    places : Tensor [B], int64
-        Which of them.
-
-    Examples
-    --------
-    >>> batch = Chosen(torch.arange(10) * 10, torch.tensor([2, 5, 7]))
-    >>> len(batch), batch[torch.tensor([0, 2])]
-    (3, tensor([20, 70]))
-    """
-
-    examples: Any
-    places: Tensor
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: slice | Tensor) -> Any:
-        return self.examples[self.places[index]]
 
 
 def named_batch(batch: Any) -> str:

@@ -21,11 +21,11 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from trustlab.batches import Collate
+from trustlab.batches import Chosen, Collate
 from trustlab.measures import Measure
 from trustlab.models import evaluate, tagging_loss
 from trustlab.privacy.clipping import Norms, private_gradients
-from trustlab.privacy.distributed import Chosen, Workers
+from trustlab.privacy.distributed import Workers
 from trustlab.privacy.losses import PerExampleLoss
 from trustlab.privacy.plain import not_finite, plain_gradients
 from trustlab.privacy.problem import Problem, read_problem

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from trustlab.batches import Chosen
 from trustlab.privacy import private_gradients
-from trustlab.privacy.distributed import Chosen, WorkerLostError, Workers
+from trustlab.privacy.distributed import WorkerLostError, Workers
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.plain import plain_gradients
 
