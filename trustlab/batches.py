@@ -92,7 +92,7 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """Some of the `examples`, of which only those that are asked for are read.
+    """Some of the `examples`; only those that a part of it needs are read.
 
     Attributes
     ----------

@@ -75,7 +75,7 @@ class Workers:
         """Replace each tensor by the sum of all workers' tensors in its place: one all-reduce."""
         if self.count == 1:
             return
-        home = tensors[0].device
+        home = self.device if self.device.type == "cuda" else tensors[0].device
         flat = torch.cat([tensor.reshape(-1).to(home) for tensor in tensors])
         self._exchange(dist.all_reduce, flat)
         for tensor, total in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):

@@ -173,3 +173,19 @@ def test_an_error_on_one_worker_stops_all_and_leaves_no_gradient(together):
     assert none == [None] * 4
     for error in (first, third):
         assert isinstance(error, WorkerLostError) and "got an error on worker 1" in str(error)
+
+
+def sharded(workers):
+    from torch.distributed.fsdp import fully_shard
+
+    taken = model()
+    fully_shard(taken[2])
+    try:
+        private_gradients(taken, losses, {"x": X, "y": Y}, clip_norm=0.5, workers=workers, **STEPS["dp-sgd"])
+    except ValueError as error:
+        return str(error)
+
+
+def test_parameters_in_shards_are_refused_by_name(together):
+    for error in together(2, sharded):
+        assert error.startswith("Expected parameters that each worker holds whole, got '2.weight' in shards")

@@ -258,7 +258,9 @@ def going_on(workers, path, steps):
         return str(error)
 
 
-@pytest.mark.parametrize(("sign", "timeout", "told"), [(signal.SIGKILL, 30, "by peer"), (signal.SIGSTOP, 2, "imed out")])
+@pytest.mark.parametrize(
+    ("sign", "timeout", "told"), [(signal.SIGKILL, 30, "by peer"), (signal.SIGSTOP, 2, "imed out")]
+)
 def test_a_worker_that_dies_or_hangs_ends_the_training_in_time_and_it_is_resumable(sign, timeout, told, team, tmp_path):
     path = tmp_path / "run.checkpoint"
     started = team(3, going_on, path, 3, timeout=timeout)
