@@ -90,6 +90,32 @@ class Rows:
         return batch
 
 
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Some of the `examples`; only those that a part of it needs are read.
+
+    Attributes
+    ----------
+    places : Tensor [B], int64
+        Which of them.
+
+    Examples
+    --------
+    >>> batch = Chosen(torch.arange(10) * 10, torch.tensor([2, 5, 7]))
+    >>> len(batch), batch[torch.tensor([0, 2])]
+    (3, tensor([20, 70]))
+    """
+
+    examples: Any
+    places: Tensor
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: slice | Tensor) -> Any:
+        return self.examples[self.places[index]]
+
+
 def as_examples(data: Any, collate_fn: Collate | None = None, *, what: str = "a batch") -> Any:
     """Return `data` with a length, and a part of it for a tensor of indices.
 
@@ -130,7 +156,7 @@ def as_examples(data: Any, collate_fn: Collate | None = None, *, what: str = "a 
         return columns(data, what).content
     if isinstance(data, Mapping | tuple | list):
         return columns(data, what)
-    if isinstance(data, Tensor) or _gives_parts(data):
+    if isinstance(data, Tensor | Chosen) or _gives_parts(data):
         return data
     if _has_rows(data):
         return Rows(data, None)

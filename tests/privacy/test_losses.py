@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from trustlab.models import Vocabulary, build
 from trustlab.privacy import TrainConfig, private_gradients, train
 from trustlab.privacy.noise import LARGEST
+from trustlab.privacy.plain import plain_gradients
 from trustlab.privacy.reference import ENGINES, OpacusCopy
-from trustlab.privacy.training import plain_gradients
 
 METHODS = {
     "loop": dict(method="dp-sgd", engine="loop", expected_batch_size=1.0),

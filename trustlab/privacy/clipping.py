@@ -23,9 +23,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trustlab.batch_tensors import hashed
 from trustlab.batches import Collate, with_loss
 from trustlab.deprecation import old_arguments
 from trustlab.privacy import fast
+from trustlab.privacy.distributed import Workers, named_batch
 from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
 from trustlab.privacy.methods import SENSITIVITY, in_new_words
 from trustlab.privacy.mixers import refuse_mixers
@@ -75,6 +77,7 @@ def private_gradients(
     generator: torch.Generator | None = None,
     secure: bool = False,
     collate_fn: Collate | None = None,
+    workers: Workers | None = None,
 ) -> Norms:
     """Leave ``(Σ clipped gradients + noise) / expected_batch_size`` in ``.grad`` of the trainable parameters.
 
@@ -120,6 +123,9 @@ def private_gradients(
         Draw the noise from the operating system's generator; takes no `generator`. See :mod:`trustlab.privacy.noise`.
     collate_fn
         Makes a batch of a list of a dataset's rows, as in ``torch.utils.data.DataLoader``.
+    workers
+        Take this step together with other processes, see :mod:`trustlab.privacy.distributed`: each is given the same
+        batch and a generator in the same state, computes its part, and is left with the gradient of all.
 
     Raises
     ------
@@ -150,23 +156,33 @@ def private_gradients(
     refuse_unfit(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
-    # As a list: micro-batches are drawn before the noise.
-    parts = list(_parts(len(batch), micro_batches, physical_batch, generator))
+    workers = workers or Workers()
+    members, sizes = _units(len(batch), micro_batches, generator)  # drawn before the noise
     divisor = float(expected_batch_size or micro_batches)
-    std, workers = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
+    std, shares = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
     losses = checked(model, per_example_loss)
     refuse_writers(model, losses, batch)
-    total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
+    part = (workers.rank, workers.count)
+    total = NoisySum(list(trained.values()), std, workers=shares, generator=generator, secure=secure, part=part)
     add = _one_by_one if engine == "loop" else fast.add_clipped
-    norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
-    for members, sizes in parts:
-        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
-        results = add(model, losses, batch[members], **options)
-        norms.append(results[0].float())
-        kept.append(results[1])
+    norms, clipped = [torch.zeros(0)], [torch.zeros(0)]
+
+    def seen() -> dict[str, str]:
+        options = (method, clip_norm, std, divisor, shares, layerwise, automatic)
+        return {"batch": named_batch(batch), "micro-batches": hashed(members), "options": repr(options)}
+
+    with workers.together(seen):
+        for some, own_sizes in _parts(members, sizes, workers, physical_batch):
+            options = dict(sizes=own_sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
+            found, kept = add(model, losses, batch[some], **options)
+            norms.append(found.float())
+            clipped.append((found.isfinite() & (kept < 1).any(1)).float())
+    results = torch.zeros(2, len(sizes))
+    workers.own(results.mT).copy_(torch.stack([torch.cat(norms), torch.cat(clipped)], dim=1))
+    workers.add([*total.tensors, results])
     for parameter, summed in zip(trained.values(), total.tensors, strict=True):
         parameter.grad = summed.to(parameter.dtype)
-    return _summary(torch.cat(norms), torch.cat(kept))
+    return _summary(*results)
 
 
 def _one_by_one(
@@ -205,18 +221,24 @@ def _dense(part: Tensor | None, into: Tensor) -> Tensor:
     return (part.to_dense() if part.is_sparse else part).to(into.dtype)
 
 
-def _parts(
-    examples: int, micro_batches: int | None, physical_batch: int | None, generator: torch.Generator | None
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the examples to compute together, unit by unit [b], and the sizes of their units [u]; no unit is split."""
+def _units(examples: int, micro_batches: int | None, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Return the examples of a batch, unit by unit [B], and the sizes of the units [U]."""
     if micro_batches is None:
-        members, sizes = torch.arange(examples), torch.ones(examples, dtype=torch.long)
-    else:
-        home = generator.device if generator is not None else None  # a generator draws on its own device only
-        drawn = torch.randint(int(micro_batches), (examples,), generator=generator, device=home).cpu()
-        _, units, sizes = drawn.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
-        order = sizes.argsort(stable=True)  # those of equal size together
-        members, sizes = order.argsort()[units].argsort(stable=True), sizes[order]
+        return torch.arange(examples), torch.ones(examples, dtype=torch.long)
+    home = generator.device if generator is not None else None  # a generator draws on its own device only
+    drawn = torch.randint(int(micro_batches), (examples,), generator=generator, device=home).cpu()
+    _, units, sizes = drawn.unique(return_inverse=True, return_counts=True)  # micro-batches that are not empty
+    order = sizes.argsort(stable=True)  # those of equal size together
+    return order.argsort()[units].argsort(stable=True), sizes[order]
+
+
+def _parts(
+    members: Tensor, sizes: Tensor, workers: Workers, physical_batch: int | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the examples that this worker computes at once, and the sizes of their units; no unit is split."""
+    if workers.count > 1:
+        whose = torch.arange(len(sizes)).repeat_interleave(sizes) % workers.count  # [B]
+        members, sizes = members[whose == workers.rank], workers.own(sizes)
     ends = sizes.cumsum(0).tolist()
     start = 0
     while start < len(sizes):
@@ -227,11 +249,10 @@ def _parts(
         start = stop
 
 
-def _summary(norms: Tensor, kept: Tensor) -> Norms:
-    """Return what was clipped, from each unit's norm [U] and the shares kept of it [U, P]."""
-    finite = norms.isfinite()
-    shortened = finite & (kept < 1).any(1)
-    return Norms(norms, shortened.sum().item() / len(norms) if len(norms) else math.nan, int((~finite).sum()))
+def _summary(norms: Tensor, clipped: Tensor) -> Norms:
+    """Return what was clipped, from each unit's norm [U] and whether it was shortened [U]."""
+    share = clipped.sum().item() / len(norms) if len(norms) else math.nan
+    return Norms(norms, share, int((~norms.isfinite()).sum()))
 
 
 def _check(

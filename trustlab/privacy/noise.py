@@ -50,6 +50,9 @@ class NoisySum:
         parameters' shapes, and not on the number of threads.
     secure
         Draw from the operating system's generator, which cannot be repeated.
+    part
+        (r, R): this process is the r-th of R whose sums are added (:mod:`trustlab.privacy.distributed`). Each number of
+        the noise is added in one of them; with generators that are alike, the whole is what one process would draw.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class NoisySum:
         workers: int = 1,
         generator: torch.Generator | None = None,
         secure: bool = False,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         if secure and generator is not None:
             raise ValueError(
@@ -81,7 +85,7 @@ class NoisySum:
                 "leave the generator out, or secure."
             )
         self.parameters, self.std, self.workers = parameters, std / workers**0.5, workers
-        self.generator, self.secure = generator, secure
+        self.generator, self.secure, self.part = generator, secure, part
         # A generator of another device draws every number itself, in turn; a CPU's seeds one for each lot.
         home = generator.device if generator is not None else parameters[0].device
         self._on_cpu = home.type == "cpu"
@@ -107,15 +111,16 @@ class NoisySum:
             side_by_side([partial(add, i, total) for i, total in self._made.items()])
             return
         lots = list(_lots(self.parameters))
-        sources = iter(self._sources(sum(pieces for _, pieces in lots)))
+        sources = enumerate(self._sources(sum(pieces for _, pieces in lots)))
         tasks, later = [], []
         for members, pieces in lots:
             if pieces == 1:
-                tasks.append(partial(self._fill_and_add, members, next(sources), add))
+                tasks.append(partial(self._fill_and_add, members, *next(sources), add))
             else:  # one large tensor: added to when all its pieces are filled
                 (i,) = members
                 self._made[i] = self._room(i)
-                tasks += [partial(self._fill, piece, next(sources)) for piece in self._made[i].view(-1).split(LARGEST)]
+                cut = self._made[i].view(-1).split(LARGEST)
+                tasks += [partial(self._fill, piece, *next(sources)) for piece in cut]
                 later.append(i)
         if self._on_cpu and sum(parameter.numel() for parameter in self.parameters) > FEW:
             side_by_side(tasks)
@@ -141,24 +146,31 @@ class NoisySum:
         return _children(self.generator, count)
 
     def _fill_and_add(
-        self, members: list[int], source: torch.Generator | None, add: Callable[[int, Tensor], None]
+        self, members: list[int], lot: int, source: torch.Generator | None, add: Callable[[int, Tensor], None]
     ) -> None:
         for i in members:
             self._made[i] = self._room(i)
-            self._fill(self._made[i].view(-1), source)
+            self._fill(self._made[i].view(-1), lot, source)
             add(i, self._made[i])  # at once, while the noise is still in the processor's cache
 
-    def _fill(self, piece: Tensor, source: torch.Generator | None) -> None:
-        """Overwrite one flat piece with the noise of all workers."""
-        if self.std == 0:
+    def _fill(self, piece: Tensor, lot: int, source: torch.Generator | None) -> None:
+        """Overwrite one flat piece with the noise of all workers, as far as it is this process' part."""
+        part, parts = self.part
+        own = [(worker if self.workers > 1 else lot) % parts == part for worker in range(self.workers)]
+        # Numbers that follow from the same generator are drawn also where another process adds them.
+        alone = self.secure or (self.workers == 1 and source is not self.generator)
+        draw = _draw_securely if self.secure else partial(_draw, generator=source)
+        if self.std == 0 or (alone and not any(own)):
             piece.zero_()
             return
-        draw = _draw_securely if self.secure else partial(_draw, generator=source)
-        draw(piece, self.std)
-        for _ in range(self.workers - 1):
-            share = torch.empty_like(piece)
-            draw(share, self.std)
-            piece.add_(share)
+        for worker, mine in enumerate(own):
+            share = piece if worker == 0 else torch.empty_like(piece)
+            if mine or not alone:
+                draw(share, self.std)
+            if not mine:
+                share.zero_()
+            if worker:
+                piece.add_(share)
 
 
 def _lots(parameters: Sequence[torch.nn.Parameter]) -> Iterator[tuple[list[int], int]]:

@@ -27,6 +27,12 @@ def refuse_unfit(model: nn.Module) -> None:
         if isinstance(module, nn.Embedding | nn.EmbeddingBag):
             _check_embedding(name or type(module).__name__, module)
     for name, parameter in model.named_parameters():
+        if hasattr(parameter, "device_mesh"):  # DTensor's, without importing it
+            raise ValueError(
+                f"Expected parameters that each worker holds whole, got {name!r} in shards (DTensor, fully_shard). A "
+                "forward of FSDP waits for all workers, which here take different numbers of them. Leave fully_shard "
+                "out; train fewer parameters (LoRA), or less at once (physical_batch)."
+            )
         if is_lazy(parameter):
             raise ValueError(
                 f"Expected parameters of known shape, got {name!r} of a lazy module, whose shape its first batch "

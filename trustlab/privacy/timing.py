@@ -17,8 +17,8 @@ from trustlab.intervals import mean_interval
 from trustlab.models import Examples, tagging_loss
 from trustlab.privacy.clipping import PerExampleLoss, private_gradients
 from trustlab.privacy.noise import NoisySum
+from trustlab.privacy.plain import plain_gradients
 from trustlab.privacy.reference import OpacusCopy
-from trustlab.privacy.training import plain_gradients
 
 NOISE = dict(clip_norm=1.0, noise_multiplier=1.0)
 PLAIN, FLOOR, LOOP, FAST = "SGD", "SGD + noise alone", "DP-SGD, loop", "DP-SGD, fast"

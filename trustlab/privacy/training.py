@@ -10,6 +10,7 @@ A tagger is trained by default; another model brings its loss and its measure. F
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +21,13 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from trustlab.batches import Collate
+from trustlab.batches import Chosen, Collate
 from trustlab.measures import Measure
 from trustlab.models import evaluate, tagging_loss
 from trustlab.privacy.clipping import Norms, private_gradients
-from trustlab.privacy.losses import PerExampleLoss, check_losses
+from trustlab.privacy.distributed import Workers
+from trustlab.privacy.losses import PerExampleLoss
+from trustlab.privacy.plain import not_finite, plain_gradients
 from trustlab.privacy.problem import Problem, read_problem
 from trustlab.privacy.training_identity import Checkpoint, identity
 from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule, spent
@@ -46,6 +49,7 @@ def train(
     scheduler: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[Row]:
     """Train `model` in place on ``data["train"]`` and yield a row after each epoch (or `evaluate_every` steps).
 
@@ -81,6 +85,11 @@ def train(
         the generators' states, with which the noise can be subtracted: only its owner may read it.
     checkpoint_every
         Steps between writes; None writes with each row. A write precedes every row: what was shown is accounted for.
+    workers
+        Train together with other processes that make the same call: ``with join() as workers``, see
+        :mod:`trustlab.privacy.distributed`. Batches, noise and ε are those of one process with this seed, and a
+        checkpoint is resumed by any number of them; only dropout differs. Worker 0 measures, and reads and writes the
+        checkpoint; all begin with its weights, and yield its rows.
 
     Yields
     ------
@@ -94,11 +103,13 @@ def train(
     ------
     ValueError
         At once, before any step, for options outside their range, a δ that 1/N makes meaningless, data or a measure of
-        another kind, or a checkpoint that is damaged or of another training.
+        another kind, a checkpoint that is damaged or of another training, or a worker with another training.
     FloatingPointError
         In a step, when the weights are no longer finite, or for ``"sgd"`` and Opacus a loss or a norm is not.
     OSError
         When the checkpoint cannot be written: at once, or before the row that it would have held.
+    WorkerLostError
+        When another worker fails, dies, or is silent for longer than the timeout.
 
     Examples
     --------
@@ -114,6 +125,10 @@ def train(
     problem = read_problem(model, data, per_example_loss, evaluate, collate_fn)
     data = problem.data
     check_training(config, len(data["train"]))
+    if workers is not None and workers.count > 1 and config.engine == "opacus":
+        raise ValueError(
+            "Expected engine='fast' or 'loop' on several workers, got 'opacus'. Opacus has workers of its own."
+        )
     if checkpoint_every is not None and (checkpoint is None or checkpoint_every < 1):
         raise ValueError(
             f"Expected checkpoint_every={checkpoint_every} >= 1 and a checkpoint, got checkpoint={checkpoint}. "
@@ -122,36 +137,63 @@ def train(
     made = _optimizer(model, config, optimizer)
     rates = _scheduler(made, scheduler)
     state = TrainingState(model, made, rates, config.seed, noise_schedule(config, len(data["train"])))
-    if checkpoint is None:
-        return _run(state, problem, config)
-    named = identity(config, model=model, data=data, optimizer=made, scheduler=rates)
-    kept = Checkpoint(Path(checkpoint), named)
-    content = kept.read()
-    if content is None or content["counters"]["step"] < state.steps:
+    workers, kept = workers or Workers(), None
+    if checkpoint is not None or workers.count > 1:
+        named = identity(config, model=model, data=data, optimizer=made, scheduler=rates)
+        workers.agree(named)
+        kept = Checkpoint(Path(checkpoint), named) if checkpoint is not None else None
+    content = workers.first(lambda: _begun(state, kept, workers))
+    return _run(state, problem, config, workers, content, _keeper(state, kept, checkpoint_every, workers))
+
+
+def _begun(state: TrainingState, kept: Checkpoint | None, workers: Workers) -> dict[str, Any] | None:
+    """Return what to resume from: the checkpoint's content, or what the others begin with; None for a new training."""
+    content = kept.read() if kept is not None else None
+    if kept is not None and (content is None or content["counters"]["step"] < state.steps):
         kept.write(content or state.to_dict())  # a file that cannot be written is found out before any ε is spent
-    return _kept_run(state, problem, config, kept, content, checkpoint_every)
+    return state.to_dict() if content is None and workers.count > 1 else content
+
+
+def _keeper(
+    state: TrainingState, kept: Checkpoint | None, every: int | None, workers: Workers
+) -> Callable[[bool], None]:
+    """Return what writes the checkpoint after every `every` steps, and before each row."""
+
+    def keep(shown: bool) -> None:
+        if kept is not None and (shown or (every is not None and state.step % every == 0)):
+            workers.first(lambda: kept.write(state.to_dict()))
+
+    return keep
 
 
 def _run(
     state: TrainingState,
     problem: Problem,
     config: TrainConfig,
-    keep: Callable[[bool], None] = lambda shown: None,
+    workers: Workers,
+    content: Mapping[str, Any] | None,
+    keep: Callable[[bool], None],
 ) -> Iterator[Row]:
-    """Take the remaining steps; a generator, so closing it stops the training where it is.
+    """Resume from `content`, if there is any, and take the remaining steps.
 
-    `keep` is called after every step, with whether a row is about to be yielded.
+    A generator, so closing it stops the training where it is. `keep` is called after every step, with whether a row is
+    about to be yielded.
     """
-    gradients, examples = _gradients(state.model, problem.per_example_loss, config), problem.data["train"]
+    if content is not None:
+        state.restore(content)
+        yield from map(dict, list(state.rows))
+    gradients = _gradients(state.model, problem.per_example_loss, config, workers)
+    examples = problem.data["train"]
     sigmas = [sigma for sigma, count in state.schedule for _ in range(count)]
     sample_rate, steps_per_epoch = config.batch_size / len(examples), state.steps // config.epochs
     every = config.evaluate_every or steps_per_epoch
     state.model.train()
     while state.step < state.steps:
         started, sigma = time.perf_counter(), sigmas[state.step]
-        with state.own_random_state():
+        with state.own_random_state(workers):
             chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
-            norms = gradients(examples[chosen], noise_multiplier=sigma, generator=state.generator)
+            batch = examples[chosen] if workers.count == 1 else Chosen(examples, chosen)
+            norms = gradients(batch, noise_multiplier=sigma, generator=state.generator)
             _check_weights(state.model, norms)
             state.optimizer.step()
         if state.scheduler is not None:
@@ -162,31 +204,13 @@ def _run(
         state.dropped.append(norms.dropped)
         shown = state.step % every == 0 or state.step == state.steps
         if shown:
-            state.rows.append(_row(state, config, problem, sigma, state.step / steps_per_epoch))
+            workers.same_weights(state.model)
+            row = functools.partial(_row, state, config, problem, sigma, state.step / steps_per_epoch)
+            state.rows.append(workers.first(row))
             state.clipped, state.dropped = [], []
         keep(shown)
         if shown:
             yield dict(state.rows[-1])
-
-
-def _kept_run(
-    state: TrainingState,
-    problem: Problem,
-    config: TrainConfig,
-    kept: Checkpoint,
-    content: Mapping[str, Any] | None,
-    every: int | None,
-) -> Iterator[Row]:
-    """Resume from `content`, if there is any, and write the checkpoint every `every` steps and before each row."""
-    if content is not None:
-        state.restore(content)
-        yield from map(dict, list(state.rows))
-
-    def keep(shown: bool) -> None:
-        if shown or (every is not None and state.step % every == 0):
-            kept.write(state.to_dict())
-
-    yield from _run(state, problem, config, keep)
 
 
 def _row(state: TrainingState, config: TrainConfig, problem: Problem, sigma: float, epoch: float) -> Row:
@@ -204,11 +228,11 @@ def _row(state: TrainingState, config: TrainConfig, problem: Problem, sigma: flo
     }
 
 
-def _gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: TrainConfig) -> Step:
+def _gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: TrainConfig, workers: Workers) -> Step:
     """Return the function that fills ``.grad`` from a batch by the method of `config`."""
     if config.method == "sgd":
         return lambda batch, **noise: plain_gradients(
-            model, batch, per_example_loss=per_example_loss, physical_batch=config.physical_batch
+            model, batch, per_example_loss=per_example_loss, physical_batch=config.physical_batch, workers=workers
         )
     if config.engine == "opacus":
         from trustlab.privacy.reference import opacus_gradients
@@ -220,42 +244,8 @@ def _gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: Train
     if config.method == "edp-sgd":
         own = dict(micro_batches=config.micro_batches, noise_by=config.noise_by)
     alike = {name: getattr(config, name) for name in ("clip_norm", "layerwise", "automatic", "physical_batch")}
-    options = dict(method=config.method, engine=config.engine, **alike, **own)
+    options = dict(method=config.method, engine=config.engine, workers=workers, **alike, **own)
     return lambda batch, **noise: private_gradients(model, per_example_loss, batch, **options, **noise)
-
-
-def plain_gradients(
-    model: nn.Module,
-    batch: Any,
-    *,
-    per_example_loss: PerExampleLoss = tagging_loss,
-    physical_batch: int | None = None,
-) -> Norms:
-    """Fill ``.grad`` with the gradient of the mean loss: nothing clipped, no noise.
-
-    One backward, or one for each `physical_batch` examples, added up.
-
-    Raises
-    ------
-    ValueError
-        For a loss that is not of shape [B].
-    FloatingPointError
-        For a loss that is not finite: its gradient would turn the whole model into NaN. ``.grad`` is None then.
-    """
-    model.zero_grad(set_to_none=True)
-    at_once = physical_batch or max(len(batch), 1)
-    try:
-        for start in range(0, len(batch), at_once):
-            part = batch[start : start + at_once]
-            losses = per_example_loss(model, part)
-            check_losses(losses, len(part))
-            if not losses.isfinite().all():
-                raise FloatingPointError(_not_finite("losses"))
-            (losses.sum() / len(batch)).backward()
-    except BaseException:
-        model.zero_grad(set_to_none=True)  # leaves no partial sum for an optimizer to step on
-        raise
-    return Norms(torch.empty(0), math.nan)
 
 
 def _check_weights(model: nn.Module, norms: Norms) -> None:
@@ -263,14 +253,7 @@ def _check_weights(model: nn.Module, norms: Norms) -> None:
     if not norms.dropped or norms.dropped < len(norms.norms):
         return
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise FloatingPointError(_not_finite("weights"))
-
-
-def _not_finite(what: str) -> str:
-    return (
-        f"Expected finite {what}, got NaN or infinity. Further steps would be useless: lower the learning rate, and "
-        "look for empty or infinite inputs."
-    )
+        raise FloatingPointError(not_finite("weights"))
 
 
 def _optimizer(

@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from trustlab.privacy.distributed import Workers
 from trustlab.privacy.noise_schedules import Schedule
 
 COUNTERS = ("schedule", "step", "seconds", "clipped", "dropped", "rows")
@@ -67,14 +68,23 @@ class TrainingState:
         return sum(count for _, count in self.schedule)
 
     @contextlib.contextmanager
-    def own_random_state(self) -> Iterator[None]:
-        """Run dropout, and all that draws from torch's global generators, on the training's own random state."""
+    def own_random_state(self, workers: Workers) -> Iterator[None]:
+        """Run dropout, and all that draws from torch's global generators, on the training's own random state.
+
+        Several workers continue it alike, and each draws dropout from a seed of its own, of this step.
+        """
         with torch.random.fork_rng(self.devices):
             torch.set_rng_state(self._states[0])
             for device, state in zip(self.devices, self._states[1:], strict=True):
                 torch.cuda.set_rng_state(state, device)
-            yield
-            self._states = self._global_states()
+            if workers.count > 1:
+                seed = int(torch.randint(2**62, ()))
+                self._states = self._global_states()
+                torch.manual_seed(seed + workers.rank)
+                yield
+            else:
+                yield
+                self._states = self._global_states()
 
     def to_dict(self) -> dict[str, Any]:
         """Return tensors, numbers and strings in dicts and lists: what :meth:`restore` needs."""

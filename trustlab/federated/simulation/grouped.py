@@ -2,12 +2,13 @@
 
 The minibatches of K clients, B places each, go through the model as one batch [K·B, ...]. Only the layers that hold
 weights have to distinguish clients, so only those are replaced: a linear layer multiplies client by client
-(``torch.bmm``), an embedding looks into K concatenated tables, a layer norm scales by K rows. What is left, such as
-activations, attention or the loss, runs as it is, in torch's fused kernels and without the price that
-``torch.func.vmap`` has in every call.
+(``torch.bmm``), an embedding looks into K concatenated tables, a layer norm scales by K rows, an LSTM is written out
+(:mod:`trustlab.federated.simulation.recurrent_layers`), and any other layer, such as RMSNorm, runs through
+``torch.func.vmap`` by itself. What is left, such as activations, attention or the loss, runs as it is, in torch's fused
+kernels, and may do what vmap does not know: a branch that depends on the mask, a packed sequence.
 
-Every trained parameter must be in such a layer, whose input has the batch first or is the same for all examples, as
-positions are. The trial detects a model that does more with a weight, and vmap runs it instead.
+Every trained parameter must be in a layer that is called, whose input has the batch first or is the same for all
+examples, as positions are. The trial detects a model that does more with a weight, and vmap runs all of it instead.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, vmap
 from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
 
 from trustlab.federated.aggregation import summed_in
 from trustlab.federated.simulation.definitions import Task
+from trustlab.federated.simulation.recurrent_layers import known_recurrence, run_recurrent, sequences
 
 LOOKS = (2, 3)  # batch sizes of the first look: what follows them in its first dimension is fed batches
 
@@ -69,8 +74,8 @@ def find_layers(model: nn.Module, task: Task, examples: np.ndarray) -> Layers | 
         for size in LOOKS:
             for layer in layers:
 
-                def look(layer: nn.Module, args: tuple[Tensor, ...], size: int = size) -> None:
-                    fed[layer].add(bool(args[0].ndim) and len(args[0]) == size)
+                def look(layer: nn.Module, args: tuple[Any, ...], size: int = size) -> None:
+                    fed[layer].add(sequences(layer, args[0]) == size)
 
                 stack.callback(layer.register_forward_pre_hook(look).remove)
             task.per_example_loss(model, task.train[torch.from_numpy(np.resize(examples, size))])
@@ -88,9 +93,12 @@ def _trained(layer: nn.Module) -> bool:
 def _known(layer: nn.Module) -> bool:
     if "forward" in vars(layer):  # it has been replaced already: it is no longer what its class does
         return False
-    if type(layer) is nn.Embedding:
-        return layer.max_norm is None and not (layer.scale_grad_by_freq or layer.sparse)
-    return type(layer) in FORWARDS
+    if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+        plain = type(layer) is nn.Embedding and layer.max_norm is None
+        return plain and not (layer.scale_grad_by_freq or layer.sparse)
+    if isinstance(layer, nn.RNNBase):
+        return known_recurrence(layer)
+    return not any(_trained(inner) for inner in layer.children())
 
 
 @contextlib.contextmanager
@@ -132,7 +140,7 @@ def grouped(
 
     try:
         for layer, batched in layers.items():
-            forward = FORWARDS[type(layer)] if batched else _same_for_all
+            forward = FORWARDS.get(type(layer), _by_vmap) if batched else _same_for_all
             layer.forward = _bound(forward, layer, groups)  # an instance's attribute hides the method
         yield losses_of
     finally:
@@ -146,7 +154,7 @@ def _end_to_end(places: Tensor) -> Tensor:
     return places + longest * torch.arange(len(places), device=places.device)[:, None]
 
 
-def _bound(forward: Callable[..., Tensor], layer: nn.Module, groups: Groups) -> Callable[[Tensor], Tensor]:
+def _bound(forward: Callable[..., Any], layer: nn.Module, groups: Groups) -> Callable[[Any], Any]:
     return lambda x: forward(layer, groups, x)
 
 
@@ -179,6 +187,7 @@ def _embedding(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
 
 def _same_for_all(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
     """Return [K · B, *ids.shape, D]: the same for every example of a client."""
+    ids = ids[0] if ids.ndim > 1 and len(ids) == 1 else ids  # [1, T] stands for a row that all examples share
     own = groups.of(layer.weight)[:, ids]  # [k, *ids.shape, D]
     found = own.repeat_interleave(len(groups.owners) // int(groups.owners[-1] + 1), 0)
     return _kept_padding(layer, ids, found, groups)
@@ -191,4 +200,21 @@ def _kept_padding(layer: nn.Embedding, ids: Tensor, output: Tensor, groups: Grou
     return torch.where((ids == layer.padding_idx)[..., None], output.detach(), output)
 
 
+def _by_vmap(layer: nn.Module, groups: Groups, x: Tensor) -> Tensor:
+    """Run any layer with each client's own weights, as it is written."""
+    weights = {name: groups.of(parameter) for name, parameter in layer.named_parameters(recurse=False)}
+    clients = len(next(iter(weights.values())))
+    replaced = layer.__dict__.pop("forward")
+    try:
+        one = vmap(lambda own, rows: functional_call(layer, own, (rows,)), randomness="different")
+        return one(weights, x.view(clients, -1, *x.shape[1:])).flatten(0, 1)
+    finally:
+        layer.forward = replaced
+
+
+def _recurrent(layer: nn.RNNBase, groups: Groups, x: Tensor | PackedSequence) -> Any:
+    return run_recurrent(layer, groups.of, x)
+
+
 FORWARDS = {nn.Linear: _linear, nn.LayerNorm: _layer_norm, nn.Embedding: _embedding}
+FORWARDS |= dict.fromkeys((nn.LSTM, nn.GRU, nn.RNN), _recurrent)

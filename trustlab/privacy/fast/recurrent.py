@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from trustlab.models.recurrences import RECURRENCES
 from trustlab.privacy.fast.factors import Dense, outer, single
 from trustlab.privacy.fast.recording import Parts, Recording
 
@@ -144,32 +145,6 @@ def _recur(
         gains.append(gain)
     states = [torch.cat(parts, dim=1) for parts in zip(*after, strict=True)]
     return states, torch.cat(before, dim=1), None if gains[0] is None else torch.cat(gains, dim=1)
-
-
-def _lstm(module: nn.LSTM, a: Tensor, u: Tensor, h: Tensor, c: Tensor) -> tuple[list[Tensor], Tensor | None]:
-    i, f, g, o = (a + u).chunk(4, dim=2)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return [o.sigmoid() * c.tanh(), c], None
-
-
-def _gru(module: nn.GRU, a: Tensor, u: Tensor, h: Tensor, c: Tensor) -> tuple[list[Tensor], Tensor | None]:
-    r, z = (a + u)[..., : 2 * h.shape[2]].sigmoid().chunk(2, dim=2)
-    n = (a[..., 2 * h.shape[2] :] + r * u[..., 2 * h.shape[2] :]).tanh()
-    alike = torch.ones_like(r)
-    return [(1 - z) * n + z * h], torch.cat([alike, alike, r], dim=2).detach()
-
-
-def _rnn(module: nn.RNN, a: Tensor, u: Tensor, h: Tensor, c: Tensor) -> tuple[list[Tensor], Tensor | None]:
-    return [(a + u).relu() if module.nonlinearity == "relu" else (a + u).tanh()], None
-
-
-# One time of a layer, by its forward: from a_t, u_t [dirs, size, G·H] and the states before, those after (h, and c of
-# an LSTM) and γ. A subclass with a forward of its own computes something else.
-RECURRENCES: dict[Any, Callable[..., tuple[list[Tensor], Tensor | None]]] = {
-    nn.LSTM.forward: _lstm,
-    nn.GRU.forward: _gru,
-    nn.RNN.forward: _rnn,
-}
 
 
 def _factors(own: dict[str, nn.Parameter | None], delta: Tensor, of_u: Tensor, x: Tensor, before: Tensor) -> Parts:
