@@ -1,0 +1,7 @@
+"""A node: the same task, and which of its examples are this node's."""
+
+from trustlab_flower.task import load_own
+
+from trustlab.federated.deployment.client_app import client_app
+
+app = client_app(load_own)
