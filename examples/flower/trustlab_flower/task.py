@@ -15,7 +15,9 @@ def load_task(config):
     from trustlab.federated.tasks import FAMILIES, read
 
     corpus = load("assistant")
-    splits = (read("assistant", "classification", corpus[name], most=config[f"task.{name}"]) for name in ("train", "test"))
+    splits = (
+        read("assistant", "classification", corpus[name], most=config[f"task.{name}"]) for name in ("train", "test")
+    )
     return FAMILIES["classification"].task(*splits)
 
 
@@ -31,4 +33,6 @@ def parts(task, config, nodes):
     from trustlab.federated.partition import partition
 
     labels = task.train.targets.numpy()
-    return partition(labels, scheme="label-dirichlet-flower", clients=nodes, alpha=config["task.alpha"], seed=config["seed"])
+    return partition(
+        labels, scheme="label-dirichlet-flower", clients=nodes, alpha=config["task.alpha"], seed=config["seed"]
+    )

@@ -1,4 +1,4 @@
-"""Federated rounds between real processes and machines, on Flower: the simulator's selection and aggregation, unchanged.
+"""Federated rounds between real processes and machines, on Flower, with the simulator's selection and aggregation.
 
 >>> from trustlab.federated.deployment import RunFailedError, loopback
 

@@ -23,7 +23,7 @@ class Authority:
 
 
 def make_authority(folder: Path, host: str) -> Authority:
-    """Make an authority and a certificate for the server at `host`, an address or a name; the authority's key is not kept.
+    """Make an authority, whose key is not kept, and a certificate for the server at `host`, an address or a name.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ EXAMPLE = ROOT / "examples" / "flower"
 QUIET = {  # Flower would report the run to its makers, look for updates, and poll for tasks once a second
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
+    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.25",
     "NO_PROXY": HOST,
     "no_proxy": HOST,
     "OMP_NUM_THREADS": "1",

@@ -15,7 +15,8 @@ import numpy as np
 from flwr.app import Message, MessageType, RecordDict
 
 from trustlab.federated.deployment.options import DeploymentConfig
-from trustlab.federated.deployment.updates import NUMBERLESS, Activity, RefusedError, read_activity
+from trustlab.federated.deployment.records import NUMBERLESS
+from trustlab.federated.deployment.updates import Activity, RefusedError, read_activity
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid

@@ -16,9 +16,10 @@ from flwr.app import ConfigRecord, Context, Message
 from torch import Tensor, nn
 
 from trustlab.federated.deployment.options import Options
+from trustlab.federated.deployment.records import CLIENT, ROUND
 from trustlab.federated.deployment.secure_sum import MODULUS_BITS, NAMES, SHARE, range_bits, secure_range, strong_masks
 from trustlab.federated.deployment.strategy import ActivityStrategy, Cohort, Row
-from trustlab.federated.deployment.updates import CLIENT, ROUND, NodeUpdate, to_arrays
+from trustlab.federated.deployment.updates import NodeUpdate, to_arrays
 from trustlab.federated.simulation.local_training import Work
 from trustlab.federated.simulation.server import add_private_noise, update_weights
 
@@ -107,10 +108,9 @@ class _Sum:
 
     def take(self) -> None:
         """Run the four stages."""
-        from flwr.common.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECORD
         from flwr.server import LegacyContext
         from flwr.server.workflow import SecAggPlusWorkflow
-        from flwr.server.workflow.constant import Key
+        from flwr.server.workflow.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECORD, Key
 
         clients = len(self.cohort.asked)
         workflow = SecAggPlusWorkflow(

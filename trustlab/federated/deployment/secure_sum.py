@@ -15,6 +15,7 @@ Flower draws its masks from a generator of 32 bits (``RandomState`` of a folded 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from flwr.app import ConfigRecord, Context, Message, MessageType, RecordDict
+
+from trustlab.federated.deployment.records import ARRAYS, CONFIG
 
 if TYPE_CHECKING:
     from trustlab.federated.deployment.options import Options
@@ -72,10 +75,10 @@ def mask(seed: bytes, modulus: int, shapes: Sequence[tuple[int, ...]]) -> list[n
 @contextmanager
 def strong_masks() -> Iterator[None]:
     """Let both halves of Flower's protocol draw their masks by :func:`mask`."""
-    from flwr.client.mod.secure_aggregation import secaggplus_mod as node
-    from flwr.server.workflow.secure_aggregation import secaggplus_workflow as server
+    from flwr.client.mod import secaggplus_mod
+    from flwr.server.workflow import SecAggPlusWorkflow
 
-    kept = [(module, module.pseudo_rand_gen) for module in (node, server)]
+    kept = [(module, module.pseudo_rand_gen) for module in map(inspect.getmodule, (secaggplus_mod, SecAggPlusWorkflow))]
     try:
         for module, _ in kept:
             module.pseudo_rand_gen = mask
@@ -103,7 +106,6 @@ def _translated(call_next: Call) -> Call:
         from flwr.compat.common import recorddict_compat as compat
 
         from trustlab.federated.deployment.options import read_options
-        from trustlab.federated.deployment.updates import ARRAYS
 
         asked = compat.recorddict_to_fitins(message.content, keep_input=True)
         names = json.loads(str(asked.config[NAMES]))
@@ -122,8 +124,6 @@ def _translated(call_next: Call) -> Call:
 def ours(names: Sequence[str], arrays: Sequence[np.ndarray], config: dict) -> RecordDict:
     """Return the records that ask for training, of what the protocol carries."""
     from flwr.app import Array, ArrayRecord
-
-    from trustlab.federated.deployment.updates import ARRAYS, CONFIG
 
     record = ArrayRecord({name: Array(array) for name, array in zip(names, arrays, strict=True)})
     return RecordDict({ARRAYS: record, CONFIG: ConfigRecord(config)})

@@ -1,4 +1,4 @@
-"""The server's half of a Flower app: it takes the rounds, measures, and keeps rows and weights where a folder is named."""
+"""The server's half of a Flower app: it takes the rounds, measures, and keeps rows and weights."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def train(grid: Grid, context: Context, task: Task, options: Options) -> Iterato
 
 
 def keep(rows: Iterator[dict[str, Any]], task: Task, out: str) -> None:
-    """Append each row to rows.jsonl in the folder `out`, and write the weights at the end; to none where it is empty."""
+    """Append each row to rows.jsonl in the folder `out` and write the weights at the end; nowhere if it is empty."""
     if not out:
         for _ in rows:
             pass

@@ -22,18 +22,9 @@ from flwr.serverapp.strategy import Strategy
 from torch import Tensor, nn
 
 from trustlab.federated.deployment.options import Options
+from trustlab.federated.deployment.records import ARRAYS, CLIENT, CONFIG, ROUND
 from trustlab.federated.deployment.registry import Registry
-from trustlab.federated.deployment.updates import (
-    ARRAYS,
-    CLIENT,
-    CONFIG,
-    ROUND,
-    Asked,
-    NodeUpdate,
-    RefusedError,
-    read_update,
-    to_arrays,
-)
+from trustlab.federated.deployment.updates import Asked, NodeUpdate, RefusedError, read_update, to_arrays
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation.definitions import check_config
 from trustlab.federated.simulation.dp_fedavg import check_selection, spent
@@ -65,8 +56,8 @@ class ActivityStrategy(Strategy):
 
     Notes
     -----
-    Give it to ``strategy.start(grid, ...)`` as any of Flower's, or take its rounds one by one from :meth:`rounds`, which
-    waits for replies without Flower's pauses of three seconds.
+    Give it to ``strategy.start(grid, ...)`` as any of Flower's, or take its rounds one by one from :meth:`rounds`,
+    which waits for replies without Flower's pauses of three seconds.
     """
 
     def __init__(self, model: nn.Module, options: Options) -> None:
@@ -121,8 +112,8 @@ class ActivityStrategy(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Wait for nodes, draw the cohort from their activity, and return a message for each."""
-        started = time.perf_counter()
         self._strangers += self._named(self.registry.meet(grid))
+        started = time.perf_counter()
         fleet, federated = self._fleet()
         drawn = fleet.selector.draw(federated.clients_per_round, rng_of(federated, self.server.draw, SELECTION))
         selected, times = np.unique(drawn, return_counts=True)

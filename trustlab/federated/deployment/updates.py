@@ -17,14 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trustlab.federated.deployment.records import (
+    ARRAYS,
+    CLIENT,
+    EXAMPLES,
+    LOSS,
+    METRICS,
+    NUMBERLESS,
+    ROUND,
+    STEPPED,
+)
 from trustlab.federated.named_tensors import State, summed_in
 
 if TYPE_CHECKING:
     from flwr.app import ArrayRecord, Message
-
-ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"  # the records of a message
-ROUND, CLIENT, EXAMPLES, STEPPED, LOSS = "round", "client", "examples", "stepped", "loss"  # what they hold
-NUMBERLESS = -1  # a node without a number of its own
 
 
 class RefusedError(ValueError):
