@@ -21,7 +21,7 @@ from trustlab.federated.simulation import simulate
 
 NODES = 4
 # Wide enough that the messages are weights: 131 kB each.
-COMMON = {"task.width": 2048, "min-nodes": NODES, "wait": 120.0, "batch-size": 8}
+COMMON = {"task.width": 2048, "min-nodes": NODES, "wait": 120.0, "batch-size": 8, "learning-rate": 0.5}
 GONE_WITHIN = 2.0
 
 

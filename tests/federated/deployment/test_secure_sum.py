@@ -50,7 +50,7 @@ def test_a_client_that_is_lost_after_it_shared_its_keys_is_taken_out_of_the_sum(
 
 
 def test_what_would_be_clipped_is_an_error_with_a_name(deploy):
-    rows, model, _ = deploy(SECURE | {"rounds": 1, "secure-range": 0.06})
+    rows, _, _ = deploy(SECURE | {"rounds": 1, "secure-range": 0.06})
     assert rows[0]["refused"] > 0 and "Expected updates within secure-range=0.06, got 0." in rows[0]["reasons"]
     assert "raise secure-range" in rows[0]["reasons"]
 
