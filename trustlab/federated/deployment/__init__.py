@@ -10,6 +10,7 @@ Behind them: ``on_loopback`` runs a whole deployment on this machine, of ``proce
 ``certificates`` made for it. Nothing of Flower or torch is imported here.
 """
 
-from trustlab.federated.deployment.on_loopback import Loopback, RunFailedError, loopback
+from trustlab.federated.deployment.on_loopback import Loopback, loopback
+from trustlab.federated.deployment.outcome import RunFailedError
 
 __all__ = ["Loopback", "RunFailedError", "loopback"]

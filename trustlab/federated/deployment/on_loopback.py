@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from trustlab.federated.deployment.outcome import RunFailedError, json_in, last_lines, outcome
 from trustlab.federated.deployment.processes import Processes
 from trustlab.versions import ROOT
 
@@ -38,10 +38,6 @@ QUIET = {  # Flower would report the run to its makers, look for updates, and po
     "OMP_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
 }
-
-
-class RunFailedError(RuntimeError):
-    """A run that did not complete; the message holds the reason that the server gives."""
 
 
 class Loopback:
@@ -105,7 +101,7 @@ class Loopback:
                 time.sleep(0.05)
             self._processes.end(process)
         raise RunFailedError(
-            f"Expected a SuperLink on {HOST}, got none in {TRIES} tries: {_last_lines(self._log(name))}"
+            f"Expected a SuperLink on {HOST}, got none in {TRIES} tries: {last_lines(self._log(name))}"
         )
 
     def _superlink_security(self) -> list[str]:
@@ -181,10 +177,9 @@ class Loopback:
         before = len(self._log(name))
         code = self._start(name, ["flwr", *arguments, "--format", "json"], home="flwr").wait()
         said = self._log(name)[before:]
-        answer = said[said.find("{") :] if "{" in said else ""
-        if code or not answer:
-            raise RunFailedError(f"Expected flwr {' '.join(arguments)} to succeed, got {_last_lines(said)}")
-        return json.JSONDecoder().raw_decode(answer)[0]
+        if code:
+            raise RunFailedError(f"Expected flwr {' '.join(arguments)} to succeed, got {last_lines(said)}")
+        return json_in(said, f"flwr {arguments[0]}")
 
     def run(self, app: Path, run_config: Mapping[str, Value]) -> Iterator[Row]:
         """Run a Flower project here and yield rows until it has ended: those of its rounds, and waiting ones.
@@ -210,19 +205,7 @@ class Loopback:
                 break
             yield {"stage": "waiting"}
             time.sleep(TICK)
-        yield {"stage": "finished", "folder": str(out), **self._outcome(name)}
-
-    def _outcome(self, name: str) -> Row:
-        """Return the run's traffic, or raise for one that did not complete."""
-        log = self._log(name)
-        number = re.search(r"started run (\d+)", log)
-        if number is None:
-            raise RunFailedError(f"Expected a run to be accepted, got {_last_lines(log)}")
-        (run,) = self.flwr("ls", "--run-id", number[1])["runs"]
-        if run["status"] != "finished:completed":
-            raise RunFailedError(f"Expected a completed run, got {run['status']}: {run['status-details']}")
-        traffic = run["network-traffic"]
-        return {"status": "completed", "network_in": traffic["inbound-bytes"], "network_out": traffic["outbound-bytes"]}
+        yield {"stage": "finished", "folder": str(out), **outcome(self._log(name), self.flwr)}
 
 
 def loopback(
@@ -232,7 +215,7 @@ def loopback(
     run_config: Mapping[str, Value] | None = None,
     app: Path | None = None,
     secure: bool = False,
-    timeout: float = 30.0,
+    timeout: float = 60.0,
     wait: float = 60.0,
     folder: Path | None = None,
 ) -> Iterator[Row]:
@@ -282,12 +265,16 @@ def loopback(
     place = Path(tempfile.mkdtemp(prefix="trustlab-flower-")) if folder is None else Path(folder)
     options = {"rounds": rounds, "round-timeout": timeout, "wait": wait, "min-nodes": nodes, **(run_config or {})}
     started = time.monotonic()
+    last: Row = {"progress": 0.0}
     try:
         with Loopback(place, secure=secure) as here:
-            last = {"progress": 0.0}
             for row in _staged(here, app.resolve(), nodes, options):
                 last = {"progress": last["progress"], **row, "seconds": time.monotonic() - started}
-                yield last
+                if last["stage"] != "finished":
+                    yield last
+        if folder is not None:
+            last["model"] = str(Path(last["folder"]) / "model.safetensors")
+        yield last | {"progress": 1.0, "note": "The run has completed, and every process has ended."}
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
@@ -302,9 +289,6 @@ def _staged(here: Loopback, app: Path, nodes: int, options: Mapping[str, Value])
     for row in here.run(app, options):
         if row["stage"] == "round":
             note = f"Round {row['round']} of {options['rounds']}: {row['arrived']} of {row['clients']} updates."
-        if row["stage"] == "finished":
-            model = Path(row.pop("folder")) / "model.safetensors"
-            row |= {"progress": 1.0, "note": "The run has completed; no process is left.", "model": str(model)}
         yield {"note": note, **row}
 
 
@@ -325,7 +309,3 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0
-
-
-def _last_lines(text: str, lines: int = 12) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:]) or "nothing"
