@@ -15,11 +15,11 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -122,6 +122,27 @@ class Processes(Executor):
             self._workers.discard(worker)
 
 
+@contextmanager
+def dask_cluster(address: str) -> Iterator[Executor]:
+    """Give the executor of the Dask cluster whose scheduler listens at `address`, as "tcp://10.0.0.5:8786".
+
+    Dask does a task again whose worker died, three times by default, and then raises its ``KilledWorker``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If Dask is not installed.
+    OSError
+        If no scheduler answers there within ten seconds.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("Expected Dask: pip install -c requirements.lock -e '.[dask]'.") from error
+    with Client(address, timeout="10s") as client:
+        yield client.get_executor()
+
+
 class RayTasks(Executor):
     """Run each task as a Ray task, on the cluster that ``ray.init`` connected this process to.
 
@@ -176,7 +197,7 @@ class _Worker:
         self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._reader,))
 
     def end(self) -> None:
-        """End the process now: nobody else holds the pipe's other end."""
+        """End the process now: only this object holds the pipe's other end."""
         self._writer.close()
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """One function over many configurations, anywhere: processes of this machine, Dask, Ray, or another executor.
 
-What was computed goes through the run store, so that a second sweep computes only what is missing, whichever machine
+What was computed is kept in the run store, so that a second sweep computes only what is missing, whichever machine
 computed the rest. The executor is any ``concurrent.futures.Executor``; ``docs/deployment/sweeps.md`` has the commands.
 """
 
@@ -37,7 +37,7 @@ class Outcome:
     rows
         Its rows; where it failed, those until then.
     provenance
-        Where and by what it was computed; empty where nobody can say, such as of a process that was killed.
+        Where and by what it was computed; empty where it is unknown, such as of a process that was killed.
     restored
         Whether it was in the run store before.
     place, of
@@ -81,7 +81,7 @@ def sweep(
 
     A configuration that fails is an outcome with an ``error``; the others go on. Closing the iterator, Ctrl-C or `stop`
     keep what is done; no further configuration is begun. Processes of this machine then end at once; an executor that
-    was given is the caller's and goes on with what it computes.
+    was given is the caller's and finishes what it computes.
 
     Parameters
     ----------
@@ -164,7 +164,9 @@ def _outcomes(
             futures[(own or executor).submit(compute, function, task.config, task.about, task.key, source)] = task
         for future in _as_done(futures, stop):
             place += 1
-            yield _outcome(futures.pop(future), future, store, place, of)
+            outcome = _outcome(futures[future], future, store, place, of)
+            del futures[future]  # saved: not before, for Ctrl-C may come in between
+            yield outcome
     finally:
         for future in futures:
             future.cancel()

@@ -31,6 +31,7 @@ from trustlab.course.agreement import Agreement, agreement
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.experiment import Done, Experiment
 from trustlab.course.registry import EXPERIMENTS, experiment_of
+from trustlab.executors import dask_cluster
 from trustlab.results import refuse_shipped, results_directory
 from trustlab.runs import provenance, read_results, write_results
 from trustlab.sweep import sweep
@@ -97,7 +98,9 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
     whole = experiment.code()
     for name in [arguments.data] if arguments.data else _available(experiment):
         settings = experiment.module.grid(name, seeds=range(arguments.seeds), **part)
-        with contextlib.closing(compute(settings, name, code=code, workers=arguments.workers)) as computed:
+        cluster = dask_cluster(arguments.dask) if arguments.dask else contextlib.nullcontext()
+        options = dict(code=code, workers=arguments.workers)
+        with cluster as executor, contextlib.closing(compute(settings, name, executor=executor, **options)) as computed:
             done = list(_with_progress(computed, len(settings), name, experiment))
         rows = [each.row for each in done]
         if arguments.write:
@@ -311,7 +314,9 @@ def _parser() -> argparse.ArgumentParser:
         default=SEEDS,
         help="how many seeds, from 0; default %(default)s",
     )
-    parser.add_argument("--workers", type=_workers, metavar="N", help="processes, at least 1; default one per core")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=_workers, metavar="N", help="processes, at least 1; default one per core")
+    where.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, as tcp://127.0.0.1:8786, instead of them")
     parser.add_argument("--write", action="store_true", help="replace the committed table instead of comparing")
     return parser
 
