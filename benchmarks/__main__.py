@@ -2,16 +2,17 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
-``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
-reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words next to two
-packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``scaling`` does both for up to ten million devices,
+``simulating`` trains federated rounds, ``stacking`` reference models, ``attacking`` scores targets, audits steps and
+hides words, ``rewriting`` hides words next to two packages that do and ``peers_promises`` audits those,
+``associating`` and ``resampling`` compute fairness metrics,
 ``sensing`` a prediction's sensitivity, ``continuing`` writes texts,
 ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
 ``false_alarms`` how often audits accuse honest steps, ``training_audits`` how often those of whole trainings claim too
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``continuing``, ``covering``, ``auditing``, ``false_alarms``,
+those of ``architectures``, ``batches``, ``scaling``, ``continuing``, ``covering``, ``auditing``, ``false_alarms``,
 ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
@@ -39,6 +40,7 @@ from benchmarks import (
     private_step,
     resampling,
     rewriting,
+    scaling,
     selecting,
     sensing,
     simulating,
@@ -103,6 +105,7 @@ PARTS = {
     "batches": batches.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,
+    "scaling": scaling.main,
     "simulating": simulating.main,
     "associating": associating.main,
     "resampling": resampling.main,

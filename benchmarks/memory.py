@@ -41,7 +41,7 @@ def peak_memory(case: Case, method: str, micro_batches: tuple[int, ...]) -> dict
     if case.device == "cpu" and not RESET.exists():
         return {}
     try:
-        return _fresh(_measure, case, method, micro_batches)
+        return fresh(_measure, case, method, micro_batches)
     except BrokenProcessPool:
         return {"note": "memory not measured: its process was ended, most likely for want of memory"}
 
@@ -51,10 +51,10 @@ def peak_of(build: Callable[[], Mapping[str, Callable[[], Any]]], name: str) -> 
 
     `build` is a function of a module. Where nothing can be measured the answer is NaN.
     """
-    return _fresh(_weigh, build, name) if RESET.exists() else math.nan
+    return fresh(_weigh, build, name) if RESET.exists() else math.nan
 
 
-def _fresh(function: Callable[..., Any], *given: Any) -> Any:
+def fresh(function: Callable[..., Any], *given: Any) -> Any:
     """Return what `function` returns in a process that has computed nothing before."""
     give_back_at_once()
     context = multiprocessing.get_context("forkserver")
@@ -67,7 +67,7 @@ def _weigh(build: Callable[[], Mapping[str, Callable[[], Any]]], name: str) -> f
     run = build()[name]
     run()
     gc.collect()
-    before = _in_use("cpu")
+    before = in_use("cpu")
     run()
     return (_peak("cpu") - before) / MB
 
@@ -89,15 +89,15 @@ def _measure(case: Case, name: str, micro_batches: tuple[int, ...]) -> dict[str,
     if "Opacus" in name:
         del model  # Opacus trains its own copy
     gc.collect()
-    before = _in_use(case.device) - weights
+    before = in_use(case.device) - weights
     step()
-    _in_use(case.device)
+    in_use(case.device)
     step()
     peak = _peak(case.device)
     return {"training MB": (peak - before) / MB, "peak MB": peak / MB}
 
 
-def _in_use(device: str) -> float:
+def in_use(device: str) -> float:
     """Return the bytes in use now, and let the peak start from here."""
     if device == "cpu":
         RESET.write_text("5")  # proc(5): the peak becomes what is in use

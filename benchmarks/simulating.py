@@ -150,17 +150,20 @@ class _Registered:
         return (device * 40 + np.arange(40)) % self.examples
 
 
+def registered_fleet(count: int) -> _Registered:
+    """Return so many devices that share the examples of :data:`EVEN`."""
+    return _Registered(count, sum(EVEN.sizes))
+
+
 def _registered(count: int) -> dict[str, float]:
     """Return the seconds of a round, its memory above what is held between rounds, and what the fleet holds."""
     torch.set_num_threads(1)
     task = EVEN.task()
     warm = FederatedConfig(rounds=2, clients_per_round=SELECTED)
-    list(simulate(task, _Registered(SELECTED, sum(EVEN.sizes)), warm))  # what torch takes once
+    list(simulate(task, registered_fleet(SELECTED), warm))  # what torch takes once
     gc.collect()
     before = resident("VmRSS")
-    rows = simulate(
-        task, _Registered(count, sum(EVEN.sizes)), FederatedConfig(rounds=ROUNDS, clients_per_round=SELECTED)
-    )
+    rows = simulate(task, registered_fleet(count), FederatedConfig(rounds=ROUNDS, clients_per_round=SELECTED))
     next(rows)
     held = resident("VmRSS")
     if RESET.exists():

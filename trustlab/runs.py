@@ -130,8 +130,32 @@ class RunStore:
         """
         key = run_key(config, seeds=seeds, data_hash=data_hash, code=code)
         about = provenance(config, seeds=seeds, data_hash=data_hash, code=code)
-        self._ask_before(key, about)
+        self.refuse_unwritable(key, about)
         return self._record(rows, key, about)
+
+    def refuse_unwritable(self, key: str, about: Mapping[str, Any] | None = None) -> None:
+        """Raise where the run of this key could not be saved, before anything is computed.
+
+        Raises
+        ------
+        RunNotSavedError
+            If the folder cannot be written or holds this run in a newer format; the error holds `about`.
+        """
+        try:
+            probe(self.directory)
+            self._saved_rows(f"{key}.json")
+        except (OSError, NewerFormatError) as error:
+            raise self._not_saved("will not be computed, for it", error, Run(key, [], dict(about or {}))) from error
+
+    def keep(self, run: Run) -> None:
+        """Write a run that was computed elsewhere, such as on another machine.
+
+        Raises
+        ------
+        RunNotSavedError
+            If it cannot be written; the error holds the rows, and an older entry is intact.
+        """
+        self._save(run)
 
     def get(
         self, config: Any, *, seeds: Sequence[int] = (), data_hash: str = "", code: Any = None, partial: bool = False
@@ -191,14 +215,6 @@ class RunStore:
                     error.add_note(str(unsaved))  # the run's own error is the one to see
             raise
         finish("complete")
-
-    def _ask_before(self, key: str, about: dict[str, Any]) -> None:
-        """Refuse a run that could not be saved, before anything is computed."""
-        try:
-            probe(self.directory)
-            self._saved_rows(f"{key}.json")
-        except (OSError, NewerFormatError) as error:
-            raise self._not_saved("will not be computed, for it", error, Run(key, [], about)) from error
 
     def _save(self, run: Run) -> None:
         entry = {"format": FORMAT, "key": run.key, "provenance": run.provenance, "rows": run.rows}

@@ -1,19 +1,14 @@
-"""What an experiment knows of its committed table, and one of its settings run now."""
+"""What an experiment knows of its committed table."""
 
-import json
 import types
 
 import numpy as np
 import pandas
 import pytest
 
-from trustlab.course.experiment import Done, Experiment
-from trustlab.course.n21_non_iid_partitioning import EXPERIMENT
-from trustlab.course.n21_non_iid_partitioning.experiment import Setting
+from trustlab.course.experiment import Experiment
 from trustlab.course.registry import EXPERIMENTS
-from trustlab.data import assistant
 from trustlab.results import read_results, results_directory, write_results
-from trustlab.runs import RunStore
 
 ROWS = [
     {"scheme": scheme, "alpha": alpha, "seed": seed, "accuracy": base + seed / 100}
@@ -66,38 +61,6 @@ def test_a_curve_has_a_row_per_seed(made):
 def test_how_long_it_takes_is_the_median_or_what_nearly_all_took(made):
     assert made.seconds(scheme="iid") == 5.0
     assert made.seconds(share=1.0) == 6.0
-
-
-def test_a_setting_is_run_and_found_again_until_its_code_changes(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
-    corpus, ran = assistant(400), []
-    setting = Setting(scheme="iid", seed=3)
-
-    def run(given, data):
-        ran.append(given)
-        yield {**given.key(), "accuracy": 0.5}
-
-    monkeypatch.setattr(EXPERIMENT.module, "run", run)
-    code = {"data_hash": "data", "code": "one"}
-    first, again = (EXPERIMENT.live(setting, corpus, **code) for _ in range(2))
-    assert (first.row["accuracy"], first.restored, again.restored, ran) == (0.5, False, True, [setting])
-    assert again.row == first.row and again.made["config"] == json.loads(json.dumps(vars(setting)))
-    assert not EXPERIMENT.live(setting, corpus, **{**code, "code": "two"}).restored and len(ran) == 2
-    assert len(list(tmp_path.glob("*.json"))) == 2
-    with pytest.raises(ValueError, match="scheme"):
-        EXPERIMENT.live(Setting(scheme="nobody's"), corpus, **code)
-
-
-def test_without_more_a_setting_is_kept_by_its_code_and_its_data(tmp_path, monkeypatch):
-    from trustlab.data import fingerprint
-
-    monkeypatch.setenv("TRUSTLAB_RUNS", str(tmp_path))
-    monkeypatch.setattr("trustlab.course.n21_non_iid_partitioning.experiment.ROUNDS", 10)
-    corpus, setting = assistant(400), Setting(scheme="iid")
-    done = EXPERIMENT.live(setting, corpus)
-    assert isinstance(done, Done) and 0 <= done.row["accuracy"] <= 1
-    about = dict(seeds=[0], data_hash=fingerprint(corpus), code=EXPERIMENT.code("iid"))
-    assert RunStore().get(setting, **about).rows == [done.row]
 
 
 @pytest.mark.parametrize("known", EXPERIMENTS.values(), ids=EXPERIMENTS)

@@ -286,55 +286,73 @@ def trained(tmp_path, monkeypatch):
     torch.set_num_threads(threads)
 
 
+class Threads(ThreadPoolExecutor):
+    """Threads of this process, in which the training is replaced, where a sweep makes processes."""
+
+    def stop(self):
+        self.shutdown(cancel_futures=True)
+
+
 @pytest.fixture
 def in_process(trained, monkeypatch):
-    """Compute in threads of this process, in which the training is replaced."""
     pools = []
-    monkeypatch.setattr(
-        reproduce,
-        "ProcessPoolExecutor",
-        lambda workers, mp_context: pools.append(workers) or ThreadPoolExecutor(workers),
-    )
+    monkeypatch.setattr("trustlab.sweep.Processes", lambda workers: pools.append(workers) or Threads(workers))
     return pools
 
 
-def test_a_row_is_computed_once_and_then_restored(trained):
+def row_now(cell, code="code"):
+    """One setting as a reproduction computes or restores it."""
+    (found,) = reproduce.compute([cell], "assistant", code=dict.fromkeys(CODE, code), workers=1)
+    return found
+
+
+def test_a_row_is_computed_once_and_then_restored(in_process, trained):
     cell = as_if_tuned("assistant", "fast", 8.0, 1)
-    row, made, restored = reproduce._row(cell, "assistant", "code")
+    row, made, restored = row_now(cell)
     assert (row, made["processor"], restored) == (row_of(cell), processor(), False)
-    again = reproduce._row(cell, "assistant", "code")
+    again = row_now(cell)
     assert (again.row, again.restored) == (row, True)
     assert again.made["processor"] == processor()
     assert trained == [cell]
 
 
 @pytest.mark.parametrize("what", ["cell", "seed", "data", "code"])
-def test_whatever_decides_a_row_makes_it_a_new_one(what, trained, monkeypatch):
+def test_whatever_decides_a_row_makes_it_a_new_one(what, in_process, trained, monkeypatch):
     cell = as_if_tuned("assistant", "edp-sgd", 8.0, 0)
-    reproduce._row(cell, "assistant", "code")
+    row_now(cell)
     if what == "data":
         other = assistant(100, seed=1)
         monkeypatch.setattr(trustlab.data, "load", lambda name: other)
         reproduce._corpus.cache_clear()
         monkeypatch.setattr(comparison, "run", lambda cell, given: trained.append(cell) or iter([row_of(cell)]))
-    reproduce._row(
+    row_now(
         {"cell": replace(cell, batch_size=16), "seed": replace(cell, seed=1)}.get(what, cell),
-        "assistant",
         "edited" if what == "code" else "code",
     )
     assert len(trained) == 2
 
 
-def test_a_training_that_failed_is_computed_again(trained, monkeypatch):
+def test_a_training_that_failed_is_computed_again(in_process, trained, monkeypatch):
     def fails(cell, corpus):
         raise FloatingPointError("loss is nan")
         yield
 
-    with monkeypatch.context() as patch, pytest.raises(FloatingPointError):
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="FloatingPointError: loss is nan"):
         patch.setattr(comparison, "run", fails)
-        reproduce._row(Setting(), "assistant", "code")
-    row, _, restored = reproduce._row(Setting(), "assistant", "code")
+        row_now(Setting())
+    row, _, restored = row_now(Setting())
     assert (row, restored) == (row_of(Setting()), False)
+
+
+def test_a_setting_out_of_range_is_refused_before_it_is_run(in_process, trained):
+    with pytest.raises(ValueError, match=r"Expected epsilon=-1\.0 to be one of 1\.0"):
+        row_now(replace(Setting(), epsilon=-1.0))
+    assert trained == []
+
+
+def test_a_worker_with_another_corpus_refuses(trained):
+    with pytest.raises(ValueError, match="Expected the corpus assistant of where the command was called"):
+        next(reproduce.Row("assistant", "another fingerprint")(CELLS[0]))
 
 
 def test_an_edit_to_the_fast_engine_keeps_what_plain_sgd_computed():
@@ -367,15 +385,21 @@ def test_every_cell_is_computed_the_slowest_method_first(in_process, trained):
     assert in_process == [1]
 
 
-def test_a_failing_cell_is_not_left_out_of_the_table(in_process, trained, monkeypatch):
-    monkeypatch.setattr(comparison, "run", lambda cell, corpus: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        list(reproduce.compute(CELLS[:2], "assistant", code=CODE, workers=1))
+def test_a_failing_cell_is_reported_the_others_go_on_and_the_table_is_not_taken_for_whole(
+    in_process, trained, monkeypatch, capsys
+):
+    fails, run = CELLS[1], comparison.run
+    monkeypatch.setattr(comparison, "run", lambda cell, corpus: 1 / 0 if cell == fails else run(cell, corpus))
+    found = []
+    with pytest.raises(RuntimeError, match="failed, one of 1: ZeroDivisionError: division by zero"):
+        found.extend(reproduce.compute(CELLS[:4], "assistant", code=CODE, workers=1))
+    assert set(trained) == set(CELLS[:4]) - {fails}
+    assert f"{fails} failed: ZeroDivisionError" in capsys.readouterr().out
 
 
 def test_what_a_fresh_process_is_given_can_be_sent_there():
-    function, cell = pickle.loads(pickle.dumps((reproduce._row, CELLS[0])))
-    assert (function, cell) == (reproduce._row, CELLS[0])
+    sent = (reproduce.Row("assistant", "hash"), CELLS[0])
+    assert pickle.loads(pickle.dumps(sent)) == sent
 
 
 # The command
@@ -425,7 +449,7 @@ def test_write_replaces_the_table_and_says_where_it_comes_from(in_process, tmp_p
 
 def test_stopped_and_called_again_it_goes_on_where_it_was(in_process, results, trained):
     for cell in CELLS[:5]:
-        reproduce._row(cell, "assistant", KNOWN.code(cell.method))
+        row_now(cell, KNOWN.code(cell.method))
     assert reproduce.main(["dp-sgd-vs-edp-sgd", "--data", "assistant", "--seeds", "2", "--workers", "1"]) == 0
     assert len(trained) == len(CELLS)
     assert set(trained) == set(CELLS)

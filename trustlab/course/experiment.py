@@ -1,4 +1,4 @@
-"""An experiment of the course: its committed table, one of its settings run now, and what a reproduction has to know.
+"""An experiment of the course: its committed table, the code that computes it, and what a reproduction has to know.
 
 Each room describes its own in its ``__init__``; :mod:`trustlab.course.registry` lists them. An experiment's module has
 ``CORPORA``; ``KEY``, the columns that with the seed name a row; ``Setting``, a dataclass with ``key()``;
@@ -14,14 +14,11 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trustlab.closure import Closure, closure
-from trustlab.config import check
 from trustlab.course.corpora import EMBEDDED
 from trustlab.lab.saved import is_saved, numbers, read, select
 from trustlab.results import Reader
-from trustlab.runs import RunStore
 
 if TYPE_CHECKING:
-    import datasets
     import numpy as np
     import pandas
 
@@ -163,33 +160,7 @@ class Experiment:
         """Return within how many seconds this share of such trainings were done for the committed table."""
         return float(self.where(corpus, **values)["seconds"].quantile(share))
 
-    # What is run now
-
-    def live(
-        self, setting: Any, corpus: datasets.DatasetDict, *, data_hash: str = "", code: Closure | str | None = None
-    ) -> Done:
-        """Return the row of one setting: computed now and kept, or found if the same code computed it before.
-
-        Parameters
-        ----------
-        setting
-            An object of the module's ``Setting``.
-        corpus
-            What :func:`trustlab.data.load` returned for its corpus.
-        data_hash, code
-            Its fingerprint and the code that decides the row, where they are known already.
-        """
-        from trustlab.data import fingerprint
-
-        check(setting)
-        code = code or self.code(getattr(setting, self.varied))
-        about = dict(seeds=[setting.seed], data_hash=data_hash or fingerprint(corpus), code=code)
-        store = RunStore()
-        known = store.get(setting, **about)
-        if known is not None:
-            return Done(*known.rows, known.provenance, True)
-        (row,) = store.record(self.module.run(setting, corpus), config=setting, **about)
-        return Done(row, store.get(setting, **about).provenance, False)
+    # What is run now, by trustlab.course.reproduce.compute
 
     def code(self, kind: str | None = None) -> Closure:
         """Return the code that decides a row of `kind`, a value of `varied`; None: of any, with nothing left out.

@@ -17,23 +17,24 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustlab import deprecation
 from trustlab.closure import Closure
+from trustlab.config import check
 from trustlab.course.agreement import Agreement, agreement
 from trustlab.course.corpora import EMBEDDED
 from trustlab.course.experiment import Done, Experiment
 from trustlab.course.registry import EXPERIMENTS, experiment_of
-from trustlab.doctor import usable_cores
+from trustlab.executors import dask_cluster
 from trustlab.results import refuse_shipped, results_directory
 from trustlab.runs import provenance, read_results, write_results
+from trustlab.sweep import sweep
 
 if TYPE_CHECKING:
     import datasets
@@ -97,7 +98,9 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
     whole = experiment.code()
     for name in [arguments.data] if arguments.data else _available(experiment):
         settings = experiment.module.grid(name, seeds=range(arguments.seeds), **part)
-        with contextlib.closing(compute(settings, name, code=code, workers=arguments.workers)) as computed:
+        cluster = dask_cluster(arguments.dask) if arguments.dask else contextlib.nullcontext()
+        options = dict(code=code, workers=arguments.workers)
+        with cluster as executor, contextlib.closing(compute(settings, name, executor=executor, **options)) as computed:
             done = list(_with_progress(computed, len(settings), name, experiment))
         rows = [each.row for each in done]
         if arguments.write:
@@ -115,24 +118,51 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
 
 
 def compute(
-    settings: Sequence[Any], name: str, *, code: Mapping[str, Closure | str], workers: int | None = None
+    settings: Sequence[Any],
+    name: str,
+    *,
+    code: Mapping[str, Closure | str],
+    workers: int | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Done]:
-    """Yield each setting as it is known.
+    """Yield each setting as it is known, by :func:`trustlab.sweep.sweep`.
 
-    Those that the run store lacks are computed by `workers` processes, by default one per core this process may use.
+    Those that the run store lacks are computed by `workers` processes, by default one per core, or by the executor.
     `code` names, for each value of the field that the experiment varies, the code that decides its rows. Closing the
-    generator waits for the settings that are being computed, and begins no others.
+    generator ends the processes and keeps what is done.
+
+    Raises
+    ------
+    ValueError
+        At the start, if an option of a setting is out of its range.
+    RuntimeError
+        When all others are done, if some failed: a table without them would be taken for the whole.
     """
-    workers = workers or usable_cores()
+    for setting in settings:
+        check(setting)
     kinds = {setting: getattr(setting, experiment_of(setting).varied) for setting in settings}
     queue = sorted(settings, key=lambda setting: experiment_of(setting).slowest_first.index(kinds[setting]))
-    # Fresh processes: torch's threads do not survive a fork.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        for done in as_completed([pool.submit(_row, setting, name, code[kinds[setting]]) for setting in queue]):
-            yield done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    data_hash = _corpus(name)[1]
+    outcomes = sweep(
+        Row(name, data_hash),
+        queue,
+        executor=executor,
+        workers=workers,
+        about=lambda setting: dict(seeds=[setting.seed], data_hash=data_hash, code=code[kinds[setting]]),
+    )
+    failed = []
+    with contextlib.closing(outcomes):
+        for outcome in outcomes:
+            if outcome.unsaved:
+                _say(outcome.unsaved)
+            if outcome.error:
+                failed.append(outcome)
+                _say(f"{name} {outcome.place}/{outcome.of}: {outcome.config} failed: {outcome.error}")
+                continue
+            (row,) = outcome.rows
+            yield Done(row, outcome.provenance, outcome.restored)
+    if failed:
+        raise RuntimeError(f"{failed[0].config} failed, one of {len(failed)}: {failed[0].error}\n{failed[0].trace}")
 
 
 def compare(name: str, done: Sequence[Done], experiment: Experiment, **part: Sequence[str]) -> Agreement:
@@ -190,13 +220,25 @@ def _otherwise(row: Mapping[str, str], committed: Mapping[str, Mapping[str, str]
     return "." if row["outcome"] == before["outcome"] else f" (data/results: {before['measured']})."
 
 
-def _row(setting: Any, name: str, code: Closure | str) -> Done:
-    """Compute one setting in this process, on one thread, or find it in the run store; return which."""
-    import torch
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Computes the row of a setting in any process that has the corpus `name` with this fingerprint, on one thread."""
 
-    torch.set_num_threads(1)
-    corpus, data_hash = _corpus(name)
-    return experiment_of(setting).live(setting, corpus, data_hash=data_hash, code=code)
+    name: str
+    data_hash: str
+
+    def __call__(self, setting: Any) -> Iterator[dict[str, Any]]:
+        """Yield the row."""
+        import torch
+
+        torch.set_num_threads(1)
+        corpus, data_hash = _corpus(self.name)
+        if data_hash != self.data_hash:
+            raise ValueError(
+                f"Expected the corpus {self.name} of where the command was called, got another one on this worker. "
+                "Copy the files of TRUSTLAB_DATA there."
+            )
+        yield from experiment_of(setting).module.run(setting, corpus)
 
 
 @functools.lru_cache(maxsize=1)  # a process computes many settings of one corpus
@@ -272,7 +314,9 @@ def _parser() -> argparse.ArgumentParser:
         default=SEEDS,
         help="how many seeds, from 0; default %(default)s",
     )
-    parser.add_argument("--workers", type=_workers, metavar="N", help="processes, at least 1; default one per core")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=_workers, metavar="N", help="processes, at least 1; default one per core")
+    where.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, as tcp://127.0.0.1:8786, instead of them")
     parser.add_argument("--write", action="store_true", help="replace the committed table instead of comparing")
     return parser
 
