@@ -19,6 +19,7 @@ CHAPTERS = {
     "trustlab.lab": "The lab: panels in notebooks",
     "trustlab": "Shared by all",
 }
+LONGEST_VALUE = 200  # of a constant that is shown: longer ones are tables of functions, or lists of words
 
 
 def write_api(folder: Path) -> None:
@@ -32,7 +33,10 @@ def write_api(folder: Path) -> None:
 
 
 def _list(chapters: dict[str, list[str]]) -> Iterator[str]:
-    yield from (*_title("API"), "A name is public when its module lists it in ``__all__``: import it from the module below")
+    yield from (
+        *_title("API"),
+        "A name is public when its module lists it in ``__all__``: import it from the module below",
+    )
     yield from ("that has it. Everything here is made from the docstrings.", "")
     for title, modules in chapters.items():
         yield from (*_title(title, "-"), ".. autosummary::", "")
@@ -47,9 +51,12 @@ def _package(path: str, module: ModuleType) -> Iterator[str]:
         found = getattr(module, name)
         if isinstance(found, type):
             yield f".. {'autoexception' if issubclass(found, BaseException) else 'autoclass'}:: {name}"
-            yield from ("   :members:", "   :undoc-members:", "   :member-order: bysource", "")
+            yield from ("   :members:", "   :member-order: bysource", "")
+        elif inspect.isroutine(found):
+            yield from (f".. autofunction:: {name}", "")
         else:
-            yield from (f".. {'autofunction' if inspect.isroutine(found) else 'autodata'}:: {name}", "")
+            long = len(repr(found)) > LONGEST_VALUE
+            yield from (f".. autodata:: {name}", *(["   :no-value:"] if long else []), "")
 
 
 def _title(words: str, line: str = "=") -> tuple[str, ...]:

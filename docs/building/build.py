@@ -41,7 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     for folder in (out, source):
         shutil.rmtree(folder, ignore_errors=True)
     linked = write_sources(source)
-    code = build_main(["-q", "-W", "--keep-going", "-c", str(HERE), "-d", str(source / ".doctrees"), str(source), str(out)])
+    code = build_main(
+        ["-q", "-W", "--keep-going", "-c", str(HERE), "-d", str(source / ".doctrees"), str(source), str(out)]
+    )
     copy_files(linked, out)
     print(f"wrote {out / 'index.html'}" if code == 0 else "the lines above are to be corrected")
     return code

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -62,7 +63,9 @@ def _link(reference: str, within: str) -> str:
     short, target = target.startswith("~"), target.lstrip("~").removesuffix("()")
     found = next((name for name in _candidates(target, within) if _exists(name)), None)
     if found is None:
-        raise LookupError(f"Expected a name for the reference {reference!r} in {within}, found none: correct the docstring.")
+        raise LookupError(
+            f"Expected a name for the reference {reference!r} in {within}, found none: correct the docstring."
+        )
     title = title or (target.rpartition(".")[2] if short else target)
     public = public_name(found)
     return f":py:obj:`{title} <{public}>`" if public else f"``{title}``"
@@ -124,7 +127,9 @@ def constant_comment(path: str, name: str) -> list[str]:
     lines = inspect.getsource(module).splitlines()
     for node in ast.parse("\n".join(lines)).body:
         if isinstance(node, ast.ImportFrom) and name in [each.asname or each.name for each in node.names]:
-            return constant_comment(node.module, next(each.name for each in node.names if name in (each.asname, each.name)))
+            return constant_comment(
+                node.module, next(each.name for each in node.names if name in (each.asname, each.name))
+            )
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if name in [getattr(each, "id", None) for each in targets]:
             first = node.lineno - 1
@@ -133,3 +138,36 @@ def constant_comment(path: str, name: str) -> list[str]:
             behind = lines[node.lineno - 1].rpartition("  # ")[2] if "  # " in lines[node.lineno - 1] else ""
             return [*(line.lstrip("# ") for line in lines[first : node.lineno - 1]), behind, ""]
     return []
+
+
+def one_by_one(lines: list[str]) -> list[str]:
+    """Return a class's lines with an attribute's words for each name where a docstring has "a, b" for two of them."""
+    text = re.sub(
+        r"^:(ivar|vartype) (\w+(?:, \w+)+):(.*(?:\n[ \t]+.*)*)",
+        lambda found: "\n".join(f":{found[1]} {name}:{found[3]}" for name in found[2].split(", ")),
+        "\n".join(lines),
+        flags=re.MULTILINE,
+    )
+    return text.split("\n")
+
+
+def option_fields(found: type) -> list[str]:
+    """Return a line for each option of a configuration (:func:`trustlab.config.option`): type, meaning and range."""
+    lines = [""]
+    for field in dataclasses.fields(found) if dataclasses.is_dataclass(found) else ():
+        if "help" in field.metadata:
+            lines += [f":param {field.name}: {' '.join([field.metadata['help'], *_range(field.metadata)])}"]
+            lines += [f":type {field.name}: {field.type}"]
+    return lines
+
+
+def _range(rule: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an option's unit, and its bounds, or the values to choose from, as words."""
+    if rule["unit"]:
+        yield f"In {rule['unit']}."
+    if rule["values"]:
+        yield f"One of {', '.join(f'``{value!r}``' for value in rule['values'])}."
+    bounds = [f"{sign} {rule[name]:g}" for name, sign in (("above", ">"), ("low", "≥"), ("high", "≤"))
+              if rule[name] is not None]  # fmt: skip
+    if bounds:
+        yield f"{' and '.join(bounds)}."
