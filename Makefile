@@ -40,7 +40,7 @@ PARALLEL := -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup smollm2 lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site contact \
+.PHONY: help setup smollm2 lab test test-units test-notebooks test-browser chromium notebooks reproduce bench app site docs contact \
   doctor clean
 
 help:  ## this list
@@ -84,6 +84,9 @@ app: setup  ## show the notebooks as pages without code
 
 site: setup  ## write panels as pages that open in any browser, without a server or Python: docs/explore
 	$(PY) -m trustlab site $(ARGS)
+
+docs: setup  ## write the documentation as pages, with the API from the docstrings: build/docs
+	$(PY) docs/building/build.py $(ARGS)
 
 contact: setup chromium  ## pictures of every panel on four screens, light and dark: build/contact
 	$(PY) tests/browser/contact_sheet.py $(ARGS)

@@ -19,8 +19,8 @@ from trustlab.models import smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKE = shutil.which("make")
-TARGETS = ["help", "setup", "smollm2", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "contact"]
-TARGETS += ["doctor", "clean"]
+TARGETS = ["help", "setup", "smollm2", "lab", "test", "notebooks", "reproduce", "bench", "app", "site", "docs"]
+TARGETS += ["contact", "doctor", "clean"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 SMOLLM2 = re.search(r"^SMOLLM2 := (.+)$", MAKEFILE, re.MULTILINE)[1]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -250,6 +250,7 @@ def test_any_path_will_do(checkout, tmp_path_factory, name):
         "bench",
         "app",
         "site",
+        "docs",
         "contact",
         "doctor",
     ):

@@ -87,6 +87,35 @@ def test_the_readmes_own_data_works_in_an_empty_folder_beside_an_installed_packa
     assert epsilon == "8" and int(rates) > 20
 
 
+OFFLINE = """
+import socket
+def refused(*arguments): raise RuntimeError(f"a connection: {arguments}")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
+"""
+
+
+def test_each_task_gives_its_number_in_an_empty_folder_beside_an_installed_package_and_offline(installed):
+    pages = [ROOT / "docs" / f"{name}.md" for name in ("train_privately", "simulate_a_fleet", "measure_a_classifier")]
+    examples = [re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL) for page in pages]
+    runs = [f"exec({example!r}, {{}})" for (example,) in examples]
+    before = sorted(installed.parent.iterdir())
+    shown = run("\n".join([OFFLINE, *runs]), installed)
+    assert shown.returncode == 0, shown.stderr
+    *epochs, _ = re.findall(
+        r"^epoch .*: accuracy (0\.\d\d), ε = (\d\.\d\d) spent so far$|^(ε) ", shown.stdout, re.MULTILINE
+    )
+    accuracies, spent = zip(*((float(accuracy), float(epsilon)) for accuracy, epsilon, _ in epochs), strict=True)
+    assert len(spent) == 5 and sorted(set(spent)) == list(spent) and 2.95 < spent[-1] <= 3 and accuracies[-1] > 0.9
+    fleets = re.findall(r"^α = (\S+): labels (\S+) apart, accuracy (\S+) after 20 rounds$", shown.stdout, re.MULTILINE)
+    (_, near, even), (_, far, uneven) = [tuple(map(float, each)) for each in fleets]
+    assert near < 0.4 < 0.7 < far and even > uneven > 0.5  # of eight labels
+    rates = dict(re.findall(r"^(\S+|\(.*\)): (\d\.\d\d) \(\d.* to \d.*\) of \d+ rows$", shown.stdout, re.MULTILINE))
+    difference = re.search(r"between groups: (\S+), blind to groups \S+, p = (\S+)$", shown.stdout, re.MULTILINE)
+    assert set(rates) == {"(all rows)", "harbour", "hill"} and 0 < float(difference[2]) < 1
+    assert abs(float(rates["hill"]) - float(rates["harbour"])) == pytest.approx(float(difference[1]), abs=0.011)
+    assert sorted(installed.parent.iterdir()) == before
+
+
 def test_an_installed_package_refuses_to_write_into_itself(installed, tmp_path):
     before = sorted(path for path in installed.rglob("*") if "__pycache__" not in path.parts)
     code = "from trustlab.results import write_results; print(write_results('mine', [{'a': 1}], {}))"

@@ -51,13 +51,20 @@ def mistakes(source):
 
 
 def test_there_are_examples():
-    assert [name for name, _ in EXAMPLES].count("README.md") == 2 and len(EXAMPLES) == 22
+    assert [name for name, _ in EXAMPLES].count("README.md") == 2 and len(EXAMPLES) == 25
 
 
 def test_the_readmes_examples_have_as_many_lines_as_is_said_of_them():
     lines = [[line for line in code.splitlines() if line.strip()] for name, code in EXAMPLES if name == "README.md"]
     assert [len(each) for each in lines] == [5, 12]
     assert "## The library in five lines\n" in README and "is named by its line.\nTwelve lines:\n" in README
+
+
+@pytest.mark.parametrize("page", ["train_privately.md", "simulate_a_fleet.md", "measure_a_classifier.md"])
+def test_a_task_takes_at_most_twenty_lines(page):
+    (example,) = [code for name, code in EXAMPLES if name == page]
+    assert len([line for line in example.splitlines() if line.strip()]) <= 20
+    assert "`pip install .`" in DOCUMENTS[page].split("```")[0] and f"(docs/{page})" in README
 
 
 def run(source):

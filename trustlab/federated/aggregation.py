@@ -37,6 +37,7 @@ __all__ = [
     "summed_in",
 ]
 
+# How the clients of a cohort are weighted.
 AGGREGATIONS = ("examples", "equal", "horvitz-thompson", "hajek")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from trustlab.config import check, option
 from trustlab.federated.named_tensors import State, same_names, summed_in
 
+# How the server steps along Δ.
 RULES = ("sgd", "momentum", "adagrad", "adam", "yogi")
 
 

@@ -30,7 +30,7 @@ class CombinedAssociation(NamedTuple):
     effect_size
         CES, the combined effect size.
     p_two_sided
-        2 (1 − Φ(|CES| / SE)), the convention of the paper's text.
+        ``2 (1 − Φ(|CES| / SE))``, the convention of the paper's text.
     p_one_sided
         1 − Φ(CES / SE), for X nearer to A; the convention of published code.
     standard_error

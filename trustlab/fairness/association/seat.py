@@ -17,6 +17,7 @@ from trustlab.deprecation import old_names
 from trustlab.fairness.association.sets import distinct_sets
 from trustlab.fairness.association.weat import Association, weat
 
+# Sentences with a place for a word, by the kind of word.
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "name": (
         "This is {word}.",

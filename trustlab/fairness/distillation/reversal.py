@@ -19,6 +19,7 @@ import math
 import torch
 from torch import Tensor
 
+# How a student's targets are made of the teacher's two predictions.
 REVERSALS = ("none", "swap", "mean", "max", "expectation")
 
 

@@ -45,7 +45,7 @@ def group_rates(
     -------
     list of rows
         As :func:`~trustlab.fairness.groups.group_means` for :data:`RATES` (the selection rate is the share predicted 1;
-        its difference and ratio are called "demographic_parity_…"), and "equalized_odds_difference" and
+        its difference and ratio are called ``demographic_parity_…``), and "equalized_odds_difference" and
         "equalized_odds_ratio" between groups. The true positive rate of a group without positives, or the false
         positive rate of one without negatives, is NaN with that reason, and so are the differences it enters.
 

@@ -50,7 +50,7 @@ class LikelihoodScorer:
     start
         What a causal model reads before the first word, which otherwise has no probability. "auto": the tokenizer's
         start token or, where it has none, its end-of-text token, as lm-evaluation-harness does; a token, such as
-        "<|endoftext|>"; "none": nothing, and the first token is left out. :attr:`start` reports the choice.
+        ``"<|endoftext|>"``; "none": nothing, and the first token is left out. ``start`` reports the choice.
     batch_tokens
         Tokens per forward pass of the model.
 

@@ -34,7 +34,7 @@ class SentenceScores(dict[str, float]):
     """Scores by the id of the sentence, with ``rule``, how they were made, and ``noise``, differences due to chance.
 
     Two scores that differ by no more than ``noise`` are a tie, see
-    :attr:`~trustlab.fairness.likelihood.LikelihoodScorer.noise`.
+    ``noise`` of :class:`~trustlab.fairness.likelihood.LikelihoodScorer`.
     """
 
     def __init__(self, scores: Mapping[str, float], *, rule: str, noise: float) -> None:

@@ -25,7 +25,7 @@ class CounterfactualChange(NamedTuple):
     Attributes
     ----------
     score : [N]
-        Σ_k w_k |f_k(x) − f_k(swap(x))|; 0 where no word was swapped.
+        ``Σ_k w_k |f_k(x) − f_k(swap(x))|``; 0 where no word was swapped.
     change : [N]
         f_k(swap(x)) − f_k(x) of the class k that is predicted of x: its sign shows which gender the class favours.
     texts

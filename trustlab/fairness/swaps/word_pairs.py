@@ -105,6 +105,7 @@ class WordPairs:
         return dict(self.pairs) | {male: female for female, male in self.pairs}
 
 
+# The pairs of words with a gender that were collected here, and the words left out of them.
 OWN_PAIRS = WordPairs(tuple(tuple(pair.split()) for pair in _OWN.split(", ")), _OWN_LEFT_OUT)
 
 

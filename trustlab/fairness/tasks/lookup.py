@@ -12,6 +12,7 @@ from trustlab.fairness.tasks.openings import bold_task
 from trustlab.fairness.tasks.pronouns import winobias_task, winogender_task
 from trustlab.fairness.tasks.shape import Task
 
+# The function that loads each task, by its name in load_task.
 TASKS: dict[str, Callable[..., Task]] = {
     "assistant": assistant_task,
     "hatexplain": hatexplain_task,

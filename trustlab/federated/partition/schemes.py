@@ -55,6 +55,7 @@ class Scheme:
 
 Scheme.__init__ = old_arguments(dials="options")(Scheme.__init__)  # type: ignore[method-assign]
 
+# Each way to divide examples among clients, by its name in partition(scheme=...).
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({
     "iid": Scheme(sizes.iid),
     "label-dirichlet-fednlp": Scheme(dirichlet.label_fednlp, dirichlet.FedNLPOptions, reads=as_labels),

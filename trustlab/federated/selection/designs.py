@@ -182,6 +182,7 @@ def estimate_inclusion(
     return mean, np.sqrt(squares / (repetitions - 1) / repetitions)
 
 
+# How a cohort is drawn when clients have weights, by name.
 DESIGNS: dict[str, Callable[[WeightedSampler, int, np.random.Generator], np.ndarray]] = {
     "with-replacement": with_replacement,
     "without-replacement": without_replacement,

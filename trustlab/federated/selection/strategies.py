@@ -14,6 +14,7 @@ import numpy as np
 from trustlab.config import check, option
 from trustlab.federated.selection.designs import DESIGNS
 
+# How the server selects a cohort, by name.
 STRATEGIES = ("uniform", "power", "softmax", "threshold", "top-k", "power-of-choice", "oort", "optimal")
 Weigh = Callable[[np.ndarray], np.ndarray]  # activity [C] of some clients -> their weights [C]
 

@@ -15,6 +15,7 @@ from trustlab.federated.tasks.sequence_to_sequence import Generation
 from trustlab.federated.tasks.sources import SOURCES, read
 from trustlab.federated.tasks.tagging import Tagging
 
+# The families of tasks: what their examples, models, losses and measures are.
 FAMILIES: dict[str, Family] = {
     "classification": Classification(),
     "tagging": Tagging(),

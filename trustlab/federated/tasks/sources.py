@@ -103,6 +103,7 @@ def _types(tags: Iterable[str]) -> frozenset[str]:
     return frozenset(tag[2:] for tag in tags if tag != "O")
 
 
+# How rows of a corpus become examples of a family, by the names of both.
 SOURCES: Mapping[tuple[str, str], Callable[[Row], Iterator[Example]]] = {
     ("assistant", "classification"): _intent,
     ("assistant", "tagging"): _slots,

@@ -33,6 +33,7 @@ ASSUMPTIONS = {
     "independent": "valid for every (ε, δ) mechanism in which canaries act independently",
     "gaussian": "valid for Gaussian noise with independent canaries only",
 }
+# How a lower bound of ε is computed, with its source and what it is valid for.
 METHODS = {
     "one run": Method(one_run_epsilon, "Steinke et al. 2023", "any"),
     "exact tail": Method(partial(exact_tail_epsilon, family="any"), "Xiang et al. 2025", "independent"),

@@ -32,6 +32,7 @@ NEEDS = {
     "lira-offline": _REFERENCES,
     "lira-online": _REFERENCES,
 }
+# The names of the attacks.
 ATTACKS = tuple(NEEDS)
 
 

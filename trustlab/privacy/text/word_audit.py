@@ -1,9 +1,10 @@
 """Does a mechanism for words keep its promise? The largest loss over pairs of words and all that may be said.
 
-ε·d-metric differential privacy says |ln P(y | w) − ln P(y | w′)| ≤ ε·d(w, w′) for every two words and every y. Where a
-mechanism knows its probabilities, the left side is computed exactly, for every y of the table and thousands of pairs.
-Noise on vectors has a density instead: it is compared at noisy points, and where the difference is largest, which for a
-norm is on the ray from one word through the other. What is said is computed from that point, and cannot lose more.
+ε·d-metric differential privacy says ``|ln P(y | w) − ln P(y | w′)| ≤ ε·d(w, w′)`` for every two words and every y.
+Where a mechanism knows its probabilities, the left side is computed exactly, for every y of the table and thousands of
+pairs. Noise on vectors has a density instead: it is compared at noisy points, and where the difference is largest,
+which for a norm is on the ray from one word through the other. What is said is computed from that point, and cannot
+lose more.
 
 The pairs are of words drawn at random, and half as many again of words and their neighbours: a promise per distance is
 most easily broken by near words. The audit can miss a pair; what it finds is a witness.
@@ -29,7 +30,7 @@ class WordAudit:
     Attributes
     ----------
     ratio
-        The largest |ln P(y | w) − ln P(y | w′)| / (ε·d(w, w′)): at most 1 where the promise is kept.
+        The largest ``|ln P(y | w) − ln P(y | w′)| / (ε·d(w, w′))``: at most 1 where the promise is kept.
     words
         w and w′ of that pair.
     loss, promised
