@@ -149,7 +149,7 @@ def imports(*folders):
         (["trustlab"], [""], {"fairlearn", "voila"}),  # each in one module that only its extra needs
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
         (["benchmarks"], ["", "peers", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as the tests drive it
-        (["tests"], ["", "peers", "dev", "app"], PEERS_ELSEWHERE),
+        (["tests"], ["", "trainer", "peers", "dev", "app"], PEERS_ELSEWHERE),
     ],
 )
 def test_what_is_imported_is_declared(folders, extras, elsewhere):

@@ -142,7 +142,7 @@ def _run(
 
     `keep` is called after every step, with whether a row is about to be yielded.
     """
-    gradients, examples = _gradients(state.model, problem.per_example_loss, config), problem.data["train"]
+    gradients, examples = step_gradients(state.model, problem.per_example_loss, config), problem.data["train"]
     sigmas = [sigma for sigma, count in state.schedule for _ in range(count)]
     sample_rate, steps_per_epoch = config.batch_size / len(examples), state.steps // config.epochs
     every = config.evaluate_every or steps_per_epoch
@@ -150,9 +150,7 @@ def _run(
     while state.step < state.steps:
         started, sigma = time.perf_counter(), sigmas[state.step]
         with state.own_random_state():
-            chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
-            norms = gradients(examples[chosen], noise_multiplier=sigma, generator=state.generator)
-            _check_weights(state.model, norms)
+            norms = fill_gradients(state, gradients, examples, sample_rate, sigma)
             state.optimizer.step()
         if state.scheduler is not None:
             state.scheduler.step()
@@ -204,7 +202,15 @@ def _row(state: TrainingState, config: TrainConfig, problem: Problem, sigma: flo
     }
 
 
-def _gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: TrainConfig) -> Step:
+def fill_gradients(state: TrainingState, gradients: Step, examples: Any, sample_rate: float, sigma: float) -> Norms:
+    """Draw a Poisson batch of `examples` and fill ``.grad`` from it, with noise of multiplier `sigma`."""
+    chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
+    norms = gradients(examples[chosen], noise_multiplier=sigma, generator=state.generator)
+    _check_weights(state.model, norms)
+    return norms
+
+
+def step_gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: TrainConfig) -> Step:
     """Return the function that fills ``.grad`` from a batch by the method of `config`."""
     if config.method == "sgd":
         return lambda batch, **noise: plain_gradients(
