@@ -175,14 +175,11 @@ def imports(*folders):
 @pytest.mark.parametrize(
     ("folders", "extras", "elsewhere"),
     [
-        (
-            ["trustlab"],
-            [""],
-            {"fairlearn", "voila", "distributed", "ray"},
-        ),  # each in one module that only its extra needs
+        # each in one module that only its extra needs
+        (["trustlab"], [""], {"fairlearn", "voila", "distributed", "ray"}),
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
         (["benchmarks"], ["", "peers", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as the tests drive it
-        (["tests"], ["", "peers", "dev", "app", "dask"], PEERS_ELSEWHERE | {"sweep_tasks"}),
+        (["tests"], ["", "trainer", "flower", "dask", "peers", "dev", "app"], PEERS_ELSEWHERE | {"sweep_tasks"}),
     ],
 )
 def test_what_is_imported_is_declared(folders, extras, elsewhere):

@@ -16,6 +16,7 @@ from trustlab.batches import Collate, Columns, Rows, as_examples, reads_content
 from trustlab.measures import Measure, as_measures
 from trustlab.models import evaluate, tagging_loss
 from trustlab.models.batching import evaluating
+from trustlab.privacy.collation import check_collated
 from trustlab.privacy.losses import PerExampleLoss, check_losses
 
 TRIED, FEW = 32, 2  # validation examples on which a measure is tried; training examples, the loss
@@ -66,5 +67,6 @@ def read_problem(
         with torch.random.fork_rng(), torch.enable_grad():
             some = read["train"][torch.arange(min(FEW, len(read["train"])))]
             check_losses(per_example_loss(model, some), len(some))
+        check_collated(model, per_example_loss, read["train"])
         Problem({"validation": few}, per_example_loss, measure).measured(model)
     return Problem(read, per_example_loss, measure)

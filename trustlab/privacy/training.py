@@ -182,7 +182,7 @@ def _run(
     if content is not None:
         state.restore(content)
         yield from map(dict, list(state.rows))
-    gradients = _gradients(state.model, problem.per_example_loss, config, workers)
+    gradients = step_gradients(state.model, problem.per_example_loss, config, workers)
     examples = problem.data["train"]
     sigmas = [sigma for sigma, count in state.schedule for _ in range(count)]
     sample_rate, steps_per_epoch = config.batch_size / len(examples), state.steps // config.epochs
@@ -191,10 +191,7 @@ def _run(
     while state.step < state.steps:
         started, sigma = time.perf_counter(), sigmas[state.step]
         with state.own_random_state(workers):
-            chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
-            batch = examples[chosen] if workers.count == 1 else Chosen(examples, chosen)
-            norms = gradients(batch, noise_multiplier=sigma, generator=state.generator)
-            _check_weights(state.model, norms)
+            norms = fill_gradients(state, gradients, examples, sample_rate, sigma, workers)
             state.optimizer.step()
         if state.scheduler is not None:
             state.scheduler.step()
@@ -228,7 +225,18 @@ def _row(state: TrainingState, config: TrainConfig, problem: Problem, sigma: flo
     }
 
 
-def _gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: TrainConfig, workers: Workers) -> Step:
+def fill_gradients(
+    state: TrainingState, gradients: Step, examples: Any, sample_rate: float, sigma: float, workers: Workers
+) -> Norms:
+    """Draw a Poisson batch of `examples` and fill ``.grad`` from it, with noise of multiplier `sigma`."""
+    chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
+    batch = examples[chosen] if workers.count == 1 else Chosen(examples, chosen)
+    norms = gradients(batch, noise_multiplier=sigma, generator=state.generator)
+    _check_weights(state.model, norms)
+    return norms
+
+
+def step_gradients(model: nn.Module, per_example_loss: PerExampleLoss, config: TrainConfig, workers: Workers) -> Step:
     """Return the function that fills ``.grad`` from a batch by the method of `config`."""
     if config.method == "sgd":
         return lambda batch, **noise: plain_gradients(

@@ -32,11 +32,26 @@ def identity(
     The weights are not part of it: a new model gets those of the checkpoint. Nor is the code of a scheduler's function;
     only its class is known.
     """
-    settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     return {
-        **{field.name: repr(getattr(config, field.name)) for field in dataclasses.fields(config)},
+        **named_options(config),
         "model": describe_model(model),
         **{f"{split} data": hashed(data[split]) for split in sorted(data)},
-        "optimizer": f"{type(optimizer).__qualname__} {settings}",
+        **described(optimizer, scheduler),
+    }
+
+
+def named_options(config: Any) -> dict[str, str]:
+    """Return every option of a configuration, in words."""
+    return {field.name: repr(getattr(config, field.name)) for field in dataclasses.fields(config)}
+
+
+def described(
+    optimizer: torch.optim.Optimizer | None, scheduler: torch.optim.lr_scheduler.LRScheduler | None
+) -> dict[str, str]:
+    """Return the classes of an optimizer and a scheduler, and the settings of the first; "none" for none."""
+    groups = [] if optimizer is None else optimizer.param_groups
+    settings = [{k: v for k, v in group.items() if k != "params"} for group in groups]
+    return {
+        "optimizer": "none" if optimizer is None else f"{type(optimizer).__qualname__} {settings}",
         "scheduler": type(scheduler).__qualname__ if scheduler is not None else "none",
     }

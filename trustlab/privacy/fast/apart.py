@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from trustlab.privacy.fast.factors import Factor, single
 from trustlab.privacy.fast.follow import Plan, Unknown
+from trustlab.privacy.fast.function import Inside
 from trustlab.privacy.fast.randomness import Again, Draws, without_dropout
 from trustlab.privacy.names import named
 
@@ -109,9 +110,10 @@ class Proof:
                 torch.cuda.set_rng_state(state, device)
             with torch.random.fork_rng(devices=self.devices):
                 self._learn(batch)
-        raise ValueError(
+        raise Inside(
             f"Expected {name!r} to be called alike with one example more, but its calls or shapes change with the "
-            "batch. Which rows belong to an example is unknown: use engine='loop'."
+            "batch. Which rows belong to an example is unknown: use engine='loop'.",
+            {name},
         )
 
     def _learn(self, batch: Any) -> None:

@@ -109,6 +109,8 @@ class _Calls(TorchFunctionMode):
         if id(x) in self.own or x.ndim == 0 or output.ndim == 0 or not len(x) == len(output) == rows:
             raise _Unknown
         output = self.record.tap(self.name, output)
+        if self.record.taps[-1].dim:
+            raise _Unknown
         self.record.note(self.name, [x], 1, parts)
         self.found = True
         return output

@@ -1,8 +1,8 @@
 """Any other module: its per-example gradients by torch.func, from its inputs and its outputs' gradients.
 
-The module is computed a second time, for each example alone (vectorised) and with the random numbers that it drew for
-this example, and differentiated with respect to its own parameters. That is exact, slower than a special rule, and
-keeps the module's gradients of all examples in memory.
+The module is computed a second time, for each example alone and with the random numbers that it drew for this example,
+and differentiated with respect to its own parameters: vectorised, or one example after another where torch.func cannot.
+That is exact, slower than a special rule, and keeps the module's gradients of all examples in memory.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from trustlab.privacy.fast.recording import Parts, Recording, detached
 WHOLE = (nn.MultiheadAttention,)
 # Others of which this was found out.
 _as_one: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+# Modules that torch.func cannot vectorise.
+_not_vectorised: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 
 class Inside(ValueError):
@@ -41,11 +43,19 @@ class Inside(ValueError):
 
 def compute_around(model: nn.Module, names: Collection[str]) -> bool:
     """Let the modules that hold the layers `names` be computed as one; False where that would be the whole model."""
-    outer = {name.rpartition(".")[0] for name in names}
+    outer = {_caller(model, name) for name in names}
     if "" in outer or any(is_whole(model.get_submodule(name)) for name in outer):
         return False
     _as_one.update(model.get_submodule(name) for name in outer)
     return True
+
+
+def _caller(model: nn.Module, name: str) -> str:
+    """Return the name of the module whose forward calls the layer `name`: containers have none."""
+    outer = name.rpartition(".")[0]
+    while outer and type(model.get_submodule(outer)).forward is nn.Module.forward:
+        outer = outer.rpartition(".")[0]
+    return outer
 
 
 def forget_around(model: nn.Module) -> None:
@@ -83,7 +93,8 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         inputs, call = tree_flatten((args, kwargs))
         given = [value for value in inputs if isinstance(value, Tensor)]
         follow = [record.follows(name, value) if isinstance(value, Tensor) else None for value in inputs]
-        _check_follow(name, module, inputs, follow)
+        if record.plan is not None:
+            _check_follow(name, module, inputs, follow)
         with contextlib.ExitStack() as stack:
             for part in module.modules() if is_whole(module) else [module]:
                 stack.enter_context(detached(part))
@@ -123,20 +134,20 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
 
 def _tapped(
     name: str, values: list[Any], differentiable: list[int], record: Recording
-) -> tuple[list[tuple[int, bool]], list[Tensor]]:
+) -> tuple[list[tuple[int, int | None]], list[Tensor]]:
     """Tap the outputs among `values`, in place; return where they are, and enough of their numbers to compare.
 
-    With each place goes whether an example's output is the whole of its own: it has no dimension of examples, or their
-    rows are in one.
+    With each place goes the dimension in which an example alone has one row; None where its output is the whole of its
+    own: it has no dimension of examples, or their rows are in one.
     """
     places, outputs = [], []
     for i in differentiable:
         dims = values[i].ndim
         values[i] = record.tap(name, values[i])
-        shape = record.taps[-1].shape
-        places.append((i, len(shape) > dims))
+        shape, dim = record.taps[-1].shape, record.taps[-1].dim
+        places.append((i, None if len(shape) > dims else dim))
         # A copy: changing an output in place later does not change the numbers compared.
-        outputs.append(_some(values[i].detach().reshape(shape), record.complete).clone())
+        outputs.append(_some(values[i].detach().movedim(dim, 0).reshape(shape), record.complete).clone())
     return places, outputs
 
 
@@ -184,7 +195,7 @@ def _per_example(
     module: nn.Module,
     trained: dict[str, nn.Parameter],
     inputs: tuple[list[tuple[Any, Follows | None]], Any],
-    places: list[tuple[int, bool]],
+    places: list[tuple[int, int | None]],
     deltas: tuple[Tensor, ...],
     drawn: list[Tensor],
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
@@ -205,21 +216,49 @@ def _per_example(
         with Again(drawn, examples, example[None]):
             # Weights that are tied to a child's are the child's there: it is recorded on its own.
             outputs, _ = tree_flatten(functional_call(module, weights, args, kwargs, tie_weights=False))
-        own = [outputs[i] if whole else outputs[i][0] for i, whole in places]
+        own = [outputs[i] if dim is None else outputs[i].select(dim, 0) for i, dim in places]
         return sum((one * delta).sum() for one, delta in zip(own, deltas, strict=True)), own
 
     weights = {own: parameter.detach() for own, parameter in trained.items()}
     which = torch.arange(examples, device=deltas[0].device)
-    try:
-        # Plain attention: torch's fused one cannot be vectorised over examples.
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _plain_attention():
-            return vmap(grad(inner, has_aux=True), in_dims=(None, 0, 0, 0))(weights, apart, which, deltas)
-    except (RuntimeError, NotImplementedError, IndexError, ValueError) as error:
-        raise ValueError(
-            f"Expected {name!r} ({type(module).__name__}) to be computed example by example, got: "
-            f"{str(error).splitlines()[0]} There is no special rule for it: build it from known layers, or use "
-            "engine='loop'."
-        ) from error
+    for compute in (_one_by_one,) if module in _not_vectorised else (_vectorised, _one_by_one):
+        try:
+            # Plain attention: torch's fused one cannot be vectorised over examples.
+            with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _plain_attention():
+                found = compute(inner, weights, apart, which, deltas)
+        except (RuntimeError, NotImplementedError, IndexError, ValueError) as error:
+            failure = error
+        else:
+            if compute is _one_by_one:
+                _not_vectorised.add(module)
+            return found
+    raise ValueError(
+        f"Expected {name!r} ({type(module).__name__}) to be computed example by example, got: "
+        f"{str(failure).splitlines()[0]} There is no special rule for it: build it from known layers, or use "
+        "engine='loop'."
+    ) from failure
+
+
+def _vectorised(inner: Callable[..., Any], weights: dict[str, Tensor], *rows: Any) -> tuple[Any, list[Tensor]]:
+    return vmap(grad(inner, has_aux=True), in_dims=(None, 0, 0, 0))(weights, *rows)
+
+
+def _one_by_one(
+    inner: Callable[..., Any],
+    weights: dict[str, Tensor],
+    apart: dict[int, Tensor],
+    which: Tensor,
+    deltas: tuple[Tensor, ...],
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Compute one example after another: shapes that depend on numbers, functions with a gradient of their own."""
+    gradients, outputs = [], []
+    for b, example in enumerate(which):
+        own = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
+        value, output = inner(own, {i: row[b] for i, row in apart.items()}, example, tuple(d[b] for d in deltas))
+        gradients.append(torch.autograd.grad(value, list(own.values()), allow_unused=True, materialize_grads=True))
+        outputs.append([part.detach() for part in output])
+    found = {name: torch.stack(parts) for name, parts in zip(weights, zip(*gradients, strict=True), strict=True)}
+    return found, [torch.stack(parts) for parts in zip(*outputs, strict=True)]
 
 
 def _apart(value: Tensor, own: Follows, examples: int) -> Tensor | None:

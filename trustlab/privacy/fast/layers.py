@@ -54,7 +54,8 @@ def _simple(parts: Callable[[nn.Module, Tensor, Tensor], Parts]) -> Callable[...
             with detached(module):
                 plain = forward(x)
             output, more = record.tap(name, plain), plain.ndim - x.ndim
-            record.note(name, [x], 1, lambda delta: _trainable(parts(module, _as_rows_of(x, delta, more), delta)))
+            dim = record.taps[-1].dim
+            record.note(name, [x], 1, lambda delta: _trainable(parts(module, _as_rows_of(x, delta, more, dim), delta)))
             return output
 
         return recorded
@@ -62,13 +63,16 @@ def _simple(parts: Callable[[nn.Module, Tensor, Tensor], Parts]) -> Callable[...
     return rule
 
 
-def _as_rows_of(x: Tensor, delta: Tensor, more: int) -> Tensor:
+def _as_rows_of(x: Tensor, delta: Tensor, more: int, dim: int) -> Tensor:
     """Return the input with the examples first, as the gradient of its output has them: these layers keep their rows.
 
-    The output has `more` dimensions than the input. One row for all examples is their common input, and so is what does
-    not follow the batch; tokens of all examples in one dimension are divided. Anything else was refused by ``tap``.
+    The output has `more` dimensions than the input, and counts its examples in dimension `dim`. One row for all
+    examples is their common input, and so is what does not follow the batch; tokens of all examples in one dimension
+    are divided. Anything else was refused by ``tap``.
     """
     x = x.detach()
+    if dim:
+        return x.movedim(dim, 0)
     if x.shape[:1] == (1,):
         return x.expand(len(delta), *x.shape[1:])
     if delta.ndim == x.ndim + more:

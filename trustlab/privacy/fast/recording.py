@@ -8,6 +8,7 @@ A parameter that is used outside its layer still has a path to the loss, and is 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
+from torch.utils._pytree import tree_map
 
 from trustlab.privacy.fast.factors import Factor
 from trustlab.privacy.fast.follow import Follows, Key, Plan
+from trustlab.privacy.fast.widened import plain, widened
 
 Parts = list[tuple[nn.Parameter, Factor]]
 Layer = tuple[str, nn.Module, Callable[..., Any]]
@@ -35,6 +38,8 @@ class Tap:
         The output's shape, and its dtype and device.
     owner : Tensor [N] or None
         The example that each row of dimension 1 belongs to; None where dimension 0 counts the examples.
+    dim
+        The dimension that counted the examples in the output itself, before it was made the first.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Tap:
     shape: torch.Size
     kind: dict[str, Any]
     owner: Tensor | None = None
+    dim: int = 0
 
     def zeros(self) -> Tensor:
         """Return the gradient of an output that the loss did not use."""
@@ -118,28 +124,41 @@ class Recording:
         """Note where the gradient of `output` [B, ...] arrives, and return the tensor to go on with.
 
         Where the rows of all examples are in one dimension [B·T, ...], example by example, that gradient is
-        [B, T, ...]. One output for all examples is widened to one for each.
+        [B, T, ...]; where the examples are counted by another dimension, it is the first one's. One output for all
+        examples is widened to one for each.
         """
-        in_one = False
+        rows, dim, back = output, 0, None
         if owner is None:
-            follows = self.follows(name, output)
-            if self.examples > 1 and (output.shape[:1] == (1,) or (self.plan is not None and follows.dim is None)):
-                # One for all examples, such as positions: each gets its own, to have its own gradient.
-                one = output[0] if output.shape[:1] == (1,) else output
-                output = one.expand(self.examples, *one.shape)
-                self.widened.add(name)
-            elif self.plan is not None and output.ndim > 1 and follows.dim == 0 and follows.each > 1:
-                output, in_one = output.unflatten(0, (self.examples, follows.each)), True
-            elif self.plan is not None:
-                self.check_rows(name, "output", output, follows)
-        inner = output.requires_grad
-        start = output if inner else output.detach().requires_grad_()
-        kind = dict(dtype=output.dtype, device=output.device)
-        self.taps.append(Tap(name, get_gradient_edge(start), output.shape, kind, owner))
-        if inner and output._is_view():
-            self.written.append((name, output, output._version))
-        going_on = start if inner else start.clone()  # a leaf of the graph would refuse to be changed in place
-        return going_on.flatten(0, 1) if in_one else going_on
+            rows, dim, back = self._rows_of(name, output)
+        inner = rows.requires_grad
+        start = rows if inner else rows.detach().requires_grad_()
+        kind = dict(dtype=rows.dtype, device=rows.device)
+        self.taps.append(Tap(name, get_gradient_edge(start), rows.shape, kind, owner, dim))
+        if inner and rows._is_view():
+            self.written.append((name, rows, rows._version))
+        # A leaf of the graph would refuse to be changed in place, and a view would then lead around the tap.
+        going_on = start if inner and not dim else start.clone()
+        return going_on if back is None else back(going_on)
+
+    def _rows_of(self, name: str, output: Tensor) -> tuple[Tensor, int, Callable[[Tensor], Tensor] | None]:
+        """Return an output as [B, ...], the dimension that counted its examples, and what turns it back."""
+        follows = self.follows(name, output)
+        one_for_all = output.shape[:1] == (1,) if self.plan is None else follows.dim is None
+        if self.examples > 1 and one_for_all:
+            # One for all examples, such as positions: each gets its own, to have its own gradient.
+            self.widened.add(name)
+            one_row = output.shape[:1] == (1,)
+            one = output[0] if one_row else output
+            return one.expand(self.examples, *one.shape), 0, functools.partial(widened, inner=not one_row)
+        if self.plan is None or self.examples == 1:
+            return output, 0, None
+        if output.ndim > 1 and follows.dim == 0 and follows.each > 1:
+            return output.unflatten(0, (self.examples, follows.each)), 0, lambda rows: rows.flatten(0, 1)
+        if follows.dim and follows.each == 1:
+            dim = follows.dim
+            return output.movedim(dim, 0), dim, lambda rows: rows.movedim(0, dim)
+        self.check_rows(name, "output", output, follows)
+        return output, 0, None
 
     def note(self, name: str, inputs: list[Tensor], taps: int, parts: Callable[..., Parts]) -> None:
         """Note a call: the last `taps` taps are its own, and `parts` turns their gradients into factors."""
@@ -219,7 +238,7 @@ def detached(module: nn.Module) -> Iterator[None]:
 
 
 def _when_differentiable(
-    name: str, recorded: Callable[..., Any], plain: Callable[..., Any], record: Recording
+    name: str, recorded: Callable[..., Any], unrecorded: Callable[..., Any], record: Recording
 ) -> Callable[..., Any]:
     """Return a forward that records only where torch would build a graph."""
 
@@ -227,6 +246,8 @@ def _when_differentiable(
         graph = torch.is_grad_enabled()
         (record.called if graph else record.unseen).add(name)
         record.enter(name)
-        return (recorded if graph else plain)(*args, **kwargs)
+        if record.widened:
+            args, kwargs = tree_map(plain, (args, kwargs))
+        return (recorded if graph else unrecorded)(*args, **kwargs)
 
     return forward
