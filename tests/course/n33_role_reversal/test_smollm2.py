@@ -130,7 +130,7 @@ def small(given, monkeypatch):
         [word for side in WORD_SETS.values() for word in side],
         [f"<|endoftext|>{SAID}", "<|endoftext|>he sang"],
     )
-    places = elsewhere.occurrences(words, said)
+    places = elsewhere.occurrences([word for side in WORD_SETS.values() for word in side], said)
     monkeypatch.setattr(elsewhere, "contexts", lambda corpus, sets, seed: places)
     monkeypatch.setattr(distillation, "language_model", lambda: given)
     monkeypatch.setattr(measures, "load", lambda name: made_clusters())
