@@ -126,10 +126,7 @@ def small(given, monkeypatch):
     asked = Texts(["she sang", "he is kind", "her writer is old"], np.array([0, 1, 1]), np.array([True, False, True]))
     made = elsewhere.Task(learnt, asked, ["he sang", "she is kind", "his writer is old"])
     monkeypatch.setattr(elsewhere, "task", lambda corpus, seed: made)
-    words, said = (
-        [word for side in WORD_SETS.values() for word in side],
-        [f"<|endoftext|>{SAID}", "<|endoftext|>he sang"],
-    )
+    said = [f"<|endoftext|>{SAID}", "<|endoftext|>he sang"]
     places = elsewhere.occurrences([word for side in WORD_SETS.values() for word in side], said)
     monkeypatch.setattr(elsewhere, "contexts", lambda corpus, sets, seed: places)
     monkeypatch.setattr(distillation, "language_model", lambda: given)
