@@ -11,6 +11,8 @@ import textwrap
 import threading
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 import torch
 
@@ -20,10 +22,13 @@ from trustlab.course.experiment import OLD_NAMES
 from trustlab.course.n23_continual_learning import experiment as drift
 from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n31_fairness_metrics import experiment as population
+from trustlab.course.n32_prediction_sensitivity import identity_templates, winogender_sentences
+from trustlab.course.n32_prediction_sensitivity.identity_templates import Templates
 from trustlab.course.n33_role_reversal import experiment as role_reversal
 from trustlab.course.n33_role_reversal import whole_word_models
 from trustlab.course.registry import EXPERIMENTS
 from trustlab.data import assistant
+from trustlab.fairness.tasks.dialect import DialectModel
 from trustlab.meaning import meaning
 from trustlab.provenance import code_version
 
@@ -289,10 +294,46 @@ def small(experiment, monkeypatch):
         "fairness-metrics": [*few_sentences, (population, "TASK_TRAIN", 80), (population, "TASK_TEST", 100)],
         "fairness-metrics-sensitivity": few_sentences,
     }
+    if experiment in MADE:
+        made_small(monkeypatch)
     for module, name, value in smaller.get(experiment, []):
         monkeypatch.setattr(importlib.import_module(module) if isinstance(module, str) else module, name, value)
 
 
+def posts(rows, seed):
+    """Return posts that name one of two communities, kind or not; annotators marked the verb and the name."""
+    rng, found = np.random.default_rng(seed), []
+    for place in range(rows):
+        target, word = (("Islam", "muslims"), ("Women", "women"))[place % 2]
+        kind = bool(rng.random() < 0.5)
+        tokens = ["they", "greet" if kind else "mock", word, *["today"] * int(rng.integers(1, 3))]
+        label = "normal" if kind else "offensive"
+        marks = [] if kind else [0.0, 1.0, float(place % 3 == 0), *[0.0] * (len(tokens) - 3)]
+        said = {"text": " ".join(tokens), "tokens": tokens, "targets": [target], "rationale": marks}
+        found.append({**said, "label": label, "labels": [label, label, "normal" if place % 5 else label]})
+    return datasets.Dataset.from_list(found)
+
+
+def tweets(rows, seed):
+    """Return tweets in two dialects, each with a word of its own."""
+    rng = np.random.default_rng(seed)
+    labels = ["offensive" if rng.random() < 0.4 else "neither" for _ in range(rows)]
+    said = [f"{('yonder', 'over')[i % 2]} {label}{' day' * (i % 3)}" for i, label in enumerate(labels)]
+    return datasets.Dataset.from_dict({"text": said, "label": labels})
+
+
+def made_small(monkeypatch):
+    """Give the experiments of real posts and tweets made ones, and what else they read."""
+    words = [f"they {verb} {term} today".split() for verb in ("mock", "greet") for term in ("muslims", "women", "men")]
+    made = Templates(words, np.tile([False, False, True, False], (6, 1)), (2, 3))
+    dialects = DialectModel(("yonder", "over"), np.array([[90, 9, 9, 1], [1, 9, 9, 90]]))
+    monkeypatch.setattr(identity_templates, "templates", lambda: made)
+    monkeypatch.setattr(winogender_sentences, "sentences", lambda: made._replace(shape=(3, 2)))
+    monkeypatch.setattr(DialectModel, "load", classmethod(lambda cls, directory=None: dialects))
+
+
+MADE = {"prediction-sensitivity-real": posts, "prediction-sensitivity-dialect": tweets}
+SPLITS = {"train": 200, "validation": 80, "test": 80}
 CELLS = [
     ("dp-sgd-vs-edp-sgd", dict(method="edp-sgd", epsilon=8.0, micro_batches=64, epochs=1)),
     ("dp-sgd-vs-edp-sgd", dict(method="fast", epsilon=8.0, epochs=1)),
@@ -323,6 +364,7 @@ CELLS = [
     ("fairness-metrics-tasks", dict(corpus="assistant", model="words")),
     ("fairness-metrics-sensitivity", dict(region_dose=0.5)),
     ("prediction-sensitivity", dict(dose=0.5)),
+    *((name, {}) for name in MADE),
     ("role-reversal", dict(reversal="mean", augmentation=0.5)),
 ]
 
@@ -335,6 +377,8 @@ def test_all_code_that_a_cell_runs_is_in_its_closure_and_nothing_that_is_left_ou
     kind, threads = getattr(cell, known.varied), torch.get_num_threads()
     torch.set_num_threads(1)
     corpus = assistant(800 if name.startswith(("dp-sgd-vs-edp-sgd", "membership-inference-encoder")) else 4000, seed=0)
+    if name in MADE:
+        corpus = {split: MADE[name](rows, seed) for seed, (split, rows) in enumerate(SPLITS.items())}
     try:
         ran = what_runs(known.module.run(cell, corpus))
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trustlab.data.brought import BROUGHT
 from trustlab.data.corpus import Corpus, files_of
 from trustlab.data.fairness_sets import FAIRNESS_SETS
 
@@ -93,7 +94,7 @@ def catalog() -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``name``, ``task``, ``rows`` (all splits together), ``licence``, ``source`` and ``access``:
-        "generated", "folder or download" or "folder only".
+        "generated", "folder or download", "folder only" or "yours": a corpus that you bring.
 
     Examples
     --------
@@ -109,4 +110,5 @@ def catalog() -> pd.DataFrame:
     for name, corpus in CORPORA.items():
         access = "folder or download" if corpus.remote else "folder only"
         rows.append((name, corpus.task, corpus.rows, corpus.licence, corpus.source, access))
+    rows += [(name, each.task, each.rows, each.licence, each.source, "yours") for name, each in BROUGHT.items()]
     return pd.DataFrame(rows, columns=["name", "task", "rows", "licence", "source", "access"])

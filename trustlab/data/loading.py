@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trustlab.data.brought import located, named_places
+from trustlab.data.brought_readers import BROUGHT_READERS
 from trustlab.data.fairness_readers import FAIRNESS_READERS
-from trustlab.data.fetching import locate
+from trustlab.data.fetching import DATA_VARIABLE, cache_directory, locate
 from trustlab.data.readers import READERS as TEXT_READERS
 from trustlab.data.synthetic import assistant
 
@@ -53,7 +55,8 @@ def load(
         20newsgroups ``tokens``, ``group`` and ``user``; wnut17 ``tokens`` and ``tags``; xquad ``context``,
         ``question``, ``answer`` and ``article``; e2e_nlg ``kinds``, ``values`` and ``tokens``.
 
-        The sets that fairness is measured with have their own columns, see :mod:`trustlab.data.fairness_readers`.
+        The sets that fairness is measured with have their own columns, see :mod:`trustlab.data.fairness_readers`; so
+        have "bias_in_bios" and "jigsaw", which you bring, see :mod:`trustlab.data.brought_readers`.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def load(
     >>> load("assistant", split="test", seed=3)["test"].column_names[:3]
     ['tokens', 'slots', 'intent']
     """
-    known = ("assistant", *READERS)
+    known = ("assistant", *READERS, *BROUGHT_READERS)
     if not isinstance(name, str) or name not in known:
         raise ValueError(f"Expected name={_named(name)} to be one of {', '.join(map(repr, known))}.{_way_to_own(name)}")
     wanted = SPLITS if split is None else (split,) if isinstance(split, str) else tuple(split)
@@ -79,7 +82,7 @@ def load(
     if name == "assistant":
         corpus = assistant(seed=seed)
     else:
-        splits = READERS[name](locate(name, directory), seed)
+        splits = _read(name, directory, seed)
         corpus = datasets.DatasetDict(
             {part: datasets.Dataset.from_dict(splits[part]) for part in SPLITS if part in splits}
         )
@@ -87,6 +90,14 @@ def load(
     if split is not None and len(kept) < len(wanted):
         raise ValueError(f"Expected split={split!r} among those of {name!r}: {', '.join(corpus)}. It has no others.")
     return datasets.DatasetDict({part: corpus[part] for part in kept})
+
+
+def _read(name: str, directory: str | os.PathLike[str] | None, seed: int) -> dict[str, dict[str, list]]:
+    """Find and read the files of a real corpus."""
+    if name in BROUGHT_READERS:
+        places = named_places(DATA_VARIABLE, cache_directory())
+        return BROUGHT_READERS[name](located(name, directory, places), seed)
+    return READERS[name](locate(name, directory), seed)
 
 
 def _named(given: object) -> str:

@@ -50,6 +50,7 @@ def test_what_is_said_of_examples_weights_and_choices_is_so():
     area = {(row["measure"], row["recorder"]): row["AUC"] for row in ranks_of_examples()}
     assert area["P", "blind"] > area["P", "biased"] - 0.02
     assert abs(area["P", "biased"] - area["P, v = even", "biased"]) < 0.02
+    assert all(abs(area["P, v = learnt", who] - area["P, v = even", who]) < 0.02 for who in ("biased", "blind"))
     assert area["P of log odds", "biased"] < 0.5
     share = {row["v"]: row["share"] for row in weights_on_words()}
     assert share["soft"] < share["even"] + 0.1 < share["|IG|"]

@@ -11,15 +11,17 @@ import numpy as np
 from trustlab.course.dose import Response, dose_response, rank
 from trustlab.course.n32_prediction_sensitivity import DIALECT, EXPERIMENT, REAL
 from trustlab.course.n32_prediction_sensitivity.dialect_experiment import AMONG, RATIO
-from trustlab.course.n32_prediction_sensitivity.experiment import AREA, DOSES, HELD
+from trustlab.course.n32_prediction_sensitivity.experiment import AREA, DOSES, HELD, LEARNT
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import MARKED
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     EVEN,
     INTEGRATED,
     SHORT,
+    SOFT,
     SWAPPED,
     TIMES,
     TOKEN_WEIGHTS,
+    TOLD,
     UNSURE,
     VARIANTS,
     Variant,
@@ -33,7 +35,9 @@ COMPARED = 0.5  # dose at which models of both recorders are compared
 # Title in a picture → column of the table.
 SHOWN: Mapping[str, str] = {
     "P": Variant().name,
-    "P, v = |IG|": Variant(v="|IG|").name,
+    "P, v = soft": Variant(v=SOFT).name,
+    "P, v = |IG|": Variant(v=TOLD).name,
+    "P, v = learnt": Variant(v=LEARNT).name,
     "P, v = even": Variant(v=EVEN).name,
     "P of log odds": Variant(of="log_odds").name,
     "P of logits": Variant(of="logits").name,

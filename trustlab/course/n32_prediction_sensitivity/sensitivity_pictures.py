@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trustlab.course.dose import STEADY
 from trustlab.course.n32_prediction_sensitivity import DIALECT, REAL
-from trustlab.course.n32_prediction_sensitivity.experiment import DOSES
+from trustlab.course.n32_prediction_sensitivity.experiment import DOSES, LEARNT
 from trustlab.course.n32_prediction_sensitivity.posts_experiment import LEANING, MARKED, PRONOUNS, TERMS
 from trustlab.course.n32_prediction_sensitivity.results import (
     COMPARED,
@@ -20,7 +20,7 @@ from trustlab.course.n32_prediction_sensitivity.results import (
     trust,
     weights_on_words,
 )
-from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import UNSURE, VARIANTS
+from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import EVEN, SOFT, TOLD, UNSURE, VARIANTS
 from trustlab.course.n32_prediction_sensitivity.spoken_requests import BIASED, BLIND
 from trustlab.lab.display import number, per_cent
 from trustlab.lab.finding import Finding, dots, lines
@@ -90,9 +90,8 @@ def responses_to_dose() -> Finding:
 
 def examples() -> Finding:
     """Draw how well each measure ranks the requests that the biased recorder treats unequally."""
-    rows = [
-        row for row in ranks_of_examples() if row["measure"] in ("P", "P, v = even", "P of log odds", "swap", UNSURE)
-    ]
+    weighted = ("P", *(f"P, v = {name}" for name in (SOFT, TOLD, LEARNT, EVEN)))
+    rows = [row for row in ranks_of_examples() if row["measure"] in (*weighted, "P of log odds", "swap", UNSURE)]
     at = {(row["measure"], row["recorder"]): row["AUC"] for row in rows}
     return dots(
         rows,
@@ -105,7 +104,8 @@ def examples() -> Finding:
         reference={"chance": 0.5},
         title="Which measure finds the examples?",
         verdict=f"For the biased recorder's model P has AUC {at['P', BIASED]:.2f}, the swap {at['swap', BIASED]:.2f}."
-        f" Of the blind one's, which treats all alike, P “finds” as many: {at['P', BLIND]:.2f}.",
+        f" Of the blind one's, which treats all alike, P “finds” as many: {at['P', BLIND]:.2f}. With weights learnt "
+        f"where the wronged are known: {at[f'P, v = {LEARNT}', BIASED]:.2f} and {at[f'P, v = {LEARNT}', BLIND]:.2f}.",
         provenance=f"{saved_over(saved()[1])}, dose {COMPARED:g}",
         digits=2,
     )

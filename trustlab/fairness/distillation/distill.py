@@ -7,6 +7,7 @@ another order: so what the teacher says of a batch can be kept.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -23,8 +24,9 @@ from trustlab.fairness.distillation.exchange import Exchange
 from trustlab.fairness.distillation.options import DistillOptions
 from trustlab.fairness.distillation.roles import Role, read_roles
 from trustlab.fairness.distillation.state import DistillState, identity
-from trustlab.fairness.distillation.student import student_of
+from trustlab.fairness.distillation.student import half_depth, student_of
 from trustlab.fairness.distillation.targets import Target, Targets, log_softmax
+from trustlab.fairness.likelihood.kinds import pretrained
 from trustlab.fairness.swaps import OWN_PAIRS, WordPairs
 from trustlab.models.batching import padded
 from trustlab.models.fitting import CLIP_NORM, like_lengths
@@ -37,7 +39,7 @@ def distill(
     student_config: Any,
     corpus: Sequence[str],
     *,
-    tokenizer: Any,
+    tokenizer: Any = None,
     options: DistillOptions | None = None,
     pairs: WordPairs = OWN_PAIRS,
     names: Sequence[tuple[str, str]] = (),
@@ -51,13 +53,13 @@ def distill(
     Parameters
     ----------
     teacher
-        A causal language model of ``transformers``; it is left as it is.
+        A causal language model of ``transformers``, which is left as it is; or a name or folder of one: ``"gpt2"``.
     student_config
-        As :func:`~trustlab.fairness.distillation.student_of`, such as ``half_depth(teacher.config)``.
+        As :func:`~trustlab.fairness.distillation.student_of`; None is ``half_depth(teacher.config)``.
     corpus
         Texts.
     tokenizer
-        The teacher's, a fast one. A text is what it gives, special tokens included.
+        The teacher's, a fast one; None for that of a teacher's name. A text is what it gives, special tokens included.
     options, keywords
         All options, or single ones by name: ``distill(..., reversal="mean", steps=50)``.
     pairs, names
@@ -81,7 +83,8 @@ def distill(
     ------
     ValueError
         Before any step: options out of range, what :func:`~trustlab.fairness.distillation.student_of` and
-        :func:`~trustlab.fairness.distillation.read_roles` refuse, a tokenizer with more words than the teacher, texts
+        :func:`~trustlab.fairness.distillation.read_roles` refuse, a model without a tokenizer, a name whose checkpoint
+        lacks weights, a tokenizer with more words than the teacher, texts
         longer than the teacher reads, predictions that are too large to keep, a checkpoint that is damaged or of
         another training.
 
@@ -100,6 +103,8 @@ def distill(
     """
     options = _options(options, keywords)
     _check_writing(checkpoint, checkpoint_every)
+    teacher, tokenizer = _teacher(teacher, tokenizer)
+    student_config = half_depth(teacher.config) if student_config is None else student_config
     student = student_of(teacher, student_config, layers=options.layers)
     _check_reading(teacher, tokenizer, options)
     reading = {name: getattr(options, name) for name in ("augmentation", "max_length", "seed")}
@@ -126,6 +131,19 @@ def _options(options: DistillOptions | None, keywords: dict[str, Any]) -> Distil
     found = replace(options or DistillOptions(), **keywords)
     check(found)
     return found
+
+
+def _teacher(teacher: Any, tokenizer: Any) -> tuple[Any, Any]:
+    """Return the teacher, loaded if it is a name or a folder, and its tokenizer."""
+    if isinstance(teacher, str | os.PathLike):
+        teacher, own = pretrained(teacher, "causal")
+        return teacher, own if tokenizer is None else tokenizer
+    if tokenizer is None:
+        raise ValueError(
+            f"Expected the tokenizer of the teacher, got none with {type(teacher).__name__}. A model does not know its "
+            'own: pass tokenizer=…, or the teacher\'s name, such as "gpt2", which has both.'
+        )
+    return teacher, tokenizer
 
 
 def _check_writing(checkpoint: str | Path | None, every: int | None) -> None:
