@@ -1,4 +1,5 @@
 import pytest
+from torch import nn
 
 from trustlab.models import SubwordVocabulary, Vocabulary, build
 
@@ -43,7 +44,16 @@ def vocabulary():
 
 @pytest.fixture(params=["bilstm", "transformer", "encoder"])
 def task(request, vocabulary):
-    """A tagger of each kind, and a batch of 14 utterances for it, of which several have the same length."""
+    """A tagger of each kind, and a batch of 14 utterances for it, of which several have the same length.
+
+    Of the encoder two of six layers are left, and the vectors of 9,000 words: a test costs by the weight.
+    """
     if request.param == "encoder":
         vocabulary = SubwordVocabulary(vocabulary.intents, vocabulary.slots)
-    return build(request.param, vocabulary, seed=1), vocabulary.encode(make_utterances(14))
+    model = build(request.param, vocabulary, seed=1)
+    if request.param == "encoder":
+        del model.encoder.encoder.layer[2:]
+        embeddings = model.encoder.embeddings
+        vectors = embeddings.word_embeddings.weight.detach()[:9000].clone()
+        embeddings.word_embeddings = nn.Embedding.from_pretrained(vectors, freeze=False, padding_idx=0)
+    return model, vocabulary.encode(make_utterances(14))
