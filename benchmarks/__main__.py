@@ -1,7 +1,7 @@
 """Run the benchmarks, one part or all of them, each next to its peers and each printing its tables.
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
-``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
+``batches`` times it on the BiLSTM as the batch grows, for notebook 11; ``distributing`` on two workers and on one.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
 reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words next to two
 packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
@@ -11,8 +11,8 @@ packages that do and ``peers_promises`` audits those, ``associating`` and ``resa
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``continuing``, ``covering``, ``auditing``, ``false_alarms``,
-``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``distributing``, ``continuing``, ``covering``, ``auditing``,
+``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from benchmarks import (
     batches,
     continuing,
     covering,
+    distributing,
     false_alarms,
     page,
     pages,
@@ -101,6 +102,7 @@ PARTS = {
     "step": step,
     "architectures": architectures.main,
     "batches": batches.main,
+    "distributing": distributing.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,
     "simulating": simulating.main,
