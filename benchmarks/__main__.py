@@ -1,7 +1,7 @@
 """Run the benchmarks, one part or all of them, each next to its peers and each printing its tables.
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
-``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
+``batches`` times it on the BiLSTM as the batch grows, for notebook 11; ``distributing`` on two workers and on one.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``scaling`` does both for up to ten million devices,
 ``simulating`` trains federated rounds, ``stacking`` reference models, ``attacking`` scores targets, audits steps and
 hides words, ``rewriting`` hides words next to two packages that do and ``peers_promises`` audits those,
@@ -12,8 +12,8 @@ hides words, ``rewriting`` hides words next to two packages that do and ``peers_
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``scaling``, ``continuing``, ``covering``, ``auditing``, ``false_alarms``,
-``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``distributing``, ``scaling``, ``continuing``, ``covering``, ``auditing``,
+``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from benchmarks import (
     batches,
     continuing,
     covering,
+    distributing,
     false_alarms,
     page,
     pages,
@@ -103,6 +104,7 @@ PARTS = {
     "step": step,
     "architectures": architectures.main,
     "batches": batches.main,
+    "distributing": distributing.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,
     "scaling": scaling.main,

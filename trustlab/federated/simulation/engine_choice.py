@@ -27,8 +27,8 @@ ROUNDING = 1e-6  # of the way that all weights go: what is left of a gradient th
 WAY = 0.1  # of the weights' length, in a step of the trial: its second step starts from weights that are a client's own
 JITTER = 0.05
 # Minibatches of the clients tried: unequal in one stack and another, one client with fewer steps, so that a mistake in
-# padding, or in which clients have finished, shows; and a stack of small ones, which differ most in the length that texts
-# are padded to: a mean over that length is no client's own.
+# padding, or in which clients have finished, shows; and a stack of small ones, which differ most in the length that
+# texts are padded to: a mean over that length is no client's own.
 STEPS = ((8, 4), (5,), (3, 2), (2,), (2,), (2,))
 CANNOT = (RuntimeError, NotImplementedError, IndexError, TypeError, ValueError, AttributeError, KeyError)
 
