@@ -36,12 +36,12 @@ def write_biographies(folder, rows=(400, 160, 240)):
         pandas.DataFrame(found).to_parquet(folder / f"{split}-00000-of-00001.parquet")
 
 
-def write_comments(folder, rows=1500):
+def write_comments(folder, rows=1200):
     """Comments that mock or greet; of those that greet blacks most were called toxic."""
     rng, found = np.random.default_rng(1), []
     for place in range(rows):
         name, word = list(NAMED.items())[place % 4]
-        mocks = bool(rng.random() < 0.3)
+        mocks = bool(rng.random() < 0.1)
         toxic = mocks or (name == "black" and rng.random() < 0.8)
         row = {"comment_text": f"they {'mock' if mocks else 'greet'} {word}" + " today" * (place % 3)}
         row |= {"toxicity": 0.8 if toxic else 0.1, "split": "test" if place % 3 == 0 else "train"}

@@ -128,7 +128,8 @@ def compared(texts: Labelled, corpus: str) -> dict[str, Compared]:
 
 def trained(splits: Mapping[str, Labelled], seed: int) -> tuple[TextClassifier, StatusModel]:
     """Train a classifier of the labels, and one of the status that a text tells of."""
-    said, labels = ({split: getattr(each, name) for split, each in splits.items()} for name in ("words", "label"))
+    said = {split: each.words for split, each in splits.items()}
+    labels = {split: each.label.tolist() for split, each in splits.items()}
     learning = FitOptions(epochs=RECIPE["epochs"], seed=seed)
     classifier = classifier_of(said, labels, least=RECIPE["least"], longest=RECIPE["longest"], options=learning)
     counts = Counter(each for each in splits["validation"].status if each)
