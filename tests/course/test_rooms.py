@@ -202,6 +202,7 @@ NEW = {
     "private-text-adept",
     "prediction-sensitivity",
     "prediction-sensitivity-dialect",
+    "prediction-sensitivity-groups",
     "prediction-sensitivity-real",
     "role-reversal",
     "role-reversal-smollm2",

@@ -76,6 +76,8 @@ class Experiment:
     left_out
         By the value of `varied`, the code that such a setting does not run though its function could, and why: an edit
         there keeps its rows. See :meth:`code`.
+    brought
+        Corpora that a user brings (:mod:`trustlab.data.brought`), of which no table is committed.
     """
 
     name: str
@@ -88,6 +90,12 @@ class Experiment:
     parts: Mapping[str, tuple[str, ...]]
     claims: Callable[[str, Reader], list[dict[str, Any]]] = lambda corpus, read: []
     left_out: Callable[[str], Mapping[str, str]] = lambda kind: {}
+    brought: tuple[str, ...] = ()
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """All corpora that it runs on: those with a committed table, and those that a user brings."""
+        return (*self.module.CORPORA, *self.brought)
 
     # What is committed
 

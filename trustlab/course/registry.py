@@ -68,6 +68,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n32_prediction_sensitivity.EXPERIMENT,
         n32_prediction_sensitivity.REAL,
         n32_prediction_sensitivity.DIALECT,
+        n32_prediction_sensitivity.GROUPS,
         n33_role_reversal.EXPERIMENT,
         n33_role_reversal.SMOLLM2,
     )

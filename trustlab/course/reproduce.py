@@ -83,9 +83,9 @@ def _chosen(
     ]
     if not meant:
         parser.error(f"Expected --{', --'.join(part)} with an experiment that has them, got {arguments.experiment}.")
-    chosen = [each for each in meant if arguments.data in (None, *each.module.CORPORA)]
+    chosen = [each for each in meant if arguments.data in (None, *each.readable)]
     if not chosen:
-        known = ", ".join(dict.fromkeys(corpus for each in meant for corpus in each.module.CORPORA))
+        known = ", ".join(dict.fromkeys(corpus for each in meant for corpus in each.readable))
         parser.error(f"Expected --data to be one of {known} for {arguments.experiment}, got {arguments.data}.")
     return chosen
 
@@ -174,6 +174,8 @@ def compare(name: str, done: Sequence[Done], experiment: Experiment, **part: Seq
     try:
         table, about = read_results(experiment.module.result_name(name))
     except FileNotFoundError as error:
+        if name in experiment.brought:
+            return Agreement([], "you brought this corpus, and no table of it is committed: --write keeps yours.")
         return Agreement([f"{name}: {error}"], "nothing was compared.")
     if lacking := sorted({*experiment.module.KEY, *experiment.tolerance, "seed"} - set(table.columns)):
         missing = f"{name}: expected the columns {', '.join(lacking)} in data/results. Write the table again."
@@ -200,7 +202,8 @@ def judge(name: str, rows: Sequence[dict[str, Any]], experiment: Experiment) -> 
         return (pandas.DataFrame(rows), {}) if mine else read_results(asked)
 
     try:
-        found, known = (experiment.claims(name, read) for read in (fresh, read_results))
+        found = experiment.claims(name, fresh)
+        known = [] if name in experiment.brought else experiment.claims(name, read_results)
     except FileNotFoundError as error:
         return [f"{name}, claims: not judged. {error}"]
     if not found:
@@ -268,7 +271,7 @@ def _write(name: str, done: Sequence[Done], code: Closure, experiment: Experimen
 
 def _available(experiment: Experiment) -> list[str]:
     """Return the corpora to recompute when none is named: real ones if ``TRUSTLAB_DATA`` contains them."""
-    folder, corpora = os.environ.get("TRUSTLAB_DATA"), experiment.module.CORPORA
+    folder, corpora = os.environ.get("TRUSTLAB_DATA"), experiment.readable
     here = [name for name in corpora if name == EMBEDDED or (folder and (Path(folder).expanduser() / name).is_dir())]
     if left_out := sorted(set(corpora) - set(here)):
         _say(f"Left out: {', '.join(left_out)}. Set TRUSTLAB_DATA to the folder that holds them, or use --data.")
@@ -302,7 +305,7 @@ def _parser() -> argparse.ArgumentParser:
         default=ALL,
         help="which experiment; default %(default)s",
     )
-    corpora = dict.fromkeys(name for experiment in EXPERIMENTS.values() for name in experiment.module.CORPORA)
+    corpora = dict.fromkeys(name for experiment in EXPERIMENTS.values() for name in experiment.readable)
     parser.add_argument("--data", choices=tuple(corpora), help="one corpus; default: all whose files are here")
     for option, values in PARTS.items():
         parser.add_argument(f"--{option}", choices=values or None, nargs="+", help="default: all")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n32_prediction_sensitivity import dialect_experiment, experiment, posts_experiment
+from trustlab.course.n32_prediction_sensitivity import (
+    dialect_experiment,
+    experiment,
+    groups_experiment,
+    posts_experiment,
+)
 from trustlab.course.n32_prediction_sensitivity.claims import claims_of
 
 EXPERIMENT = Experiment(
@@ -36,4 +41,16 @@ DIALECT = Experiment(
     named=lambda model: model,
     recipes=lambda corpus: {"all": dialect_experiment.RECIPE},
     parts={},
+)
+GROUPS = Experiment(
+    "prediction-sensitivity-groups",
+    groups_experiment,
+    varied="model",
+    slowest_first=(groups_experiment.NETWORK,),
+    tolerance={"accuracy": 0.03, "gap": 0.05},
+    named=lambda model: model,
+    recipes=lambda corpus: {"all": {**groups_experiment.RECIPE, "rows": groups_experiment.ROWS}},
+    parts={},
+    claims=groups_experiment.claims_of_groups,
+    brought=groups_experiment.BROUGHT,
 )

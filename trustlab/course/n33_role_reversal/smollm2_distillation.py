@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from trustlab.config import check, option
-from trustlab.course.n33_role_reversal.smollm2_elsewhere import CONTEXTS, DRAWS, LEARNT, TESTED, C, of_elsewhere
 from trustlab.course.n33_role_reversal.smollm2_leanings import EACH, TOKENS, TOP_P, leanings, preferences, said
 from trustlab.course.n33_role_reversal.smollm2_texts import HELD_OUT, TRAINING, begun, divided, training
 from trustlab.fairness.distillation import DistillOptions, distill, half_depth
@@ -89,8 +88,7 @@ def recipe(setting: Setting) -> dict[str, Any]:
     common = {name: value for name, value in asdict(RECIPE).items() if name not in varied}
     weights = {"weights": "quantised (Q4_1)", "sha256": SMOLLM2_SHA256, "start": TEXT_START}
     sampling = {"continuations": EACH, "written": TOKENS, "top_p": TOP_P}
-    elsewhere = {"contexts": CONTEXTS, "draws": DRAWS, "learnt": LEARNT, "tested": TESTED, "C": C}
-    return {**weights, **common, "texts": TRAINING, "held_out": HELD_OUT, **sampling, **elsewhere}
+    return {**weights, **common, "texts": TRAINING, "held_out": HELD_OUT, **sampling}
 
 
 def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, Any]]:
@@ -101,9 +99,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     dict
         :meth:`Setting.key`; ``kl`` and ``ce`` of the last steps, and ``tokens`` learnt from (0 for the teacher);
         ``perplexity`` on held-out texts about professions; what
-        :mod:`~trustlab.course.n33_role_reversal.smollm2_leanings` and
-        :func:`~trustlab.course.n33_role_reversal.smollm2_elsewhere.of_elsewhere` have; ``trained``, seconds of
-        training, and ``seconds`` of all.
+        :mod:`~trustlab.course.n33_role_reversal.smollm2_leanings` has; ``trained``, seconds of training, and
+        ``seconds`` of all.
     """
     check(setting)
     started = time.perf_counter()
@@ -118,13 +115,11 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         )
         model = found["student"]
     row = {**setting.key(), **{name: found[name] for name in ("kl", "ce", "tokens")}}
-    row |= {"trained": found["seconds"], **measured(model, tokenizer, held, corpus, setting.seed)}
+    row |= {"trained": found["seconds"], **measured(model, tokenizer, held, setting.seed)}
     yield {**row, "seconds": time.perf_counter() - started}
 
 
-def measured(
-    model: Any, tokenizer: Any, held: Sequence[str], corpus: datasets.DatasetDict, seed: int
-) -> dict[str, Any]:
+def measured(model: Any, tokenizer: Any, held: Sequence[str], seed: int) -> dict[str, Any]:
     """Return what a model is measured by, its weights in half precision."""
     import copy
 
@@ -132,8 +127,7 @@ def measured(
 
     half = copy.deepcopy(model).to(torch.bfloat16)
     row: dict[str, Any] = {"perplexity": perplexity(half, begun(held, tokenizer, TEXT_START, RECIPE.max_length))}
-    row |= leanings(half, tokenizer) | preferences(half, tokenizer) | said(half, tokenizer, seed)
-    return row | of_elsewhere(half, tokenizer, corpus, seed)
+    return row | leanings(half, tokenizer) | preferences(half, tokenizer) | said(half, tokenizer, seed)
 
 
 @functools.lru_cache(maxsize=1)
