@@ -74,6 +74,11 @@ class SecureStrategy(ActivityStrategy):
         inside = [each for each in cohort.asked if each.node in found.nodes]
         return [NodeUpdate(each.client, {}, each.examples, 0, float("nan"), "") for each in inside], reasons
 
+    @property
+    def _update_bytes(self) -> int:
+        """Return the size of masked numbers, which are int64."""
+        return sum(8 * value.numel() for value in self.server.weights.values())
+
     def _delta(self, cohort: Cohort, believed: list[NodeUpdate], total: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return Σ p_k Δ_k from the sum of shares, with noise where the run is private."""
         works = [Work(update.client, (), update.examples, True) for update in believed]

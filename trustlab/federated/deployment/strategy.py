@@ -25,6 +25,7 @@ from trustlab.federated.deployment.options import Options
 from trustlab.federated.deployment.records import ARRAYS, CLIENT, CONFIG, ROUND
 from trustlab.federated.deployment.registry import Registry
 from trustlab.federated.deployment.updates import Asked, NodeUpdate, RefusedError, read_update, to_arrays
+from trustlab.federated.named_tensors import summed_in
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation.definitions import check_config
 from trustlab.federated.simulation.dp_fedavg import check_selection, spent
@@ -212,7 +213,7 @@ class ActivityStrategy(Strategy):
         return average(_stacked(believed), weights, self.server, cohort.fleet, cohort.config).delta
 
     def _row(self, cohort: Cohort, believed: list[NodeUpdate], reasons: list[str]) -> Row:
-        stepped, size = sum(update.stepped for update in believed), self.server.message_bytes
+        stepped = sum(update.stepped for update in believed)
         seconds = time.perf_counter() - cohort.started
         self.server.seconds += seconds
         return {
@@ -227,13 +228,19 @@ class ActivityStrategy(Strategy):
             "epsilon": spent(cohort.config, self.server.round, self.server.largest_rate),
             "seconds": self.server.seconds,
             "round_seconds": seconds,
-            "bytes_down": len(cohort.asked) * size,
-            "bytes_up": (len(cohort.asked) - len(cohort.lost)) * size,
+            "bytes_down": len(cohort.asked) * self.server.message_bytes,
+            "bytes_up": (len(cohort.asked) - len(cohort.lost)) * self._update_bytes,
             "progress": self.server.round / self.options.federated.rounds,
             "reasons": "; ".join(
                 reasons + [f"client {each.client} (node {each.node}): no reply" for each in cohort.lost]
             ),
         }
+
+    @property
+    def _update_bytes(self) -> int:
+        """Return the size of what a client sends."""
+        wide = (value.numel() * summed_in(value.dtype).itemsize for value in self.server.weights.values())
+        return sum(wide)
 
     def _check_empty(self, row: Row) -> None:
         """End a run that does not move, except a private one: that it stops would reveal who was there."""
