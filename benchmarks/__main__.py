@@ -2,7 +2,8 @@
 
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
-``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``stacking``
+``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``simulating`` trains federated rounds, ``deployment``
+trains them with Flower on this machine's processes, ``stacking``
 reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words next to two
 packages that do and ``peers_promises`` audits those, ``associating`` and ``resampling`` compute fairness metrics,
 ``sensing`` a prediction's sensitivity, ``continuing`` writes texts,
@@ -11,7 +12,7 @@ packages that do and ``peers_promises`` audits those, ``associating`` and ``resa
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``continuing``, ``covering``, ``auditing``, ``false_alarms``,
+those of ``architectures``, ``batches``, ``continuing``, ``covering``, ``auditing``, ``deployment``, ``false_alarms``,
 ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
@@ -30,6 +31,7 @@ from benchmarks import (
     batches,
     continuing,
     covering,
+    deployment,
     false_alarms,
     page,
     pages,
@@ -104,6 +106,7 @@ PARTS = {
     "partitioning": partitioning.main,
     "selecting": selecting.main,
     "simulating": simulating.main,
+    "deployment": deployment.main,
     "associating": associating.main,
     "resampling": resampling.main,
     "sensing": sensing.main,
