@@ -151,7 +151,8 @@ def imports(*folders):
         (["trustlab/federated/deployment"], ["", "flower"], set()),
         (["examples/flower"], ["", "flower"], {"trustlab_flower"}),
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
-        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as the tests drive it
+        # dev: a browser, as the tests drive it
+        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests", "trustlab_flower"}),
         (["tests"], ["", "peers", "flower", "dev", "app"], PEERS_ELSEWHERE | {"flower_test_app"}),
     ],
 )

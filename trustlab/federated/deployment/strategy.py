@@ -3,8 +3,8 @@
 The steps are the simulator's own functions: :class:`trustlab.federated.selection.Selector` draws the cohort from the
 activity that nodes report, :func:`trustlab.federated.simulation.server.update_weights` gives the p_k of FedAvg or
 Horvitz–Thompson, :func:`~trustlab.federated.simulation.server.average` sums, and clips and adds noise where the run is
-private, with each node's own q_k. What is added is that nodes are real: they are late, lost, or send what nobody could
-mean.
+private, with each node's own q_k. What is added is that nodes are real: they are late, lost, or send what cannot
+be an update.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class ActivityStrategy(Strategy):
     def exchange(self, grid: Grid, messages: list[Message]) -> list[Message]:
         """Send `messages` and return the replies that come within ``round_timeout``.
 
-        Nodes that appear meanwhile are asked for their activity, so that they can take part in the next round.
+        The activity of nodes that appear meanwhile is requested, so that they can take part in the next round.
         """
         waiting = {message for message in grid.push_messages(messages) if message} if messages else set()
         replies: list[Message] = []
@@ -161,7 +161,7 @@ class ActivityStrategy(Strategy):
     def _finish(
         self, cohort: Cohort, believed: list[NodeUpdate], reasons: list[str], total: dict[str, Tensor] | None
     ) -> None:
-        """Step, and add a row; where nothing may be revealed, also when nobody sent anything."""
+        """Step, and add a row; in a private run also when no update came."""
         for reason in reasons:
             _log.warning("Round %d refuses %s.", self.server.round + 1, reason)
         if believed or cohort.config.noise_multiplier:
@@ -253,11 +253,11 @@ class ActivityStrategy(Strategy):
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Ask nobody: the server measures the model on its own test examples."""
+        """Return no message: the server measures the model on its own test examples."""
         return []
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        """Return None, as nobody was asked."""
+        """Return None: no node measured anything."""
         return None
 
 
