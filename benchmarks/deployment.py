@@ -27,7 +27,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.turns import load, one_thread, store
-from trustlab.federated.deployment import Loopback
+from trustlab.federated.deployment import Loopback, RunFailedError
 from trustlab.federated.deployment.on_loopback import EXAMPLE
 from trustlab.federated.deployment.options import read_options
 from trustlab.federated.selection import Selector
@@ -58,7 +58,13 @@ def measure() -> Iterator[dict[str, Any]]:
         if name == RAY and find_spec("ray") is None:
             yield {"method": name} | dict.fromkeys(COLUMNS) | {"note": "ray is not installed"}
             continue
-        row = deployed(weights, name, **options)
+        try:
+            row = deployed(weights, name, **options)
+        except RunFailedError as error:
+            if name != RAY:
+                raise
+            yield {"method": name} | dict.fromkeys(COLUMNS) | {"note": f"Ray did not start: {error}"}
+            continue
         yield {"method": name} | dict.fromkeys(COLUMNS) | row | {"times ours": row["seconds a round"] / base}
         print(f"deployment, {name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
 
