@@ -3,8 +3,9 @@
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11; ``distributing`` on two workers and on one.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``scaling`` does both for up to ten million devices,
-``simulating`` trains federated rounds, ``stacking`` reference models, ``attacking`` scores targets, audits steps and
-hides words, ``rewriting`` hides words next to two packages that do and ``peers_promises`` audits those,
+``simulating`` trains federated rounds, ``deployment`` trains them with Flower on this machine's processes,
+``stacking`` reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words
+next to two packages that do and ``peers_promises`` audits those,
 ``associating`` and ``resampling`` compute fairness metrics,
 ``sensing`` a prediction's sensitivity, ``continuing`` writes texts,
 ``covering`` counts how often intervals of gaps cover the truth, ``auditing`` how often bounds on ε claim too much,
@@ -13,7 +14,7 @@ much, ``architectures`` says which models the fast engine trains exactly (with `
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
 those of ``architectures``, ``batches``, ``distributing``, ``scaling``, ``continuing``, ``covering``, ``auditing``,
-``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
+``deployment``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from benchmarks import (
     batches,
     continuing,
     covering,
+    deployment,
     distributing,
     false_alarms,
     page,
@@ -109,6 +111,7 @@ PARTS = {
     "selecting": selecting.main,
     "scaling": scaling.main,
     "simulating": simulating.main,
+    "deployment": deployment.main,
     "associating": associating.main,
     "resampling": resampling.main,
     "sensing": sensing.main,

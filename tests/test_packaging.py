@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 
 # Peers that cannot live in this environment (they hold NumPy or protobuf back): benchmarks import them where they are.
-PEERS_ELSEWHERE = {"pfl", "flwr", "wefe", "gensim", "mldp_text", "src"}  # pypantera calls itself src
+PEERS_ELSEWHERE = {"pfl", "ray", "wefe", "gensim", "mldp_text", "src"}  # pypantera calls itself src
 # The folder of the package's own benchmarks, for tests and README only.
 OWN = {"trustlab", "benchmarks", "period", "algorithm_of_this_test"}
 
@@ -175,11 +175,16 @@ def imports(*folders):
 @pytest.mark.parametrize(
     ("folders", "extras", "elsewhere"),
     [
-        # each in one module that only its extra needs
-        (["trustlab"], [""], {"fairlearn", "voila", "distributed", "ray"}),
+        # Each in modules that only its extra needs.
+        (["trustlab"], [""], {"fairlearn", "voila", "distributed", "ray", "flwr", "cryptography", "psutil"}),
+        (["trustlab/federated/deployment"], ["", "flower"], set()),
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
-        (["benchmarks"], ["", "peers", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as the tests drive it
-        (["tests"], ["", "trainer", "flower", "dask", "peers", "dev", "app"], PEERS_ELSEWHERE | {"sweep_tasks"}),
+        (["benchmarks"], ["", "peers", "dev", "flower"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as tests drive it
+        (
+            ["tests"],
+            ["", "trainer", "flower", "dask", "peers", "dev", "app"],
+            PEERS_ELSEWHERE | {"sweep_tasks", "flower_test_app"},
+        ),
     ],
 )
 def test_what_is_imported_is_declared(folders, extras, elsewhere):

@@ -1,8 +1,8 @@
 """What travels between server and node, and the one place where a node's update is read and believed or refused.
 
-A node is somebody else's machine. Flower hands over what it sends as it came: a NaN is averaged into everything, a
+A node is another party's machine. Flower hands over what it sends as it came: a NaN is averaged into everything, a
 shape of [1] is broadcast, an unknown name ends the run. Here a reply is either turned into tensors that fit the global
-model, or refused with a sentence that says what was expected and what came; the round goes on with the others.
+model, or refused with a sentence that says what was expected and what came; the round continues with the others.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a node was asked for: its number as a client, and how many examples it reported before."""
+    """What the server requested of a node: its number as a client, and how many examples it reported before."""
 
     node: int
     client: int
@@ -153,7 +153,7 @@ def read_update(message: Message, asked: Asked, start: Mapping[str, Tensor], nor
     message
         The reply.
     asked
-        What the node was asked for.
+        What the server requested of the node.
     start
         The global model w by name. Updates of half precision come in single precision.
     norm_bound
