@@ -178,8 +178,10 @@ def imports(*folders):
         # Each in modules that only its extra needs.
         (["trustlab"], [""], {"fairlearn", "voila", "distributed", "ray", "flwr", "cryptography", "psutil"}),
         (["trustlab/federated/deployment"], ["", "flower"], set()),
+        (["examples/flower"], ["", "flower"], {"trustlab_flower"}),
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
-        (["benchmarks"], ["", "peers", "dev", "flower"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as tests drive it
+        # dev: a browser, as the tests drive it
+        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests", "trustlab_flower"}),
         (
             ["tests"],
             ["", "trainer", "flower", "dask", "peers", "dev", "app"],
