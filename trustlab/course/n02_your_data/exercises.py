@@ -33,8 +33,9 @@ def promise_to(epsilon: float, delta: float, rows: int) -> tuple[float, float]:
 
     Examples
     --------
-    >>> promise_to(1.0, 1e-5, 2)
-    (2.0, 3.718281828459045e-05)
+    >>> epsilon, delta = promise_to(1.0, 1e-5, 2)
+    >>> epsilon, round(delta, 7)
+    (2.0, 3.72e-05)
     """
     return rows * epsilon, min(1.0, delta * sum(math.exp(each * epsilon) for each in range(rows)))
 
@@ -71,7 +72,7 @@ def strangers(mine: Any) -> Checked:
             ),
             (
                 lambda train, test: 1 - strangers_share(train, test),
-                "That is the share of those whom the model has read: you counted the others.",
+                "That is the share of members that the model has read: you counted the others.",
             ),
             (
                 lambda train, test: strangers_share(test, train),
@@ -132,7 +133,7 @@ def a_members_promise(mine: Any) -> Checked:
 
 hints = Hints({
     strangers: (
-        "Whom has the model read? Make a set of the members of the training rows.",
+        "Which members has the model read? Make a set of the members of the training rows.",
         "For each test row, ask whether its member is in that set.",
         "`sum(member not in known for member in test)` counts; divide by the number of test rows.",
     ),
