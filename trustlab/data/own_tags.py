@@ -67,6 +67,6 @@ def _refuse_cut_off(tags: Sequence[str], words: Sequence[str]) -> None:
         if tag != OUTSIDE and (continues != (after[0] in "ILE") or (continues and after[2:] != tag[2:])):
             what = "continue" if continues else "end its slot"
             raise WrongRow(
-                f"expected {tag!r} of {word!r} to {what}, got {after!r} after it: the row marks ends of slots (BILOU or BIOES), where one word alone is U- or S- and the last of "
-                "several L- or E-"
+                f"expected {tag!r} of {word!r} to {what}, got {after!r} after it: the row marks ends "
+                "of slots (BILOU or BIOES), where one word alone is U- or S- and the last of several L- or E-"
             )
