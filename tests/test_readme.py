@@ -47,7 +47,9 @@ def mistakes(source):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and known.get(node.func.id):
             taken = inspect.signature(known[node.func.id]).parameters
             if not any(each.kind is each.VAR_KEYWORD for each in taken.values()):
-                yield from (f"{node.func.id} takes no {key.arg}" for key in node.keywords if key.arg not in taken)
+                yield from (
+                    f"{node.func.id} takes no {key.arg}" for key in node.keywords if key.arg not in {*taken, None}
+                )
 
 
 def test_there_are_examples():

@@ -63,7 +63,7 @@ def test_the_level_and_p_are_those_of_all_permutations():
 def test_a_row_keeps_all_its_groups_so_that_sizes_and_overlaps_stay():
     masks = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1]], bool)
     values = np.arange(5.0)
-    blind = np.concatenate(list(exchanged(values, masks, None, Chance(draws=400))))
+    blind = np.concatenate(list(exchanged(values, masks, None, Chance(draws=400), np.ones(len(values)))))
     assert np.ptp(blind[:, 2]) < 1e-12  # who is in every row cannot change
     possible = {(values[list(o)] @ masks / masks.sum(0)).round(9).tobytes() for o in itertools.permutations(range(5))}
     assert {row.round(9).tobytes() for row in blind} <= possible

@@ -46,7 +46,8 @@ def load_own(
     source
         A file: CSV or TSV with a header, JSON Lines, or CoNLL (a word and its BIO tag in each line, an empty line
         between sentences, ``# intent = play`` before one). Or a pandas frame, a ``datasets.Dataset`` or
-        ``DatasetDict``. Or a mapping from "train", "validation" and "test" to any of them.
+        ``DatasetDict``, a polars frame or another table that speaks Arrow. Or a mapping from "train", "validation" and
+        "test" to any of them.
     text
         Column with each row's text, cut into words by :func:`trustlab.data.words_of_text.words_in`.
     tokens
@@ -55,8 +56,9 @@ def load_own(
     intent
         Column with the label of the row; numbers become texts, the class labels of a ``datasets.Dataset`` their names.
     slots
-        With `tokens` a column of BIO tags, as many as words; with `text` one of spans, ``[[start, end, "city"], …]``
-        or ``{"start", "end", "label"}`` each, in characters, the end excluded; in a file as JSON. CoNLL has tags.
+        With `tokens` a column of BIO tags, as many as words (BILOU and BIOES become BIO: U- and S- begin a slot, L- and
+        E- end one); with `text` one of spans, ``[[start, end, "city"], …]`` or ``{"start", "end", "label"}`` each, in
+        characters, the end excluded; in a file as JSON. CoNLL has tags.
     user
         Column that names whose the row is: a client of a federation.
     time

@@ -15,16 +15,11 @@ from typing import Any
 
 from trustlab.containers import is_missing, plain
 from trustlab.data.own_tables import Line, Table
+from trustlab.data.own_tags import OUTSIDE, WrongRow, bio_tags
 from trustlab.data.words_of_text import words_in
 
-OUTSIDE = "O"
 SHOWN = 5  # wrong rows that an error quotes
-_TAG = re.compile(r"[BI]-\S+")
 _NO_VALUE = frozenset(("nan", "<na>"))  # as pandas writes a missing value into a text
-
-
-class WrongRow(ValueError):
-    """A row that is not what it has to be; the message says what was expected and what came."""
 
 
 def read_rows(table: Table, roles: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -172,17 +167,7 @@ def _tags(value: Any, column: str, words: list[str]) -> list[str]:
     tags = _listed(value, column, "a list of BIO tags", split=True)
     if len(tags) != len(words):
         raise WrongRow(f"expected a tag for each of {len(words)} words, got {len(tags)} in {column!r}")
-    before = OUTSIDE
-    for place, tag in enumerate(tags):
-        if tag != OUTSIDE and not (isinstance(tag, str) and _TAG.fullmatch(tag)):
-            raise WrongRow(f"expected the tags O, B-<slot> and I-<slot> in {column!r}, got {tag!r}")
-        if tag.startswith("I-") and before[2:] != tag[2:]:
-            raise WrongRow(
-                f"expected {tag!r} of {words[place]!r} after B-{tag[2:]} or {tag}, got it after {before!r}: in "
-                "BIO a slot begins with B- (IOB1 tags have to be converted)"
-            )
-        before = tag
-    return list(tags)
+    return bio_tags(tags, words, column)
 
 
 def _listed(value: Any, column: str, what: str, *, split: bool = False) -> list[Any]:

@@ -1,7 +1,8 @@
 """A user's own rows as they are given, each with the place where a reader finds it: line 7 of a file, row 7 of a frame.
 
-Files are CSV and TSV with a header, JSON Lines, and CoNLL; objects are a pandas frame and a ``datasets.Dataset``. Here
-rows are only read. What a row has to be is looked at in :mod:`trustlab.data.own_rows`.
+Files are CSV and TSV with a header, JSON Lines, and CoNLL; objects are a pandas frame, a ``datasets.Dataset`` and any
+table that gives its columns by Arrow's C stream, as polars frames, Arrow tables and DuckDB's relations do. Here rows
+are only read. What a row has to be is looked at in :mod:`trustlab.data.own_rows`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def read_table(source: Any, *, format: str | None, separator: str | None, encodi
     Parameters
     ----------
     source
-        A path, a pandas frame or a ``datasets.Dataset``.
+        A path, a pandas frame, a ``datasets.Dataset``, or a table with ``__arrow_c_stream__``.
     format
         A key of :data:`FORMATS`; None takes what the file's ending says.
     separator
@@ -73,6 +74,13 @@ def read_table(source: Any, *, format: str | None, separator: str | None, encodi
         rows = zip(*(source.iloc[:, i].tolist() for i in range(len(names))), strict=True)
         return Table(
             "the frame", names, [Line(f"row {i}", dict(zip(names, row, strict=True))) for i, row in enumerate(rows)]
+        )
+    if hasattr(source, "__arrow_c_stream__"):
+        return _read_arrow(source)
+    if hasattr(source, "column_names") and hasattr(source, "take"):
+        raise ValueError(
+            "Expected rows that are all there, got a stream: how many there are is unknown before it ends. Take those "
+            "you want: datasets.Dataset.from_list(list(stream.take(10_000))), each split of a stream on its own."
         )
     raise ValueError(
         f"Expected a path, a pandas DataFrame, a datasets.Dataset or DatasetDict, got {type(source).__module__}."
@@ -202,6 +210,18 @@ def _read_dataset(source: Any) -> Table:
     rows = zip(*columns, strict=True)
     lines = [Line(f"row {i}", dict(zip(names, row, strict=True))) for i, row in enumerate(rows)]
     return Table("the data set", names, lines)
+
+
+def _read_arrow(source: Any) -> Table:
+    """Read what gives its columns by Arrow's C stream (the PyCapsule interface)."""
+    import pyarrow
+
+    found = pyarrow.table(source)
+    names = _distinct([str(name) for name in found.column_names], "the table")
+    rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+    return Table(
+        "the table", names, [Line(f"row {i}", dict(zip(names, row, strict=True))) for i, row in enumerate(rows)]
+    )
 
 
 def _named(feature: Any, column: list[Any]) -> list[Any]:

@@ -8,12 +8,15 @@ import numpy as np
 
 from trustlab.course.intents import prepare, task
 from trustlab.course.n23_continual_learning.experiment import PER_ROUND, Stream, over_periods
+from trustlab.course.once import once
 from trustlab.data.own import is_own
 from trustlab.federated.partition import partition_pair
 from trustlab.federated.partition.natural import by_period
 
 if TYPE_CHECKING:
     import datasets
+
+prepared = once(prepare)  # a corpus' examples: the panel has them made ahead
 
 
 def stream_of(corpus: datasets.DatasetDict, *, seed: int = 0) -> Stream:
@@ -38,7 +41,7 @@ def stream_of(corpus: datasets.DatasetDict, *, seed: int = 0) -> Stream:
     >>> len(made.clients), np.bincount(made.test_periods).tolist()
     (200, [316, 318, 366, 340, 328, 332])
     """
-    problem = task(prepare(corpus), seed=seed)
+    problem = task(prepared(corpus), seed=seed)
     if not is_own(corpus):
         return over_periods(corpus, problem)
     users = (corpus[split]["device"][:] for split in ("train", "test"))

@@ -13,23 +13,27 @@ from trustlab.course.n23_continual_learning import EXPERIMENT
 from trustlab.course.n23_continual_learning.drawing import ContinualAnswer, ContinualDrawing
 from trustlab.course.n23_continual_learning.experiment import (
     BETAS,
+    PERIODS,
     ROUNDS,
     WEIGHTINGS,
     Setting,
+    Stream,
     assistant_over_time,
     over_periods,
     period_of,
     train,
     tuned,
 )
+from trustlab.course.n23_continual_learning.own_stream import prepared, stream_of
 from trustlab.course.n23_continual_learning.results import AT_ONCE, CLOSE, SELECTIONS, curves_of, in_words, saved
 from trustlab.course.n23_continual_learning.table import catch_ups, chosen, matrices
+from trustlab.data.own import is_own
 from trustlab.federated.continual import accuracy_matrix
 from trustlab.lab.display import per_cent
 from trustlab.lab.experiment_panel import Training, experiment_panel
 from trustlab.lab.pace import paced
 from trustlab.lab.panel import Panel
-from trustlab.lab.saved import remembered, saved_over
+from trustlab.lab.saved import CORPUS_NAMES, remembered, saved_over
 
 if TYPE_CHECKING:
     import datasets
@@ -47,23 +51,27 @@ def continual_panel(corpus: datasets.DatasetDict | None = None) -> Panel:
     Parameters
     ----------
     corpus
-        The notebook's. It is not trained on, for its drift is what it is; of a reader's own the panel says so.
+        The notebook's. A reader's own is trained on, with the drift that is in it, if it has as many periods as the
+        saved ones; otherwise the panel says how to cut it into them.
     """
+    own, drifts = is_own(corpus), {"drift": None}
+    if own:
+        drifts = {}  # the drift of real requests is what it is
+    trains = own and len(set(corpus["train"]["period"])) == PERIODS
+    button = "the button trains on it" if trains else f"and none is trained: load_own(…, periods={PERIODS}) would do"
     return experiment_panel(
         Setting(),
         title="What is activity worth when data arrive and are deleted?",
         drawing=ContinualDrawing(),
-        answer=noting_own(answer, corpus, "and none is trained: its drift cannot be chosen"),
+        answer=noting_own(answer, corpus, button),
         controls={
-            "drift": None,
+            **drifts,
             "replay": None,
             "beta": [(SELECTIONS[beta], beta) for beta in BETAS],
             "weighting": [(WEIGHED[name].removeprefix("updates weighted "), name) for name in WEIGHTINGS],
         },
-        training=Training(
-            rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods", decides=tuned, prepare=get_ready
-        ),
-        code="continual_panel()",
+        training=_own_training(corpus) if trains else TRAINING,
+        code="continual_panel(corpus)" if own else "continual_panel()",
     )
 
 
@@ -129,7 +137,16 @@ def _encoded(drift: float, seed: int) -> tuple[datasets.DatasetDict, dict[str, E
 def live_rows(at: Setting) -> Iterator[Row]:
     """Train this position as the saved ones were, at its tuned rates; yield the rounds that are measured."""
     corpus, examples = _encoded(at.drift, at.seed)
-    said = over_periods(corpus, intents.task(examples, seed=at.seed))
+    return _measured(at, over_periods(corpus, intents.task(examples, seed=at.seed)))
+
+
+def own_rows(at: Setting, corpus: datasets.DatasetDict) -> Iterator[Row]:
+    """Train this position on a reader's own rows, at the rates that were tuned on the embedded corpus."""
+    return _measured(at, stream_of(corpus, seed=at.seed))
+
+
+def _measured(at: Setting, said: Stream) -> Iterator[Row]:
+    """Train and yield the rounds that are measured."""
     for row in paced(train(tuned(at), said), SECONDS_PER_ROUND):
         if "accuracy" in row:
             shown = {name: row[name] for name in ("round", "period", "accuracy", "stored", "progress")}
@@ -137,15 +154,25 @@ def live_rows(at: Setting) -> Iterator[Row]:
             yield {"step": row["round"], **shown, **by_period}
 
 
-def _shown(at: Setting, base: ContinualAnswer, rows: list[Row]) -> ContinualAnswer:
-    """Compare the reader's own training with the saved ones, and show its own matrix as far as it has come."""
+def _own_ready(at: Setting, corpus: datasets.DatasetDict) -> None:
+    import torch._dynamo  # noqa: F401  # as in get_ready
+
+    prepared(corpus)
+
+
+def _shown(at: Setting, base: ContinualAnswer, rows: list[Row], *, own: bool = False) -> ContinualAnswer:
+    """Compare the reader's own training with the saved ones, and show its own matrix as far as it has come.
+
+    With `own`, it is of the reader's rows.
+    """
     if not rows:
         return dataclasses.replace(base, verdict="The clients are training.", matrix=())
     last = rows[-1]
     by_then = {row["selection"]: row["accuracy"] for row in base.numbers if row["round"] == last["round"]}
     verdict = (
         f"After {last['round']} of {ROUNDS} rounds, in period {period_of(last['round'])}, {per_cent(last['accuracy'])} "
-        f"of all periods' requests are understood; the saved ones with this selection had "
+        f"of all periods' requests{' of your corpus' if own else ''} are understood; the saved ones"
+        f"{f' on {CORPUS_NAMES[at.corpus]}' if own else ''} with this selection had "
         f"{per_cent(by_then[SELECTIONS[at.beta]])} by then, all data at once {per_cent(by_then[AT_ONCE])}."
     )
     matrix = accuracy_matrix(rows).tolist()
@@ -155,3 +182,16 @@ def _shown(at: Setting, base: ContinualAnswer, rows: list[Row]) -> ContinualAnsw
 def _seconds(at: Setting) -> float:
     """Return how long nearly all saved trainings took."""
     return EXPERIMENT.seconds(at.corpus, share=0.9, setting="continual")
+
+
+TRAINING = Training(
+    rows=live_rows, shown=_shown, seconds=_seconds, what="these six periods", decides=tuned, prepare=get_ready
+)
+
+
+def _own_training(corpus: datasets.DatasetDict) -> Training:
+    """Return what the button does on a reader's own rows."""
+    shown = functools.partial(_shown, own=True)
+    return dataclasses.replace(
+        TRAINING, rows=own_rows, shown=shown, what="your six periods", data=corpus, prepare=_own_ready
+    )

@@ -20,7 +20,7 @@ from trustlab.fairness.groups.auc_chance import estimate_aucs
 from trustlab.fairness.groups.chance import Chance, Estimates, estimate_means, estimate_rates
 from trustlab.fairness.groups.flips import counterfactual_flips
 from trustlab.fairness.groups.frame import to_metric_frame
-from trustlab.fairness.groups.frame_rates import frame_rates
+from trustlab.fairness.groups.frame_rates import estimate_frame, frame_rates
 from trustlab.fairness.groups.gaps import gaps
 from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.means import Mean, group_means
@@ -38,6 +38,7 @@ __all__ = [
     "Mean",
     "counterfactual_flips",
     "estimate_aucs",
+    "estimate_frame",
     "estimate_means",
     "estimate_rates",
     "frame_rates",

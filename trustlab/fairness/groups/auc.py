@@ -24,6 +24,7 @@ from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.means import divide
 from trustlab.fairness.groups.rates import binary
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
+from trustlab.fairness.groups.weights import kept_and_weights, outside
 
 KINDS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
 Places = tuple[np.ndarray, ...]
@@ -31,7 +32,13 @@ Places = tuple[np.ndarray, ...]
 
 @old_arguments(truth="y_true")
 def group_aucs(
-    y_true: np.ndarray, scores: np.ndarray, groups: Groups, *, power: float = -5, bootstrap: Bootstrap | None = None
+    y_true: np.ndarray,
+    scores: np.ndarray,
+    groups: Groups,
+    *,
+    power: float = -5,
+    bootstrap: Bootstrap | None = None,
+    sample_weight: Any = None,
 ) -> list[dict[str, Any]]:
     """Return the AUC over all rows, the three AUCs of each group, and their generalised means over groups.
 
@@ -47,6 +54,9 @@ def group_aucs(
         p of :func:`generalized_mean`; −5 puts nearly all weight on the worst group.
     bootstrap
         How to make intervals, resampling within positives and within negatives unless it says otherwise.
+    sample_weight : [N] or None
+        Finite weights >= 0, as in scikit-learn: a row of weight 2 counts as two rows, one of weight 0 is left out. None
+        weights rows equally.
 
     Returns
     -------
@@ -69,6 +79,9 @@ def group_aucs(
     if not len(y) == len(s) == len(groups):
         raise ValueError(f"Expected scores and groups for {len(y)} rows, got {len(s)} scores and {len(groups)} rows.")
     _mean_power(power)
+    kept, weights = kept_and_weights(sample_weight, groups, bootstrap)
+    if kept is not None:
+        y, s, groups = y[kept], s[kept], groups[kept]
     ranking = _Ranking(y, s, groups)
     return measure(
         lambda counts: _with_means(ranking.statistics(counts), groups.names, power),
@@ -76,6 +89,7 @@ def group_aucs(
         groups,
         bootstrap,
         strata=y,
+        weights=None if sample_weight is None else weights,
     )
 
 
@@ -134,8 +148,8 @@ class _Ranking:
         group_group = np.stack(own, axis=1)
         aucs = (
             divide(group_group, p * q),
-            divide(all_group - group_group, (all_p - p) * q),
-            divide(group_all - group_group, p * (all_q - q)),
+            divide(all_group - group_group, outside(all_p, p) * q),
+            divide(group_all - group_group, p * outside(all_q, q)),
         )
         found: Statistics = {("auc", ALL): divide(wins.sum(1), (all_p * all_q)[:, 0])}
         for kind, auc in zip(KINDS, aucs, strict=True):

@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trustlab.columns import as_ids, as_mask, as_numbers
 from trustlab.config import check, option
 from trustlab.fairness.groups.masks import Groups
-from trustlab.fairness.groups.means import Mean, check_means
+from trustlab.fairness.groups.means import Mean, check_means, of_rows
 from trustlab.fairness.groups.rates import rate_means
+from trustlab.fairness.groups.weights import effective_rows, kept_and_weights
 
 _BLOCK = 1_000_000  # exchanged values held at once
 
@@ -78,6 +79,9 @@ class Estimates(NamedTuple):
         Why groups cannot be compared, or empty.
     level
         Confidence of the intervals.
+    weight, effective : [G]
+        Sum of the weights of the rows that each is about, and how many rows of equal weight would be as sure. Both are
+        ``rows`` where rows count alike.
     """
 
     name: str
@@ -93,17 +97,26 @@ class Estimates(NamedTuple):
     bounds: tuple[float, float]
     reason: str
     level: float
+    weight: np.ndarray
+    effective: np.ndarray
 
 
 def estimate_rates(
-    y_true: np.ndarray, y_pred: np.ndarray, groups: Groups, *, chance: Chance | None = None
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    groups: Groups,
+    *,
+    chance: Chance | None = None,
+    sample_weight: Any = None,
 ) -> list[Estimates]:
     """Return accuracy, selection rate, true and false positive rate of each group, with what chance does to them.
 
     Where the true answers of groups differ, accuracy and selection rate of a classifier that cannot see the groups
     differ as well: their p asks whether the rates are equal, not why. The other two compare rows with one true answer.
 
-    Parameters are those of :func:`~trustlab.fairness.groups.group_rates`, and `chance`; None takes its defaults.
+    Parameters are those of :func:`~trustlab.fairness.groups.group_rates`, and `chance`; None takes its defaults. A row
+    keeps its weight when groups are exchanged. From a table, with thresholds of groups:
+    :func:`~trustlab.fairness.groups.estimate_frame`.
 
     Examples
     --------
@@ -112,10 +125,12 @@ def estimate_rates(
     >>> [each.name for each in estimate_rates(np.zeros(90), y_pred, groups) if not each.reason]
     ['accuracy_score', 'selection_rate', 'false_positive_rate']
     """
-    return estimate_means(rate_means(y_true, y_pred), groups, chance=chance)
+    return estimate_means(rate_means(y_true, y_pred), groups, chance=chance, sample_weight=sample_weight)
 
 
-def estimate_means(means: Sequence[Mean], groups: Groups, *, chance: Chance | None = None) -> list[Estimates]:
+def estimate_means(
+    means: Sequence[Mean], groups: Groups, *, chance: Chance | None = None, sample_weight: Any = None
+) -> list[Estimates]:
     """Return means of each group with what chance does to them, for :func:`gaps` and :func:`pooled`.
 
     Parameters
@@ -126,6 +141,9 @@ def estimate_means(means: Sequence[Mean], groups: Groups, *, chance: Chance | No
         G groups, which may overlap. Rows in none are left out: no difference between groups is about them.
     chance
         How to exchange groups; None takes the defaults.
+    sample_weight : [N] or None
+        Finite weights >= 0, as in fairlearn: a row of weight 2 counts as two rows, one of weight 0 is left out. None
+        weights rows equally.
 
     Raises
     ------
@@ -139,7 +157,10 @@ def estimate_means(means: Sequence[Mean], groups: Groups, *, chance: Chance | No
     ]
     check_means(means, groups)
     check_units(chance, len(groups))
-    return [_of_mean(mean, groups, chance) for mean in means]
+    kept, weights = kept_and_weights(sample_weight, groups, chance)
+    if kept is not None:
+        means, groups = of_rows(means, kept), groups[kept]
+    return [_of_mean(mean, groups, chance, weights) for mean in means]
 
 
 def check_units(chance: Chance, rows: int) -> None:
@@ -156,29 +177,31 @@ def lacking(groups: Groups, rows: np.ndarray, what: str) -> str:
     return "; ".join(f"{name}: {what if size else 'no rows'}" for name, count, size in sizes if not count)
 
 
-def _of_mean(mean: Mean, groups: Groups, chance: Chance) -> Estimates:
+def _of_mean(mean: Mean, groups: Groups, chance: Chance, weights: np.ndarray) -> Estimates:
     used = mean.among & groups.masks.any(axis=1)
-    masks, values = groups.masks[used], mean.values[used]
-    rows = masks.sum(axis=0)
+    masks, values, w = groups.masks[used], mean.values[used], weights[used]
+    rows, weight = masks.sum(axis=0), w @ masks
+    effective = effective_rows(weight, w**2 @ masks)
     why = lacking(groups, rows, mean.lacking)
     binary = bool(np.isin(values, (0, 1)).all())
     shares = bool(((values >= 0) & (values <= 1)).all())
     bounds = (0.0, 1.0) if shares else (-math.inf, math.inf)
-    about = (bounds, why, chance.level)
+    about = (bounds, why, chance.level, weight, effective)
     if why:
         none, no_draws = np.full(len(rows), math.nan), np.full((0, len(rows)), math.nan)
         return Estimates(mean.name, mean.between, groups.names, none, none, rows, math.nan, no_draws, binary, no_draws,
                          *about)  # fmt: skip
-    found, centre, total = (values @ masks) / rows, float(values.mean()), float(values.std())
+    found, centre = (w * values @ masks) / weight, float(np.average(values, weights=w))
+    total = math.sqrt(np.average((values - centre) ** 2, weights=w))
     units = None if chance.units is None else chance.units[used]
-    blind = np.concatenate(list(exchanged(values, masks, units, chance)))
+    blind = np.concatenate(list(exchanged(values, masks, units, chance, w)))
     noise = blind - centre
     if not binary:  # the difference between groups is no part of what rows of one group do
-        squares = ((values[:, None] - found) ** 2 * masks).sum() / max(rows.sum() - len(rows), 1)
-        noise *= math.sqrt(squares) / (total or 1)
-    errors = total / np.sqrt(rows)
+        squares = (w[:, None] * (values[:, None] - found) ** 2 * masks).sum() * (rows.sum() / weight.sum())
+        noise *= math.sqrt(squares / max(rows.sum() - len(rows), 1)) / (total or 1)
+    errors = total / np.sqrt(effective)
     if units is not None:  # rows that belong together are fewer than they look
-        errors = blind.std(axis=0) / np.sqrt(1 - np.minimum(rows / len(values), 1 - 1 / len(values)))
+        errors = blind.std(axis=0) / np.sqrt(1 - np.minimum(weight / w.sum(), 1 - 1 / len(values)))
     return Estimates(mean.name, mean.between, groups.names, found, errors, rows, centre, without_rounding(noise),
                      binary, blind, *about)  # fmt: skip
 
@@ -188,15 +211,20 @@ def without_rounding(noise: np.ndarray) -> np.ndarray:
     return np.where(abs(noise) < 1e-12, 0.0, noise)
 
 
-def exchanged(values: np.ndarray, masks: np.ndarray, units: np.ndarray | None, chance: Chance) -> Iterator[np.ndarray]:
-    """Yield the groups' means of `values` [n] with the rows of `masks` [n, G] exchanged, [block, G] at a time."""
-    sums, sizes, blocks = values[:, None], np.ones((len(values), 1)), np.zeros(len(values))
+def exchanged(
+    values: np.ndarray, masks: np.ndarray, units: np.ndarray | None, chance: Chance, weights: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield the groups' means of `values` [n] with the rows of `masks` [n, G] exchanged, [block, G] at a time.
+
+    A row keeps its value and its weight.
+    """
+    sums, sizes, blocks = (weights * values)[:, None], weights[:, None], np.zeros(len(values))
     if units is not None:
         place = np.unique(units, return_inverse=True)[1]
         first = np.unique(place, return_index=True)[1]
         if (masks == masks[first][place]).all():  # whole units are exchanged
-            sums = np.bincount(place, values)[:, None]
-            sizes, masks, blocks = np.bincount(place).astype(float)[:, None], masks[first], np.zeros(len(first))
+            sums = np.bincount(place, weights * values)[:, None]
+            sizes, masks, blocks = np.bincount(place, weights)[:, None], masks[first], np.zeros(len(first))
         else:
             blocks = place
     members, rng = masks.astype(float), np.random.default_rng(chance.seed)

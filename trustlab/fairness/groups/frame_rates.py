@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from trustlab.columns import as_ids, as_labels, as_scores
+from trustlab.fairness.groups.chance import Chance, Estimates, estimate_rates
 from trustlab.fairness.groups.masks import Groups
-from trustlab.fairness.groups.means import check_means, mean_statistics
-from trustlab.fairness.groups.rates import binary, group_rates, rate_means, with_odds
-from trustlab.fairness.groups.resampling import Bootstrap, measure
+from trustlab.fairness.groups.rates import binary, group_rates
+from trustlab.fairness.groups.resampling import Bootstrap
 
 EVEN = 0.5  # the threshold of a probability, where none is given
 
@@ -62,8 +62,7 @@ def frame_rates(
     -------
     list of rows
         As :func:`~trustlab.fairness.groups.group_rates`; ``rows`` counts rows and not weights. What a difference is
-        worth, without weights, say :func:`~trustlab.fairness.groups.estimate_rates` and
-        :func:`~trustlab.fairness.groups.gaps`.
+        worth say :func:`estimate_frame` and :func:`~trustlab.fairness.groups.gaps`.
 
     Raises
     ------
@@ -81,6 +80,50 @@ def frame_rates(
     >>> gap(), gap(threshold={"a": 0.5, "b": 0.3})
     (1.0, 0.0)
     """
+    read = _read(frame, y_true, groups, y_pred, scores, positive, threshold)
+    return group_rates(*read, bootstrap=bootstrap, sample_weight=_weights(frame, sample_weight))
+
+
+def estimate_frame(
+    frame: Any,
+    *,
+    y_true: Any,
+    groups: Any,
+    y_pred: Any = None,
+    scores: Any = None,
+    positive: Any = None,
+    threshold: float | Mapping[Any, float] | None = None,
+    sample_weight: Any = None,
+    chance: Chance | None = None,
+) -> list[Estimates]:
+    """Return the rates of each group with what chance does to them, for :func:`gaps` and :func:`pooled`.
+
+    Parameters
+    ----------
+    frame, y_true, groups, y_pred, scores, positive, threshold, sample_weight
+        As for :func:`frame_rates`.
+    chance
+        How to exchange groups; None takes the defaults. Decisions are exchanged as they were taken: with thresholds of
+        groups, p asks whether the decisions are blind to the groups, not whether the scores are.
+
+    Examples
+    --------
+    >>> from trustlab.fairness.groups import gaps
+    >>> table = {"paid": [1, 0] * 30, "region": ["a"] * 30 + ["b"] * 30, "p": [0.9, 0.2] * 15 + [0.4, 0.2] * 15}
+    >>> def p(**options):
+    ...     rows = gaps(estimate_frame(table, y_true="paid", groups="region", scores="p", **options))
+    ...     return {row["metric"]: row["p"] for row in rows}["true_positive_rate_difference"]
+    >>> p() < 0.001, p(threshold={"a": 0.5, "b": 0.3})
+    (True, 1.0)
+    """
+    y, chosen, who = _read(frame, y_true, groups, y_pred, scores, positive, threshold)
+    return estimate_rates(y, chosen, who, chance=chance, sample_weight=_weights(frame, sample_weight))
+
+
+def _read(
+    frame: Any, y_true: Any, groups: Any, y_pred: Any, scores: Any, positive: Any, threshold: Any
+) -> tuple[np.ndarray, np.ndarray, Groups]:
+    """Return the true answers and those of the classifier, bool [N] both, and the groups of the N rows."""
     y = _answers(frame, y_true, "y_true", positive)
     who = _groups(frame, groups)
     if (y_pred is None) == (scores is None):
@@ -94,33 +137,11 @@ def frame_rates(
     for name, column in (("an answer" if scores is None else "a score", chosen), ("a group", who)):
         if len(column) != len(y):
             raise ValueError(f"Expected {name} for each of {len(y)} rows, got {len(column)}.")
-    if sample_weight is None:
-        return group_rates(y, chosen, who, bootstrap=bootstrap)
-    weights = as_scores(_column(frame, sample_weight, "sample_weight"), "sample weight", rows=len(y), low=0)
-    return _weighted(y, chosen, who, weights, bootstrap)
+    return y, chosen, who
 
 
-def _weighted(
-    y: np.ndarray, chosen: np.ndarray, groups: Groups, weights: np.ndarray, bootstrap: Bootstrap | None
-) -> list[dict[str, Any]]:
-    """Return the rates with each row as often as its weight says."""
-    kept = weights > 0
-    if not kept.any():
-        raise ValueError("Expected a sample weight above 0, got none. Nothing would be measured.")
-    if not kept.all() and bootstrap is not None and (bootstrap.units is not None or bootstrap.strata is not None):
-        raise ValueError("Expected sample weights above 0 with units or strata of a bootstrap. Leave those rows out.")
-    y, chosen, groups, weights = y[kept], chosen[kept], groups[kept], weights[kept]
-    means = rate_means(y, chosen)
-    check_means(means, groups)
-    # A number lacks what it lacks whatever the weights are: they are above 0.
-    why = {(str(row["metric"]), row["group"]): row["reason"] for row in group_rates(y, chosen, groups)}
-    return measure(
-        lambda counts: with_odds(mean_statistics(means, groups, counts * weights)),
-        lambda values: why,
-        groups,
-        bootstrap,
-        strata=means[2].among,
-    )
+def _weights(frame: Any, given: Any) -> Any:
+    return None if given is None else _column(frame, given, "sample_weight")
 
 
 def _chosen(scores: np.ndarray, threshold: float | Mapping[Any, float] | None, groups: Groups) -> np.ndarray:

@@ -130,8 +130,8 @@ class _Drawn:
 
     def _true(self, pattern: np.ndarray, size: float) -> np.ndarray:
         """Return true numbers `size` apart whose mean over rows is that of all."""
-        rows = self.of.rows / self.of.rows.sum()
-        true = self.of.centre + size * (pattern - rows @ pattern)
+        share = self.of.weight / self.of.weight.sum()
+        true = self.of.centre + size * (pattern - share @ pattern)
         # A difference does not depend on where it lies; a ratio does.
         return true if self.distance is difference else np.clip(true, *self.of.bounds)
 
@@ -139,7 +139,7 @@ class _Drawn:
         """Return the distances that chance makes of the true numbers, [draws]."""
         of, scale = self.of, np.ones(len(true))
         if of.binary:  # a rate near 0 or 1 scatters less than one in the middle
-            rate = np.clip(true, 0.5 / of.rows, 1 - 0.5 / of.rows)
+            rate = np.clip(true, 0.5 / of.effective, 1 - 0.5 / of.effective)
             scale = np.sqrt(rate * (1 - rate) / (of.centre * (1 - of.centre)))
         return self.distance(true + of.noise * scale)
 
@@ -159,7 +159,7 @@ def _patterns(of: Estimates) -> tuple[np.ndarray, np.ndarray]:
 
 def _unseen(of: Estimates, alpha: float) -> float:
     """Return how far a group may be from rows that all agree: the rate that n of n agreeing rows do not exclude."""
-    return 1 - (alpha / 2) ** (1 / of.rows.min()) if of.centre in of.bounds else 0.0
+    return 1 - (alpha / 2) ** (1 / of.effective.min()) if of.centre in of.bounds else 0.0
 
 
 def _rows(of: Estimates) -> list[dict[str, Any]]:

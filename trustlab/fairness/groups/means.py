@@ -17,6 +17,7 @@ import numpy as np
 from trustlab.columns import as_mask, as_numbers
 from trustlab.fairness.groups.masks import ALL, BETWEEN, Groups
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
+from trustlab.fairness.groups.weights import kept_and_weights, outside
 
 
 class Mean(NamedTuple):
@@ -39,7 +40,12 @@ class Mean(NamedTuple):
 
 
 def group_means(
-    means: Sequence[Mean], groups: Groups, *, bootstrap: Bootstrap | None = None, strata: np.ndarray | None = None
+    means: Sequence[Mean],
+    groups: Groups,
+    *,
+    bootstrap: Bootstrap | None = None,
+    strata: np.ndarray | None = None,
+    sample_weight: Any = None,
 ) -> list[dict[str, Any]]:
     """Return each mean over all rows, in each group, its difference from the group's rest, and between groups.
 
@@ -53,6 +59,9 @@ def group_means(
         How to make intervals; None makes none.
     strata : [N]
         Strata to draw in unless the bootstrap names its own.
+    sample_weight : [N] or None
+        Finite weights >= 0, as in fairlearn: a row of weight 2 counts as two rows, one of weight 0 is left out. None
+        weights rows equally.
 
     Returns
     -------
@@ -86,13 +95,22 @@ def group_means(
         for mean in means
     ]
     check_means(means, groups)
+    kept, weights = kept_and_weights(sample_weight, groups, bootstrap)
+    if kept is not None:
+        means, groups, strata = of_rows(means, kept), groups[kept], strata if strata is None else strata[kept]
     return measure(
         lambda counts: mean_statistics(means, groups, counts),
         lambda values: mean_reasons(means, groups, values),
         groups,
         bootstrap,
         strata,
+        None if sample_weight is None else weights,
     )
+
+
+def of_rows(means: Sequence[Mean], kept: np.ndarray) -> list[Mean]:
+    """Return the means of the rows that are kept, bool [N]."""
+    return [mean._replace(values=mean.values[kept], among=mean.among[kept]) for mean in means]
 
 
 def check_means(means: Sequence[Mean], groups: Groups) -> None:
@@ -124,7 +142,7 @@ def mean_statistics(means: Sequence[Mean], groups: Groups, counts: np.ndarray) -
 def _compared(of: Mean, names: tuple[str, ...], total: np.ndarray, size: np.ndarray) -> Statistics:
     """Turn sums and sizes [R, G + 1] into means, differences from the rest, and difference and ratio between groups."""
     mean = divide(total, size)
-    rest = divide(total[:, -1:] - total[:, :-1], size[:, -1:] - size[:, :-1])  # [R, G]
+    rest = divide(total[:, -1:] - total[:, :-1], outside(size[:, -1:], size[:, :-1]))  # [R, G]
     inside, name = mean[:, :-1], of.name
     found: Statistics = {(name, ALL): mean[:, -1]}
     found |= {(name, group): inside[:, g] for g, group in enumerate(names)}

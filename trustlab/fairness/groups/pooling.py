@@ -143,7 +143,7 @@ def _drawn(of: Estimates) -> np.ndarray:
     """Return draws of the groups' true numbers, [draws, G]; of shares by their angles."""
     if of.bounds != (0, 1):
         return posterior(of.values, of.errors)
-    rows = of.rows.astype(float)
+    rows = of.effective
     if (of.errors > 0).all():
         rows = of.centre * (1 - of.centre) / of.errors**2  # how many independent rows would be as sure
     angles = np.arcsin(np.sqrt((of.values * rows + 0.375) / (rows + 0.75)))

@@ -19,15 +19,21 @@ import numpy as np
 from trustlab.containers import missing_rows, read_rows
 from trustlab.deprecation import old_arguments
 from trustlab.fairness.groups.masks import BETWEEN, Groups
-from trustlab.fairness.groups.means import Mean, check_means, mean_reasons, mean_statistics
+from trustlab.fairness.groups.means import Mean, check_means, mean_reasons, mean_statistics, of_rows
 from trustlab.fairness.groups.resampling import Bootstrap, Key, Statistics, measure
+from trustlab.fairness.groups.weights import kept_and_weights
 
 RATES = ("accuracy_score", "selection_rate", "true_positive_rate", "false_positive_rate")
 
 
 @old_arguments(truth="y_true", predicted="y_pred")
 def group_rates(
-    y_true: np.ndarray, y_pred: np.ndarray, groups: Groups, *, bootstrap: Bootstrap | None = None
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    groups: Groups,
+    *,
+    bootstrap: Bootstrap | None = None,
+    sample_weight: Any = None,
 ) -> list[dict[str, Any]]:
     """Return every rate over all rows and in each group, and differences and ratios between groups.
 
@@ -40,6 +46,9 @@ def group_rates(
     bootstrap
         How to make intervals, resampling within positives and within negatives unless it says otherwise; None makes
         none.
+    sample_weight : [N] or None
+        Finite weights >= 0, as in fairlearn: a row of weight 2 counts as two rows, one of weight 0 is left out. None
+        weights rows equally.
 
     Returns
     -------
@@ -64,12 +73,16 @@ def group_rates(
     """
     means = rate_means(y_true, y_pred)
     check_means(means, groups)
+    kept, weights = kept_and_weights(sample_weight, groups, bootstrap)
+    if kept is not None:
+        means, groups = of_rows(means, kept), groups[kept]
     return measure(
         lambda counts: with_odds(mean_statistics(means, groups, counts)),
         lambda values: _with_odds_reasons(mean_reasons(means, groups, values), values),
         groups,
         bootstrap,
         strata=means[2].among,  # the true labels
+        weights=None if sample_weight is None else weights,
     )
 
 

@@ -125,6 +125,7 @@ def measure(
     groups: Groups,
     bootstrap: Bootstrap | None,
     strata: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Return one flat row per metric and group: its value on the rows as they are, and its interval.
 
@@ -136,6 +137,8 @@ def measure(
         Why a value is NaN, from the values.
     groups, bootstrap, strata
         Of N rows; without a bootstrap there are no intervals; `strata` are those to use unless it names its own.
+    weights : [N] or None
+        How much each row counts; None counts rows alike. Rows are drawn as they are, and then weighted.
 
     Returns
     -------
@@ -144,9 +147,11 @@ def measure(
         resamples: what is left would be a biased sample. ``undefined`` counts the resamples without a value,
         ``reason`` says why ``value``, or the interval, is NaN and is empty otherwise.
     """
-    values = {key: float(value[0]) for key, value in statistics(np.ones((1, len(groups)))).items()}
+    once = np.ones((1, len(groups))) if weights is None else weights[None]
+    values = {key: float(value[0]) for key, value in statistics(once).items()}
     why = reasons(values)
-    blocks = [] if bootstrap is None else [statistics(counts) for counts in draw_counts(len(groups), bootstrap, strata)]
+    drawn = [] if bootstrap is None else draw_counts(len(groups), bootstrap, strata)
+    blocks = [statistics(counts if weights is None else counts * weights) for counts in drawn]
     sizes = dict(zip(groups.names, groups.sizes.tolist(), strict=True))
     rows = []
     for (metric, group), value in values.items():
