@@ -30,6 +30,7 @@ from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
 from trustlab.privacy.methods import SENSITIVITY, in_new_words
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
+from trustlab.privacy.recomputation import not_reentrant
 from trustlab.privacy.refusals import refuse_unfit
 from trustlab.privacy.thresholds import Thresholds
 from trustlab.privacy.writers import refuse_writers
@@ -155,15 +156,16 @@ def private_gradients(
     divisor = float(expected_batch_size or micro_batches)
     std, workers = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
     losses = checked(model, per_example_loss)
-    refuse_writers(model, losses, batch)
-    total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
     add = _one_by_one if engine == "loop" else fast.add_clipped
     norms, kept = [torch.zeros(0)], [torch.zeros(0, len(trained))]
-    for members, sizes in parts:
-        options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
-        results = add(model, losses, batch[members], **options)
-        norms.append(results[0].float())
-        kept.append(results[1])
+    with not_reentrant():
+        refuse_writers(model, losses, batch)
+        total = NoisySum(list(trained.values()), std, workers=workers, generator=generator, secure=secure)
+        for members, sizes in parts:
+            options = dict(sizes=sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
+            results = add(model, losses, batch[members], **options)
+            norms.append(results[0].float())
+            kept.append(results[1])
     for parameter, summed in zip(trained.values(), total.tensors, strict=True):
         parameter.grad = summed.to(parameter.dtype)
     return _summary(torch.cat(norms), torch.cat(kept))

@@ -193,13 +193,14 @@ def _gradients(
     for i, weights in enumerate(weightings, start=1):
         wanted = [tap.edge for tap in record.taps] + list(trained.values())
         try:
-            found = torch.autograd.grad(
-                losses, wanted, weights.to(losses), allow_unused=True, retain_graph=i < len(weightings)
-            )
+            with record.again():  # checkpointed activations are computed as they were
+                found = torch.autograd.grad(
+                    losses, wanted, weights.to(losses), allow_unused=True, retain_graph=i < len(weightings)
+                )
         except CheckpointError as error:
             raise ValueError(
-                "Expected a model that keeps its activations, got one that computes them again in the backward, where "
-                "nothing is recorded. Turn checkpointing of activations off; physical_batch saves memory too."
+                "Expected checkpointed activations to be computed again as they were, got others: "
+                f"{str(error).splitlines()[0]} Turn checkpointing off; physical_batch saves memory too."
             ) from error
         caught, direct = found[: len(record.taps)], found[len(record.taps) :]
         outside = [name for name, gradient in zip(trained, direct, strict=True) if gradient is not None]

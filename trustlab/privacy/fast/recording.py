@@ -90,6 +90,10 @@ class Recording:
         The tensors of each layer's calls that it depends on.
     complete
         Whether outputs are to be compared number by number with those of each example alone; else some of them are.
+    layers
+        The recorded layers and the forwards that record them.
+    is_again
+        Whether layers compute their activations again, in the backward: what is recorded then is dropped.
     """
 
     examples: int
@@ -104,10 +108,30 @@ class Recording:
     unseen: set[str] = field(default_factory=set)
     met: dict[Key, Tensor] = field(default_factory=dict)
     turns: dict[str, list[int]] = field(default_factory=dict)
+    layers: list[tuple[nn.Module, Callable[..., Any]]] = field(default_factory=list)
+    is_again: bool = False
 
     def enter(self, name: str) -> None:
         """Note that a call of the layer begins."""
-        self.turns[name] = [self.turns.get(name, [-1])[0] + 1, 0]
+        call = self.turns.get(name, [-1])[0] + 1
+        if self.is_again:
+            call = 0  # of a layer that is called several times, all calls have the shapes of the first
+            for notes in (self.taps, self.uses, self.read, self.written):
+                notes.clear()
+        self.turns[name] = [call, 0]
+
+    @contextlib.contextmanager
+    def again(self) -> Iterator[None]:
+        """Let the layers compute as they did while they were recorded, and keep the recording as it is."""
+        kept = self.taps, self.uses, self.read, self.written, self.turns
+        self.taps, self.uses, self.read, self.written, self.turns = [], [], [], [], {}
+        self.is_again = True
+        try:
+            with _replaced(self.layers):
+                yield
+        finally:
+            self.taps, self.uses, self.read, self.written, self.turns = kept
+            self.is_again = False
 
     def follows(self, name: str, tensor: Tensor) -> Follows:
         """Return how the next `tensor` of this call follows the batch; a single example's is its own as a whole."""
@@ -210,16 +234,25 @@ def recording(
     plan, complete
         See :class:`Recording`.
     """
-    record, patched = Recording(examples, plan, complete), []
-    try:
-        for name, module, rule in layers:
-            own = module.__dict__.get("forward")
-            forward = rule(name, module, module.forward, record)
-            patched.append((module, own))
-            module.forward = _when_differentiable(name, forward, module.forward, record)
+    record = Recording(examples, plan, complete)
+    for name, module, rule in layers:
+        forward = rule(name, module, module.forward, record)
+        record.layers.append((module, _when_differentiable(name, forward, module.forward, record)))
+    with _replaced(record.layers):
         yield record
+
+
+@contextlib.contextmanager
+def _replaced(forwards: Sequence[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Give modules other forwards, and their own back at the end."""
+    before = []
+    try:
+        for module, forward in forwards:
+            before.append((module, module.__dict__.get("forward")))
+            module.forward = forward
+        yield
     finally:
-        for module, own in patched:
+        for module, own in before:
             if own is None:
                 del module.forward
             else:
