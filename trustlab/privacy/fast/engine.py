@@ -88,8 +88,8 @@ def _measured(
     """Return the factors of each parameter's gradients, and their squared norms [P, U], once examples stay apart."""
     layers = trained_layers(model)
 
-    def met(batch: Any) -> Recording:
-        return _recorded(model, layers, per_example_loss, batch)[0]
+    def met(batch: Any, known: Plan) -> Recording:
+        return _recorded(model, layers, per_example_loss, batch, known=known)[0]
 
     def gradients(batch: Any, *weightings: Tensor, plan: Plan, complete: bool = True) -> Any:
         record, losses = _forward(model, layers, per_example_loss, batch, plan, complete)
@@ -155,9 +155,10 @@ def _recorded(
     batch: Any,
     plan: Plan | None = None,
     complete: bool = False,
+    known: Plan | None = None,
 ) -> tuple[Recording, Tensor]:
     """Compute the losses [B] while `layers` are recorded; an error names the recording if it is the cause."""
-    with recording(layers, len(batch), plan, complete=complete) as record:
+    with recording(layers, len(batch), plan, complete=complete, known=known) as record:
         try:
             return record, per_example_loss(model, batch)
         except (RuntimeError, IndexError, AssertionError) as error:

@@ -25,6 +25,7 @@ from trustlab.privacy.fast.factors import Dense, single
 from trustlab.privacy.fast.follow import Follows
 from trustlab.privacy.fast.randomness import Again, Draws
 from trustlab.privacy.fast.recording import Parts, Recording, detached
+from trustlab.privacy.fast.widened import plain
 
 # Modules that use their children's parameters without calling the children: computed as one.
 WHOLE = (nn.MultiheadAttention,)
@@ -162,7 +163,7 @@ def _tapped(
         shape, dim = record.taps[-1].shape, record.taps[-1].dim
         places.append((i, None if len(shape) > dims else dim))
         # A copy: changing an output in place later does not change the numbers compared.
-        outputs.append(_some(values[i].detach().movedim(dim, 0).reshape(shape), record.complete).clone())
+        outputs.append(_some(plain(values[i]).detach().movedim(dim, 0).reshape(shape), record.complete).clone())
     return places, outputs
 
 

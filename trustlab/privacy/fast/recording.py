@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from trustlab.privacy.fast.factors import Factor
-from trustlab.privacy.fast.follow import Follows, Key, Plan
-from trustlab.privacy.fast.widened import plain, widened
+from trustlab.privacy.fast.follow import Follows, Key, Plan, look
+from trustlab.privacy.fast.widened import as_input, plain, widened
 
 Parts = list[tuple[nn.Parameter, Factor]]
 Layer = tuple[str, nn.Module, Callable[..., Any]]
@@ -94,6 +94,8 @@ class Recording:
         The recorded layers and the forwards that record them.
     is_again
         Whether layers compute their activations again, in the backward: what is recorded then is dropped.
+    known
+        Without a plan, what was found out so far: with it, the next layers meet what they will meet.
     """
 
     examples: int
@@ -110,6 +112,7 @@ class Recording:
     turns: dict[str, list[int]] = field(default_factory=dict)
     layers: list[tuple[nn.Module, Callable[..., Any]]] = field(default_factory=list)
     is_again: bool = False
+    known: Plan | None = None
 
     def enter(self, name: str) -> None:
         """Note that a call of the layer begins."""
@@ -140,6 +143,8 @@ class Recording:
         key = (name, call, place)
         if self.plan is None:
             self.met[key] = tensor.detach()
+            if self.known is not None and self.known.known.get((key, look(tensor))) == Follows(None):
+                return Follows(None)
         elif self.examples > 1:
             return self.plan.of(key, tensor, self.examples)
         return Follows(0, len(tensor) // self.examples if tensor.ndim else 1)
@@ -167,13 +172,14 @@ class Recording:
     def _rows_of(self, name: str, output: Tensor) -> tuple[Tensor, int, Callable[[Tensor], Tensor] | None]:
         """Return an output as [B, ...], the dimension that counted its examples, and what turns it back."""
         follows = self.follows(name, output)
-        one_for_all = output.shape[:1] == (1,) if self.plan is None else follows.dim is None
+        one_for_all = follows.dim is None or (self.plan is None and output.shape[:1] == (1,))
         if self.examples > 1 and one_for_all:
             # One for all examples, such as positions: each gets its own, to have its own gradient.
             self.widened.add(name)
             one_row = output.shape[:1] == (1,)
             one = output[0] if one_row else output
-            return one.expand(self.examples, *one.shape), 0, functools.partial(widened, inner=not one_row)
+            made = functools.partial(widened, inner=not one_row, counts=functools.partial(self._counts, name))
+            return one.expand(self.examples, *one.shape), 0, made
         if self.plan is None or self.examples == 1:
             return output, 0, None
         if output.ndim > 1 and follows.dim == 0 and follows.each > 1:
@@ -183,6 +189,11 @@ class Recording:
             return output.movedim(dim, 0), dim, lambda rows: rows.movedim(0, dim)
         self.check_rows(name, "output", output, follows)
         return output, 0, None
+
+    def _counts(self, name: str, copies: Tensor) -> bool:
+        """Say whether the first dimension of `copies` of one row counts the examples."""
+        follows = self.follows(name, copies)
+        return len(copies) == self.examples and follows.dim == 0
 
     def note(self, name: str, inputs: list[Tensor], taps: int, parts: Callable[..., Parts]) -> None:
         """Note a call: the last `taps` taps are its own, and `parts` turns their gradients into factors."""
@@ -220,7 +231,12 @@ class Recording:
 
 @contextlib.contextmanager
 def recording(
-    layers: Sequence[Layer], examples: int, plan: Plan | None = None, *, complete: bool = False
+    layers: Sequence[Layer],
+    examples: int,
+    plan: Plan | None = None,
+    *,
+    complete: bool = False,
+    known: Plan | None = None,
 ) -> Iterator[Recording]:
     """Record every call of the given layers.
 
@@ -231,10 +247,10 @@ def recording(
         meanwhile replaces the module's own.
     examples
         B, the number of examples in the batch that will be read.
-    plan, complete
+    plan, complete, known
         See :class:`Recording`.
     """
-    record = Recording(examples, plan, complete)
+    record = Recording(examples, plan, complete, known=known)
     for name, module, rule in layers:
         forward = rule(name, module, module.forward, record)
         record.layers.append((module, _when_differentiable(name, forward, module.forward, record)))
@@ -279,8 +295,11 @@ def _when_differentiable(
         graph = torch.is_grad_enabled()
         (record.called if graph else record.unseen).add(name)
         record.enter(name)
-        if record.widened:
-            args, kwargs = tree_map(plain, (args, kwargs))
-        return (recorded if graph else unrecorded)(*args, **kwargs)
+        compute = recorded if graph else unrecorded
+        if not record.widened:
+            return compute(*args, **kwargs)
+        given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+        args, kwargs = tree_map(plain, (args, kwargs))
+        return as_input(compute(*args, **kwargs), given)
 
     return forward
