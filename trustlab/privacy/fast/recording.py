@@ -172,15 +172,14 @@ class Recording:
     def _rows_of(self, name: str, output: Tensor) -> tuple[Tensor, int, Callable[[Tensor], Tensor] | None]:
         """Return an output as [B, ...], the dimension that counted its examples, and what turns it back."""
         follows = self.follows(name, output)
-        one_for_all = follows.dim is None or (self.plan is None and output.shape[:1] == (1,))
-        if self.examples > 1 and one_for_all:
+        if self.examples > 1 and follows.dim is None:
             # One for all examples, such as positions: each gets its own, to have its own gradient.
             self.widened.add(name)
             one_row = output.shape[:1] == (1,)
             one = output[0] if one_row else output
             made = functools.partial(widened, inner=not one_row, counts=functools.partial(self._counts, name))
             return one.expand(self.examples, *one.shape), 0, made
-        if self.plan is None or self.examples == 1:
+        if self.plan is None:
             return output, 0, None
         if output.ndim > 1 and follows.dim == 0 and follows.each > 1:
             return output.unflatten(0, (self.examples, follows.each)), 0, lambda rows: rows.flatten(0, 1)
