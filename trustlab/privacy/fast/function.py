@@ -95,6 +95,7 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
         inputs, call = tree_flatten((args, kwargs))
+        inputs = [plain(value) for value in inputs]
         given = [value for value in inputs if isinstance(value, Tensor)]
         follow = [record.follows(name, value) if isinstance(value, Tensor) else None for value in inputs]
         if record.plan is not None:

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
-from torch.utils._pytree import tree_leaves, tree_map
 
 from trustlab.privacy.fast.factors import Factor
 from trustlab.privacy.fast.follow import Follows, Key, Plan, look
-from trustlab.privacy.fast.widened import as_input, plain, widened
+from trustlab.privacy.fast.widened import Widened, as_input, plain, widened
 
 Parts = list[tuple[nn.Parameter, Factor]]
 Layer = tuple[str, nn.Module, Callable[..., Any]]
@@ -295,10 +294,10 @@ def _when_differentiable(
         (record.called if graph else record.unseen).add(name)
         record.enter(name)
         compute = recorded if graph else unrecorded
-        if not record.widened:
+        if not any(type(value) is Widened for value in (*args, *kwargs.values())):
             return compute(*args, **kwargs)
-        given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
-        args, kwargs = tree_map(plain, (args, kwargs))
-        return as_input(compute(*args, **kwargs), given)
+        given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        output = compute(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
+        return as_input(output, given)
 
     return forward
