@@ -40,7 +40,10 @@ ADAPTERS: dict[str, tuple[str, dict[str, Any]]] = {
     "SHiRA": ("ShiraConfig", dict(r=2, **AROUND)),
     "WaveFT": ("WaveFTConfig", dict(n_frequency=8, **AROUND)),
     "norms only": ("LNTuningConfig", dict(target_modules=["input_layernorm", "norm"])),
-    "trained tokens": ("TrainableTokensConfig", dict(token_indices=list(range(3, 20)), target_modules=["embed_tokens"])),
+    "trained tokens": (
+        "TrainableTokensConfig",
+        dict(token_indices=list(range(3, 20)), target_modules=["embed_tokens"]),
+    ),
     "prompt tuning": ("PromptTuningConfig", WORDS),
     "prefix tuning": ("PrefixTuningConfig", WORDS),
     "prefix tuning, projected": ("PrefixTuningConfig", dict(prefix_projection=True, encoder_hidden_size=8, **WORDS)),

@@ -21,10 +21,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
+from benchmarks.adapters import ADAPTERS, adapted, biases_only
 from benchmarks.turns import store
 from trustlab.lab.display import table
 from trustlab.privacy import private_gradients
+from trustlab.privacy.labelled_loss import labelled_loss
+from trustlab.privacy.recomputation import not_reentrant
 from trustlab.results import read_results
 from trustlab.versions import ROOT
 
@@ -88,9 +92,42 @@ class Nano(nn.Module):
         return self.out(self.block(hidden))
 
 
-def _weight_norm() -> nn.Module:
+class Recomputed(nn.Module):
+    """A classifier whose activations are checkpointed: dropped, and computed again in the backward."""
+
+    def __init__(self, *, reentrant: bool) -> None:
+        super().__init__()
+        self.reentrant, self.words, self.out = reentrant, nn.Embedding(WORDS, 16), nn.Linear(16, LABELS)
+        self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(16, 2, 24, batch_first=True) for _ in range(2))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return logits [B, L]."""
+        hidden = self.words(ids)
+        for block in self.blocks:
+            hidden = checkpoint(block, hidden, use_reentrant=self.reentrant)
+        return self.out(hidden.mean(1))
+
+
+class AlwaysTraining(nn.Module):
+    """A language model of ``transformers`` with checkpointed activations, which it has in training mode only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = built(CAUSAL, "Llama")
+        self.model.gradient_checkpointing_enable()
+
+    def train(self, mode: bool = True) -> AlwaysTraining:
+        """Stay in training mode."""
+        return super().train()
+
+    def forward(self, **inputs: Any) -> Any:
+        """Return what the model returns."""
+        return self.model(**inputs)
+
+
+def _weight_norm(normalise: Callable[[nn.Module], nn.Module]) -> nn.Module:
     model = nn.Sequential(nn.Embedding(WORDS, 16), nn.Flatten(), nn.Linear(16 * TOKENS, LABELS))
-    model[2] = nn.utils.parametrizations.weight_norm(model[2])
+    model[2] = normalise(model[2])
     return model
 
 
@@ -98,6 +135,11 @@ def of_words(model: nn.Module, ids: Tensor) -> Tensor:
     """Return the cross-entropy [B] of the next words."""
     logits = model(ids[:, :-1])
     return F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none").mean(1)
+
+
+def of_own_words(model: nn.Module, ids: Tensor) -> Tensor:
+    """Return the cross-entropy [B] of the next words of a model that is given its labels, as in Trainer."""
+    return labelled_loss(model, {"input_ids": ids, "labels": ids})
 
 
 def of_labels(model: nn.Module, ids: Tensor) -> Tensor:
@@ -110,7 +152,12 @@ OWN: dict[str, tuple[Callable[[], nn.Module], Loss]] = {
     "GRU": (lambda: Recurrent(nn.GRU), of_labels),
     "RNN": (lambda: Recurrent(nn.RNN), of_labels),
     "nanoGPT's positions": (Nano, of_words),
-    "weight_norm": (_weight_norm, of_labels),
+    "weight_norm, parametrizations": (lambda: _weight_norm(nn.utils.parametrizations.weight_norm), of_labels),
+    "weight_norm, torch.nn.utils": (lambda: _weight_norm(nn.utils.weight_norm), of_labels),
+    "checkpoint": (lambda: Recomputed(reentrant=False), of_labels),
+    "checkpoint, reentrant": (lambda: Recomputed(reentrant=True), of_labels),
+    "gradient_checkpointing_enable": (AlwaysTraining, lambda model, ids: of_transformers(CAUSAL)(model, ids)),
+    "biases only": (lambda: biases_only(built(CLASSIFIER, "Bert")), lambda *each: of_transformers(CLASSIFIER)(*each)),
 }
 
 
@@ -152,6 +199,8 @@ def architectures() -> Iterator[tuple[str, str, Callable[[], nn.Module], Loss]]:
             yield kind, name, lambda kind=kind, name=name: built(kind, name), of_transformers(kind)
     for name, (make, loss) in OWN.items():
         yield "torch", name, make, loss
+    for name in ADAPTERS:
+        yield "adapter", name, lambda name=name: adapted(lambda: built(CAUSAL, "Llama"), name), of_own_words
 
 
 def verdict(model: nn.Module, loss: Loss, way: str) -> str:
@@ -185,13 +234,13 @@ def _after(seed: int, compute: Callable[[], Any]) -> Any:
 def by_autograd(model: nn.Module, loss: Loss, ids: Tensor) -> list[Tensor]:
     """Return the clipped sum over the batch size from one forward, and a backward for each example."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    losses, total = loss(model, ids), [torch.zeros_like(parameter) for parameter in trained]
-    for i in range(len(ids)):
-        own = torch.autograd.grad(losses[i], trained, retain_graph=True, allow_unused=True)
-        own = [torch.zeros_like(p) if part is None else part for part, p in zip(own, trained, strict=True)]
-        norm = torch.stack([part.norm() for part in own]).norm()
-        for summed, part in zip(total, own, strict=True):
-            summed += part * min(1.0, CLIP_NORM / float(norm)) / len(ids)
+    with not_reentrant():
+        losses, total = loss(model, ids), [torch.zeros_like(parameter) for parameter in trained]
+        for i in range(len(ids)):
+            own = torch.autograd.grad(losses[i], trained, retain_graph=True, materialize_grads=True, allow_unused=True)
+            norm = float(torch.stack([part.norm() for part in own]).norm())
+            for summed, part in zip(total, own, strict=True):
+                summed += part * min(1.0, CLIP_NORM / max(norm, 1e-12)) / len(ids)
     return total
 
 
@@ -237,7 +286,7 @@ training mode with their dropout (*train*). Right means: the clipped sum is that
 one forward with the same random numbers. What is refused trains with `engine="loop"`.
 
 Models are small and have random weights; classifiers and language models of `transformers` are made from their
-configurations. `{command}` measures again ({peers}).
+configurations, and adapters of `peft` are around a small Llama. `{command}` measures again ({peers}).
 
 | kind | architecture | fp32 | bf16 | train |
 | --- | --- | --- | --- | --- |
@@ -254,7 +303,7 @@ def main(asked: argparse.Namespace) -> None:
     rows = list(measure())
     print(table(rows))
     if asked.write:
-        print("wrote", store(NAME, rows, [measure], ("transformers",)))
+        print("wrote", store(NAME, rows, [measure], ("transformers", "peft")))
         PAGE.write_text(page(*read_rows()), encoding="utf-8")
 
 

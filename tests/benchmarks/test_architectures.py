@@ -29,19 +29,23 @@ def test_a_refusal_is_one_and_a_model_that_fails_by_itself_is_another():
     assert verdict(Mixed(nn.RNN), of_labels, "fp32").startswith("refused: Expected the examples of a batch to stay")
 
 
-@pytest.mark.parametrize("name", ["OPT", "T5", "Mixtral"])
+@pytest.mark.parametrize(
+    "name", ["OPT", "T5", "Mixtral", "BioGpt", "XLNet", "Longformer", "weight_norm, torch.nn.utils"]
+)
 def test_models_that_were_refused_before_are_right(name):
-    """One of each kind: tokens in one dimension, a bias for all examples, experts."""
+    """One of each kind: tokens in one dimension, a bias for all examples, experts, one row of positions, batches in
+    another dimension, shapes that depend on numbers, weights that are computed before a call.
+    """
     made = {each: (make, loss) for _, each, make, loss in architectures.architectures()}
     make, loss = made[name]
     torch.manual_seed(0)
     assert verdict(make(), loss, "fp32") == "right"
 
 
-def test_of_more_than_forty_architectures_nine_in_ten_are_right_and_none_is_wrong():
+def test_of_more_than_a_hundred_architectures_all_are_right_where_autograd_is():
     rows, about = architectures.read_rows()
     assert {row["architecture"] for row in rows} == {name for _, name, _, _ in architectures.architectures()}
-    right = [row for row in rows if all(row[way] == "right" for way in WAYS)]
-    assert len(rows) >= 40 and len(right) >= 0.9 * len(rows) - 1 and len(right) >= 36
-    assert not any(str(row[way]).startswith("WRONG") for row in rows for way in WAYS)
+    verdicts = [str(row[way]) for row in rows for way in WAYS]
+    assert len(rows) >= 100 and verdicts.count("right") >= len(verdicts) - 1
+    assert all(verdict == "right" or verdict.startswith("fails without us") for verdict in verdicts)
     assert architectures.PAGE.read_text(encoding="utf-8") == architectures.page(rows, about)

@@ -637,6 +637,33 @@ class Checkpointed(nn.Module):
         return checkpoint(self.inner, states, use_reentrant=self.reentrant)
 
 
+class Unsteady(Checkpointed):
+    """Computes something else the second time."""
+
+    def __init__(self):
+        super().__init__(reentrant=False)
+
+    def forward(self, batch):
+        calls = []
+
+        def inner(states):
+            calls.append(1)
+            return self.inner(states if len(calls) == 1 else torch.cat([states, states], 1))[:, :TIMES]
+
+        return checkpoint(inner, self.words(batch).requires_grad_(), use_reentrant=False)
+
+
+class WithoutGradients(Checkpointed):
+    def __init__(self):
+        super().__init__(reentrant=False)
+        self.outer = nn.Linear(WIDTH, 4)
+
+    def forward(self, batch):
+        with torch.no_grad():
+            hidden = self.inner(self.words(batch))
+        return hidden + self.outer(self.words(batch))
+
+
 class Places(nn.Module):
     """A parameter of its own, and an argument with a row for each time."""
 
@@ -699,16 +726,14 @@ class ReturnsAnObject(Rooted):
             states(),
             "of '1' unchanged",
         ),
-        (functools.partial(Checkpointed, True), ids(), "'inner.0' to be called where torch records"),
-        (functools.partial(Checkpointed, False), ids(), "that keeps its activations"),
+        (Unsteady, ids(), "checkpointed activations to be computed again as they were"),
+        (WithoutGradients, ids(), "'inner.0' to be called where torch records"),
         (Rooted, Wrapped(states(WIDTH)), "'Rooted' .* to give every example the output that it gets alone"),
         (ReturnsAnObject, states(WIDTH), "'ReturnsAnObject' .* to return tensors, .* got Wrapped"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4)), states(WIDTH), "BatchNorm1d in training .*'1'"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4).requires_grad_(False)), states(WIDTH), "BatchN"),
         (Mixing, states(WIDTH), "stay apart in 'first'"),
         (BehindTheLayer, ids(), "'words.weight' to be used by calling its layer only"),
-        (TimeFirst, states(), r"'linear' to have 3 rows, one per example, got shape \(5, 3, 2\)"),
-        (TimeFirst, states(3, WIDTH), "whose rows are not the examples"),  # three times and three examples look alike
         (ChangesItsInput, states(WIDTH), "input of 'second' unchanged"),
         (functools.partial(Recurrent, proj_size=2), states(), "'lstm' to be an nn.LSTM without proj_size"),
         (lambda: OwnGru(WIDTH, 4), states(), "an nn.GRU or an nn.RNN, got OwnGru"),
@@ -720,6 +745,36 @@ def test_what_cannot_be_done_exactly_is_refused_by_name(make, batch, message):
     with pytest.raises(ValueError, match=message):
         private_gradients(model, squares, batch, method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
     assert "forward" not in vars(model) and all("forward" not in vars(part) for part in model.modules())
+
+
+@pytest.mark.parametrize("shape", [(TIMES, WIDTH), (3, WIDTH), (1, WIDTH)], ids=str)
+def test_batches_in_another_dimension_are_right_also_where_times_and_examples_look_alike(shape):
+    model = TimeFirst()
+    for examples in (EXAMPLES, 3, 1):
+        assert_equal_to_the_loop(model, squares, states(*shape)[:examples])
+
+
+@pytest.mark.parametrize("reentrant", [False, True], ids=["within the backward", "reentrant"])
+@pytest.mark.parametrize("engine", ["fast", "loop"])
+def test_checkpointed_activations_have_the_gradients_of_kept_ones(engine, reentrant):
+    torch.manual_seed(0)
+    model, options = Checkpointed(reentrant), dict(method="dp-sgd", clip_norm=0.7, expected_batch_size=1.0)
+    kept = nn.Sequential(model.words, model.inner)
+    private_gradients(kept, squares, ids(), **options)
+    expected = flat(model).clone()
+    private_gradients(model, squares, ids(), engine=engine, **options)
+    torch.testing.assert_close(flat(model), expected)
+    assert model.inner[0].weight.grad.norm() > 0
+
+
+def test_a_checkpoint_is_reentrant_again_after_the_step():
+    before = torch.utils.checkpoint.CheckpointFunction
+    with pytest.raises(ZeroDivisionError):
+        private_gradients(
+            nn.Linear(WIDTH, 2), lambda model, batch: 1 / 0, states(WIDTH), method="dp-sgd", clip_norm=1.0,
+            expected_batch_size=1.0,
+        )  # fmt: skip
+    assert torch.utils.checkpoint.CheckpointFunction is before
 
 
 def test_a_loss_that_is_a_mean_is_refused():

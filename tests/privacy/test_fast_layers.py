@@ -412,14 +412,19 @@ NUMBERS = torch.arange(PROMPTS)
 RIGHT = {
     "a row of ids for each example": lambda m, n: m.mlp(m.vectors(NUMBERS.expand(n, -1))),
     "one row of ids, expanded": lambda m, n: m.mlp(m.vectors(NUMBERS[None])).expand(n, -1, -1),
+    "one row, repeated": lambda m, n: m.mlp(m.vectors(NUMBERS[None])).repeat(n, 1, 1),
+    "one row, its order changed": lambda m, n: m.mlp(m.vectors(NUMBERS[None])[0]).flip(0)[None].expand(n, -1, -1),
+    "no row at all": lambda m, n: m.mlp(m.vectors(NUMBERS)).expand(n, -1, -1),
+    "no row, repeated": lambda m, n: m.vectors(NUMBERS).repeat(n, 1, 1),
+    "no row, turned": lambda m, n: m.vectors(NUMBERS).T.unsqueeze(0).mT.expand(n, -1, -1),
+    "as many copies as examples": lambda m, n: m.vectors(NUMBERS[None]).repeat(3, 1, 1)[0].expand(n, -1, -1),
     "one row of ids, broadcast": lambda m, n: m.mlp(m.vectors(NUMBERS[None])) + torch.zeros(n, 1, 1).double(),
 }
 REFUSED = {
-    "one row, repeated": (
-        lambda m, n: m.mlp(m.vectors(NUMBERS[None])).repeat(n, 1, 1),
+    "one row, put together": (
+        lambda m, n: torch.cat([m.mlp(m.vectors(NUMBERS[None]))] * n),
         r"a row for each of 3 examples from 'vectors', got one row for all.* ids.expand\(len\(batch\), -1\)",
     ),
-    "no row at all": (lambda m, n: m.mlp(m.vectors(NUMBERS)).expand(n, -1, -1), "to be called alike with one example"),
     "the weight itself": (lambda m, n: m.vectors.weight.repeat(n, 1, 1), "'vectors.weight' to be used by calling"),
 }
 

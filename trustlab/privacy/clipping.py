@@ -32,6 +32,7 @@ from trustlab.privacy.losses import UNREACHED, PerExampleLoss, checked
 from trustlab.privacy.methods import SENSITIVITY, in_new_words
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
+from trustlab.privacy.recomputation import not_reentrant
 from trustlab.privacy.refusals import refuse_unfit
 from trustlab.privacy.thresholds import Thresholds
 from trustlab.privacy.writers import refuse_writers
@@ -161,7 +162,8 @@ def private_gradients(
     divisor = float(expected_batch_size or micro_batches)
     std, shares = noise_multiplier * clip_norm / divisor, micro_batches if noise_by == "worker" else 1
     losses = checked(model, per_example_loss)
-    refuse_writers(model, losses, batch)
+    with not_reentrant():
+        refuse_writers(model, losses, batch)
     part = (workers.rank, workers.count)
     total = NoisySum(list(trained.values()), std, workers=shares, generator=generator, secure=secure, part=part)
     add = _one_by_one if engine == "loop" else fast.add_clipped
@@ -171,7 +173,7 @@ def private_gradients(
         options = (method, clip_norm, std, divisor, shares, layerwise, automatic)
         return {"batch": named_batch(batch), "micro-batches": hashed(members), "options": repr(options)}
 
-    with workers.together(seen):
+    with workers.together(seen), not_reentrant():
         for some, own_sizes in _parts(members, sizes, workers, physical_batch):
             options = dict(sizes=own_sizes, trained=trained, thresholds=thresholds, total=total, scale=1 / divisor)
             found, kept = add(model, losses, batch[some], **options)

@@ -55,7 +55,7 @@ class Proof:
     Attributes
     ----------
     met
-        ``met(batch)`` records a forward without any plan.
+        ``met(batch, known)`` records a forward without a plan, to find out more than is `known`.
     gradients
         ``gradients(batch, *weightings, plan=...)`` returns a recording, the losses, and for each of the weightings [B]
         of the losses the gradients at the recording's taps.
@@ -123,13 +123,13 @@ class Proof:
         for rows in dict.fromkeys(subsets):
             fewer, more = torch.tensor([*rows]), torch.tensor([*rows, rows[0]])
             with without_dropout(self.model), Draws() as draws:
-                met = self.met(batch[more]).met
+                met = self.met(batch[more], self.plan).met
             try:
                 with without_dropout(self.model), Again(draws.drawn, len(more), torch.arange(len(fewer))), _alone():
-                    met_before = self.met(batch[fewer]).met
+                    met_before = self.met(batch[fewer], self.plan).met
             except ValueError:  # numbers that cannot be divided: drawn a second time
                 with without_dropout(self.model), Draws(), _alone():
-                    met_before = self.met(batch[fewer]).met
+                    met_before = self.met(batch[fewer], self.plan).met
             self.plan.learn(met_before, met, (len(fewer), len(more)))
 
     def _check_alone(self, few: Any, plan: Plan) -> bool:

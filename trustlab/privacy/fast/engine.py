@@ -88,8 +88,8 @@ def _measured(
     """Return the factors of each parameter's gradients, and their squared norms [P, U], once examples stay apart."""
     layers = trained_layers(model)
 
-    def met(batch: Any) -> Recording:
-        return _recorded(model, layers, per_example_loss, batch)[0]
+    def met(batch: Any, known: Plan) -> Recording:
+        return _recorded(model, layers, per_example_loss, batch, known=known)[0]
 
     def gradients(batch: Any, *weightings: Tensor, plan: Plan, complete: bool = True) -> Any:
         record, losses = _forward(model, layers, per_example_loss, batch, plan, complete)
@@ -155,9 +155,10 @@ def _recorded(
     batch: Any,
     plan: Plan | None = None,
     complete: bool = False,
+    known: Plan | None = None,
 ) -> tuple[Recording, Tensor]:
     """Compute the losses [B] while `layers` are recorded; an error names the recording if it is the cause."""
-    with recording(layers, len(batch), plan, complete=complete) as record:
+    with recording(layers, len(batch), plan, complete=complete, known=known) as record:
         try:
             return record, per_example_loss(model, batch)
         except (RuntimeError, IndexError, AssertionError) as error:
@@ -193,13 +194,14 @@ def _gradients(
     for i, weights in enumerate(weightings, start=1):
         wanted = [tap.edge for tap in record.taps] + list(trained.values())
         try:
-            found = torch.autograd.grad(
-                losses, wanted, weights.to(losses), allow_unused=True, retain_graph=i < len(weightings)
-            )
+            with record.again():  # checkpointed activations are computed as they were
+                found = torch.autograd.grad(
+                    losses, wanted, weights.to(losses), allow_unused=True, retain_graph=i < len(weightings)
+                )
         except CheckpointError as error:
             raise ValueError(
-                "Expected a model that keeps its activations, got one that computes them again in the backward, where "
-                "nothing is recorded. Turn checkpointing of activations off; physical_batch saves memory too."
+                "Expected checkpointed activations to be computed again as they were, got others: "
+                f"{str(error).splitlines()[0]} Turn checkpointing off; physical_batch saves memory too."
             ) from error
         caught, direct = found[: len(record.taps)], found[len(record.taps) :]
         outside = [name for name, gradient in zip(trained, direct, strict=True) if gradient is not None]

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrize
+from torch.nn.utils.weight_norm import WeightNorm
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from trustlab.privacy.fast.factors import Dense, single
 from trustlab.privacy.fast.follow import Follows
 from trustlab.privacy.fast.randomness import Again, Draws
 from trustlab.privacy.fast.recording import Parts, Recording, detached
+from trustlab.privacy.fast.widened import plain
 
 # Modules that use their children's parameters without calling the children: computed as one.
 WHOLE = (nn.MultiheadAttention,)
@@ -67,9 +69,11 @@ def forget_around(model: nn.Module) -> None:
 def is_whole(module: nn.Module) -> bool:
     """Return whether `module` computes with its children's parameters, or with functions of parameters.
 
-    A weight normalised by ``torch.nn.utils.parametrizations``, for instance: that function has no examples.
+    A weight normalised by ``torch.nn.utils.parametrizations``, for instance, or before each call by the older
+    ``torch.nn.utils.weight_norm``: that function has no examples.
     """
-    return isinstance(module, WHOLE) or module in _as_one or parametrize.is_parametrized(module)
+    normalised = any(isinstance(hook, WeightNorm) for hook in module._forward_pre_hooks.values())
+    return isinstance(module, WHOLE) or module in _as_one or parametrize.is_parametrized(module) or normalised
 
 
 def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -91,6 +95,7 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
         inputs, call = tree_flatten((args, kwargs))
+        inputs = [plain(value) for value in inputs]
         given = [value for value in inputs if isinstance(value, Tensor)]
         follow = [record.follows(name, value) if isinstance(value, Tensor) else None for value in inputs]
         if record.plan is not None:
@@ -98,6 +103,7 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         with contextlib.ExitStack() as stack:
             for part in module.modules() if is_whole(module) else [module]:
                 stack.enter_context(detached(part))
+                stack.enter_context(_computed_before(part))
             stack.enter_context(_plain_attention())
             draws = stack.enter_context(Draws())
             values, shape = tree_flatten(forward(*args, **kwargs))
@@ -115,7 +121,7 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
             rows = list(zip(map(_single, inputs) if mixed else inputs, follow, strict=True))
             compute = functools.partial(_per_example, name, module, trained, (rows, call), places)
             try:
-                with around():
+                with around(), _computed_before(module):
                     found, again = compute(deltas, draws.drawn)
             except ValueError:  # some functions cannot be vectorised where autocast mixes precisions
                 if not mixed:
@@ -130,6 +136,17 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
         return tree_unflatten(values, shape)
 
     return recorded
+
+
+@contextlib.contextmanager
+def _computed_before(module: nn.Module) -> Iterator[None]:
+    """Cut what a hook computed of the parameters off from the graph; what it computes meanwhile is not kept."""
+    own = {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
+    try:
+        vars(module).update({name: value.detach() for name, value in own.items()})
+        yield
+    finally:
+        vars(module).update(own)
 
 
 def _tapped(
@@ -147,7 +164,7 @@ def _tapped(
         shape, dim = record.taps[-1].shape, record.taps[-1].dim
         places.append((i, None if len(shape) > dims else dim))
         # A copy: changing an output in place later does not change the numbers compared.
-        outputs.append(_some(values[i].detach().movedim(dim, 0).reshape(shape), record.complete).clone())
+        outputs.append(_some(plain(values[i]).detach().movedim(dim, 0).reshape(shape), record.complete).clone())
     return places, outputs
 
 

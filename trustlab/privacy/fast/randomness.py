@@ -29,6 +29,7 @@ OVERWRITES = {_T.bernoulli_, _T.uniform_, _T.normal_, _T.exponential_, _T.geomet
 # torch's functions in Python that draw inside.
 INSIDE = {F.multi_head_attention_forward, F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.gumbel_softmax}
 INSIDE |= {F.alpha_dropout, F.feature_alpha_dropout}
+INSIDE |= {torch.autograd.grad}  # of checkpointed activations, which are computed again
 CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 _without_dropout = contextvars.ContextVar("without_dropout", default=False)

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
-from torch.utils._pytree import tree_map
 
 from trustlab.privacy.fast.factors import Factor
-from trustlab.privacy.fast.follow import Follows, Key, Plan
-from trustlab.privacy.fast.widened import plain, widened
+from trustlab.privacy.fast.follow import Follows, Key, Plan, look
+from trustlab.privacy.fast.widened import Widened, as_input, plain, widened
 
 Parts = list[tuple[nn.Parameter, Factor]]
 Layer = tuple[str, nn.Module, Callable[..., Any]]
@@ -90,6 +89,12 @@ class Recording:
         The tensors of each layer's calls that it depends on.
     complete
         Whether outputs are to be compared number by number with those of each example alone; else some of them are.
+    layers
+        The recorded layers and the forwards that record them.
+    is_again
+        Whether layers compute their activations again, in the backward: what is recorded then is dropped.
+    known
+        Without a plan, what was found out so far: with it, the next layers meet what they will meet.
     """
 
     examples: int
@@ -104,10 +109,31 @@ class Recording:
     unseen: set[str] = field(default_factory=set)
     met: dict[Key, Tensor] = field(default_factory=dict)
     turns: dict[str, list[int]] = field(default_factory=dict)
+    layers: list[tuple[nn.Module, Callable[..., Any]]] = field(default_factory=list)
+    is_again: bool = False
+    known: Plan | None = None
 
     def enter(self, name: str) -> None:
         """Note that a call of the layer begins."""
-        self.turns[name] = [self.turns.get(name, [-1])[0] + 1, 0]
+        call = self.turns.get(name, [-1])[0] + 1
+        if self.is_again:
+            call = 0  # of a layer that is called several times, all calls have the shapes of the first
+            for notes in (self.taps, self.uses, self.read, self.written):
+                notes.clear()
+        self.turns[name] = [call, 0]
+
+    @contextlib.contextmanager
+    def again(self) -> Iterator[None]:
+        """Let the layers compute as they did while they were recorded, and keep the recording as it is."""
+        kept = self.taps, self.uses, self.read, self.written, self.turns
+        self.taps, self.uses, self.read, self.written, self.turns = [], [], [], [], {}
+        self.is_again = True
+        try:
+            with _replaced(self.layers):
+                yield
+        finally:
+            self.taps, self.uses, self.read, self.written, self.turns = kept
+            self.is_again = False
 
     def follows(self, name: str, tensor: Tensor) -> Follows:
         """Return how the next `tensor` of this call follows the batch; a single example's is its own as a whole."""
@@ -116,6 +142,8 @@ class Recording:
         key = (name, call, place)
         if self.plan is None:
             self.met[key] = tensor.detach()
+            if self.known is not None and self.known.known.get((key, look(tensor))) == Follows(None):
+                return Follows(None)
         elif self.examples > 1:
             return self.plan.of(key, tensor, self.examples)
         return Follows(0, len(tensor) // self.examples if tensor.ndim else 1)
@@ -143,14 +171,14 @@ class Recording:
     def _rows_of(self, name: str, output: Tensor) -> tuple[Tensor, int, Callable[[Tensor], Tensor] | None]:
         """Return an output as [B, ...], the dimension that counted its examples, and what turns it back."""
         follows = self.follows(name, output)
-        one_for_all = output.shape[:1] == (1,) if self.plan is None else follows.dim is None
-        if self.examples > 1 and one_for_all:
+        if self.examples > 1 and follows.dim is None:
             # One for all examples, such as positions: each gets its own, to have its own gradient.
             self.widened.add(name)
             one_row = output.shape[:1] == (1,)
             one = output[0] if one_row else output
-            return one.expand(self.examples, *one.shape), 0, functools.partial(widened, inner=not one_row)
-        if self.plan is None or self.examples == 1:
+            made = functools.partial(widened, inner=not one_row, counts=functools.partial(self._counts, name))
+            return one.expand(self.examples, *one.shape), 0, made
+        if self.plan is None:
             return output, 0, None
         if output.ndim > 1 and follows.dim == 0 and follows.each > 1:
             return output.unflatten(0, (self.examples, follows.each)), 0, lambda rows: rows.flatten(0, 1)
@@ -159,6 +187,11 @@ class Recording:
             return output.movedim(dim, 0), dim, lambda rows: rows.movedim(0, dim)
         self.check_rows(name, "output", output, follows)
         return output, 0, None
+
+    def _counts(self, name: str, copies: Tensor) -> bool:
+        """Say whether the first dimension of `copies` of one row counts the examples."""
+        follows = self.follows(name, copies)
+        return len(copies) == self.examples and follows.dim == 0
 
     def note(self, name: str, inputs: list[Tensor], taps: int, parts: Callable[..., Parts]) -> None:
         """Note a call: the last `taps` taps are its own, and `parts` turns their gradients into factors."""
@@ -196,7 +229,12 @@ class Recording:
 
 @contextlib.contextmanager
 def recording(
-    layers: Sequence[Layer], examples: int, plan: Plan | None = None, *, complete: bool = False
+    layers: Sequence[Layer],
+    examples: int,
+    plan: Plan | None = None,
+    *,
+    complete: bool = False,
+    known: Plan | None = None,
 ) -> Iterator[Recording]:
     """Record every call of the given layers.
 
@@ -207,19 +245,28 @@ def recording(
         meanwhile replaces the module's own.
     examples
         B, the number of examples in the batch that will be read.
-    plan, complete
+    plan, complete, known
         See :class:`Recording`.
     """
-    record, patched = Recording(examples, plan, complete), []
-    try:
-        for name, module, rule in layers:
-            own = module.__dict__.get("forward")
-            forward = rule(name, module, module.forward, record)
-            patched.append((module, own))
-            module.forward = _when_differentiable(name, forward, module.forward, record)
+    record = Recording(examples, plan, complete, known=known)
+    for name, module, rule in layers:
+        forward = rule(name, module, module.forward, record)
+        record.layers.append((module, _when_differentiable(name, forward, module.forward, record)))
+    with _replaced(record.layers):
         yield record
+
+
+@contextlib.contextmanager
+def _replaced(forwards: Sequence[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Give modules other forwards, and their own back at the end."""
+    before = []
+    try:
+        for module, forward in forwards:
+            before.append((module, module.__dict__.get("forward")))
+            module.forward = forward
+        yield
     finally:
-        for module, own in patched:
+        for module, own in before:
             if own is None:
                 del module.forward
             else:
@@ -246,8 +293,11 @@ def _when_differentiable(
         graph = torch.is_grad_enabled()
         (record.called if graph else record.unseen).add(name)
         record.enter(name)
-        if record.widened:
-            args, kwargs = tree_map(plain, (args, kwargs))
-        return (recorded if graph else unrecorded)(*args, **kwargs)
+        compute = recorded if graph else unrecorded
+        if not any(type(value) is Widened for value in (*args, *kwargs.values())):
+            return compute(*args, **kwargs)
+        given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        output = compute(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
+        return as_input(output, given)
 
     return forward

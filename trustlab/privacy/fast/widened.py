@@ -8,7 +8,7 @@ add a first dimension, permute the others, and at last repeat it B times, where 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ SHAPES = {
     torch.unsqueeze, _T.unsqueeze, torch.squeeze, _T.squeeze, torch.reshape, _T.reshape, _T.view, torch.flatten,
     _T.flatten, torch.unflatten, _T.unflatten, _T.expand, _T.expand_as, torch.tile, _T.tile, _T.repeat,
     torch.repeat_interleave, _T.repeat_interleave, torch.narrow, _T.narrow, torch.select, _T.select, _T.__getitem__,
-    _T.T.__get__, _T.mT.__get__, _T.to, _T.contiguous,
+    _T.T.__get__, _T.mT.__get__, _T.to, _T.contiguous, torch.flip, _T.flip, torch.roll, _T.roll,
 }  # fmt: skip
 REPEATS = {_T.expand, _T.expand_as, torch.tile, _T.tile, _T.repeat, torch.repeat_interleave, _T.repeat_interleave}
 
@@ -35,9 +35,12 @@ class Widened(torch.Tensor):
     ----------
     inner : bool
         Whether the dimension of examples is one that the model does not know.
+    counts : callable
+        Says of one row's copies [N, ...] whether there is one for each example: also three of a model's own are N = 3.
     """
 
     inner: bool
+    counts: Callable[[Tensor], bool]
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -46,14 +49,23 @@ class Widened(torch.Tensor):
         given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         if func in SHAPES and len(given) == 1 and isinstance(given[0], Widened):
             return _each_row(given[0], func, args, kwargs)
-        return func(*tree_map(plain, args), **tree_map(plain, kwargs))
+        result = func(*tree_map(plain, args), **tree_map(plain, kwargs))
+        return as_input(result, given)  # an activation, a dropout, a factor
 
 
-def widened(rows: Tensor, *, inner: bool) -> Widened:
-    """Return `rows` [B, ...] as what stands for one of them."""
+def widened(rows: Tensor, *, inner: bool, counts: Callable[[Tensor], bool]) -> Widened:
+    """Return `rows` [B, ...] as what the model takes for one of them."""
     made = rows.as_subclass(Widened)
-    made.inner = inner
+    made.inner, made.counts = inner, counts
     return made
+
+
+def as_input(output: Any, given: Sequence[Tensor]) -> Any:
+    """Return an output as what the model takes for one, where all that was `given` is one widened tensor."""
+    one = given[0] if len(given) == 1 else None
+    if isinstance(one, Widened) and isinstance(output, Tensor) and output.shape[:-1] == one.shape[:-1]:
+        return widened(plain(output), inner=one.inner, counts=one.counts)
+    return output
 
 
 def plain(value: Any) -> Any:
@@ -63,7 +75,7 @@ def plain(value: Any) -> Any:
 
 def _each_row(tensor: Widened, func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
     """Rearrange each row [..., of the model's one]; where they are repeated for B examples, each gets its own."""
-    rows, inner, examples = plain(tensor), tensor.inner, len(tensor)
+    rows, inner, counts = plain(tensor), tensor.inner, tensor.counts
     values, shape = tree_flatten((args, kwargs))
     place = next(i for i, value in enumerate(values) if value is tensor)
 
@@ -75,8 +87,8 @@ def _each_row(tensor: Widened, func: Callable[..., Any], args: tuple, kwargs: di
 
     found = vmap(once)(rows)  # [B, *what the model takes for its result]
     if found.ndim > 1 and (not inner or found.ndim > rows.ndim):
-        if found.shape[1] == 1:
-            return widened(found.squeeze(1), inner=False)
-        if found.shape[1] == examples and func in REPEATS:
+        if func in REPEATS and counts(found[0]):
             return found.diagonal(dim1=0, dim2=1).movedim(-1, 0)
-    return widened(found, inner=True)
+        if found.shape[1] == 1:
+            return widened(found.squeeze(1), inner=False, counts=counts)
+    return widened(found, inner=True, counts=counts)
