@@ -95,7 +95,13 @@ class ActivityStrategy(Strategy):
 
         The activity of nodes that appear meanwhile is requested, so that they can take part in the next round.
         """
-        waiting = {message for message in grid.push_messages(messages) if message} if messages else set()
+        sent = list(grid.push_messages(messages)) if messages else []
+        if len(sent) != len(messages):  # so Flower says that all of them together are too large
+            raise ValueError(
+                f"Expected {len(messages)} messages to be accepted, got {len(sent)}. The SuperLink limits what is sent "
+                "at once: select fewer clients, or train fewer weights."
+            )
+        waiting = {message for message in sent if message}
         replies: list[Message] = []
         end = time.monotonic() + self.options.deployment.round_timeout
         while waiting and time.monotonic() < end:

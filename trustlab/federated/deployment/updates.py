@@ -33,8 +33,14 @@ if TYPE_CHECKING:
     from flwr.app import ArrayRecord, Message
 
 
+MOST_LETTERS = 400  # of a reason in a row and in the log: much of it may be what the node sent
+
+
 class RefusedError(ValueError):
     """A reply that is not believed; the message says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason if len(reason) <= MOST_LETTERS else f"{reason[:MOST_LETTERS]} …")
 
 
 @dataclass(frozen=True)
