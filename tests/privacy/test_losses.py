@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from trustlab.models import Vocabulary, build
 from trustlab.privacy import TrainConfig, private_gradients, train
 from trustlab.privacy.noise import LARGEST
-from trustlab.privacy.plain import plain_gradients
+from trustlab.privacy.plain_step import plain_gradients
 from trustlab.privacy.reference import ENGINES, OpacusCopy
 
 METHODS = {

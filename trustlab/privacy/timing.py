@@ -17,7 +17,7 @@ from trustlab.intervals import mean_interval
 from trustlab.models import Examples, tagging_loss
 from trustlab.privacy.clipping import PerExampleLoss, private_gradients
 from trustlab.privacy.noise import NoisySum
-from trustlab.privacy.plain import plain_gradients
+from trustlab.privacy.plain_step import plain_gradients
 from trustlab.privacy.reference import OpacusCopy
 
 NOISE = dict(clip_norm=1.0, noise_multiplier=1.0)

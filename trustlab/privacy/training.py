@@ -27,7 +27,7 @@ from trustlab.models import evaluate, tagging_loss
 from trustlab.privacy.clipping import Norms, private_gradients
 from trustlab.privacy.distributed import Workers
 from trustlab.privacy.losses import PerExampleLoss
-from trustlab.privacy.plain import not_finite, plain_gradients
+from trustlab.privacy.plain_step import not_finite, plain_gradients
 from trustlab.privacy.problem import Problem, read_problem
 from trustlab.privacy.training_identity import Checkpoint, identity
 from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule, spent

@@ -20,7 +20,7 @@ from trustlab.models.language import next_token_loss
 from trustlab.models.lora import add_lora
 from trustlab.models.smollm2 import TEXT_START, load_smollm2
 from trustlab.privacy.clipping import private_gradients
-from trustlab.privacy.plain import plain_gradients
+from trustlab.privacy.plain_step import plain_gradients
 from trustlab.privacy.training_options import TrainConfig, check_training, noise_schedule, spent
 
 RANK = 8

@@ -187,7 +187,7 @@ def _embedding(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
 
 def _same_for_all(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
     """Return [K · B, *ids.shape, D]: the same for every example of a client."""
-    ids = ids[0] if ids.ndim > 1 and len(ids) == 1 else ids  # [1, T] stands for a row that all examples share
+    ids = ids[0] if ids.ndim > 1 and len(ids) == 1 else ids  # [1, T]: a row that all examples share
     own = groups.of(layer.weight)[:, ids]  # [k, *ids.shape, D]
     found = own.repeat_interleave(len(groups.owners) // int(groups.owners[-1] + 1), 0)
     return _kept_padding(layer, ids, found, groups)

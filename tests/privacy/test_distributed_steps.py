@@ -10,7 +10,7 @@ from trustlab.batches import Chosen
 from trustlab.privacy import private_gradients
 from trustlab.privacy.distributed import WorkerLostError, Workers
 from trustlab.privacy.noise import NoisySum
-from trustlab.privacy.plain import plain_gradients
+from trustlab.privacy.plain_step import plain_gradients
 
 STEPS = {
     "dp-sgd": dict(method="dp-sgd", expected_batch_size=6),
