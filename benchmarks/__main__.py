@@ -3,6 +3,7 @@
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``scaling`` does both for up to ten million devices,
+``payloads`` says how many bytes models take as they are sent,
 ``simulating`` trains federated rounds, ``stacking`` reference models, ``attacking`` scores targets, audits steps and
 hides words, ``rewriting`` hides words next to two packages that do and ``peers_promises`` audits those,
 ``associating`` and ``resampling`` compute fairness metrics,
@@ -12,8 +13,8 @@ hides words, ``rewriting`` hides words next to two packages that do and ``peers_
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``scaling``, ``continuing``, ``covering``, ``auditing``, ``false_alarms``,
-``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``scaling``, ``payloads``, ``continuing``, ``covering``, ``auditing``,
+``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from benchmarks import (
     pages,
     panels,
     partitioning,
+    payloads,
     peers_promises,
     private_step,
     resampling,
@@ -105,6 +107,7 @@ PARTS = {
     "batches": batches.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,
+    "payloads": payloads.main,
     "scaling": scaling.main,
     "simulating": simulating.main,
     "associating": associating.main,
