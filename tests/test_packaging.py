@@ -146,14 +146,10 @@ def imports(*folders):
 @pytest.mark.parametrize(
     ("folders", "extras", "elsewhere"),
     [
-        (
-            ["trustlab"],
-            [""],
-            {"fairlearn", "voila", "distributed", "ray"},
-        ),  # each in one module that only its extra needs
+        (["trustlab"], ["", "flower", "dask"], {"fairlearn", "voila", "ray"}),  # each in one module that only needs it
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
-        (["benchmarks"], ["", "peers", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as the tests drive it
-        (["tests"], ["", "peers", "dev", "app", "dask"], PEERS_ELSEWHERE | {"sweep_tasks"}),
+        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as the tests drive it
+        (["tests"], ["", "peers", "dev", "app", "flower", "dask"], PEERS_ELSEWHERE | {"sweep_tasks"}),
     ],
 )
 def test_what_is_imported_is_declared(folders, extras, elsewhere):

@@ -134,11 +134,16 @@ def average(
         left = weights[heard].sum()
         for value in total.values():
             value *= float(weights.sum() / left) if left > 0 else 0.0
+    add_private_noise(total, server, fleet, config)
+    return Average(total, losses, heard)
+
+
+def add_private_noise(total: dict[str, Tensor], server: Server, fleet: Fleet, config: FederatedConfig) -> None:
+    """Add DP-FedAvg's noise to the sum Σ p_k Δ_k, in place, and note the largest rate; nothing without noise."""
     if config.noise_multiplier:
         chances = fleet.selector.inclusion(config.clients_per_round)
         add_noise(total, config.noise_multiplier * config.clip_norm / chances.sum(), rng_of(config, server.draw, NOISE))
         server.largest_rate = max(server.largest_rate, float(chances.max()))
-    return Average(total, losses, heard)
 
 
 def _finite(update: Update) -> tuple[Update, Tensor]:

@@ -1,0 +1,1 @@
+"""Intents of a voice assistant, learnt by the nodes of a Flower deployment."""

@@ -1,0 +1,1 @@
+"""A Flower project for tests."""
