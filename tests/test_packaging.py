@@ -148,7 +148,7 @@ def imports(*folders):
     [
         (["trustlab"], ["", "flower", "dask"], {"fairlearn", "voila", "ray"}),  # each in one module that only needs it
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
-        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as the tests drive it
+        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as in tests
         (["tests"], ["", "peers", "dev", "app", "flower", "dask"], PEERS_ELSEWHERE | {"sweep_tasks"}),
     ],
 )
