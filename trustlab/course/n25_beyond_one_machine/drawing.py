@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from trustlab.lab.answer import Answer
-from trustlab.lab.display import number
+from trustlab.lab.display import duration, number
 from trustlab.lab.figures import FONT_POINTS, PALETTE, Drawing, clean
 
 # Ends of each axis: fixed, so that a reader sees the bars grow and not the axis.
 PANES = {
-    "traffic, GB": (1e-3, 1e4),
-    "round, s": (1, 1e4),
-    "server memory, MB": (0.1, 1e5),
-    "server masks, GB": (1e-3, 1e9),
+    "traffic": (1e6, 1e13),
+    "seconds": (10, 1e4),
+    "server memory": (1e5, 1e11),
+    "server masks": (1e6, 1e16),
 }
+TITLES = {"traffic": "traffic of a round", "seconds": "time of a round", "server memory": "server memory",
+          "server masks": "masks the server makes"}  # fmt: skip
+UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def sized(count: float) -> str:
+    """Return a number of bytes as a reader says it, to two digits.
+
+    Examples
+    --------
+    >>> sized(0), sized(999), sized(2_600_000_000), sized(1.8e15)
+    ('none', '999 bytes', '2.6 GB', '1.8 PB')
+    """
+    if not count:
+        return "none"
+    power = min(int(math.log10(count) // 3), len(UNITS) - 1)
+    return f"{number(float(f'{count / 1000**power:.2g}') if power else int(count))} {UNITS[power]}"
+
+
+def told(name: str, value: float) -> str:
+    """Return the value of a pane as it is written at its bar."""
+    return duration(value) if name == "seconds" else sized(value)
 
 
 class NeedsDrawing(Drawing):
@@ -27,13 +50,15 @@ class NeedsDrawing(Drawing):
         self._bars: dict[str, Any] = {}
         self._told: dict[str, Any] = {}
         for i, (name, (low, high)) in enumerate(PANES.items()):
-            axes = self.figure.add_axes((0.085 + 0.23 * i, 0.2, 0.195, 0.66))
+            axes = self.figure.add_axes((0.1 + 0.228 * i, 0.2, 0.19, 0.66))
             clean(axes)
             axes.grid(False)
-            axes.set_title(name, fontsize=FONT_POINTS + 0.5, loc="left")
+            axes.set_title(TITLES[name], fontsize=FONT_POINTS + 0.5, loc="left")
             axes.set(xscale="log", xlim=(low, high), ylim=(len(ways) - 0.5, -0.5))
             axes.set_yticks(range(len(ways)), ways if i == 0 else [""] * len(ways))
-            axes.set_xticks([low, (low * high) ** 0.5, high], [number(x, 2) for x in (low, (low * high) ** 0.5, high)])
+            axes.set_xticks([low, high], [told(name, low), told(name, high)])
+            axes.get_xticklabels()[0].set_ha("left")
+            axes.get_xticklabels()[1].set_ha("right")
             axes.minorticks_off()
             self._bars[name] = axes.barh(range(len(ways)), [low] * len(ways), height=0.62, color=PALETTE[: len(ways)])
             self._told[name] = [
@@ -50,7 +75,7 @@ class NeedsDrawing(Drawing):
                 bar.set_width(max(value, low))
                 far = value > (low * high) ** 0.5
                 bar.set_alpha(1.0 if value else 0.0)
-                text.set(text=number(value, 2) if value else "none", ha="right" if far else "left")
+                text.set(text=told(name, value), ha="right" if far else "left")
                 text.set(x=value / 1.25 if far else max(value, low) * 1.25, color="white" if far else "black")
 
     def shown(self) -> dict[str, Any]:

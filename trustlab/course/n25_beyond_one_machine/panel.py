@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trustlab.config import option
-from trustlab.course.n25_beyond_one_machine.drawing import NeedsDrawing
+from trustlab.course.n25_beyond_one_machine.drawing import NeedsDrawing, sized
 from trustlab.federated.deployment_costs import PLAIN, SECAGG, SECAGG_PLUS, Deployment, needs
 from trustlab.lab.display import duration, number, per_cent
 from trustlab.lab.panel import Answer, Panel
@@ -44,8 +44,8 @@ def needs_panel() -> Panel:
 
     Examples
     --------
-    >>> needs_panel().set(model="linear head").numbers["server memory, MB"].round(1).tolist()
-    [16.1, 80.1, 18.9]
+    >>> needs_panel().set(model="linear head").numbers["server memory"].astype(int).tolist()
+    [16123926, 80059926, 18939926]
     """
     return Panel(
         NeedsPosition(),
@@ -87,21 +87,20 @@ def answer(at: NeedsPosition) -> Answer:
         {
             "aggregation": way,
             "messages": each.messages,
-            "traffic, GB": (each.bytes_down + each.bytes_up) / 1e9,
-            "round, s": each.seconds,
-            "server memory, MB": each.server_memory / 1e6,
-            "server masks, GB": each.server_masks / 1e9,
+            "traffic": each.bytes_down + each.bytes_up,
+            "seconds": each.seconds,
+            "server memory": each.server_memory,
+            "server masks": each.server_masks,
             "neighbours": each.neighbours,
-            "sent by a device, MB": each.device_up / 1e6,
+            "sent by a device": each.device_up,
         }
         for way, each in found.items()
     ]
     plain, full, sparse = found.values()
-    traffic = (plain.bytes_down + plain.bytes_up) / 1e9
     verdict = (
-        f"A round of {number(at.cohort)} devices moves {number(traffic, 2)} GB and takes at least "
+        f"A round of {number(at.cohort)} devices moves {sized(plain.bytes_down + plain.bytes_up)} and takes at least "
         f"{duration(plain.seconds)}, {duration(deployment(at).training)} of it training. For a sum that hides its "
-        f"parts, the server generates {number(full.server_masks / 1e9, 2)} GB of masks if each device shares one with "
-        f"all others, and {number(sparse.server_masks / 1e9, 2)} GB with {sparse.neighbours} neighbours each."
+        f"parts, the server makes {sized(full.server_masks)} of masks if each device shares one with all others, and "
+        f"{sized(sparse.server_masks)} with {sparse.neighbours} neighbours each."
     )
     return Answer(rows, verdict, "computed here, from messages of Flower as measured", focus={"aggregation": PLAIN})

@@ -112,7 +112,7 @@ class MasksDrawing(Drawing):
 
     def __init__(self) -> None:
         super().__init__(width=760, height=300)
-        self.axes = self.figure.add_axes((0.08, 0.16, 0.9, 0.7))
+        self.axes = self.figure.add_axes((0.105, 0.14, 0.885, 0.72))
         clean(self.axes, y_label=f"number, below {MODULUS}")
         self.axes.set(xlim=(-0.6, DEVICES + 0.6), ylim=(0, 1.1 * MODULUS))
         self.axes.set_xticks(range(DEVICES + 1), [*(f"device {i + 1}" for i in range(DEVICES)), "sum"])
