@@ -1,4 +1,4 @@
-"""Federated rounds of Flower as a deployment on this machine: one SuperLink and two SuperNodes, each a process of its own.
+"""Federated rounds of Flower as a deployment on this machine: a SuperLink and two SuperNodes, each a process.
 
 Run it with ``python -m benchmarks deploying``; it needs the extra ``flower`` and a checkout, whose ``examples/flower``
 it runs. ``--write`` stores the table, which notebook 25 shows until a reader starts a deployment.

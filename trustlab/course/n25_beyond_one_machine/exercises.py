@@ -76,8 +76,7 @@ def bits_of_a_sum(answer: Any) -> Checked:
     """
     slips = {
         BITS: "That is one device's number. The sum of 5,000 of them must not overflow.",
-        2 * BITS: "That is one bit too few: the largest sum is 5,000 × 4,095.",
-        BITS + 12: "5,000 takes 13 bits, not 12: 2^12 is 4,096.",
+        BITS + 12: "5,000 takes 13 bits, not 12: 2^12 is 4,096. So it overflows.",
         32: "That would do, and waste seven bits of each number.",
     }
     return check(answer, sum_bits(COHORT, BITS), because=slips, unit="bits")
