@@ -3,7 +3,8 @@
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11; ``distributing`` on two workers and on one.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``scaling`` does both for up to ten million devices,
-``simulating`` trains federated rounds, ``deployment`` trains them with Flower on this machine's processes,
+``payloads`` says how many bytes models take as they are sent, ``simulating`` trains federated rounds, ``deployment``
+trains them with Flower on this machine's processes, and ``deploying`` stores the rounds that notebook 25 shows,
 ``stacking`` reference models, ``attacking`` scores targets, audits steps and hides words, ``rewriting`` hides words
 next to two packages that do and ``peers_promises`` audits those,
 ``associating`` and ``resampling`` compute fairness metrics,
@@ -13,8 +14,9 @@ next to two packages that do and ``peers_promises`` audits those,
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``distributing``, ``scaling``, ``continuing``, ``covering``, ``auditing``,
-``deployment``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``distributing``, ``scaling``, ``payloads``, ``deploying``, ``deployment``,
+``continuing``, ``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into
+``docs/benchmarks.md``.
 """
 
 import argparse
@@ -32,6 +34,7 @@ from benchmarks import (
     batches,
     continuing,
     covering,
+    deploying,
     deployment,
     distributing,
     false_alarms,
@@ -39,6 +42,7 @@ from benchmarks import (
     pages,
     panels,
     partitioning,
+    payloads,
     peers_promises,
     private_step,
     resampling,
@@ -109,6 +113,8 @@ PARTS = {
     "distributing": distributing.main,
     "partitioning": partitioning.main,
     "selecting": selecting.main,
+    "payloads": payloads.main,
+    "deploying": deploying.main,
     "scaling": scaling.main,
     "simulating": simulating.main,
     "deployment": deployment.main,

@@ -109,6 +109,12 @@ def benchmark(lab):
 
 
 @pytest.fixture(scope="module")
+def beyond(lab):
+    """Notebook 25 after Run All Cells."""
+    return ran(lab, "25_beyond_one_machine")
+
+
+@pytest.fixture(scope="module")
 def metrics(lab):
     """Notebook 31 after Run All Cells."""
     return ran(lab, "31_fairness_metrics")

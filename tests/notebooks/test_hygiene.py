@@ -289,6 +289,7 @@ def test_the_expected_notebooks_exist(notebooks):
         "22_device_selection",
         "23_continual_learning",
         "24_fednlp_benchmark",
+        "25_beyond_one_machine",
         "30_one_gap_by_hand",
         "31_fairness_metrics",
         "32_prediction_sensitivity",

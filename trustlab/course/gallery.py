@@ -26,6 +26,9 @@ from trustlab.course.n22_device_selection import toy as n22_toy
 from trustlab.course.n23_continual_learning import panel as n23
 from trustlab.course.n23_continual_learning import toy as n23_toy
 from trustlab.course.n24_fednlp_benchmark import panel as n24
+from trustlab.course.n25_beyond_one_machine import live as n25_live
+from trustlab.course.n25_beyond_one_machine import panel as n25
+from trustlab.course.n25_beyond_one_machine import toy as n25_toy
 from trustlab.course.n30_one_gap_by_hand import toy as n30_toy
 from trustlab.course.n31_fairness_metrics import panel as n31
 from trustlab.course.n31_fairness_metrics import toy as n31_toy
@@ -65,6 +68,7 @@ TOYS: dict[str, Callable[[], Panel]] = {
     "21 Dirichlet": n21_toy.dirichlet_toy,
     "22 weights": n22_toy.selection_toy,
     "23 following": n23_toy.continual_toy,
+    "25 masks": n25_toy.masks_toy,
     "30 loans": n30_toy.loan_toy,
     "31 effect size": n31_toy.association_toy,
     "32 bias": n32_toy.bias_toy,
@@ -83,6 +87,8 @@ PANELS: dict[str, Callable[[], Panel]] = {
     "22 story": lambda: n22_story.story_panel(corpus()),
     "23 continual": n23.continual_panel,
     "24 benchmark": lambda: n24.fednlp_panel(corpus()),
+    "25 needs": n25.needs_panel,
+    "25 Flower": n25_live.flower_panel,
     "31 agreement": n31.agreement_panel,
     "31 dose": lambda: n31.dose_panel(corpus()),
     "32 sentence": n32.sensitivity_panel,
