@@ -7,6 +7,7 @@ import re
 import stat
 from types import SimpleNamespace
 
+import peft
 import pytest
 import torch
 from datasets import Dataset
@@ -289,6 +290,22 @@ def test_a_language_model_trains_on_texts_of_different_length(tmp_path):
     before = weights(made.model)
     made.train()
     assert not torch.equal(weights(made.model), before) and made.state.global_step == 5
+
+
+@pytest.mark.parametrize("recomputed", [False, True], ids=["kept", "recomputed"])
+def test_an_adapter_trains_and_the_model_around_it_does_not(recomputed, tmp_path):
+    base = writer(GPT2LMHeadModel, GPT2)
+    before = weights(base)
+    adapted = peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["c_attn"], fan_in_fan_out=True))
+    made = trainer(
+        tmp_path, model=adapted, dataset=TEXTS, own=dict(data_collator=padded), num_train_epochs=1,
+        gradient_checkpointing=recomputed,
+    )  # fmt: skip
+    made.train()
+    trained = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
+    assert trained and all(parameter.abs().sum() > 0 for parameter in trained)  # B began with zeros
+    with adapted.disable_adapter():
+        assert torch.equal(weights(adapted.unload()), before)
 
 
 def test_padding_that_changes_other_examples_losses_is_refused(tmp_path):

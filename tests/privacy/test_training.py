@@ -126,7 +126,7 @@ def test_batches_are_poisson_samples(vocabulary, data):
 
 @pytest.mark.parametrize("way", list(WAYS)[1:])
 def test_an_empty_batch_releases_fresh_noise_of_the_declared_size_on_every_weight(way, vocabulary, data, monkeypatch):
-    released, gradients = [], training._gradients
+    released, gradients = [], training.step_gradients
 
     def watched(model, *options):
         step = gradients(model, *options)
@@ -138,7 +138,7 @@ def test_an_empty_batch_releases_fresh_noise_of_the_declared_size_on_every_weigh
 
         return take
 
-    monkeypatch.setattr(training, "_gradients", watched)
+    monkeypatch.setattr(training, "step_gradients", watched)
     options = config(way, clip_norm=0.5, epochs=1)
     rows = list(train(build("bilstm", vocabulary), {**data, "train": Dealer(data["train"], 200)}, options))
     # Divided by a number that no batch decides: the expected batch size, or K.
@@ -241,7 +241,7 @@ def test_dropout_throws_the_seeds_dice_and_leaves_the_global_ones(vocabulary, da
 
 def test_units_of_no_finite_norm_are_counted_since_the_last_row(vocabulary, data, monkeypatch):
     monkeypatch.setattr(
-        training, "_gradients", lambda model, *how: lambda batch, **noise: Norms(torch.empty(0), 0.5, dropped=2)
+        training, "step_gradients", lambda model, *how: lambda batch, **noise: Norms(torch.empty(0), 0.5, dropped=2)
     )
     rows = list(train(build("bilstm", vocabulary), data, config("fast")))
     assert [row["dropped"] for row in rows] == [20, 20]

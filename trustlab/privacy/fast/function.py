@@ -94,16 +94,14 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
     trained = own_parameters(module)
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        inputs, call = tree_flatten((args, kwargs))
-        inputs = [plain(value) for value in inputs]
-        given = [value for value in inputs if isinstance(value, Tensor)]
+        leaves, call = tree_flatten((args, kwargs))
+        inputs = [plain(value) for value in leaves]
         follow = [record.follows(name, value) if isinstance(value, Tensor) else None for value in inputs]
         if record.plan is not None:
             _check_follow(name, module, inputs, follow)
         with contextlib.ExitStack() as stack:
             for part in module.modules() if is_whole(module) else [module]:
-                stack.enter_context(detached(part))
-                stack.enter_context(_computed_before(part))
+                stack.enter_context(_cut_off(part))
             stack.enter_context(_plain_attention())
             draws = stack.enter_context(Draws())
             values, shape = tree_flatten(forward(*args, **kwargs))
@@ -132,10 +130,17 @@ def rule(name: str, module: nn.Module, forward: Callable[..., Any], record: Reco
             # A parameter may be a single number of no dimension: each example's gradient is one number then.
             return [(trained[own], Dense(single(g.detach().reshape(len(g), -1)))) for own, g in found.items()]
 
-        record.note(name, given, len(differentiable), parts)
+        record.note(name, [v for v in inputs if isinstance(v, Tensor)], len(differentiable), parts)
         return tree_unflatten(values, shape)
 
     return recorded
+
+
+@contextlib.contextmanager
+def _cut_off(module: nn.Module) -> Iterator[None]:
+    """Let `module` compute with its parameters, and what a hook computed of them, cut off from the graph."""
+    with detached(module), _computed_before(module):
+        yield
 
 
 @contextlib.contextmanager
@@ -238,11 +243,16 @@ def _per_example(
 
     weights = {own: parameter.detach() for own, parameter in trained.items()}
     which = torch.arange(examples, device=deltas[0].device)
+    return _first_that_can(name, module, inner, weights, apart, which, deltas)
+
+
+def _first_that_can(name: str, module: nn.Module, *how: Any) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Compute all examples at once, or else one after another; remember of a module that it cannot be vectorised."""
     for compute in (_one_by_one,) if module in _not_vectorised else (_vectorised, _one_by_one):
         try:
             # Plain attention: torch's fused one cannot be vectorised over examples.
             with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _plain_attention():
-                found = compute(inner, weights, apart, which, deltas)
+                found = compute(*how)
         except (RuntimeError, NotImplementedError, IndexError, ValueError) as error:
             failure = error
         else:

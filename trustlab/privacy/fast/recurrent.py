@@ -25,6 +25,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from trustlab.models.recurrences import RECURRENCES
 from trustlab.privacy.fast.factors import Dense, outer, single
+from trustlab.privacy.fast.function import Inside
 from trustlab.privacy.fast.recording import Parts, Recording
 
 
@@ -63,9 +64,10 @@ class Order:
     def __init__(self, packed: PackedSequence, examples: int, name: str) -> None:
         sizes = packed.batch_sizes
         if sizes[0] != examples:
-            raise ValueError(
+            raise Inside(
                 f"Expected the input of {name!r} to hold {examples} sequences, one per example, got {int(sizes[0])}. "
-                "Is batch_first set as the model's other layers have it?"
+                "Is batch_first set as the model's other layers have it?",
+                {name},
             )
         device = packed.data.device
         self.sizes = sizes.tolist()  # utterances still going on at each time

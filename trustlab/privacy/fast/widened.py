@@ -1,4 +1,4 @@
-"""One output for all examples, widened to one for each, which the model goes on treating as one.
+"""One output for all examples, widened to one for each, which the model still treats as one.
 
 Positions, a prompt, a bias for all pairs of places are computed once, as [1, T, D] or [T, D]. To have a gradient for
 each example they get a row for each, [B, T, D]. What a model then does with its one row has to be done with every row:
