@@ -84,36 +84,36 @@ def test_three_rounds_give_the_simulators_weights_and_send_what_was_computed(her
 
 def test_what_nodes_spoil_costs_a_round_at_most_its_timeout(here, flower_app, tmp_path):
     timeout = patience(15.0)
-    config = COMMON | {"rounds": 3, "round-timeout": timeout, "task.signals": str(tmp_path)}
+    config = COMMON | {"rounds": 2, "round-timeout": timeout, "task.signals": str(tmp_path)}
     rows, killed = [], False
     for row in here.run(flower_app, config):
         if row["stage"] == "round":
             rows.append(row)
-        if not killed and (tmp_path / "hangs").exists():  # in round 2, while the server waits for it
+        if not killed and (tmp_path / "hangs").exists():  # in round 1, while the server waits for it
             here.kill_node(2)
             here.start_node(partitions=NODES, partition_id=4)
             killed = True
-    first, second, third = rows
-    assert (first["arrived"], first["refused"], first["lost"]) == (3, 1, 0)
+    first, second = rows
+    assert (first["arrived"], first["refused"], first["lost"]) == (2, 1, 1)
     assert "client 1" in first["reasons"] and "are NaN or Inf" in first["reasons"]
-    assert (second["arrived"], second["refused"], second["lost"]) == (1, 2, 1)
+    assert "client 2" in first["reasons"] and first["reasons"].endswith("no reply")
+    assert first["round_seconds"] < timeout + patience(2)
+    # The late one takes part with the three that are left; what two of them send is refused.
+    assert (second["nodes"], second["arrived"], second["refused"], second["lost"]) == (NODES, 2, 2, 0)
     assert "client 1" in second["reasons"] and "norm-bound" in second["reasons"]
     assert "it is the update that client 3 sent in round 1: a replay" in second["reasons"]
-    assert "client 2" in second["reasons"] and second["reasons"].endswith("no reply")
-    assert second["round_seconds"] < timeout + patience(2)
-    assert third["nodes"] == NODES and third["arrived"] == 3 and third["lost"] == 0  # 0, 1 and the late one
 
 
 def test_the_secure_sum_is_the_plain_one_to_a_ten_thousandth(here, flower_app, test_task):
-    config = COMMON | {"rounds": 1, "secure-sum": True, "clients-per-round": 4, "strategy": "uniform", "seed": 1}
+    config = COMMON | {"rounds": 1, "secure-sum": True, "clients-per-round": 3, "strategy": "uniform", "seed": 1}
     rows, last = trained(here.run(flower_app, config))
-    assert (rows[0]["arrived"], rows[0]["reasons"]) == (NODES, "")
+    assert (rows[0]["arrived"], rows[0]["reasons"]) == (3, "")
     parts = test_task.parts(NODES)
     late = [parts[0], parts[1], [], parts[3], parts[0]]  # the killed one holds nothing, the late one another's part
     wanted = simulated(test_task, config, late)
     distance = farthest(load_file(f"{last['folder']}/model.safetensors"), wanted)
     assert 0 < distance <= 1e-4
-    assert rows[0]["bytes_up"] == NODES * 8 * (2048 * 8 + 8)  # masked numbers are int64, whatever the weights are
+    assert rows[0]["bytes_up"] == 3 * 8 * (2048 * 8 + 8)  # masked numbers are int64, whatever the weights are
     assert 1 < last["network_in"] / rows[0]["bytes_up"] < 1.1  # keys, shares and three more messages
 
 

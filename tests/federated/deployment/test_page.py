@@ -3,6 +3,7 @@
 import re
 import socket
 import sys
+import time
 from pathlib import Path
 
 from trustlab.federated.deployment.processes import Processes
@@ -15,6 +16,16 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
+
+
+def wait_until_it_listens(port, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing listens on {port}")
 
 
 def test_the_three_commands_train_and_the_last_returns_what_became_of_it(tmp_path):
@@ -31,6 +42,7 @@ def test_the_three_commands_train_and_the_last_returns_what_became_of_it(tmp_pat
             return processes.start(name, ["sh", "-ec", command])
 
         shell("server", server)
+        wait_until_it_listens(port)
         shell("node0", node)
         shell("node1", other)
         config = "rounds=1 task.train=200 task.test=50"

@@ -30,12 +30,12 @@ class Spoiled(ClientApp):
         if message.metadata.message_type != MessageType.TRAIN or not signals:
             return self.honest(message, context)
         fault, round = context.node_config.get("fault", ""), message.content.config_records["config"]["round"]
-        if fault == "hang" and round == 2:
+        if fault == "hang" and round == 1:
             (Path(signals) / "hangs").touch()
             time.sleep(600)
         reply = self.honest(message, context)
         sent = reply.content.array_records["arrays"]
-        if fault == "garbage" and round < 3:
+        if fault == "garbage":
             reply.content["arrays"] = changed(sent, float("nan") if round == 1 else 1e9)
         if fault == "replay":
             reply.content["arrays"] = context.state.array_records.setdefault(KEPT, sent)
