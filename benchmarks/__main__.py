@@ -3,7 +3,8 @@
 ``step`` times and weighs one private training step by every method; the options on models and sizes are about it.
 ``batches`` times it on the BiLSTM as the batch grows, for notebook 11.
 ``partitioning`` divides a corpus, ``selecting`` draws cohorts, ``scaling`` does both for up to ten million devices,
-``payloads`` says how many bytes models take as they are sent, ``deploying`` runs Flower between processes,
+``payloads`` says how many bytes models take as they are sent, ``deploying``
+runs Flower between processes, ``deployment`` compares that with the simulator and Flower's simulation,
 ``simulating`` trains federated rounds, ``stacking`` reference models, ``attacking`` scores targets, audits steps and
 hides words, ``rewriting`` hides words next to two packages that do and ``peers_promises`` audits those,
 ``associating`` and ``resampling`` compute fairness metrics,
@@ -13,8 +14,8 @@ hides words, ``rewriting`` hides words next to two packages that do and ``peers_
 much, ``architectures`` says which models the fast engine trains exactly (with ``docs/architectures.md``), ``panels``
 moves the controls of panels in a browser, and ``pages`` those of the pages in ``docs/explore``.
 ``--write`` stores the tables of all but ``partitioning`` and ``selecting`` in ``data/results`` and writes them, but for
-those of ``architectures``, ``batches``, ``scaling``, ``payloads``, ``deploying``, ``continuing``, ``covering``,
-``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
+those of ``architectures``, ``batches``, ``scaling``, ``payloads``, ``deploying``, ``deployment``, ``continuing``,
+``covering``, ``auditing``, ``false_alarms``, ``training_audits`` and ``peers_promises``, into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from benchmarks import (
     continuing,
     covering,
     deploying,
+    deployment,
     false_alarms,
     page,
     pages,
@@ -112,6 +114,7 @@ PARTS = {
     "deploying": deploying.main,
     "scaling": scaling.main,
     "simulating": simulating.main,
+    "deployment": deployment.main,
     "associating": associating.main,
     "resampling": resampling.main,
     "sensing": sensing.main,

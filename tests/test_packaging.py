@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 
 # Peers that cannot live in this environment (they hold NumPy or protobuf back): benchmarks import them where they are.
-PEERS_ELSEWHERE = {"pfl", "flwr", "wefe", "gensim", "mldp_text", "src"}  # pypantera calls itself src
+PEERS_ELSEWHERE = {"pfl", "ray", "wefe", "gensim", "mldp_text", "src"}  # pypantera calls itself src
+OF_TESTS = {"sweep_tasks", "flower_test_app"}  # modules that other processes import
 # The folder of the package's own benchmarks, for tests and README only.
 OWN = {"trustlab", "benchmarks", "period", "algorithm_of_this_test"}
 
@@ -146,10 +147,14 @@ def imports(*folders):
 @pytest.mark.parametrize(
     ("folders", "extras", "elsewhere"),
     [
-        (["trustlab"], ["", "flower", "dask"], {"fairlearn", "voila", "ray"}),  # each in one module that only needs it
+        # Each in modules that only its extra needs.
+        (["trustlab"], [""], {"fairlearn", "voila", "flwr", "cryptography", "psutil", "distributed", "ray"}),
+        (["trustlab/federated/deployment"], ["", "flower"], set()),
+        (["examples/flower"], ["", "flower"], {"trustlab_flower"}),
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
-        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests"}),  # dev: a browser, as in tests
-        (["tests"], ["", "peers", "dev", "app", "flower", "dask"], PEERS_ELSEWHERE | {"sweep_tasks"}),
+        # dev: a browser, as the tests drive it
+        (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests", "trustlab_flower"}),
+        (["tests"], ["", "peers", "flower", "dask", "dev", "app"], PEERS_ELSEWHERE | OF_TESTS),
     ],
 )
 def test_what_is_imported_is_declared(folders, extras, elsewhere):

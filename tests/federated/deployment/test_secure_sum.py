@@ -78,9 +78,9 @@ def test_the_server_sees_masked_numbers_and_nothing_else(deploy):
     assert np.isnan(rows[0]["train_loss"])
 
 
-def test_a_sum_of_two_hides_nobody(deploy, farthest, test_task):
+def test_a_sum_of_two_hides_no_update(deploy, farthest, test_task):
     rows, model, grid = deploy(SECURE | {"rounds": 1, "clients-per-round": 2})
-    assert "a sum of 2 hides nobody: none was asked" in rows[0]["reasons"]
+    assert "a sum of 2 hides no update: no client takes part" in rows[0]["reasons"]
     assert farthest(model, test_task.load_task({"task.width": 6}).model) == 0
     assert all(message.metadata.message_type == "query" for message in grid.sent)
 

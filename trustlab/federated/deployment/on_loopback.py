@@ -28,6 +28,7 @@ Row = dict[str, Any]
 Value = bool | int | float | str
 HOST, START_WITHIN, TRIES = "127.0.0.1", 60.0, 3
 TICK = 0.4  # seconds between rows while nothing is new
+ONE_CORE_EACH = f"client-resources-num-cpus=1 init-args-num-cpus={os.cpu_count()}"  # of Ray's workers
 EXAMPLE = ROOT / "examples" / "flower"
 QUIET = {  # Flower would report the run to its makers, look for updates, and poll for tasks once a second
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -37,6 +38,10 @@ QUIET = {  # Flower would report the run to its makers, look for updates, and po
     "no_proxy": HOST,
     "OMP_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
+    # On a busy machine the 30 seconds that Ray gives itself to start are not enough; it reads these names as they are.
+    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
@@ -49,6 +54,8 @@ class Loopback:
         Where logs, homes and results lie.
     secure
         TLS between all of them, and only nodes whose keys were registered take part.
+    simulated
+        So many nodes of Flower's simulation on Ray in place of SuperNodes; 0 for a deployment.
 
     Raises
     ------
@@ -56,10 +63,10 @@ class Loopback:
         Without flwr.
     """
 
-    def __init__(self, folder: Path, *, secure: bool = False) -> None:
+    def __init__(self, folder: Path, *, secure: bool = False, simulated: int = 0) -> None:
         if find_spec("flwr") is None:
             raise ModuleNotFoundError("Expected flwr: pip install -c requirements.lock -e '.[flower]'.")
-        self.folder, self.secure, self.port = Path(folder).resolve(), secure, 0
+        self.folder, self.secure, self.simulated, self.port = Path(folder).resolve(), secure, simulated, 0
         self.nodes: list[subprocess.Popen[bytes]] = []
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -93,6 +100,7 @@ class Loopback:
             self.port, name = _free_port(), f"superlink{attempt or ''}"
             command = ["flower-superlink", "--host", HOST, "--port", str(self.port)]
             command += ["--disable-runtime-dependency-installation", *self._superlink_security()]
+            command += ["--simulation"] if self.simulated else []
             process = self._start(name, command)
             end = time.monotonic() + START_WITHIN
             while time.monotonic() < end and process.poll() is None:
@@ -193,7 +201,17 @@ class Loopback:
         lines = [f"{name} = {json.dumps(value)}" for name, value in {**run_config, "out": str(out)}.items()]
         (out / "run.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
         name = out.name
-        command = ["flwr", "run", str(app), "loopback", "--run-config", str(out / "run.toml"), "--stream"]
+        command = [
+            "flwr",
+            "run",
+            str(Path(app).resolve()),
+            "loopback",
+            "--run-config",
+            str(out / "run.toml"),
+            "--stream",
+        ]
+        if self.simulated:
+            command += ["--federation-config", f"num-supernodes={self.simulated} {ONE_CORE_EACH}"]
         streaming = self._start(name, command, home="flwr")
         shown = 0
         while True:

@@ -72,7 +72,7 @@ def read_options(run_config: Mapping[str, Any]) -> Options:
     ----------
     run_config
         ``context.run_config``. Names are those of the fields, with hyphens: ``clients-per-round``, ``strategy``,
-        ``round-timeout``, and of the server optimizer ``server-rule``. ``"none"`` stands for None. Names with a dot are
+        ``round-timeout``, and of the server optimizer ``server-rule``. ``"none"`` is None. Names with a dot are
         the app's own.
 
     Raises

@@ -1,7 +1,8 @@
 """Which nodes are there, what they report of themselves, and which of them answer.
 
-A node is asked for its activity when it appears, and again after an update that was lost or refused: it may have died,
-fallen behind, or hold other data by now. Nobody waits for that answer: until it comes the node is not selected.
+The server requests a node's activity when it appears, and again after an update that was lost or refused: the node may
+have died, fallen behind, or hold other data by now. The server does not wait for that answer: until it comes the node
+is not selected.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Registry:
             time.sleep(self.config.poll)
 
     def look(self, grid: Grid) -> Iterator[tuple[int, str]]:
-        """Forget nodes that have gone, hear what has been reported, and ask those that are new; wait for nobody."""
+        """Forget nodes that have gone, hear what has been reported, and ask those that are new, without waiting."""
         present = set(grid.get_node_ids())
         for node in (self.examples.keys() | self._failed.keys()) - present:
             self.forget(node)

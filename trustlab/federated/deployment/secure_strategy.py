@@ -46,7 +46,7 @@ class SecureStrategy(ActivityStrategy):
         self.context = context
 
     def rounds(self, grid: Grid) -> Iterator[Row]:
-        """Take all rounds and yield a row after each; one with a cohort below three asks nobody."""
+        """Take all rounds and yield a row after each; one with a cohort below three takes no update."""
         while self.server.round < self.options.federated.rounds:
             list(self.configure_train(self.server.round + 1, to_arrays({}), ConfigRecord(), grid))
             cohort = self.cohort
@@ -70,9 +70,14 @@ class SecureStrategy(ActivityStrategy):
         ]
         self._strangers = []
         if len(cohort.asked) < SMALLEST:
-            cohort.lost, reasons = [], [*reasons, f"a sum of {len(cohort.asked)} hides nobody: none was asked"]
+            cohort.lost, reasons = [], [*reasons, f"a sum of {len(cohort.asked)} hides no update: no client takes part"]
         inside = [each for each in cohort.asked if each.node in found.nodes]
         return [NodeUpdate(each.client, {}, each.examples, 0, float("nan"), "") for each in inside], reasons
+
+    @property
+    def _update_bytes(self) -> int:
+        """Return the size of masked numbers, which are int64."""
+        return sum(8 * value.numel() for value in self.server.weights.values())
 
     def _delta(self, cohort: Cohort, believed: list[NodeUpdate], total: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return Σ p_k Δ_k from the sum of shares, with noise where the run is private."""
@@ -138,7 +143,7 @@ class _Sum:
         return replies
 
     def configure_fit(self, server_round: int, parameters: Any, client_manager: Any) -> list[tuple[Any, Any]]:
-        """Return what each client is asked, with its share of the weight."""
+        """Return the message to each client, with its share of the weight."""
         from flwr.common import FitIns
 
         works = [Work(each.client, (), each.examples, True) for each in self.cohort.asked]

@@ -3,8 +3,8 @@
 The steps are the simulator's own functions: :class:`trustlab.federated.selection.Selector` draws the cohort from the
 activity that nodes report, :func:`trustlab.federated.simulation.server.update_weights` gives the p_k of FedAvg or
 Horvitz–Thompson, :func:`~trustlab.federated.simulation.server.average` sums, and clips and adds noise where the run is
-private, with each node's own q_k. What is added is that nodes are real: they are late, lost, or send what nobody could
-mean.
+private, with each node's own q_k. What is added is that nodes are real: they are late, lost, or send what cannot
+be an update.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from trustlab.federated.deployment.options import Options
 from trustlab.federated.deployment.records import ARRAYS, CLIENT, CONFIG, ROUND
 from trustlab.federated.deployment.registry import Registry
 from trustlab.federated.deployment.updates import Asked, NodeUpdate, RefusedError, read_update, to_arrays
+from trustlab.federated.named_tensors import summed_in
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation.definitions import check_config
 from trustlab.federated.simulation.dp_fedavg import check_selection, spent
@@ -92,9 +93,15 @@ class ActivityStrategy(Strategy):
     def exchange(self, grid: Grid, messages: list[Message]) -> list[Message]:
         """Send `messages` and return the replies that come within ``round_timeout``.
 
-        Nodes that appear meanwhile are asked for their activity, so that they can take part in the next round.
+        The activity of nodes that appear meanwhile is requested, so that they can take part in the next round.
         """
-        waiting = {message for message in grid.push_messages(messages) if message} if messages else set()
+        sent = list(grid.push_messages(messages)) if messages else []
+        if len(sent) != len(messages):  # so Flower says that all of them together are too large
+            raise ValueError(
+                f"Expected {len(messages)} messages to be accepted, got {len(sent)}. The SuperLink limits what is sent "
+                "at once: select fewer clients, or train fewer weights."
+            )
+        waiting = {message for message in sent if message}
         replies: list[Message] = []
         end = time.monotonic() + self.options.deployment.round_timeout
         while waiting and time.monotonic() < end:
@@ -160,7 +167,7 @@ class ActivityStrategy(Strategy):
     def _finish(
         self, cohort: Cohort, believed: list[NodeUpdate], reasons: list[str], total: dict[str, Tensor] | None
     ) -> None:
-        """Step, and add a row; where nothing may be revealed, also when nobody sent anything."""
+        """Step, and add a row; in a private run also when no update came."""
         for reason in reasons:
             _log.warning("Round %d refuses %s.", self.server.round + 1, reason)
         if believed or cohort.config.noise_multiplier:
@@ -212,7 +219,7 @@ class ActivityStrategy(Strategy):
         return average(_stacked(believed), weights, self.server, cohort.fleet, cohort.config).delta
 
     def _row(self, cohort: Cohort, believed: list[NodeUpdate], reasons: list[str]) -> Row:
-        stepped, size = sum(update.stepped for update in believed), self.server.message_bytes
+        stepped = sum(update.stepped for update in believed)
         seconds = time.perf_counter() - cohort.started
         self.server.seconds += seconds
         return {
@@ -227,13 +234,19 @@ class ActivityStrategy(Strategy):
             "epsilon": spent(cohort.config, self.server.round, self.server.largest_rate),
             "seconds": self.server.seconds,
             "round_seconds": seconds,
-            "bytes_down": len(cohort.asked) * size,
-            "bytes_up": (len(cohort.asked) - len(cohort.lost)) * size,
+            "bytes_down": len(cohort.asked) * self.server.message_bytes,
+            "bytes_up": (len(cohort.asked) - len(cohort.lost)) * self._update_bytes,
             "progress": self.server.round / self.options.federated.rounds,
             "reasons": "; ".join(
                 reasons + [f"client {each.client} (node {each.node}): no reply" for each in cohort.lost]
             ),
         }
+
+    @property
+    def _update_bytes(self) -> int:
+        """Return the size of what a client sends."""
+        wide = (value.numel() * summed_in(value.dtype).itemsize for value in self.server.weights.values())
+        return sum(wide)
 
     def _check_empty(self, row: Row) -> None:
         """End a run that does not move, except a private one: that it stops would reveal who was there."""
@@ -246,11 +259,11 @@ class ActivityStrategy(Strategy):
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Ask nobody: the server measures the model on its own test examples."""
+        """Return no message: the server measures the model on its own test examples."""
         return []
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        """Return None, as nobody was asked."""
+        """Return None: no node measured anything."""
         return None
 
 

@@ -1,8 +1,8 @@
 """What travels between server and node, and the one place where a node's update is read and believed or refused.
 
-A node is somebody else's machine. Flower hands over what it sends as it came: a NaN is averaged into everything, a
+A node is another party's machine. Flower hands over what it sends as it came: a NaN is averaged into everything, a
 shape of [1] is broadcast, an unknown name ends the run. Here a reply is either turned into tensors that fit the global
-model, or refused with a sentence that says what was expected and what came; the round goes on with the others.
+model, or refused with a sentence that says what was expected and what came; the round continues with the others.
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ if TYPE_CHECKING:
     from flwr.app import ArrayRecord, Message
 
 
+MOST_LETTERS = 400  # of a reason in a row and in the log: much of it may be what the node sent
+
+
 class RefusedError(ValueError):
     """A reply that is not believed; the message says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason if len(reason) <= MOST_LETTERS else f"{reason[:MOST_LETTERS]} …")
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a node was asked for: its number as a client, and how many examples it reported before."""
+    """What the server requested of a node: its number as a client, and how many examples it reported before."""
 
     node: int
     client: int
@@ -153,7 +159,7 @@ def read_update(message: Message, asked: Asked, start: Mapping[str, Tensor], nor
     message
         The reply.
     asked
-        What the node was asked for.
+        What the server requested of the node.
     start
         The global model w by name. Updates of half precision come in single precision.
     norm_bound
