@@ -94,8 +94,8 @@ def growth() -> tuple[Finding, Finding]:
             _logarithms("seconds"), x="devices", y="log10 of seconds", series="part", log=True,
             x_label="registered devices", y_label="seconds, power of ten",
             title="How long does it take?", provenance=provenance,
-            verdict=f"At {number(MOST)} devices a selector is set up in {number(seconds['selection'], 2)} s; the longest, "
-            f"{slowest}, takes {number(seconds[slowest], 2)} s{told}.",
+            verdict=f"At {number(MOST)} devices a selector is set up in {number(seconds['selection'], 2)} s; the "
+            f"longest, {slowest}, takes {number(seconds[slowest], 2)} s{told}.",
         ),
         lines(
             _logarithms("megabytes"), x="devices", y="log10 of megabytes", series="part", log=True,
