@@ -132,6 +132,20 @@ def test_a_sweep_has_a_line_per_series_in_each_pane_and_marks_what_was_chosen_an
     assert [text.get_text() for text in legend.get_texts()] == ["uniform", "by activity"]
 
 
+def test_a_sweep_of_many_series_over_decades_stays_inside_its_picture():
+    names = ["selection", "partition, sizes", "partition, labels", "accounting, system", "accounting, each"]
+    rows = [
+        {"n": n, "of": name, "s": s * (at + 1)} for at, name in enumerate(names) for n, s in ((1e4, 1e-3), (1e7, 10))
+    ]
+    figure = over_an_option(
+        rows, x="n", y="s", series="of", log=True, log_y=True, y_label="seconds", title="Long?", verdict="Yes."
+    ).figure
+    (ax,) = figure.axes
+    assert ax.get_yscale() == "log"
+    drawn, page = figure.get_tightbbox(figure.canvas.get_renderer()), figure.bbox_inches
+    assert page.x0 <= drawn.x0 and drawn.x1 <= page.x1 and page.y0 <= drawn.y0 and drawn.y1 <= page.y1
+
+
 def test_the_series_of_a_sweep_keep_their_colours_where_one_is_missing():
     part = [row for row in SWEEP if row["fleet"] == "mild" or row["way"] == "by activity"]
     first, second = over_an_option(part, x="rate", y="right", series="way", pane="fleet", **TEXTS).figure.axes

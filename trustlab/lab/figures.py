@@ -11,7 +11,7 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -69,12 +69,13 @@ class _LogTicks(LogLocator):
         return super().tick_values(vmin, vmax)
 
 
-def logarithmic(axes: Axes) -> None:
-    """Make the x axis logarithmic, with plain numbers: a page has no TeX, and "2 × 10¹" is wide enough to overlap."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(_LogTicks())
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
+def logarithmic(axes: Axes, which: Literal["x", "y"] = "x") -> None:
+    """Make an axis logarithmic, with plain numbers: a page has no TeX, and "2 × 10¹" is wide enough to overlap."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_locator(_LogTicks())
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
 
 
 def svg(figure: Figure, *, alt: str) -> str:

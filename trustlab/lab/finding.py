@@ -271,6 +271,7 @@ def lines(
     y_label: str = "",
     per_cent: bool = False,
     log: bool = False,
+    log_y: bool = False,
 ) -> Figure:
     """Draw an outcome over an option, one line for each `series`: how much a comparison depends on the option.
 
@@ -288,6 +289,8 @@ def lines(
         What the axes measure, with their units.
     log
         Whether the axis of `x` is logarithmic.
+    log_y
+        Whether that of `y` is, whose values are then above 0.
     per_cent, title, verdict, provenance, digits
         As for :func:`dots`; `per_cent` is about `y`.
 
@@ -306,5 +309,5 @@ def lines(
     """
     return swept(
         rows, x=x, y=y, series=series, pane=pane, chosen=chosen, x_label=x_label, y_label=y_label, per_cent=per_cent,
-        log=log,
+        log=log, log_y=log_y,
     )  # fmt: skip

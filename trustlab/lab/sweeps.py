@@ -15,6 +15,7 @@ from trustlab.lab.figures import FONT_POINTS, MARKERS, PALETTE, clean, logarithm
 from trustlab.lab.vector import name_points
 
 ONE, PANE, HEIGHT = 620, 320, 330  # CSS pixels: the width of one pane alone, of each of several, and the height
+ENTRY, LETTER = 40, 7.2  # CSS pixels of a legend: what a name has besides its letters, and a letter
 CROWDED = 7  # more values than this on an axis would write into each other
 
 
@@ -30,17 +31,22 @@ def swept(
     y_label: str,
     per_cent: bool,
     log: bool,
+    log_y: bool,
 ) -> Figure:
     """Draw the rows of :func:`trustlab.lab.finding.lines`."""
     names = list(dict.fromkeys(str(row[series]) for row in rows))
     panes = list(dict.fromkeys(str(row[pane]) for row in rows)) if pane else [""]
     width = ONE if len(panes) == 1 else PANE * len(panes)
-    figure = new_figure(width, HEIGHT)
+    fits = sum(ENTRY + LETTER * len(name) for name in names) <= width - 64
+    columns = len(names) if fits else math.ceil(len(names) / 2)
+    head = (66 if pane else 44) + (0 if fits else 20)  # a second row of the legend
+    height = HEIGHT + head - 44
+    figure = new_figure(width, height)
     axes = figure.subplots(1, len(panes), sharey=True, squeeze=False)[0]
     values = sorted({float(row[x]) for row in rows})
     for at, (ax, title) in enumerate(zip(axes, panes, strict=True)):
         clean(ax, x_label=x_label, y_label="" if at else y_label)
-        _scale(ax, values, log=log, per_cent=per_cent)
+        _scale(ax, values, log=log, log_y=log_y, per_cent=per_cent)
         ax.set_title(title, fontsize=FONT_POINTS + 1, loc="left")
         here = [row for row in rows if not pane or str(row[pane]) == title]
         for i, name in enumerate(names):
@@ -48,11 +54,13 @@ def swept(
             _line(ax, own, i, x=x, y=y, series=series, chosen=chosen, per_cent=per_cent)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="upper left", bbox_to_anchor=(64 / width, 1.0), ncols=len(names), frameon=False,
+        handles, labels, loc="upper left", bbox_to_anchor=(64 / width, 1.0), ncols=columns, frameon=False,
         fontsize=FONT_POINTS, handlelength=1.6, columnspacing=1.4,
     )  # fmt: skip
-    top = 1 - (66 if pane else 44) / HEIGHT
-    figure.subplots_adjust(left=70 / width, right=1 - 16 / width, top=top, bottom=54 / HEIGHT, wspace=0.08)
+    left, right = 86 if log_y else 70, 34 if len(number(values[-1])) > 7 else 16  # room for half of a long last value
+    figure.subplots_adjust(
+        left=left / width, right=1 - right / width, top=1 - head / height, bottom=54 / height, wspace=0.08
+    )
     return figure
 
 
@@ -88,12 +96,15 @@ def written(value: float, per_cent: bool) -> str:
     return (f"{100 * value:.0f} %" if per_cent else number(float(value))).replace("-", "−")
 
 
-def _scale(ax: Axes, values: Sequence[float], *, log: bool, per_cent: bool) -> None:
+def _scale(ax: Axes, values: Sequence[float], *, log: bool, log_y: bool, per_cent: bool) -> None:
     if log:
         logarithmic(ax)
+    if log_y:
+        logarithmic(ax, "y")
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, per_cent)))
     if len(values) <= CROWDED:
         ax.xaxis.set_major_locator(FixedLocator(values))
         ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
-    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, per_cent)))

@@ -18,10 +18,7 @@ def claims_of() -> list[dict[str, Any]]:
 
 
 def _rounds() -> list[dict[str, Any]]:
-    """Claim that a round does not grow with the fleet, where the saved table has both sizes of it."""
     few, many = at("simulation", FEW, "seconds again"), at("simulation", MOST, "seconds again")
-    if not (few and many):
-        return []
     return [
         {
             "claim": "(Ours) A later round with ten million registered devices takes less than three times one with "

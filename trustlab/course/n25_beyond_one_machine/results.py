@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SCALING = "scaling"
 MOST = 10_000_000
-# What can be had of the table at ten million devices, in the order of the story.
+# The rows of the table, in the order of the story.
 PARTS = ("selection", "partition, sizes", "partition, labels", "accounting, system", "accounting, each", "simulation")
 ENGINES = (
     {
@@ -83,23 +83,22 @@ def growth() -> tuple[Finding, Finding]:
     """Draw seconds and megabytes over the number of devices."""
     seconds = {row["part"]: row["seconds"] for row in medians("seconds") if row["devices"] == MOST}
     memory = {row["part"]: row["megabytes"] for row in medians("megabytes") if row["devices"] == MOST}
-    there = [part for part in PARTS if part in set(measured()["part"])]
-    ended = [part for part in there if part not in seconds]
-    told = f"; {' and '.join(ended)} end earlier: {_why(ended)}" if ended else ""
+    ended = [part for part in PARTS if part not in seconds]
+    told = f". Not tried there: {'; '.join(map(_why, ended))}" if ended else ""
     slowest = max(seconds, key=lambda part: seconds[part])
     heaviest = max(memory, key=lambda part: memory[part])
     provenance = f"saved, medians of 5 fresh processes, one thread, {read(SCALING)[1]['config']['processor']}"
     return (
         lines(
-            _logarithms("seconds"), x="devices", y="log10 of seconds", series="part", log=True,
-            x_label="registered devices", y_label="seconds, power of ten",
+            medians("seconds"), x="devices", y="seconds", series="part", log=True, log_y=True,
+            x_label="registered devices", y_label="seconds",
             title="How long does it take?", provenance=provenance,
             verdict=f"At {number(MOST)} devices a selector is set up in {number(seconds['selection'], 2)} s; the "
             f"longest, {slowest}, takes {number(seconds[slowest], 2)} s{told}.",
         ),
         lines(
-            _logarithms("megabytes"), x="devices", y="log10 of megabytes", series="part", log=True,
-            x_label="registered devices", y_label="megabytes, power of ten",
+            medians("megabytes"), x="devices", y="megabytes", series="part", log=True, log_y=True,
+            x_label="registered devices", y_label="megabytes",
             title="How much memory does it take?", provenance=provenance,
             verdict=f"At {number(MOST)} devices selection takes {number(memory['selection'], 2)} MB, "
             f"{number(memory['selection'] * 1e6 / MOST, 2)} bytes a device; the most is {number(memory[heaviest], 2)} "
@@ -108,16 +107,11 @@ def growth() -> tuple[Finding, Finding]:
     )  # fmt: skip
 
 
-def _logarithms(column: str) -> list[dict[str, Any]]:
-    import math
-
-    return [{**row, f"log10 of {column}": math.log10(max(row[column], 1e-4))} for row in medians(column)]
-
-
-def _why(ended: list[str]) -> str:
+def _why(part: str) -> str:
+    """Return why the largest size of a part was not tried, as its row says it."""
     found = read(SCALING)[0]
-    notes = [str(found[(found["part"] == part) & (found["repetition"] < 0)]["note"].iloc[0]) for part in ended]
-    return "; ".join(notes)
+    (note,) = found[(found["part"] == part) & (found["repetition"] < 0)]["note"]
+    return f"{part} ({str(note).removeprefix('not tried: ')})"
 
 
 def engines() -> Display:
