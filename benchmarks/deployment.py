@@ -29,7 +29,7 @@ from safetensors.torch import load_file
 from benchmarks.turns import load, one_thread, store
 from trustlab.federated.deployment import Loopback, RunFailedError
 from trustlab.federated.deployment.on_loopback import EXAMPLE
-from trustlab.federated.deployment.options import read_options
+from trustlab.federated.deployment.run_options import read_options
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import simulate
 from trustlab.lab.display import table

@@ -75,7 +75,8 @@ def test_a_page_loads_nothing_from_another_machine(built):
 def test_every_document_is_in_the_navigation(built):
     out, _ = built
     start = content(out / "index.html")
-    documents = [f"docs/{path.stem}.html" for path in (ROOT / "docs").glob("*.md")]
+    written = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "deployment").glob("*.md")]
+    documents = [path.relative_to(ROOT).with_suffix(".html").as_posix() for path in written]
     for page in [*documents, "GLOSSARY.html", "CONTRIBUTING.html", "data/README.html", "api/index.html"]:
         assert re.search(rf'<li class="toctree-l1[^"]*"><a class="reference internal" href="{page}">', start), page
 

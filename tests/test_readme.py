@@ -53,7 +53,7 @@ def mistakes(source):
 
 
 def test_there_are_examples():
-    assert [name for name, _ in EXAMPLES].count("README.md") == 2 and len(EXAMPLES) == 26
+    assert [name for name, _ in EXAMPLES].count("README.md") == 2 and len(EXAMPLES) == 27
 
 
 def test_the_readmes_examples_have_as_many_lines_as_is_said_of_them():

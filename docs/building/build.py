@@ -23,7 +23,14 @@ START = "README.md"  # the first page
 # The navigation: a title, and its documents in their order. A document of docs/ that is missing here is an error.
 NAVIGATION = {
     "Tasks": ("docs/train_privately.md", "docs/simulate_a_fleet.md", "docs/measure_a_classifier.md"),
-    "Guides": ("docs/privacy.md", "docs/federated.md", "docs/fairness.md", "docs/opacus.md", "docs/architectures.md"),
+    "Guides": ("docs/privacy.md", "docs/federated.md", "docs/fairness.md", "docs/opacus.md", "docs/trainer.md",
+               "docs/architectures.md"),
+    "Beyond one machine": (
+        "docs/deployment.md",
+        "docs/deployment/sweeps.md",
+        "docs/deployment/torchrun.md",
+        "docs/deployment/flower.md",
+    ),
     "Course": ("docs/explore.md", "GLOSSARY.md", "data/README.md"),
     "Project": ("docs/install.md", "docs/benchmarks.md", "docs/reproduction.md", "CONTRIBUTING.md"),
 }

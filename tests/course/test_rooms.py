@@ -151,7 +151,7 @@ def test_every_table_belongs_to_an_experiment_or_a_benchmark():
     results = ROOT / "data" / "results"
     stems = {str(path.relative_to(results).with_suffix("")) for path in results.rglob("*.csv")}
     assert tables <= stems
-    of_benchmarks = re.compile(r"architectures|\w+_(speed|time|coverage|false_alarms|peers)")
+    of_benchmarks = re.compile(r"architectures|scaling|payloads|\w+_(speed|time|coverage|false_alarms|peers|loopback)")
     assert all(of_benchmarks.fullmatch(stem) for stem in stems - tables)
 
 

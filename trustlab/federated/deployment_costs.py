@@ -27,7 +27,7 @@ class Deployment:
     """A fleet, what it trains, and its network."""
 
     devices: int = option(1_000_000, label="Devices", help="Devices registered with the server.", low=1)
-    cohort: int = option(1000, label="Cohort", help="Devices that are asked in a round.", unit="devices", low=1)
+    cohort: int = option(1000, label="Cohort", help="Devices selected in a round.", unit="devices", low=1)
     parameters: int = option(1_000_000, label="Parameters", help="Numbers in an update.", low=1)
     payload: int = option(4_000_000, label="Payload", help="Model or update as it is sent.", unit="bytes", low=1)
     drop_out: float = option(0.1, label="Drop-out", help="Share of a cohort that is lost in a round.", low=0, high=0.9)
@@ -60,7 +60,7 @@ class Needs:
     bytes_down, bytes_up
         Of all devices.
     seconds
-        At least: transfers overlap perfectly, and the server waits for nobody who was lost.
+        At least: transfers overlap perfectly, and the server does not wait for lost devices.
     server_memory
         Bytes: the model, the sum of updates, the selector, and with SecAgg the shares that it passes on.
     neighbours

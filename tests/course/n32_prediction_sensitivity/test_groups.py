@@ -1,5 +1,7 @@
 """Corpora that a user brings, made up here in their own formats: from files to a row, and by one command to a table."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas
 import pytest
@@ -93,8 +95,9 @@ def test_too_few_groups_are_refused():
 def test_one_command_makes_the_table_and_judges_it(brought, monkeypatch, capsys):
     """In this process: a fresh one would read the usual recipe."""
 
-    def compute(settings, name, code, workers):
-        yield from [GROUPS.live(setting, load(name), data_hash="made", code="made") for setting in settings]
+    def compute(*given, executor, whole=reproduce.compute, **options):
+        with ThreadPoolExecutor(1) as here:
+            yield from whole(*given, executor=here, **options)
 
     monkeypatch.setattr(reproduce, "compute", compute)
     command = ["prediction-sensitivity-groups", "--data", "jigsaw", "--seeds", "2"]

@@ -99,7 +99,7 @@ def deploy(test_task, local_grid):
 
     def run(config, behave=None, nodes=4):
         from trustlab.federated.deployment.client_app import client_app
-        from trustlab.federated.deployment.options import read_options
+        from trustlab.federated.deployment.run_options import read_options
         from trustlab.federated.deployment.server_app import train
 
         config = BASE | config

@@ -14,8 +14,8 @@ import pytest
 from safetensors.torch import load_file
 
 from trustlab.federated.deployment import Loopback, RunFailedError, loopback
-from trustlab.federated.deployment.options import read_options
 from trustlab.federated.deployment.processes import MARK, marked
+from trustlab.federated.deployment.run_options import read_options
 from trustlab.federated.selection import Selector
 from trustlab.federated.simulation import simulate
 

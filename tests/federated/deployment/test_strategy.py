@@ -10,7 +10,7 @@ from trustlab.federated.simulation import FederatedConfig, simulate
 
 def reference(task, config):
     """Return the simulator's rows and model of the same run."""
-    from trustlab.federated.deployment.options import read_options
+    from trustlab.federated.deployment.run_options import read_options
 
     options = read_options(config)
     problem, parts = task.load_task(config), task.parts(4)
@@ -53,7 +53,7 @@ def test_flowers_own_loop_gives_the_same_model(deploy, test_task, local_grid, ba
     from flwr.app import ArrayRecord
 
     from trustlab.federated.deployment.client_app import client_app
-    from trustlab.federated.deployment.options import read_options
+    from trustlab.federated.deployment.run_options import read_options
     from trustlab.federated.deployment.strategy import ActivityStrategy
 
     _, wanted, _ = deploy({})
@@ -231,7 +231,7 @@ def test_a_report_that_cannot_be_is_refused(deploy, report, reason):
     ],
 )
 def test_options_are_checked_before_any_node_is_asked(config, match):
-    from trustlab.federated.deployment.options import read_options
+    from trustlab.federated.deployment.run_options import read_options
 
     with pytest.raises(ValueError, match=match):
         read_options(config)
@@ -241,7 +241,7 @@ def test_the_example_names_only_options_and_all_of_its_files_are_there():
     import tomllib
     from pathlib import Path
 
-    from trustlab.federated.deployment.options import read_options
+    from trustlab.federated.deployment.run_options import read_options
 
     for folder in (Path(__file__).parents[3] / "examples" / "flower", Path(__file__).parent / "app"):
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))

@@ -38,7 +38,7 @@ def _selection() -> list[dict[str, Any]]:
             "values": [megabytes * 1e6 / MOST for megabytes in at("selection", MOST, "megabytes")],
             "below": 64.0,
             "unit": "bytes",
-            "setup": "power-law activity, Poisson design, five fresh processes",
+            "setup": "Pareto activity, Poisson design, five fresh processes",
         },
         {
             "claim": "(Ours) A draw of 1,000 out of ten million devices takes less than 50 ms",

@@ -72,7 +72,7 @@ def bits_of_a_sum(answer: Any) -> Checked:
     Examples
     --------
     >>> bits_of_a_sum(12)
-    ✗ 12 is not right. That is one device's number. The sum of 5,000 of them must not overflow.
+    ✗ 12 bits is not right. That is one device's number. The sum of 5,000 of them must not overflow.
     """
     slips = {
         BITS: "That is one device's number. The sum of 5,000 of them must not overflow.",
@@ -89,7 +89,7 @@ def servers_connection(answer: Any) -> Checked:
     Examples
     --------
     >>> servers_connection(3.03)
-    ✗ 3.03 is not right. Those are gigabytes a second. A byte has 8 bits.
+    ✗ 3.03 Gbit/s is not right. Those are gigabytes a second. A byte has 8 bits.
     """
     needed = 8 * SENT * SIZE / ROUND / 1e9
     slips = {

@@ -32,7 +32,7 @@ class NeedsPosition:
     """The position of the panel."""
 
     devices: int = option(1_000_000, label="Devices", help="Registered with the server.", values=DEVICES)
-    cohort: int = option(1000, label="Cohort", help="Devices that are asked in a round.", values=COHORTS)
+    cohort: int = option(1000, label="Cohort", help="Devices selected in a round.", values=COHORTS)
     model: str = option("transformer", label="Model", help="What a device trains and sends.", values=MODELS)
     upload: float = option(10.0, label="Upload", help="Of a device; it downloads five times as fast.", unit="Mbit/s",
                            values=UPLOADS)  # fmt: skip

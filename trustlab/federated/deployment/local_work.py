@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from trustlab.columns import as_indices
-from trustlab.federated.deployment.options import read_options
 from trustlab.federated.deployment.records import ARRAYS, CLIENT, CONFIG, EXAMPLES, LOSS, METRICS, ROUND, STEPPED
+from trustlab.federated.deployment.run_options import read_options
 from trustlab.federated.deployment.updates import from_arrays, to_arrays
 from trustlab.federated.simulation.definitions import FederatedConfig, Task
 from trustlab.federated.simulation.local_training import (

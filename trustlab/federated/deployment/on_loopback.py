@@ -246,7 +246,7 @@ def loopback(
     rounds
         Of training.
     run_config
-        More options of the run, see :func:`trustlab.federated.deployment.options.read_options`.
+        More options of the run, see :func:`trustlab.federated.deployment.run_options.read_options`.
     app
         A Flower project; None is ``examples/flower`` of this checkout.
     secure

@@ -15,8 +15,8 @@ import torch
 from flwr.app import ConfigRecord, Context, Message
 from torch import Tensor, nn
 
-from trustlab.federated.deployment.options import Options
 from trustlab.federated.deployment.records import CLIENT, ROUND
+from trustlab.federated.deployment.run_options import Options
 from trustlab.federated.deployment.secure_sum import MODULUS_BITS, NAMES, SHARE, range_bits, secure_range, strong_masks
 from trustlab.federated.deployment.strategy import ActivityStrategy, Cohort, Row
 from trustlab.federated.deployment.updates import NodeUpdate, to_arrays

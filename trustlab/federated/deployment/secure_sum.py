@@ -27,7 +27,7 @@ from flwr.app import ConfigRecord, Context, Message, MessageType, RecordDict
 from trustlab.federated.deployment.records import ARRAYS, CONFIG
 
 if TYPE_CHECKING:
-    from trustlab.federated.deployment.options import Options
+    from trustlab.federated.deployment.run_options import Options
 
 SHARE, NAMES = "share", "names"  # in the message that asks for training: p_k / max p, and the weights' names in order
 SWITCH = "secure-sum"  # the option of the run
@@ -105,7 +105,7 @@ def _translated(call_next: Call) -> Call:
         from flwr.common import Code, FitRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
         from flwr.compat.common import recorddict_compat as compat
 
-        from trustlab.federated.deployment.options import read_options
+        from trustlab.federated.deployment.run_options import read_options
 
         asked = compat.recorddict_to_fitins(message.content, keep_input=True)
         names = json.loads(str(asked.config[NAMES]))
@@ -139,7 +139,7 @@ def bounded(delta: list[np.ndarray], share: float, options: Options) -> list[np.
 
     Examples
     --------
-    >>> from trustlab.federated.deployment.options import read_options
+    >>> from trustlab.federated.deployment.run_options import read_options
     >>> private = read_options({"clip-norm": 1.0, "aggregation": "equal"})
     >>> bounded([np.array([3.0, 4.0])], 0.5, private)[0].round(3).tolist()
     [0.3, 0.4]

@@ -11,7 +11,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 if TYPE_CHECKING:
-    from trustlab.federated.deployment.options import Options
+    from trustlab.federated.deployment.run_options import Options
     from trustlab.federated.simulation import Task
 
 ROWS, MODEL = "rows.jsonl", "model.safetensors"
@@ -30,7 +30,7 @@ def server_app(load: Callable[[Context], Task]) -> ServerApp:
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        from trustlab.federated.deployment.options import read_options
+        from trustlab.federated.deployment.run_options import read_options
 
         options = read_options(context.run_config)
         task = load(context)

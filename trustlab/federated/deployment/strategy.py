@@ -21,9 +21,9 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricReco
 from flwr.serverapp.strategy import Strategy
 from torch import Tensor, nn
 
-from trustlab.federated.deployment.options import Options
+from trustlab.federated.deployment.node_registry import Registry
 from trustlab.federated.deployment.records import ARRAYS, CLIENT, CONFIG, ROUND
-from trustlab.federated.deployment.registry import Registry
+from trustlab.federated.deployment.run_options import Options
 from trustlab.federated.deployment.updates import Asked, NodeUpdate, RefusedError, read_update, to_arrays
 from trustlab.federated.named_tensors import summed_in
 from trustlab.federated.selection import Selector
@@ -48,7 +48,7 @@ class ActivityStrategy(Strategy):
     model
         The global model, trained in place.
     options
-        Of the run, see :func:`trustlab.federated.deployment.options.read_options`.
+        Of the run, see :func:`trustlab.federated.deployment.run_options.read_options`.
 
     Attributes
     ----------

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from flwr.app import Message, MessageType, RecordDict
 
-from trustlab.federated.deployment.options import DeploymentConfig
 from trustlab.federated.deployment.records import NUMBERLESS
+from trustlab.federated.deployment.run_options import DeploymentConfig
 from trustlab.federated.deployment.updates import Activity, RefusedError, read_activity
 
 if TYPE_CHECKING:
