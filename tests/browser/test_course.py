@@ -1,9 +1,10 @@
-"""A reader's hands on notebooks 00, 11, 13, 21 to 24, 31, 33: run all, move, train, stop, predict, ask for a hint."""
+"""A reader's hands on notebooks 00, 11, 13, 21 to 25, 31, 33: run all, move, train, stop, predict, ask for a hint."""
 
 import json
 import re
 import time
 
+import psutil
 import pytest
 from playwright.sync_api import expect
 
@@ -615,18 +616,40 @@ def test_33_trains_a_teacher_and_its_student(lab, reversal):
     lab.picture(panel, "33-reversal-trained")
 
 
-def test_25_runs_and_its_panels_move_without_starting_a_process(lab, beyond):
+def flower_processes():
+    """The processes of Flower on this machine."""
+    commands = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
+    return [command for command in commands if any("flower-super" in part for part in command)]
+
+
+def test_25_runs_and_its_panels_move(lab, beyond):
     assert beyond.troubles() == []
-    titles = ("What does the server see?", "What does one round of a deployment need?", "Rounds between processes")
-    toy, needs, flower = (beyond.panel(title) for title in titles)
-    assert all(has_a_picture(panel) for panel in (toy, needs, flower))
+    toy, needs = (
+        beyond.panel(each) for each in ("What does the server see?", "What does one round of a deployment need?")
+    )
+    assert has_a_picture(toy) and has_a_picture(needs)
     toy.get_by_role("button", name="Reset", exact=True).click()
-    toy.get_by_role("combobox").first.select_option("masked numbers")
+    toy.get_by_text("masked numbers", exact=True).click()
     expect(toy.locator(".trustlab-verdict")).to_contain_text("say nothing about any device")
     lab.picture(toy, "25-masks-moved")
     lab.picture(needs, "25-needs")
-    expect(flower.get_by_role("button", name=re.compile("^Start a server and 2 nodes"))).to_be_visible()
-    lab.picture(flower, "25-flower")
+
+
+def test_25_starts_a_server_and_nodes_and_stop_leaves_no_process(lab, beyond):
+    panel = beyond.panel("Rounds between processes")
+    assert has_a_picture(panel) and flower_processes() == []
+    panel.get_by_role("button", name=re.compile("^Start a server and 2 nodes")).click()
+    expect(panel.locator(".trustlab-verdict")).to_contain_text("Stop ends every process", timeout=60_000)
+    ends = time.monotonic() + 60
+    while not flower_processes() and time.monotonic() < ends:
+        time.sleep(0.2)
+    assert flower_processes()
+    lab.picture(panel, "25-flower-live")
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    ends = time.monotonic() + 10
+    while flower_processes() and time.monotonic() < ends:
+        time.sleep(0.2)
+    assert flower_processes() == []
 
 
 def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
