@@ -107,7 +107,8 @@ def test_what_nodes_spoil_costs_a_round_at_most_its_timeout(here, flower_app, tm
 def test_the_secure_sum_is_the_plain_one_to_a_ten_thousandth(here, flower_app, test_task):
     config = COMMON | {"rounds": 1, "secure-sum": True, "clients-per-round": 3, "strategy": "uniform", "seed": 1}
     rows, last = trained(here.run(flower_app, config))
-    assert (rows[0]["arrived"], rows[0]["reasons"]) == (3, "")
+    # Reasons may name the node that was killed before: the server asks it for its activity until Flower misses it.
+    assert (rows[0]["arrived"], rows[0]["refused"], rows[0]["lost"]) == (3, 0, 0)
     parts = test_task.parts(NODES)
     late = [parts[0], parts[1], [], parts[3], parts[0]]  # the killed one holds nothing, the late one another's part
     wanted = simulated(test_task, config, late)
