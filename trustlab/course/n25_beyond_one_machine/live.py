@@ -69,7 +69,7 @@ def saved(at: LivePosition) -> Answer:
     last = known[at.rounds - 1]
     verdict = (
         f"Saved: after {at.rounds} round{'s' * (at.rounds > 1)} between processes the model is right on "
-        f"{number(100 * last['right'], 3)} % of the test requests. A round took {duration(_round(known))} on two busy "
+        f"{number(100 * last['right'], 3)} % of the test requests. A round took {duration(_round(known))} on two "
         f"cores and moved {number((last['bytes_down'] + last['bytes_up']) / 1e6, 2)} MB."
     )
     made = about["config"]
