@@ -9,8 +9,8 @@ Prediction, before the first run: the simulator 0.1 s a round; the deployment 8 
 starts a process that imports torch, a corpus and Flower; Ray 2 s, whose processes stay; TLS adds nothing that can be
 seen, a secure sum three more messages, 6 s each.
 
-What came of it, on two idle cores: 0.2 s for the simulator, 12 s for the deployment, nothing for TLS, and 14 s more for a
-secure sum. Ray was not installed.
+What came of it, on two idle cores: 0.2 s for the simulator, 12 s for the deployment, nothing for TLS, and 14 s more
+for a secure sum. Ray was not installed.
 """
 
 from __future__ import annotations
