@@ -168,7 +168,7 @@ class Experiment:
         """Return within how many seconds this share of such trainings were done for the committed table."""
         return float(self.where(corpus, **values)["seconds"].quantile(share))
 
-    # What is run now, by trustlab.course.reproduce.compute
+    # The code that computes it
 
     def code(self, kind: str | None = None) -> Closure:
         """Return the code that decides a row of `kind`, a value of `varied`; None: of any, with nothing left out.

@@ -49,9 +49,10 @@ def payload(state: Mapping[str, Tensor], form: str = NUMBERS) -> int:
 
 def _as_flower_sends(state: Mapping[str, Tensor]) -> int:
     try:
-        from flwr.app import Array, ArrayRecord, RecordDict
+        from flwr.app import RecordDict
         from flwr.common.serde import recorddict_to_proto
+
+        from trustlab.federated.deployment.updates import to_arrays
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("Expected Flower: pip install -c requirements.lock -e '.[flower]'.") from error
-    arrays = ArrayRecord({name: Array(value.detach().cpu().numpy()) for name, value in state.items()})
-    return len(recorddict_to_proto(RecordDict({"arrays": arrays})).SerializeToString())
+    return len(recorddict_to_proto(RecordDict({"arrays": to_arrays(state)})).SerializeToString())

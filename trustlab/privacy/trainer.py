@@ -152,7 +152,7 @@ class PrivateTrainer(Trainer):
             self.optimizer.train()
         sample_rate = self.config.batch_size / len(self._examples)
         with state.own_random_state(ALONE), self.accelerator.autocast():
-            fill_gradients(state, self._gradients, self._examples, sample_rate, state.sigma, ALONE)
+            fill_gradients(state, self._gradients, self._examples, sample_rate, ALONE)
         state.step += 1
         return torch.zeros((), device=self.args.device)
 
@@ -206,11 +206,6 @@ class _Private(TrainingState):
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
         return iter(())
-
-    @property
-    def sigma(self) -> float:
-        """The noise multiplier of the next step."""
-        return [sigma for sigma, count in self.schedule for _ in range(count)][self.step]
 
 
 def _on_device(per_example_loss: PerExampleLoss, device: torch.device, model: nn.Module, batch: Any) -> Tensor:

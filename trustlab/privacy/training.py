@@ -184,14 +184,13 @@ def _run(
         yield from map(dict, list(state.rows))
     gradients = step_gradients(state.model, problem.per_example_loss, config, workers)
     examples = problem.data["train"]
-    sigmas = [sigma for sigma, count in state.schedule for _ in range(count)]
     sample_rate, steps_per_epoch = config.batch_size / len(examples), state.steps // config.epochs
     every = config.evaluate_every or steps_per_epoch
     state.model.train()
     while state.step < state.steps:
-        started, sigma = time.perf_counter(), sigmas[state.step]
+        started, sigma = time.perf_counter(), state.sigma
         with state.own_random_state(workers):
-            norms = fill_gradients(state, gradients, examples, sample_rate, sigma, workers)
+            norms = fill_gradients(state, gradients, examples, sample_rate, workers)
             state.optimizer.step()
         if state.scheduler is not None:
             state.scheduler.step()
@@ -225,13 +224,11 @@ def _row(state: TrainingState, config: TrainConfig, problem: Problem, sigma: flo
     }
 
 
-def fill_gradients(
-    state: TrainingState, gradients: Step, examples: Any, sample_rate: float, sigma: float, workers: Workers
-) -> Norms:
-    """Draw a Poisson batch of `examples` and fill ``.grad`` from it, with noise of multiplier `sigma`."""
+def fill_gradients(state: TrainingState, gradients: Step, examples: Any, sample_rate: float, workers: Workers) -> Norms:
+    """Draw a Poisson batch of `examples` and fill ``.grad`` from it, with the noise of the next step."""
     chosen = (torch.rand(len(examples), generator=state.generator) < sample_rate).nonzero()[:, 0]  # [B], varies
     batch = examples[chosen] if workers.count == 1 else Chosen(examples, chosen)
-    norms = gradients(batch, noise_multiplier=sigma, generator=state.generator)
+    norms = gradients(batch, noise_multiplier=state.sigma, generator=state.generator)
     _check_weights(state.model, norms)
     return norms
 

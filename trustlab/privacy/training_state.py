@@ -104,6 +104,16 @@ class TrainingState:
         for name in COUNTERS:
             setattr(self, name, content["counters"][name])
 
+    @property
+    def sigma(self) -> float:
+        """The noise multiplier of the next step."""
+        left = self.step
+        for sigma, count in self.schedule:
+            if left < count:
+                return sigma
+            left -= count
+        raise IndexError(f"Expected one of {self.steps} planned steps, got step {self.step}, after the last one.")
+
     def _parts(self) -> Iterator[tuple[str, Any]]:
         yield from [("model", self.model), ("optimizer", self.optimizer)]
         if self.scheduler is not None:

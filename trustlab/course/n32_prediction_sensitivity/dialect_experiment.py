@@ -9,7 +9,6 @@ labels are themselves suspect, since annotators mistake the dialect for abuse. T
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,13 +18,10 @@ import numpy as np
 from trustlab.config import check, option
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     EVEN,
-    SHORT,
     SOFT,
     TOLD,
-    UNSURE,
-    Variant,
-    quietly,
-    token_weights,
+    by_weights,
+    rank_correlation,
 )
 from trustlab.course.n32_prediction_sensitivity.word_classifiers import classifier_of
 from trustlab.fairness.sensitivity import StatusModel, TextClassifier, fit_status_model
@@ -126,30 +122,8 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
         "tweets": len(test.words),
         "flagged": flagged[0] - flagged[1],
     }
-    for name, values in measured(classifier, status, test.words).items():
+    for name, values in by_weights(classifier, status, test.words, (TOLD, SOFT, EVEN), OF).items():
         for prefix, rows in ((RATIO, np.ones(len(harmless), dtype=bool)), (AMONG, harmless)):
             row[prefix + name] = float(values[rows & test.first].mean() / values[rows & ~test.first].mean())
-        row[WITH + name] = _spearman(values, test.share)
+        row[WITH + name] = rank_correlation(values, test.share)
     yield {**setting.key(), **row, "seconds": time.perf_counter() - started}
-
-
-def measured(classifier: TextClassifier, status: StatusModel, words: list[list[str]]) -> dict[str, np.ndarray]:
-    """Return P [N] with weights of the status model and with even ones, and trivial measures, by name."""
-    nothing = np.zeros((len(words), max(map(len, words))), dtype=bool)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The status model's balanced accuracy", UserWarning)  # it is in the row
-        weights = token_weights(classifier, words, status, nothing)
-    found = {}
-    for of in OF:
-        movement = quietly(classifier, words, token_weights=weights[EVEN], of=of).movement
-        for v in (TOLD, SOFT, EVEN):
-            found[Variant(v=v, of=of).name] = (weights[v] * movement).sum(axis=1)
-    found[UNSURE] = 1 - classifier.logits(words).softmax(-1).double().numpy().max(axis=1)
-    found[SHORT] = 1 / classifier.read(words).mask.sum(1).double().numpy()
-    return found
-
-
-def _spearman(values: np.ndarray, others: np.ndarray) -> float:
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(values, others).statistic)

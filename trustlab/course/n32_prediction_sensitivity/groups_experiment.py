@@ -12,7 +12,6 @@ The corpora are not committed, so no table of them is either: ``python -m trustl
 from __future__ import annotations
 
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,13 +24,11 @@ from trustlab.course.n32_prediction_sensitivity.posts_experiment import PAIRS
 from trustlab.course.n32_prediction_sensitivity.sensitivity_measures import (
     EVEN,
     HARD,
-    SHORT,
     SWAPPED,
     TOLD,
-    UNSURE,
     Variant,
-    quietly,
-    token_weights,
+    by_weights,
+    rank_correlation,
 )
 from trustlab.course.n32_prediction_sensitivity.word_classifiers import classifier_of
 from trustlab.fairness.sensitivity import StatusModel, TextClassifier, counterfactual_change, fit_status_model
@@ -181,39 +178,22 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     pairs = PAIRS if setting.corpus == "jigsaw" else OWN_PAIRS
     values = measured(classifier, status, words, pairs)
     for name, each in values.items():
-        row[WITH_GAP + name] = _spearman(np.array([each[group.own].mean() for group in groups.values()]), gaps)
-        row[WITH_SWAP + name] = _spearman(each, values[f"{SWAPPED}, {OF[0]}"])
+        row[WITH_GAP + name] = rank_correlation(np.array([each[group.own].mean() for group in groups.values()]), gaps)
+        row[WITH_SWAP + name] = rank_correlation(each, values[f"{SWAPPED}, {OF[0]}"])
     yield {**setting.key(), **row, "seconds": time.perf_counter() - started}
 
 
 def measured(
     classifier: TextClassifier, status: StatusModel, words: list[list[str]], pairs: WordPairs
 ) -> dict[str, np.ndarray]:
-    """Return P [N] by weights of tokens, the change by a swap, and trivial measures, by name."""
+    """Return P [N] by weights of tokens, trivial measures, and the change by a swap, by name."""
     named = np.zeros((len(words), max(map(len, words))), dtype=bool)
     for row, said in enumerate(words):
         named[row, : len(said)] = [word in pairs.counterpart for word in said]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The status model's balanced accuracy", UserWarning)  # it is in the row
-        weights = token_weights(classifier, words, status, named)
-    found = {}
+    found = by_weights(classifier, status, words, (HARD, TOLD, EVEN), OF, named)
     for of in OF:
-        movement = quietly(classifier, words, token_weights=weights[EVEN], of=of).movement
-        for v in (HARD, TOLD, EVEN):
-            found[Variant(v=v, of=of).name] = (weights[v] * movement).sum(axis=1)
         found[f"{SWAPPED}, {of}"] = counterfactual_change(classifier, words, of=of, pairs=pairs).score
-    found[UNSURE] = 1 - classifier.logits(words).softmax(-1).double().numpy().max(axis=1)
-    found[SHORT] = 1 / classifier.read(words).mask.sum(1).double().numpy()
     return found
-
-
-def _spearman(values: np.ndarray, others: np.ndarray) -> float:
-    """Return the rank correlation, 0 where one of both is the same everywhere."""
-    from scipy.stats import spearmanr
-
-    if np.ptp(values) == 0 or np.ptp(others) == 0:
-        return 0.0
-    return float(spearmanr(values, others).statistic)
 
 
 def claims_of_groups(corpus: str, read: Any) -> list[dict[str, Any]]:

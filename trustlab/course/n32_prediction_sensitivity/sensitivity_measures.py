@@ -119,3 +119,39 @@ def rivals(
         yield f"{INTEGRATED}, {of}", (abs(whole) * protected).sum(axis=1)
     yield UNSURE, 1 - classifier.logits(texts).softmax(-1).double().numpy().max(axis=1)
     yield SHORT, 1 / classifier.read(texts).mask.sum(1).double().numpy()
+
+
+def by_weights(
+    classifier: TextClassifier,
+    status: StatusModel,
+    words: list[list[str]],
+    kinds: Sequence[str],
+    scales: Sequence[str],
+    named: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Return P [N] with each of some kinds of token weights on each of some scales, and the trivial measures, by name.
+
+    `named` says which words name a group, bool [N, T], for hard weights; by default none does.
+    """
+    if named is None:
+        named = np.zeros((len(words), max(map(len, words))), dtype=bool)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The status model's balanced accuracy", UserWarning)  # it is in the row
+        weights = token_weights(classifier, words, status, named)
+    found = {}
+    for of in scales:
+        movement = quietly(classifier, words, token_weights=weights[EVEN], of=of).movement
+        for v in kinds:
+            found[Variant(v=v, of=of).name] = (weights[v] * movement).sum(axis=1)
+    found[UNSURE] = 1 - classifier.logits(words).softmax(-1).double().numpy().max(axis=1)
+    found[SHORT] = 1 / classifier.read(words).mask.sum(1).double().numpy()
+    return found
+
+
+def rank_correlation(values: np.ndarray, others: np.ndarray) -> float:
+    """Return Spearman's ρ, 0 where one of both is the same everywhere."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(values) == 0 or np.ptp(others) == 0:
+        return 0.0
+    return float(spearmanr(values, others).statistic)
