@@ -33,6 +33,7 @@ WITHOUT = {
     "fairness-metrics-continuations": "texts that were written, which nothing trivial judges",
     "role-reversal": "texts that were written, judged against the plain student and a writer without preference",
     "role-reversal-smollm2": "texts that were written, which nothing trivial judges",
+    "role-reversal-smollm2-elsewhere": "students judged against the plain one; no claim is made of it",
 }
 
 

@@ -206,6 +206,7 @@ NEW = {
     "prediction-sensitivity-real",
     "role-reversal",
     "role-reversal-smollm2",
+    "role-reversal-smollm2-elsewhere",
 }  # experiments that never had another name
 
 

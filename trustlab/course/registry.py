@@ -71,6 +71,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({
         n32_prediction_sensitivity.GROUPS,
         n33_role_reversal.EXPERIMENT,
         n33_role_reversal.SMOLLM2,
+        n33_role_reversal.ELSEWHERE,
     )
 })  # fmt: skip
 

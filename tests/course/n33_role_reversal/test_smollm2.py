@@ -11,9 +11,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from trustlab.course.n33_role_reversal import smollm2_distillation as distillation
+from trustlab.course.n33_role_reversal import smollm2_elsewhere as elsewhere
 from trustlab.course.n33_role_reversal import smollm2_leanings as measures
 from trustlab.course.n33_role_reversal import smollm2_texts as texts
 from trustlab.course.n33_role_reversal.smollm2_experiment import SMOLLM2
+from trustlab.course.n33_role_reversal.working_people import Texts
 from trustlab.fairness.generated_texts import unigram_polarity
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -114,6 +116,9 @@ def made_clusters():
     return {"test": rows}
 
 
+WORD_SETS = {"X": ["sang", "kind"], "Y": ["old", "late", "tired"], "A": ["he", "him"], "B": ["she", "her", "hers"]}
+
+
 @pytest.fixture
 def small(given, monkeypatch):
     monkeypatch.setattr(distillation, "language_model", lambda: given)
@@ -137,6 +142,77 @@ def test_a_row_of_each_model_is_flat_and_repeats(model, corpus, small):
     assert row["perplexity"] > 1 and (row["tokens"] > 0) == (model != "teacher")
     timed = ("seconds", "trained")
     assert {k: v for k, v in row.items() if k not in timed} == {k: v for k, v in again.items() if k not in timed}
+
+
+@pytest.fixture
+def small_elsewhere(small, monkeypatch):
+    monkeypatch.setattr(elsewhere, "load", lambda name: {"test": [{"test": n, **WORD_SETS} for n in range(1, 11)]})
+    learnt = Texts(["the dancer sang", "the writer is old"] * 4, np.array([0, 1] * 4), np.zeros(8, bool))
+    asked = Texts(["she sang", "he is kind", "her writer is old"], np.array([0, 1, 1]), np.array([True, False, True]))
+    made = elsewhere.Task(learnt, asked, ["he sang", "she is kind", "his writer is old"])
+    monkeypatch.setattr(elsewhere, "task", lambda corpus, seed: made)
+    said = [f"<|endoftext|>{SAID}", "<|endoftext|>he sang"]
+    places = elsewhere.occurrences([word for side in WORD_SETS.values() for word in side], said)
+    monkeypatch.setattr(elsewhere, "contexts", lambda corpus, sets, seed: places)
+
+
+@pytest.mark.parametrize("model", elsewhere.MODELS)
+def test_elsewhere_the_same_student_is_measured(model, corpus, small_elsewhere):
+    (row,) = elsewhere.run(elsewhere.Setting(model=model, seed=1), corpus)
+    (known,) = distillation.run(distillation.Setting(model=model, seed=1), corpus)
+    assert all(row[name] == known[name] for name in row if name == "perplexity" or name.startswith("leaning"))
+    assert all(abs(row[f"{test} {name}"]) < 2 for test in ("weat", "ceat") for name in elsewhere.TESTS)
+    assert all(0 <= row[name] <= 1 for name in ("accuracy", "tpr_gap", "flips"))
+    assert len(elsewhere.grid("bold")) == 3 * elsewhere.SEEDS
+
+
+def at_work():
+    """Two groups of professions with four gendered sentences and six others, and one with a single gendered one."""
+    rows = []
+    for group, word in (("dance", "dancer"), ("writing", "writer"), ("science", "scientist")):
+        who = ("she is", "he is", "her", "his") if group != "science" else ("she is",)
+        told = [f"the {word} said {each} old" for each in who]
+        told += [f"the {word} is kind {i}" for i in range(6)] + [f"the {word} and the Ms said she is old"]
+        rows += [{"domain": "profession", "group": group, "name": f"{word} {i % 8}", "prompt": "the", "text": text}
+                 for i, text in enumerate(told)]  # fmt: skip
+    rows += [{**rows[0], "domain": "gender", "text": "the dancer said he is late"}, rows[0]]
+    return datasets.DatasetDict(test=datasets.Dataset.from_list(rows))
+
+
+def test_the_task_learns_without_gender_and_asks_of_other_articles_both_ways(monkeypatch):
+    for name, count in (("TESTED", 2), ("LEARNT", 3)):
+        monkeypatch.setattr(elsewhere, name, count)
+    found = elsewhere.task(at_work(), seed=0)
+    assert found.asked.profession.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]  # science has one only; one text has "Ms"
+    assert found.asked.female.tolist() == [True, False, True, False] * 2
+    assert found.swapped[:2] == ["the dancer said he is old", "the dancer said she is old"]
+    assert found.learnt.profession.tolist() == [0, 0, 0, 1, 1, 1]
+    articles = {row["text"]: row["name"] for row in at_work()["test"]}
+    sides = [{articles[text] for text in side.texts} for side in (found.learnt, found.asked)]
+    assert not sides[0] & sides[1] and all(" kind " in text for text in found.learnt.texts)
+    assert elsewhere.task(at_work(), seed=1).learnt.texts != found.learnt.texts
+
+
+def test_contexts_begin_as_texts_do_and_long_sentences_are_left_out():
+    rows = [{"text": "he sang"}, {"text": "he sang"}, {"text": " ".join(["he"] * 41)}, {"text": "Old he is"}]
+    found = elsewhere.contexts({"test": datasets.Dataset.from_list(rows)}, {"math": [["sang"], ["he"]]}, seed=0)
+    assert [(each.text, each.text[each.start : each.end]) for each in found["he"]] == [
+        ("<|endoftext|>he sang", "he"), ("<|endoftext|>Old he is", "he")]  # fmt: skip
+    assert len(found["sang"]) == 1
+
+
+def test_states_are_means_without_the_start_and_vectors_of_words_are_of_their_sub_tokens(given):
+    model, tokenizer = given
+    found = elsewhere.states(model, tokenizer, ["she sang", "he is an actor who sang"])
+    for row, text in zip(found, ("she sang", "he is an actor who sang"), strict=True):
+        ids = torch.tensor([tokenizer(f"<|endoftext|>{text}")["input_ids"]])
+        with torch.no_grad():
+            states = model.model(ids).last_hidden_state[0, 1:]
+        assert row == pytest.approx(states.double().mean(0).numpy(), abs=1e-5)
+    vectors = elsewhere.input_vectors(model, tokenizer, ["truck driver", "he"])
+    table = model.get_input_embeddings().weight.detach().double().numpy()
+    ids = [tokenizer.convert_tokens_to_ids(word) for word in ("truck", "driver", "he")]
+    assert vectors == pytest.approx(np.stack([(table[ids[0]] + table[ids[1]]) / 2, table[ids[2]]]))
 
 
 def test_students_differ_in_their_teachers_side_alone():

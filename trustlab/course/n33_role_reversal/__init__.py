@@ -5,9 +5,9 @@ from __future__ import annotations
 from trustlab.course.experiment import Experiment
 from trustlab.course.n33_role_reversal import experiment, generation, whole_word_models
 from trustlab.course.n33_role_reversal.claims import claims_of
-from trustlab.course.n33_role_reversal.smollm2_experiment import SMOLLM2
+from trustlab.course.n33_role_reversal.smollm2_experiment import ELSEWHERE, SMOLLM2
 
-__all__ = ["EXPERIMENT", "SMOLLM2"]
+__all__ = ["ELSEWHERE", "EXPERIMENT", "SMOLLM2"]
 
 _TEACHER = ("TRAIN", "HELD_OUT", "LAYERS", "WIDTH", "HEADS", "STEPS", "BATCH", "RATE")
 _MEASURES = ("TOP_P", "TOKENS", "EACH", "KEPT")

@@ -104,30 +104,41 @@ def run(setting: Setting, corpus: datasets.DatasetDict) -> Iterator[dict[str, An
     """
     check(setting)
     started = time.perf_counter()
-    teacher, tokenizer = language_model()
-    held, professions, gendered = divided(corpus)
-    found: dict[str, Any] = {"kl": 0.0, "ce": 0.0, "tokens": 0, "seconds": 0.0}
-    model = teacher
-    if setting.model != TEACHER:
-        texts = training(professions, gendered, setting.seed)
-        *_, found = distill(
-            teacher, half_depth(teacher.config), texts, tokenizer=tokenizer, start=TEXT_START, options=setting.options
-        )
-        model = found["student"]
+    found, tokenizer = distilled(setting, corpus), language_model()[1]
     row = {**setting.key(), **{name: found[name] for name in ("kl", "ce", "tokens")}}
-    row |= {"trained": found["seconds"], **measured(model, tokenizer, held, setting.seed)}
+    half = in_half(found["student"])
+    row |= {"trained": found["seconds"], **predicted(half, tokenizer, corpus)}
+    row |= preferences(half, tokenizer) | said(half, tokenizer, setting.seed)
     yield {**row, "seconds": time.perf_counter() - started}
 
 
-def measured(model: Any, tokenizer: Any, held: Sequence[str], seed: int) -> dict[str, Any]:
-    """Return what a model is measured by, its weights in half precision."""
+def distilled(setting: Setting, corpus: datasets.DatasetDict) -> dict[str, Any]:
+    """Return the last row of a student's distillation, done now; for the teacher itself a row of zeros with it."""
+    teacher, tokenizer = language_model()
+    if setting.model == TEACHER:
+        return {"kl": 0.0, "ce": 0.0, "tokens": 0, "seconds": 0.0, "student": teacher}
+    _, professions, gendered = divided(corpus)
+    texts = training(professions, gendered, setting.seed)
+    *_, last = distill(
+        teacher, half_depth(teacher.config), texts, tokenizer=tokenizer, start=TEXT_START, options=setting.options
+    )
+    return last
+
+
+def in_half(model: Any) -> Any:
+    """Return a copy of a model with its weights in half precision, as all of them are measured."""
     import copy
 
     import torch
 
-    half = copy.deepcopy(model).to(torch.bfloat16)
-    row: dict[str, Any] = {"perplexity": perplexity(half, begun(held, tokenizer, TEXT_START, RECIPE.max_length))}
-    return row | leanings(half, tokenizer) | preferences(half, tokenizer) | said(half, tokenizer, seed)
+    return copy.deepcopy(model).to(torch.bfloat16)
+
+
+def predicted(half: Any, tokenizer: Any, corpus: datasets.DatasetDict) -> dict[str, float]:
+    """Return a model's perplexity on held-out texts and its leanings: of one student, they are always the same."""
+    held, _, _ = divided(corpus)
+    found = {"perplexity": perplexity(half, begun(held, tokenizer, TEXT_START, RECIPE.max_length))}
+    return found | leanings(half, tokenizer)
 
 
 @functools.lru_cache(maxsize=1)

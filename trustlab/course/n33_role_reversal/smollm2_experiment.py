@@ -1,9 +1,9 @@
-"""The experiment ``role-reversal-smollm2``, for the registry."""
+"""The experiments ``role-reversal-smollm2`` and ``role-reversal-smollm2-elsewhere``, for the registry."""
 
 from __future__ import annotations
 
 from trustlab.course.experiment import Experiment
-from trustlab.course.n33_role_reversal import smollm2_distillation
+from trustlab.course.n33_role_reversal import smollm2_distillation, smollm2_elsewhere
 
 SMOLLM2 = Experiment(
     "role-reversal-smollm2",
@@ -15,4 +15,15 @@ SMOLLM2 = Experiment(
     recipes=lambda corpus: {"all": smollm2_distillation.recipe(smollm2_distillation.Setting())},
     left_out=lambda kind: {"trustlab.checkpoint": "A setting is computed in one go."},
     parts={"models": (smollm2_distillation.TEACHER, *smollm2_distillation.STUDENTS)},
+)
+ELSEWHERE = Experiment(
+    "role-reversal-smollm2-elsewhere",
+    smollm2_elsewhere,
+    varied="model",
+    slowest_first=smollm2_elsewhere.MODELS,
+    tolerance={"perplexity": 20.0, "leaning": 0.2, "weat science": 0.1, "accuracy": 0.05, "flips": 0.05},
+    named=lambda model: model,
+    recipes=lambda corpus: {"all": smollm2_elsewhere.recipe(smollm2_elsewhere.Setting())},
+    left_out=lambda kind: {"trustlab.checkpoint": "A setting is computed in one go."},
+    parts={},
 )
