@@ -277,6 +277,40 @@ def test_ctrl_c_and_a_killed_parent_leave_the_results_so_far_and_no_process(how,
     assert len(RunStore(tmp_path / "runs").runs()) == 1
 
 
+class KilledWorker(Exception):
+    """As Dask calls it."""
+
+
+class Blaming(ThreadPoolExecutor):
+    """Gives up every task of the first cohort, as Dask does with those beside one that kills workers; then only that."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.submitted, self.unfinished, self.beside = [], 0, []
+
+    def submit(self, function, asked, config, *rest):
+        self.submitted.append(config.seed)
+        self.beside.append(self.unfinished)
+        self.unfinished += 1
+
+        def blamed():
+            self.unfinished -= 1
+            if config.seed == 1 or self.submitted.count(config.seed) == 1:
+                raise KilledWorker(f"task {config.seed}")
+            return function(asked, config, *rest)
+
+        return super().submit(blamed)
+
+
+def test_a_task_that_is_given_up_beside_one_that_kills_workers_is_done_again_alone(store):
+    with Blaming() as executor:
+        done = list(sweep(sweep_tasks.square, [Config(seed=seed) for seed in range(3)], executor=executor, store=store))
+    assert [each.place for each in done] == [1, 2, 3]
+    assert {each.config.seed: (each.error, each.rows) for each in done} == {
+        0: ("", [{"square": 0}]), 1: ("KilledWorker: task 1", []), 2: ("", [{"square": 4}])}  # fmt: skip
+    assert sorted(executor.submitted) == [0, 0, 1, 1, 2, 2] and executor.beside[3:] == [0, 0, 0]  # alone, once
+
+
 def test_processes_are_an_executor_like_others():
     with Processes(1) as executor:
         assert list(executor.map(abs, [-1, -2])) == [1, 2]

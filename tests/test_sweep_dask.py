@@ -33,7 +33,7 @@ def test_a_killed_workers_task_is_done_again_and_one_that_always_kills_is_report
     assert done["pid"].error == "" and done["pid"].rows[0]["pid"] != os.getpid()
     assert done["die once"].error == "" and done["die once"].rows[0]["attempt"] == 2
     assert done["die"].error.startswith("KilledWorker: ")
-    assert 2 <= len((tmp_path / "die").read_text()) <= 4  # Dask's own limit: it is not retried for ever
+    assert 2 <= len((tmp_path / "die").read_text()) <= 8  # Dask's own limit, twice: it is not retried for ever
     again = list(sweep(sweep_tasks.act, tasks[:2], **given))
     assert all(each.restored for each in again)
 

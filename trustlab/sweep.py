@@ -159,14 +159,26 @@ def _outcomes(
     own = Processes(workers) if executor is None else None
     source = None if own else sources(function)  # processes of this machine import the very files that are here
     futures: dict[Future, _Task] = {}
+    suspects, alone = [], set()
+
+    def submit(task: _Task) -> None:
+        futures[(own or executor).submit(compute, function, task.config, task.about, task.key, source)] = task
+
     try:
         for task in missing:
-            futures[(own or executor).submit(compute, function, task.config, task.about, task.key, source)] = task
+            submit(task)
         for future in _as_done(futures, stop):
-            place += 1
-            outcome = _outcome(futures[future], future, store, place, of)
-            del futures[future]  # saved: not before, for Ctrl-C may come in between
-            yield outcome
+            task = futures[future]
+            if _killed_a_worker(future) and task.key not in alone:
+                suspects.append(futures.pop(future))
+            else:
+                place += 1
+                outcome = _outcome(task, future, store, place, of)
+                del futures[future]  # saved: not before, for Ctrl-C may come in between
+                yield outcome
+            if suspects and not futures:
+                alone.add(suspects[0].key)
+                submit(suspects.pop(0))
     finally:
         for future in futures:
             future.cancel()
@@ -183,6 +195,11 @@ def _as_done(futures: Mapping[Future, _Task], stop: threading.Event) -> Iterator
             if stop.is_set():
                 return
             yield future
+
+
+def _killed_a_worker(future: Future) -> bool:
+    """Return whether Dask gave a task up: the workers it was given to died, of this task or of one beside it."""
+    return not future.cancelled() and type(future.exception()).__name__ == "KilledWorker"
 
 
 def _outcome(task: _Task, future: Future, store: RunStore, place: int, of: int) -> Outcome:

@@ -20,7 +20,7 @@ ELSEWHERE = Experiment(
     "role-reversal-smollm2-elsewhere",
     smollm2_elsewhere,
     varied="model",
-    slowest_first=smollm2_elsewhere.MODELS,
+    slowest_first=tuple(reversed(smollm2_elsewhere.MODELS)),
     tolerance={"perplexity": 20.0, "leaning": 0.2, "weat science": 0.1, "accuracy": 0.05, "flips": 0.05},
     named=lambda model: model,
     recipes=lambda corpus: {"all": smollm2_elsewhere.recipe(smollm2_elsewhere.Setting())},
