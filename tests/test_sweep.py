@@ -282,7 +282,7 @@ class KilledWorker(Exception):
 
 
 class Blaming(ThreadPoolExecutor):
-    """Gives up every task of the first cohort, as Dask does with those beside one that kills workers; then only that."""
+    """Gives up all tasks of the first cohort, as Dask does beside one that kills workers; then that one only."""
 
     def __init__(self):
         super().__init__(1)

@@ -103,12 +103,16 @@ def _layer(
         for x, own in zip(inputs, weights, strict=True)
     ]
     gates = record.tap(name, torch.stack(fed), owner=order.example)  # [dirs, N, G·H]
-    recurrent = torch.stack([own["weight_hh"].detach() for own in weights])  # [dirs, G·H, H]
-    bias = recurrent.new_zeros(len(weights), 1, recurrent.shape[1])
+    turned = torch.stack([own["weight_hh"].detach() for own in weights]).mT.to(gates.dtype)  # [dirs, H, G·H]
+    bias = turned.new_zeros(len(weights), 1, turned.shape[2])  # autocast makes gates of half precision
     if weights[0]["bias_hh"] is not None:
-        bias = torch.stack([own["bias_hh"].detach()[None] for own in weights])
-    step = functools.partial(RECURRENCES[type(module).forward], module)
-    (states, *cells), before, gains = _recur(step, gates, recurrent.mT, bias, order.sizes)
+        bias = torch.stack([own["bias_hh"].detach()[None] for own in weights]).to(gates.dtype)
+    if type(module).forward is nn.LSTM.forward:
+        states, *cells = Recurrence.apply(gates + bias, turned, order.sizes)
+        before, gains = order.earlier(states.detach()), None
+    else:
+        step = functools.partial(RECURRENCES[type(module).forward], module)
+        (states, *cells), before, gains = _recur(step, gates, turned, bias, order.sizes)
 
     def parts(delta: Tensor) -> Parts:  # [dirs, N, G·H]
         found: Parts = []
@@ -136,7 +140,6 @@ def _recur(
     Returns the states after each time and h_{t-1}, each [dirs, N, H], and γ [dirs, N, G·H] where it is not 1.
     """
     h = c = gates.new_zeros(len(gates), sizes[0], turned.shape[1])
-    turned, bias = turned.to(gates.dtype), bias.to(gates.dtype)  # autocast makes gates of half precision
     after, before, gains = [], [], []
     for a, size in zip(gates.split(sizes, dim=1), sizes, strict=True):
         h, c = h[:, :size], c[:, :size]  # sorted by length: finished sequences are at the end
