@@ -81,8 +81,9 @@ def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
 
     A use under another name is another use, and their gradients add up.
     """
-    parameters = module.named_parameters(recurse=is_whole(module), remove_duplicate=False)
-    return {name: parameter for name, parameter in parameters if parameter.requires_grad}
+    owned = module._parameters.items()  # at each step, and named_parameters() takes twenty times as long
+    parameters = module.named_parameters(remove_duplicate=False) if is_whole(module) else owned
+    return {name: parameter for name, parameter in parameters if parameter is not None and parameter.requires_grad}
 
 
 ALIKE = 0.02  # of the largest number: another example's row is farther away, half precision is nearer

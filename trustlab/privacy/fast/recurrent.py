@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from trustlab.models.recurrences import RECURRENCES
 from trustlab.privacy.fast.factors import Dense, outer, single
 from trustlab.privacy.fast.function import Inside
+from trustlab.privacy.fast.lstm import Recurrence
 from trustlab.privacy.fast.recording import Parts, Recording
 
 
@@ -82,13 +83,20 @@ class Order:
         self.unsorted = identity if packed.unsorted_indices is None else packed.unsorted_indices  # [B]
         own = identity if packed.sorted_indices is None else packed.sorted_indices
         self.example, self.time = own[place.to(device)], self.time.to(device)
+        self.as_they_come = len(self.time) == len(sizes) * examples and bool((own == identity).all())
 
     def padded(self, rows: Tensor) -> Tensor:
-        """Return packed rows [N, D] as [B, T, D] in the batch's own order, zeros where an utterance has ended."""
-        rows = single(rows)
-        out = rows.new_zeros(len(self.lengths), len(self.sizes), rows.shape[1])
-        out[self.example, self.time] = rows
+        """Return packed rows [dirs, N, D] as [dirs, B, T, D] in the batch's own order, zeros after an utterance."""
+        rows, times = single(rows), len(self.sizes)
+        if self.as_they_come:
+            return rows.view(len(rows), times, -1, rows.shape[2]).transpose(1, 2)
+        out = rows.new_zeros(len(rows), len(self.lengths), times, rows.shape[2])
+        out[:, self.example, self.time] = rows
         return out
+
+    def padded_before(self, states: Tensor) -> Tensor:
+        """Return the states [dirs, B, T, H] that each time began with, from those after it [dirs, N, H]."""
+        return nn.functional.pad(self.padded(states)[:, :, :-1], (0, 0, 1, 0))
 
 
 def _layer(
@@ -97,33 +105,33 @@ def _layer(
     """Run one layer in all its directions over packed `data` [N, I]; return [N, dirs·H] and the last h (and c)."""
     suffixes = [f"_l{layer}{end}" for end in ("", "_reverse")[: 1 + module.bidirectional]]
     weights = [_weights(module, suffix) for suffix in suffixes]
-    inputs = [data, data[order.mirror]][: len(suffixes)]  # each [N, I]
-    fed = [
-        nn.functional.linear(x, own["weight_ih"].detach(), None if own["bias_ih"] is None else own["bias_ih"].detach())
-        for x, own in zip(inputs, weights, strict=True)
-    ]
-    gates = record.tap(name, torch.stack(fed), owner=order.example)  # [dirs, N, G·H]
-    turned = torch.stack([own["weight_hh"].detach() for own in weights]).mT.to(gates.dtype)  # [dirs, H, G·H]
-    bias = turned.new_zeros(len(weights), 1, turned.shape[2])  # autocast makes gates of half precision
-    if weights[0]["bias_hh"] is not None:
-        bias = torch.stack([own["bias_hh"].detach()[None] for own in weights]).to(gates.dtype)
-    if type(module).forward is nn.LSTM.forward:
-        states, *cells = Recurrence.apply(gates + bias, turned, order.sizes)
-        before, gains = order.earlier(states.detach()), None
+    whole = {kind: torch.stack([own[kind].detach() for own in weights]) for kind in weights[0]}  # [dirs, G·H, …]
+    at_a, at_u = (whole[kind][:, None] if module.bias else None for kind in ("bias_ih", "bias_hh"))
+    is_lstm = type(module).forward is nn.LSTM.forward
+    if is_lstm and module.bias:
+        at_a = at_a + at_u
+    inputs = torch.stack([data, data[order.mirror]][: len(weights)])  # [dirs, N, I]
+    turned = whole["weight_ih"].mT
+    fed = inputs @ turned if at_a is None else torch.baddbmm(at_a, inputs, turned)
+    gates = record.tap(name, fed, owner=order.example)  # [dirs, N, G·H]; autocast makes them of half precision
+    recurrent = whole["weight_hh"].mT.to(gates.dtype)  # [dirs, H, G·H]
+    if is_lstm:
+        (states, *cells), gains = Recurrence.apply(gates, recurrent, order.sizes), None
     else:
         step = functools.partial(RECURRENCES[type(module).forward], module)
-        (states, *cells), before, gains = _recur(step, gates, turned, bias, order.sizes)
+        states, gains = _recur(step, gates, recurrent, at_u, order.sizes)
+        cells = []
+    after = states.detach()
 
     def parts(delta: Tensor) -> Parts:  # [dirs, N, G·H]
-        found: Parts = []
-        at_u = delta if gains is None else delta * gains.to(delta)
-        for x, own, slopes, of_u, earlier in zip(inputs, weights, delta, at_u, before, strict=True):
-            apart = [order.padded(part) for part in (slopes, of_u, x.detach(), earlier)]
-            found += _factors(own, *apart)
-        return found
+        slopes = order.padded(delta)
+        at_u = slopes if gains is None else order.padded(delta * gains.to(delta))
+        read, before = order.padded(inputs.detach()), order.padded_before(after)
+        apart = (slopes, at_u, read, before, slopes.sum(2), at_u.sum(2))
+        return [factor for own, *given in zip(weights, *apart, strict=True) for factor in _factors(own, *given)]
 
     record.note(name, [data], 1, parts)
-    last = [each[:, order.last] for each in (states, *cells)]
+    last = [states[:, order.last], *cells]
     outputs = [states[0], states[1][order.mirror]] if module.bidirectional else [states[0]]
     return torch.cat(outputs, dim=1), last
 
@@ -132,40 +140,40 @@ def _recur(
     step: Callable[..., tuple[list[Tensor], Tensor | None]],
     gates: Tensor,
     turned: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     sizes: list[int],
-) -> tuple[list[Tensor], Tensor, Tensor | None]:
-    """Run the recurrence over `gates` a [dirs, N, G·H], with W_hhᵀ [dirs, H, G·H] and b_hh [dirs, 1, G·H].
+) -> tuple[Tensor, Tensor | None]:
+    """Run a GRU or an RNN over `gates` a [dirs, N, G·H], with W_hhᵀ [dirs, H, G·H] and b_hh [dirs, 1, G·H] or none.
 
-    Returns the states after each time and h_{t-1}, each [dirs, N, H], and γ [dirs, N, G·H] where it is not 1.
+    Returns the states after each time [dirs, N, H], and γ [dirs, N, G·H] where it is not 1.
     """
-    h = c = gates.new_zeros(len(gates), sizes[0], turned.shape[1])
-    after, before, gains = [], [], []
+    h = gates.new_zeros(len(gates), sizes[0], turned.shape[1])
+    bias = gates.new_zeros(()) if bias is None else bias.to(gates.dtype)
+    states, gains = [], []
     for a, size in zip(gates.split(sizes, dim=1), sizes, strict=True):
-        h, c = h[:, :size], c[:, :size]  # sorted by length: finished sequences are at the end
-        before.append(h.detach())
-        found, gain = step(a, torch.baddbmm(bias, h, turned), h, c)
-        h, c = found[0], found[-1]
-        after.append(found)
+        h = h[:, :size]  # sorted by length: finished sequences are at the end
+        (h,), gain = step(a, torch.baddbmm(bias, h, turned), h, h)
+        states.append(h)
         gains.append(gain)
-    states = [torch.cat(parts, dim=1) for parts in zip(*after, strict=True)]
-    return states, torch.cat(before, dim=1), None if gains[0] is None else torch.cat(gains, dim=1)
+    return torch.cat(states, dim=1), None if gains[0] is None else torch.cat(gains, dim=1)
 
 
-def _factors(own: dict[str, nn.Parameter | None], delta: Tensor, of_u: Tensor, x: Tensor, before: Tensor) -> Parts:
-    """Return the factors of one direction from δ and γδ [B, T, G·H], x [B, T, I] and h_{t-1} [B, T, H]."""
+def _factors(
+    own: dict[str, nn.Parameter], delta: Tensor, of_u: Tensor, x: Tensor, before: Tensor, *sums: Tensor
+) -> Parts:
+    """Return the factors of one direction from δ and γδ [B, T, G·H], x [B, T, I], h_{t-1} [B, T, H], and both Σ_t."""
     factors = {
         "weight_ih": lambda: outer(delta, x),
         "weight_hh": lambda: outer(of_u, before),
-        "bias_ih": lambda: Dense(delta.sum(1)),
-        "bias_hh": lambda: Dense(of_u.sum(1)),
+        "bias_ih": lambda: Dense(sums[0]),
+        "bias_hh": lambda: Dense(sums[1]),
     }
-    return [(own[kind], make()) for kind, make in factors.items() if own[kind] is not None and own[kind].requires_grad]
+    return [(parameter, factors[kind]()) for kind, parameter in own.items() if parameter.requires_grad]
 
 
-def _weights(module: nn.RNNBase, suffix: str) -> dict[str, nn.Parameter | None]:
-    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return {kind: getattr(module, kind + suffix, None) for kind in kinds}
+def _weights(module: nn.RNNBase, suffix: str) -> dict[str, nn.Parameter]:
+    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if module.bias else 2]
+    return {kind: getattr(module, kind + suffix) for kind in kinds}
 
 
 def _pack(input: Tensor, batch_first: bool) -> PackedSequence:
