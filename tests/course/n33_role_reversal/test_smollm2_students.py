@@ -55,3 +55,26 @@ def test_the_picture_says_who_leans_less_in_all_seeds(monkeypatch):
     assert [row["model"] for row in drawn.rows] == list(leanings)
     monkeypatch.setattr(smollm2_picture, "comparison", lambda: [row for row in rows if row["model"] != "swap"])
     assert "No student is below in all seeds." in smollm2_picture.real_students().verdict
+
+
+def made_elsewhere(name):
+    assert name == "role_reversal_smollm2_elsewhere_bold"
+    rows = []
+    for model, factor in (("plain", 1.0), ("augmented, expectation", 0.5), ("teacher", 2.0)):
+        for seed in (1, 0):
+            row = {"model": model, "seed": seed, "leaning": (1.0 + seed) * factor, "weat science": 0.9, "accuracy": 0.5}
+            rows.append(row | {"ceat science": 0.4 + 0.2 * seed, "tpr_gap": 0.1 * factor, "flips": 0.2 + seed * 0.1})
+    return pd.DataFrame(rows), {}
+
+
+def test_elsewhere_each_model_is_divided_by_the_plain_student_of_its_seed(monkeypatch):
+    rows = results.beside_plain(read=made_elsewhere)
+    assert [row["model"] for row in rows] == ["teacher"] * 5 + ["augmented, expectation"] * 5
+    at = {(row["model"], row["measured"]): row for row in rows}
+    said = at["augmented, expectation", "what is said (leaning)"]
+    assert (said["times plain"], said["low"], said["high"], said["value"], said["plain"]) == (0.5, 0.5, 0.5, 0.75, 1.5)
+    assert at["teacher", "classifier (flips)"]["plain"] == pytest.approx(0.25)
+    monkeypatch.setattr(smollm2_picture, "beside_plain", lambda: rows)
+    drawn = smollm2_picture.real_students_elsewhere()
+    assert "leans 0.50 times as much as the plain one. WEAT is 1.00 and CEAT 1.00 times" in drawn.verdict
+    assert "25.0% of its answers" in drawn.verdict and "TPR gap of 0.050 (0.100)" in drawn.verdict

@@ -1,14 +1,16 @@
-"""What notebook 33 reads off the committed table of SmolLM2's students: how even, how good, and what they say.
+"""What notebook 33 reads off the committed tables of SmolLM2's students: how even, how good, what they say and hold.
 
 With three seeds nothing is claimed of them; each number has the smallest and largest of its seeds.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trustlab.course.n33_role_reversal import smollm2_elsewhere
 from trustlab.course.n33_role_reversal.smollm2_distillation import STUDENTS, TEACHER, result_name
 from trustlab.course.n33_role_reversal.smollm2_leanings import LETTERS
 from trustlab.course.n33_role_reversal.smollm2_texts import PROFESSIONS, openings
@@ -19,9 +21,20 @@ from trustlab.results import Reader, read_results
 if TYPE_CHECKING:
     import pandas
 
+PLAIN, *_, BOTH = STUDENTS
 Row = dict[str, Any]
 LEAST = 100  # gendered texts a profession that every model has, its seeds together
 MEASURES = ("leaning", "perplexity", "ss", "lms", "gendered")
+# What is measured elsewhere, as the picture names it.
+ELSEWHERE = MappingProxyType(
+    {
+        "what is said (leaning)": "leaning",
+        "input embeddings (WEAT)": "weat science",
+        "vectors in context (CEAT)": "ceat science",
+        "classifier (TPR gap)": "tpr_gap",
+        "classifier (flips)": "flips",
+    }
+)
 
 
 def comparison(corpus: str = "bold", read: Reader = read_results) -> list[Row]:
@@ -47,6 +60,28 @@ def comparison(corpus: str = "bold", read: Reader = read_results) -> list[Row]:
             row |= {name: own[name].mean(), f"{name} low": own[name].min(), f"{name} high": own[name].max()}
         polarity, groups = said[model]
         rows.append(row | _equity(polarity[kept[model]], groups[kept[model]]))
+    return rows
+
+
+def beside_plain(corpus: str = "bold", read: Reader = read_results) -> list[Row]:
+    """Return how many times the plain student's each measure is, of the same seed.
+
+    Returns
+    -------
+    list of dict
+        For each model but the plain student and each of :data:`ELSEWHERE`: ``model``, ``measured``; ``times plain``,
+        the mean over seeds, with the smallest and largest of them as ``low`` and ``high``; ``value``, the measure
+        itself, and ``plain``, the plain student's, means over seeds.
+    """
+    table = read(smollm2_elsewhere.result_name(corpus))[0].set_index(["model", "seed"]).sort_index()
+    plain, rows = table.loc[PLAIN], []
+    for model in (each for each in (TEACHER, *STUDENTS) if each != PLAIN and each in table.index):
+        own = table.loc[model]
+        for measured, column in ELSEWHERE.items():
+            times = own[column] / plain[column]
+            row: Row = {"model": model, "measured": measured, "times plain": times.mean()}
+            row |= {"low": times.min(), "high": times.max()}
+            rows.append(row | {"value": own[column].mean(), "plain": plain[column].mean()})
     return rows
 
 
