@@ -35,6 +35,8 @@ from trustlab.federated.simulation.model_state import unwritten
 BETA_1, BETA_2, SMALL = 0.9, 0.999, 1e-8  # torch.optim.Adam's defaults
 # Weights of one stack: enough clients to share the calls, few enough to stay in a processor's cache.
 STACK_BYTES = 1 << 24
+# Weights that can be read, differentiated and moved in the time that the calls of a step take.
+CALLS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -61,27 +63,44 @@ def train_stacked(
     The same as :func:`trustlab.federated.simulation.local_training.train_sequentially`, to rounding.
     """
     with unwritten(model):
-        for members in stacks(works, model, plan.tables):
+        for members in stacks(works, model, task, plan.tables):
             yield _train_together(model, task, [works[i] for i in members], members, config, plan)
 
 
-def stacks(works: Sequence[Work], model: nn.Module, tables: dict[str, Table]) -> Iterator[list[int]]:
+def stacks(works: Sequence[Work], model: nn.Module, task: Task, tables: dict[str, Table]) -> Iterator[list[int]]:
     """Yield the places of works to train together: minibatches of like size, most steps first.
 
-    Where clients get the rows that they read, those in a stack hold like numbers of examples too: all get as many rows
-    as the one that reads most.
+    Where clients get the rows that they read, all in a stack get as many as the one that reads most. Clients that hold
+    like numbers of examples share a stack; so do others, if the calls that this saves are worth the rows that it adds.
     """
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    size = sum(p.numel() * p.element_size() for name, p in trained.items() if name not in tables)
-    most = max(1, STACK_BYTES // max(size, 1))
+    dense = [parameter for name, parameter in trained.items() if name not in tables]
+    most = max(1, STACK_BYTES // max(sum(p.numel() * p.element_size() for p in dense), 1))
     order = sorted((i for i, work in enumerate(works) if work.steps), key=lambda i: -works[i].steps)
-    classes: dict[tuple[int, int], list[int]] = {}
+    classes: dict[int, dict[int, list[int]]] = {}
     for i in order:
         width, held = (works[i].width - 1).bit_length(), works[i].examples.bit_length() // 2 if tables else 0
-        classes.setdefault((width, held), []).append(i)
-    for members in classes.values():
-        for start in range(0, len(members), most):
-            yield members[start : start + most]
+        classes.setdefault(width, {}).setdefault(held, []).append(i)
+    fields = as_tensors(task.train[torch.tensor([0])])[0] if tables else []
+    asked = [(table.layer, fields[table.field].numel()) for table in tables.values()]  # and ids of an example
+
+    def work(members: list[int]) -> int:
+        """Return the numbers that could be moved in the time of all steps of a stack."""
+        held = max(works[i].examples for i in members)
+        rows = sum(layer.embedding_dim * min(layer.num_embeddings, ids * held) for layer, ids in asked)
+        own = rows + sum(p.numel() for p in dense)
+        return CALLS * works[members[0]].steps + own * sum(works[i].steps for i in members)
+
+    for alike in classes.values():
+        joined: list[list[int]] = []
+        for members in alike.values():
+            both = sorted([*joined[-1], *members], key=lambda i: -works[i].steps) if joined else members
+            if joined and work(both) <= work(joined[-1]) + work(members):
+                joined[-1] = both
+            else:
+                joined.append(members)
+        for members in joined:
+            yield from (members[start : start + most] for start in range(0, len(members), most))
 
 
 def _train_together(
