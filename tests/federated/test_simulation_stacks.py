@@ -70,5 +70,5 @@ def test_where_a_client_reads_much_of_a_large_table_those_that_read_little_are_n
 
 def test_a_stack_has_no_more_weights_than_a_cache_holds():
     model_bytes = 4 * (256 * 2 + 2)
-    works, found = of((10,) * 9000, words=300, width=256)
+    _, found = of((10,) * 9000, words=300, width=256)
     assert max(map(len, found)) == STACK_BYTES // model_bytes < 9000
