@@ -43,10 +43,10 @@ class Columns:
     make: Callable[[Any], Any] | None = None
 
     def __len__(self) -> int:
-        return len(tree_leaves(self.tensors)[0])
+        return len(_leaves(self.tensors)[0])
 
     def __getitem__(self, index: slice | Tensor) -> Columns:
-        return dataclasses.replace(self, tensors=tree_map(lambda part: part[index], self.tensors))
+        return Columns(_mapped(lambda part: part[index], self.tensors), self.make)
 
     @property
     def content(self) -> Any:
@@ -213,6 +213,9 @@ def columns(content: Any, what: str) -> Columns:
     held, make = content, None
     if isinstance(content, Mapping) and type(content) is not dict:
         held, make = dict(content), type(content)
+    leaves = _leaves(held)
+    if leaves and all(isinstance(part, Tensor) and part.ndim for part in leaves) and len(set(map(len, leaves))) == 1:
+        return Columns(_mapped(torch.as_tensor, held), make)
     found = tree_flatten_with_path(held)[0]
     for path, part in found:
         if not isinstance(part, Tensor | np.ndarray) or (
@@ -232,7 +235,27 @@ def columns(content: Any, what: str) -> Columns:
             f"Expected {what} with a row per example in every tensor, got {sizes}. They belong to the same examples, "
             "or must not be in it."
         )
-    return Columns(tree_map(torch.as_tensor, held), make)
+    return Columns(_mapped(torch.as_tensor, held), make)
+
+
+def _leaves(held: Any) -> list[Any]:
+    """Return torch's ``tree_leaves``, for the usual containers in a tenth of the time: each step takes its batch."""
+    if isinstance(held, Tensor):
+        return [held]
+    if type(held) in (tuple, list, dict):
+        return [leaf for part in (held.values() if type(held) is dict else held) for leaf in _leaves(part)]
+    return tree_leaves(held)
+
+
+def _mapped(function: Callable[[Any], Any], held: Any) -> Any:
+    """Return torch's ``tree_map``, as :func:`_leaves` does."""
+    if isinstance(held, Tensor):
+        return function(held)
+    if type(held) is dict:
+        return {name: _mapped(function, part) for name, part in held.items()}
+    if type(held) in (tuple, list):
+        return type(held)(_mapped(function, part) for part in held)
+    return tree_map(function, held)
 
 
 def stacked(rows: Sequence[Any]) -> Any:
