@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trustlab.batches import of_content
 from trustlab.federated.simulation import FederatedConfig, Task, simulate
 from trustlab.federated.simulation.local_training import MINIBATCHES, minibatches, rng_of
 from trustlab.models.taggers import masked_mean
@@ -159,7 +160,7 @@ def pfl(fleet: Fleet, rounds: int) -> Result:
 
     def dataset(device: int) -> PyTorchTensorDataset:
         order = fleet.batch_order(next(served) // len(fleet), device, clients[device])
-        return PyTorchTensorDataset(task.train[torch.from_numpy(order)], user_id=str(device))
+        return PyTorchTensorDataset(of_content(task.train[torch.from_numpy(order)]), user_id=str(device))
 
     network = copy.deepcopy(task.model)
     devices = itertools.cycle(range(len(fleet)))
@@ -230,7 +231,7 @@ def _train_alone(fleet: Fleet, round: int, device: int, weights: dict[str, Tenso
     order = torch.from_numpy(fleet.batch_order(round, device, clients[device]))
     for batch in order.split(fleet.config.batch_size):
         optimizer.zero_grad()
-        model.loss(*task.train[batch]).backward()
+        model.loss(*of_content(task.train[batch])).backward()
         optimizer.step()
     return model.state_dict(), len(order)
 

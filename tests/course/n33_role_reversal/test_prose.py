@@ -1,6 +1,7 @@
 """Every number in the notebook's running text comes from what it speaks of, and so do the answers to its questions."""
 
 import numpy as np
+import pytest
 
 from trustlab.course.lessons import questions
 from trustlab.course.n33_role_reversal import EXPERIMENT, exercises
@@ -9,7 +10,8 @@ from trustlab.course.n33_role_reversal.experiment import AS_THEY_ARE, EXCHANGED,
 from trustlab.course.n33_role_reversal.generation import KEPT
 from trustlab.course.n33_role_reversal.results import carried, chance, front, readings, saved, share_of
 from trustlab.course.n33_role_reversal.smollm2_distillation import SEEDS, STUDENTS, result_name
-from trustlab.course.n33_role_reversal.smollm2_students import comparison
+from trustlab.course.n33_role_reversal.smollm2_elsewhere import result_name as elsewhere_name
+from trustlab.course.n33_role_reversal.smollm2_students import beside_plain, comparison
 from trustlab.course.n33_role_reversal.whole_word_models import LAYERS
 from trustlab.course.n33_role_reversal.working_people import OPENINGS, PROFESSIONS, SHARES
 from trustlab.models import smollm2
@@ -25,10 +27,34 @@ def test_every_number_in_the_text_is_of_what_it_speaks_of(numbers_left):
         f"at least {KEPT} gendered texts a profession",
         f"with {layers} layers, distilled to {layers // 2} on Wikipedia's sentences",
         "of 1 nat means",
+        f"perplexities differ by up to {perplexities_differ():.0%}".replace("%", " %"),
     ]
     assert numbers_left(NOTEBOOK, fragments, HARMLESS) == []
     assert (exercises.SHARE, exercises.SAYS, exercises.TEXTS) == (0.8, (160, 40), 200)
     assert len(PROFESSIONS) == 18 and len(OPENINGS) == 4 and LAYERS == 4  # eighteen, four, four
+
+
+def perplexities_differ():
+    """By how much a student's perplexity differs between the two tables, at most."""
+    one, other = (
+        read_results(name("bold"))[0].set_index(["model", "seed"])["perplexity"].drop("teacher")
+        for name in (result_name, elsewhere_name)
+    )
+    return float((other / one - 1).abs().max())
+
+
+def test_smollm2s_students_lean_less_with_the_same_vectors_and_fewer_answers_that_change():
+    rows = {(row["model"], row["measured"]): row for row in beside_plain()}
+    reversed_ = [name for name in STUDENTS if name not in ("plain", "augmented")]
+    for name in reversed_:
+        assert rows[name, "what is said (leaning)"]["times plain"] < 0.95
+        assert rows[name, "input embeddings (WEAT)"]["times plain"] == pytest.approx(1, abs=0.02)
+        flips = rows[name, "classifier (flips)"]
+        assert flips["value"] < flips["plain"]
+        gap = rows[name, "classifier (TPR gap)"]
+        assert abs(gap["value"] - gap["plain"]) < 0.02
+    table = read_results(elsewhere_name("bold"))[0]
+    assert sorted(table.groupby("model").size()) == [3] * 9 and table["model"].nunique() == len(STUDENTS) + 1
 
 
 def test_swap_alone_comes_nearer_to_the_middle_than_the_mean_alone_and_added_texts_help_the_mean():

@@ -5,8 +5,8 @@ arts. The task is to tell which group of professions a sentence of Wikipedia is 
 model. It is learnt from sentences without a word of gender, and tested on those that have words of one, each of them
 once as it is and once swapped, as the classifier of :mod:`~trustlab.course.n33_role_reversal.elsewhere` is.
 
-Measured are the teacher and every student, trained again from their seeds: perplexity and leaning stand in the rows,
-and show that they are those of the table of :mod:`.smollm2_distillation`.
+Measured are the teacher and every student, trained again from their seeds. On another processor these are other
+students: perplexity and leaning stand in the rows, beside those of the table of :mod:`.smollm2_distillation`.
 """
 
 from __future__ import annotations

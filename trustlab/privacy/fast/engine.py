@@ -215,6 +215,7 @@ def _gradients(
             raise ValueError(UNREACHED)
         pairs = zip(record.taps, caught, strict=True)
         results.append([tap.zeros() if gradient is None else gradient for tap, gradient in pairs])
+    record.layers.clear()  # their forwards hold the recording: a cycle would keep its tensors into the next step
     return results
 
 

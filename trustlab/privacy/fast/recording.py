@@ -209,7 +209,7 @@ class Recording:
             )
 
     def check_unchanged(self) -> None:
-        """Refuse an input that was changed in place after its layer read it, or an output that is a view."""
+        """Refuse an input that was changed in place after its layer read it, or an output that is a view; drop both."""
         for what, kept in (("input", self.read), ("output", self.written)):
             for name, tensor, version in kept:
                 if tensor._version != version:
@@ -217,6 +217,7 @@ class Recording:
                         f"Expected the {what} of {name!r} unchanged after the layer, but an in-place operation changed "
                         "it: its gradient would be wrong. Use the operation that returns a new tensor."
                     )
+            kept.clear()  # factors that are made give their memory back
 
     def check_reached(self) -> None:
         """Refuse a layer that was called without a graph only, as checkpointing of activations does."""
