@@ -12,8 +12,8 @@ batch's draw, the optimizer and the checks are taken twice. On the encoder, wher
 million numbers are a third of a step, 0.6 of one worker's time at 128 examples, 0.75 at 32: the all-reduce copies 91 MB
 three times. On the BiLSTM, whose time is calls and not arithmetic, 0.8 at 128 examples, and nothing gained at 32.
 
-What came, on two idle cores (2026-11-30, data/results/distributed_step_time.csv): 0.63 and 0.90 on the encoder, 0.85 and
-1.05 on the BiLSTM, where the interval has 1. At 32 examples the encoder's optimizer step, which each worker takes
+What came, on two idle cores (2026-11-30, data/results/distributed_step_time.csv): 0.63 and 0.90 on the encoder, 0.85
+and 1.05 on the BiLSTM, where the interval has 1. At 32 examples the encoder's optimizer step, which each worker takes
 whole, and the copies weigh more than was predicted.
 """
 
