@@ -15,12 +15,16 @@ Predictions, written before the first run on an idle machine, from CPU times of 
 - Memory: a round with 100 devices takes the same whether 1,000 or 1,000,000 are registered, and registering a million
   takes 50 MB or less: sizes, weights of the selection and its chances, 8 bytes each, and copies of these on the way.
 
-What came (two idle cores, 2026-11-21): 10 ms a round, where 8 were predicted; pfl takes 6.9 times as long (95 % 5.8 to
-8.1), the plain loop 5.7 times and Flower 50 times (42 to 58; our goal is 50, so it is not surely reached). Three
-earlier runs, of three turns of Flower each, had 57, 45 and 33: each turn starts Ray, and so there are eight now. On
-the power law pfl takes 2.6 times as long (2.4 to 2.8). Measuring 1,347 devices takes 9 to 17 ms in one pass and 57 to
-63 ms one by one. A million registered devices take 17 MB, and a round 17 MB with a thousand or a million; its seconds
-are long there, because freed memory is given back at once.
+Expected of joining stacks where that saves steps (2026-11-30): the 133 stacked steps of a round on the power law become
+83, so pfl should take 3.8 times as long as ours there; nothing changes on the even fleet.
+
+What came (two idle cores of a slower machine, 2026-11-30): on the even fleet pfl takes 7.8 times as long (95 % 7.1 to
+8.7; our goal is 8, so it is not surely reached), the plain loop 7.7 times and Flower's simulation 34 times (29 to 39;
+our goal is 60). It was 50 on 2026-11-21, where a round of ours took 10 ms and not 18: what Flower's messages cost did
+not slow down as much. On the power law pfl takes 2.9 times as long (2.6 to 3.2), 2.6 before: 78 of the 83 steps are
+those of the largest device, and a step of ours costs 1.3 ms where one dense step of torch costs 0.4 (both of single
+runs). Measuring 1,347 devices takes 25 ms in one pass and 419 ms one by one. A million registered devices take 17 MB,
+and a round 17 MB with a thousand or a million.
 """
 
 from __future__ import annotations
