@@ -198,7 +198,7 @@ def _as_done(futures: Mapping[Future, _Task], stop: threading.Event) -> Iterator
 
 
 def _killed_a_worker(future: Future) -> bool:
-    """Return whether Dask gave a task up: the workers it was given to died, of this task or of one beside it."""
+    """Return whether Dask gave a task up: the workers it was given to died, of this task or of another there."""
     return not future.cancelled() and type(future.exception()).__name__ == "KilledWorker"
 
 

@@ -77,4 +77,4 @@ def test_elsewhere_each_model_is_divided_by_the_plain_student_of_its_seed(monkey
     monkeypatch.setattr(smollm2_picture, "beside_plain", lambda: rows)
     drawn = smollm2_picture.real_students_elsewhere()
     assert "leans 0.50 times as much as the plain one. WEAT is 1.00 and CEAT 1.00 times" in drawn.verdict
-    assert "25.0% of its answers" in drawn.verdict and "TPR gap of 0.050 (0.100)" in drawn.verdict
+    assert "25.0 % of its answers" in drawn.verdict and "TPR gap of 0.050, not 0.100" in drawn.verdict

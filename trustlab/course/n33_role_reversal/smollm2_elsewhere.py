@@ -6,7 +6,7 @@ model. It is learnt from sentences without a word of gender, and tested on those
 once as it is and once swapped, as the classifier of :mod:`~trustlab.course.n33_role_reversal.elsewhere` is.
 
 Measured are the teacher and every student, trained again from their seeds. On another processor these are other
-students: perplexity and leaning stand in the rows, beside those of the table of :mod:`.smollm2_distillation`.
+students: the rows have their perplexity and leaning, to compare with the table of :mod:`.smollm2_distillation`.
 """
 
 from __future__ import annotations

@@ -53,8 +53,9 @@ def real_students_elsewhere() -> Finding:
         title="Do they keep what they no longer say?",
         verdict=f"With both remedies a student leans {said['times plain']:.2f} times as much as the plain one. WEAT is "
         f"{weat['times plain']:.2f} and CEAT {ceat['times plain']:.2f} times the plain one's. A classifier on its "
-        f"states changes {flips['value']:.1%} of its answers when genders are swapped ({flips['plain']:.1%} on the "
-        f"plain one's), and has a TPR gap of {gap['value']:.3f} ({gap['plain']:.3f}).",
+        f"states changes {100 * flips['value']:.1f} % of its answers when genders are swapped "
+        f"({100 * flips['plain']:.1f} on the plain one's), and has a TPR gap of {gap['value']:.3f}, not "
+        f"{gap['plain']:.3f}.",
         provenance=PROVENANCE,
         digits=2,
     )
