@@ -47,11 +47,11 @@ def test_smollm2s_students_lean_less_with_the_same_vectors_and_fewer_answers_tha
     rows = {(row["model"], row["measured"]): row for row in beside_plain()}
     reversed_ = [name for name in STUDENTS if name not in ("plain", "augmented")]
     for name in reversed_:
-        assert rows[name, "what is said (leaning)"]["times plain"] < 0.95
-        assert rows[name, "input embeddings (WEAT)"]["times plain"] == pytest.approx(1, abs=0.02)
-        flips = rows[name, "classifier (flips)"]
+        assert rows[name, "leaning"]["times plain"] < 0.95
+        assert rows[name, "WEAT"]["times plain"] == pytest.approx(1, abs=0.02)
+        flips = rows[name, "flips"]
         assert flips["value"] < flips["plain"]
-        gap = rows[name, "classifier (TPR gap)"]
+        gap = rows[name, "TPR gap"]
         assert abs(gap["value"] - gap["plain"]) < 0.02
     table = read_results(elsewhere_name("bold"))[0]
     assert sorted(table.groupby("model").size()) == [3] * 9 and table["model"].nunique() == len(STUDENTS) + 1

@@ -71,9 +71,9 @@ def test_elsewhere_each_model_is_divided_by_the_plain_student_of_its_seed(monkey
     rows = results.beside_plain(read=made_elsewhere)
     assert [row["model"] for row in rows] == ["teacher"] * 5 + ["augmented, expectation"] * 5
     at = {(row["model"], row["measured"]): row for row in rows}
-    said = at["augmented, expectation", "what is said (leaning)"]
+    said = at["augmented, expectation", "leaning"]
     assert (said["times plain"], said["low"], said["high"], said["value"], said["plain"]) == (0.5, 0.5, 0.5, 0.75, 1.5)
-    assert at["teacher", "classifier (flips)"]["plain"] == pytest.approx(0.25)
+    assert at["teacher", "flips"]["plain"] == pytest.approx(0.25)
     monkeypatch.setattr(smollm2_picture, "beside_plain", lambda: rows)
     drawn = smollm2_picture.real_students_elsewhere()
     assert "leans 0.50 times as much as the plain one. WEAT is 1.00 and CEAT 1.00 times" in drawn.verdict

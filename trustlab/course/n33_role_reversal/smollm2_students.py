@@ -28,11 +28,11 @@ MEASURES = ("leaning", "perplexity", "ss", "lms", "gendered")
 # What is measured elsewhere, as the picture names it.
 ELSEWHERE = MappingProxyType(
     {
-        "what is said (leaning)": "leaning",
-        "input embeddings (WEAT)": "weat science",
-        "vectors in context (CEAT)": "ceat science",
-        "classifier (TPR gap)": "tpr_gap",
-        "classifier (flips)": "flips",
+        "leaning": "leaning",
+        "WEAT": "weat science",
+        "CEAT": "ceat science",
+        "TPR gap": "tpr_gap",
+        "flips": "flips",
     }
 )
 
