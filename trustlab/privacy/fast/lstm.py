@@ -1,9 +1,8 @@
-"""The recurrence of nn.LSTM with a backward of its own: what autograd would do, in a quarter of the time.
+"""The recurrence of nn.LSTM with a backward of its own: what autograd would do, in fewer calls and without a graph.
 
-The small matrices of an LSTM take less time than the calls that handle them. Autograd makes some forty calls for each
-time, forward and back, and takes memory in each. Here the forward makes eight and the backward five, in memory that is
-taken once; whatever does not depend on the next time is computed for all times at once. With i, f, g, o the gates and
-ĉ_t = tanh(c_t):
+The small matrices of an LSTM take less time than the calls that handle them. So whatever does not depend on the next
+time is computed for all times at once, and the states are written into memory that is taken once. With i, f, g, o the
+gates and ĉ_t = tanh(c_t):
 
     δh_t = ∂h_t + W_hhᵀ δ_{t+1},   δc_t = ∂c_t + f_{t+1}·δc_{t+1} + δh_t·o_t(1 − ĉ_t²)
     δ_t = [δc_t·g_t·i_t(1 − i_t),  δc_t·c_{t-1}·f_t(1 − f_t),  δc_t·i_t(1 − g_t²),  δh_t·ĉ_t·o_t(1 − o_t)]
@@ -88,7 +87,8 @@ class Recurrence(torch.autograd.Function):
                 dc = torch.cat([dc, of_cells[:, going_on:size]], dim=1)
                 if going_on:
                     dh[:, :going_on].baddbmm_(found[-1], recurrent)
-            dh, dc = dh.reshape(-1, hidden), dc.view(-1, hidden).addcmul_(dh.reshape(-1, hidden), slope)
+            dh = dh.reshape(-1, hidden)
+            dc = dc.view(-1, hidden).addcmul_(dh, slope)
             of_c.mul_(dc[:, None])
             of_h.mul_(dh)
             found.append(delta.view(directions, size, -1))
