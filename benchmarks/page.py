@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import associating, attacking, resampling, rewriting, sensing, simulating, stacking
+from benchmarks import associating, attacking, deployment, resampling, rewriting, sensing, simulating, stacking
 from benchmarks.private_step import WEIGHED
 from trustlab.durable import write_whole
 from trustlab.lab.display import number
@@ -27,6 +27,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 LINES_BEGIN, LINES_END = "<!-- benchmarks: written by make bench -->\n", "<!-- end of the benchmarks -->\n"
 BEGIN, END = "<!-- benchmark: written by make bench -->\n", "<!-- end of the benchmark -->\n"
 SIMULATION_BEGIN, SIMULATION_END = "<!-- simulation: written by make bench -->\n", "<!-- end of the simulation -->\n"
+ENGINES_BEGIN, ENGINES_END = "<!-- engines: written by make bench -->\n", "<!-- end of the engines -->\n"
 FAIRNESS = (associating.NAME, resampling.NAME, sensing.NAME)
 REWRITING_BEGIN, REWRITING_END = "<!-- rewriting: written by make bench -->\n", "<!-- end of rewriting -->\n"
 PANELS_BEGIN, PANELS_END = "<!-- panels: written by make bench -->\n", "<!-- end of the panels -->\n"
@@ -107,6 +108,20 @@ def simulation() -> str:
             cells += [f"{row[name]:.0f} MB" if row[name] == row[name] else "" for name in ("round MB", "fleet MB")]
             rows.append(f"| {row['fleet']}: {row['method']} | {_time(row['seconds'])} | {' | '.join(cells)} |")
     note = f"{_where(about)} intervals and differences are in [data/results](../data/results/{SIMULATION}.csv)."
+    return "\n".join([*rows, "", note, ""])
+
+
+def engines() -> str:
+    """Return the table of one federated task on each engine as Markdown."""
+    results, about = read_results(deployment.NAME)
+    head = "| | round | × the simulator | start and end | sent by nodes, a round | largest difference of a weight |"
+    rows = [head, "| --- | --: | --: | --: | --: | --: |"]
+    for row in results.dropna(subset="seconds a round").to_dict("records"):
+        sent = row["bytes up"] / deployment.ROUNDS
+        cells = [_time(row["seconds a round"]), number(row["times ours"], 3), _time(row["start seconds"])]
+        cells += ["" if math.isnan(sent) else f"{sent / 1e6:.2f} MB", f"{row['difference']:.1g}"]
+        rows.append(f"| {row['method']} | {' | '.join(cells)} |")
+    note = f"{_where(about)} all numbers are in [data/results](../data/results/{deployment.NAME}.csv)."
     return "\n".join([*rows, "", note, ""])
 
 
@@ -217,6 +232,8 @@ def write(path: Path = PAGE) -> Path:
     text = _between(text, path, BEGIN, section(), END)
     if _there(SIMULATION):
         text = _between(text, path, SIMULATION_BEGIN, simulation(), SIMULATION_END)
+    if _there(deployment.NAME):
+        text = _between(text, path, ENGINES_BEGIN, engines(), ENGINES_END)
     if all(map(_there, FAIRNESS)):
         text = _between(text, path, FAIRNESS_BEGIN, fairness(), FAIRNESS_END)
     if all(map(_there, ATTACKS)):

@@ -5,7 +5,7 @@ import pytest
 import threadpoolctl
 import torch
 
-from benchmarks import page, turns
+from benchmarks import deployment, page, turns
 from trustlab.intervals import mean_interval
 from trustlab.results import read_results
 
@@ -61,6 +61,21 @@ def test_a_stored_table_knows_the_machine_and_the_peers_that_are_there(tmp_path,
     config = read_results("speed")[1]["config"]
     assert config["rounds"] == 3 and config["cores"] >= 1 and config["threads"] >= 1
     assert config["peers"].startswith("numpy ") and "nobody" not in config["peers"]
+
+
+def test_the_page_shows_the_engines_that_ran(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRUSTLAB_RESULTS", str(tmp_path))
+    columns = ("seconds a round", "start seconds", "times ours", "difference", "bytes up", "note")
+    rows = [
+        ("simulator", 0.1716, 0.574, 1.0, 2.7e-6, None, None),
+        ("Ray", None, None, None, None, None, "Ray did not start"),
+        ("deployed", 13.36, 32.0, 77.87, 0.0, 2_792_772, None),
+    ]
+    table = [{"method": name} | dict(zip(columns, values, strict=True)) for name, *values in rows]
+    turns.store(deployment.NAME, table, [turns], [])
+    shown = page.engines()
+    assert "| simulator | 172 ms | 1 | 574 ms |  | 3e-06 |\n" in shown
+    assert "| deployed | 13.4 s | 77.9 | 32 s | 0.93 MB | 0 |\n" in shown and "Ray" not in shown
 
 
 def test_the_page_shows_all_fairness_tables_or_none(tmp_path, monkeypatch):
