@@ -14,13 +14,14 @@ examples, as positions are. The trial detects a model that does more with a weig
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
@@ -31,8 +32,28 @@ from trustlab.federated.simulation.recurrent_layers import known_recurrence, run
 
 LOOKS = (2, 3)  # batch sizes of the first look: what follows them in its first dimension is fed batches
 
-Losses = Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]
 Layers = dict[nn.Module, bool]  # what is replaced; False for an embedding that is fed the same for all examples
+
+
+class Lookup(NamedTuple):
+    """One call of an embedding: what it read from the tables of all clients, laid one after another.
+
+    Attributes
+    ----------
+    name
+        Of the embedding's weight.
+    rows : Tensor, int64
+        Their numbers.
+    edge
+        Where the gradient of what was read arrives, in the same order.
+    """
+
+    name: str
+    rows: Tensor
+    edge: GradientEdge
+
+
+Losses = Callable[[dict[str, Tensor], Tensor, Tensor], tuple[Tensor, list[Lookup]]]
 
 
 @dataclass
@@ -47,14 +68,20 @@ class Groups:
         For tables of which clients hold few rows: each row's position in all clients' concatenated rows, [K, V].
     alone
         Embeddings whose padding row gets no gradient anyway.
+    by_row
+        Embeddings whose look-ups are noted, and the names of their weights.
     weights
         By the identity of the model's parameter, the own one of each of the first k clients, [k, ...].
+    lookups
+        Those of this forward.
     """
 
     owners: Tensor
     places: dict[nn.Module, Tensor]
     alone: Collection[nn.Module]
+    by_row: Mapping[nn.Module, str]
     weights: dict[int, Tensor] = field(default_factory=dict)
+    lookups: list[Lookup] = field(default_factory=list)
 
     def of(self, parameter: nn.Parameter) -> Tensor:
         """Return every client's own `parameter`, [k, ...]; a frozen one is the same for all."""
@@ -110,11 +137,12 @@ def grouped(
     *,
     places: dict[nn.Module, Tensor],
     alone: Collection[nn.Module],
+    by_row: Mapping[nn.Module, str],
 ) -> Iterator[Losses]:
     """Replace `layers` for a while, and give the function from weights and minibatches to mean losses.
 
     It takes the weights of the first k clients, by name and each [k, ...], the indices of their examples and the
-    examples' shares of the mean, each [k, B], and returns their losses [k].
+    examples' shares of the mean, each [k, B], and returns their losses [k], and what was looked up on the way.
 
     Parameters
     ----------
@@ -126,17 +154,21 @@ def grouped(
         For each table of which clients hold few rows, the positions of their own rows, [K, V].
     alone
         Embeddings that are only ever looked up, and whose padding row's gradient the caller discards.
+    by_row
+        Those of which the caller wants to know the look-ups, and the names of their weights.
     """
     identities = {name: id(parameter) for name, parameter in model.named_parameters()}
     device = next(model.parameters()).device
     owners = torch.arange(shape[0], device=device).repeat_interleave(shape[1])
-    groups = Groups(owners, {layer: _end_to_end(own) for layer, own in places.items()}, alone)
+    groups = Groups(owners, {layer: _end_to_end(own) for layer, own in places.items()}, alone, by_row)
 
-    def losses_of(weights: dict[str, Tensor], indices: Tensor, shares: Tensor) -> Tensor:
+    def losses_of(weights: dict[str, Tensor], indices: Tensor, shares: Tensor) -> tuple[Tensor, list[Lookup]]:
         groups.weights = {identities[name]: weight for name, weight in weights.items()}
+        groups.lookups = []
         losses = task.per_example_loss(model, task.train[indices.view(-1)])
         wide = summed_in(losses.dtype)
-        return (losses.view(indices.shape).to(wide) * shares.to(losses.device, wide)).sum(1)
+        means = (losses.view(indices.shape).to(wide) * shares.to(losses.device, wide)).sum(1)
+        return means, groups.lookups
 
     try:
         for layer, batched in layers.items():
@@ -182,7 +214,10 @@ def _embedding(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:
     at = ids + (groups.owners[: len(ids)] * rows).view(-1, *[1] * (ids.ndim - 1))
     if places is not None:
         at = places.view(-1)[at]
-    return _kept_padding(layer, ids, F.embedding(at, tables.flatten(0, 1)), groups)
+    found = F.embedding(at, tables.flatten(0, 1))
+    if layer in groups.by_row and found.requires_grad:
+        groups.lookups.append(Lookup(groups.by_row[layer], at, get_gradient_edge(found)))
+    return _kept_padding(layer, ids, found, groups)
 
 
 def _same_for_all(layer: nn.Embedding, groups: Groups, ids: Tensor) -> Tensor:

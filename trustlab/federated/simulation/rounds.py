@@ -234,7 +234,7 @@ def _round(server: Server, task: Task, fleet: Fleet, config: FederatedConfig, ve
     weights = update_weights(arrived, times[[work.arrives for work in planned]], server, fleet, config)
     with torch.random.fork_rng(), torch.enable_grad(), modes_kept(server.model):
         server.model.train()
-        torch.manual_seed(int(rng_of(config, server.draw, TORCH).integers(2**62)))
+        _seed(int(rng_of(config, server.draw, TORCH).integers(2**62)))
         found = average(_updates(server.model, task, arrived, config, verdict), weights, server, fleet, config)
     check_heard(arrived, found.heard, server, config)
     server.step(found.delta)
@@ -251,6 +251,11 @@ def _round(server: Server, task: Task, fleet: Fleet, config: FederatedConfig, ve
         "bytes_down": len(planned) * server.message_bytes,
         "bytes_up": len(arrived) * server.message_bytes,
     }
+
+
+def _seed(seed: int) -> None:
+    """Seed torch's generators, where there is a CPU only its own: looking for others takes longer than a step."""
+    (torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed)(seed)
 
 
 def _drawn(server: Server, task: Task, fleet: Fleet, config: FederatedConfig) -> np.ndarray:

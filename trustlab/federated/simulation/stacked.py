@@ -14,7 +14,7 @@ repeats an example of the client's own and has weight zero.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -114,24 +114,49 @@ def _train_together(
         for name, value in start.items()
     }
     weights = {name: value.clone(memory_format=torch.contiguous_format) for name, value in first.items()}
-    padding = [i for i, name in enumerate(weights) if name in plan.tables and plan.tables[name].pads]
-    optimizer = StackedOptimizer(list(weights.values()), config)
+    padded = [name for name, table in plan.tables.items() if table.pads]
+    by_row = _moved_by_row(plan, config, weights)
+    whole = {name: weight for name, weight in weights.items() if name not in by_row.values()}
+    optimizer = StackedOptimizer(list(whole.values()), config)
     when = _schedule(works)
     total = torch.zeros(len(works))  # examples times their losses
-    with _side_by_side(model, task, plan, rows, when.indices[0].shape) as losses_of:
+    with _side_by_side(model, task, plan, rows, when.indices[0].shape, by_row) as losses_of:
         for indices, shares, sizes in zip(when.indices, when.shares, when.sizes, strict=True):
             k = len(indices)  # clients that still train
             now = {name: weight[:k].detach().requires_grad_() for name, weight in weights.items()}
-            losses = losses_of(now, indices, shares)  # [k]
-            found = torch.autograd.grad(losses.sum(), list(now.values()), allow_unused=True, materialize_grads=True)
-            for i in padding:
-                found[i][:, 0] = 0
-            optimizer.step(list(found))
+            losses, lookups = losses_of(now, indices, shares)  # [k]
+            wanted = [*(now[name] for name in whole), *(lookup.edge for lookup in lookups)]
+            found = torch.autograd.grad(losses.sum(), wanted, allow_unused=True, materialize_grads=True)
+            if whole:
+                optimizer.step(list(found[: len(whole)]))
+            for lookup, gradient in zip(lookups, found[len(whole) :], strict=True):
+                _move_rows(weights[lookup.name][:k], lookup.rows, gradient, config.learning_rate)
+            for name in padded:
+                weights[name][:k, 0] = first[name][:k, 0]
             total[:k] += losses.detach().cpu() * sizes
     seen = torch.tensor([sum(map(len, work.batches)) for work in works])
     ends, starts = ([value.to(summed_in(value.dtype)) for value in each.values()] for each in (weights, first))
     deltas = dict(zip(weights, torch._foreach_sub(ends, starts), strict=True))
     return Update(members, deltas, total / seen, {name: own.numbers for name, own in rows.items()})
+
+
+def _moved_by_row(plan: Plan, config: FederatedConfig, weights: dict[str, Tensor]) -> dict[nn.Module, str]:
+    """Return the embeddings of which a step moves only the rows that it read, and the names of their weights.
+
+    What plain SGD does not read it does not move. Zeros for all other rows are most of what a small model's step costs.
+    Half precision would lose small moves that are added one by one.
+    """
+    if config.optimizer != "sgd" or config.momentum or config.proximal or plan.layers is None:
+        return {}
+    exact = {name: table.layer for name, table in plan.tables.items() if weights[name].itemsize >= 4}
+    return {layer: name for name, layer in exact.items() if plan.layers[layer]}
+
+
+def _move_rows(tables: Tensor, rows: Tensor, gradient: Tensor, rate: float) -> None:
+    """Take a step of SGD on some `rows` of tables [k, U, D] laid one after another."""
+    width = tables.shape[-1]
+    where = rows.reshape(-1, 1).expand(-1, width)
+    tables.view(-1, width).scatter_add_(0, where, gradient.reshape(-1, width) * -rate)
 
 
 class _Schedule(NamedTuple):
@@ -154,19 +179,27 @@ def _schedule(works: list[Work]) -> _Schedule:
 
 @contextlib.contextmanager
 def _side_by_side(
-    model: nn.Module, task: Task, plan: Plan, rows: dict[str, Rows], shape: torch.Size
+    model: nn.Module,
+    task: Task,
+    plan: Plan,
+    rows: dict[str, Rows],
+    shape: torch.Size,
+    by_row: Mapping[nn.Module, str],
 ) -> Iterator[Losses]:
     """Give the function from weights and minibatches of the first k clients to mean losses [k]; `shape` is [K, B]."""
     places = {plan.tables[name].layer: own.places for name, own in rows.items()}
     alone = {table.layer for table in plan.tables.values()}  # of these, the padding row's gradient is discarded
     if plan.layers is not None:
-        with grouped(model, task, plan.layers, shape, places=places, alone=alone) as losses_of:
+        with grouped(model, task, plan.layers, shape, places=places, alone=alone, by_row=by_row) as losses_of:
             yield losses_of
         return
     # Plain attention: torch's fused one cannot be vectorised.
     with sdpa_kernel(SDPBackend.MATH), still_padding(model, alone):
-        yield lambda now, indices, shares: vectorised_losses(
-            model, task, now, indices, shares, {layer: own[: len(indices)] for layer, own in places.items()}
+        yield lambda now, indices, shares: (
+            vectorised_losses(
+                model, task, now, indices, shares, {layer: own[: len(indices)] for layer, own in places.items()}
+            ),
+            [],
         )
 
 
@@ -217,7 +250,8 @@ def _rows(task: Task, works: list[Work], tables: dict[str, Table]) -> dict[str, 
     if not tables:
         return {}
     # An epoch holds every example once; a slow client may not get through one.
-    own = [np.unique(np.concatenate(work.batches)) for work in works]
+    taken = [np.concatenate(work.batches) for work in works]
+    own = [part if len(part) <= work.examples else np.unique(part) for part, work in zip(taken, works, strict=True)]
     fields, _ = as_tensors(task.train[torch.from_numpy(np.concatenate(own))])
     clients = torch.arange(len(works)).repeat_interleave(torch.tensor([len(part) for part in own]))
     found = {
