@@ -21,14 +21,15 @@ Predictions, written before the first run with ``"fast"``, for the times of SGD 
   functorch, so that 128 examples on the whole encoder do not fit and are left out. (Only a half prediction: memory had
   been looked at on three of the cases while measuring it was built, and fast took 1.3 × on the encoder there.)
 
-What came on two CPU cores (data/results/private_step_time.csv): fast meets its goal on the whole encoder at every
-size, 1.07 to 1.13, less than SGD and noise one after the other: its noise is added to while it is in the cache. Near 1
-for probe and LoRA, as predicted. Missed: 1.6 on the small transformer at 32 × 16 tokens, where the calls cost more than
-the arithmetic (1.2 to 1.4 at the larger sizes), and 2 to 3 on the BiLSTM, whose fused call SGD has to itself.
-Micro-batches cost more than fast, 1.24 on the encoder: their norms are of longer sums. The gradients that are no larger
-than what they are made of are formed once; before, fast took 1.56 to 1.68 on the transformer at the larger sizes.
-Opacus' hooks cost nothing on probe and LoRA, where there is little to write, and the loop's price on the encoder. Peers
-do better on longer inputs, whose arithmetic hides their overhead.
+What came on two virtual cores (data/results/private_step_time.csv, 2026-11-30): noise is dear there. The floor of SGD
+and noise one after the other is 1.27 on the whole encoder at 32 × 16 tokens, and fast takes 1.45; on the larger
+batches 1.25 to 1.32. (On two cores of another machine, on 2026-11-21, the same took 1.09, and 1.07 to 1.13.) Near 1
+for probe and LoRA, as predicted. Missed: 2.2 on the small transformer at 32 × 16 tokens and 1.4 to 1.8 at the larger
+sizes, 2 to 2.1 on the BiLSTM, 1.3 to 1.5 on the GPT-2 shape. A profile shows why on the small models: a step is some
+hundred calls of a few microseconds each, for norms and for sums, and the two virtual cores do not add up (noise drawn
+meanwhile in another thread saves nothing). Micro-batches cost more than fast, 1.5 on the encoder: their norms are of
+longer sums. Opacus' hooks cost nothing on probe and LoRA, where there is little to write; elsewhere its fastest
+engine takes 1.4 to 6 times as long as fast.
 """
 
 import sys

@@ -18,13 +18,16 @@ Predictions, written before the first run on an idle machine, from CPU times of 
 Expected of joining stacks where that saves steps (2026-11-30): the 133 stacked steps of a round on the power law become
 83, so pfl should take 3.8 times as long as ours there; nothing changes on the even fleet.
 
-What came (two idle cores of a slower machine, 2026-11-30): on the even fleet pfl takes 7.8 times as long (95 % 7.1 to
-8.7; our goal is 8, so it is not surely reached), the plain loop 7.7 times and Flower's simulation 34 times (29 to 39;
-our goal is 60). It was 50 on 2026-11-21, where a round of ours took 10 ms and not 18: what Flower's messages cost did
-not slow down as much. On the power law pfl takes 2.9 times as long (2.6 to 3.2), 2.6 before: 78 of the 83 steps are
-those of the largest device, and a step of ours costs 1.3 ms where one dense step of torch costs 0.4 (both of single
-runs). Measuring 1,347 devices takes 25 ms in one pass and 419 ms one by one. A million registered devices take 17 MB,
-and a round 17 MB with a thousand or a million.
+Expected of moving only the rows that a step read (2026-11-30), from a profile in which zeros, scattering and
+subtracting of whole tables are a third of a step on the power law and of one on the even fleet: 4 times and 9.5 times
+for pfl.
+
+What came (two idle virtual cores, 2026-11-30): on the even fleet pfl takes 9.3 times as long (95 % 7.3 to 11.8; our
+goal is 8, so the mean reaches it and the interval does not confirm it), the plain loop 9.6 times and Flower's
+simulation 41 times (34 to 50; our goal is 60). On the power law pfl takes 4 times as long (3.2 to 5; our goal is 4),
+2.6 and 2.9 before: 78 of the 83 stacked steps are those of the largest device. Measuring 1,347 devices takes 22 ms in
+one pass and 446 ms one by one. A million registered devices take 17 MB, and a round 15 MB with a thousand or a
+million.
 """
 
 from __future__ import annotations
