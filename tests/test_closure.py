@@ -282,13 +282,13 @@ def small(experiment, monkeypatch):
     smaller = {
         "non-iid-partitioning": [("trustlab.course.n21_non_iid_partitioning.experiment", "ROUNDS", 10)],
         "fednlp-benchmark": [(fednlp, "ROUNDS", 10)],
-        "continual-learning": [(drift, "ROUNDS", 12)],
+        "continual-learning": [(drift, "ROUNDS", 6)],
         "private-text": [("trustlab.course.n14_private_text.experiment", name, 60) for name in ("TRAIN", "CANDIDATES")],
         "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
         "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
         "role-reversal": [
-            *((whole_word_models, name, n) for name, n in [("STEPS", 250), ("TRAIN", 800), ("HELD_OUT", 60)]),
-            *((role_reversal, name, n) for name, n in [("EACH", 30), ("KEPT", 5), ("PROJECTED", 2)]),
+            *((whole_word_models, name, n) for name, n in [("STEPS", 40), ("TRAIN", 300), ("HELD_OUT", 60)]),
+            *((role_reversal, name, n) for name, n in [("EACH", 12), ("KEPT", 3), ("PROJECTED", 2)]),
             (role_reversal, "STUDENT", {**role_reversal.STUDENT, "steps": 3}),
         ],
         "fairness-metrics": [*few_sentences, (population, "TASK_TRAIN", 80), (population, "TASK_TEST", 100)],

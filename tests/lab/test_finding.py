@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ipywidgets.widgets.widget import _instances
+from matplotlib.text import Text
 from PIL import Image
 
 from trustlab.lab.finding import Finding, dots, dumbbells, gauges
@@ -178,3 +179,48 @@ def test_a_logarithmic_axis_has_a_few_plain_numbers_that_do_not_overlap(most, wr
         assert not any(tick.label1.get_text() for tick in axis.get_minor_ticks())
         boxes = [tick.label1.get_window_extent() for tick in major if tick.label1.get_text()]
         assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_the_label_of_narrow_panes_is_written_once_and_fits():
+    rows = [{"rate": rate, "way": "a", "at": f"pane {i}", "right": 0.5} for rate in (1, 3) for i in range(2)]
+    told = "client's rate (the best of the server's rates tried with it)"
+    finding = over_an_option(rows, x="rate", y="right", series="way", pane="at", x_label=told, **TEXTS)
+    figure = finding.figure
+    (label,) = [text for text in figure.findobj(Text) if text.get_text() == told]
+    box = label.get_window_extent(figure.canvas.get_renderer())
+    assert box.x0 > 0 and box.x1 < figure.bbox.width and box.y0 > 0
+    assert all(box.y1 < text.get_window_extent().y0 for axes in figure.axes for text in axes.get_xticklabels())
+
+
+NAMES = ("BiLSTM, words and characters", "the commonest intent", "each word's most frequent tag", "BiLSTMs",
+         "pretrained encoders", "both", "counted words", "frozen encoder", "fourth layer trained")  # fmt: skip
+
+
+def test_a_legend_that_is_wider_than_the_page_takes_more_rows_which_are_read_from_left_to_right():
+    rows = [{"what": "intents", "who": name, "right": 0.5 + i / 50} for i, name in enumerate(NAMES)]
+    few, figure = (dots(part, label="what", value="right", series="who", **TEXTS).figure for part in (rows[:2], rows))
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    legend = figure.axes[0].get_legend()
+    boxes = {text.get_text(): text.get_window_extent(renderer) for text in legend.get_texts()}
+    top = max(box.y1 for box in boxes.values())
+    order = sorted(boxes, key=lambda name: (round((top - boxes[name].y1) / 20), boxes[name].x0))
+    assert order == list(NAMES)
+    around = legend.get_window_extent(renderer)
+    assert around.x0 >= 0 and around.y1 <= figure.bbox.height
+    (one_row, many_rows) = (each.axes[0].get_window_extent().y0 for each in (few, figure))
+    assert one_row == pytest.approx(many_rows)  # room for the axis stays
+
+
+def test_no_two_of_many_series_look_the_same():
+    rows = [{"what": "intents", "who": name, "right": 0.5} for name in NAMES]
+    axes = dots(rows, label="what", value="right", series="who", **TEXTS).figure.axes[0]
+    for lines in (axes.lines, axes.get_legend().get_lines()):
+        assert len({(line.get_color(), line.get_marker()) for line in lines}) == len(NAMES)
+
+
+def test_the_longest_names_of_lines_are_not_cut():
+    rows = [{"what": "the embedded corpus, perceptron: rare intents", "right": 0.5}]
+    figure = dots(rows, label="what", value="right", **TEXTS).figure
+    (label,) = figure.axes[0].get_yticklabels()
+    assert label.get_window_extent(figure.canvas.get_renderer()).x0 >= 0

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trustlab.lab.display import number
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, Drawing, clean, logarithmic, points
+from trustlab.lab.figures import FONT_POINTS, GREY, Drawing, clean, colour_and_marker, logarithmic, points
 from trustlab.lab.vector import fade, name_points
 
 FADED = 0.42  # how much of its colour a series out of focus keeps
@@ -171,7 +171,7 @@ class Curves(Drawing):
     def _draw_series(self, name: str, rows: list[Mapping[str, Any]], *, faded: bool) -> None:
         if name not in self._lines:
             i = len(self._lines.keys() - self._one_of)
-            colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
+            colour, marker = colour_and_marker(i)
             self._colours[name] = colour
             (self._lines[name],) = self.axes.plot([], [], color=colour, marker=marker, linewidth=2.2, markersize=7)
             self._bands[name] = self.axes.fill_between([], [], [], color=colour, linewidth=0, zorder=2)

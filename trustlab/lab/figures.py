@@ -42,6 +42,18 @@ GREY = "#595959"  # 7:1 on white
 HALO = (withStroke(linewidth=5, foreground="white"),)  # around a black frame on cells of any colour
 
 
+def colour_and_marker(series: int) -> tuple[str, str]:
+    """Return what tells a series, by its number, from all others: the same colour comes again with another marker.
+
+    Examples
+    --------
+    >>> colour_and_marker(0)[0] == colour_and_marker(len(PALETTE))[0], colour_and_marker(len(PALETTE))[1]
+    (True, 's')
+    """
+    again, at = divmod(series, len(PALETTE))
+    return PALETTE[at], MARKERS[(at + again) % len(MARKERS)]
+
+
 def new_figure(width: int = 720, height: int = 380) -> Figure:
     """Return an empty figure of `width` × `height` CSS pixels."""
     size = (width / PIXELS_PER_INCH, height / PIXELS_PER_INCH)

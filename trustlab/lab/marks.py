@@ -12,16 +12,26 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trustlab.lab.display import number
-from trustlab.lab.figures import FONT_POINTS, GREY, MARKERS, PALETTE, clean, logarithmic, new_figure
+from trustlab.lab.figures import (
+    FONT_POINTS,
+    GREY,
+    PALETTE,
+    PIXELS_PER_INCH,
+    clean,
+    colour_and_marker,
+    logarithmic,
+    new_figure,
+)
 from trustlab.lab.vector import name_points
 
 WIDTH = 760  # CSS pixels
 LINE, SERIES, BETWEEN = 34, 14, 8  # CSS pixels of a line; of each of several series on it, and between such lines
 MANY, CLOSE = 9, 24  # more lines than this stand closer, or a low window shows the picture with small letters
 TOP, BOTTOM = 44, 56  # CSS pixels for the legend, and for the axis with its label
+PAD = 6  # CSS pixels around the legend
 NAMES = 17  # CSS pixels of the dashed lines' names, above which the legend is
 LETTER = 8.0  # CSS pixels, wide enough for the page's font at 10.5 pt
-MOST_LEFT = 320
+MOST_LEFT = 380
 DOT = 8.5
 CLAIMED, TRUE = PALETTE[5], PALETTE[1]
 
@@ -84,10 +94,9 @@ class Page:
         if not _is_there(row.get(value)):
             return
         y = self._line(row) + (place - (of - 1) / 2) * 0.8 / max(of, 2)
-        colour = PALETTE[at % len(PALETTE)]
+        colour, marker = colour_and_marker(at)
         if low and high and _is_there(row.get(low)) and _is_there(row.get(high)):
             self.axes.plot([row[low], row[high]], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=3)
-        marker = MARKERS[at % len(MARKERS)]
         (dot,) = self.axes.plot([row[value]], [y], marker, color=colour, markersize=DOT, zorder=4)
         name_points(dot, [self._said(row, row[value], value)])
 
@@ -129,10 +138,27 @@ class Page:
         handles = _gauge_handles(gauge) if gauge else _handles(names, open_first)
         if handles:
             above = 1.0 + NAMES / self._axes_height if reference else 1.0  # where both fit, none hides the other
-            loose: dict[str, Any] = dict(loc="lower right", bbox_to_anchor=(1.0, above), frameon=False)
-            loose["borderaxespad"] = 0.2
-            self.axes.legend(handles=handles, ncols=len(handles), fontsize=FONT_POINTS, handlelength=1.2, **loose)
+            self._write_legend(handles, above)
         return self.figure
+
+    def _write_legend(self, handles: list[Line2D], above: float) -> None:
+        """Write the legend in as few rows as the page is wide enough for, and make room for them."""
+        look: dict[str, Any] = dict(loc="lower right", bbox_to_anchor=(1.0, above), frameon=False, borderaxespad=0.2)
+        look |= dict(fontsize=FONT_POINTS, handlelength=1.2, columnspacing=1.4)
+        renderer = self.figure.canvas.get_renderer()
+        for columns in range(len(handles), 0, -1):
+            by_column = [handle for first in range(columns) for handle in handles[first::columns]]  # read row by row
+            legend = self.axes.legend(handles=by_column, ncols=columns, **look)
+            around = legend.get_window_extent(renderer)
+            if around.width <= WIDTH:
+                break
+        if around.x0 < 0:  # it may be wider than what is left of the axis' end
+            right = 1.0 - around.x0 / self.axes.get_window_extent().width
+            legend.set_bbox_to_anchor((right, above), self.axes.transAxes)
+        more = max(0.0, around.height + PAD + (above - 1.0) * self._axes_height - TOP)
+        height = self._axes_height + TOP + BOTTOM + more
+        self.figure.set_size_inches(self.figure.get_figwidth(), height / PIXELS_PER_INCH)
+        self.figure.subplots_adjust(top=1 - (TOP + more) / height, bottom=BOTTOM / height)
 
     def _said(self, row: Mapping[str, Any], value: float, column: str) -> str:
         """Return what the mouse shows at a dot."""
@@ -160,9 +186,10 @@ def _handles(names: Sequence[str], open_first: bool) -> list[Line2D]:
         look = dict(color=PALETTE[0], marker="o", linestyle="none", mew=2, markersize=DOT)
         faces = ("white", PALETTE[0])
         return [Line2D([], [], label=name, mfc=face, **look) for name, face in zip(names, faces, strict=True)]
+    looks = map(colour_and_marker, range(len(names)))
     return [
-        Line2D([], [], label=name, color=PALETTE[i % len(PALETTE)], marker=MARKERS[i % len(MARKERS)], linewidth=2)
-        for i, name in enumerate(names)
+        Line2D([], [], label=name, color=colour, marker=marker, linewidth=2)
+        for name, (colour, marker) in zip(names, looks, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from trustlab.lab.display import number
-from trustlab.lab.figures import FONT_POINTS, MARKERS, PALETTE, clean, logarithmic, new_figure
+from trustlab.lab.figures import FONT_POINTS, clean, colour_and_marker, logarithmic, new_figure
 from trustlab.lab.vector import name_points
 
 ONE, PANE, HEIGHT = 620, 320, 330  # CSS pixels: the width of one pane alone, of each of several, and the height
@@ -45,7 +45,7 @@ def swept(
     axes = figure.subplots(1, len(panes), sharey=True, squeeze=False)[0]
     values = sorted({float(row[x]) for row in rows})
     for at, (ax, title) in enumerate(zip(axes, panes, strict=True)):
-        clean(ax, x_label=x_label, y_label="" if at else y_label)
+        clean(ax, x_label="" if pane else x_label, y_label="" if at else y_label)
         _scale(ax, values, log=log, log_y=log_y, per_cent=per_cent)
         ax.set_title(title, fontsize=FONT_POINTS + 1, loc="left")
         here = [row for row in rows if not pane or str(row[pane]) == title]
@@ -57,10 +57,18 @@ def swept(
         handles, labels, loc="upper left", bbox_to_anchor=(64 / width, 1.0), ncols=columns, frameon=False,
         fontsize=FONT_POINTS, handlelength=1.6, columnspacing=1.4,
     )  # fmt: skip
-    left, right = 86 if log_y else 70, 34 if len(number(values[-1])) > 7 else 16  # room for half of a long last value
+    longest = max(len(number(value)) for value in values)
+    left = 86 if log_y or per_cent else 70
+    right = 34 if longest > 7 else 16  # room for half of a long last value
     figure.subplots_adjust(
-        left=left / width, right=1 - right / width, top=1 - head / height, bottom=54 / height, wspace=0.08
+        left=left / width,
+        right=1 - right / width,
+        top=1 - head / height,
+        bottom=54 / height,
+        wspace=0.14 if longest > 4 else 0.08,
     )
+    if pane:  # once for all: a pane may be narrower than its label
+        figure.supxlabel(x_label, x=(left + width - right) / 2 / width, y=8 / height, fontsize=FONT_POINTS)
     return figure
 
 
@@ -76,7 +84,7 @@ def _line(
     per_cent: bool,
 ) -> None:
     """Draw one method: its points joined, a ring around the chosen one, a cross at the foot where one diverged."""
-    colour, marker = PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)]
+    colour, marker = colour_and_marker(at)
     there = [row for row in rows if row.get(y) is not None and math.isfinite(row[y])]
     (line,) = ax.plot(
         [float(row[x]) for row in there], [row[y] for row in there], color=colour, marker=marker, markersize=6.5,
