@@ -11,8 +11,8 @@ Prediction, before the first run: the simulator 0.1 s a round; the deployment 8 
 starts a process that imports torch, a corpus and Flower; Ray 2 s, whose processes stay; TLS adds nothing that can be
 seen, a secure sum three more messages, 6 s each.
 
-What came of it, on two idle cores: 0.2 s for the simulator, 2 s for Ray, 13 s for the deployment, little for TLS, and
-12 s more for a secure sum. A deployment starts and ends in half a minute, and so does Ray.
+What came of it, on two idle cores: 0.2 s for the simulator, 2 s for Ray, 15 s for the deployment, nothing for TLS, and
+13 s more for a secure sum. A deployment takes half a minute to start and end, and so does Ray.
 """
 
 from __future__ import annotations
