@@ -277,6 +277,43 @@ def test_ctrl_c_and_a_killed_parent_leave_the_results_so_far_and_no_process(how,
     assert len(RunStore(tmp_path / "runs").runs()) == 1
 
 
+class Dropping:
+    """Ctrl-C comes while this is deleted, where Python drops what it raises."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_python_drops_while_a_result_is_saved_ends_the_sweep_too(threads, store, monkeypatch):
+    never = threading.Event()
+    monkeypatch.setattr(store, "keep", lambda run: Dropping() and None)
+
+    def rows(config):
+        yield {"ended": config.seed == 0 or never.wait(30)}
+
+    before = signal.getsignal(signal.SIGINT)
+    outcomes = sweep(rows, [Config(seed=seed) for seed in range(3)], executor=threads, about=CODE, store=store)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(outcomes)
+        assert time.monotonic() - started < 20 and signal.getsignal(signal.SIGINT) is before
+    finally:
+        never.set()
+
+
+def test_ctrl_c_that_the_caller_takes_is_the_callers(threads, store):
+    seeds = []
+    for done in sweep(
+        sweep_tasks.square, [Config(seed=s) for s in range(3)], executor=threads, about=CODE, store=store
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        seeds.append(done.config.seed)
+    assert sorted(seeds) == [0, 1, 2]
+
+
 class KilledWorker(Exception):
     """As Dask calls it."""
 

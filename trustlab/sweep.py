@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from trustlab.closure import closure
 from trustlab.durable import digest
 from trustlab.executors import Processes, refuse_unsendable
+from trustlab.interrupts import interrupts
 from trustlab.plain import flat
 from trustlab.provenance import code_version, provenance
 from trustlab.runs import Row, Run, RunNotSavedError, RunStore, run_key
@@ -165,20 +166,23 @@ def _outcomes(
         futures[(own or executor).submit(compute, function, task.config, task.about, task.key, source)] = task
 
     try:
-        for task in missing:
-            submit(task)
-        for future in _as_done(futures, stop):
-            task = futures[future]
-            if _killed_a_worker(future) and task.key not in alone:
-                suspects.append(futures.pop(future))
-            else:
-                place += 1
-                outcome = _outcome(task, future, store, place, of)
-                del futures[future]  # saved: not before, for Ctrl-C may come in between
-                yield outcome
-            if suspects and not futures:
-                alone.add(suspects[0].key)
-                submit(suspects.pop(0))
+        with interrupts() as interrupted:
+            for task in missing:
+                submit(task)
+            for future in _as_done(futures, stop, interrupted):
+                task = futures[future]
+                if _killed_a_worker(future) and task.key not in alone:
+                    suspects.append(futures.pop(future))
+                else:
+                    place += 1
+                    outcome = _outcome(task, future, store, place, of)
+                    del futures[future]  # saved: not before, for Ctrl-C may come in between
+                    _go_on(interrupted)
+                    yield outcome
+                    interrupted.clear()  # what came meanwhile is the caller's
+                if suspects and not futures:
+                    alone.add(suspects[0].key)
+                    submit(suspects.pop(0))
     finally:
         for future in futures:
             future.cancel()
@@ -189,12 +193,18 @@ def _outcomes(
                 _outcome(task, future, store, place, of)
 
 
-def _as_done(futures: Mapping[Future, _Task], stop: threading.Event) -> Iterator[Future]:
+def _as_done(futures: Mapping[Future, _Task], stop: threading.Event, interrupted: threading.Event) -> Iterator[Future]:
     while futures and not stop.is_set():
+        _go_on(interrupted)
         for future in wait(list(futures), timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED).done:
             if stop.is_set():
                 return
             yield future
+
+
+def _go_on(interrupted: threading.Event) -> None:
+    if interrupted.is_set():  # Python dropped it
+        raise KeyboardInterrupt
 
 
 def _killed_a_worker(future: Future) -> bool:
