@@ -252,7 +252,8 @@ def test_stop_ends_a_process_that_computes_within_two_seconds(store, tmp_path):
 def test_ctrl_c_and_a_killed_parent_leave_the_results_so_far_and_no_process(how, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job's shell has it ignored
         f"sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
         "import sweep_tasks\n"
         "from trustlab.sweep import sweep\n"
@@ -277,6 +278,14 @@ def test_ctrl_c_and_a_killed_parent_leave_the_results_so_far_and_no_process(how,
     assert len(RunStore(tmp_path / "runs").runs()) == 1
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal: a shell starts background jobs with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Dropping:
     """Ctrl-C comes while this is deleted, where Python drops what it raises."""
 
@@ -285,7 +294,7 @@ class Dropping:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_ctrl_c_that_python_drops_while_a_result_is_saved_ends_the_sweep_too(threads, store, monkeypatch):
+def test_ctrl_c_that_python_drops_while_a_result_is_saved_ends_the_sweep_too(ctrl_c, threads, store, monkeypatch):
     never = threading.Event()
     monkeypatch.setattr(store, "keep", lambda run: Dropping() and None)
 
@@ -303,7 +312,7 @@ def test_ctrl_c_that_python_drops_while_a_result_is_saved_ends_the_sweep_too(thr
         never.set()
 
 
-def test_ctrl_c_that_the_caller_takes_is_the_callers(threads, store):
+def test_ctrl_c_that_the_caller_takes_is_the_callers(ctrl_c, threads, store):
     seeds = []
     for done in sweep(
         sweep_tasks.square, [Config(seed=s) for s in range(3)], executor=threads, about=CODE, store=store

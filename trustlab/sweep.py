@@ -188,9 +188,14 @@ def _outcomes(
             future.cancel()
         if own:
             own.stop()
-        for future, task in futures.items():  # done, but not yet looked at
-            if future.done() and not future.cancelled():
-                _outcome(task, future, store, place, of)
+        _save_done(futures, store, place, of)
+
+
+def _save_done(futures: Mapping[Future, _Task], store: RunStore, place: int, of: int) -> None:
+    """Save what is done and was not yet looked at."""
+    for future, task in futures.items():
+        if future.done() and not future.cancelled():
+            _outcome(task, future, store, place, of)
 
 
 def _as_done(futures: Mapping[Future, _Task], stop: threading.Event, interrupted: threading.Event) -> Iterator[Future]:
