@@ -32,6 +32,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.simulating import largest_difference
 from benchmarks.turns import load, one_thread, store
 from trustlab.federated.deployment import Loopback, RunFailedError
 from trustlab.federated.deployment.on_loopback import EXAMPLE
@@ -52,7 +53,7 @@ def measure() -> Iterator[dict[str, Any]]:
     """Yield a row for each engine, saying on standard error how far it is."""
     weights, _ = simulated(engine="sequential")
     as_usual, row = simulated()
-    base, row["difference"] = row["seconds a round"], farthest(as_usual, weights)
+    base, row["difference"] = row["seconds a round"], largest_difference(as_usual, weights)
     yield {"method": SIMULATOR} | dict.fromkeys(COLUMNS) | row | {"times ours": 1.0}
     engines = {
         RAY: {"simulated": NODES},
@@ -106,11 +107,6 @@ def simulated(**options: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     return weights, {"seconds a round": seconds, "start seconds": prepared}
 
 
-def farthest(found: dict[str, torch.Tensor], weights: dict[str, torch.Tensor]) -> float:
-    """Return the largest difference of a number from that in `weights`."""
-    return max(float((found[name] - value).abs().max()) for name, value in weights.items())
-
-
 def deployed(
     weights: dict[str, torch.Tensor], name: str, *, simulated: int = 0, secure: bool = False, summed: bool = False
 ) -> dict[str, Any]:
@@ -123,7 +119,7 @@ def deployed(
             rows = [row for row in here.run(EXAMPLE, config(**{"secure-sum": summed})) if row["stage"] != "waiting"]
         total, last = time.perf_counter() - started, rows.pop()
         found = load_file(Path(last["folder"]) / "model.safetensors")
-    difference = farthest(found, weights)
+    difference = largest_difference(found, weights)
     if not difference <= (AGREE_SUMMED if summed else AGREE):
         raise RuntimeError(f"Expected the final weights of {name} to be the simulator's, got {difference:.1g} apart.")
     seconds = [row["round_seconds"] for row in rows]

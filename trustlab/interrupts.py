@@ -20,12 +20,14 @@ def interrupts() -> Iterator[threading.Event]:
 
     Examples
     --------
+    >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
     >>> with interrupts() as came:
     ...     try:
     ...         signal.raise_signal(signal.SIGINT)
     ...     except KeyboardInterrupt:
     ...         came.is_set()
     True
+    >>> _ = signal.signal(signal.SIGINT, before)
     """
     came = threading.Event()
 

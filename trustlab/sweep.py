@@ -177,7 +177,7 @@ def _outcomes(
                     place += 1
                     outcome = _outcome(task, future, store, place, of)
                     del futures[future]  # saved: not before, for Ctrl-C may come in between
-                    _go_on(interrupted)
+                    _raise_dropped(interrupted)
                     yield outcome
                     interrupted.clear()  # what came meanwhile is the caller's
                 if suspects and not futures:
@@ -200,15 +200,16 @@ def _save_done(futures: Mapping[Future, _Task], store: RunStore, place: int, of:
 
 def _as_done(futures: Mapping[Future, _Task], stop: threading.Event, interrupted: threading.Event) -> Iterator[Future]:
     while futures and not stop.is_set():
-        _go_on(interrupted)
+        _raise_dropped(interrupted)
         for future in wait(list(futures), timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED).done:
             if stop.is_set():
                 return
             yield future
 
 
-def _go_on(interrupted: threading.Event) -> None:
-    if interrupted.is_set():  # Python dropped it
+def _raise_dropped(interrupted: threading.Event) -> None:
+    """Raise the ``KeyboardInterrupt`` that should have ended the sweep when Ctrl-C came."""
+    if interrupted.is_set():
         raise KeyboardInterrupt
 
 
