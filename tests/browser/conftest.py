@@ -29,6 +29,7 @@ SETTINGS = {
 # that is opened without a kernel shows its panels as they were saved.
 FOUND = re.findall(r'^\w+ := ("@jupyter.+)$', (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 OVERRIDES = f"{{{', '.join(FOUND)}}}"
+ID = re.compile(rb'"msg_id": ?"([^"]+)"')
 LAB = pytest.StashKey()
 
 expect.set_options(timeout=60 * SECONDS)
@@ -42,6 +43,8 @@ class Notebook:
         self.complaints = []  # what the page's own scripts threw or logged as an error
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._logged)
+        self._unanswered = set()  # messages of widgets that the kernel has not handled yet, by their ids
+        page.on("websocket", self._listen)
 
     def run_first(self):
         """Press Shift + Enter in the first code cell, once a kernel is there; return when that was heard.
@@ -109,6 +112,30 @@ class Notebook:
 
     def panels(self, title):
         return self.page.locator(".trustlab-panel", has=self.page.get_by_text(title, exact=True))
+
+    def reset(self, panel):
+        """Press a panel's Reset, and wait until the kernel has handled it.
+
+        It hears the widgets of a panel in several threads: what is pressed next could come before, and be undone.
+        """
+        panel.get_by_role("button", name="Reset", exact=True).click()
+        ends = time.monotonic() + 60
+        while self._unanswered:
+            assert time.monotonic() < ends, "The kernel did not say that it is idle again."
+            self.page.wait_for_timeout(20)
+
+    def _listen(self, socket):
+        if socket.url.partition("?")[0].endswith("/channels"):  # the kernel's
+            socket.on("framesent", self._sent)
+            socket.on("framereceived", self._received)
+
+    def _sent(self, frame):
+        if b'"comm_msg"' in frame:
+            self._unanswered |= set(ID.findall(frame)[:1])
+
+    def _received(self, frame):
+        if self._unanswered and re.search(rb'"execution_state": ?"idle"', frame):
+            self._unanswered -= set(ID.findall(frame))
 
     def question(self):
         """The first question to predict."""

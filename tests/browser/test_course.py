@@ -220,7 +220,7 @@ def test_00_moves_with_the_keyboard(lab, start):
     lab.picture(panel, "00-moved")
     panel.get_by_role("button", name="Hide numbers").click()
     expect(panel.locator(".trustlab-numbers table")).to_be_hidden()
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    start.reset(panel)
 
 
 def test_00_understands_a_sentence_of_ones_own(lab, start):
@@ -239,7 +239,7 @@ def test_00_understands_a_sentence_of_ones_own(lab, start):
     moves(panel, 0, "ArrowLeft")
     expect(verdict).to_contain_text("It takes your sentence for transfer money")
     lab.picture(panel, "00-typed-strong")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    start.reset(panel)
     expect(typed).to_have_value("")
     expect(verdict).not_to_contain_text("your sentence")
 
@@ -291,16 +291,16 @@ def test_11_budget_moves_to_each_way_to_train(lab, comparison):
     panel.get_by_text("About the controls").click()
     lab.picture(panel, "11-budget-moved")
     panel.get_by_text("About the controls").click()
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    comparison.reset(panel)
     expect(verdict).to_have_text(saved)
 
 
 def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     panel = comparison.panel(BUDGET)
     train = panel.get_by_role("button", name=re.compile("^Train"))
-    stop, reset = (panel.get_by_role("button", name=name, exact=True) for name in ("Stop", "Reset"))
+    stop = panel.get_by_role("button", name="Stop", exact=True)
     verdict, handle = panel.locator(".trustlab-verdict"), panel.get_by_role("slider")
-    reset.click()
+    comparison.reset(panel)
     expect(verdict).to_have_text(re.compile(r"^At ε = 8 \(weak\), DP-SGD, one pass reaches "))
     expect(stop).to_be_disabled()
     saved, blackness = says(panel), black(panel)
@@ -328,7 +328,7 @@ def test_11_trains_stops_and_keeps_what_was_reached(lab, comparison):
     lab.picture(panel, "11-stopped")
     panel.get_by_role("button", name="Hide numbers").click()
 
-    reset.click()
+    comparison.reset(panel)
     expect(verdict).to_have_text(saved)
     expect(provenance(panel)).to_contain_text(
         re.compile(r"^saved.* · yours, from [\d:]+, stopped after \d+ of \d+ steps$")
@@ -377,7 +377,7 @@ def test_21_toy_and_fleet_move_with_the_keyboard(lab, partitioning):
     fleet.get_by_role("button", name="Show numbers").click()
     expect(fleet.locator(".trustlab-numbers")).to_contain_text("no skew")
     lab.picture(fleet, "21-fleet-numbers")
-    fleet.get_by_role("button", name="Reset", exact=True).click()
+    partitioning.reset(fleet)
     expect(verdict).to_contain_text("FedNLP's α: each client draws its labels")
 
 
@@ -390,7 +390,7 @@ def test_21_trains_stops_and_keeps_what_was_reached(lab, partitioning):
     panel.get_by_role("button", name="rare intents", exact=True).click()
     expect(verdict).to_contain_text("% of rare intents right")
     lab.picture(panel, "21-fedavg-moved")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    partitioning.reset(panel)
     expect(verdict).to_have_text(saved)
     train.click()
     expect(verdict).to_contain_text(re.compile(r"^After \d+ of 100 rounds"), timeout=120_000)
@@ -401,7 +401,7 @@ def test_21_trains_stops_and_keeps_what_was_reached(lab, partitioning):
     )
     assert black(panel) > blackness
     lab.picture(panel, "21-fedavg-stopped")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    partitioning.reset(panel)
     expect(verdict).to_have_text(saved)
 
 
@@ -429,7 +429,7 @@ def test_22_runs_and_its_panels_move(lab, selecting):
     lab.picture(panel, "22-panel-moved")
     panel.get_by_role("combobox").select_option("oort")
     expect(verdict).to_contain_text("There is no saved training of oort here. Move Fleet to “as it is” ")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    selecting.reset(panel)
     panel.get_by_role("combobox").select_option("top-k")
     expect(verdict).to_contain_text("drawn by top-k and weighted by examples")
     lab.picture(panel, "22-panel-top-k")
@@ -437,7 +437,7 @@ def test_22_runs_and_its_panels_move(lab, selecting):
 
 def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
     panel = selecting.panel(ASKED)
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    selecting.reset(panel)
     verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
     expect(verdict).to_contain_text("drawn by β = 1 and weighted by examples")
     saved, blackness = says(panel), black(panel)
@@ -449,7 +449,7 @@ def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
     )
     assert black(panel) > blackness
     lab.picture(panel, "22-stopped")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    selecting.reset(panel)
     expect(verdict).to_have_text(saved)
 
 
@@ -468,7 +468,7 @@ def test_13_takes_a_pin_trains_and_shows_its_digits(lab, extraction, record_test
     panel = extraction.panel(PIN)
     typed, verdict = panel.get_by_role("textbox", name="Your pin"), panel.locator(".trustlab-verdict")
     expect(verdict).to_contain_text("All three, 10 copies")  # where the notebook's last cell of it left the panel
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    extraction.reset(panel)
     expect(verdict).to_contain_text("No defence, 10 copies")
     saved = says(panel)
     typed.fill("08")
@@ -483,7 +483,7 @@ def test_13_takes_a_pin_trains_and_shows_its_digits(lab, extraction, record_test
     record_testsuite_property("seconds from Train to the attack's answer", round(time.monotonic() - pressed, 1))
     expect(verdict).to_contain_text(re.compile(r"Your pin is guess number [\d,]+ of 10,000"))
     lab.picture(panel, "13-attacked")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    extraction.reset(panel)
     expect(verdict).to_have_text(saved)
 
 
@@ -512,7 +512,7 @@ def test_23_runs_and_its_panels_move(lab, over_time):
 
 def test_23_trains_stops_and_keeps_what_was_reached(lab, over_time):
     panel = over_time.panel(OVER_TIME)
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    over_time.reset(panel)
     verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
     expect(verdict).to_contain_text("Drift 1, nothing kept, selection by activity")
     saved, blackness = says(panel), black(panel)
@@ -524,7 +524,7 @@ def test_23_trains_stops_and_keeps_what_was_reached(lab, over_time):
     )
     assert black(panel) > blackness
     lab.picture(panel, "23-stopped")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    over_time.reset(panel)
     expect(verdict).to_have_text(saved)
 
 
@@ -551,7 +551,7 @@ def test_24_runs_moves_trains_and_stops(lab, benchmark):
     )
     assert black(panel) != blackness  # diamonds of the reader's own
     lab.picture(panel, "24-matrix-stopped")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    benchmark.reset(panel)
     expect(verdict).to_have_text(saved)
 
 
@@ -580,7 +580,7 @@ def test_31_runs_and_its_panels_move(lab, metrics):
 
 def test_31_trains_a_model_of_known_bias(lab, metrics):
     dose = metrics.panel(DOSE)
-    dose.get_by_role("button", name="Reset", exact=True).click()
+    metrics.reset(dose)
     blackness = black(dose)
     dose.get_by_role("button", name=re.compile("^Train")).click()
     expect(dose.locator(".trustlab-verdict")).to_contain_text("metrics distinguish your model from", timeout=120_000)
@@ -593,10 +593,10 @@ def test_33_runs_and_its_panels_move(lab, reversal):
     for title in (PREDICTIONS, REVERSAL):
         assert has_a_picture(reversal.panel(title))
     toy, panel = (reversal.panel(title) for title in (PREDICTIONS, REVERSAL))
-    toy.get_by_role("button", name="Reset", exact=True).click()
+    reversal.reset(toy)
     moves(toy, 0, "ArrowLeft")  # P(she)
     lab.picture(toy, "33-toy-moved")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    reversal.reset(panel)
     expect(panel.locator(".trustlab-verdict")).to_contain_text("After “the nurse …”")  # the reset has been drawn
     before = says(panel)
     panel.get_by_role("combobox").last.select_option("carpenter")
@@ -607,7 +607,7 @@ def test_33_runs_and_its_panels_move(lab, reversal):
 
 def test_33_trains_a_teacher_and_its_student(lab, reversal):
     panel = reversal.panel(REVERSAL)
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    reversal.reset(panel)
     blackness = black(panel)
     panel.get_by_role("button", name=re.compile("^Train")).click()
     expect(panel.locator(".trustlab-verdict")).to_contain_text("The teacher learns", timeout=60_000)
@@ -628,7 +628,7 @@ def test_25_runs_and_its_panels_move(lab, beyond):
         beyond.panel(each) for each in ("What does the server see?", "What does one round of a deployment need?")
     )
     assert has_a_picture(toy) and has_a_picture(needs)
-    toy.get_by_role("button", name="Reset", exact=True).click()
+    beyond.reset(toy)
     toy.get_by_text("masked numbers", exact=True).click()
     expect(toy.locator(".trustlab-verdict")).to_contain_text("say nothing about any device")
     lab.picture(toy, "25-masks-moved")
@@ -654,7 +654,7 @@ def test_25_starts_a_server_and_nodes_and_stop_leaves_no_process(lab, beyond):
 
 def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
     panel = comparison.panel(BUDGET)
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    comparison.reset(panel)
     panel.get_by_role("combobox").select_option("eDP-SGD, one pass")
     expect(panel.locator(".trustlab-verdict")).to_contain_text("eDP-SGD, one pass")
     lab.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -667,7 +667,7 @@ def test_11_copies_a_position_as_code_and_saves_its_numbers(lab, comparison):
         panel.get_by_role("button", name="CSV").click()
     assert saved.value.suggested_filename == "what-do-accuracy-and-privacy-cost-in-seconds.csv"
     assert "seconds" in saved.value.path().read_text().splitlines()[0]
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    comparison.reset(panel)
 
 
 NOTEBOOKS = (
@@ -728,7 +728,7 @@ def test_32_swaps_a_word_and_both_measures_change(lab, sensitivity):
     expect(verdict).not_to_contain_text(f"swap {measures[1]}. ")
     expect(verdict).to_contain_text("choices of v and norm")
     lab.picture(panel, "32-swapped")
-    panel.get_by_role("button", name="Reset", exact=True).click()
+    sensitivity.reset(panel)
 
 
 def test_a_failing_cell_and_a_lost_widget_would_be_seen(lab):

@@ -8,6 +8,7 @@ import ipywidgets
 
 from trustlab.lab.look import numbers_html
 from trustlab.lab.shown import weakly
+from trustlab.lab.turns import in_turn
 
 
 class Numbers:
@@ -33,11 +34,13 @@ class Numbers:
         self.button = ipywidgets.Button(description="Show numbers", tooltip=tooltip, layout={"width": "auto"})
         self.button.on_click(weakly(self._pressed))
 
+    @in_turn
     def fill(self) -> None:
         """Write what is shown now, if the table is open."""
         tables = self._tables() if self.table.layout.display != "none" else ""
         self.table.value = numbers_html(tables) if tables else ""
 
+    @in_turn
     def _pressed(self, _: ipywidgets.Button) -> None:
         opened = self.table.layout.display == "none"
         self.table.layout.display = None if opened else "none"

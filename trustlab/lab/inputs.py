@@ -15,6 +15,7 @@ import anywidget
 import traitlets
 
 from trustlab.lab.shown import weakly
+from trustlab.lab.turns import in_turn
 
 SCRIPT = (Path(__file__).parent / "control.js").read_text(encoding="utf-8")
 
@@ -26,6 +27,10 @@ class Input(anywidget.AnyWidget):
     kind = traitlets.Unicode().tag(sync=True)
     description = traitlets.Unicode().tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
+
+    @in_turn
+    def _handle_msg(self, msg: Any) -> None:
+        super()._handle_msg(msg)  # takes what the page says into the traits, and tells the page about it
 
 
 class Chooser(Input):

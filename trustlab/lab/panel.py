@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from trustlab.lab.figures import Drawing, png, svg, with_picture
 from trustlab.lab.job import Job, Row
 from trustlab.lab.running import Running
 from trustlab.lab.shown import weakly
+from trustlab.lab.turns import in_turn
 from trustlab.lab.view import View, one_line
 
 if TYPE_CHECKING:
@@ -118,7 +118,6 @@ class Panel(Running):
         self._start_config = config
         self.drawing, self._compute, self._train, self._live = drawing, answer, train, live
         self.controls: dict[str, Control] = controls_for(config, controls)
-        self._lock = threading.RLock()  # the job's thread and the kernel's thread share one figure
         self._quiet = False
         self.job: Job | None = None
         self._answer: Answer | None = None
@@ -155,11 +154,11 @@ class Panel(Running):
         return self._compute(config)
 
     @property
+    @in_turn
     def picture(self) -> bytes:
         """The picture as a PNG with title and verdict in it; drawn on demand."""
-        with self._lock:
-            verdict = one_line(self._error) if self._answer is None else plain(self._answer.verdict)
-            return png(self.drawing.figure, title=self.title, verdict=verdict)
+        verdict = one_line(self._error) if self._answer is None else plain(self._answer.verdict)
+        return png(self.drawing.figure, title=self.title, verdict=verdict)
 
     @property
     def numbers(self) -> pandas.DataFrame:
@@ -185,6 +184,7 @@ class Panel(Running):
 
     # What a cell does
 
+    @in_turn
     def set(self, **values: Any) -> Panel:
         """Move controls and return the panel, so that a cell that ends with it shows the new position.
 
@@ -206,12 +206,12 @@ class Panel(Running):
         self._show_saved()
         return self
 
+    @in_turn
     def reset(self) -> Panel:
         """Stop a running job, move every control back to the start and show the saved answer."""
-        with self._lock:
-            if self.job is not None:
-                self.job.stop()
-            self.job = None  # what the old job still sends is ignored
+        if self.job is not None:
+            self.job.stop()
+        self.job = None  # what the old job still sends is ignored
         self._move({name: getattr(self._start_config, name) for name in self.controls})
         self.widgets.set_running(False)
         self._show_saved()
@@ -241,10 +241,12 @@ class Panel(Running):
         except Exception as error:
             self._show_error(error)
 
+    @in_turn
     def _moved(self, change: Any) -> None:
         if not self._quiet:
             self._pressed(Panel._show_saved)
 
+    @in_turn
     def _move(self, values: Mapping[str, Any]) -> None:
         """Set widgets together, without an answer for each step in between."""
         self._quiet = True
@@ -256,6 +258,7 @@ class Panel(Running):
 
     # Showing
 
+    @in_turn
     def _show_saved(self) -> None:
         """Show the saved answer at the controls' position."""
         config = self.config
@@ -265,20 +268,20 @@ class Panel(Running):
             self.widgets.buttons["Train"].description = self._train_label(config)
         self._show(lambda: self.answer_at(config))
 
+    @in_turn
     def _show(self, compute: Callable[[], Answer]) -> None:
         """Compute an answer and show it; show the error and raise it where that fails."""
-        with self._lock:
-            try:
-                answer = compute()
-                self.drawing.draw(answer)
-                picture = svg(self.drawing.figure, alt=plain(answer.verdict))
-            except Exception as error:
-                self._show_error(error)
-                raise
-            self._answer, self._error = answer, None
-            self.widgets.show(answer, picture)
+        try:
+            answer = compute()
+            self.drawing.draw(answer)
+            picture = svg(self.drawing.figure, alt=plain(answer.verdict))
+        except Exception as error:
+            self._show_error(error)
+            raise
+        self._answer, self._error = answer, None
+        self.widgets.show(answer, picture)
 
+    @in_turn
     def _show_error(self, error: BaseException) -> None:
-        with self._lock:
-            self._answer, self._error = None, error
-            self.widgets.show_error(one_line(error))
+        self._answer, self._error = None, error
+        self.widgets.show_error(one_line(error))

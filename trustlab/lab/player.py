@@ -13,6 +13,7 @@ import ipywidgets
 
 from trustlab.lab.panel import Panel
 from trustlab.lab.shown import weakly
+from trustlab.lab.turns import in_turn
 
 FRAMES_PER_SECOND = 18.0
 PLAY, STOP = "▶ Play", "■ Stop"
@@ -100,6 +101,7 @@ class PlayedPanel(Panel):
     def _pressed_play(self, _: ipywidgets.Button) -> None:
         self.pause() if self.playing else self.play()
 
+    @in_turn
     def _step(self, values: list[Any]) -> bool:
         """Move to the next value and return whether there is one more."""
         control = self.controls[self._plays]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ from trustlab.lab.answer import Answer
 from trustlab.lab.job import Job, Row
 from trustlab.lab.ready import Ahead
 from trustlab.lab.shown import Shown, weakly
+from trustlab.lab.turns import in_turn
 from trustlab.lab.view import View, one_line
 from trustlab.runs import RunNotSavedError
 
@@ -21,7 +21,6 @@ class Running(Shown):
     job: Job | None
     config: Any
     widgets: View
-    _lock: threading.RLock
     _jobs: list[Job]
     _train: Callable[[Any], Iterator[Row]] | None
     _live: Callable[[Any, list[Row]], Answer] | None
@@ -41,6 +40,7 @@ class Running(Shown):
             self._ahead = Ahead(functools.partial(self._prepare, self.config))
         return super().view()
 
+    @in_turn
     def start(self) -> Self:
         """Start the training at the controls' position, as the training button does."""
         if self._train is None or self._live is None:
@@ -63,12 +63,12 @@ class Running(Shown):
         job.start()
         return self
 
+    @in_turn
     def stop(self) -> Self:
         """Ask a running training to stop after its current step; what it reached stays shown."""
-        with self._lock:
-            if self.job is not None and self.job.status == "running":
-                self.widgets.show_stopping()
-                self.job.stop()
+        if self.job is not None and self.job.status == "running":
+            self.widgets.show_stopping()
+            self.job.stop()
         return self
 
     def wait(self, timeout: float | None = None) -> Self:
@@ -92,19 +92,19 @@ class Running(Shown):
         if self.job is not None and self.job.running:
             raise RuntimeError(f"A training is running; wait() for it, stop() or reset() it before you {what}.")
 
+    @in_turn
     def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
         """Show the rows so far; called in the job's thread."""
-        with self._lock:
-            if job is not self.job:
-                return  # the panel was reset since
-            if isinstance(job.error, RunNotSavedError) and job.rows:  # what was computed stays shown
-                self.widgets.show_progress(job.rows, one_line(job.error))
-                status = job.error.provenance["status"]
-                self._show(lambda: live().as_own(f"not saved, {status}", job.steps))
-            elif job.error is not None:
-                self._show_error(job.error)
-            else:
-                self.widgets.show_progress(job.rows, job.status)
-                self._show(lambda: live().as_own(job.status, job.steps))
-            if job.status != "running":
-                self.widgets.set_running(False)  # last: a press on Train is handled once the result is set
+        if job is not self.job:
+            return  # the panel was reset since
+        if isinstance(job.error, RunNotSavedError) and job.rows:  # what was computed stays shown
+            self.widgets.show_progress(job.rows, one_line(job.error))
+            status = job.error.provenance["status"]
+            self._show(lambda: live().as_own(f"not saved, {status}", job.steps))
+        elif job.error is not None:
+            self._show_error(job.error)
+        else:
+            self.widgets.show_progress(job.rows, job.status)
+            self._show(lambda: live().as_own(job.status, job.steps))
+        if job.status != "running":
+            self.widgets.set_running(False)  # last: a press on Train is handled once the result is set

@@ -17,6 +17,7 @@ from trustlab.lab.display import Display, inline, plain
 from trustlab.lab.inputs import Chooser
 from trustlab.lab.look import STYLE, em, message_html
 from trustlab.lab.shown import Shown, weakly
+from trustlab.lab.turns import in_turn
 
 __all__ = ["Hints", "card", "check", "claims", "hint", "predict"]
 
@@ -173,6 +174,7 @@ class predict(Shown):
         self.widget.add_class("trustlab-panel")
         self._own()
 
+    @in_turn
     def _picked(self, change: Any) -> None:
         self.commit.disabled = change["new"] is None
 
@@ -186,6 +188,7 @@ class predict(Shown):
         lines = [f"  ({mark}) {plain(choice)}" for mark, choice in zip(marks, self.choices, strict=True)]
         return "\n".join([plain(self.question), *lines, plain(self._told()) or "Choose one before you read on."])
 
+    @in_turn
     def choose(self, choice: int) -> predict:
         """Commit to the choice at this position and return the question with its explanation.
 
@@ -250,6 +253,7 @@ class hint(Shown):
         lines = [f"Hint {i} of {len(self._texts)}: {plain(text)}" for i, text in self._revealed()]
         return "\n".join(lines) or f"{len(self._texts)} hint{'s' * (len(self._texts) > 1)}, none shown yet."
 
+    @in_turn
     def reveal(self) -> hint:
         """Show the next hint, if one is left, and return all shown so far."""
         self.shown = min(self.shown + 1, len(self._texts))

@@ -31,6 +31,7 @@ from trustlab.lab.job import Job, Row
 from trustlab.lab.notes import keep_note
 from trustlab.lab.panel import Answer, Panel
 from trustlab.lab.shown import weakly
+from trustlab.lab.turns import in_turn
 
 AUTOPLAY, BATCH = 1000, 20  # rounds of the optimal guesser, and how many between two pictures
 PAUSE = 0.06  # seconds between batches: slow enough to see the hit rate settle
@@ -133,6 +134,7 @@ class Game(Panel):
         """The reader's score at the position shown."""
         return copy.copy(self._state.at(self.config).yours)
 
+    @in_turn
     def guess(self, said: str) -> Self:
         """Guess about the ten counts shown: "in" or "out"; the next ten are shown.
 
@@ -154,6 +156,7 @@ class Game(Panel):
         self._show_saved()
         return self
 
+    @in_turn
     def again(self) -> Self:
         """Begin another game at the same ε, with other coins."""
         self._refuse_while_running("play again")
@@ -161,6 +164,7 @@ class Game(Panel):
         self._show_saved()
         return self
 
+    @in_turn
     def reset(self) -> Self:
         """Forget every guess and go back to the start."""
         for kept in (self._state.plays, self._state.games, self._state.played):
@@ -168,11 +172,13 @@ class Game(Panel):
         self._let_guess(True)
         return super().reset()
 
+    @in_turn
     def start(self) -> Self:
         """Let the optimal guesser play; the reader waits."""
         self._let_guess(False)
         return super().start()
 
+    @in_turn
     def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
         super()._follow(job, live)
         if job is self.job and job.status != "running":

@@ -22,6 +22,7 @@ from trustlab.course.n20_one_round_of_fedavg.town import (
 from trustlab.lab.display import number
 from trustlab.lab.job import Job, Row
 from trustlab.lab.panel import Answer, Panel
+from trustlab.lab.turns import in_turn
 
 MOMENTS = ("1 send out", "2 train", "3 send back", "4 average")
 ROUNDS = (1, 2, 3, 4, 5)
@@ -51,6 +52,7 @@ class TownPosition:
 class TownPanel(Panel):
     """The toy; once a round was played, its controls are at the moment that is shown."""
 
+    @in_turn
     def _follow(self, job: Job, live: Callable[[], Answer]) -> None:
         super()._follow(job, live)
         if job is self.job and job.status == "complete":
