@@ -1,7 +1,10 @@
 import json
+import threading
+import time
 
 import pytest
 
+from trustlab import durable
 from trustlab.lab import notes as module
 from trustlab.lab.notes import keep_note, notes
 
@@ -74,3 +77,21 @@ def test_a_newer_versions_file_is_left_as_it_is(store):
 def test_an_unknown_kind_is_refused(store):
     with pytest.raises(ValueError, match="kind='guess' to be one of prediction, exercise, training"):
         keep_note("31", "guess", "x")
+
+
+def test_a_note_that_comes_while_another_thread_writes_is_kept(monkeypatch):
+    threads = []
+
+    def write(path, text):
+        if not threads:
+            threads.append(threading.Thread(target=keep_note, args=("11", "training", "second"), kwargs={"ε": 8.0}))
+            threads[0].start()
+            while len(module._unwritten) < 2:
+                time.sleep(0.01)
+        durable.write_whole(path, text)
+
+    monkeypatch.setattr(module, "write_whole", write)
+    keep_note("11", "prediction", "first", right=True)
+    threads[0].join(20)
+    module._unwritten.clear()  # another session has only the file
+    assert {note.name for note in notes()} == {"first", "second"}

@@ -82,12 +82,15 @@ def keep_note(where: str, kind: str, name: str, **what: Any) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.parent):
-            known = {each.place: each for each in _read(path)} | _unwritten
+            written = dict(_unwritten)
+            known = {each.place: each for each in _read(path)} | written
             entry = {"format": FORMAT, "notes": [dataclasses.asdict(each) for each in known.values()]}
             write_whole(path, to_json(entry, sort_keys=False))
     except OSError:
         return
-    _unwritten.clear()
+    for place, each in written.items():
+        if _unwritten.get(place) is each:  # and not what another thread keeps meanwhile
+            del _unwritten[place]
 
 
 def notes() -> list[Note]:
