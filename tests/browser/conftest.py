@@ -286,6 +286,16 @@ def lab(request, chromium, tmp_path_factory):
             browser.close()
 
 
+@pytest.fixture
+def no_complaints(lab):
+    """The page's own scripts threw nothing and logged no error during the test."""
+    yield
+    complaints = [complaint for notebook in lab.notebooks for complaint in notebook.complaints]
+    for notebook in lab.notebooks:
+        notebook.complaints.clear()
+    assert complaints == []
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Show with a failure what the server said last and what each page showed."""
