@@ -2,11 +2,12 @@
 
 import datasets
 import numpy as np
+import pandas
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, default_collate
 from transformers import BatchEncoding
 
 from trustlab.batch_tensors import as_tensors, hashed
@@ -294,6 +295,23 @@ def test_a_stream_is_refused():
 
     with pytest.raises(ValueError, match="got Stream"):
         as_examples(Stream())
+    of_datasets = datasets.Dataset.from_dict({"x": [1.0, 2.0]}).to_iterable_dataset()
+    for collate_fn in (None, default_collate):
+        with pytest.raises(ValueError, match=r"got IterableDataset.*from_list\(list\(stream"):
+            as_examples(of_datasets, collate_fn)
+    config = TrainConfig(method="dp-sgd", epsilon=8.0, delta=1e-3, batch_size=1, epochs=1)
+    with pytest.raises(ValueError, match="got IterableDataset"):
+        train(
+            torch.nn.Linear(1, 1), {"train": of_datasets, "validation": of_datasets}, config,
+            per_example_loss=len, evaluate=dict,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("collate_fn", [None, default_collate])
+def test_a_table_is_refused_also_with_a_collate_fn(collate_fn):
+    """Its first row was looked up among the names of its columns: KeyError: 0."""
+    with pytest.raises(ValueError, match="taken one by one, got DataFrame"):
+        as_examples(pandas.DataFrame({"x": [1.0, 2.0]}), collate_fn)
 
 
 @pytest.mark.parametrize(
