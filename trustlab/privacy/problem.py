@@ -43,6 +43,8 @@ def read_problem(
     per_example_loss: PerExampleLoss,
     measure: Measure,
     collate_fn: Collate | None,
+    *,
+    noisy: bool = True,
 ) -> Problem:
     """Return the data as examples; refuse a corpus that is not encoded or lacks a split, and a measure that fails."""
     refuse_frozen(model)
@@ -69,6 +71,6 @@ def read_problem(
         with torch.random.fork_rng(), torch.enable_grad():
             some = read["train"][torch.arange(min(FEW, len(read["train"])))]
             check_losses(per_example_loss(model, some), len(some))
-        check_collated(model, per_example_loss, read["train"])
+        check_collated(model, per_example_loss, read["train"], noisy=noisy)
         Problem({"validation": few}, per_example_loss, measure).measured(model)
     return Problem(read, per_example_loss, measure)

@@ -122,7 +122,7 @@ def train(
     >>> last["step"], last["epsilon"] <= 8.0
     (10, True)
     """
-    problem = read_problem(model, data, per_example_loss, evaluate, collate_fn)
+    problem = read_problem(model, data, per_example_loss, evaluate, collate_fn, noisy=config.method != "sgd")
     data = problem.data
     check_training(config, len(data["train"]))
     if workers is not None and workers.count > 1 and config.engine == "opacus":
