@@ -370,6 +370,24 @@ def test_labels_that_are_no_numbers_are_named(labels, tmp_path):
         trainer(tmp_path, dataset=rows).train()
 
 
+@pytest.mark.parametrize(
+    ("labels", "more", "said"),
+    [
+        ([1, 2, 3], {}, "from 0 to 2, as num_labels=3, or -100 for none, got 1 to 3. Give the model"),
+        ([0, 1, -1], {}, "got -1 to 1"),
+        ([0.0, 1.0, 2.0], {}, "whole numbers below num_labels=3, got torch.float32"),
+        ([0, 1, 2], dict(num_labels=1), "that are floats, got torch.int64. With num_labels=1"),
+        ([[0, 1, 1]] * 3, dict(problem_type="multi_label_classification"), "with multi_label_classification 0.0 or"),
+    ],
+)
+def test_labels_that_are_no_classes_are_named(labels, more, said):
+    """torch said "Target 3 is out of bounds" and the like, and at a later step, when ε was spent."""
+    with torch.random.fork_rng():
+        model = BertForSequenceClassification(BertConfig(**{**SIZES, "num_labels": 3, **more}))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        labelled_loss(model, {"input_ids": IDS[:3], "labels": torch.tensor(labels)})
+
+
 def test_a_stream_and_a_frozen_model_say_what_to_do(tmp_path):
     """Without a length Trainer asks for max_steps, which is refused here: that has to be the end of the way."""
     with pytest.raises(ValueError, match=r"max_steps=-1, got 5.*from_list\(list\(stream.take"):
