@@ -2,11 +2,12 @@
 
 import datasets
 import numpy as np
+import pandas
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, default_collate
 from transformers import BatchEncoding
 
 from trustlab.batch_tensors import as_tensors, hashed
@@ -287,6 +288,44 @@ def test_a_dataset_that_takes_a_tensor_of_indices_is_asked_once(batch):
     assert as_examples(Reversed(batch))[torch.tensor([3, 1])].content["y"].tolist() == batch["y"][[3, 1]].tolist()
 
 
+class Sum(nn.Module):
+    """A bag of words: padding adds nothing as long as its row, or the head, is zero."""
+
+    def __init__(self, padding_idx, head):
+        super().__init__()
+        self.words, self.out = nn.Embedding(WORDS, 8, padding_idx=padding_idx), nn.Linear(8, LABELS)
+        nn.init.constant_(self.out.weight, head)
+        nn.init.constant_(self.words.weight[0].data, 0.0 if padding_idx == 0 else 1.0)
+
+    def forward(self, ids, masked):
+        found = self.words(ids)
+        return self.out((found * (ids != 0)[..., None] if masked else found).sum(1))
+
+
+@pytest.mark.parametrize(("padding_idx", "head"), [(0, 0.3), (None, 0.0)], ids=["padding_idx", "a head of zeros"])
+def test_padding_that_counts_only_after_the_first_step_is_refused(padding_idx, head):
+    """Noise moves the padding's row and the head: from then on a long text changed the losses of all others."""
+    rows = [(torch.arange(1, 2 + i % 5), i % LABELS) for i in range(N)]
+
+    def padded(rows):
+        texts, labels = zip(*rows, strict=True)
+        return nn.utils.rnn.pad_sequence(list(texts), batch_first=True), torch.tensor(labels)
+
+    def training(method, masked):
+        model, epsilon = Sum(padding_idx, head), float("inf") if method == "sgd" else 8.0
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        config = TrainConfig(method=method, epsilon=epsilon, delta=1e-3, batch_size=4, epochs=1)
+        loss = lambda model, batch: F.cross_entropy(model(batch[0], masked), batch[1], reduction="none")  # noqa: E731
+        rest = dict(per_example_loss=loss, evaluate=lambda model, batch: {"a": 0.0}, collate_fn=padded)
+        made = train(model, {"train": rows, "validation": rows}, config, **rest)
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        return list(made)
+
+    with pytest.raises(ValueError, match=r"alone at weights that noise has moved\. What collate_fn adds"):
+        training("dp-sgd", masked=False)
+    assert training("dp-sgd", masked=True) and training("sgd", masked=False)
+
+
 def test_a_stream_is_refused():
     class Stream(IterableDataset):
         def __iter__(self):
@@ -294,6 +333,23 @@ def test_a_stream_is_refused():
 
     with pytest.raises(ValueError, match="got Stream"):
         as_examples(Stream())
+    of_datasets = datasets.Dataset.from_dict({"x": [1.0, 2.0]}).to_iterable_dataset()
+    for collate_fn in (None, default_collate):
+        with pytest.raises(ValueError, match=r"got IterableDataset.*from_list\(list\(stream"):
+            as_examples(of_datasets, collate_fn)
+    config = TrainConfig(method="dp-sgd", epsilon=8.0, delta=1e-3, batch_size=1, epochs=1)
+    with pytest.raises(ValueError, match="got IterableDataset"):
+        train(
+            torch.nn.Linear(1, 1), {"train": of_datasets, "validation": of_datasets}, config,
+            per_example_loss=len, evaluate=dict,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("collate_fn", [None, default_collate])
+def test_a_table_is_refused_also_with_a_collate_fn(collate_fn):
+    """Its first row was looked up among the names of its columns: KeyError: 0."""
+    with pytest.raises(ValueError, match="taken one by one, got DataFrame"):
+        as_examples(pandas.DataFrame({"x": [1.0, 2.0]}), collate_fn)
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,22 @@ def test_missing_values_are_refused_with_their_row(reader, case):
         READERS[reader](MISSING[case])
 
 
+@pytest.mark.parametrize("reader", ["natural", "Groups.by", "units", "as_times"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: np.asarray(["ann", float("nan")]),
+        lambda: np.array(["ann", "NaT"]),
+        lambda: np.array(["ann", "<NA>"]),
+    ],
+    ids=["numpy", "date", "pandas"],
+)
+def test_a_missing_name_that_became_a_text_is_refused_with_its_row(reader, made):
+    """NumPy makes 'nan' of a missing name next to texts, which was a person or a group of its own."""
+    with pytest.raises(ValueError, match=r"the text '(nan|NaT|<NA>)' (in|\(first:) row 1"):
+        READERS[reader](made())
+
+
 @pytest.mark.parametrize("scheme", ["iid", "sizes-linear", "quantity-dirichlet"])
 def test_schemes_that_only_count_count_rows_of_tables_and_nothing_else(scheme):
     options = dict(scheme=scheme, clients=2)

@@ -143,12 +143,14 @@ def as_examples(data: Any, collate_fn: Collate | None = None, *, what: str = "a 
     """
     if isinstance(data, Columns | Rows):
         return data if collate_fn is None else Rows(_dataset_of(data), collate_fn)
-    if isinstance(data, torch.utils.data.DataLoader | torch.utils.data.IterableDataset):
+    stream = hasattr(data, "column_names") and not hasattr(data, "__len__")  # of datasets, without importing it
+    if stream or isinstance(data, torch.utils.data.DataLoader | torch.utils.data.IterableDataset):
         raise ValueError(
             f"Expected {what} that can be counted and selected from, got {type(data).__name__}. Batches are drawn "
-            "here, each example independently: pass the map-style dataset, and the loader's collate_fn."
+            "here, each example independently: pass the map-style dataset, and the loader's collate_fn. Of a stream "
+            "take what you want first: datasets.Dataset.from_list(list(stream.take(10_000)))."
         )
-    if collate_fn is not None or _is_dataset(data):
+    if not hasattr(data, "iloc") and (collate_fn is not None or _is_dataset(data)):
         if isinstance(data, torch.utils.data.TensorDataset) and collate_fn is None:
             return columns(data.tensors, what)
         return Rows(data, collate_fn)

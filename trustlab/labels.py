@@ -11,6 +11,7 @@ import numpy as np
 
 from trustlab.containers import missing_rows, read_column
 
+NO_NAME = frozenset(("nan", "<NA>", "NaT"))  # a missing value that NumPy or pandas made a text, as they write it
 NO_TIME = frozenset(("nan", "nat", "none", "null", "<na>"))  # a missing date as pandas or Python writes it
 
 
@@ -57,7 +58,9 @@ into a list.
 
 
 def as_ids(values: Any, what: str = "client") -> np.ndarray:
-    """Return names of people, groups or clients as :func:`as_labels` does; an empty text is refused.
+    """Return names of people, groups or clients as :func:`as_labels` does, and refuse texts that are no names.
+
+    These are an empty one, and a missing value that became a text, as ``np.asarray(["ann", math.nan])`` makes it 'nan'.
 
     Examples
     --------
@@ -69,6 +72,13 @@ leave them out with all that belongs to them, or give them a name such as 'unkno
     """
     column = as_labels(values, what)
     names = column if column.dtype == object else ()
+    texts = [row for row, name in enumerate(names) if isinstance(name, str) and name in NO_NAME]
+    if texts:
+        raise ValueError(
+            f"Expected a {what} for each of {len(column)} rows, {len(texts)} have the text {names[texts[0]]!r} (first: "
+            f"row {texts[0]}). A missing value becomes this text when a column is converted: leave such rows out, or "
+            "give them a name such as 'unknown'."
+        )
     empty = [row for row, name in enumerate(names) if isinstance(name, str | bytes) and not name.strip()]
     if empty:
         raise ValueError(
@@ -92,7 +102,7 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
     array(['2026-11-21', '2025-01-01'], dtype=object)
     """
     categories = getattr(getattr(values, "dtype", None), "categories", None)
-    column = as_ids(values, what)
+    column = as_labels(values, what)
     texts = column if column.dtype == object else ()
     none = [row for row, time in enumerate(texts) if isinstance(time, str) and time.strip().lower() in NO_TIME]
     if none:
@@ -101,6 +111,7 @@ def as_times(values: Any, what: str = "time") -> np.ndarray:
             f"A missing {what} becomes this text when a column is converted, and would sort among the others: leave "
             "such rows out."
         )
+    as_ids(column, what)
     try:
         order = np.argsort(column, kind="stable") if column.dtype.kind != "c" else None
     except TypeError:

@@ -342,6 +342,22 @@ def test_a_file_that_cannot_be_meant_is_refused_with_the_way_out(tmp_path, text,
         load_own(write(tmp_path / "x.csv", text), **{**SHORT, **options})
 
 
+def test_columns_without_names_are_numbers_as_pandas_counts_them():
+    """``read_csv(header=None)`` makes such columns; text=0 ended in a TypeError of difflib's."""
+    bare = pd.DataFrame([["play it", "a"], ["stop it", "b"]] * 9)
+    assert load_own(bare, text=0, intent=1)["train"][:] == load_own(bare, text="0", intent="1")["train"][:]
+    with pytest.raises(ValueError, match="Expected text='2' to be a column of the frame, which has '0', '1'"):
+        load_own(bare, text=2, intent=1)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_array_is_no_json_lines(tmp_path, indent):
+    """No line was an object, so that there seemed to be no columns."""
+    array = json.dumps([{"said": "play it", "label": "a"}] * 3, indent=indent)
+    with pytest.raises(ValueError, match=r"Expected a JSON object in each line of x.jsonl, got none .*read_json\(path"):
+        load_own(write(tmp_path / "x.jsonl", array), **SHORT)
+
+
 def test_encodings_and_byte_order_marks(tmp_path):
     text = LINES.replace("stop", "arrêt")
     expected = content(load_own(write(tmp_path / "x.csv", text), **SHORT))

@@ -123,6 +123,30 @@ def test_labels_are_measured_for_one_of_them(table):
         frame_rates(words, y_true="said", y_pred="answer", groups="region")
 
 
+@pytest.mark.parametrize("answer", [1, True, 1.0, "Pay", " pay"], ids=repr)
+def test_answers_that_are_written_otherwise_than_the_labels_are_refused(answer):
+    """None of them equals the label, and every rate came out as 0."""
+    said, groups = ["pay", "stop", "pay", "stop"], list("aabb")
+    other = "Stop" if isinstance(answer, str) else 0
+    for answers in ([answer, other] * 2, [answer, "stop"] * 2 if isinstance(answer, str) else [answer] * 4):
+        with pytest.raises(ValueError, match="Expected y_pred to be written as y_true is, where positive='pay'"):
+            frame_rates(None, y_true=said, y_pred=answers, groups=groups, positive="pay")
+    for never in (["stop"] * 4, ["go"] * 4):  # a classifier that never says it
+        found = numbers(frame_rates(None, y_true=said, y_pred=never, groups=groups, positive="pay"))
+        assert found["true_positive_rate", "(all rows)"] == 0
+    for one, none in ((1, [0.0] * 4), (True, [0] * 4), (1.0, [False] * 4)):
+        found = numbers(frame_rates(None, y_true=[1, 0, 1, 0], y_pred=none, groups=groups, positive=one))
+        assert found["selection_rate", "(all rows)"] == 0
+
+
+def test_a_list_of_rows_is_no_table_and_a_group_may_have_the_name_of_a_column(table):
+    with pytest.raises(ValueError, match=r"got a list. Of a list of rows make pandas.DataFrame\(rows\)"):
+        frame_rates(table.to_dict("records"), y_true="paid", scores="p", groups="region")
+    values = ["sex", "other"] * 150
+    found = frame_rates(table, y_true="paid", scores="p", groups=values)
+    assert found == frame_rates(table, y_true="paid", scores="p", groups=np.array(values))
+
+
 def test_any_table_and_any_container(table):
     expected = frame_rates(table, y_true="paid", scores="p", groups="region")
     plain = {name: table[name].tolist() for name in table}
@@ -146,6 +170,7 @@ def test_any_table_and_any_container(table):
         ({"scores": [0.5] * 299 + [math.nan]}, "Expected a finite score"),
         ({"groups": [None] * 300}, "Expected a group for each of 300 rows, 300 have none"),
         ({"groups": ["a"] * 10}, "Expected a group for each of 300 rows, got 10"),
+        ({"groups": ["region", "sx"]}, "Expected groups='sx' to be a column of the table; which has 'paid', 'region'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(table, options, said):

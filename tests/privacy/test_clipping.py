@@ -297,6 +297,33 @@ def test_the_last_step_leaves_no_trace_in_the_next():
     assert model.weight.grad.tolist() == [[1.0, 1.0]]
 
 
+@pytest.mark.parametrize("way", STEPS)
+def test_a_layer_that_is_frozen_between_two_steps_stays_where_it_is(way):
+    """Without zero_grad(), which is not needed here, an optimizer would step on the gradient of the step before."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    options = dict(clip_norm=1.0, expected_batch_size=1.0, noise_multiplier=1.0, **STEPS[way])
+    options |= {"micro_batches": 2} if way == "micro-batch" else {}
+
+    def step():
+        private_gradients(model, lambda model, batch: model(batch).squeeze(-1), torch.ones(3, 2), **options)
+        optimizer.step()
+
+    step()
+    model[0].requires_grad_(False)
+    kept = model[0].weight.clone()
+    step()
+    assert torch.equal(model[0].weight, kept)
+
+
+@pytest.mark.parametrize("way", STEPS)
+def test_a_model_of_which_nothing_is_trained_is_refused(way):
+    model, loss = linear(2)
+    options = dict(clip_norm=1.0, expected_batch_size=1.0, micro_batches=2 if way == "micro-batch" else None)
+    with pytest.raises(ValueError, match=r"1 that are all frozen.*is_trainable=True"):
+        private_gradients(model.requires_grad_(False), loss, torch.ones(1, 2), **options, **STEPS[way])
+
+
 def test_low_precision_parameters_get_their_gradient_from_single_precision_sums():
     torch.manual_seed(0)
     model = nn.Linear(8, 3)

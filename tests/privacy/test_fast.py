@@ -1035,6 +1035,58 @@ def test_a_model_is_looked_at_again_when_its_mode_changes():
         private_gradients(model.train(), squares, states(WIDTH), **options)
 
 
+CLIPPED = dict(method="dp-sgd", clip_norm=1.0, expected_batch_size=1.0)
+
+
+class Centred(nn.Module):
+    """Subtracts the mean over the batch, once that is switched on."""
+
+    def __init__(self, on):
+        super().__init__()
+        self.on = on
+
+    def forward(self, x):
+        return x - x.mean(0) if self.on else x
+
+
+@pytest.mark.parametrize("first", [Centred(False), nn.Identity()], ids=["switched on", "put in"])
+def test_a_model_is_looked_at_again_when_a_layer_is_another(first):
+    """What was proved of a model once held for what was put into it later, too."""
+    model = nn.Sequential(nn.Linear(3, 4), first, nn.Linear(4, 1))
+    step = functools.partial(
+        private_gradients, model, lambda model, x: model(x).squeeze(1), torch.randn(4, 3), **CLIPPED
+    )
+    step()
+    if isinstance(first, Centred):
+        first.on = True
+    else:
+        model[1] = Centred(True)
+    with pytest.raises(ValueError, match="stay apart"):
+        step()
+
+
+@pytest.mark.parametrize("whole", ["model", "layer", "in place", "loss"])
+def test_what_torch_compiled_is_refused_by_name_and_the_loop_takes_it(whole):
+    """It ended in "__bool__ should return bool, returned Tensor"."""
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1)), torch.ones(2, 3)
+    loss = lambda model, x: model(x).squeeze(1)  # noqa: E731
+    private_gradients(model, loss, x, **CLIPPED, engine="loop")
+    expected, kept = model[0].weight.grad, model
+    if whole == "model":
+        model = torch.compile(model, backend="eager")
+    elif whole == "layer":
+        model[0] = torch.compile(model[0], backend="eager")
+    elif whole == "in place":
+        model[0].compile(backend="eager")
+    else:
+        loss = torch.compile(loss, backend="eager")
+    name = {"model": "the model", "loss": "per_example_loss"}.get(whole, "'0'")
+    with pytest.raises(ValueError, match=f"got {name} compiled.*engine='loop'"):
+        private_gradients(model, loss, x, **CLIPPED)
+    private_gradients(model, loss, x, **CLIPPED, engine="loop")
+    torch.testing.assert_close(next(kept.parameters()).grad, expected)
+
+
 def test_a_step_leaves_the_model_as_it_was(task):
     model, batch = task
     before = copy.deepcopy(model.state_dict())

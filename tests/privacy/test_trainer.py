@@ -24,9 +24,10 @@ from transformers import (
     get_scheduler,
 )
 
+from trustlab.batches import as_examples
 from trustlab.privacy import statement, train
 from trustlab.privacy import trainer as module
-from trustlab.privacy.labelled_loss import IGNORED, labelled_loss
+from trustlab.privacy.labelled_loss import FEW, IGNORED, check_own_loss, labelled_loss
 from trustlab.privacy.trainer import FILE, PrivateTrainer
 from trustlab.privacy.trainer_options import FINE, READ, REASONS, TRAINS
 from trustlab.versions import ROOT
@@ -350,6 +351,49 @@ def test_a_model_that_adds_a_term_to_its_loss_needs_a_loss_of_ones_own(tmp_path)
     made = trainer(tmp_path, model=writer(MixtralForCausalLM, config), dataset=TEXTS, own=dict(data_collator=padded))
     with pytest.raises(ValueError, match=r"Expected MixtralForCausalLM to compute the loss .* It adds a term"):
         made.train()
+
+
+@pytest.mark.parametrize("unlabelled", [1, FEW + 1])
+def test_an_example_without_a_label_is_no_other_loss(unlabelled, tmp_path):
+    """The mean over none of its labels is NaN in the model; a collator that masks words at random makes such ones."""
+    bare = [{**row, "labels": IGNORED} if i < unlabelled else row for i, row in enumerate(TAKEN)]
+    assert trainer(tmp_path, dataset=bare, num_train_epochs=1).train().global_step == STEPS // 2
+    twice = lambda model, batch: 2 * labelled_loss(model, batch)  # noqa: E731
+    with pytest.raises(ValueError, match="to compute the loss"):
+        check_own_loss(classifier(), twice, as_examples(bare, default_data_collator))
+
+
+@pytest.mark.parametrize("labels", [["a"] * 60, [None] * 60], ids=["texts", "none"])
+def test_labels_that_are_no_numbers_are_named(labels, tmp_path):
+    rows = TAKEN.remove_columns("labels").add_column("labels", labels)
+    with pytest.raises(ValueError, match="labels that are texts or None: make them numbers"):
+        trainer(tmp_path, dataset=rows).train()
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "said"),
+    [
+        ([1, 2, 3], {}, "from 0 to 2, as num_labels=3, or -100 for none, got 1 to 3. Give the model"),
+        ([0, 1, -1], {}, "got -1 to 1"),
+        ([0.0, 1.0, 2.0], {}, "whole numbers below num_labels=3, got torch.float32"),
+        ([0, 1, 2], dict(num_labels=1), "that are floats, got torch.int64. With num_labels=1"),
+        ([[0, 1, 1]] * 3, dict(problem_type="multi_label_classification"), "with multi_label_classification 0.0 or"),
+    ],
+)
+def test_labels_that_are_no_classes_are_named(labels, more, said):
+    """torch said "Target 3 is out of bounds" and the like, and at a later step, when ε was spent."""
+    with torch.random.fork_rng():
+        model = BertForSequenceClassification(BertConfig(**{**SIZES, "num_labels": 3, **more}))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        labelled_loss(model, {"input_ids": IDS[:3], "labels": torch.tensor(labels)})
+
+
+def test_a_stream_and_a_frozen_model_say_what_to_do(tmp_path):
+    """Without a length Trainer asks for max_steps, which is refused here: that has to be the end of the way."""
+    with pytest.raises(ValueError, match=r"max_steps=-1, got 5.*from_list\(list\(stream.take"):
+        trainer(tmp_path, dataset=TAKEN.to_iterable_dataset(), max_steps=5)
+    with pytest.raises(ValueError, match="that are all frozen"):
+        trainer(tmp_path, model=classifier().requires_grad_(False)).train()
 
 
 @pytest.mark.parametrize("kind", ["classes", "several", "number", "tokens", "texts"])

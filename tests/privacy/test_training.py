@@ -219,6 +219,17 @@ def test_an_optimizer_of_other_parameters_is_refused(vocabulary, data):
         )
 
 
+def test_an_optimizer_that_computes_the_loss_again_is_refused(vocabulary, data):
+    """Its first step ended in a TypeError of torch's: a closure was missing."""
+    with pytest.raises(ValueError, match=r"got LBFGS\. It computes the loss again"):
+        train(build("bilstm", vocabulary), data, config("fast"), optimizer=torch.optim.LBFGS)
+
+
+def test_a_model_of_which_nothing_is_trained_is_refused(vocabulary, data):
+    with pytest.raises(ValueError, match="that are all frozen"):
+        train(build("bilstm", vocabulary).requires_grad_(False), data, config("fast"))
+
+
 def test_a_schedule_that_waits_for_a_measurement_is_refused(vocabulary, data):
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
     with pytest.raises(ValueError, match="got ReduceLROnPlateau"):

@@ -107,12 +107,14 @@ def load_own(
     _check_options(test_share, validation_share, periods, by_user, user)
     named = {"text": text, "tokens": tokens, "intent": intent, "slots": slots, "user": user, "time": time,
              "group": group, "split": split}  # fmt: skip
+    # A table without a header counts its columns: text=0.
+    named = {role: str(column) for role, column in named.items() if column is not None}
     sources = _by_split(source, split)
     how = {"format": format, "separator": separator, "encoding": encoding}
     rows: list[dict[str, Any]] = []
     for part, each in sources.items():
         table = read_table(each, **how)
-        roles = _roles(table, {role: column for role, column in named.items() if column is not None})
+        roles = _roles(table, named)
         found = read_rows(table, roles)
         rows += [{**row, "split": part or _canonical(row.get("split"), table.name, roles)} for row in found]
         _refuse_one_label(found, roles, table.name, of_train=part in (None, TRAIN))

@@ -116,7 +116,13 @@ def _read_file(path: Path, format: str | None, separator: str | None, encoding: 
     if not text.strip():
         raise ValueError(f"Expected rows in {path.name}, it is empty.")
     if kind == "jsonl":
-        return _table_of(path.name, _json_lines(text))
+        lines = _json_lines(text)
+        if all(line.wrong for line in lines):
+            raise ValueError(
+                f"Expected a JSON object in each line of {path.name}, got none ({lines[0].place}: {lines[0].wrong}). "
+                "Of a JSON array make a frame: pandas.read_json(path)."
+            )
+        return _table_of(path.name, lines)
     if kind == "conll":
         read = [Line(*each) for each in read_sentences(text)]
         return _table_of(path.name, read, first=WORD_AND_TAG)

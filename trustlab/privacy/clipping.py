@@ -33,7 +33,7 @@ from trustlab.privacy.methods import SENSITIVITY, in_new_words
 from trustlab.privacy.mixers import refuse_mixers
 from trustlab.privacy.noise import NoisySum
 from trustlab.privacy.recomputation import not_reentrant
-from trustlab.privacy.refusals import refuse_unfit
+from trustlab.privacy.refusals import refuse_compiled, refuse_frozen, refuse_unfit
 from trustlab.privacy.thresholds import Thresholds
 from trustlab.privacy.writers import refuse_writers
 
@@ -86,7 +86,8 @@ def private_gradients(
     ----------
     model
         Its parameters with ``requires_grad`` are trained. ``.grad`` is replaced: ``zero_grad()`` is not needed, and a
-        gradient kept from an earlier step does not change. After an error ``.grad`` is None, or untouched.
+        gradient kept from an earlier step does not change. That of a frozen parameter becomes None, or an optimizer
+        would go on stepping on its last one. After an error ``.grad`` is None, or untouched.
     per_example_loss
         ``per_example_loss(model, batch) -> Tensor [B]``, each entry depends only on its own example.
     batch
@@ -152,6 +153,9 @@ def private_gradients(
         raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, OWN_ENGINES))}.")
     _check(method, clip_norm, noise_multiplier, expected_batch_size, micro_batches, noise_by, physical_batch)
     clip_norm, noise_multiplier = float(clip_norm), float(noise_multiplier)  # NumPy's and torch's are numbers too
+    refuse_frozen(model)
+    if engine == "fast":
+        refuse_compiled(model, per_example_loss)
     batch, per_example_loss = with_loss(batch, per_example_loss, collate_fn)
     refuse_mixers(model)
     refuse_unfit(model)
@@ -182,8 +186,9 @@ def private_gradients(
     results = torch.zeros(2, len(sizes))
     workers.own(results.mT).copy_(torch.stack([torch.cat(norms), torch.cat(clipped)], dim=1))
     workers.add([*total.tensors, results])
-    for parameter, summed in zip(trained.values(), total.tensors, strict=True):
-        parameter.grad = summed.to(parameter.dtype)
+    summed = dict(zip(trained.values(), total.tensors, strict=True))
+    for parameter in model.parameters():
+        parameter.grad = summed[parameter].to(parameter.dtype) if parameter in summed else None
     return _summary(*results)
 
 

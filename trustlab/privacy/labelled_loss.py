@@ -19,7 +19,7 @@ from trustlab.privacy.losses import PerExampleLoss
 
 IGNORED = -100  # a token without a label
 NEAR = 1e-2  # of the loss; half precision differs by less
-FEW = 3  # examples of which the model's own loss is computed
+FEW, TRIED = 3, 16  # examples of which the model's own loss is compared; among so many, as some may have no label
 
 
 def labelled_loss(model: Any, batch: Any) -> Tensor:
@@ -31,7 +31,7 @@ def labelled_loss(model: Any, batch: Any) -> Tensor:
     Raises
     ------
     ValueError
-        Where there are no ``labels``, or logits of another shape.
+        Where there are no ``labels``, or such as a classifier does not have, or logits of another shape.
 
     Examples
     --------
@@ -43,7 +43,11 @@ def labelled_loss(model: Any, batch: Any) -> Tensor:
     True
     """
     if "labels" not in batch:
-        raise ValueError(f"Expected 'labels' in a batch, got {', '.join(batch)}. Give a per_example_loss of your own.")
+        raise ValueError(
+            f"Expected 'labels' in a batch, got {', '.join(batch)}. Collators leave out labels that are texts or None: "
+            "make them numbers (class_encode_column of datasets), or give a per_example_loss of your own."
+        )
+    _check_labels(model, batch["labels"])
     labels, logits = batch["labels"], model(**batch).logits.float()
     if logits.ndim == 3 and labels.ndim == 2:
         logits = logits[:, -labels.shape[1] :]  # prompt tuning puts tokens of its own before them
@@ -74,15 +78,44 @@ def check_own_loss(model: nn.Module, per_example_loss: PerExampleLoss, examples:
         Where they differ: the model adds a term, or reads its labels otherwise.
     """
     with torch.random.fork_rng(), evaluating(model):
-        for place in torch.arange(min(FEW, len(examples))):
+        compared = 0
+        for place in torch.arange(min(TRIED, len(examples))):
+            if compared == FEW:
+                return
             one = of_content(examples[place[None]])
             ours, own = float(per_example_loss(model, one)), _on(model, one).loss
+            if own is not None and own.isnan() and ours == 0:
+                continue  # it has no label: the model's own is a mean over none
+            compared += 1
             if own is None or not math.isclose(ours, float(own), rel_tol=NEAR, abs_tol=1e-4):
                 raise ValueError(
                     f"Expected {type(model).__name__} to compute the loss {ours:.4g} of an example, the mean over its "
                     f"labels, got {own if own is None else round(float(own), 4)}. It adds a term or reads its labels "
                     "otherwise: give a per_example_loss of your own."
                 )
+
+
+def _check_labels(model: Any, labels: Tensor) -> None:
+    """Refuse labels that are no classes of a classifier: torch's errors name a number, and not what it should be."""
+    classes = getattr(_base(model), "num_labels", None)
+    if not isinstance(classes, int):
+        return
+    if classes == 1 or _problem(model) == "multi_label_classification":
+        if not labels.is_floating_point():
+            raise ValueError(
+                f"Expected labels that are floats, got {labels.dtype}. With num_labels=1 they are numbers to come "
+                "close to, with multi_label_classification 0.0 or 1.0 for each class: cast the column to float32."
+            )
+        return
+    known = labels[labels != IGNORED]
+    if labels.is_floating_point() and labels.ndim == 1:
+        raise ValueError(f"Expected labels that are whole numbers below num_labels={classes}, got {labels.dtype}.")
+    if not labels.is_floating_point() and len(known) and not 0 <= known.min() <= known.max() < classes:
+        raise ValueError(
+            f"Expected labels from 0 to {classes - 1}, as num_labels={classes}, or {IGNORED} for none, got "
+            f"{int(known.min())} to {int(known.max())}. Give the model as many labels as there are (num_labels=), or "
+            "number them from 0."
+        )
 
 
 def _on(model: Any, batch: Any) -> Any:

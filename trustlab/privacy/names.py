@@ -68,6 +68,24 @@ def named(value: Any, around: tuple[int, ...] = ()) -> Hashable:
     return (type(value), _number(value)) if callable(value) else type(value)
 
 
+def named_model(model: nn.Module) -> Hashable:
+    """Return a name for how a model computes: the class of each module, with its switches and texts.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(inplace=True))
+    >>> before = named_model(model)
+    >>> model[1].inplace = False
+    >>> named_model(model) == before
+    False
+    """
+    # Nothing that could hold the model itself: names are kept as long as it lives.
+    return tuple(
+        (type(module), *(value for value in vars(module).values() if type(value) in (bool, str)))
+        for module in model.modules()
+    )
+
+
 def _made_of(function: types.FunctionType) -> list[Any]:
     """Return what decides what `function` computes, apart from its code."""
     parts = [function.__defaults__, function.__kwdefaults__]

@@ -18,6 +18,7 @@ from trustlab.models import evaluate, tagging_loss
 from trustlab.models.batching import evaluating
 from trustlab.privacy.collation import check_collated
 from trustlab.privacy.losses import PerExampleLoss, check_losses
+from trustlab.privacy.refusals import refuse_frozen
 
 TRIED, FEW = 32, 2  # validation examples on which a measure is tried; training examples, the loss
 COLUMNS = ("step", "epoch", "epsilon", "seconds", "noise_multiplier", "clipped", "dropped", "progress")  # of a row
@@ -42,8 +43,11 @@ def read_problem(
     per_example_loss: PerExampleLoss,
     measure: Measure,
     collate_fn: Collate | None,
+    *,
+    noisy: bool = True,
 ) -> Problem:
     """Return the data as examples; refuse a corpus that is not encoded or lacks a split, and a measure that fails."""
+    refuse_frozen(model)
     own = per_example_loss is not tagging_loss
     if not own and any(hasattr(examples, "column_names") for examples in data.values()):
         raise TypeError(
@@ -51,7 +55,7 @@ def read_problem(
             "per_example_loss for a model of your own."
         )
     for split in ("train", "validation"):
-        if split not in data or not len(data[split]):
+        if split not in data or (hasattr(data[split], "__len__") and not len(data[split])):
             raise ValueError(f"Expected examples under {split!r} in data, got none. Encode every split of a corpus.")
     if own and measure is evaluate:
         raise ValueError(
@@ -67,6 +71,6 @@ def read_problem(
         with torch.random.fork_rng(), torch.enable_grad():
             some = read["train"][torch.arange(min(FEW, len(read["train"])))]
             check_losses(per_example_loss(model, some), len(some))
-        check_collated(model, per_example_loss, read["train"])
+        check_collated(model, per_example_loss, read["train"], noisy=noisy)
         Problem({"validation": few}, per_example_loss, measure).measured(model)
     return Problem(read, per_example_loss, measure)

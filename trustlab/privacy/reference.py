@@ -24,7 +24,7 @@ from trustlab.deprecation import old_arguments
 from trustlab.privacy.clipping import Norms
 from trustlab.privacy.losses import PerExampleLoss, checked
 from trustlab.privacy.mixers import refuse_mixers
-from trustlab.privacy.refusals import refuse_unfit
+from trustlab.privacy.refusals import refuse_frozen, refuse_unfit
 from trustlab.privacy.writers import refuse_writers
 
 ENGINES = ("hooks", "ghost", "functorch")
@@ -76,6 +76,7 @@ class OpacusCopy:
 
         if engine not in ENGINES:
             raise ValueError(f"Expected engine={engine!r} to be one of {', '.join(map(repr, ENGINES))}.")
+        refuse_frozen(model)
         refuse_mixers(model)
         refuse_unfit(model)
         self.engine, self.clip_norm, self._loss, self._original = engine, clip_norm, per_example_loss, model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -43,6 +45,47 @@ def refuse_unfit(model: nn.Module) -> None:
                 f"Expected real trainable parameters, got {name!r} of {parameter.dtype}. torch's complex noise has "
                 "half the variance in each of its two parts: keep the real and the imaginary part as two parameters."
             )
+
+
+def refuse_frozen(model: nn.Module) -> None:
+    """Refuse a `model` of which nothing is trained: its step would be about nothing.
+
+    Examples
+    --------
+    >>> refuse_frozen(nn.Linear(2, 1).requires_grad_(False))
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected a model with trainable parameters, got 2 that are all frozen. ...
+    """
+    parameters = list(model.parameters())
+    if not any(parameter.requires_grad for parameter in parameters):
+        raise ValueError(
+            f"Expected a model with trainable parameters, got {len(parameters)} that are all frozen. Call "
+            "requires_grad_() on those to train; PEFT freezes what it loads and what it disables: "
+            "PeftModel.from_pretrained(..., is_trainable=True), set_adapter(name)."
+        )
+
+
+def refuse_compiled(model: nn.Module, per_example_loss: Any) -> None:
+    """Refuse what ``torch.compile`` made: it hides the calls of layers, which the fast engine records.
+
+    Raises
+    ------
+    ValueError
+        Naming the layer, or the loss.
+    """
+    compiled = [
+        repr(name) if name else "the model"
+        for name, module in model.named_modules()
+        if "_orig_mod" in module._modules or module._compiled_call_impl is not None
+    ]
+    if hasattr(per_example_loss, "_torchdynamo_orig_callable"):
+        compiled.append("per_example_loss")
+    if compiled:
+        raise ValueError(
+            f"Expected layers that are called one by one, got {compiled[0]} compiled. The fast engine records each "
+            "call: pass the model that torch.compile was given, which has the same weights, or use engine='loop'."
+        )
 
 
 def _check_embedding(name: str, module: nn.Embedding | nn.EmbeddingBag) -> None:

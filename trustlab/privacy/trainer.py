@@ -26,6 +26,7 @@ from trustlab.privacy.collation import check_collated
 from trustlab.privacy.distributed import Workers
 from trustlab.privacy.labelled_loss import check_own_loss, labelled_loss
 from trustlab.privacy.losses import PerExampleLoss
+from trustlab.privacy.refusals import refuse_frozen
 from trustlab.privacy.trainer_options import TRAINS, check_arguments, check_methods, config_of
 from trustlab.privacy.training import fill_gradients, step_gradients
 from trustlab.privacy.training_identity import described, named_options
@@ -114,6 +115,7 @@ class PrivateTrainer(Trainer):
             )
         if self.train_dataset is None:
             raise ValueError("Expected a train_dataset, got none. Its examples are what ε protects.")
+        refuse_frozen(self.model)
         check_training(self.config, len(self._examples))
         check_collated(self.model, self.per_example_loss, self._examples)
         if self._default_loss:

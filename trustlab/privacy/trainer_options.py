@@ -48,7 +48,8 @@ POISSON = "ε holds for Poisson batches, which every example joins by a draw of 
 REASONS: Mapping[str, str] = {
     "gradient_accumulation_steps": "per_device_train_batch_size is the whole expected batch here; "
     "privacy=dict(physical_batch=...) computes that many examples at once, with the same result.",
-    "max_steps": "Noise is planned for whole epochs: set num_train_epochs.",
+    "max_steps": "Noise is planned for whole epochs, of examples that can be counted: set num_train_epochs, and of a "
+    "stream take those you want first, datasets.Dataset.from_list(list(stream.take(10_000))).",
     "label_smoothing_factor": "It belongs to the loss of a batch, which is not used: smooth in per_example_loss.",
     "fp16": "A scaler would rescale gradients that are clipped and noisy already: use bf16.",
     "auto_find_batch_size": "It starts again with another batch size, after steps that have spent ε.",

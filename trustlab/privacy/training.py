@@ -122,7 +122,7 @@ def train(
     >>> last["step"], last["epsilon"] <= 8.0
     (10, True)
     """
-    problem = read_problem(model, data, per_example_loss, evaluate, collate_fn)
+    problem = read_problem(model, data, per_example_loss, evaluate, collate_fn, noisy=config.method != "sgd")
     data = problem.data
     check_training(config, len(data["train"]))
     if workers is not None and workers.count > 1 and config.engine == "opacus":
@@ -269,6 +269,11 @@ def _optimizer(
     if make is None:
         return torch.optim.Adam(parameters, lr=config.learning_rate)
     made = make(parameters)
+    if isinstance(made, torch.optim.LBFGS):
+        raise ValueError(
+            "Expected an optimizer that steps once on a noisy gradient, got LBFGS. It computes the loss again and "
+            "again, each time without noise: use SGD or Adam."
+        )
     held = [id(parameter) for group in made.param_groups for parameter in group["params"]]
     if sorted(held) != sorted(map(id, parameters)):
         raise ValueError(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from trustlab.models.attributes import attributes_of, attributes_put_back, differing, same
-from trustlab.privacy.names import named
+from trustlab.privacy.names import named, named_model
 
 LOOKS = 3  # examples computed alone
 KEPT = 32  # looks at one model that are remembered
@@ -44,8 +44,7 @@ def refuse_writers(model: nn.Module, per_example_loss: Callable[..., Tensor], ba
     --------
     >>> refuse_writers(nn.Linear(2, 1), lambda model, batch: model(batch).squeeze(1), torch.zeros(2, 2))
     """
-    modes, looked = tuple(module.training for module in model.modules()), _looked.setdefault(model, set())
-    seen = (modes, named(per_example_loss))
+    looked, seen = _looked.setdefault(model, set()), (named_model(model), named(per_example_loss))
     if not len(batch) or seen in looked:
         return
     alone = len(batch) == 1

@@ -125,7 +125,7 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray, Groups]:
     """Return the true answers and those of the classifier, bool [N] both, and the groups of the N rows."""
     y = _answers(frame, y_true, "y_true", positive)
-    who = _groups(frame, groups)
+    who = _groups(frame, groups, len(y))
     if (y_pred is None) == (scores is None):
         raise ValueError("Expected y_pred= or scores=, one of them. Scores become answers by a threshold.")
     if scores is None:
@@ -175,19 +175,36 @@ def _answers(frame: Any, given: Any, what: str, positive: Any) -> np.ndarray:
     column = _column(frame, given, what)
     if positive is None:
         return binary(column, what)
-    labels = as_labels(column, what)
-    found = np.array([label == positive for label in labels.tolist()], dtype=bool)
-    if what == "y_true" and not found.any():
-        kinds = ", ".join(map(repr, sorted(set(labels.tolist()), key=str)[:5]))
-        raise ValueError(f"Expected positive={positive!r} among the labels of y_true, which are {kinds}, …")
+    labels = as_labels(column, what).tolist()
+    found = np.array([label == positive for label in labels], dtype=bool)
+    if not found.any():
+        _check_written(labels, what, positive)
     return found
 
 
-def _groups(frame: Any, given: Any) -> Groups:
+def _check_written(labels: list[Any], what: str, positive: Any) -> None:
+    """Refuse true answers without `positive`, and a classifier's that lack it because they are written otherwise."""
+    kinds = set(labels)
+    shown = ", ".join(map(repr, sorted(kinds, key=str)[:5]))
+    if what == "y_true":
+        raise ValueError(f"Expected positive={positive!r} among the labels of y_true, which are {shown}, …")
+    written = str(positive).strip().casefold()
+    other = all(isinstance(label, str) != isinstance(positive, str) for label in kinds)
+    if other or any(str(label).strip().casefold() == written for label in kinds):
+        raise ValueError(
+            f"Expected {what} to be written as y_true is, where positive={positive!r} is a label, got {shown}. None of "
+            "them equals it, and every rate would be 0: give both columns the same labels."
+        )
+
+
+def _groups(frame: Any, given: Any, rows: int) -> Groups:
     if isinstance(given, Groups):
         return given
-    several = isinstance(given, list | tuple) and bool(given) and all(_is_name(frame, each) for each in given)
-    if not several:
+    listed = given if isinstance(given, list | tuple) else ()
+    named = [_is_name(frame, each) for each in listed]
+    if any(named) and not all(named) and len(listed) != rows:
+        _column(frame, str(listed[named.index(False)]), "groups")  # says which columns there are
+    if not named or not all(named):
         return Groups.by(_column(frame, given, "groups"))
     columns: Sequence[np.ndarray] = [as_ids(_column(frame, each, "groups"), "group") for each in given]
     return Groups.by([", ".join(map(str, row)) for row in zip(*(column.tolist() for column in columns), strict=True)])
@@ -198,6 +215,11 @@ def _is_name(frame: Any, given: Any) -> bool:
 
 
 def _names(frame: Any) -> list[Any]:
+    if isinstance(frame, list | tuple):
+        raise ValueError(
+            f"Expected a frame, a data set or a mapping of columns, got a {type(frame).__name__}. Of a list of rows "
+            "make pandas.DataFrame(rows)."
+        )
     return list(getattr(frame, "column_names", getattr(frame, "columns", frame)))
 
 

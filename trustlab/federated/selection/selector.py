@@ -177,8 +177,9 @@ class Selector:
         most = np.inf if self.design == "with-replacement" else self._sampler.positive
         if not 1 <= k <= most:
             raise ValueError(
-                f"Expected k={k} in [1, {most}]. That many clients have a positive weight; a client without "
-                "examples, below the threshold, or far behind at a low temperature has none."
+                f"Expected k={k} in [1, {most}]. It is how many clients are drawn (clients_per_round), and {most} have "
+                "a positive weight; a client without examples, below the threshold, or far behind at a low temperature "
+                "has none."
             )
         if self.design == "power-of-choice" and self._candidates(k) < k:
             raise ValueError(f"Expected candidates={self.config.candidates} >= k={k}. The cohort is chosen among them.")

@@ -30,7 +30,7 @@ from trustlab.privacy.fast.factors import Factor, single
 from trustlab.privacy.fast.follow import Plan, Unknown
 from trustlab.privacy.fast.function import Inside
 from trustlab.privacy.fast.randomness import Again, Draws, without_dropout
-from trustlab.privacy.names import named
+from trustlab.privacy.names import named, named_model
 
 # Powers of two: multiplying by them is exact in floating point, so that rows that are apart agree to rounding.
 WEIGHTS = (1.0, 4.0, 0.25)
@@ -71,15 +71,15 @@ class Proof:
     measured: Callable[..., Any]
 
     def __post_init__(self) -> None:
-        modes = tuple(module.training for module in self.model.modules())
-        plans, seen = _plans.setdefault(self.model, {}), (modes, tuple(self.trained), named(self.per_example_loss))
+        plans = _plans.setdefault(self.model, {})
+        seen = (named_model(self.model), tuple(self.trained), named(self.per_example_loss))
         self.plan = plans.setdefault(seen, Plan())
         if len(plans) > KEPT:
             del plans[next(iter(plans))]
         self.devices = list({p.device for p in self.trained.values() if p.device.type == "cuda"})
 
     def check(self, batch: Any) -> None:
-        """Raise if the examples of `batch` interact; once for a model, its modes, its trained part and its loss.
+        """Raise if the examples of `batch` interact; once for a model as it is, its trained part and its loss.
 
         A single example shows nothing, nor does a number that is not finite: the check then waits for the next batch.
 
