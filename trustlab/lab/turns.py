@@ -2,7 +2,7 @@
 
 A notebook's kernel handles widgets in more than one thread: JupyterLab sends their messages to a subshell, and
 ipykernel hands each to the thread in which its widget was used last. So two controls of one panel can be heard at once,
-while a cell moves a third. Whoever changes what a panel shows holds the one lock from reading the position to the
+while a cell moves a third. A thread that changes what a panel shows holds the one lock from reading the position to the
 picture.
 
 A thread that holds it must not wait for another one of ours.

@@ -159,7 +159,8 @@ def private_gradients(
     batch, per_example_loss = with_loss(batch, per_example_loss, collate_fn)
     refuse_mixers(model)
     refuse_unfit(model)
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    parameters = dict(model.named_parameters())
+    trained = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     thresholds = Thresholds.divide(clip_norm, trained, layerwise=layerwise, automatic=automatic)
     workers = workers or Workers()
     members, sizes = _units(len(batch), micro_batches, generator)  # drawn before the noise
@@ -187,7 +188,7 @@ def private_gradients(
     workers.own(results.mT).copy_(torch.stack([torch.cat(norms), torch.cat(clipped)], dim=1))
     workers.add([*total.tensors, results])
     summed = dict(zip(trained.values(), total.tensors, strict=True))
-    for parameter in model.parameters():
+    for parameter in parameters.values():
         parameter.grad = summed[parameter].to(parameter.dtype) if parameter in summed else None
     return _summary(*results)
 

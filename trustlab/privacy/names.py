@@ -80,10 +80,8 @@ def named_model(model: nn.Module) -> Hashable:
     False
     """
     # Nothing that could hold the model itself: names are kept as long as it lives.
-    return tuple(
-        (type(module), *(value for value in vars(module).values() if type(value) in (bool, str)))
-        for module in model.modules()
-    )
+    plain = (bool, str)
+    return tuple((type(each), *[v for v in vars(each).values() if type(v) in plain]) for each in model.modules())
 
 
 def _made_of(function: types.FunctionType) -> list[Any]:

@@ -57,11 +57,11 @@ def refuse_frozen(model: nn.Module) -> None:
     ...
     ValueError: Expected a model with trainable parameters, got 2 that are all frozen. ...
     """
-    parameters = list(model.parameters())
-    if not any(parameter.requires_grad for parameter in parameters):
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        frozen = len(list(model.parameters()))
         raise ValueError(
-            f"Expected a model with trainable parameters, got {len(parameters)} that are all frozen. Call "
-            "requires_grad_() on those to train; PEFT freezes what it loads and what it disables: "
+            f"Expected a model with trainable parameters, got {frozen} that are all frozen. Call requires_grad_() on "
+            "those to train; PEFT freezes what it loads and what it disables: "
             "PeftModel.from_pretrained(..., is_trainable=True), set_adapter(name)."
         )
 
@@ -74,17 +74,13 @@ def refuse_compiled(model: nn.Module, per_example_loss: Any) -> None:
     ValueError
         Naming the layer, or the loss.
     """
-    compiled = [
-        repr(name) if name else "the model"
-        for name, module in model.named_modules()
-        if "_orig_mod" in module._modules or module._compiled_call_impl is not None
-    ]
-    if hasattr(per_example_loss, "_torchdynamo_orig_callable"):
-        compiled.append("per_example_loss")
-    if compiled:
+    found = [each for each in model.modules() if "_orig_mod" in each._modules or each._compiled_call_impl is not None]
+    if found or hasattr(per_example_loss, "_torchdynamo_orig_callable"):
+        names = {module: repr(name) if name else "the model" for name, module in model.named_modules()}
         raise ValueError(
-            f"Expected layers that are called one by one, got {compiled[0]} compiled. The fast engine records each "
-            "call: pass the model that torch.compile was given, which has the same weights, or use engine='loop'."
+            f"Expected layers that are called one by one, got {names[found[0]] if found else 'per_example_loss'} "
+            "compiled. The fast engine records each call: pass the model that torch.compile was given, which has the "
+            "same weights, or use engine='loop'."
         )
 
 
