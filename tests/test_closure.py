@@ -24,8 +24,8 @@ from trustlab.course.n24_fednlp_benchmark import experiment as fednlp
 from trustlab.course.n31_fairness_metrics import experiment as population
 from trustlab.course.n32_prediction_sensitivity import identity_templates, winogender_sentences
 from trustlab.course.n32_prediction_sensitivity.identity_templates import Templates
+from trustlab.course.n33_role_reversal import elsewhere, whole_word_models
 from trustlab.course.n33_role_reversal import experiment as role_reversal
-from trustlab.course.n33_role_reversal import whole_word_models
 from trustlab.course.registry import EXPERIMENTS
 from trustlab.data import assistant
 from trustlab.fairness.tasks.dialect import DialectModel
@@ -231,6 +231,17 @@ def test_whatever_may_change_what_runs_means_something(old, new):
 
 # The experiments: what really runs
 
+CODES = {}
+
+
+def code_of(name, kind=None):
+    """Return the code of an experiment's settings; kinds of which the same is left out have the same code."""
+    known = EXPERIMENTS[name]
+    left_out = tuple(known.left_out(kind)) if kind is not None else ()
+    if (name, left_out) not in CODES:
+        CODES[name, left_out] = known.code(kind)
+    return CODES[name, left_out]
+
 
 @pytest.fixture(scope="session")
 def loaded():
@@ -277,8 +288,9 @@ def what_runs(generator):
 
 def small(experiment, monkeypatch):
     """Make an experiment's cells quick: they run the same code for a shorter time."""
-    short = {name: {**recipe, "steps": 40} for name, recipe in population.RECIPES.items()}
-    few_sentences = [(population, name, n) for name, n in [("RECIPES", short), ("DESCRIBED", 120), ("EXPLAINED", 90)]]
+    short = {name: {**recipe, "steps": 10} for name, recipe in population.RECIPES.items()}
+    few = [("RECIPES", short), ("DESCRIBED", 120), ("EXPLAINED", 90), ("CONTEXTS", 600)]
+    few_sentences = [(population, name, n) for name, n in few]
     smaller = {
         "non-iid-partitioning": [("trustlab.course.n21_non_iid_partitioning.experiment", "ROUNDS", 10)],
         "fednlp-benchmark": [(fednlp, "ROUNDS", 10)],
@@ -287,7 +299,8 @@ def small(experiment, monkeypatch):
         "private-text-adept": [("trustlab.course.n14_private_text.adept_experiment", "PUBLIC", 100)],
         "private-text-tuning": [("trustlab.course.n14_private_text.shape_search", "TRAIN", 60)],
         "role-reversal": [
-            *((whole_word_models, name, n) for name, n in [("STEPS", 40), ("TRAIN", 300), ("HELD_OUT", 60)]),
+            *((whole_word_models, name, n) for name, n in [("STEPS", 10), ("TRAIN", 300), ("HELD_OUT", 60)]),
+            *((elsewhere, name, n) for name, n in [("CONTEXT_TEXTS", 400), ("BIOGRAPHIES", 240), ("TESTED", 144)]),
             *((role_reversal, name, n) for name, n in [("EACH", 12), ("KEPT", 3), ("PROJECTED", 2)]),
             (role_reversal, "STUDENT", {**role_reversal.STUDENT, "steps": 3}),
         ],
@@ -334,6 +347,11 @@ def made_small(monkeypatch):
 
 MADE = {"prediction-sensitivity-real": posts, "prediction-sensitivity-dialect": tweets}
 SPLITS = {"train": 200, "validation": 80, "test": 80}
+ROWS = {  # of the corpus, for the experiments whose names begin so
+    **dict.fromkeys(("dp-sgd-vs-edp-sgd", "membership-inference-encoder"), 800),
+    # fewer rows would run other code
+    **dict.fromkeys(("membership-inference", "fairness-metrics-tasks", "prediction-sensitivity"), 4000),
+}
 CELLS = [
     ("dp-sgd-vs-edp-sgd", dict(method="edp-sgd", epsilon=8.0, micro_batches=64, epochs=1)),
     ("dp-sgd-vs-edp-sgd", dict(method="fast", epsilon=8.0, epochs=1)),
@@ -376,14 +394,14 @@ def test_all_code_that_a_cell_runs_is_in_its_closure_and_nothing_that_is_left_ou
     cell = known.module.Setting(**dials)
     kind, threads = getattr(cell, known.varied), torch.get_num_threads()
     torch.set_num_threads(1)
-    corpus = assistant(800 if name.startswith(("dp-sgd-vs-edp-sgd", "membership-inference-encoder")) else 4000, seed=0)
+    corpus = assistant(next((rows for start, rows in ROWS.items() if name.startswith(start)), 1600), seed=0)
     if name in MADE:
         corpus = {split: MADE[name](rows, seed) for seed, (split, rows) in enumerate(SPLITS.items())}
     try:
         ran = what_runs(known.module.run(cell, corpus))
     finally:
         torch.set_num_threads(threads)
-    code = known.code(kind)
+    code = code_of(name, kind)
     assert len(ran) > 10
     assert ran - set(code.units) == set()  # also: no definition at which the search was told to stop
 
@@ -395,7 +413,7 @@ def kinds():
 @pytest.mark.parametrize(("name", "kind"), kinds())
 def test_each_thing_left_out_has_a_reason_and_would_be_reached(name, kind):
     known = EXPERIMENTS[name]
-    whole, code = known.code().units, known.code(kind)
+    whole, code = code_of(name).units, code_of(name, kind)
     for part, reason in known.left_out(kind).items():
         assert reason.endswith(".") and len(reason) > 20
         assert [each for each in whole if f"{each}.".startswith(f"{part}.")], f"{part} is not reached: do not list it"
@@ -406,7 +424,7 @@ def test_each_thing_left_out_has_a_reason_and_would_be_reached(name, kind):
 
 
 def test_no_experiment_has_code_that_reading_cannot_see_but_the_known():
-    unseen = {each for known in EXPERIMENTS.values() for each in known.code().unseen}
+    unseen = {each for name in EXPERIMENTS for each in code_of(name).unseen}
     assert unseen == set(UNSEEN), "A new way to code that is named by a text: follow it, or say why it decides nothing."
 
 
@@ -435,7 +453,7 @@ def units_of(folder, name):
 def modules():
     """Every file of the mechanisms that an experiment uses, and a definition of it."""
     found = {}
-    for unit in sorted({unit for known in EXPERIMENTS.values() for unit in known.code().units}):
+    for unit in sorted({unit for name in EXPERIMENTS for unit in code_of(name).units}):
         module, _, name = unit.rpartition(".")
         value = getattr(importlib.import_module(module), name, None)
         if not (inspect.isfunction(value) or inspect.isclass(value)):
@@ -453,7 +471,7 @@ def copied(tmp_path_factory):
 
 
 def test_an_edit_of_any_mechanisms_file_is_another_code_of_whoever_uses_it_and_prose_is_not(copied):
-    before = {name: known.code().units for name, known in EXPERIMENTS.items()}
+    before = {name: code_of(name).units for name in EXPERIMENTS}
     chosen, sources = modules(), {}
     assert {"privacy", "federated", "fairness", "models", "data"} <= {module.split(".")[1] for module in chosen}
     assert len(chosen) > 100

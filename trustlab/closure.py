@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -249,9 +250,9 @@ class _Search:
         folder = self.folders[top]
         if folder.is_file():
             return None if rest else folder
-        folder = folder.joinpath(*rest)
-        files = [folder / "__init__.py", *([folder.with_name(folder.name + ".py")] if rest else [])]
-        return next((file for file in files if file.is_file()), None)
+        stem = os.path.join(folder, *rest)  # as text: a search asks for thousands of files, most of which are not there
+        files = [os.path.join(stem, "__init__.py"), *([f"{stem}.py"] if rest else [])]
+        return next((Path(file) for file in files if os.path.isfile(file)), None)
 
 
 def _is_hidden(dotted: str) -> bool:

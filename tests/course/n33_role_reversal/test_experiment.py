@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from trustlab.course.n33_role_reversal import EXPERIMENT, experiment, whole_word_models
+from trustlab.course.n33_role_reversal import EXPERIMENT, elsewhere, experiment, whole_word_models
 from trustlab.course.n33_role_reversal.experiment import (
     AS_THEY_ARE,
     EXCHANGED,
@@ -27,6 +27,10 @@ def rows():
     """One row of each kind, of a short training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole_word_models, "STEPS", 250)  # fewer leave the vectors without a gender
+        for name, small in (("TRAIN", 1200), ("HELD_OUT", 200), ("BATCH", 32)):
+            patch.setattr(whole_word_models, name, small)
+        for name, small in (("CONTEXT_TEXTS", 400), ("BIOGRAPHIES", 400), ("TESTED", 240)):
+            patch.setattr(elsewhere, name, small)
         for name, small in (("EACH", 20), ("KEPT", 20), ("PROJECTED", 2)):
             patch.setattr(experiment, name, small)
         patch.setattr(experiment, "STUDENT", {**STUDENT, "steps": 60})

@@ -1,6 +1,7 @@
 """The audit finds each planted bug by the check that is made for it, and accuses no honest step."""
 
 import math
+from functools import cache
 from html import escape
 
 import numpy as np
@@ -14,9 +15,22 @@ from trustlab.privacy.auditing.false_alarms import HONEST, audited, false_alarms
 from trustlab.privacy.auditing.gaussian_curve import mu_epsilon
 from trustlab.privacy.auditing.neighbours import Pair, distance, moves, pairs
 from trustlab.privacy.auditing.noise_checks import batches, correlation, noise_checks
+from trustlab.privacy.auditing.planted_bugs import DECLARED, honest
 from trustlab.privacy.auditing.probe import Prober, together
 
 WORDS = {"noise of each parameter", "noise in each batch", "noise between parameters", "noise between steps"}
+
+
+@cache
+def report_of(make):
+    """The audit, with the options that planted steps declare, of the step that `make` returns."""
+    return audit(make(), **DECLARED)
+
+
+@pytest.fixture(scope="module")
+def honest_report():
+    """The audit of the honest step."""
+    return audit(honest, **DECLARED)
 
 
 def by_name(report):
@@ -26,30 +40,30 @@ def by_name(report):
 # --- Bugs
 
 
-def test_a_planted_bug_is_found_by_its_check(bug, declared):
+def test_a_planted_bug_is_found_by_its_check(bug):
     make, check = bug
-    report = audit(make(), **declared)
+    report = report_of(make)
     assert check in report.failed + report.wasteful, str(report)
     found = by_name(report)[check]
     assert found.p < 1e-6 and found.means and found.do
     assert f"{check}: {found.means}" in str(report) and escape(found.means) in report._repr_html_()
 
 
-def test_there_are_bugs_for_every_check_of_a_step(planted_steps, declared, honest_step):
+def test_there_are_bugs_for_every_check_of_a_step(planted_steps, honest_report):
     assert len(planted_steps) > 15
     attacks = {"ε shown (one run)", "ε shown (exact tail, Gaussian)", "sampler"}
-    checks = set(by_name(audit(honest_step, **declared)))
+    checks = set(by_name(honest_report))
     assert {check for _, check in planted_steps.values()} - {"noise between workers"} == checks - attacks
 
 
-def test_a_bound_whose_assumption_is_refuted_is_not_reported(planted_steps, declared):
+def test_a_bound_whose_assumption_is_refuted_is_not_reported(planted_steps):
     for bug in ("Laplace noise", "same seed on every shard"):
-        report = audit(planted_steps[bug][0](), **declared)
+        report = report_of(planted_steps[bug][0])
         assert report.bound.method == "one run" and len(report.bounds) == 1
 
 
 def test_only_a_waste_is_no_failure(planted_steps, declared):
-    report = audit(planted_steps["accumulated sum clipped again"][0](), **declared)
+    report = report_of(planted_steps["accumulated sum clipped again"][0])
     assert report.holds and report.wasteful == ("sum of examples",)
     loud = audit(lambda *batch: noisy(*batch, sigma=2.0), **declared)
     assert loud.holds and "noise of each parameter" in loud.wasteful
@@ -114,23 +128,23 @@ def test_an_honest_engine_is_not_accused(name):
         assert report.failed + report.wasteful == (), str(report)
 
 
-def test_an_honest_step_written_out_and_honest_workers_are_not_accused(declared, honest_step, honest_workers):
-    assert audit(honest_step, **declared).failed == ()
+def test_an_honest_step_written_out_and_honest_workers_are_not_accused(declared, honest_report, honest_workers):
+    assert honest_report.failed == ()
     report = audit(honest_workers, **declared)
     assert report.failed + report.wasteful == ()
     assert by_name(report)["noise between workers"].verdict == "ok"
 
 
-def test_the_sensitivity_is_measured_exactly_or_through_the_noise(declared, honest_step):
-    assert by_name(audit(honest_step, **declared))["sensitivity"].measured.startswith("1 C (")
+def test_the_sensitivity_is_measured_exactly_or_through_the_noise(honest_report):
+    assert by_name(honest_report)["sensitivity"].measured.startswith("1 C (")
     step, claims = engine_step("eDP, fast", clip_norm=0.5, noise_multiplier=1.0, expected_batch_size=8)
     measured = by_name(audit(step, **claims))["sensitivity"].measured
     moved, error = (float(text) for text in measured.split(" C ")[0].split(" ± "))
     assert abs(moved - 1.9) < 4 * error  # two clipped means are turned; now and then both are one
 
 
-def test_the_bounds_are_of_the_declared_step_and_hold(declared, honest_step):
-    report = audit(honest_step, **declared)
+def test_the_bounds_are_of_the_declared_step_and_hold(honest_report):
+    report = honest_report
     assert report.declared["epsilon"] == mu_epsilon(1.0, 1e-5)
     assert [bound.method for bound in report.bounds] == ["one run", "exact tail, Gaussian"]
     assert report.bound is report.bounds[1]
