@@ -58,7 +58,7 @@ def locked() -> dict[str, str]:
 def installed(name: str) -> str:
     """Return the installed version of the package `name`, empty when there is none.
 
-    A version is read once: it is asked for with every row that is computed, and what was imported does not change.
+    A version is read once: every row that is computed needs it, and what was imported does not change.
     """
     try:
         return _version(name)
