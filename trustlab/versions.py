@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,11 +56,19 @@ def locked() -> dict[str, str]:
 
 
 def installed(name: str) -> str:
-    """Return the installed version of the package `name`, empty when there is none."""
+    """Return the installed version of the package `name`, empty when there is none.
+
+    A version is read once: every row that is computed needs it, and what was imported does not change.
+    """
     try:
-        return metadata.version(name)
+        return _version(name)
     except metadata.PackageNotFoundError:
         return ""
+
+
+@cache
+def _version(name: str) -> str:
+    return metadata.version(name)
 
 
 def compare(wanted: Sequence[Requirement]) -> tuple[str, list[str]]:

@@ -11,6 +11,7 @@ from trustlab.lab.teaching import hint, predict
 
 MAKE = """from trustlab.course.n11_dp_sgd_vs_edp_sgd.toy import clipping_toy
 from trustlab.lab.teaching import hint, predict"""
+TIMES = 4  # IPython has names for the last three results: one more would show what each run leaves behind
 COUNT = "from ipywidgets.widgets.widget import _instances; print(len(_instances))"
 
 
@@ -27,7 +28,7 @@ def test_what_nobody_holds_leaves_no_widget(make):
     before = count()
     held = make()
     one = count() - before
-    for _ in range(10):
+    for _ in range(TIMES):
         held = make()
     assert one and count() - before == one
     del held
@@ -82,10 +83,10 @@ def kernel(server):
     "code",
     ["clipping_toy()", "panel = clipping_toy()\npanel", "predict('Why?', ['so', 'no'], 0, 'It is.')", "hint('a')"],
 )
-def test_ten_runs_of_a_cell_leave_no_more_widgets_than_one(kernel, code, cell):
+def test_more_runs_of_a_cell_leave_no_more_widgets_than_one(kernel, code, cell):
     kernel.run(code, cell)
     once = kernel.run(COUNT)
-    for _ in range(10):
+    for _ in range(TIMES):
         kernel.run(code, cell)
     assert kernel.run(COUNT) == once != "0"
 
@@ -96,7 +97,7 @@ def test_a_cell_that_was_run_again_holds_one_panel_in_memory(kernel):
     alive += "print(sum(type(each) is Panel for each in gc.get_objects()))"
     kernel.run("panel = clipping_toy()\npanel", "a1")
     once = kernel.run(alive)
-    for _ in range(5):
+    for _ in range(TIMES):
         kernel.run("panel = clipping_toy()\npanel", "a1")
     assert kernel.run(alive) == once
     assert kernel.run("7", "b2") == "" and kernel.run("print(_)", "c3") == "7"  # the history goes on

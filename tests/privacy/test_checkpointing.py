@@ -2,14 +2,14 @@
 
 import dataclasses
 import errno
+import functools
 import io
 import itertools
 import math
+import multiprocessing
 import os
 import signal
 import stat
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from trustlab.runs import RunStore
 
 VOCABULARY = Vocabulary(intents=("off", "on", "other"), slots=("O", "B-thing"), buckets=40)
 STEPS = 8  # two epochs of four
+FORK = multiprocessing.get_context("fork")
+LIMIT = 60.0  # seconds, for a process that kills itself
 
 
 def examples(count):
@@ -67,6 +69,7 @@ def told(rows):
     return [{name: repr(value) for name, value in row.items() if name != "seconds"} for row in rows]
 
 
+@functools.cache  # what it returns is compared with, not changed
 def uninterrupted(options, **own):
     model = tagger()
     return list(train(model, DATA, options, **own)), weights(model)
@@ -98,11 +101,18 @@ def test_a_training_stopped_at_a_row_and_resumed_equals_an_uninterrupted_one(row
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """Return the folder of each training in `KILLED`; one Python imports torch for all."""
-    base = tmp_path_factory.mktemp("killed")
-    child = subprocess.run([sys.executable, __file__, base], capture_output=True, text=True)
-    assert child.returncode == 0, child.stderr
-    return {(kind, at): base / kind / str(at) for kind, at in KILLED}
+    """Return the folder of each training in `KILLED`, begun in a process of its own that was killed.
+
+    The processes are forks of this one, for importing torch again takes longer than to train.
+    """
+    folders = {}
+    for kind, at in KILLED:
+        folder = folders[kind, at] = tmp_path_factory.mktemp("killed")
+        child = FORK.Process(target=_train_until_killed, args=(folder, at, kind == "stored"))
+        child.start()
+        child.join(LIMIT)
+        assert child.exitcode == -signal.SIGKILL, (kind, at)
+    return folders
 
 
 @pytest.mark.parametrize("killed_at", [1, 4, 6, 8])
@@ -374,24 +384,9 @@ def test_how_often_to_write_needs_a_file_and_a_number_of_steps(path, every, tmp_
 KILLED = [*(("plain", step) for step in (1, 4, 6, 8)), *(("stored", step) for step in (2, 6))]
 
 
-def _kill_trainings(base):
-    """Begin the trainings in `KILLED`, each in a process and a folder of its own, and see each of them killed."""
-    # Imported late and slowly by a training: once here, and not in each process.
-    import opacus.accountants  # noqa: F401
-    import torch._dynamo  # noqa: F401
-
-    for kind, at in KILLED:
-        folder = base / kind / str(at)
-        folder.mkdir(parents=True)
-        child = os.fork()
-        if not child:
-            _train_until_killed(folder, at, RunStore(folder / "runs") if kind == "stored" else None)
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, (kind, at)
-
-
-def _train_until_killed(folder, at, store):
+def _train_until_killed(folder, at, stored):
     """Train in a process that kills itself in the middle of a step, and write down which rows were shown."""
+    torch.set_num_threads(1)  # a fork has none of the other threads
     gradients, calls = training.private_gradients, []
 
     def step(*given, **options):
@@ -401,13 +396,10 @@ def _train_until_killed(folder, at, store):
         return gradients(*given, **options)
 
     training.private_gradients = step
+    store = RunStore(folder / "runs") if stored else None
     options = STORED["config"] if store else config()
     rows = train(tagger(), DATA, options, checkpoint=folder / "run.checkpoint", checkpoint_every=2)
     with (folder / "shown").open("w") as shown:
         for row in store.record(rows, **STORED) if store else rows:
             shown.write(f"{row['step']}\n")
             shown.flush()
-
-
-if __name__ == "__main__":
-    _kill_trainings(Path(sys.argv[1]))

@@ -1,6 +1,7 @@
 """A training on several workers is the training of one: its rows, its weights, its ε, and what it resumes from."""
 
 import dataclasses
+import functools
 import math
 import os
 import signal
@@ -70,13 +71,19 @@ def alike(rows, others):
         assert [row[name] for row in rows] == pytest.approx([row[name] for row in others], nan_ok=True, abs=1e-5), name
 
 
+@functools.cache  # what it returns is compared with, not changed
+def whole_training(options):
+    """Return the rows and the weights of one worker's training."""
+    return trained(Workers(), options)
+
+
 def all_trainings(workers):
     return [trained(workers, options) for options in CONFIGS.values()]
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_workers_train_as_one(count, together):
-    alone = all_trainings(Workers())
+    alone = [whole_training(options) for options in CONFIGS.values()]
     for answer in together(count, all_trainings):
         for (rows, end), (expected, whole) in zip(answer, alone, strict=True):
             alike(rows, expected)
@@ -176,7 +183,7 @@ def resumed(workers, path):
 def test_a_training_is_resumed_by_another_number_of_workers(counts, together, tmp_path):
     path = tmp_path / "run.checkpoint"
     seen, *_ = together(counts[0], stopped, path)
-    whole, end = trained(Workers(), config("edp-sgd"))
+    whole, end = whole_training(config("edp-sgd"))
     for rows, weights_now in together(counts[1], resumed, path):
         assert repr(rows[:1]) == repr(seen)
         alike(rows, whole)
@@ -280,7 +287,7 @@ def test_a_worker_that_dies_or_hangs_ends_the_training_in_time_and_it_is_resumab
     assert any(told in error for error in (errors[0], errors[2])), errors
     options = dataclasses.replace(config(), evaluate_every=1)
     rows, end = trained(Workers(), options, checkpoint=path)
-    whole, expected = trained(Workers(), options)
+    whole, expected = whole_training(options)
     alike(rows, whole)
     torch.testing.assert_close(end, expected, atol=1e-6, rtol=1e-5)
 

@@ -181,3 +181,12 @@ class Experiment:
         """
         left_out = self.left_out(kind) if kind is not None else ()
         return closure(self.module.run, self.module.Setting, without=(OLD_NAMES, *left_out))
+
+    def codes(self) -> dict[str, Closure]:
+        """Return the code of each kind; kinds that leave out the same have the same code, which is followed once."""
+        left_out = {kind: frozenset(self.left_out(kind)) for kind in self.slowest_first}
+        found: dict[frozenset[str], Closure] = {}
+        for kind, stops in left_out.items():
+            if stops not in found:
+                found[stops] = self.code(kind)
+        return {kind: found[stops] for kind, stops in left_out.items()}

@@ -94,7 +94,7 @@ def _reproduce(experiment: Experiment, arguments: argparse.Namespace, part: Mapp
     """Compute one experiment, write its tables or compare them, and return whether any number missed."""
     failed = False
     # Named once, when a reproduction starts: an edit while its processes run must not claim their rows.
-    code = {kind: experiment.code(kind) for kind in experiment.slowest_first}
+    code = experiment.codes()
     whole = experiment.code()
     for name in [arguments.data] if arguments.data else _available(experiment):
         settings = experiment.module.grid(name, seeds=range(arguments.seeds), **part)
