@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.panels import (
+from .panels import (
     black,
     has_a_picture,
     moves,

@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.panels import (
+from .panels import (
     black,
     has_a_picture,
     moves,

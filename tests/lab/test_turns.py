@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from tests.lab.test_panel import live, panel, training, widget
 from trustlab.lab.fold import Numbers
 from trustlab.lab.turns import TURN
+
+from .test_panel import live, panel, training, widget
 
 SOON = 0.3  # seconds in which another thread would come in between, if it could
 
