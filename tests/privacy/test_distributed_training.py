@@ -1,14 +1,18 @@
 """A training on several workers is the training of one: its rows, its weights, its ε, and what it resumes from."""
 
+import contextlib
 import dataclasses
 import functools
 import math
 import os
 import signal
+import socket
 import time
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from trustlab.models import Vocabulary, build, evaluate
@@ -299,6 +303,33 @@ def test_a_program_started_alone_is_the_only_worker(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with join() as workers:
         assert (workers.rank, workers.count, workers.device) == (0, 1, torch.device("cpu"))
+
+
+def gloo_threads():
+    """How many threads of Gloo this process has."""
+    names = []
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended since
+            names.append((thread / "comm").read_text())
+    return sum("gloo" in name for name in names)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not name its threads there")
+def test_no_thread_is_left_at_the_end_though_the_workers_are_still_held(monkeypatch):
+    """One that lets go of a tensor while Python ends aborts a program that has done its work."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    where = dict(RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    for name, value in where.items():
+        monkeypatch.setenv(name, value)
+    with join() as workers:
+        dist.all_reduce(torch.ones(2), group=workers.group)
+        assert gloo_threads()
+    assert not gloo_threads()
+    workers.count = 2  # as if there had been another
+    with pytest.raises(RuntimeError, match=r"after the end of join\(\). Train inside it"):
+        workers.add([torch.ones(2)])
 
 
 @pytest.mark.parametrize("timeout", [0, -1.0, math.inf])

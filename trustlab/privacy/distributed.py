@@ -195,6 +195,8 @@ class Workers:
 
     def _exchange(self, collective: Callable[..., Any], *given: Any, **options: Any) -> None:
         """Call a collective of ``torch.distributed``; a worker that is gone or silent is named as such."""
+        if self.group is None:
+            raise RuntimeError("Expected workers that are together, got them after the end of join(). Train inside it.")
         try:
             collective(*given, group=self.group, **options)
         except RuntimeError as error:
@@ -239,10 +241,12 @@ def join(*, timeout: float = TIMEOUT, backend: str | None = None) -> Iterator[Wo
     if backend == "nccl":
         torch.cuda.set_device(local)
     dist.init_process_group(backend, timeout=datetime.timedelta(seconds=timeout))
+    workers = Workers(dist.group.WORLD)
     try:
-        yield Workers(dist.group.WORLD)
+        yield workers
     finally:
         dist.destroy_process_group()
+        workers.group = None  # Gloo's threads end with its last reference; at Python's end they could abort the process
 
 
 def named_batch(batch: Any) -> str:
