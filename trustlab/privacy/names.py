@@ -104,5 +104,6 @@ def _number(value: Any) -> int:
         return known[1]
     number = next(_count)
     with contextlib.suppress(TypeError):  # its lifetime is unknown: a new number each time
-        _numbers[address] = weakref.ref(value, lambda _: _numbers.pop(address, None)), number
+        # The names of a module are None when Python ends.
+        _numbers[address] = weakref.ref(value, lambda _, known=_numbers: known.pop(address, None)), number
     return number
