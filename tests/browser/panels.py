@@ -1,13 +1,19 @@
 """What a reader sees of a panel in the page, and what a reader does with it."""
 
+import pytest
 from playwright.sync_api import expect
 
 
-def ran(lab, name):
-    """Open a notebook, run all of its cells and return it when they have ended."""
-    notebook = lab.open(name)
-    notebook.run_all()
-    notebook.wait_for_the_end(300)
+def ran(name):
+    """Make a fixture of a notebook: opened once for the tests of a module, after Run All Cells."""
+
+    @pytest.fixture(scope="module")
+    def notebook(lab):
+        notebook = lab.open(name)
+        notebook.run_all()
+        notebook.wait_for_the_end(300)
+        return notebook
+
     return notebook
 
 

@@ -26,30 +26,10 @@ WHICH = "Which words move the answer, and which of two models is fairer?"
 PREDICTIONS = "What does a student learn of two predictions?"
 REVERSAL = "What does the fairer student say, and what does it cost?"
 NOTEBOOKS = ("by_hand", "metrics", "sensitivity", "reversal")
-
-
-@pytest.fixture(scope="module")
-def by_hand(lab):
-    """Notebook 30 after Run All Cells."""
-    return ran(lab, "30_one_gap_by_hand")
-
-
-@pytest.fixture(scope="module")
-def metrics(lab):
-    """Notebook 31 after Run All Cells."""
-    return ran(lab, "31_fairness_metrics")
-
-
-@pytest.fixture(scope="module")
-def sensitivity(lab):
-    """Notebook 32 after Run All Cells."""
-    return ran(lab, "32_prediction_sensitivity")
-
-
-@pytest.fixture(scope="module")
-def reversal(lab):
-    """Notebook 33 after Run All Cells."""
-    return ran(lab, "33_role_reversal")
+by_hand = ran("30_one_gap_by_hand")
+metrics = ran("31_fairness_metrics")
+sensitivity = ran("32_prediction_sensitivity")
+reversal = ran("33_role_reversal")
 
 
 def test_31_runs_and_its_panels_move(lab, metrics):

@@ -31,48 +31,37 @@ PAST = "What is left of the past?"
 OVER_TIME = "What is activity worth when data arrive and are deleted?"
 MATRIX = "Which algorithm, on which partition?"
 NOTEBOOKS = ("one_round", "partitioning", "selecting", "over_time", "benchmark", "beyond")
-
-
-@pytest.fixture(scope="module")
-def one_round(lab):
-    """Notebook 20 after Run All Cells."""
-    return ran(lab, "20_one_round_of_fedavg")
-
-
-@pytest.fixture(scope="module")
-def partitioning(lab):
-    """Notebook 21 after Run All Cells."""
-    return ran(lab, "21_non_iid_partitioning")
-
-
-@pytest.fixture(scope="module")
-def selecting(lab):
-    """Notebook 22 after Run All Cells."""
-    return ran(lab, "22_device_selection")
-
-
-@pytest.fixture(scope="module")
-def over_time(lab):
-    """Notebook 23 after Run All Cells."""
-    return ran(lab, "23_continual_learning")
-
-
-@pytest.fixture(scope="module")
-def benchmark(lab):
-    """Notebook 24 after Run All Cells."""
-    return ran(lab, "24_fednlp_benchmark")
-
-
-@pytest.fixture(scope="module")
-def beyond(lab):
-    """Notebook 25 after Run All Cells."""
-    return ran(lab, "25_beyond_one_machine")
+one_round = ran("20_one_round_of_fedavg")
+partitioning = ran("21_non_iid_partitioning")
+selecting = ran("22_device_selection")
+over_time = ran("23_continual_learning")
+benchmark = ran("24_fednlp_benchmark")
+beyond = ran("25_beyond_one_machine")
 
 
 def flower_processes():
     """The processes of Flower on this machine."""
     commands = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
     return [command for command in commands if any("flower-super" in part for part in command)]
+
+
+def trains_stops_and_is_reset(lab, notebook, title, *, saved, after, shot):
+    """Train from the start position, whose verdict has `saved` in it, until one says `after`; stop, look and reset."""
+    panel = notebook.panel(title)
+    notebook.reset(panel)
+    verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
+    expect(verdict).to_contain_text(saved)
+    before, blackness = says(panel), black(panel)
+    train.click()
+    expect(verdict).to_contain_text(re.compile(after), timeout=120_000)
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(provenance(panel)).to_have_text(
+        re.compile(r"^yours, (stopped|complete) after \d+ steps? · "), timeout=120_000
+    )
+    assert black(panel) > blackness
+    lab.picture(panel, shot)
+    notebook.reset(panel)
+    expect(verdict).to_have_text(before)
 
 
 def test_21_runs_and_shows_its_panels(lab, partitioning):
@@ -160,21 +149,8 @@ def test_22_runs_and_its_panels_move(lab, selecting):
 
 
 def test_22_trains_stops_and_keeps_what_was_reached(lab, selecting):
-    panel = selecting.panel(ASKED)
-    selecting.reset(panel)
-    verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
-    expect(verdict).to_contain_text("drawn by β = 1 and weighted by examples")
-    saved, blackness = says(panel), black(panel)
-    train.click()
-    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 30 rounds and [\d,]+ examples"), timeout=120_000)
-    panel.get_by_role("button", name="Stop", exact=True).click()
-    expect(provenance(panel)).to_have_text(
-        re.compile(r"^yours, (stopped|complete) after \d+ steps? · "), timeout=120_000
-    )
-    assert black(panel) > blackness
-    lab.picture(panel, "22-stopped")
-    selecting.reset(panel)
-    expect(verdict).to_have_text(saved)
+    saved, after = "drawn by β = 1 and weighted by examples", r"^After \d+ of 30 rounds and [\d,]+ examples"
+    trains_stops_and_is_reset(lab, selecting, ASKED, saved=saved, after=after, shot="22-stopped")
 
 
 def test_23_runs_and_its_panels_move(lab, over_time):
@@ -201,21 +177,8 @@ def test_23_runs_and_its_panels_move(lab, over_time):
 
 
 def test_23_trains_stops_and_keeps_what_was_reached(lab, over_time):
-    panel = over_time.panel(OVER_TIME)
-    over_time.reset(panel)
-    verdict, train = panel.locator(".trustlab-verdict"), panel.get_by_role("button", name=re.compile("^Train"))
-    expect(verdict).to_contain_text("Drift 1, nothing kept, selection by activity")
-    saved, blackness = says(panel), black(panel)
-    train.click()
-    expect(verdict).to_contain_text(re.compile(r"^After \d+ of 60 rounds, in period \d"), timeout=120_000)
-    panel.get_by_role("button", name="Stop", exact=True).click()
-    expect(provenance(panel)).to_have_text(
-        re.compile(r"^yours, (stopped|complete) after \d+ steps? · "), timeout=120_000
-    )
-    assert black(panel) > blackness
-    lab.picture(panel, "23-stopped")
-    over_time.reset(panel)
-    expect(verdict).to_have_text(saved)
+    saved, after = "Drift 1, nothing kept, selection by activity", r"^After \d+ of 60 rounds, in period \d"
+    trains_stops_and_is_reset(lab, over_time, OVER_TIME, saved=saved, after=after, shot="23-stopped")
 
 
 def test_24_runs_moves_trains_and_stops(lab, benchmark):

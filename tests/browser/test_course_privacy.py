@@ -29,6 +29,9 @@ BUDGET = "What do accuracy and privacy cost in seconds?"
 PIN = "Does the model give your pin away?"
 WHEELS = "Four wheels"
 NOTEBOOKS = ("start", "guessing", "comparison", "extraction")
+guessing = ran("10_what_epsilon_promises")
+comparison = ran("11_dp_sgd_vs_edp_sgd")
+extraction = ran("13_canary_extraction")
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +47,6 @@ def start(lab, record_testsuite_property):
     notebook.run_all()
     notebook.wait_for_the_end(180)
     return notebook
-
-
-@pytest.fixture(scope="module")
-def guessing(lab):
-    """Notebook 10 after Run All Cells."""
-    return ran(lab, "10_what_epsilon_promises")
-
-
-@pytest.fixture(scope="module")
-def comparison(lab):
-    """Notebook 11 after Run All Cells."""
-    return ran(lab, "11_dp_sgd_vs_edp_sgd")
-
-
-@pytest.fixture(scope="module")
-def extraction(lab):
-    """Notebook 13 after Run All Cells."""
-    return ran(lab, "13_canary_extraction")
 
 
 def test_00_runs_and_shows_its_panel(lab, start):
